@@ -1,0 +1,3 @@
+"""sidecarctl adds sidecars to Kubernetes manifests: offline, lossless, reversible."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""What can go wrong for a user: one exception per exit code, each with a hint. Knows nothing of YAML or Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+EXIT_USAGE = 2
+EXIT_INPUT = 3
+EXIT_BUG = 4
+
+
+class SidecarctlError(Exception):
+    """Something that a user can put right.
+
+    `message` says what and why, `hint` what to do, `where` is `file:line:column` (or less), `exit_code` ends the process.
+    """
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+
+class UsageError(SidecarctlError):
+    """A flag, parameter, sidecar name or composition that makes no sense (exit 2)."""
+
+
+class LibraryError(UsageError):
+    """A library entry that can't be used: its metadata, schema, template or fragment is wrong (exit 2)."""
+
+
+class TemplateRefusal(LibraryError):
+    """What a template itself says against its parameters (exit 2)."""
+
+    HINT = "the parameters do not go together; change the ones that the message names"
+
+
+class InputError(SidecarctlError):
+    """Input that can't be read or parsed (exit 3)."""
+
+    exit_code = EXIT_INPUT
+
+
+class BugError(SidecarctlError):
+    """An invariant of sidecarctl's own does not hold (exit 4)."""
+
+    exit_code = EXIT_BUG
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean "x"?` for the closest of `known`, or an empty string."""
+    import difflib  # for mistakes only
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"?' if close else ""
