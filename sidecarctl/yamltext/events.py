@@ -1,0 +1,124 @@
+"""Text to YAML events: libyaml's, or those of ruamel.yaml's own parser where its C extension is absent.
+
+The only module that touches ruamel.yaml. Both parsers refuse a few things that the API server's reader takes; there the
+text is parsed again with a stand-in of the same length, so that every position stays true. What remains different in the pure
+parser: it takes a tab behind a dash, a dot in an anchor's name and a byte order mark inside a key, and it refuses `|#` and
+U+2028 or U+2029 as a line break in a block scalar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+__all__ = [
+    "AliasEvent",
+    "DocumentStartEvent",
+    "MappingEndEvent",
+    "MappingStartEvent",
+    "ScalarEvent",
+    "SequenceEndEvent",
+    "SequenceStartEvent",
+    "Source",
+    "StreamEndEvent",
+    "YAMLError",
+]
+
+# A colon inside a word (`http://x:80`), which older libyaml refuses in flow collections; tags keep theirs.
+_INNER_COLON = re.compile(r"(?:^|(?<=[\s,\[{]))!\S*|(?<=[^\s\[\]{},\"']):(?=\S)")
+# Two escapes that make one character of JSON; YAML knows no pairs.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+_BEFORE_A_TAB = re.compile(r"[ \t]*(?:[-?:][ \t]*)*\Z")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text as the parser gets it; `meant` translates the stand-ins in a scalar back, None where there are none."""
+
+    text: str
+    meant: dict[int, str] | None = field(default=None)
+
+    @staticmethod
+    def of(text: str) -> Source:
+        """Return the source for a document's text."""
+        if "\\u" in text and text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+            return _without_pairs(text)
+        return Source(text)
+
+    def events(self) -> Callable[[], Any]:
+        """Return a function that gives the next event and raises YAMLError."""
+        try:
+            import _ruamel_yaml as c
+        except ImportError:
+            return _pure_events(self.text)
+        following: Callable[[], Any] = c.CParser(self.text).get_event
+        return following
+
+    def again(self, problem: YAMLError) -> Source | None:
+        """Return the source to try next when the parser has refused this one, None when the refusal stands."""
+        said, mark = str(getattr(problem, "problem", "")), getattr(problem, "problem_mark", None)
+        if "found unexpected ':'" in said:
+            stand_in = _unused(self.text)
+            text = _INNER_COLON.sub(lambda m: stand_in if m.group() == ":" else m.group(), self.text)
+            return Source(text, {**(self.meant or {}), ord(stand_in): ":"}) if text != self.text else None
+        if "found character '\\t'" in said and mark is not None and self.text[mark.index : mark.index + 1] == "\t":
+            # Only the pure parser: libyaml takes a tab wherever no key can begin.
+            line = self.text[self.text.rfind("\n", 0, mark.index) + 1 : mark.index]
+            if not _BEFORE_A_TAB.match(line):
+                return Source(self.text[: mark.index] + " " + self.text[mark.index + 1 :], self.meant)
+        return None
+
+
+def _without_pairs(text: str) -> Source:
+    """JSON's surrogate pairs as the characters that they mean, filled up to their length."""
+    filler = _unused(text)
+
+    def one(found: re.Match[str]) -> str:
+        high, low = found.group(2)[2:6], found.group(2)[8:12]
+        meant = chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
+        return found.group(1) + meant + filler * 11
+
+    changed = _PAIR.sub(one, text)
+    return Source(changed, {ord(filler): ""}) if changed != text else Source(text)
+
+
+def _unused(text: str) -> str:
+    """A character of the private use area that the text does not contain."""
+    return next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+
+
+def _pure_events(text: str) -> Callable[[], Any]:
+    """The same events from the pure parser, told to read YAML 1.1."""
+    from ruamel.yaml import YAML
+
+    reader = YAML(typ="safe", pure=True)
+    reader.version = (1, 1)
+    if text.startswith("\ufeff"):
+        text = text[1:]  # libyaml does not count it either
+    following = iter(reader.parse(text.replace("\x85", "\n"))).__next__
+
+    def checked() -> Any:
+        event = following()
+        if type(event) is ScalarEvent and not event.value.isascii() and _has_surrogate(event.value):
+            raise MarkedYAMLError(problem="found invalid Unicode character escape code", problem_mark=event.start_mark)
+        return event
+
+    return checked
+
+
+def _has_surrogate(value: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,0 +1,94 @@
+"""Where the members of a collection stand in the text: keys with their colons, dashes, items. Looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+
+from sidecarctl.yamltext.lines import skip_gap
+from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
+
+Bounds = list[tuple[int, int]]
+
+
+def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
+    """Return start and end of each member: of a key with its value, of an item with its dash."""
+    if isinstance(holder, Mapping):
+        return [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+    if holder.flow:
+        return [(item.start, item.end) for item in holder.items]
+    out: Bounds = []
+    at = first_dash(text, holder)
+    for item in holder.items:
+        dash = skip_gap(text, at)
+        at = max(item.end, dash + 1)
+        out.append((dash, at))
+    return out
+
+
+def entry_start(text: str, key: Node) -> int:
+    """Return where a key's entry begins: at the key, or at the question mark before it."""
+    at = key.start
+    while at and text[at - 1] in " \t":
+        at -= 1
+    if at < key.start and text[at - 1 : at] == "?" and (at == 1 or text[at - 2] in " \t\n\r\x85\u2028\u2029\ufeff-{,["):
+        return at - 1
+    return key.start
+
+
+def colon_of(text: str, key: Node) -> int | None:
+    """Return where the colon behind a key stands, None where it has none (`{a}`, `? a`)."""
+    at = skip_gap(text, key.end)
+    return at if text.startswith(":", at) else None
+
+
+def properties_end(text: str, node: Node) -> int:
+    """Return where the anchor and tag of a node end; its start where it has none."""
+    at = end = node.start
+    while text[at : at + 1] in ("&", "!"):
+        while text[at : at + 1].strip("\x85\u2028\u2029 \t\r\n"):
+            at += 1
+        end, at = at, skip_gap(text, at)
+    return end
+
+
+def first_dash(text: str, sequence: Sequence) -> int:
+    """Return where the first dash stands: at the start, or behind anchor and tag."""
+    return skip_gap(text, properties_end(text, sequence))
+
+
+def dash_of(text: str, sequence: Sequence, index: int) -> int:
+    """Return where the dash of an item of a block sequence stands."""
+    dash = first_dash(text, sequence)
+    if index == 0:
+        return dash
+    before = sequence.items[index - 1]
+    # An empty item ends behind its own dash, wherever the parser places it.
+    return skip_gap(text, before.end if before.end > before.start else bounds(text, sequence)[index - 1][1])
+
+
+def value_place(text: str, nodes: Seq[Node]) -> int | None:
+    """Return where the value at the end of a trail may begin: behind its colon or dash; None where it has no colon.
+
+    An item of a flow sequence and a document begin where they stand.
+    """
+    node = nodes[-1]
+    holder = nodes[-2] if len(nodes) > 1 else None
+    if isinstance(holder, Mapping):
+        key = next(key for key, value in holder.pairs.values() if value is node)
+        colon = colon_of(text, key)
+        return None if colon is None else colon + 1
+    if isinstance(holder, Sequence) and not holder.flow:
+        return dash_of(text, holder, next(i for i, item in enumerate(holder.items) if item is node)) + 1
+    return node.start
+
+
+def opening_of(text: str, node: Mapping | Sequence) -> int:
+    """Return where the opening bracket of a flow collection stands, behind anchor and tag."""
+    return text.index("[" if isinstance(node, Sequence) else "{", node.start)
+
+
+def member_starts(node: Mapping | Sequence) -> list[int]:
+    """Return where keys or items begin, without looking at the text."""
+    if isinstance(node, Mapping):
+        return [key.start for key, _ in node.pairs.values()]
+    return [item.start for item in node.items]

@@ -1,0 +1,99 @@
+"""Positioned nodes: what stands where in a document's text, and what it means. Data only; `parse` builds them.
+
+`start` and `end` are offsets in characters into the document's text. `end` is just past the last character that belongs to the
+node: a block collection ends where its last child does, a block scalar before the line end of its last line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sidecarctl.findings import PathTuple
+
+
+@dataclass(slots=True, eq=False)
+class Scalar:
+    """A scalar. `value` is what Kubernetes reads, `style` one of "", "'", '"', "|", ">", `tag` an explicit tag."""
+
+    start: int
+    end: int
+    value: Any
+    style: str
+    anchor: str | None = None
+    tag: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    """A mapping. `pairs` holds its own keys, each with key node and value node; `value` has merge keys applied."""
+
+    start: int
+    end: int
+    value: dict[str, Any]
+    flow: bool
+    anchor: str | None = None
+    pairs: dict[str, tuple[Node, Node]] = field(default_factory=dict)
+    merges: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A sequence of nodes."""
+
+    start: int
+    end: int
+    value: list[Any]
+    flow: bool
+    anchor: str | None = None
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Alias:
+    """A reference to an anchored node; `value` is the target's own."""
+
+    start: int
+    end: int
+    value: Any
+    name: str
+    target: Node
+
+
+Node = Scalar | Mapping | Sequence | Alias
+
+
+def child(node: Node, step: str | int) -> Node | None:
+    """Return the node one step down, through an alias too, or None where there is none of its own."""
+    if isinstance(node, Alias):
+        node = node.target
+    if isinstance(node, Mapping) and isinstance(step, str):
+        pair = node.pairs.get(step)
+        return pair[1] if pair else None
+    if isinstance(node, Sequence) and isinstance(step, int) and -1 < step < len(node.items):
+        return node.items[step]
+    return None
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """Yield a node and everything inside it, keys too, in the order of the text; an alias' target is elsewhere."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, Mapping):
+            pending.extend(part for pair in reversed(node.pairs.values()) for part in reversed(pair))
+        elif isinstance(node, Sequence):
+            pending.extend(reversed(node.items))
+
+
+def trail(root: Node, path: PathTuple) -> list[Node]:
+    """Return the nodes from the root along a path, as far as they exist."""
+    found = [root]
+    for step in path:
+        below = child(found[-1], step)
+        if below is None:
+            break
+        found.append(below)
+    return found

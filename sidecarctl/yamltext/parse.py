@@ -1,0 +1,272 @@
+"""Text of one document to positioned nodes, straight from the parser's events.
+
+libyaml is the grammar that the API server's reader is a port of; what that reader does with keys, merge keys, tags and
+aliases beyond the grammar is done here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sidecarctl.yamltext import scalars
+from sidecarctl.yamltext.extent import block_scalar_end, place_of_nothing, start_of_properties
+from sidecarctl.yamltext.lines import BREAK, Lines
+from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
+from sidecarctl.yamltext.problems import SyntaxProblem, explain
+
+if TYPE_CHECKING:
+    from sidecarctl.yamltext.events import Source
+
+__all__ = ["BREAK", "MAX_DEPTH", "MAX_VALUES", "Lines", "SyntaxProblem", "parse"]
+
+MAX_DEPTH = 400
+MAX_VALUES = 2_000_000
+_MERGE = "<<"
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
+
+
+def parse(text: str) -> Node | None:
+    """Return the root node of the one document in `text`, None where there is none (blank lines and comments).
+
+    Raises SyntaxProblem for text that is no YAML, a duplicate key, an unknown alias, a key that JSON can't have, nesting
+    beyond MAX_DEPTH, aliases that expand to more than MAX_VALUES values, or a second document.
+    """
+    if text.startswith("\ufeff"):
+        return _behind_mark(text)
+    from sidecarctl.yamltext import events  # with ruamel.yaml, which only parsing needs
+
+    source = events.Source.of(text)
+    while True:
+        try:
+            return _compose(text, source)
+        except events.YAMLError as problem:
+            other = source.again(problem)
+            if other is None:
+                raise explain(problem, text) from None
+            source = other
+        except RecursionError:  # the pure parser's
+            raise _too_deep(0) from None
+
+
+def _compose(text: str, source: Source) -> Node | None:
+    from sidecarctl.yamltext import events
+
+    following, meant = source.events(), source.meant
+    resolve = scalars.resolve
+    scalar_event, alias_event = events.ScalarEvent, events.AliasEvent
+    mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
+    mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
+    anchors: dict[str, tuple[Node, int]] = {}
+    documents = 0
+    # The collection being read, its pending key, and the count of values in it so far; those around it wait.
+    mapping: Mapping | None = None
+    sequence: Sequence | None = None
+    key: Node | None = None
+    count = 0
+    around: list[tuple[Mapping | None, Sequence | None, Node | None, int]] = []
+    node: Node | None = None
+    while True:
+        event = following()
+        kind = type(event)
+        if kind is scalar_event:
+            start = event.start_mark.index
+            end = event.end_mark.index
+            style = event.style
+            value = event.value if meant is None else event.value.translate(meant)
+            anchor = event.anchor
+            if not style and event.ctag is None:
+                if start == end and key is not None and anchor is None:
+                    start = end = place_of_nothing(text, key)
+                try:
+                    node = Scalar(start, end, resolve(value), "", anchor)
+                except ValueError as problem:
+                    if mapping is None or key is not None:
+                        raise _no_json(problem, start) from None
+                    node = Scalar(start, end, scalars.key_text(scalars.plain(value)), "", anchor)
+            else:
+                if style == "|" or style == ">":
+                    end = block_scalar_end(text, start, end, value)
+                if anchor is not None and event.ctag is not None:
+                    start = start_of_properties(text, start)
+                node = Scalar(start, end, value, style or "", anchor)
+                if event.ctag is not None:
+                    _apply_tag(node, str(event.ctag))
+            count += 1
+            if anchor is not None:
+                anchors[anchor] = (node, 1)
+        elif kind is mapping_end or kind is sequence_end:
+            ended = mapping if kind is mapping_end else sequence
+            assert ended is not None
+            # A block collection ends where its last child does.
+            ended.end = event.end_mark.index if ended.flow or node is None else node.end
+            if mapping is not None and mapping.merges:
+                _merge(mapping)
+            if ended.anchor is not None:
+                anchors[ended.anchor] = (ended, count)
+            node = ended
+            mapping, sequence, key, outer = around.pop()
+            count += outer
+        elif kind is mapping_start or kind is sequence_start:
+            start = event.start_mark.index
+            anchor = event.anchor
+            if len(around) >= MAX_DEPTH:
+                raise _too_deep(start)
+            if anchor is not None and event.ctag is not None:
+                start = start_of_properties(text, start)
+            around.append((mapping, sequence, key, count))
+            if kind is mapping_start:
+                mapping, sequence = Mapping(start, start, {}, bool(event.flow_style), anchor), None
+            else:
+                mapping, sequence = None, Sequence(start, start, [], bool(event.flow_style), anchor)
+            if anchor is not None:
+                opened = mapping or sequence
+                assert opened is not None
+                anchors[anchor] = (opened, 0)
+            key, count = None, 1
+            continue
+        elif kind is alias_event:
+            node, size = _alias(event, anchors)
+            count += size
+            if count > MAX_VALUES:
+                raise SyntaxProblem(
+                    f"aliases expand to more than {MAX_VALUES:,} values",
+                    node.start,
+                    hint="write the values out, or drop the anchors that multiply each other",
+                )
+        elif kind is events.DocumentStartEvent:
+            documents += 1
+            if documents > 1:
+                raise SyntaxProblem(
+                    "text after `...` is read by no Kubernetes tool",
+                    event.start_mark.index,
+                    hint="begin a new document with `---`, or delete it",
+                )
+            continue
+        elif kind is events.StreamEndEvent:
+            return node
+        else:
+            continue
+        # A node is complete: it is a value, a key, an item or the root.
+        if mapping is not None:
+            if key is None:
+                key = node
+                continue
+            name = key.value
+            if type(name) is not str or name == _MERGE:
+                name = _key_name(mapping, key, text)
+            if name in mapping.pairs:
+                raise _twice(name, key, mapping.pairs[name][0])
+            mapping.pairs[name] = (key, node)
+            mapping.value[name] = node.value
+            key = None
+        elif sequence is not None:
+            sequence.items.append(node)
+            sequence.value.append(node.value)
+
+
+def _no_json(problem: ValueError, offset: int) -> SyntaxProblem:
+    return SyntaxProblem(str(problem), offset, hint="quote it if a string is meant")
+
+
+def _too_deep(offset: int) -> SyntaxProblem:
+    return SyntaxProblem(f"nested deeper than {MAX_DEPTH} levels", offset, hint="no Kubernetes object nests that deep")
+
+
+def _twice(name: str, key: Node, first: Node) -> SyntaxProblem:
+    hint = "Kubernetes refuses a duplicate key; keep one of the two"
+    if name == _MERGE:
+        hint = "name both in one list: `<<: [*a, *b]`"
+    return SyntaxProblem(f"key {name!r} stands twice in one mapping", key.start, hint=hint, other=first.start)
+
+
+def _apply_tag(node: Scalar, tag: str) -> None:
+    node.tag = tag
+    try:
+        node.value = scalars.resolve_tagged(node.value, tag)
+    except ValueError as problem:
+        raise SyntaxProblem(str(problem), node.start, hint="delete the tag, or quote the value") from None
+
+
+def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int]:
+    """The alias as a node, and how many values it stands for."""
+    name, start = str(event.anchor), int(event.start_mark.index)
+    found = anchors.get(name)
+    if found is None:
+        raise SyntaxProblem(
+            f"alias *{name} refers to no anchor",
+            start,
+            hint=f"define &{name} earlier in the same document, or quote the value if no alias is meant",
+        )
+    target, size = found
+    if size == 0:
+        raise SyntaxProblem(f"alias *{name} refers to a value that contains it", start, hint="write the value out")
+    return Alias(start, int(event.end_mark.index), target.value, name, target), size
+
+
+def _key_name(mapping: Mapping, key: Node, text: str) -> str:
+    """A key that is no plain string as the string that JSON gets; notes a merge key."""
+    source = key.target if isinstance(key, Alias) else key
+    if not isinstance(source, Scalar):
+        raise SyntaxProblem(
+            "a collection as a key, which JSON cannot have", key.start, hint="quote it if a string is meant"
+        )
+    if source.value == _MERGE:
+        if source is key and source.tag in (None, _MERGE_TAG) and (source.style == "" or source.tag):
+            mapping.merges = True
+        return _MERGE
+    if type(source.value) is str:
+        return source.value
+    value = source.value
+    if source.tag is None:
+        written = text[source.start : source.end]
+        properties = _PROPERTIES.match(written)
+        value = scalars.plain(written[properties.end() :] if properties else written)
+    try:
+        return scalars.key_text(value)
+    except ValueError as problem:
+        raise _no_json(problem, key.start) from None
+
+
+def _merge(mapping: Mapping) -> None:
+    """Apply the merge key as the API server's reader does: in its place among the keys, what comes later wins.
+
+    Of several mappings merged at once the first that has a key gives its value.
+    """
+    source = mapping.pairs[_MERGE][1]
+    parts = source.items if isinstance(source, Sequence) else [source]
+    own = dict(mapping.value)
+    mapping.value.clear()
+    for name, value in own.items():
+        if name != _MERGE:
+            mapping.value[name] = value
+            continue
+        for part in reversed(parts):
+            if not isinstance(part.value, dict):
+                raise SyntaxProblem(
+                    "a merge key takes a mapping or a list of mappings",
+                    part.start,
+                    hint='quote the key if it is no merge key: "<<"',
+                )
+            mapping.value.update(part.value)
+
+
+def _behind_mark(text: str) -> Node | None:
+    """Parse what follows a byte order mark and move everything by that one character."""
+    try:
+        root = parse(text[1:])
+    except SyntaxProblem as problem:
+        problem.offset += 1
+        problem.other = None if problem.other is None else problem.other + 1
+        raise
+    pending = [] if root is None else [root]
+    while pending:
+        node = pending.pop()
+        node.start += 1
+        node.end += 1
+        if isinstance(node, Mapping):
+            pending.extend(part for pair in node.pairs.values() for part in pair)
+        elif isinstance(node, Sequence):
+            pending.extend(node.items)
+    return root

@@ -1,0 +1,174 @@
+"""A stream of documents, cut as Kubernetes cuts it: at lines that begin with `---`, before any parsing.
+
+Also in JSON: several objects one after the other are several documents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sidecarctl.errors import InputError
+from sidecarctl.findings import PathTuple, Place
+from sidecarctl.yamltext.lines import Lines
+from sidecarctl.yamltext.nodes import Alias, Node, child
+from sidecarctl.yamltext.parse import parse
+from sidecarctl.yamltext.problems import SyntaxProblem
+
+_SEPARATOR = re.compile(r"^---[^\n]*(?:\n|\Z)", re.MULTILINE)
+_BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
+_DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
+
+
+@dataclass(eq=False)
+class Document:
+    """One document of a stream: `head` is its separator line (or what else stands before it), `text` the rest, exactly.
+
+    `line` is the number of the text's first line in the file, from 0.
+    """
+
+    head: str
+    text: str
+    line: int = 0
+    file: str = "-"
+    index: int = 0
+    _root: Node | None = field(default=None, repr=False)
+    _parsed: bool = field(default=False, repr=False)
+    _lines: Lines | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Node | None:
+        """The root node, parsed on first use; None where the document is empty. Raises InputError with the place."""
+        if not self._parsed:
+            try:
+                self._root = parse(self.text)
+            except SyntaxProblem as problem:
+                problem.where = str(self.place(problem.offset, problem.offset))
+                if problem.other is not None:
+                    problem.hint += f" (the first stands at {self.place(problem.other, problem.other)})"
+                raise
+            self._parsed = True
+        return self._root
+
+    @property
+    def value(self) -> object:
+        """The document as plain data."""
+        return None if self.root is None else self.root.value
+
+    @property
+    def lines(self) -> Lines:
+        """Lines of the text."""
+        if self._lines is None:
+            self._lines = Lines(self.text)
+        return self._lines
+
+    def place(self, start: int, end: int) -> Place:
+        """Return the place of a stretch of this document's text in its file."""
+        line, column = self.lines.at(start)
+        end_line, end_column = self.lines.at(max(start, end))
+        return Place(
+            self.file,
+            self.line + line + 1,
+            column + 1,
+            self.line + end_line + 1,
+            end_column + 1,
+            self.lines.line(line),
+        )
+
+    def locate(self, path: PathTuple, *, on_key: bool = False) -> Place:
+        """Return the place of the value (or its key) at a path; of the nearest ancestor that stands in the text otherwise."""
+        node = self.root
+        if node is None:
+            return self.place(0, 0)
+        key: Node | None = None
+        for step in path:
+            below = child(node, step)
+            if below is None:
+                break
+            holder = node.target if isinstance(node, Alias) else node
+            key = holder.pairs[step][0] if isinstance(step, str) and hasattr(holder, "pairs") else None
+            node = below
+        if key is not None and (on_key or node.start == node.end):
+            node = key
+        return self.place(node.start, node.end)
+
+    def with_text(self, text: str, root: Node | None = None) -> Document:
+        """Return the same document with another text, and its root where that is known already."""
+        return Document(self.head, text, self.line, self.file, self.index, root, root is not None)
+
+
+def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator[Document]:
+    """Yield the documents of a text; their heads and texts joined are the text.
+
+    `line` and `index` number the first line and document. Raises InputError for a separator line that holds anything
+    but blanks and a comment, and for a directive, as Kubernetes' own reader does.
+    """
+    start, head = 0, ""
+    if text.startswith("\ufeff"):
+        head, start = "\ufeff", 1
+    for found in _SEPARATOR.finditer(text, start):
+        if found.start() > start or head.strip("\ufeff"):
+            body = text[start : found.start()]
+            for document in _objects(head, body, file, line, index):
+                yield document
+                index += 1
+            line += (head + body).count("\n")
+            head = ""
+        separator = found.group()
+        if not _BLANK_AFTER.match(separator.rstrip("\n")):
+            raise InputError(
+                f"{separator.rstrip()!r} is no document separator: Kubernetes allows only blanks and a comment after `---`",
+                where=f"{file}:{line + 1}:4",
+                hint="put what follows on a line of its own",
+            )
+        head += separator
+        start = found.end()
+        if text.startswith("\ufeff", start):  # files put together, each with its mark
+            head, start = head + "\ufeff", start + 1
+    yield from _objects(head, text[start:], file, line, index)
+
+
+def _objects(head: str, body: str, file: str, line: int, index: int) -> Iterator[Document]:
+    """One document, or several where JSON objects follow each other."""
+    line += head.count("\n")
+    found = _DIRECTIVE.match(body) if "%" in body else None
+    if found:
+        directive = found.group(1).strip()
+        raise InputError(
+            f"directive {directive!r}: Kubernetes cuts a stream at `---` before it parses, and then refuses it",
+            where=f"{file}:{line + body.count(chr(10), 0, found.start(1)) + 1}:1",
+            hint="delete the line; Kubernetes reads YAML 1.1 whatever it says",
+        )
+    if body.lstrip()[:1] == "{":
+        ends = _json_ends(body)
+        if len(ends) > 1:
+            start = 0
+            for end in (*ends[:-1], len(body)):
+                yield Document(head, body[start:end], line, file, index)
+                line += body.count("\n", start, end)
+                head, start, index = "", end, index + 1
+            return
+    yield Document(head, body, line, file, index)
+
+
+def _json_ends(body: str) -> list[int]:
+    """Where each of several JSON objects ends, a rest of its line included; shorter than two where it is one or no JSON."""
+    decoder = json.JSONDecoder()
+    ends: list[int] = []
+    at = len(body) - len(body.lstrip())
+    while at < len(body):
+        try:
+            _, at = decoder.raw_decode(body, at)
+        except (ValueError, RecursionError):
+            return []
+        rest = re.compile(r"[ \t\r]*\n?").match(body, at)
+        ends.append(rest.end() if rest else at)
+        at += len(body[at:]) - len(body[at:].lstrip())
+    return ends
+
+
+def join(documents: Iterable[Document]) -> str:
+    """Return the stream's text."""
+    return "".join(part for document in documents for part in (document.head, document.text))

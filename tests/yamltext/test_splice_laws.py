@@ -1,0 +1,141 @@
+"""Laws 1, 2 and 5 on random documents in random handwriting: inserting keeps every byte, and cutting gives the bytes back."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from random_yaml import Handwriting, random_inserts, random_removals
+
+from sidecarctl.findings import PathTuple
+from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Restore
+from sidecarctl.yamltext.folding import fold
+from sidecarctl.yamltext.members import value_place
+from sidecarctl.yamltext.nodes import Node, trail
+from sidecarctl.yamltext.parse import parse
+from sidecarctl.yamltext.splice import Spliced, splice
+
+
+def document(seed: int) -> tuple[str, Node, list[Insert], Random]:
+    rng = Random(seed)
+    text = Handwriting(rng).document()
+    root = parse(text)
+    assert root is not None
+    return text, root, random_inserts(rng, root), rng
+
+
+def holds_in_order(part: str, whole: str) -> bool:
+    characters = iter(whole)
+    return all(c in characters for c in part)
+
+
+def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) -> str:
+    spans = []
+    for path, old in displaced.items():
+        start = value_place(text, trail(root, path))
+        assert start is not None
+        assert text[start : start + len(old)] == old
+        spans.append((start, start + len(old)))
+    for start, end in sorted(spans, reverse=True):
+        text = text[:start] + text[end:]
+    return text
+
+
+def cuts(root: Node, inserts: list[Insert], done: Spliced) -> list[Edit]:
+    """What takes the inserts away again, at the places where they are now."""
+    folded = fold(root, inserts)
+    added = {
+        path: sorted(one.path[-1] for one in ones if isinstance(one.path[-1], int))
+        for path, ones in folded.members.items()
+    }
+
+    def now(path: PathTuple) -> PathTuple:
+        out: list[str | int] = []
+        for depth, step in enumerate(path):
+            before = added.get(path[:depth], []) if isinstance(step, int) else []
+            out.append(step + sum(1 for index in before if index <= step) if isinstance(step, int) else step)
+        return tuple(out)
+
+    edits: list[Edit] = []
+    for path, old in done.displaced.items():
+        nodes = trail(root, path)
+        edits.append(Restore(now(path), old, nodes[-1].value))
+    for path, ones in folded.members.items():
+        steps = [one.path[-1] for one in ones]
+        if isinstance(steps[0], int):
+            for rank, index in enumerate(sorted(step for step in steps if isinstance(step, int))):
+                edits.append(Remove((*now(path), index + rank)))
+        else:
+            edits += [Remove((*now(path), step)) for step in steps]
+    return edits
+
+
+def check(seed: int) -> bool:
+    text, root, inserts, rng = document(seed)
+    fixed = rng.random()
+    try:
+        done = splice(text, root, inserts, lambda _p, keys, _k: round(fixed * len(keys)))
+    except EditRefused:
+        return False
+    if not done.displaced:
+        assert holds_in_order(text, done.text)
+    else:
+        assert holds_in_order(without_displaced(text, root, done.displaced), done.text)
+    back = splice(done.text, done.root, cuts(root, inserts, done))
+    assert back.text == text
+    return True
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 2**48))
+def test_every_byte_stays_and_cutting_gives_them_back(seed: int) -> None:
+    assume(check(seed))
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.integers(0, 2**48), st.booleans())
+def test_whatever_is_removed_replaced_and_inserted_means_what_was_asked(seed: int, mixed: bool) -> None:
+    """`splice` proves it by itself, and ends with a BugError where it can not."""
+    text, root, inserts, rng = document(seed)
+    edits = random_removals(rng, root)
+    gone = [edit.path for edit in edits]
+    if mixed:
+        edits += [one for one in inserts if not any(one.path[: len(path)] == path for path in gone)]
+    try:
+        splice(text, root, edits)
+    except EditRefused:
+        assume(False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**48))
+def test_inserts_made_one_after_the_other_can_be_taken_back_one_after_the_other(seed: int) -> None:
+    text, root, inserts, rng = document(seed)
+    texts, undo = [text], []
+    for _ in range(3):
+        try:
+            done = splice(text, root, inserts)
+        except EditRefused:
+            break
+        undo.append(cuts(root, inserts, done))
+        text, root = done.text, done.root
+        texts.append(text)
+        inserts = random_inserts(rng, root)
+        inserts = [one for one in inserts if not exists(root.value, one.path)]
+    for edits in reversed(undo):
+        assert texts.pop() == text
+        done = splice(text, root, edits)
+        text, root = done.text, done.root
+    assert texts == [text]
+
+
+def exists(value: Any, path: PathTuple) -> bool:
+    """True where a path that ends in a key leads to something already."""
+    for step in path:
+        inside = step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value))
+        if not inside:
+            return False
+        value = value[step]
+    return isinstance(path[-1], str)

@@ -1,0 +1,121 @@
+"""Streams: documents found without parsing, positions, and nothing lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecarctl.errors import InputError
+from sidecarctl.yamltext.stream import Document, join, split
+
+PIECES = [
+    "---\n",
+    "--- # c\n",
+    "---\r\n",
+    "---",
+    "...\n",
+    "a: 1\n",
+    "# c\n",
+    "\n",
+    "  \n",
+    '{"a": 1}',
+    '{"b":2}\n',
+    "\ufeff",
+    "- x",
+    "|\n  ---\n",
+    "%x",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join) | st.text(max_size=40))
+def test_documents_joined_are_the_text(text: str) -> None:
+    try:
+        documents = list(split(text))
+    except InputError:
+        return
+    assert join(documents) == text
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_each_document_knows_its_line_and_number(text: str) -> None:
+    try:
+        documents = list(split(text))
+    except InputError:
+        return
+    at = 0
+    for number, document in enumerate(documents):
+        at += len(document.head)
+        assert document.line == text.count("\n", 0, at)
+        assert document.index == number
+        at += len(document.text)
+
+
+def heads_and_texts(text: str) -> list[tuple[str, str]]:
+    return [(d.head, d.text) for d in split(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", [("", "")]),
+        ("a: 1\n", [("", "a: 1\n")]),
+        ("---\na: 1\n", [("---\n", "a: 1\n")]),
+        ("---\na: 1\n---\nb: 2", [("---\n", "a: 1\n"), ("---\n", "b: 2")]),
+        (
+            "--- # first\na: 1\n--- \t# second\r\nb: 2\n",
+            [("--- # first\n", "a: 1\n"), ("--- \t# second\r\n", "b: 2\n")],
+        ),
+        ("# c\n---\na: 1\n", [("", "# c\n"), ("---\n", "a: 1\n")]),
+        ("---\n---\na: 1\n---\n", [("---\n", ""), ("---\n", "a: 1\n"), ("---\n", "")]),
+        ("a: |\n  ---\n  x\n", [("", "a: |\n  ---\n  x\n")]),
+        ("a: 1\n...\n---\nb: 2\n", [("", "a: 1\n...\n"), ("---\n", "b: 2\n")]),
+        ("\ufeffa: 1\n---\n\ufeffb: 2\n", [("\ufeff", "a: 1\n"), ("---\n\ufeff", "b: 2\n")]),
+        ('{"a": 1}\n{"b": 2}\n', [("", '{"a": 1}\n'), ("", '{"b": 2}\n')]),
+        ('{"a": 1}{"b": 2} {"c": 3}', [("", '{"a": 1}'), ("", '{"b": 2} '), ("", '{"c": 3}')]),
+        ("{a: 1}\n", [("", "{a: 1}\n")]),
+    ],
+)
+def test_documents_begin_where_kubernetes_begins_them(text: str, expected: list[tuple[str, str]]) -> None:
+    assert [(h, t) for h, t in heads_and_texts(text) if h or t] == [(h, t) for h, t in expected if h or t]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("--- a: 1\n", "-:1:4"),
+        ("a: 1\n--- |\n  x\n", "-:2:4"),
+        ("%YAML 1.2\n---\na: 1\n", "-:1:1"),
+        ("---\n# c\n\n%TAG ! x\n---\n", "-:4:1"),
+    ],
+)
+def test_what_kubernetes_refuses_between_documents_is_refused_with_its_place(text: str, where: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(split(text))
+    assert caught.value.where == where
+    assert caught.value.hint
+
+
+def test_a_problem_in_the_second_document_is_placed_in_the_file() -> None:
+    _, second = split("a: 1\n---\n# c\nb: 2\nb: 3\n", "web.yaml")
+    with pytest.raises(InputError) as caught:
+        _ = second.root
+    assert caught.value.where == "web.yaml:5:1"
+    assert "web.yaml:4:1" in caught.value.hint
+
+
+def test_locate_gives_the_value_or_its_key_or_the_nearest_that_stands_there() -> None:
+    (document,) = split("a:\r\n- b: 'x'\r\n  c:\r\n", "f")
+    assert str(document.locate(("a", 0, "b"))) == "f:2:6"
+    assert document.locate(("a", 0, "b")).end_column == 9
+    assert str(document.locate(("a", 0, "b"), on_key=True)) == "f:2:3"
+    assert str(document.locate(("a", 0, "c"))) == "f:3:3"
+    assert str(document.locate(("a", 0, "missing", 3))) == "f:2:3"
+    assert document.locate(("a", 0, "b")).line_text == "- b: 'x'"
+
+
+def test_an_empty_document_has_no_root_and_a_place() -> None:
+    document = Document("", "# only a comment\n")
+    assert document.root is None and document.value is None
+    assert str(document.locate(("a",))) == "-:1:1"
