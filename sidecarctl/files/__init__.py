@@ -1,0 +1,1 @@
+"""Reading sources and replacing files. Knows paths and bytes, no YAML."""

@@ -1,0 +1,103 @@
+"""Where manifests come from: files, folders, standard input. Reads text exactly; knows no YAML."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecarctl.errors import InputError
+
+SUFFIXES = (".yaml", ".yml", ".json")
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input. `name` is what messages call it; `path` is None for standard input.
+
+    `relative` is where it stands below the folder that was given, for outputs that mirror a tree.
+    """
+
+    name: str
+    path: Path | None = None
+    relative: Path | None = None
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read, and the file's stamp at that moment, to notice that somebody else changed it since."""
+
+    text: str
+    stamp: Stamp | None = None
+
+
+def find(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
+    """Yield the sources that `-f` names: a file, a folder (walked, in order of names) or `-`.
+
+    Raises InputError for a path that does not exist or a folder without any manifest.
+    """
+    for text in paths:
+        if text == "-":
+            yield Source(stdin_name)
+            continue
+        path = Path(text)
+        if path.is_dir():
+            found = False
+            for source in _walk(path):
+                found = True
+                yield source
+            if not found:
+                raise InputError(f"{text} holds no manifest", hint=f"a folder is searched for {', '.join(SUFFIXES)}")
+        elif path.exists() or path.is_symlink():
+            yield Source(text, path, Path(path.name))
+        else:
+            raise InputError(f"{text} does not exist", hint="check the path given with -f")
+
+
+def _walk(folder: Path) -> Iterator[Source]:
+    """Files below a folder in order of their names; hidden folders and links to folders are left out."""
+    for root, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
+                path = Path(root, name)
+                yield Source(str(path), path, path.relative_to(folder))
+
+
+def read(source: Source) -> Read:
+    """Return a source's text. Raises InputError for what can't be read or is no UTF-8."""
+    try:
+        if source.path is None:
+            return Read(decode(sys.stdin.buffer.read(), source.name))
+        with source.path.open("rb") as stream:
+            stamp = stamp_of(os.fstat(stream.fileno()))
+            return Read(decode(stream.read(), source.name), stamp)
+    except OSError as problem:
+        raise InputError(
+            f"{source.name} can't be read: {problem.strerror or problem}", hint="check its path and permissions"
+        ) from None
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return what changes when a file changes."""
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def decode(data: bytes, name: str) -> str:
+    """Return bytes as text. Raises InputError with the place of the first byte that is no UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        column = problem.start - (data.rfind(b"\n", 0, problem.start) + 1) + 1
+        hint = "save it as UTF-8"
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            hint = "it looks like UTF-16: save it as UTF-8"
+        raise InputError(
+            f"byte 0x{data[problem.start]:02x} is no UTF-8, the only encoding that Kubernetes reads",
+            where=f"{name}:{line}:{column}",
+            hint=hint,
+        ) from None

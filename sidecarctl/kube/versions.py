@@ -1,0 +1,110 @@
+"""Which Kubernetes versions are known and what each switched on. Knows feature gates, not fields: those are
+in the schema data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sidecarctl.errors import UsageError, did_you_mean
+
+OLDEST_MINOR = 25
+NEWEST_MINOR = 37
+SUPPORTED: tuple[str, ...] = tuple(f"1.{minor}" for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1))
+NEWEST = SUPPORTED[-1]
+
+# "v1.34.2-gke.100", "1.29+", "1.34": a managed cluster's own suffix says nothing about the API.
+_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(?:\d+|x))?\+?(?:[-+][0-9A-Za-z.+-]*)?")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """When a feature gate came (alpha), when it was on without being asked for, when it became stable.
+
+    A minor of 0 means: not up to the newest known version. The figures are those of the API server's own gate
+    table.
+    """
+
+    name: str
+    alpha: int
+    on: int = 0
+    stable: int = 0
+
+
+FEATURES: dict[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature("native-sidecar", 28, 29, 33),
+        Feature("pod-level-resources", 32, 34),
+        Feature("container-restart-rules", 34, 35),
+        Feature("container-stop-signal", 33),
+        Feature("env-files", 34, 35),
+        Feature("hostname-override", 34, 35, 37),
+        Feature("image-volume", 31, 35, 36),
+        Feature("in-place-resize", 27, 33, 35),
+        Feature("in-place-resize-init", 36, 36, 37),
+        Feature("job-managed-by", 30, 32, 35),
+        Feature("max-unavailable-statefulset", 24, 37),
+        Feature("pod-certificate", 34, 37, 37),
+        Feature("pod-scheduling-readiness", 26, 27, 30),
+        Feature("proc-mount", 12, 33, 36),
+        Feature("recursive-read-only", 30, 31, 33),
+        Feature("relaxed-env-names", 30, 32, 34),
+        Feature("relaxed-service-names", 34, 36, 37),
+        Feature("sleep-action", 29, 30, 34),
+        Feature("supplemental-groups-policy", 31, 33, 35),
+        Feature("user-namespaces", 25, 33, 36),
+        Feature("volume-attributes-class", 29, 34, 34),
+        Feature("empty-dir-mode", 37),
+        Feature("taint-comparison", 35),
+    )
+}
+
+
+def parse(text: str) -> str:
+    """Return the minor version, "1.34", for "1.34", "v1.34.2", "1.34+" or "v1.34.2-gke.5".
+
+    Raises UsageError, with a suggestion, for anything else and for versions that are not known.
+    """
+    match = _VERSION.fullmatch(text.strip())
+    if match is None:
+        hint = did_you_mean(text.strip(), SUPPORTED) or "give it like 1.34 or v1.34.2"
+        raise UsageError(f'"{text}" is not a Kubernetes version', hint=hint)
+    minor_text = match.group(1)
+    version = f"1.{int(minor_text)}"
+    if version in SUPPORTED:
+        return version
+    # YAML reads an unquoted 1.30 as the number 1.3.
+    if f"{version}0" in SUPPORTED:
+        hint = f'did you mean "{version}0"? In YAML it has to stand in quotes'
+    elif int(minor_text) > NEWEST_MINOR:
+        hint = f"use {NEWEST}, or a newer sidecarctl"
+    else:
+        hint = f"use {SUPPORTED[0]} or a newer version"
+    raise UsageError(f"Kubernetes {version} is not known here (known: {SUPPORTED[0]} to {NEWEST})", hint=hint)
+
+
+def minor(version: str) -> int:
+    """Return 34 for a version as `parse` gives it ("1.34")."""
+    return int(version[2:])
+
+
+def at_least(version: str, since: str) -> bool:
+    """Tell whether `version` is `since` or newer; both as `parse` gives them."""
+    return minor(version) >= minor(since)
+
+
+def known(feature: str, version: str) -> bool:
+    """Tell whether a feature exists in a version, be it only as alpha and off. KeyError for an unknown
+    feature.
+    """
+    return minor(version) >= FEATURES[feature].alpha
+
+
+def enabled(feature: str, version: str) -> bool:
+    """Tell whether a feature is on in a version of which nobody changed the gates. KeyError for an unknown
+    feature.
+    """
+    on = FEATURES[feature].on
+    return bool(on) and minor(version) >= on

@@ -1,0 +1,134 @@
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecarctl.kube import podresources
+from sidecarctl.kube.quantity import nano, readable
+
+
+def container(
+    cpu: str = "", memory: str = "", cpu_limit: str = "", memory_limit: str = "", **more: Any
+) -> dict[str, Any]:
+    requests = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
+    limits = {name: value for name, value in (("cpu", cpu_limit), ("memory", memory_limit)) if value}
+    return {"name": "c", "resources": {"requests": requests, "limits": limits}, **more}
+
+
+def sidecar(*args: str, **more: Any) -> dict[str, Any]:
+    return container(*args, **more, restartPolicy="Always")
+
+
+def requests(pod: object, version: str = "1.34") -> dict[str, str]:
+    return {name: readable(amount, name) for name, amount in podresources.effective_requests(pod, version).items()}
+
+
+def test_app_containers_add_up() -> None:
+    assert requests({"containers": [container("100m", "64Mi"), container("1", "128Mi")]}) == {
+        "cpu": "1100m",
+        "memory": "192Mi",
+    }
+
+
+def test_an_init_container_counts_only_where_it_is_the_larger() -> None:
+    assert requests({"containers": [container("1")], "initContainers": [container("500m")]}) == {"cpu": "1"}
+    assert requests({"containers": [container("1")], "initContainers": [container("2")]}) == {"cpu": "2"}
+
+
+def test_a_native_sidecar_adds_to_the_app_and_to_the_init_containers_after_it() -> None:
+    pod = {
+        "containers": [container("1")],
+        "initContainers": [container("2"), sidecar("300m"), container("1900m"), sidecar("100m")],
+    }
+    assert requests(pod) == {"cpu": "2200m"}
+    pod["containers"] = [container("3")]
+    assert requests(pod) == {"cpu": "3400m"}
+
+
+def test_before_1_29_a_native_sidecar_is_an_ordinary_init_container() -> None:
+    pod = {"containers": [container("1")], "initContainers": [sidecar("300m")]}
+    assert requests(pod, "1.28") == {"cpu": "1"}
+    assert requests(pod, "1.29") == {"cpu": "1300m"}
+
+
+def test_requests_not_given_equal_the_limits() -> None:
+    assert requests({"containers": [container(cpu_limit="2", memory="1Gi", memory_limit="2Gi")]}) == {
+        "cpu": "2",
+        "memory": "1Gi",
+    }
+
+
+def test_overhead_adds_to_requests_and_to_limits_that_exist() -> None:
+    pod = {"containers": [container("1", cpu_limit="2")], "overhead": {"cpu": "250m", "memory": "64Mi"}}
+    assert requests(pod) == {"cpu": "1250m", "memory": "64Mi"}
+    assert podresources.effective_limits(pod) == {"cpu": nano("2250m")}
+
+
+def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
+    pod = {
+        "containers": [container("1", "1Gi")],
+        "resources": {"requests": {"cpu": "4"}, "limits": {"memory": "8Gi"}},
+    }
+    assert requests(pod, "1.33") == {"cpu": "1", "memory": "1Gi"}
+    assert requests(pod, "1.34") == {"cpu": "4", "memory": "1Gi"}
+    assert podresources.effective_limits(pod, "1.34") == {"memory": nano("8Gi")}
+
+
+def test_a_pod_level_limit_is_the_request_where_no_container_asks() -> None:
+    pod = {
+        "containers": [container()],
+        "resources": {"limits": {"cpu": "2", "memory": "1Gi", "example.com/gpu": "1"}},
+    }
+    assert requests(pod) == {"cpu": "2", "memory": "1Gi"}
+    assert podresources.qos_class(pod) == "Guaranteed"
+    assert podresources.qos_class(pod, "1.33") == "BestEffort"
+
+
+def test_qos_classes() -> None:
+    full = container("1", "1Gi", "1000m", "1024Mi")
+    half = container("1", "1Gi", "1", "2Gi")
+    assert podresources.qos_class({"containers": [full, full]}) == "Guaranteed"
+    assert podresources.qos_class({"containers": [container(cpu_limit="1", memory_limit="1Gi")]}) == "Guaranteed"
+    assert podresources.qos_class({"containers": [full, half]}) == "Burstable"
+    assert podresources.qos_class({"containers": [full, container()]}) == "Burstable"
+    assert podresources.qos_class({"containers": [container(), container()]}) == "BestEffort"
+    assert podresources.qos_class({"containers": [container("1", "", "1")]}) == "Burstable"
+    assert podresources.qos_class({"containers": [full], "initContainers": [container()]}) == "Burstable"
+    assert (
+        podresources.qos_class({"containers": [full], "initContainers": [sidecar("1", "1Gi", "1", "1Gi")]})
+        == "Guaranteed"
+    )
+    assert podresources.qos_class({"containers": [{"resources": {"limits": {"example.com/gpu": 1}}}]}) == "BestEffort"
+    assert podresources.qos_class({}) == "BestEffort"
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "containers",
+                    "initContainers",
+                    "resources",
+                    "requests",
+                    "limits",
+                    "cpu",
+                    "overhead",
+                    "restartPolicy",
+                ]
+            )
+            | st.integers(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(ANYTHING)
+def test_any_shape_is_survived(pod: object) -> None:
+    facts = podresources.pod_resources(pod)
+    assert facts.qos in ("Guaranteed", "Burstable", "BestEffort")

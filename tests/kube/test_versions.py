@@ -1,0 +1,56 @@
+import pytest
+
+from sidecarctl.errors import UsageError
+from sidecarctl.kube import versions
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("1.34", "1.34"),
+        ("v1.34", "1.34"),
+        ("v1.34.2", "1.34"),
+        (" 1.29+", "1.29"),
+        ("v1.30.5-gke.1443001", "1.30"),
+        ("1.31.0+k3s1", "1.31"),
+        ("1.25", "1.25"),
+        ("1.37.x", "1.37"),
+    ],
+)
+def test_versions_are_taken_as_clusters_and_people_write_them(text: str, version: str) -> None:
+    assert versions.parse(text) == version
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("1.3", '"1.30"'),
+        ("1.24", "1.25"),
+        ("1.38", versions.NEWEST),
+        ("1,34", '"1.34"'),
+        ("latest", "like 1.34"),
+        ("", "like 1.34"),
+    ],
+)
+def test_other_versions_are_refused_with_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        versions.parse(text)
+    assert hint in caught.value.hint
+
+
+def test_native_sidecars_are_known_from_1_28_and_on_from_1_29() -> None:
+    assert not versions.known("native-sidecar", "1.27")
+    assert versions.known("native-sidecar", "1.28")
+    assert not versions.enabled("native-sidecar", "1.28")
+    assert versions.enabled("native-sidecar", "1.29")
+
+
+def test_features_come_before_they_are_on_before_they_are_stable() -> None:
+    for feature in versions.FEATURES.values():
+        stages = [stage for stage in (feature.alpha, feature.on, feature.stable) if stage]
+        assert stages == sorted(stages), feature
+
+
+def test_versions_compare_as_numbers() -> None:
+    assert versions.at_least("1.30", "1.29")
+    assert not versions.at_least("1.29", "1.30")
