@@ -1,0 +1,44 @@
+"""A library made for one test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from library_kit import entry, inputs
+
+from sidecarctl.library.catalog import open_catalog
+from sidecarctl.library.fragment import Fragment
+from sidecarctl.library.parameters import resolve
+from sidecarctl.library.render import Inputs, render
+from sidecarctl.library.sidecar import Sidecar
+
+Run = Callable[..., Fragment]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """An empty library folder."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def find(library: Path) -> Callable[[str], Sidecar]:
+    """Find a sidecar in the test's library."""
+    return lambda request: open_catalog([library], {}).find(request)
+
+
+@pytest.fixture
+def run(library: Path, find: Callable[[str], Sidecar]) -> Run:
+    """Write a sidecar, render it for a Deployment, and return the fragment."""
+
+    def go(given: dict[str, Any] | None = None, facts: Inputs | None = None, **files: str) -> Fragment:
+        entry(library, **files)
+        sidecar = find("agent")
+        return render(sidecar, resolve(sidecar, given or {}), facts or inputs())
+
+    return go

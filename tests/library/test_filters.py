@@ -1,0 +1,143 @@
+"""What templates call: text that reads back as the value it was, names and quantities that Kubernetes takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecarctl.library.filters import (
+    TemplateFailure,
+    config_hash,
+    dns_name,
+    port_name,
+    port_named,
+    quantity,
+    quote,
+    to_json,
+    to_yaml,
+)
+from sidecarctl.yamltext.parse import parse
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20) | st.sampled_from(
+    [
+        "yes",
+        "0644",
+        "1e3",
+        "null",
+        "~",
+        "",
+        " x",
+        "x ",
+        "a: b",
+        "a #b",
+        "- a",
+        "|",
+        "line\n",
+        "two\nlines\n\n",
+        "\n",
+        "12:30",
+        "=",
+        "<<",
+    ]
+)
+_DATA = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**31) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _read(text: str) -> Any:
+    node = parse(text)
+    return node.value if node else None
+
+
+@given(_DATA)
+def test_to_yaml_reads_back_as_the_same_data_to_both_readers(value: Any) -> None:
+    text = to_yaml(value) + "\n"
+    assert _read(text) == value
+    assert yaml.safe_load(text) == value
+
+
+@given(_DATA)
+def test_to_yaml_can_be_indented_under_a_key(value: Any) -> None:
+    text = "key:\n  " + to_yaml(value).replace("\n", "\n  ") + "\n"
+    assert _read(text) == {"key": value}
+
+
+@given(_DATA)
+def test_to_json_is_json_and_yaml(value: Any) -> None:
+    assert json.loads(to_json(value)) == value
+
+
+@given(_TEXT)
+def test_quote_keeps_any_text(value: str) -> None:
+    assert _read(f"a: {quote(value)}") == {"a": value}
+    assert "\n" not in quote(value)
+
+
+def test_quote_makes_strings_of_numbers_and_booleans() -> None:
+    assert [quote(value) for value in (644, True, 1.5)] == ['"644"', '"true"', '"1.5"']
+    for value in (None, [], {}):
+        with pytest.raises(TemplateFailure):
+            quote(value)
+
+
+def test_to_yaml_is_what_a_person_would_write() -> None:
+    value = {"name": "x", "args": ["-c", "a\nb\n"], "env": [{"name": "A", "value": "1"}], "empty": {}, "none": None}
+    assert to_yaml(value) == (
+        'name: x\nargs:\n- "-c"\n- |\n  a\n  b\nenv:\n- name: A\n  value: "1"\nempty: {}\nnone: null'
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_", "wanted"),
+    [("0.5", "500m"), (0.5, "500m"), ("1000m", "1"), ("1024Mi", "1Gi"), ("64Mi", "64Mi"), ("1.5Gi", "1536Mi"),
+     (1, "1"), ("0", "0"),
+     ("1e3", "1k"), ("1E", "1E"), ("0.5Ki", "512"), ("-1", "-1"), ("100M", "100M"), ("1500", "1500"),
+     ("0.1n", "1n"), ("2000Ki", "2000Ki")],
+)  # fmt: skip
+def test_quantity_is_normalised(given_: object, wanted: str) -> None:
+    assert quantity(given_) == wanted
+
+
+@pytest.mark.parametrize("value", ["", "1 Gi", "1GB", "abc", None, True, "1.2.3", [], "1e999"])
+def test_what_is_no_quantity_is_refused(value: object) -> None:
+    with pytest.raises(TemplateFailure):
+        quantity(value)
+
+
+@given(st.text(max_size=100))
+def test_names_are_names(text: str) -> None:
+    try:
+        name, port = dns_name(text), port_name(text)
+    except TemplateFailure:
+        assert not re.search("[a-z0-9]", text.lower())
+        return
+    assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
+    assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?", port)
+    assert re.search("[a-z]", port)
+    assert "--" not in port
+
+
+def test_names_that_are_cut_stay_different() -> None:
+    assert dns_name("a" * 70 + "1") != dns_name("a" * 70 + "2")
+    assert port_name("metrics-exporter-one") != port_name("metrics-exporter-two")
+    assert port_name("http-web") == "http-web"
+
+
+def test_port_named_finds_the_number() -> None:
+    containers = [{"name": "a"}, {"name": "b", "ports": [{"containerPort": 1}, {"name": "http", "containerPort": 80}]}]
+    assert port_named(containers, "http") == 80
+    assert port_named(containers, "grpc") is None
+
+
+def test_config_hash_follows_content_not_order() -> None:
+    assert config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1}) != config_hash({"a": 1, "b": 3})
+    assert re.fullmatch("[0-9a-f]{16}", config_hash("x"))

@@ -1,0 +1,178 @@
+"""KCL templates: the same fragment, errors of both channels with their line, and nothing from outside the folder."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from library_kit import entry, inputs
+
+from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.library.engines import kcl
+from sidecarctl.library.fragment import Fragment
+from sidecarctl.library.parameters import resolve
+from sidecarctl.library.render import render, template_inputs
+from sidecarctl.library.sidecar import Sidecar
+
+Run = Callable[..., Fragment]
+SPEC = "  engine: kcl\n  parameters: {properties: {logDir: {type: string, default: /logs}, none: {type: string}}}\n"
+needs_kcl = pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="kcl_lib is not installed")
+
+
+def test_missing_extra_is_told_with_the_install_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kcl.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError) as caught:
+        run(spec=SPEC, kcl="a = 1\n")
+    assert "pip install 'sidecarctl[kcl]'" in caught.value.hint
+
+
+@needs_kcl
+def test_kcl_gives_the_same_fragment_as_jinja(run: Run, library: Path) -> None:
+    from_kcl = run(
+        spec=SPEC,
+        kcl="""\
+_input = option("input")
+containers = [{
+    name = _input.instance
+    image = "busybox"
+    args = [_input.params.logDir, str(_input.kube.minor)]
+    command = _input.params.none
+    ports = [{containerPort = p.containerPort} for t in _input.targets for p in t.ports]
+}]
+pod = {terminationGracePeriodSeconds = 60.0}
+""",
+    )
+    from_jinja = run(
+        spec=SPEC.replace("kcl", "jinja"),
+        jinja="""\
+containers:
+- name: {{ instance }}
+  image: busybox
+  args: [{{ params.logDir }}, "{{ kube.minor }}"]
+  ports:
+  {% for target in targets %}{% for port in target.ports %}
+  - containerPort: {{ port.containerPort }}
+  {% endfor %}{% endfor %}
+pod: {terminationGracePeriodSeconds: 60}
+""",
+    )
+    assert from_kcl == from_jinja
+    assert list(from_kcl.containers[0]) == list(from_jinja.containers[0])
+
+
+@needs_kcl
+def test_files_of_the_folder_and_vendored_modules_can_be_imported(run: Run) -> None:
+    place_spec = SPEC + "  modules: {k8s: .}\n"
+    template = 'import .parts\nimport k8s.shapes\ncontainers = [shapes.Container{name = "a", image = parts.image}]\n'
+    shapes = "schema Container:\n    name: str\n    image: str\n"
+    fragment = run(spec=place_spec, kcl=template, **{"parts.k": 'image = "b:1"\n', "shapes.k": shapes})
+    assert fragment.containers[0]["image"] == "b:1"
+
+
+@needs_kcl
+@pytest.mark.parametrize(
+    ("template", "line", "said"),
+    [
+        ("a = 1\nx =\n", 2, "expected one of"),
+        ('a = 1\nx: int = "a"\n', 2, "expected int"),
+        ('\nassert 1 == 2, "ports clash"\n', 2, "ports clash"),
+        ('x = option("nope", required=True)\n', 1, "must be initialized"),
+        ('_i = option("input")\nx = _i.instance.nope\n', 2, "not found"),
+        ("import .nothing\n", 1, "nothing"),
+    ],
+)
+def test_error_names_the_line(run: Run, library: Path, template: str, line: int, said: str) -> None:
+    with pytest.raises(LibraryError) as caught:
+        run(spec=SPEC, kcl=template)
+    assert said in caught.value.message
+    assert "\x1b" not in caught.value.message
+    assert caught.value.where.startswith(f"{library}/agent/template.k:{line}")
+
+
+@needs_kcl
+@pytest.mark.parametrize(
+    "template",
+    [
+        "import file\nx = 1\n",
+        "import file as f\nx = 1\n",
+        "import net\n",
+        "import http\n",
+        "import datetime\n",
+        "import runtime\n",
+        "import kcl_plugin.hello\n",
+        "import ..outside\nx = outside.y\n",
+        "import outside\n",
+        "import .part\n",
+        'import yaml\nx = yaml.dump_to_file({}, "/tmp/never")\n',
+        'import json as j\n_f = [j.dump_to_file][0]\nx = _f({}, "/tmp/never")\n',
+    ],
+)
+def test_module_that_reaches_outside_is_refused(run: Run, library: Path, template: str) -> None:
+    (library / "outside.k").write_text("y = 1\n")
+    with pytest.raises(LibraryError, match="does what no template may"):
+        run(spec=SPEC, kcl=template, **{"part.k": "import file\n"})
+
+
+@needs_kcl
+def test_template_that_crashes_kcl_is_told_and_the_next_one_runs(run: Run) -> None:
+    with pytest.raises(LibraryError, match="crashes KCL"):
+        run(spec=SPEC, kcl="f = lambda n {\n    f(n + 1)\n}\nx = f(1)\n")
+    assert run(spec=SPEC, kcl='containers = [{name = "a", image = "b"}]\n').containers
+
+
+@needs_kcl
+def test_what_is_no_fragment_is_refused(run: Run) -> None:
+    with pytest.raises(LibraryError, match='did you mean "containers"'):
+        run(spec=SPEC, kcl="contaners = []\n")
+
+
+@needs_kcl
+def test_inputs_that_the_template_never_reads_do_not_count(
+    library: Path, find: Callable[[str], Sidecar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = '_i = option("input")\ncontainers = [{name = _i.instance, image = "i:${_i.workload.kind}"}]\n'
+    entry(library, spec=SPEC, kcl=template)
+    sidecar = find("agent")
+    calls = []
+    whole = kcl.render
+    monkeypatch.setattr(kcl, "render", lambda s, data: calls.append(1) or whole(s, data))
+    for number in range(5):
+        render(sidecar, resolve(sidecar, {}), inputs(f"app{number}"))
+    assert calls == [1]
+
+
+ONLY_WRITTEN = [
+    'containers = [{name = "a", image = "i", args = [_i.companion]}]',
+    'containers = [{name = "a", image = "i", args = ["x-${_i.companion}"] if _i.mode == "native" else []}]',
+    '_c = _i.companion\ncontainers = [{name = "a", image = "i", args = [if _i.mode == "native": _c]}]',
+]
+LOOKED_AT = [
+    'containers = [{name = "a" if _i.companion == "app0-agent" else "b", image = "i"}]',
+    'containers = [{name = "a", image = "i", args = [str(len(_i.companion))]}]',
+    'containers = [{name = "a", image = "i", args = [c for c in [_i.companion] if "0" not in c]}]',
+    '_c = _i.companion\n_d = _c\ncontainers = [{name = "a", image = "i", args = [_d.upper()]}]',
+    '_m = {c = _i.companion}\ncontainers = [{name = "a", image = "i", args = [_m.c.upper()]}]',
+    'volumes = [{name = _i.companion, emptyDir = {}}]\ncontainers = [{name = volumes[0].name.replace("0", "zero"), image = "i"}]',
+    'containers = [{name = "a", image = "i", args = [_i["companion"].upper()]}]',
+    'containers = [{name = "a", image = "i", args = ["${_i.companion.upper()}"]}]',
+]
+
+
+@needs_kcl
+@pytest.mark.parametrize("template", [*ONLY_WRITTEN, *LOOKED_AT])
+def test_workloads_that_differ_in_their_names_share_a_rendering_only_where_the_names_are_only_written(
+    template: str, library: Path, find: Callable[[str], Sidecar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry(library, spec=SPEC, kcl=f'_i = option("input")\n{template}\n')
+    sidecar = find("agent")
+    calls = []
+    whole = kcl.render
+    monkeypatch.setattr(kcl, "render", lambda s, data: calls.append(1) or whole(s, data))
+    names = [f"app{number}" for number in range(3)]
+    shared = [render(sidecar, resolve(sidecar, {}), inputs(name)) for name in names]
+    rendered = len(calls)
+    alone = [kcl.render(sidecar, template_inputs(resolve(sidecar, {}), inputs(name))) for name in names]
+    assert [dict(each.containers[0]) for each in shared] == [each["containers"][0] for each in alone]
+    assert rendered == (1 if template in ONLY_WRITTEN else 3)

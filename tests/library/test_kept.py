@@ -1,0 +1,133 @@
+"""Renderings kept between runs: used only where they are the user's own and just what would be rendered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MANIFEST = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+    - name: web
+      image: nginx:1.29
+"""
+SIDECAR = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: noter, version: 1.0.0, summary: Notes.}
+spec:
+  parameters:
+    properties:
+      word: {type: string, default: hello%s}
+"""
+TEMPLATE = """\
+containers:
+  - name: {{ instance }}
+    image: busybox:1.37
+    args: [{{ params.word | tojson }}, first]
+"""
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are kept on POSIX systems alone")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    folder = tmp_path / "lib" / "noter"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(SIDECAR % "")
+    (folder / "template.yaml.j2").write_text(TEMPLATE)
+    return tmp_path / "lib"
+
+
+def run(library: Path, *more: str, environment: dict[str, str] | None = None) -> str:
+    inherited = {k: v for k, v in os.environ.items() if k != "SIDECARCTL_NO_CACHE"}
+    cache = {"XDG_CACHE_HOME": str(library.parent / "cache")}
+    command = [sys.executable, "-m", "sidecarctl", "add", "noter", "-q", "--library", str(library), *more]
+    done = subprocess.run(
+        command, input=MANIFEST, capture_output=True, text=True, env={**inherited, **cache, **(environment or {})}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def files(library: Path) -> list[Path]:
+    folder = library.parent / "cache" / "sidecarctl"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def spoil(library: Path) -> None:
+    """Mark what is kept, so that its use shows."""
+    for file in files(library):
+        file.write_text(file.read_text().replace("first", "kept"))
+
+
+def test_what_was_rendered_once_is_not_rendered_again(library: Path) -> None:
+    assert "first" in run(library)
+    spoil(library)
+    assert "kept" in run(library)
+
+
+def test_only_the_user_can_read_what_is_kept(library: Path) -> None:
+    run(library)
+    assert files(library)
+    assert {file.stat().st_mode & 0o777 for file in files(library)} == {0o600}
+    assert files(library)[0].parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_template_or_parameter_is_rendered_anew(library: Path) -> None:
+    run(library)
+    spoil(library)
+    assert "first" in run(library, "--set", "word=other")
+    (library / "noter" / "template.yaml.j2").write_text(TEMPLATE.replace("1.37", "1.36"))
+    assert "first" in run(library)
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o702])
+def test_a_folder_that_others_can_enter_is_ignored(library: Path, mode: int) -> None:
+    run(library)
+    spoil(library)
+    files(library)[0].parent.chmod(mode)
+    assert "first" in run(library)
+
+
+def test_a_link_in_the_place_of_folder_or_file_is_ignored(library: Path, tmp_path: Path) -> None:
+    run(library)
+    spoil(library)
+    for file in files(library):
+        file.rename(tmp_path / file.name)
+        file.symlink_to(tmp_path / file.name)
+    assert "first" in run(library)
+    folder = library.parent / "cache" / "sidecarctl"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert "first" in run(library)
+
+
+def test_what_cannot_be_read_is_rendered(library: Path) -> None:
+    run(library)
+    for file in files(library):
+        file.write_text("{")
+    assert "first" in run(library)
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(library: Path) -> None:
+    (library.parent / "cache").write_text("")
+    assert "first" in run(library)
+
+
+def test_it_can_be_switched_off(library: Path) -> None:
+    assert "first" in run(library, environment={"SIDECARCTL_NO_CACHE": "1"})
+    assert files(library) == []
+
+
+def test_a_sidecar_with_secret_parameters_is_not_kept(library: Path) -> None:
+    (library / "noter" / "sidecar.yaml").write_text(SIDECAR % ", writeOnly: true")
+    assert "first" in run(library, "--set", "word=geheim")
+    assert files(library) == []

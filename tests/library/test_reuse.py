@@ -1,0 +1,159 @@
+"""What gives a template the same inputs is rendered once, and nobody can tell from the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from library_kit import entry, inputs
+
+from sidecarctl.library import render as rendering
+from sidecarctl.library.catalog import open_catalog
+from sidecarctl.library.engines import jinja
+from sidecarctl.library.parameters import resolve
+from sidecarctl.library.render import render
+from sidecarctl.library.sidecar import Sidecar
+
+WRITES = """\
+{% set owner = workload.name or instance %}
+{% set pairs = [["owner", owner], ["where", workload.namespace ~ "/x"]] %}
+{% macro line(key, value) %}{{ key }}={{ value }}{% endmacro %}
+containers: [{name: a, image: b}]
+pod:
+  labels: {{ {"owner": owner} | to_json }}
+documents:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: {{ companion }}}
+  data:
+    config: |
+      {% set text %}
+      {% for key, value in pairs %}{{ line(key, value) }}
+      {% endfor %}
+      {% endset %}
+      {{ text | trim | indent(6) }}
+    {{ workload.name | quote }}: {{ workload.name }}
+"""
+LOOKS = [
+    "{% if workload.name == 'web' %}x{% endif %}",
+    "{{ workload.name | length }}",
+    "{{ workload.name | upper }}",
+    "{{ (workload.name ~ 'x') | length }}",
+    "{% set t %}{{ workload.name }}{% endset %}{{ t[:2] }}",
+    "{% set t %}{{ workload.name }}{% endset %}{{ t | config_hash }}",
+    "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(workload.name) | replace('e', 'f') }}",
+    "{{ 'same' if workload.name in ['web'] else 'other' }}",
+    "{{ workload.name is string }}",
+    "{{ workload.name | int(7) }}",
+    "{{ workload.name | dns_name }}",
+    "{{ workload.name | default('x') | truncate(3, true, '', 0) }}",
+    "{% filter upper %}{{ workload.name }}{% endfilter %}",
+    "{{ [workload.name, 'web1'] | sort | first }}",
+    "{{ ['web', workload.name] | unique | join('-') }}",
+    "{{ {'web': 1}.get(workload.name) or 'none' }}",
+    "{{ workload.name.startswith('web') }}",
+    "{{ workload | config_hash }}",
+    "{{ workload['name'] | upper }}",
+    "{% set w = workload %}{{ w.name | upper }}",
+    "{% for c in workload.name %}{{ c }}.{% endfor %}",
+    "{{ (workload.name, 1) == ('web', 1) }}",
+    "{% if 'w' in workload.name %}x{% endif %}",
+    "{{ ('x' ~ workload.name) is string }}",
+]
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count renderings."""
+    count = [0]
+    whole = jinja.render
+
+    def counting(sidecar: Sidecar, data: Any) -> str:
+        count[0] += 1
+        return whole(sidecar, data)
+
+    monkeypatch.setattr(jinja, "render", counting)
+    yield count
+
+
+def _fresh(sidecar: Sidecar, name: str, **changes: Any) -> Any:
+    parameters = resolve(sidecar, {})
+    data = rendering.template_inputs(parameters, inputs(name, **changes))
+    return rendering.build(rendering._rendered_data(sidecar, parameters, data))
+
+
+def test_workloads_that_differ_in_names_alone_are_rendered_once(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
+) -> None:
+    entry(library, jinja=WRITES)
+    sidecar = find("agent")
+    results = [render(sidecar, resolve(sidecar, {}), inputs(f"app-{number}x")) for number in range(20)]
+    assert rendered == [1]
+    assert results[7].documents[0]["metadata"]["name"] == "app-7x-agent"
+    assert results[7] == _fresh(sidecar, "app-7x")
+
+
+@pytest.mark.parametrize("template", LOOKS)
+def test_template_that_looks_at_a_name_gets_the_name(
+    library: Path, find: Callable[[str], Sidecar], template: str
+) -> None:
+    entry(library, jinja=f'containers: [{{name: a, image: "i:{template}"}}]\n')
+    sidecar = find("agent")
+    for name in ("web", "worker", "web"):
+        assert render(sidecar, resolve(sidecar, {}), inputs(name)) == _fresh(sidecar, name)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,60}[a-z0-9])?", fullmatch=True)
+    | st.sampled_from(["on", "y", "null", "e5", "n", "123", "0x1", "", "zqcompanionqz", "1e3"]),
+    prefix=st.sampled_from(["", "1", "0x", "o", "tr"]),
+    namespace=st.sampled_from(["", "prod", "no", "7"]),
+)
+def test_reused_rendering_equals_a_fresh_one(tmp_path: Path, name: str, prefix: str, namespace: str) -> None:
+    text = 'containers: [{name: a, image: b, args: ["<{{ workload.name }}", {{ [workload.name] | to_json }}[0]]}]'
+    text = "pod: {labels: {a: PREFIX{{ workload.name }}, b: {{ workload.namespace | quote }}}}\n".replace(
+        "PREFIX", prefix
+    )
+    text += "documents: [{apiVersion: v1, kind: A, metadata: {name: a}, x: [{{ companion }}, {{ [workload.name] | to_json }}]}]\n"
+    text += "app: {env: [{name: A, value: {{ (workload.name ~ '-x') | quote }}}]}\n"
+    library = tmp_path / f"lib-{prefix or 'none'}"
+    if not library.exists():
+        entry(library, jinja=text)
+    sidecar = open_catalog([library], {}).find("agent")
+    facts = {"workload": {**inputs().workload, "name": name, "namespace": namespace}}
+    results = []
+    for go in (
+        lambda: render(sidecar, resolve(sidecar, {}), inputs(name, **facts)),
+        lambda: _fresh(sidecar, name, **facts),
+    ):
+        try:
+            results.append(go())
+        except Exception as error:
+            results.append(str(error))
+    assert results[0] == results[1]
+
+
+def test_template_that_was_edited_is_rendered_again(library: Path, find: Callable[[str], Sidecar]) -> None:
+    import os
+
+    place = entry(library, jinja="containers: [{name: a, image: b}]")
+    sidecar = find("agent")
+    assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "b"
+    (place / "template.yaml.j2").write_text("containers: [{name: a, image: c}]")
+    os.utime(place / "template.yaml.j2", ns=(1, 1))
+    assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "c"
+
+
+def test_inputs_that_the_template_never_mentions_do_not_count(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
+) -> None:
+    entry(library, jinja="containers: [{name: {{ instance }}, image: b}]")
+    sidecar = find("agent")
+    for number in range(5):
+        render(sidecar, resolve(sidecar, {}), inputs(targets=[{"name": f"c{number}"}], kube_version=f"1.{30 + number}"))
+    assert rendered == [1]

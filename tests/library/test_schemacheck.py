@@ -1,0 +1,133 @@
+"""The quick check never says what jsonschema would not, and errors come in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecarctl.library.schemacheck import SchemaFault, problems, verdict
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([0.0, 1.0, 1.5, -2.5])
+    | st.text("ab1", max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+_TYPES = st.sampled_from(["string", "integer", "number", "boolean", "array", "object", "null"])
+_SMALL = st.integers(0, 3)
+
+
+def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    by_name = st.dictionaries(st.sampled_from("abc"), inner, max_size=2)
+    some = st.lists(inner, min_size=1, max_size=3)
+    return st.booleans() | st.fixed_dictionaries(
+        {},
+        optional={
+            "type": _TYPES | st.lists(_TYPES, min_size=1, max_size=2, unique=True),
+            "enum": st.lists(_VALUES, min_size=1, max_size=3),
+            "const": _VALUES,
+            "pattern": st.sampled_from(["^a", "b$", "1"]),
+            "minLength": _SMALL,
+            "maxLength": _SMALL,
+            "minimum": st.integers(-2, 2),
+            "exclusiveMaximum": st.integers(-2, 2),
+            "multipleOf": st.sampled_from([1, 2, 0.5]),
+            "minItems": _SMALL,
+            "maxProperties": _SMALL,
+            "uniqueItems": st.booleans(),
+            "items": inner,
+            "prefixItems": some,
+            "properties": by_name,
+            "required": st.lists(st.sampled_from("abc"), max_size=2, unique=True),
+            "additionalProperties": inner,
+            "patternProperties": st.dictionaries(st.sampled_from(["^a", "b"]), inner, max_size=1),
+            "propertyNames": inner,
+            "allOf": some,
+            "anyOf": some,
+            "oneOf": some,
+            "not": inner,
+            "if": inner,
+            "then": inner,
+            "else": inner,
+            "description": st.just("text"),
+            "dependentRequired": st.just({"a": ["b"]}),
+            "$ref": st.just("#/$defs/leaf"),
+        },
+    )
+
+
+_SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({"type": _TYPES}), _keywords, max_leaves=8)
+
+
+@settings(max_examples=250, deadline=None)
+@given(schema=_SCHEMAS, leaf=st.booleans() | st.fixed_dictionaries({"type": _TYPES}), value=_VALUES)
+def test_quick_check_agrees_with_jsonschema_wherever_it_is_sure(schema: Any, leaf: Any, value: Any) -> None:
+    if isinstance(schema, dict):
+        schema = {**schema, "$defs": {"leaf": leaf}}
+    elif "$ref" in str(schema):
+        return
+    valid = jsonschema.Draft202012Validator(schema).is_valid(value)
+    answer = verdict(schema, value)
+    assert answer is None or answer == valid
+    assert (problems(schema, value) == []) == valid
+
+
+def test_quick_check_is_sure_about_what_sidecars_declare() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": ["string", "null"]}, "b": {"enum": [1, 2]}},
+        "required": ["a"],
+    }
+    assert verdict(schema, {"a": "x", "b": 2}) is True
+    assert verdict(schema, {"b": 3}) is False
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        (
+            {"properties": {"period": {"type": "integer"}}},
+            {"period": "a"},
+            'period: is "a" (a string), but must be an integer',
+        ),
+        (
+            {"additionalProperties": False, "properties": {"period": True}},
+            {"perod": 1},
+            'perod: unknown key; did you mean "period"?',
+        ),
+        ({"required": ["repo"]}, {}, '"repo" is missing'),
+        (
+            {"enum": ["native", "classic"]},
+            "nativ",
+            'is "nativ", but must be one of "native", "classic"; did you mean "native"?',
+        ),
+        ({"minimum": 3}, 1, "is 1, but must be at least 3"),
+        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, 5, "is 5, but must be a string or a mapping"),
+        (
+            {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"host": {"type": "string"}}}]},
+            {"host": 1},
+            "host: is 1 (a number), but must be a string",
+        ),
+        ({"propertyNames": {"pattern": "^[a-z]+$"}}, {"A": 1}, "A: may not stand here"),
+    ],
+)
+def test_errors_say_what_is_there_and_what_must_be(schema: Any, value: Any, said: str) -> None:
+    assert "; ".join(str(problem) for problem in problems(schema, value)).startswith(said)
+
+
+def test_secret_value_is_not_shown() -> None:
+    found = problems({"properties": {"password": {"type": "string", "writeOnly": True}}}, {"password": 4711})
+    assert "4711" not in str(found[0])
+
+
+@pytest.mark.parametrize("schema", [{"pattern": "["}, {"$ref": "#/$defs/nothing"}, {"type": "strin"}])
+def test_wrong_schema_is_told_apart_from_wrong_value(schema: Any) -> None:
+    with pytest.raises(SchemaFault):
+        problems(schema, "x")

@@ -1,0 +1,325 @@
+"""What templates render to, and what a broken or hostile one gets: an error with its line, soon."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from library_kit import CONTAINER, entry, inputs
+
+from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.library.fragment import Fragment
+
+Run = Callable[..., Fragment]
+SPEC = """\
+  parameters:
+    properties:
+      logDir: {type: string, default: /var/log/app}
+      items: {type: array, default: [a, b]}
+      none: {type: string}
+      enabled: {type: boolean, default: true}
+"""
+
+
+def test_template_sees_its_inputs(run: Run) -> None:
+    template = """\
+containers:
+- name: {{ instance }}
+  image: busybox:{{ kube.minor }}
+  args: [{{ params.logDir | quote }}, {{ mode | quote }}, {{ workload.kind | quote }}]
+  env:
+  {% for item in params.items %}
+  - {name: {{ item }}, value: "{{ loop.index }}/{{ loop.length }} {{ params.enabled }}"}
+  {% endfor %}
+  ports: [{containerPort: {{ targets | port_named("http") }}}]
+  securityContext:
+    {{ {"runAsUser": 65532, "capabilities": {"drop": ["ALL"]}} | to_yaml | indent(4) }}
+volumes:
+app:
+  env:
+documents:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: {{ companion }}}
+"""
+    fragment = run(spec=SPEC, jinja=template)
+    assert fragment.containers == (
+        {
+            "name": "agent",
+            "image": "busybox:34",
+            "args": ["/var/log/app", "native", "Deployment"],
+            "ports": [{"containerPort": 80}],
+            "env": [{"name": "a", "value": "1/2 true"}, {"name": "b", "value": "2/2 true"}],
+            "securityContext": {"runAsUser": 65532, "capabilities": {"drop": ["ALL"]}},
+        },
+    )
+    assert list(fragment.containers[0]) == ["name", "image", "args", "ports", "env", "securityContext"]
+    assert fragment.volumes == fragment.env == ()
+    assert fragment.documents[0]["metadata"] == {"name": "web-agent"}
+
+
+def test_template_may_include_files_of_its_folder(run: Run) -> None:
+    files = {"parts.j2": "{% macro image(tag) %}busybox:{{ tag }}{% endmacro %}"}
+    fragment = run(
+        jinja='{% import "parts.j2" as parts %}\ncontainers: [{name: a, image: {{ parts.image(1) }}}]', **files
+    )
+    assert fragment.containers[0]["image"] == "busybox:1"
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "said"),
+    [
+        ("a\n{{ nope }}", 2, "'nope' is undefined"),
+        ("\n\n{{ params.logDi }}", 3, 'did you mean "logDir"?'),
+        ("a\n{% for %}", 2, "can't be read"),
+        ("{{ 'a' | qoute }}", 1, "No filter named 'qoute'"),
+        ("{{ fail('a and b exclude each other') }}", 1, "a and b exclude each other"),
+        ("{{ params.none }}", 1, "the value is null here"),
+        ("{{ params.items }}", 1, "the value is a list"),
+        ("{{ 1 + 'a' }}", 1, "unsupported operand"),
+        ("{{ 1 / 0 }}", 1, "division by zero"),
+        ("{% include 'nope' %}", 1, "there is no 'nope'"),
+        ("{{ 'x' | quantity }}", 1, "is no quantity"),
+        ("{{ '+' | dns_name }}", 1, "no letter or digit"),
+    ],
+)
+def test_error_names_the_line(run: Run, library: Path, template: str, line: int, said: str) -> None:
+    with pytest.raises(LibraryError) as caught:
+        run(spec=SPEC, jinja=template)
+    assert said in caught.value.message
+    assert caught.value.where == f"{library}/agent/template.yaml.j2:{line}"
+
+
+def test_error_in_an_included_file_names_that_file(run: Run, library: Path) -> None:
+    with pytest.raises(LibraryError) as caught:
+        run(jinja="{% include 'part' %}", part="\n{{ nope }}")
+    assert caught.value.where == f"{library}/agent/part:2"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__ }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ params.__class__ }}",
+        "{{ params['__class__'] }}",
+        "{{ fail.__globals__ }}",
+        "{{ fail.__code__ }}",
+        "{{ dict.__subclasses__() }}",
+        "{{ namespace.__init__.__globals__ }}",
+        "{{ self.__init__ }}",
+        "{{ params.items.append(1) }}",
+        "{{ params.update({}) }}",
+        "{{ '{0.__class__}'.format(1) }}",
+        "{{ '{:999999999}'.format(1) }}",
+        "{{ (5).to_bytes(10**9, 'big') }}",
+        "{{ ''.encode() }}",
+        "{{ [1, 2] | random }}",
+        "{{ lipsum() }}",
+    ],
+)
+def test_way_out_of_the_sandbox_is_refused(run: Run, template: str) -> None:
+    with pytest.raises(LibraryError):
+        run(spec=SPEC, jinja=template)
+
+
+_GROW = "{% set n = namespace(x='a', l=[1], i=9) %}{% for i in range(60) %}{% set n.STEP %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(10**9) %}{% endfor %}",
+        "{% for a in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+        "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% include 'template.yaml.j2' %}{% include 'template.yaml.j2' %}",
+        "{{ 'x' * 10**9 }}",
+        "{{ 10**9 * 'x' }}",
+        "{{ [0] * 10**9 }}",
+        "{{ '%0999999999d' % 1 }}",
+        "{{ 'x' | center(10**9) }}",
+        "{{ 'x'.center(10**9) }}",
+        "{{ 'x' | indent(10**9) }}",
+        "{{ ('x' * 100000).replace('x', 'x' * 100000) }}",
+        "{{ ('x' * 100000).join(range(9999) | list) }}",
+        "{{ 2 ** 10**9 }}",
+        _GROW.replace("STEP", "x = n.x ~ n.x"),
+        _GROW.replace("STEP", "x = n.x + n.x"),
+        _GROW.replace("STEP", "l = n.l + n.l"),
+        _GROW.replace("STEP", "l = [n.l, n.l]"),
+        _GROW.replace("STEP", "l = {'a': n.l, 'b': n.l}"),
+        _GROW.replace("STEP", "l = (n.l, n.l)"),
+        _GROW.replace("STEP", "l = dict(a=n.l, b=n.l)"),
+        _GROW.replace("STEP", "i = n.i * n.i"),
+        _GROW.replace("STEP", "x %}{{ n.x }}{{ n.x }}{% endset"),
+        "{% for i in range(90000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+        "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+        "{{ '\\ud800' }}",
+        "a: {{ '\\0' }}",
+        "a: &a [*a]",
+        "a: " + "[" * 5000,
+    ],
+)
+def test_endless_or_huge_work_ends_in_an_error(run: Run, template: str) -> None:
+    with pytest.raises(LibraryError):
+        run(jinja=template)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/../../secret", "link", "..\\secret"])
+def test_file_outside_the_folder_is_refused(run: Run, library: Path, name: str) -> None:
+    (library / "secret").write_text("secret")
+    place = entry(library)
+    (place / "link").symlink_to(library / "secret")
+    with pytest.raises(LibraryError, match="outside the folder"):
+        run(jinja="{% include " + repr(name) + " %}")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("- a", "renders a list"),
+        ("text", "renders a single value"),
+        ("a: [", "invalid YAML"),
+        ("a: 1\na: 2", "stands twice"),
+        ("contaners: []", 'did you mean "containers"?'),
+        ("containers: 5", "must be a list"),
+        ("containers: [{name: a}]", '"image" is missing'),
+        ("containers: [{nam: a, image: b}]", 'did you mean "name"?'),
+        ("containers: [{name: a, image: b}, {name: a, image: b}]", "used twice"),
+        ("containers: [{name: a, image: b, env: [{name: A, value: 1}]}]", "must be a string"),
+        ("volumes: [{name: a}]", "volumes[0]"),
+        ("documents: [{kind: ConfigMap}]", '"apiVersion" is missing'),
+    ],
+)
+def test_what_is_no_fragment_is_refused(run: Run, template: str, said: str) -> None:
+    with pytest.raises(LibraryError) as caught:
+        run(jinja=template)
+    assert said in caught.value.message
+    assert caught.value.where.endswith("template.yaml.j2")
+
+
+def test_fragment_that_is_empty_is_fine(run: Run) -> None:
+    assert run(jinja="{# nothing #}\n") == run(jinja="containers:\n") == Fragment()
+
+
+COMMON = """\
+containers:
+- name: a
+  image: b:1
+  env: [{name: A, value: old}, {name: B, value: kept}]
+  resources: {requests: {cpu: 10m}, limits: {memory: 64Mi}}
+- {name: helper, image: c:1}
+initContainers:
+- {name: same, image: b:1}
+- {name: other, image: d:1}
+"""
+
+
+def test_common_parameters_reach_the_containers_they_are_for(run: Run) -> None:
+    given: dict[str, Any] = {
+        "image": "mirror/b:2",
+        "imagePullPolicy": "Always",
+        "resources": {"limits": {"cpu": 1}, "requests": {"cpu": None}},
+        "env": {"A": "new", "C": "more"},
+        "securityContext": {"runAsUser": 7},
+        "patch": {"tty": True},
+    }
+    fragment = run(given, jinja=COMMON)
+    first, helper = fragment.containers
+    assert first == {
+        "name": "a",
+        "image": "mirror/b:2",
+        "imagePullPolicy": "Always",
+        "env": [{"name": "A", "value": "new"}, {"name": "B", "value": "kept"}, {"name": "C", "value": "more"}],
+        "resources": {"requests": {}, "limits": {"memory": "64Mi", "cpu": "1"}},
+        "securityContext": {"runAsUser": 7},
+        "tty": True,
+    }
+    assert helper["image"] == "c:1" and helper["tty"] is True
+    assert [c["image"] for c in fragment.init_containers] == ["mirror/b:2", "d:1"]
+    assert fragment.init_containers[1] == {"name": "other", "image": "d:1"}
+
+
+@pytest.mark.parametrize("patch", [{"name": None}, {"imagee": "x"}, {"env": "x"}])
+def test_patch_that_breaks_the_container_is_the_users_fault(run: Run, patch: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="the patch on agent") as caught:
+        run({"patch": patch}, jinja=COMMON)
+    assert not isinstance(caught.value, LibraryError)
+
+
+def test_rendering_imports_no_jsonschema(library: Path) -> None:
+    entry(library, jinja=CONTAINER)
+    code = (
+        "import sys; from library_kit import inputs; from pathlib import Path\n"
+        "from sidecarctl.library.catalog import open_catalog; from sidecarctl.library.parameters import resolve\n"
+        "from sidecarctl.library.render import render\n"
+        f"s = open_catalog([Path({str(library)!r})], {{}}).find('agent'); render(s, resolve(s, {{}}), inputs())\n"
+        "print(sorted({'jsonschema', 'kcl_lib', 'typer', 'rich'} & {m.split('.')[0] for m in sys.modules}))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={"PYTHONPATH": f"{root}:{root}/tests/library"},
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+PLAIN = """\
+  engine: plain
+  substitutions:
+  - {path: "containers[0].name", input: instance}
+  - {path: "containers[0].env[LOG].value", parameter: level}
+  - {path: "containers[a].args[0]", parameter: tls.ca}
+  - {path: "pod.annotations.a\\\\.b/c", parameter: note}
+  parameters:
+    properties:
+      level: {type: string, default: info}
+      note: {type: string}
+      tls: {type: object, properties: {ca: {type: string, default: x}}}
+"""
+PLAIN_TEMPLATE = """\
+containers:
+- {name: agent, image: b, args: [old], env: [{name: LOG, value: z}]}
+- {name: a, image: c, args: [old]}
+pod: {annotations: {a.b/c: w}}
+"""
+
+
+def test_plain_template_takes_parameters_by_path(run: Run) -> None:
+    facts = inputs(instance="second")
+    fragment = run({"level": "debug"}, facts, spec=PLAIN, plain=PLAIN_TEMPLATE)
+    assert fragment.containers[0] == {
+        "name": "second",
+        "image": "b",
+        "args": ["old"],
+        "env": [{"name": "LOG", "value": "debug"}],
+    }
+    assert fragment.containers[1]["args"] == ["x"]
+    assert fragment.annotations == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("containers[1].name", "there is no [1]"),
+        ("containers[x].name", "there is no [x]"),
+        ("container[0].name", "there is no 'container'"),
+        ("containers[0].env[LOG].value.x.y", "there is no 'x'"),
+        ("containers..name", "is not a path"),
+    ],
+)
+def test_substitution_that_leads_nowhere_is_told(run: Run, path: str, said: str) -> None:
+    spec = f"  engine: plain\n  substitutions: [{{path: {path!r}, input: instance}}]\n"
+    template = "containers: [{name: a, image: b, env: [{name: LOG, value: z}]}]\n"
+    with pytest.raises(LibraryError) as caught:
+        run(spec=spec, plain=template)
+    assert said in caught.value.message
+    assert "template.yaml" in caught.value.where
