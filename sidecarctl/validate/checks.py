@@ -1,0 +1,142 @@
+"""Rules applied to documents: each sees what its scope asks for; what it says becomes a finding with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from sidecarctl.findings import Finding, PathTuple, Place, Related
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.validate.registry import Check, Context, Problem, Rule
+from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, StreamView
+
+# Rules with the same roles and needs, which are asked or passed over together.
+_Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Rule, Check]]]
+
+# Number of the document, path in it, whether the key is meant: the place, None where there is none.
+Locate = Callable[[int, PathTuple, bool], "Place | None"]
+
+
+def nowhere(number: int, path: PathTuple, on_key: bool) -> Place | None:
+    """The `Locate` of documents that have no text."""
+    return None
+
+
+def check_documents(
+    documents: Sequence[object],
+    rules: Iterable[Rule],
+    ctx: Context,
+    locate: Locate = nowhere,
+    kinds: Kinds = DEFAULT_KINDS,
+) -> Iterator[tuple[int, Finding]]:
+    """Yield what the rules say about documents (plain data), each finding with its document's number, from 0.
+
+    A finding's path runs from its document's root; places, those of related paths too, come from `locate`. A rule
+    without a check or not for this Kubernetes version is passed over.
+    """
+    stream = StreamView(documents, kinds)
+    for rule, problem, owner in _problems(stream, rules, ctx):
+        number, path = _document(problem.path)
+        container = _container(owner, problem.path)
+        yield (
+            number,
+            Finding(
+                rule.name,
+                problem.message,
+                problem.severity or rule.severity,
+                path,
+                problem.on_key,
+                rule.reason,
+                problem.help or rule.fix,
+                _label(owner),
+                container.name if container else "",
+                container.role if container else "",
+                related=tuple(_related(one, locate) for one in problem.related),
+                place=locate(number, path, problem.on_key),
+            ),
+        )
+
+
+def _problems(
+    stream: StreamView, rules: Iterable[Rule], ctx: Context
+) -> Iterator[tuple[Rule, Problem, PodView | ObjectView | None]]:
+    """Yield each problem with its rule and with whom it is about."""
+    groups = _Scopes.of(tuple(rules), ctx.kube_version)
+    of_pods, of_containers, of_streams = (groups.of_scope(scope) for scope in ("pod", "container", "stream"))
+    for pod in stream.pods:
+        for rule, check in _asked(of_pods, pod.value):
+            for problem in check(pod, ctx):
+                yield rule, problem, pod
+        for container in pod.containers:
+            for rule, check in _asked(of_containers, container.value, container.role):
+                for problem in check(container, ctx):
+                    yield rule, problem, pod
+    for view in stream.objects:
+        for rule, check in _asked(groups.of_scope("object", view.kind), view.value):
+            for problem in check(view, ctx):
+                yield rule, problem, _owner(stream, problem.path) or view
+    for rule, check in _asked(of_streams, {}):
+        for problem in check(stream, ctx):
+            yield rule, problem, _owner(stream, problem.path)
+
+
+class _Scopes:
+    """The rules for one Kubernetes version by what they look at. A run asks the same ones of every document."""
+
+    def __init__(self, rules: tuple[Rule, ...], kube_version: str) -> None:
+        ctx = Context(kube_version)
+        self._rules = [rule for rule in rules if rule.check and rule.applies(ctx)]
+        self._kinds = frozenset(kind for rule in self._rules for kind in rule.kinds)
+        self._groups: dict[tuple[str, str], _Groups] = {}
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(rules: tuple[Rule, ...], kube_version: str) -> _Scopes:
+        """Return the scopes of these rules, sorted once."""
+        return _Scopes(rules, kube_version)
+
+    def of_scope(self, scope: str, kind: str = "") -> _Groups:
+        """Return the rules of a scope, and for objects of a kind, in groups."""
+        key = (scope, kind if kind in self._kinds else "")
+        if key not in self._groups:
+            groups = self._groups[key] = {}
+            for rule in self._rules:
+                if rule.check and rule.scope == scope and (not rule.kinds or kind in rule.kinds):
+                    groups.setdefault((rule.roles, rule.needs), []).append((rule, rule.check))
+        return self._groups[key]
+
+
+def _asked(groups: _Groups, value: Data, role: str = "") -> Iterator[tuple[Rule, Check]]:
+    """Yield the rules that have something to look at in a mapping, and in a container of that role."""
+    for (roles, needs), rules in groups.items():
+        if (not needs or not value.keys().isdisjoint(needs)) and (not roles or not role or role in roles):
+            yield from rules
+
+
+def _owner(stream: StreamView, path: PathTuple) -> PodView | ObjectView | None:
+    """Return whom a path leads into: a workload before any object, for its containers."""
+    owners: tuple[PodView | ObjectView, ...] = (*stream.pods, *stream.objects)
+    for owner in owners:
+        root = owner.object.path if isinstance(owner, PodView) else owner.path
+        if path[: len(root)] == root:
+            return owner
+    return None
+
+
+def _label(owner: PodView | ObjectView | None) -> str:
+    return owner.object.label if isinstance(owner, PodView) else owner.label if owner else ""
+
+
+def _container(owner: PodView | ObjectView | None, path: PathTuple) -> ContainerView | None:
+    containers = owner.containers if isinstance(owner, PodView) else ()
+    return next((one for one in containers if path[: len(one.path)] == one.path), None)
+
+
+def _document(path: PathTuple) -> tuple[int, PathTuple]:
+    """Split a path of a view into the document's number and the path in the document."""
+    return (path[0], path[1:]) if path and isinstance(path[0], int) else (0, path)
+
+
+def _related(related: Related, locate: Locate) -> Related:
+    number, path = _document(related.path)
+    return Related(related.label, path, locate(number, path, False))

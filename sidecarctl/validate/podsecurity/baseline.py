@@ -1,0 +1,187 @@
+"""The checks of the level baseline, one function each: known ways to get more than a container's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.podsecurity.reading import CONTEXT, Breach, Judge, contexts, own_contexts
+from sidecarctl.validate.views import PodView
+
+APP_ARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
+SECCOMP_POD_ANNOTATION = "seccomp.security.alpha.kubernetes.io/pod"
+SECCOMP_ANNOTATION = "container.seccomp.security.alpha.kubernetes.io/"
+
+_CAPABILITIES = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+_PROFILES = ("RuntimeDefault", "Localhost")
+_HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
+_HANDLERS = (
+    ("livenessProbe",),
+    ("readinessProbe",),
+    ("startupProbe",),
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+)
+
+SYSCTLS_1_0 = frozenset(
+    (
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+    )
+)
+SYSCTLS_1_27 = SYSCTLS_1_0 | {"net.ipv4.ip_local_reserved_ports"}
+SYSCTLS_1_29 = SYSCTLS_1_27 | {
+    f"net.ipv4.tcp_{name}" for name in ("keepalive_time", "fin_timeout", "keepalive_intvl", "keepalive_probes")
+}
+SYSCTLS_1_32 = SYSCTLS_1_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+SYSCTLS_1_37 = SYSCTLS_1_32 | {"net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat"}
+SELINUX_1_0 = frozenset(("", "container_t", "container_init_t", "container_kvm_t"))
+SELINUX_1_31 = SELINUX_1_0 | {"container_engine_t"}
+
+
+def privileged(pod: PodView) -> Iterator[Breach]:
+    """No container is privileged."""
+    for container, own in own_contexts(pod):
+        if own.get("privileged") is True:
+            yield Breach(container.at(CONTEXT, "privileged"), "the container is privileged")
+
+
+def host_namespaces(pod: PodView) -> Iterator[Breach]:
+    """The pod shares no namespace of its node."""
+    for field in _HOST_NAMESPACES:
+        if pod.value.get(field) is True:
+            yield Breach(pod.at(field), f"{field} is true")
+
+
+def host_path_volumes(pod: PodView) -> Iterator[Breach]:
+    """No volume is a path of the node."""
+    for index, volume in listed(pod.value, "volumes"):
+        if volume.get("hostPath") is not None:
+            yield Breach(pod.at("volumes", index, "hostPath"), f"the volume {volume.get('name')} is a hostPath")
+
+
+def host_ports(pod: PodView) -> Iterator[Breach]:
+    """No container takes a port of the node.
+
+    The server fills in the host ports of a Pod in the network of its node; those are not reported here, as
+    `host_namespaces` speaks of their cause.
+    """
+    for container in pod.containers:
+        for index, port in listed(container.value, "ports"):
+            number = port.get("hostPort")
+            if number.__class__ is int and number:
+                yield Breach(container.at("ports", index, "hostPort"), f"the container takes the hostPort {number}")
+
+
+def host_handlers(pod: PodView) -> Iterator[Breach]:
+    """No probe or hook makes the kubelet ask another host than the pod."""
+    for container in pod.containers:
+        for steps in _HANDLERS:
+            if container.value.get(steps[0]) is None:
+                continue
+            for action in ("httpGet", "tcpSocket"):
+                host = container.text(*steps, action, "host")
+                if host:
+                    yield Breach(container.at(*steps, action, "host"), f"the {steps[-1]} asks the host {quote(host)}")
+
+
+def capabilities(pod: PodView) -> Iterator[Breach]:
+    """Containers add no capability beyond those that runtimes give anyway."""
+    for container, own in own_contexts(pod):
+        for index, name in enumerate(as_list(as_mapping(own.get("capabilities")).get("add"))):
+            if isinstance(name, str) and name not in _CAPABILITIES:
+                where = container.at(CONTEXT, "capabilities", "add", index)
+                yield Breach(where, f"the container adds the capability {name}")
+
+
+def proc_mount(pod: PodView) -> Iterator[Breach]:
+    """/proc is masked as runtimes do it."""
+    for container, own in own_contexts(pod):
+        value = own.get("procMount")
+        if isinstance(value, str) and value != "Default":
+            yield Breach(container.at(CONTEXT, "procMount"), f"procMount is {value}")
+
+
+def host_process(pod: PodView) -> Iterator[Breach]:
+    """No Windows container is a process of the node."""
+    for holder, own in contexts(pod):
+        if as_mapping(own.get("windowsOptions")).get("hostProcess") is True:
+            yield Breach(holder.at(CONTEXT, "windowsOptions", "hostProcess"), "hostProcess is true")
+
+
+def app_armor(pod: PodView) -> Iterator[Breach]:
+    """AppArmor is the runtime's default or a profile of the node."""
+    for holder, own in contexts(pod):
+        kind = as_mapping(own.get("appArmorProfile")).get("type")
+        if isinstance(kind, str) and kind not in _PROFILES:
+            yield Breach(holder.at(CONTEXT, "appArmorProfile", "type"), f"the AppArmor profile is {kind}")
+    for key, value, path in pod.metadata.pairs("annotations"):
+        if isinstance(value, str) and key.startswith(APP_ARMOR_ANNOTATION) and not _known_profile(value):
+            yield Breach(path, f"the AppArmor profile is {quote(value)}")
+
+
+def _known_profile(value: str) -> bool:
+    return value in ("", "runtime/default") or value.startswith("localhost/")
+
+
+def seccomp(pod: PodView) -> Iterator[Breach]:
+    """Seccomp is not switched off."""
+    for holder, own in contexts(pod):
+        kind = as_mapping(own.get("seccompProfile")).get("type")
+        if isinstance(kind, str) and kind not in _PROFILES:
+            yield Breach(holder.at(CONTEXT, "seccompProfile", "type"), f"the seccomp profile is {kind}")
+
+
+def seccomp_annotations(pod: PodView) -> Iterator[Breach]:
+    """Seccomp is not switched off, as it was said before Kubernetes 1.19."""
+    keys = {SECCOMP_POD_ANNOTATION, *(SECCOMP_ANNOTATION + container.name for container in pod.containers)}
+    for key, value, path in pod.metadata.pairs("annotations"):
+        if isinstance(value, str) and key in keys:
+            if value not in ("runtime/default", "docker/default") and not value.startswith("localhost/"):
+                yield Breach(path, f"the seccomp profile is {quote(value)}")
+
+
+def sysctls(allowed: frozenset[str]) -> Judge:
+    """Return the check that only these kernel parameters are set."""
+
+    def judge(pod: PodView) -> Iterator[Breach]:
+        for one in pod.each(CONTEXT, "sysctls"):
+            name = one.text("name")
+            if name and name not in allowed:
+                yield Breach(one.at("name"), f"the sysctl {name} is set")
+
+    return judge
+
+
+def selinux(types: frozenset[str]) -> Judge:
+    """Return the check that SELinux has one of these types, and no user or role."""
+
+    def judge(pod: PodView) -> Iterator[Breach]:
+        for holder, own in contexts(pod):
+            for field in ("type", "user", "role"):
+                value = as_mapping(own.get("seLinuxOptions")).get(field)
+                if value and isinstance(value, str) and (field != "type" or value not in types):
+                    where = holder.at(CONTEXT, "seLinuxOptions", field)
+                    yield Breach(where, f"the SELinux {field} is {quote(value)}")
+
+    return judge

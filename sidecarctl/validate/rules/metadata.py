@@ -1,0 +1,242 @@
+"""Rules about names and namespaces of objects, and about what else metadata hold; labels have a module of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sidecarctl.findings import Severity
+from sidecarctl.kube import names
+from sidecarctl.kube.kinds import GroupKind
+from sidecarctl.kube.versions import at_least
+from sidecarctl.validate.parts import blank, listed, quote, texts
+from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.views import ObjectView
+
+_Fault = Callable[[str, str], "str | None"]
+
+# The ones whose names are DNS subdomains, by group.
+_SUBDOMAIN = """
+- ConfigMap Endpoints LimitRange Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController
+- ResourceQuota Secret ServiceAccount
+admissionregistration.k8s.io MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration
+admissionregistration.k8s.io ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration
+apps ControllerRevision DaemonSet Deployment ReplicaSet
+autoscaling HorizontalPodAutoscaler
+batch CronJob Job
+certificates.k8s.io ClusterTrustBundle PodCertificateRequest
+coordination.k8s.io Lease
+discovery.k8s.io EndpointSlice
+events.k8s.io Event
+flowcontrol.apiserver.k8s.io FlowSchema PriorityLevelConfiguration
+networking.k8s.io Ingress IngressClass NetworkPolicy ServiceCIDR
+node.k8s.io RuntimeClass
+resource.k8s.io DeviceClass DeviceTaintRule ResourceClaim ResourceClaimTemplate ResourceSlice
+scheduling.k8s.io PriorityClass
+storage.k8s.io CSIDriver CSINode CSIStorageCapacity StorageClass VolumeAttachment VolumeAttributesClass
+storagemigration.k8s.io StorageVersionMigration
+"""
+_SEGMENT = """
+policy PodDisruptionBudget
+rbac.authorization.k8s.io ClusterRole ClusterRoleBinding Role RoleBinding
+"""
+_OTHERS = """
+- Event
+apiextensions.k8s.io CustomResourceDefinition
+certificates.k8s.io CertificateSigningRequest
+"""
+# The controller of CronJobs appends eleven characters to make the name of a Job.
+_CRON_JOB_LENGTH = 52
+_STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
+
+
+def _subdomain(name: str, version: str) -> str | None:
+    return names.dns_subdomain(name)
+
+
+def _label(name: str, version: str) -> str | None:
+    return names.dns_label(name)
+
+
+def _stateful_set(name: str, version: str) -> str | None:
+    """A StatefulSet's name is part of its pods' host names; before 1.27 nobody checked."""
+    return names.dns_label(name) if at_least(version, "1.27") else names.dns_subdomain(name)
+
+
+def _cron_job(name: str, version: str) -> str | None:
+    if len(name) > _CRON_JOB_LENGTH:
+        return f"must have at most {_CRON_JOB_LENGTH} characters, since its Jobs' names get eleven more"
+    return names.dns_subdomain(name)
+
+
+def _segment(name: str, version: str) -> str | None:
+    """The name has to stand in an address."""
+    if name in (".", ".."):
+        return f"must not be {quote(name)}"
+    bad = [char for char in "/%" if char in name]
+    return f"must not contain {quote(bad[0])}" if bad else None
+
+
+def _table(text: str, fault: _Fault) -> dict[GroupKind, _Fault]:
+    lines = (line.split() for line in text.strip().splitlines())
+    return {("" if group == "-" else group, kind): fault for group, *kinds in lines for kind in kinds}
+
+
+_NAMES: dict[GroupKind, _Fault] = {
+    **_table(_SUBDOMAIN, _subdomain),
+    **_table(_SEGMENT, _segment),
+    **_table(_OTHERS, lambda name, version: None),
+    ("apps", "StatefulSet"): _stateful_set,
+    ("batch", "CronJob"): _cron_job,
+    ("", "Namespace"): _label,
+    ("", "Service"): names.service_name,
+}
+
+
+@rule(
+    "metadata-name",
+    Severity.ERROR,
+    scope="object",
+    bad="""
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: Web_Config
+    """,
+    good="""
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: web-config
+    """,
+    fix='Give it a name of lower-case letters, digits and "-".',
+)
+def metadata_name(one: ObjectView, ctx: Context) -> Problems:
+    """An object has no name, or one that its kind can't have.
+
+    Names become parts of addresses and host names. Most kinds take DNS subdomains (at most 253 of a-z, 0-9, "-" and
+    "."); Namespaces, Services and StatefulSets take DNS labels (63, no dots), a CronJob at most 52 characters. With
+    `generateName` the API server appends five characters of its own.
+    """
+    fault = _NAMES.get((one.group, one.kind))
+    if fault is None:
+        return
+    metadata = one.metadata
+    if not metadata and one.value.get("metadata"):
+        return
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    if isinstance(name, str) and name:
+        if said := fault(name, ctx.kube_version):
+            yield problem(one.at("metadata", "name"), f"{quote(name)} is no name for a {one.kind}: it {said}")
+    elif blank(name) and blank(prefix) and one.kind != "LimitRange":
+        yield problem(one.at("metadata", "name"), f"the {one.kind} has no name", help="Give it a name.")
+    if isinstance(prefix, str) and prefix and one.kind != "CronJob":
+        # What comes after a dash at the end is the server's; the rest of a long name it cuts off.
+        whole = (prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix)[: 253 if name else 58]
+        if said := fault(whole, ctx.kube_version):
+            yield problem(
+                one.at("metadata", "generateName"), f"{quote(prefix)} begins no name for a {one.kind}: it {said}"
+            )
+
+
+@rule(
+    "namespace-name",
+    Severity.ERROR,
+    scope="object",
+    bad="""
+        metadata:
+          name: web
+          namespace: Team_A
+    """,
+    good="""
+        metadata:
+          name: web
+          namespace: team-a
+    """,
+    fix='Name an existing namespace: at most 63 of a-z, 0-9 and "-".',
+)
+def namespace_name(one: ObjectView, ctx: Context) -> Problems:
+    """An object's namespace is no DNS label.
+
+    No namespace can have such a name, so the object has nowhere to be.
+    """
+    if one.namespace and (fault := names.dns_label(one.namespace)):
+        yield problem(one.at("metadata", "namespace"), f"{quote(one.namespace)} is no name of a namespace: it {fault}")
+
+
+@rule(
+    "finalizer",
+    Severity.ERROR,
+    scope="object",
+    bad="""
+        metadata:
+          name: web
+          finalizers: [cleanup]
+    """,
+    good="""
+        metadata:
+          name: web
+          finalizers: [example.com/cleanup]
+    """,
+    fix="Qualify it with a domain of yours, as in example.com/cleanup.",
+)
+def finalizer(one: ObjectView, ctx: Context) -> Problems:
+    """A finalizer has no domain, or contradicts another one.
+
+    A finalizer keeps an object from being deleted until its owner takes it off, so it has to say whose it is. Without
+    a domain only Kubernetes' own are taken, and of these `orphan` and `foregroundDeletion` exclude each other.
+    """
+    found = one.metadata.get("finalizers")
+    if not isinstance(found, list):
+        return
+    own = (one.group, one.kind) in _NAMES
+    for index, name in texts(one.metadata, "finalizers"):
+        where = one.at("metadata", "finalizers", index)
+        if fault := names.qualified_name(name):
+            yield problem(where, f"{quote(name)} is no finalizer: it {fault}")
+        elif own and "/" not in name and name not in _STANDARD_FINALIZERS:
+            yield problem(where, f"the finalizer {quote(name)} has no domain")
+    if "orphan" in found and "foregroundDeletion" in found:
+        message = "orphan and foregroundDeletion can't both be set"
+        yield problem(one.at("metadata", "finalizers"), message, help="Keep one of them.", on_key=True)
+
+
+@rule(
+    "owner-reference",
+    Severity.ERROR,
+    scope="object",
+    bad="""
+        metadata:
+          name: web
+          ownerReferences:
+          - {apiVersion: apps/v1, kind: Deployment, name: web, uid: 4d2c, controller: true}
+          - {apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: 9f1a, controller: true}
+    """,
+    good="""
+        metadata:
+          name: web
+          ownerReferences:
+          - {apiVersion: apps/v1, kind: Deployment, name: web, uid: 4d2c, controller: true}
+          - {apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: 9f1a}
+    """,
+    fix="Leave ownerReferences out of manifests; controllers set them.",
+)
+def owner_reference(one: ObjectView, ctx: Context) -> Problems:
+    """An owner can't be one, or there are two that control the object.
+
+    Owners decide what becomes of an object when they are deleted. The API server refuses an apiVersion that is none,
+    Events as owners, and a second owner with `controller: true`.
+    """
+    if "ownerReferences" not in one.metadata:
+        return
+    controllers = 0
+    for index, reference in listed(one.metadata, "ownerReferences"):
+        where = one.at("metadata", "ownerReferences", index)
+        version = reference.get("apiVersion")
+        if isinstance(version, str) and version and (version.count("/") > 1 or version.endswith("/")):
+            yield problem((*where, "apiVersion"), f"{quote(version)} is no apiVersion: it must be like apps/v1 or v1")
+        elif version == "v1" and reference.get("kind") == "Event":
+            yield problem(where, "an Event can't be an owner")
+        controllers += reference.get("controller") is True
+    if controllers > 1:
+        where = one.at("metadata", "ownerReferences")
+        yield problem(where, f"{controllers} owners say that they are the controller", on_key=True)

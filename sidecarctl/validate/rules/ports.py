@@ -1,0 +1,206 @@
+"""Rules about the ports of containers that the API server itself has: numbers, names, and ports of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.kube import names
+from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.views import ContainerView, Data, PodView
+
+LARGEST_PORT = 65535
+
+
+@rule(
+    "port-number",
+    Severity.ERROR,
+    needs=("ports",),
+    scope="container",
+    bad="""
+        ports:
+        - containerPort: 80800
+    """,
+    good="""
+        ports:
+        - containerPort: 8080
+    """,
+    fix="Use a number from 1 to 65535.",
+)
+def port_number(container: ContainerView, ctx: Context) -> Problems:
+    """A container's port or its hostPort is no port number.
+
+    Ports go from 1 to 65535; the API server refuses others. A hostPort of 0 means none.
+    """
+    for index, port in listed(container.value, "ports"):
+        for field, least in (("containerPort", 1), ("hostPort", 0)):
+            number = port.get(field)
+            if number.__class__ is int and not least <= number <= LARGEST_PORT:
+                yield problem(container.at("ports", index, field), f"{number} is no port number")
+
+
+@rule(
+    "port-name",
+    Severity.ERROR,
+    needs=("ports",),
+    scope="container",
+    bad="""
+        ports:
+        - containerPort: 9090
+          name: prometheus-metrics
+    """,
+    good="""
+        ports:
+        - containerPort: 9090
+          name: metrics
+    """,
+    fix="Use at most 15 lower-case letters, digits and single dashes, with one letter at least.",
+)
+def port_name(container: ContainerView, ctx: Context) -> Problems:
+    """A port's name is no IANA service name.
+
+    Services and probes refer to ports by these names; the API server refuses longer ones and other characters.
+    """
+    for index, port in listed(container.value, "ports"):
+        name = port.get("name")
+        if name and isinstance(name, str) and (fault := names.port_name(name)):
+            yield problem(container.at("ports", index, "name"), f"{quote(name)} is no name for a port: it {fault}")
+
+
+@rule(
+    "duplicate-port-name",
+    Severity.ERROR,
+    needs=("ports",),
+    scope="container",
+    bad="""
+        ports:
+        - containerPort: 8080
+          name: http
+        - containerPort: 8081
+          name: http
+    """,
+    good="""
+        ports:
+        - containerPort: 8080
+          name: http
+        - containerPort: 8081
+          name: admin
+    """,
+    fix="Give each port a name of its own.",
+)
+def duplicate_port_name(container: ContainerView, ctx: Context) -> Problems:
+    """Two ports of a container have the same name.
+
+    A Service or probe that uses the name could not tell which is meant, so the API server refuses it.
+    """
+    ports = listed(container.value, "ports")
+    if len(ports) < 2:
+        return
+    seen: dict[str, int] = {}
+    for index, port in ports:
+        name = port.get("name")
+        if name and isinstance(name, str) and seen.setdefault(name, index) != index:
+            related = (Related("the first", container.at("ports", seen[name], "name")),)
+            yield problem(
+                container.at("ports", index, "name"), f"another port is called {quote(name)} too", related=related
+            )
+
+
+@rule(
+    "host-network-port",
+    Severity.ERROR,
+    needs=("hostNetwork",),
+    bad="""
+        hostNetwork: true
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          ports:
+          - containerPort: 8080
+            hostPort: 80
+    """,
+    good="""
+        hostNetwork: true
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          ports:
+          - containerPort: 80
+            hostPort: 80
+    """,
+    fix="Remove the hostPort, or make it equal to the containerPort.",
+)
+def host_network_port(pod: PodView, ctx: Context) -> Problems:
+    """A pod in the network of its node maps a port to another one of the node.
+
+    With `hostNetwork: true` the container listens on the node itself and nothing is mapped: the API server refuses a
+    hostPort that differs.
+    """
+    if pod.value.get("hostNetwork") is not True:
+        return
+    for container in pod.by_role("app", "classic"):
+        for index, port in listed(container.value, "ports"):
+            number, own = port.get("hostPort"), port.get("containerPort")
+            if number.__class__ is int and own.__class__ is int and number not in (0, own):
+                message = f"the hostPort {number} must be the containerPort {own}, since hostNetwork is true"
+                yield problem(container.at("ports", index, "hostPort"), message)
+
+
+@rule(
+    "host-port-conflict",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          ports:
+          - containerPort: 8080
+            hostPort: 80
+        - name: admin
+          image: registry.example/admin:1.0.0
+          ports:
+          - containerPort: 9090
+            hostPort: 80
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          ports:
+          - containerPort: 8080
+            hostPort: 80
+        - name: admin
+          image: registry.example/admin:1.0.0
+          ports:
+          - containerPort: 9090
+            hostPort: 81
+    """,
+    fix="Give each its own port of the node, or another protocol or hostIP.",
+)
+def host_port_conflict(pod: PodView, ctx: Context) -> Problems:
+    """Two ports of a pod ask for the same port of the node.
+
+    The API server refuses it within all containers of the app, and within each init container. With `hostNetwork: true`
+    every port is one of the node; in a template the server only notices when it makes the pods.
+    """
+    on_node = pod.value.get("hostNetwork") is True
+    shared: dict[tuple[str, str, int], PathTuple] = {}
+    for container in pod.containers:
+        if not container.value.get("ports") or container.role == "ephemeral":
+            continue
+        seen = shared if container.role in ("app", "classic") else {}
+        for number, index, port in _host_ports(container, on_node=on_node):
+            key = (str(port.get("protocol") or "TCP"), str(port.get("hostIP") or ""), number)
+            where = container.at("ports", index, "hostPort" if port.get("hostPort") else "containerPort")
+            first = seen.setdefault(key, where)
+            if first != where:
+                message = f"port {number} of the node is taken by another port of the pod"
+                yield problem(where, message, related=(Related("the first", first),))
+
+
+def _host_ports(container: ContainerView, *, on_node: bool) -> Iterator[tuple[int, int, Data]]:
+    for index, port in listed(container.value, "ports"):
+        number = port.get("hostPort") or (port.get("containerPort") if on_node else None)
+        if number and number.__class__ is int:
+            yield number, index, port

@@ -1,0 +1,231 @@
+"""Rules about what a pod asks for and may use, as far as it costs: nothing that the API server refuses."""
+
+from __future__ import annotations
+
+import re
+
+from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.kube.quantity import NANO, resource_amount
+from sidecarctl.kube.versions import enabled
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.validate import qos
+from sidecarctl.validate.parts import amounts, quote
+from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.views import ContainerView, PodView
+
+_BYTES = ("memory", "ephemeral-storage")
+_WHOLE = re.compile(r"\d+(?:[KMGTPE]i|[kMGTPE])?")
+
+_APP = """\
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+"""
+
+
+def _of_pod(container: ContainerView, ctx: Context) -> set[str]:
+    """Return the resources that the pod itself requests or limits."""
+    if not container.pod.value.get("resources") or not enabled("pod-level-resources", ctx.kube_version):
+        return set()
+    own = as_mapping(container.pod.value["resources"])
+    return {*amounts(own, "requests"), *amounts(own, "limits")}
+
+
+@rule(
+    "missing-requests",
+    Severity.WARNING,
+    layer="advice",
+    scope="container",
+    roles=("sidecar", "classic"),
+    bad="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+"""
+    + _APP,
+    good="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+          resources:
+            requests: {cpu: 10m, memory: 32Mi}
+"""
+    + _APP,
+    fix="Set resources.requests for cpu and memory.",
+)
+def missing_requests(container: ContainerView, ctx: Context) -> Problems:
+    """A sidecar requests no cpu or no memory.
+
+    It runs in every pod, so what it takes is taken many times: the scheduler does not reckon with it, a namespace with
+    a quota refuses the pods, and an autoscaler by utilization stops working. A limit counts as the request.
+    """
+    resources = as_mapping(container.value.get("resources"))
+    given = {*amounts(resources, "requests"), *amounts(resources, "limits"), *_of_pod(container, ctx)}
+    missing = [name for name in ("cpu", "memory") if name not in given]
+    if missing:
+        yield problem(container.at("resources", "requests"), f"it requests no {' and no '.join(missing)}")
+
+
+@rule(
+    "missing-memory-limit",
+    Severity.WARNING,
+    layer="advice",
+    scope="container",
+    roles=("sidecar", "classic"),
+    bad="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+"""
+    + _APP,
+    good="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+          resources:
+            limits: {memory: 64Mi}
+"""
+    + _APP,
+    fix="Set resources.limits.memory.",
+)
+def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
+    """A sidecar has no memory limit.
+
+    One that leaks, or buffers what it can't deliver, takes the memory of the node, and the app is killed for it.
+    """
+    resources = container.value.get("resources")
+    if resource_amount(container.get("resources", "limits", "memory")) or not isinstance(resources, (dict, type(None))):
+        return
+    pod_limits = amounts(as_mapping(container.pod.value.get("resources")), "limits")
+    if "memory" not in pod_limits or not enabled("pod-level-resources", ctx.kube_version):
+        yield problem(container.at("resources", "limits", "memory"), "it has no memory limit")
+
+
+_GUARANTEED = {
+    "containers": [
+        {
+            "name": "app",
+            "image": "registry.example/app:1.0.0",
+            "resources": {"limits": {"cpu": "500m", "memory": "256Mi"}},
+        }
+    ]
+}
+_APP_WITH_LIMITS = (
+    _APP
+    + """\
+          resources:
+            limits: {cpu: 500m, memory: 256Mi}
+"""
+)
+
+
+@rule(
+    "qos-downgrade",
+    Severity.WARNING,
+    layer="advice",
+    bad="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+          resources:
+            requests: {cpu: 10m, memory: 64Mi}
+            limits: {memory: 64Mi}
+"""
+    + _APP_WITH_LIMITS,
+    good="""
+        initContainers:
+        - name: logger
+          image: registry.example/logger:1.0.0
+          restartPolicy: Always
+          resources:
+            limits: {cpu: 10m, memory: 64Mi}
+"""
+    + _APP_WITH_LIMITS,
+    fix="Give every container limits for cpu and memory, and no requests that differ from them; `--keep-qos` does it.",
+    given=Context(options={"qos-downgrade": {"Pod/example": _GUARANTEED}}),
+)
+def qos_downgrade(pod: PodView, ctx: Context) -> Problems:
+    """A sidecar makes a pod's quality of service worse.
+
+    A pod is Guaranteed when every container has equal requests and limits for cpu and memory. With a sidecar that does
+    not it is Burstable: it is evicted and killed earlier, and loses CPUs of its own.
+
+    It compares with the pod before the change, so only composing finds it.
+    """
+    before = as_mapping(ctx.options.get("qos-downgrade")).get(pod.object.label)
+    if before is None:
+        return
+    change = qos.qos_downgrade(before, pod.value, ctx.kube_version)
+    if change is None:
+        return
+    path: PathTuple = pod.at(*change.shortfalls[0].path) if change.shortfalls else pod.at("containers")
+    yield problem(path, f"the pod was {change.before} and becomes {change.after}", help=_advice(change))
+
+
+def _advice(change: qos.Downgrade) -> str:
+    """Say what would keep the class; "" where no amounts would."""
+    wanted: dict[str, list[str]] = {}
+    for one in change.shortfalls:
+        wanted.setdefault(one.container, []).append(f"{one.resource}: {one.value or '…'}")
+    parts = (f"{name} {{{', '.join(values)}}}" for name, values in wanted.items())
+    return (
+        f"To keep it, add the sidecar with --keep-qos, or set as requests and limits of {'; of '.join(parts)}."
+        if wanted
+        else ""
+    )
+
+
+@rule(
+    "fractional-memory",
+    Severity.ERROR,
+    layer="advice",
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              memory: 512m
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              memory: 512Mi
+    """,
+    fix="Use Mi or M; m is a thousandth of a byte.",
+)
+def fractional_memory(pod: PodView, ctx: Context) -> Problems:
+    """An amount of memory or storage is a fraction of a byte.
+
+    `512m` is half a byte, as `500m` of cpu is half a CPU. The API server takes it with a warning, and the container is
+    killed as soon as it starts; a request is next to nothing.
+    """
+    overhead = pod.value.get("overhead")
+    if overhead and isinstance(overhead, dict):
+        yield from _fractions(overhead, pod.at("overhead"), Severity.WARNING)
+    for container in pod.containers:
+        resources = container.value.get("resources")
+        if not resources or not isinstance(resources, dict):
+            continue
+        for side, severity in (("limits", None), ("requests", Severity.WARNING)):
+            found = resources.get(side)
+            if found and isinstance(found, dict):
+                yield from _fractions(found, container.at("resources", side), severity)
+
+
+def _fractions(found: dict[str, object], path: PathTuple, severity: Severity | None) -> Problems:
+    for name in _BYTES:
+        value = found.get(name)
+        if value is None or value.__class__ is int or (isinstance(value, str) and _WHOLE.fullmatch(value)):
+            continue
+        amount = resource_amount(value)
+        if amount is not None and amount % NANO:
+            yield problem((*path, name), f"{quote(value)} of {name} is a fraction of a byte", severity=severity)

@@ -1,0 +1,358 @@
+"""Rules about requests and limits of containers and pods: names, amounts, claims. Knows no pod-level sums."""
+
+from __future__ import annotations
+
+from sidecarctl.findings import Severity
+from sidecarctl.kube import names
+from sidecarctl.kube.quantity import NANO, nano
+from sidecarctl.kube.versions import enabled
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.validate.parts import amounts, listed, quote
+from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.views import ContainerView, Data, PodView
+
+_SIDES = ("limits", "requests")
+_OF_CONTAINERS = frozenset(("cpu", "memory", "ephemeral-storage"))
+_HUGE = "hugepages-"
+
+# Limits and requests, whichever are given, and whose they are.
+_Requirements = tuple[dict[str, Data], "PodView | ContainerView"]
+
+
+@rule(
+    "resource-name",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              mem: 128Mi
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              memory: 128Mi
+    """,
+    fix="Use cpu, memory, ephemeral-storage, hugepages-SIZE or a resource with a domain, such as example.com/gpu.",
+)
+def resource_name(pod: PodView, ctx: Context) -> Problems:
+    """A container or pod asks for a resource that does not exist.
+
+    Besides cpu, memory, ephemeral-storage and hugepages-SIZE a container can only have resources with a domain in front,
+    and a pod as a whole only cpu, memory and huge pages. The API server refuses other names.
+    """
+    for given, owner in _requirements(pod, ctx):
+        of_pod = owner is pod
+        for side, part in given.items():
+            for name in part:
+                if name in _OF_CONTAINERS and not (of_pod and name == "ephemeral-storage"):
+                    continue
+                fault = _of_pod(name) if of_pod else _of_container(name)
+                if fault:
+                    yield problem(owner.at("resources", side, name), f"{quote(name)} {fault}", on_key=True)
+
+
+def _of_pod(name: str) -> str:
+    return "" if name.startswith(_HUGE) else "is no resource that a pod as a whole can have"
+
+
+def _of_container(name: str) -> str:
+    if "/" not in name:
+        return "" if name.startswith(_HUGE) and not names.qualified_name(name) else "is no resource of a container"
+    if fault := names.qualified_name(name):
+        return f"is no name of a resource: it {fault}"
+    if not _extended(name) and "kubernetes.io/" not in name:
+        return "is no name of a resource"
+    return ""
+
+
+@rule(
+    "negative-quantity",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              cpu: -100m
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              cpu: 100m
+    """,
+    fix="Remove the minus.",
+)
+def negative_quantity(pod: PodView, ctx: Context) -> Problems:
+    """A request or limit is less than nothing.
+
+    The API server refuses negative amounts.
+    """
+    for given, owner in _requirements(pod, ctx):
+        for side, part in given.items():
+            for name, value in part.items():
+                amount = nano(value)
+                if amount is not None and amount < 0:
+                    yield problem(owner.at("resources", side, name), f"{quote(value)} is less than nothing")
+
+
+@rule(
+    "fractional-resource",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              example.com/gpu: "0.5"
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              example.com/gpu: "1"
+    """,
+    fix="Ask for a whole number.",
+)
+def fractional_resource(pod: PodView, ctx: Context) -> Problems:
+    """A container asks for a part of a resource that can't be divided.
+
+    Resources with a domain in front are devices and the like; the API server takes whole numbers of them only.
+    """
+    for given, owner in _requirements(pod, ctx):
+        for side, part in given.items():
+            for name, value in part.items():
+                if name in _OF_CONTAINERS or not _extended(name):
+                    continue
+                amount = nano(value)
+                # The server looks at thousandths, rounded up.
+                if amount is not None and -(-amount // 10**6) % 1000:
+                    message = f"{quote(value)} of {name} is no whole number"
+                    yield problem(owner.at("resources", side, name), message)
+
+
+@rule(
+    "request-over-limit",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              memory: 256Mi
+            limits:
+              memory: 128Mi
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              memory: 128Mi
+            limits:
+              memory: 256Mi
+    """,
+    fix="Lower the request or raise the limit.",
+)
+def request_over_limit(pod: PodView, ctx: Context) -> Problems:
+    """A request is larger than the limit.
+
+    The scheduler would reserve more than the container may ever use; the API server refuses it.
+    """
+    for given, owner in _requirements(pod, ctx):
+        limits = given.get("limits")
+        if not limits:
+            continue
+        for name, value in given.get("requests", {}).items():
+            if name in limits and _overcommitted(name):
+                request, limit = nano(value), nano(limits[name])
+                if request is not None and limit is not None and request > limit:
+                    message = f"the request of {value} {name} is larger than the limit of {limits[name]}"
+                    yield problem(owner.at("resources", "requests", name), message)
+
+
+@rule(
+    "request-not-limit",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              example.com/gpu: 1
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            requests:
+              example.com/gpu: 1
+            limits:
+              example.com/gpu: 1
+    """,
+    fix="Give the limit alone, or both with the same amount.",
+)
+def request_not_limit(pod: PodView, ctx: Context) -> Problems:
+    """A request of something that can't be shared is not equal to its limit.
+
+    Huge pages and resources with a domain in front are never promised twice: the API server wants a limit, and a request
+    equal to it.
+    """
+    for given, owner in _requirements(pod, ctx):
+        limits = given.get("limits", {})
+        for name, value in given.get("requests", {}).items():
+            if name in _OF_CONTAINERS or _overcommitted(name):
+                continue
+            if limits.get(name) is None:
+                message = f"{name} is requested without a limit"
+                yield problem(owner.at("resources", "limits"), message, on_key=True)
+            else:
+                request, limit = nano(value), nano(limits[name])
+                if request is not None and limit is not None and request != limit:
+                    message = f"the request of {value} {name} is not the limit of {limits[name]}"
+                    yield problem(owner.at("resources", "requests", name), message)
+
+
+@rule(
+    "huge-pages",
+    Severity.ERROR,
+    bad="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              hugepages-2Mi: 3Mi
+              memory: 128Mi
+    """,
+    good="""
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            limits:
+              hugepages-2Mi: 4Mi
+              memory: 128Mi
+    """,
+    fix="Ask for a multiple of the page's size, and for cpu or memory beside it.",
+)
+def huge_pages(pod: PodView, ctx: Context) -> Problems:
+    """Huge pages are asked for in parts, or without cpu and memory.
+
+    The API server takes multiples of the page's size only, and only where cpu or memory is asked for too.
+    """
+    for given, owner in _requirements(pod, ctx):
+        asked = [(side, name) for side, part in given.items() for name in part]
+        huge = [(side, name) for side, name in asked if name.startswith(_HUGE)]
+        if not huge:
+            continue
+        if all(name not in ("cpu", "memory") for _, name in asked):
+            yield problem(owner.at("resources"), "huge pages are asked for without cpu or memory")
+        for side, name in huge:
+            value = given[side][name]
+            amount, page = nano(value), nano(name[len(_HUGE) :])
+            if page is None or page <= 0 or page % NANO:
+                yield problem(owner.at("resources", side, name), f"{quote(name)} names no size of a page", on_key=True)
+            elif amount is not None and -(-amount // NANO) % (page // NANO):
+                message = f"{quote(value)} is no multiple of the page's size {name[len(_HUGE) :]}"
+                yield problem(owner.at("resources", side, name), message)
+
+
+@rule(
+    "resource-claim",
+    Severity.ERROR,
+    needs=("resources",),
+    scope="container",
+    since="1.34",
+    bad="""
+        resources:
+          claims:
+          - name: gpu
+    """,
+    good="""
+        resourceClaims:
+        - name: gpu
+          resourceClaimTemplateName: gpu
+        containers:
+        - name: app
+          image: registry.example/app:1.0.0
+          resources:
+            claims:
+            - name: gpu
+    """,
+    fix="Name each claim once, and list it in the pod's resourceClaims.",
+)
+def resource_claim(container: ContainerView, ctx: Context) -> Problems:
+    """A container uses a resource claim that the pod does not have, or uses one twice.
+
+    The API server refuses names that the pod's resourceClaims do not list, a claim or request of it named twice, and
+    requests that are no DNS label.
+    """
+    claims = listed(as_mapping(container.value.get("resources")), "claims")
+    if not claims:
+        return
+    known = [claim.get("name") for _, claim in listed(container.pod.value, "resourceClaims")]
+    seen: set[tuple[str, str]] = set()
+    for index, claim in claims:
+        name, request = claim.get("name"), claim.get("request") or ""
+        where = container.at("resources", "claims", index)
+        if not isinstance(name, str) or not isinstance(request, str):
+            continue
+        if not name:
+            yield problem(where, "the claim has no name")
+            continue
+        if request and (fault := names.dns_label(request)):
+            yield problem((*where, "request"), f"{quote(request)} is no name of a request: it {fault}")
+        if (name, "") in seen or (name, request) in seen or (not request and any(one == name for one, _ in seen)):
+            yield problem(where, f"the claim {quote(name)} is used already")
+        elif name not in known:
+            yield problem(where, f"the pod has no resourceClaim {quote(name)}")
+        seen.add((name, request))
+
+
+def _requirements(pod: PodView, ctx: Context) -> list[_Requirements]:
+    """Return what the containers, and where it counts the pod as a whole, ask for."""
+    found: list[_Requirements] | None = pod.memo.get("requirements")
+    if found is None:
+        found = pod.memo["requirements"] = []
+        for container in pod.containers:
+            if container.role != "ephemeral":
+                _add(container, found)
+        if pod.value.get("resources") and enabled("pod-level-resources", ctx.kube_version):
+            _add(pod, found)
+    return found
+
+
+def _add(owner: PodView | ContainerView, found: list[_Requirements]) -> None:
+    resources = owner.value.get("resources")
+    if resources and isinstance(resources, dict):
+        given = {side: part for side in _SIDES if (part := amounts(resources, side))}
+        found.extend([(given, owner)] if given else [])
+
+
+def _extended(name: str) -> bool:
+    """True for a resource of somebody's own: a domain in front that is not kubernetes.io's and no quota's name."""
+    if "/" not in name or "kubernetes.io/" in name or name.startswith("requests."):
+        return False
+    return names.qualified_name(f"requests.{name}") is None
+
+
+def _overcommitted(name: str) -> bool:
+    """True where a request may be smaller than the limit."""
+    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(_HUGE)

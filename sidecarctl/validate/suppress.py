@@ -1,0 +1,205 @@
+"""What a manifest asks to leave out: ignore comments and annotations, and those that are wrong or hide nothing.
+
+# sidecarctl: ignore[port-conflict] both bind to other addresses     on the finding's lines or on the line above
+sidecarctl.dev/ignore: port-conflict,floating-image                  on the object or its pod template
+sidecarctl.dev/ignore.logger: floating-image                         for one container
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sidecarctl.errors import did_you_mean
+from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
+from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar
+from sidecarctl.yamltext.nodes import Sequence as SequenceNode
+from sidecarctl.yamltext.stream import Document
+
+ANNOTATION = "sidecarctl.dev/ignore"
+UNUSED = "unused-ignore"
+UNKNOWN = "unknown-rule"
+
+_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\]\r\n]*\]?)?([^\r\n]*)", re.MULTILINE)
+_NAME = re.compile(r"[^\s,\[\]]+")
+_WHY_UNUSED = "An ignore that has outlived its finding would silently hide the next one."
+_NAMES_NONE = "this ignore names no rule, so it hides nothing"
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """Findings to report, in the order they came, then those about the ignores; and the findings left out."""
+
+    kept: tuple[Finding, ...]
+    ignored: tuple[Ignored, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Ignore:
+    """One rule's name in one ignore; `rule` is empty where the ignore names none."""
+
+    rule: str
+    covers: Callable[[Finding], bool]
+    place: Place
+    path: PathTuple = ()
+    reason: str = ""
+    label: str = ""
+    hint: str = ""
+
+
+def suppress(
+    document: Document, findings: Sequence[Finding], *, known: Collection[str], active: Collection[str] | None = None
+) -> Suppressed:
+    """Leave out of one document's findings (with their places) what the document asks to.
+
+    `known` are the names of all rules: any other name is an `unknown-rule`. An ignore of a rule that is `active` (all
+    that are known, unless given) and hides nothing is an `unused-ignore`.
+    """
+    if "sidecarctl" not in document.text or "ignore" not in document.text:
+        return Suppressed(tuple(findings))
+    ignores = [*_comments(document), *_annotations(document)]
+    asked = [ignore for ignore in ignores if ignore.rule in known]
+    kept, ignored, used = _sorted_out(findings, [ignore for ignore in asked if ignore.rule != UNUSED])
+    ran = known if active is None else active
+    about = [_unused(one) for one in asked if one.rule != UNUSED and one.rule in ran and one not in used]
+    about += [_unused(one) for one in ignores if not one.rule]
+    meta = [ignore for ignore in asked if ignore.rule == UNUSED]
+    about, more, used = _sorted_out(about, meta)
+    about += [_unused(one) for one in meta if one not in used and UNUSED in ran]
+    about += [_unknown(one, known) for one in ignores if one.rule and one.rule not in known]
+    return Suppressed((*kept, *about), (*ignored, *more))
+
+
+def _sorted_out(
+    findings: Iterable[Finding], ignores: list[_Ignore]
+) -> tuple[list[Finding], list[Ignored], set[_Ignore]]:
+    """Part findings into those to keep and those to leave out; say which ignores had something to hide."""
+    kept: list[Finding] = []
+    ignored: list[Ignored] = []
+    used: set[_Ignore] = set()
+    for finding in findings:
+        hiding = [ignore for ignore in ignores if ignore.rule == finding.rule and ignore.covers(finding)]
+        if hiding:
+            ignored.append(Ignored(finding, next((one.reason for one in hiding if one.reason), "")))
+            used.update(hiding)
+        else:
+            kept.append(finding)
+    return kept, ignored, used
+
+
+def _unused(ignore: _Ignore) -> Finding:
+    message = f"nothing here breaks {ignore.rule}, so there is nothing to ignore" if ignore.rule else _NAMES_NONE
+    fix = "delete it from the ignore" if ignore.rule else "write `# sidecarctl: ignore[RULE] reason`"
+    return Finding(
+        UNUSED,
+        message,
+        Severity.WARNING,
+        ignore.path,
+        why=_WHY_UNUSED,
+        help=ignore.hint or fix,
+        workload=ignore.label,
+        place=ignore.place,
+    )
+
+
+def _unknown(ignore: _Ignore, known: Collection[str]) -> Finding:
+    return Finding(
+        UNKNOWN,
+        f'there is no rule "{ignore.rule}", so this ignores nothing',
+        path=ignore.path,
+        help=did_you_mean(ignore.rule, known) or "`sidecarctl rules` lists all rules",
+        workload=ignore.label,
+        place=ignore.place,
+    )
+
+
+def _comments(document: Document) -> Iterator[_Ignore]:
+    """Yield the ignores of comments; what looks like one inside a scalar is text."""
+    scalars = None
+    for found in _COMMENT.finditer(document.text):
+        if scalars is None:
+            scalars = list(_scalars(document.root, document.text)) if document.root else []
+        if any(start <= found.start() < end for start, end in scalars):
+            continue
+        names, reason = found.group(1) or "", found.group(2).strip()
+        covers = _lines_of(document, found.start())
+        whole = document.place(found.start(), found.end())
+        if not _NAME.search(names):
+            yield _Ignore("", covers, whole, reason=reason)
+        for name in _NAME.finditer(names):
+            start = found.start(1) + name.start()
+            place = document.place(start, start + len(name.group()))
+            yield _Ignore(name.group(), covers, place, reason=reason)
+
+
+def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
+    """Yield from where to where scalars stand; of a block scalar what follows its header line."""
+    if isinstance(node, Scalar):
+        start = text.find("\n", node.start) if node.style in ("|", ">") else node.start
+        yield start, node.end
+    elif isinstance(node, Mapping):
+        for key, value in node.pairs.values():
+            yield from _scalars(key, text)
+            yield from _scalars(value, text)
+    elif isinstance(node, SequenceNode):
+        for item in node.items:
+            yield from _scalars(item, text)
+
+
+def _lines_of(document: Document, offset: int) -> Callable[[Finding], bool]:
+    """Say which findings a comment is about: those on its line, or below it where it has a line of its own.
+
+    Comments that follow each other without a blank line are about the same line.
+    """
+    own, column = document.lines.at(offset)
+    below = own
+    if not document.lines.line(own)[:column].strip():
+        count = document.text.count("\n") + 1
+        while below < count - 1 and document.lines.line(below).lstrip().startswith("#"):
+            below += 1
+    first, last = document.line + own + 1, document.line + below + 1
+
+    def covers(finding: Finding) -> bool:
+        place = finding.place
+        if place is None:
+            return False
+        end = place.end_line - (place.end_line > place.line and place.end_column == 1)
+        return place.line <= first <= end or place.line == last
+
+    return covers
+
+
+def _annotations(document: Document) -> Iterator[_Ignore]:
+    """Yield the ignores of annotations, on objects and on their pod templates."""
+    pods = list(workloads(document.value))
+    for value, path in objects(document.value):
+        own = [pod for pod in pods if pod.path == path]
+        holders = {path: value} | {pod.template_path: pod.template for pod in own}
+        for holder_path, holder in holders.items():
+            for key, text in as_mapping(as_mapping(holder.get("metadata")).get("annotations")).items():
+                if isinstance(text, str) and (key == ANNOTATION or key.startswith(f"{ANNOTATION}.")):
+                    where = (*holder_path, "metadata", "annotations", key)
+                    yield from _annotation(document, where, text, path, own)
+
+
+def _annotation(
+    document: Document, where: PathTuple, text: str, root: PathTuple, pods: list[Workload]
+) -> Iterator[_Ignore]:
+    container = str(where[-1]).removeprefix(ANNOTATION).removeprefix(".")
+    label = pods[0].label if pods else ""
+
+    def covers(finding: Finding) -> bool:
+        inside = finding.path[: len(root)] == root if finding.path else finding.workload == label
+        return inside and (not container or finding.container == container)
+
+    hint = ""
+    names = [one.name for pod in pods for one in pod.containers]
+    if container and container not in names:
+        hint = f'no container is called "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
+    ignore = _Ignore("", covers, document.locate(where), where, label=label, hint=hint)
+    rules = _NAME.findall(text)
+    yield from (replace(ignore, rule=rule) for rule in rules)
+    if not rules:
+        yield ignore

@@ -1,0 +1,155 @@
+"""What rules look at: plain data with its path, read without ever stumbling over its shape. Knows no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sidecarctl.findings import PathTuple
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, group_of
+from sidecarctl.kube.workload import Workload, as_list, as_mapping, objects, workloads
+
+Data = dict[str, Any]
+
+
+class View:
+    """A mapping and its path. What is absent or of another shape reads as empty.
+
+    A plain class: a run makes hundreds of thousands.
+    """
+
+    __slots__ = ("path", "value")
+
+    def __init__(self, value: Data, path: PathTuple) -> None:
+        self.value = value
+        self.path = path
+
+    def get(self, *steps: str | int) -> Any:
+        """Return what stands at the end of the steps, None where the way there does not exist."""
+        found: Any = self.value
+        for step in steps:
+            if isinstance(step, str):
+                found = found.get(step) if isinstance(found, dict) else None
+            else:
+                found = found[step] if isinstance(found, list) and -1 < step < len(found) else None
+        return found
+
+    def has(self, key: str) -> bool:
+        """True where the key stands there with a value; null counts as absent, as the API server has it."""
+        return self.value.get(key) is not None
+
+    def text(self, *steps: str | int) -> str:
+        """Return the string at the end of the steps, an empty one for anything else."""
+        found = self.get(*steps)
+        return found if isinstance(found, str) else ""
+
+    def number(self, *steps: str | int) -> int | None:
+        """Return the integer at the end of the steps, None for anything else."""
+        found = self.get(*steps)
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+    def at(self, *steps: str | int) -> PathTuple:
+        """Return the path of what stands at the end of the steps."""
+        return self.path + steps
+
+    def child(self, *steps: str | int) -> View:
+        """Return the mapping at the end of the steps, an empty one where there is none."""
+        return View(as_mapping(self.get(*steps)), self.path + steps)
+
+    def each(self, *steps: str | int) -> Iterator[View]:
+        """Yield the mappings of the list at the end of the steps; items of another shape are passed over."""
+        for index, item in enumerate(as_list(self.get(*steps))):
+            if isinstance(item, dict):
+                yield View(item, (*self.path, *steps, index))
+
+    def items(self, *steps: str | int) -> Iterator[tuple[Any, PathTuple]]:
+        """Yield the items of the list at the end of the steps, whatever they are, with their paths."""
+        for index, item in enumerate(as_list(self.get(*steps))):
+            yield item, (*self.path, *steps, index)
+
+    def pairs(self, *steps: str | int) -> Iterator[tuple[str, Any, PathTuple]]:
+        """Yield key, value and path of each entry of the mapping at the end of the steps."""
+        for key, item in as_mapping(self.get(*steps)).items():
+            yield key, item, (*self.path, *steps, key)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+class ObjectView(View):
+    """An object of any kind; in a List each item is one. `label` is `Kind/name`, as findings have it.
+
+    metadata, spec  what stands there, an empty mapping where there is none
+    memo            what one rule found out about the object and others need too
+    """
+
+    __slots__ = ("group", "kind", "label", "memo", "metadata", "name", "namespace", "spec")
+
+    def __init__(self, value: Data, path: PathTuple) -> None:
+        super().__init__(value, path)
+        self.memo: dict[str, Any] = {}
+        self.metadata: Data = as_mapping(value.get("metadata"))
+        self.spec: Data = as_mapping(value.get("spec"))
+        self.kind = _text(value.get("kind"))
+        self.group = group_of(_text(value.get("apiVersion")))
+        self.name = _text(self.metadata.get("name")) or _text(self.metadata.get("generateName"))
+        self.namespace = _text(self.metadata.get("namespace"))
+        name = self.name or "(no name)"
+        self.label = f"{self.kind}/{self.namespace}/{name}" if self.namespace else f"{self.kind}/{name}"
+
+
+class PodView(View):
+    """A pod spec with the workload that holds it.
+
+    object      the Deployment, Job, or the Pod itself
+    template    what has the pod's metadata and spec
+    metadata    the pod's own metadata
+    containers  all, in the order of the lists initContainers, containers, ephemeralContainers
+    memo        what one rule found out about the pod and others need too
+    """
+
+    __slots__ = ("containers", "memo", "metadata", "object", "template", "workload")
+
+    def __init__(self, workload: Workload, root: PathTuple = ()) -> None:
+        super().__init__(workload.pod, root + workload.pod_path)
+        self.workload = workload
+        self.memo: dict[str, Any] = {}
+        self.object = ObjectView(workload.value, root + workload.path)
+        self.template = View(workload.template, root + workload.template_path)
+        self.metadata = self.template.child("metadata")
+        self.containers = tuple(
+            ContainerView(one.value, root + one.path, one.name, one.role, self) for one in workload.containers
+        )
+
+    def by_role(self, *roles: str) -> Iterator[ContainerView]:
+        """Yield the containers of these roles."""
+        return (container for container in self.containers if container.role in roles)
+
+
+class ContainerView(View):
+    """A container with its name ("" where it has none), its role, its pod, and a memo as the pod has."""
+
+    __slots__ = ("memo", "name", "pod", "role")
+
+    def __init__(self, value: Data, path: PathTuple, name: str, role: str, pod: PodView) -> None:
+        super().__init__(value, path)
+        self.name = name
+        self.role = role
+        self.pod = pod
+        self.memo: dict[str, Any] = {}
+
+
+class StreamView:
+    """All documents of a run. Paths of its views, and so of all views, begin with the document's number, from 0."""
+
+    __slots__ = ("objects", "pods")
+
+    def __init__(self, documents: Sequence[object], kinds: Kinds = DEFAULT_KINDS) -> None:
+        numbered = list(enumerate(documents))
+        self.objects = tuple(
+            ObjectView(item, path) for number, value in numbered for item, path in objects(value, (number,))
+        )
+        self.pods = tuple(
+            PodView(workload, (number,)) for number, value in numbered for workload in workloads(value, kinds)
+        )

@@ -1,0 +1,332 @@
+"""Advice about sidecars: what they ask for, what they may do, how they end, and what comes from the cluster beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from advice_kit import RECORD, found, pod, where
+
+from sidecarctl.findings import Severity
+from sidecarctl.validate.qos import qos_downgrade
+
+BOTH = {"cpu": "100m", "memory": "64Mi"}
+
+
+def asks(requests: dict[str, str] | None = None, limits: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"resources": {"requests": requests or {}, "limits": limits or {}}}
+
+
+# ---- resources -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resources", "missing"),
+    [
+        ({}, "it requests no cpu and no memory"),
+        (asks({"cpu": "1"}), "it requests no memory"),
+        (asks(limits={"memory": "1Gi"}), "it requests no cpu"),
+        (asks(BOTH), ""),
+        (asks(limits=BOTH), ""),
+        (asks({"cpu": "1"}, {"memory": "1Gi"}), ""),
+    ],
+)
+@pytest.mark.parametrize("role", ["native", "classic"])
+def test_a_sidecar_requests_cpu_and_memory(resources: dict[str, Any], missing: str, role: str) -> None:
+    parts: dict[str, Any] = {"native": {"native": (resources,)}, "classic": {"classic": resources}}[role]
+    findings = found("missing-requests", pod({}, **parts))
+    assert [one.message for one in findings] == ([missing] if missing else [])
+    assert all(one.path[-2:] == ("resources", "requests") for one in findings)
+
+
+@pytest.mark.parametrize("rule", ["missing-requests", "missing-memory-limit", "writable-root-fs"])
+def test_an_app_or_an_init_container_is_not_held_to_what_sidecars_are(rule: str) -> None:
+    assert where(rule, pod({}, init=({},))) == []
+
+
+def test_a_sidecar_has_a_memory_limit() -> None:
+    name = "missing-memory-limit"
+    assert where(name, pod(native=({},))) == ["initContainers[0].resources.limits.memory"]
+    assert where(name, pod(native=(asks(BOTH, {"cpu": "1"}),))) == ["initContainers[0].resources.limits.memory"]
+    assert where(name, pod(native=(asks(limits={"memory": "64Mi"}),))) == []
+
+
+def test_amounts_of_the_pod_itself_count_where_the_version_has_them() -> None:
+    text = pod(native=({},), resources={"requests": BOTH, "limits": BOTH})
+    for name in ("missing-requests", "missing-memory-limit"):
+        assert where(name, text, "1.34") == []
+        assert len(where(name, text, "1.33")) == 1
+
+
+GUARANTEED = {"containers": [{"name": "app", **asks(limits=BOTH)}]}
+
+
+def test_a_sidecar_without_equal_limits_makes_a_guaranteed_pod_burstable() -> None:
+    sidecar = asks({"cpu": "10m"}, {"memory": "64Mi"})
+    text = pod(asks(limits=BOTH), native=(sidecar,))
+    (finding,) = found("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": GUARANTEED}})
+    assert finding.path == ("spec", "initContainers", 0, "resources")
+    assert finding.message == "the pod was Guaranteed and becomes Burstable"
+    assert (
+        finding.help
+        == "To keep it, add the sidecar with --keep-qos, or set as requests and limits of sidecar {cpu: 10m}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "before"),
+    [(asks(limits=BOTH), GUARANTEED), (asks(BOTH), {"containers": [{"name": "app", **asks(BOTH)}]}), (asks(BOTH), {})],
+    ids=["equal limits", "it was Burstable", "it was BestEffort"],
+)
+def test_other_sidecars_keep_the_class(sidecar: dict[str, Any], before: dict[str, Any]) -> None:
+    text = pod(asks(limits=BOTH), native=(sidecar,))
+    assert where("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": before}}) == []
+
+
+def test_without_the_pod_before_nothing_is_compared() -> None:
+    assert where("qos-downgrade", pod(asks(limits=BOTH), native=({},))) == []
+
+
+def test_a_downgrade_says_what_would_keep_the_class() -> None:
+    after = {**GUARANTEED, "initContainers": [{"name": "logger", "restartPolicy": "Always"}]}
+    change = qos_downgrade(GUARANTEED, after)
+    assert change is not None
+    assert (change.before, change.after) == ("Guaranteed", "Burstable")
+    assert [(one.container, one.path, one.resource, one.value) for one in change.shortfalls] == [
+        ("logger", ("initContainers", 0, "resources"), "cpu", ""),
+        ("logger", ("initContainers", 0, "resources"), "memory", ""),
+    ]
+    assert qos_downgrade(after, GUARANTEED) is None
+
+
+@pytest.mark.parametrize(
+    ("resources", "places"),
+    [
+        (asks(limits={"memory": "512m"}), [("limits", "memory", Severity.ERROR)]),
+        (asks({"memory": "0.5"}), [("requests", "memory", Severity.WARNING)]),
+        (asks(limits={"ephemeral-storage": "100m"}), [("limits", "ephemeral-storage", Severity.ERROR)]),
+        (asks({"cpu": "512m"}, {"memory": "1000m"}), []),
+        (asks({"memory": "1.5Ki"}, {"memory": "1e3"}), []),
+    ],
+)
+def test_a_fraction_of_a_byte(resources: dict[str, Any], places: list[tuple[str, str, Severity]]) -> None:
+    findings = found("fractional-memory", pod({}, init=(resources,)))
+    assert [(*one.path[-2:], one.severity) for one in findings] == places
+
+
+def test_an_overhead_of_a_fraction_of_a_byte() -> None:
+    assert where("fractional-memory", pod(overhead={"memory": "1500m"})) == ["overhead.memory"]
+
+
+# ---- rights ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("context", "places"),
+    [
+        ({"privileged": True}, ["privileged"]),
+        ({"capabilities": {"add": ["NET_ADMIN", "SYS_ADMIN"]}}, ["capabilities.add[1]"]),
+        ({"privileged": False, "capabilities": {"add": ["NET_BIND_SERVICE"]}}, []),
+        ({}, []),
+    ],
+)
+def test_a_sidecar_with_the_rights_of_its_node(context: dict[str, Any], places: list[str]) -> None:
+    text = pod({"securityContext": {"privileged": True}}, native=({"securityContext": context},))
+    assert where("privileged-sidecar", text) == [f"initContainers[0].securityContext.{place}" for place in places]
+
+
+def test_a_sidecar_with_a_writable_root_is_mentioned() -> None:
+    (finding,) = found("writable-root-fs", pod(native=({"securityContext": {"readOnlyRootFilesystem": False}},)))
+    assert (finding.severity, finding.path[-1]) == (Severity.INFO, "readOnlyRootFilesystem")
+    assert where("writable-root-fs", pod(native=({"securityContext": {"readOnlyRootFilesystem": True}},))) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "floats"),
+    [
+        ("nginx", True),
+        ("nginx:latest", True),
+        ("localhost:5000/nginx", True),
+        ("nginx:1.29", False),
+        ("localhost:5000/team/nginx:1.29", False),
+        ("nginx:latest@sha256:" + "0" * 64, False),
+        ("$(IMAGE)", False),
+        ("{{ image }}", False),
+        ("", False),
+    ],
+)
+def test_an_image_that_does_not_say_which_version(image: str, floats: bool) -> None:
+    assert where("floating-image", pod({"image": image})) == (["containers[0].image"] if floats else [])
+
+
+def test_a_floating_image_is_a_warning_for_sidecars_only() -> None:
+    findings = found("floating-image", pod({"image": "a"}, native=({"image": "b"},), classic={"image": "c"}))
+    assert {(one.role, one.severity) for one in findings} == {
+        ("app", Severity.INFO),
+        ("sidecar", Severity.WARNING),
+        ("classic", Severity.WARNING),
+    }
+
+
+# ---- endings ---------------------------------------------------------------------------------------------------------
+
+
+def job(*containers: dict[str, Any], kind: str = "Job", annotations: dict[str, str] | None = None, **spec: Any) -> str:
+    apps = [{"name": f"c{index}", "image": "x:1.0", **one} for index, one in enumerate(containers)]
+    template = {"metadata": {"annotations": annotations or {}}, "spec": {"containers": apps, **spec}}
+    body: dict[str, Any] = {"template": template}
+    if kind == "CronJob":
+        body = {"schedule": "@daily", "jobTemplate": {"spec": body}}
+    return f"apiVersion: batch/v1\nkind: {kind}\nmetadata: {{name: report}}\nspec: {body!r}\n".replace("True", "true")
+
+
+class TestJobs:
+    NAME = "job-never-completes"
+    FLUENT_BIT: dict[str, Any] = {"image": "cr.fluentbit.io/fluent/fluent-bit:4.2.0"}  # noqa: RUF012
+
+    @pytest.mark.parametrize(("kind", "steps"), [("Job", ""), ("CronJob", "jobTemplate.spec.")])
+    def test_with_a_classic_sidecar_never_complete(self, kind: str, steps: str) -> None:
+        text = job({}, {"name": "logger"}, kind=kind, annotations={"sidecarctl.dev/sidecars": RECORD})
+        (finding,) = found(self.NAME, text)
+        assert finding.severity is Severity.ERROR
+        assert f"{steps}template.spec" in ".".join(map(str, finding.path))
+        assert finding.container == "logger"
+
+    def test_with_a_well_known_server_are_a_warning(self) -> None:
+        (finding,) = found(self.NAME, job({}, self.FLUENT_BIT))
+        assert (finding.severity, finding.container) == (Severity.WARNING, "c1")
+
+    @pytest.mark.parametrize(
+        "containers",
+        [
+            ({},),
+            ({}, {}),
+            (FLUENT_BIT,),
+            ({}, {**FLUENT_BIT, "command": ["sh", "-c", "run-until-done"]}),
+            ({}, {"image": "x/cloud-sql-proxy:2.25.3", "args": ["--quitquitquit"]}),
+        ],
+        ids=["alone", "two apps", "the server is the app", "its own command", "told how to quit"],
+    )
+    def test_otherwise_complete(self, containers: tuple[dict[str, Any], ...]) -> None:
+        assert where(self.NAME, job(*containers)) == []
+
+    def test_whose_app_can_end_the_others_are_left_alone(self) -> None:
+        assert where(self.NAME, job({}, self.FLUENT_BIT, shareProcessNamespace=True)) == []
+
+    def test_are_what_it_is_about(self) -> None:
+        assert where(self.NAME, pod({}, self.FLUENT_BIT)) == []
+
+
+def before_stop(**handler: Any) -> dict[str, Any]:
+    return {"lifecycle": {"preStop": handler}}
+
+
+def command(*words: str) -> dict[str, Any]:
+    return before_stop(exec={"command": list(words)})
+
+
+@pytest.mark.parametrize(
+    ("hook", "place"),
+    [
+        (command("nginx", "-s", "quit"), "exec.command"),
+        (command("/bin/sh", "-c", "sleep 5; kill -TERM 1"), "exec.command"),
+        (command("pkill", "envoy"), "exec.command"),
+        (command("curl", "-XPOST", "http://127.0.0.1:15000/quitquitquit"), "exec.command"),
+        (before_stop(httpGet={"path": "/quitquitquit", "port": 9091}), "httpGet.path"),
+        (command("sh", "-c", "while nc -z localhost 8080; do sleep 1; done; kill 1"), ""),
+        (command("sleep", "10"), ""),
+        (command("sh", "-c", "echo skill > /tmp/killed"), ""),
+        (before_stop(httpGet={"path": "/drain", "port": 15000}), ""),
+        (before_stop(sleep={"seconds": 5}), ""),
+        ({}, ""),
+    ],
+)
+def test_a_hook_that_stops_a_native_sidecar(hook: dict[str, Any], place: str) -> None:
+    places = where("selfstopping-prestop", pod({}, native=(hook,)))
+    assert places == ([f"initContainers[0].lifecycle.preStop.{place}"] if place else [])
+
+
+def test_an_app_may_stop_itself() -> None:
+    assert where("selfstopping-prestop", pod(command("nginx", "-s", "quit"))) == []
+
+
+@pytest.mark.parametrize(
+    ("hook", "grace", "place"),
+    [
+        (command("sleep", "30"), None, "exec.command"),
+        (command("sh", "-c", "sleep 20; sleep 15"), None, "exec.command"),
+        (command("/bin/sleep", "1m"), 60, "exec.command"),
+        (before_stop(sleep={"seconds": 30}), 30, "sleep.seconds"),
+        (before_stop(sleep={"seconds": 40}), 30, ""),
+        (command("sleep", "29"), None, ""),
+        (command("sleep", "60"), 90, ""),
+        (command("sh", "-c", "while true; do sleep 60; done"), None, ""),
+        (command("echo", "usleep 60"), None, ""),
+        (before_stop(sleep={"seconds": 0}), 0, ""),
+    ],
+)
+def test_a_hook_that_leaves_no_time_to_end(hook: dict[str, Any], grace: int | None, place: str) -> None:
+    spec = {} if grace is None else {"terminationGracePeriodSeconds": grace}
+    places = where("grace-too-short", pod(hook, **spec))
+    assert places == ([f"containers[0].lifecycle.preStop.{place}"] if place else [])
+
+
+def test_a_sidecars_hook_takes_the_pods_time_too() -> None:
+    (finding,) = found("grace-too-short", pod({}, native=(command("sleep", "45"),)))
+    assert (finding.role, finding.message) == ("sidecar", "the hook waits 45 seconds, and the pod has 30 to end")
+
+
+# ---- what the cluster adds -------------------------------------------------------------------------------------------
+
+ISTIO = {"labels": {"sidecar.istio.io/inject": "true"}}
+LINKERD = {"annotations": {"linkerd.io/inject": "enabled"}}
+CONSUL = {"annotations": {"consul.hashicorp.com/connect-inject": "true"}}
+
+
+@pytest.mark.parametrize(("metadata", "uid"), [(ISTIO, 1337), (LINKERD, 2102), (CONSUL, 5995)])
+def test_the_proxys_user_is_nobody_elses(metadata: dict[str, Any], uid: int) -> None:
+    clash = {"securityContext": {"runAsUser": uid}}
+    assert where("mesh-uid-clash", pod(clash, metadata=metadata)) == ["containers[0].securityContext.runAsUser"]
+    assert where("mesh-uid-clash", pod({}, metadata=metadata, **clash)) == ["securityContext.runAsUser"]
+    assert where("mesh-uid-clash", pod(native=(clash,), metadata=metadata)) == [
+        "initContainers[0].securityContext.runAsUser"
+    ]
+    assert where("mesh-uid-clash", pod({}, init=(clash,), metadata=metadata)) == []
+    assert where("mesh-uid-clash", pod(clash)) == []
+
+
+def test_the_proxy_itself_shows_the_mesh_and_has_its_user() -> None:
+    own = {"securityContext": {"runAsUser": 1337}}
+    text = pod(own, native=({"name": "istio-proxy", **own},))
+    assert where("mesh-uid-clash", text) == ["containers[0].securityContext.runAsUser"]
+
+
+@pytest.mark.parametrize("value", ["false", "disabled", ""])
+def test_a_pod_that_declines_is_in_no_mesh(value: str) -> None:
+    metadata = {"annotations": {"linkerd.io/inject": value}}
+    assert where("mesh-uid-clash", pod({"securityContext": {"runAsUser": 2102}}, metadata=metadata)) == []
+
+
+def test_the_proxys_ports_are_nobody_elses() -> None:
+    def on(number: int, **more: Any) -> dict[str, Any]:
+        return {"ports": [{"containerPort": number, **more}]}
+
+    assert where("mesh-port-clash", pod(on(15001), metadata=ISTIO)) == ["containers[0].ports[0].containerPort"]
+    assert where("mesh-port-clash", pod(on(15001), metadata=LINKERD)) == []
+    assert where("mesh-port-clash", pod(on(8080), metadata=ISTIO)) == []
+    assert where("mesh-port-clash", pod(on(15001, protocol="UDP"), metadata=ISTIO)) == []
+
+
+def test_an_injector_beside_sidecars_is_mentioned() -> None:
+    (finding,) = found("foreign-injector", pod(native=({},), metadata=LINKERD))
+    assert finding.severity is Severity.INFO
+    assert finding.path == ("metadata", "annotations", "linkerd.io/inject")
+    assert where("foreign-injector", pod({}, metadata=LINKERD)) == []
+    assert where("foreign-injector", pod(native=({},))) == []
+
+
+def test_an_injector_whose_container_is_there_already_is_a_warning() -> None:
+    (finding,) = found("foreign-injector", pod({}, {"name": "linkerd-proxy"}, metadata=LINKERD))
+    assert finding.severity is Severity.WARNING
+    done = {"annotations": {"linkerd.io/inject": "enabled", "linkerd.io/proxy-version": "x"}}
+    assert where("foreign-injector", pod({}, {"name": "linkerd-proxy"}, metadata=done)) == []

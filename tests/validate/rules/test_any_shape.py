@@ -1,0 +1,101 @@
+"""Whatever stands in a pod, and wherever, the rules give findings and never stumble; on a good pod they are silent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pod_kit import pod_rules
+
+from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.examples import complete
+from sidecarctl.validate.registry import Context
+from sidecarctl.yamltext.stream import split
+
+Path = tuple[Any, ...]
+API = pod_rules()
+VALUES: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], {}]
+NESTED: list[Any] = [
+    [None],
+    [1],
+    ["x"],
+    [{}],
+    [[]],
+    {"a": 1},
+    {1: 2},
+    {"name": []},
+    {"name": {}},
+    {"key": {}},
+    {"": None},
+]
+JUNK = st.sampled_from([*VALUES, *NESTED, [{"name": ["x"]}], [{"path": [1]}]])
+
+
+def merged() -> dict[str, Any]:
+    """All good examples in one pod: as many fields as the rules look at."""
+    spec: dict[str, Any] = {}
+    for one in API:
+        if one.scope in ("pod", "container"):
+            (document,) = split(complete(one.good, one.scope), "good.yaml")
+            value: Any = document.value
+            for key, found in value["spec"].items():
+                if isinstance(found, list):
+                    spec.setdefault(key, []).extend(copy.deepcopy(found))
+                else:
+                    spec.setdefault(key, found)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+
+
+POD = merged()
+
+
+def paths(value: object, path: Path = ()) -> Iterator[Path]:
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from paths(item, (*path, key))
+
+
+PATHS = [path for path in paths(POD["spec"]) if path]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(PATHS), JUNK), min_size=1, max_size=6), st.sampled_from(["1.25", "1.34", "1.37"])
+)
+def test_every_shape_in_every_place_is_survived(changes: list[tuple[Path, Any]], version: str) -> None:
+    pod = copy.deepcopy(POD)
+    for path, junk in changes:
+        holder: Any = pod["spec"]
+        for step in path[:-1]:
+            try:
+                holder = holder[step]
+            except (KeyError, IndexError, TypeError):
+                break
+        else:
+            if isinstance(holder, dict) or (
+                isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder)
+            ):
+                holder[path[-1]] = copy.deepcopy(junk)
+    for _, finding in check_documents([pod], API, Context(version)):
+        assert finding.message
+        assert finding.help
+
+
+@pytest.mark.parametrize("one", API, ids=lambda one: one.name)
+def test_a_good_example_is_good_to_all_rules(one: Any) -> None:
+    (document, *more) = split(complete(one.good, one.scope), "good.yaml")
+    values = [each.value for each in (document, *more)]
+    errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
+    assert {found.rule for found in errors} <= {"ephemeral-containers"}
+
+
+@pytest.mark.parametrize("one", API, ids=lambda one: one.name)
+def test_a_bad_example_shows_nothing_else(one: Any) -> None:
+    values = [each.value for each in split(complete(one.bad, one.scope), "bad.yaml")]
+    errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
+    assert {found.rule for found in errors} <= {one.name, "ephemeral-containers"}

@@ -1,0 +1,361 @@
+"""Selectors, numbers, strategies and restart policies of controllers."""
+
+from __future__ import annotations
+
+import pytest
+from judging import LABELS, Case, controller, cron_job, findings, job, places, pod, shown, template, thing
+
+from sidecarctl.yamltext.stream import split
+
+LIST = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController")
+
+
+def rolling(kind: str, **update: object) -> dict[str, object]:
+    field = "strategy" if kind == "Deployment" else "updateStrategy"
+    return controller(kind, **{field: {"type": "RollingUpdate", "rollingUpdate": update}})
+
+
+def claim(name: str = "data", **spec: object) -> dict[str, object]:
+    own = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    return {"metadata": {"name": name}, "spec": own}
+
+
+EXPRESSION = {"key": "app", "operator": "In", "values": ["web"]}
+CASES = [
+    *(
+        Case(f"of a {kind}", "empty-selector", controller(kind, selector={}), "spec.selector", controller(kind))
+        for kind in LIST[:4]
+    ),
+    Case(
+        "of a ReplicationController whose template has no labels",
+        "empty-selector",
+        controller("ReplicationController", selector=None, template={"spec": template()["spec"]}),
+        "spec.selector",
+        controller("ReplicationController", selector=None),
+    ),
+    *(
+        Case(
+            f"of a {kind}",
+            "selector-mismatch",
+            controller(kind, template=template({"labels": {"app": "db"}})),
+            "spec.template.metadata.labels",
+            controller(kind, template=template({"labels": {"app": "web", "more": "b"}})),
+        )
+        for kind in LIST
+    ),
+    Case(
+        "no labels",
+        "selector-mismatch",
+        controller("Deployment", template={"spec": template()["spec"]}),
+        "spec.template.metadata.labels",
+    ),
+    Case(
+        "of expressions",
+        "selector-mismatch",
+        controller("Deployment", selector={"matchExpressions": [{**EXPRESSION, "operator": "NotIn"}]}),
+        "spec.template.metadata.labels",
+        controller("Deployment", selector={"matchExpressions": [EXPRESSION, {"key": "b", "operator": "DoesNotExist"}]}),
+    ),
+    Case(
+        "a key's form",
+        "label-selector",
+        controller("Deployment", selector={"matchLabels": LABELS, "matchExpressions": [{**EXPRESSION, "key": "a b"}]}),
+        "spec.selector.matchExpressions[0].key",
+    ),
+    Case(
+        "In without values",
+        "label-selector",
+        controller(
+            "DaemonSet", selector={"matchLabels": LABELS, "matchExpressions": [{"key": "app", "operator": "In"}]}
+        ),
+        "spec.selector.matchExpressions[0].values",
+    ),
+    Case(
+        "a disruption budget's",
+        "label-selector",
+        thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a b"}}}),
+        "spec.selector.matchLabels.app",
+        thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a"}}}),
+    ),
+    Case(
+        "a Job's own",
+        "job-selector",
+        job(selector={"matchLabels": LABELS}),
+        "spec.selector",
+        job(selector={"matchLabels": LABELS}, manualSelector=True),
+    ),
+    Case("a manual one that is missing", "job-selector", job(manualSelector=True), "spec.selector", job(selector={})),
+    Case(
+        "a CronJob's",
+        "job-selector",
+        cron_job(job_spec={"selector": {"matchLabels": LABELS}}),
+        "spec.jobTemplate.spec.selector",
+        cron_job(job_spec={"manualSelector": False}),
+    ),
+    Case(
+        "a CronJob's manual one",
+        "job-selector",
+        cron_job(job_spec={"manualSelector": True}),
+        "spec.jobTemplate.spec.manualSelector",
+    ),
+    Case(
+        "another Job's name",
+        "job-selector",
+        job(template=template({"labels": {"job-name": "export"}}, restartPolicy="Never")),
+        "spec.template.metadata.labels[job-name]",
+        job(template=template({"labels": {"job-name": "import"}}, restartPolicy="Never")),
+    ),
+    *(
+        Case(f"{field} of a {kind}", "negative-number", controller(kind, **{field: -1}), f"spec.{field}")
+        for kind, field in (
+            ("Deployment", "replicas"),
+            ("Deployment", "minReadySeconds"),
+            ("Deployment", "revisionHistoryLimit"),
+            ("ReplicaSet", "replicas"),
+            ("ReplicationController", "replicas"),
+            ("ReplicationController", "minReadySeconds"),
+            ("StatefulSet", "replicas"),
+            ("StatefulSet", "minReadySeconds"),
+            ("DaemonSet", "minReadySeconds"),
+            ("DaemonSet", "revisionHistoryLimit"),
+        )
+    ),
+    Case(
+        "the first ordinal",
+        "negative-number",
+        controller("StatefulSet", ordinals={"start": -1}),
+        "spec.ordinals.start",
+        controller("StatefulSet", ordinals={"start": 0}, replicas=0),
+    ),
+    Case(
+        "the partition",
+        "negative-number",
+        rolling("StatefulSet", partition=-1),
+        "spec.updateStrategy.rollingUpdate.partition",
+    ),
+    Case(
+        "no more than the seconds to be ready",
+        "progress-deadline",
+        controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=60),
+        "spec.progressDeadlineSeconds",
+        controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=61),
+    ),
+    Case(
+        "ten minutes by default",
+        "progress-deadline",
+        controller("Deployment", minReadySeconds=600),
+        "spec.progressDeadlineSeconds",
+        controller("Deployment", minReadySeconds=599),
+    ),
+    Case(
+        "no percentage",
+        "update-amount",
+        rolling("Deployment", maxSurge="half"),
+        "spec.strategy.rollingUpdate.maxSurge",
+        rolling("Deployment", maxSurge="200%", maxUnavailable="100%"),
+    ),
+    Case(
+        "a number in quotes",
+        "update-amount",
+        rolling("Deployment", maxUnavailable="1"),
+        "spec.strategy.rollingUpdate.maxUnavailable",
+        rolling("Deployment", maxUnavailable=1),
+    ),
+    Case(
+        "less than none",
+        "update-amount",
+        rolling("DaemonSet", maxUnavailable=-1),
+        "spec.updateStrategy.rollingUpdate.maxUnavailable",
+    ),
+    Case(
+        "more than all",
+        "update-amount",
+        rolling("StatefulSet", maxUnavailable="101%"),
+        "spec.updateStrategy.rollingUpdate.maxUnavailable",
+        rolling("StatefulSet", maxUnavailable="100%"),
+    ),
+    Case(
+        "a DaemonSet's surge beyond all",
+        "update-amount",
+        rolling("DaemonSet", maxUnavailable=0, maxSurge="101%"),
+        "spec.updateStrategy.rollingUpdate.maxSurge",
+        rolling("DaemonSet", maxUnavailable=0, maxSurge="100%"),
+    ),
+    Case(
+        "both zero",
+        "update-stuck",
+        rolling("Deployment", maxSurge="0%", maxUnavailable=0),
+        "spec.strategy.rollingUpdate.maxUnavailable",
+        rolling("Deployment", maxUnavailable=0),
+    ),
+    Case(
+        "both zero in a DaemonSet",
+        "update-stuck",
+        rolling("DaemonSet", maxUnavailable=0),
+        "spec.updateStrategy.rollingUpdate.maxUnavailable",
+    ),
+    Case(
+        "both above zero in a DaemonSet",
+        "update-stuck",
+        rolling("DaemonSet", maxSurge=1),
+        "spec.updateStrategy.rollingUpdate.maxSurge",
+        rolling("DaemonSet", maxSurge=1, maxUnavailable=0),
+    ),
+    Case(
+        "zero in a StatefulSet",
+        "update-stuck",
+        rolling("StatefulSet", maxUnavailable=0),
+        "spec.updateStrategy.rollingUpdate.maxUnavailable",
+        rolling("StatefulSet", partition=0),
+    ),
+    Case(
+        "Recreate",
+        "strategy-conflict",
+        controller("Deployment", strategy={"type": "Recreate", "rollingUpdate": {}}),
+        "spec.strategy.rollingUpdate",
+        controller("Deployment", strategy={"type": "Recreate", "rollingUpdate": None}),
+    ),
+    Case(
+        "OnDelete",
+        "strategy-conflict",
+        controller("StatefulSet", updateStrategy={"type": "OnDelete", "rollingUpdate": {"partition": 1}}),
+        "spec.updateStrategy.rollingUpdate",
+        controller("DaemonSet", updateStrategy={"type": "OnDelete", "rollingUpdate": {"maxSurge": 5}}),
+    ),
+    *(
+        Case(
+            f"of a {kind}",
+            "pod-restart-policy",
+            controller(kind, template=template(restartPolicy="Never")),
+            "spec.template.spec.restartPolicy",
+            controller(kind, template=template(restartPolicy="Always")),
+        )
+        for kind in LIST
+    ),
+    Case(
+        "of a Job by default",
+        "pod-restart-policy",
+        job(template=template()),
+        "spec.template.spec.restartPolicy",
+        job(template=template(restartPolicy="OnFailure")),
+    ),
+    Case(
+        "of a CronJob",
+        "pod-restart-policy",
+        cron_job(job_spec={"template": template(restartPolicy="Always")}),
+        "spec.jobTemplate.spec.template.spec.restartPolicy",
+        cron_job(),
+    ),
+    *(
+        Case(
+            f"of a {kind}'s pods",
+            "active-deadline",
+            controller(kind, template=template(activeDeadlineSeconds=5)),
+            "spec.template.spec.activeDeadlineSeconds",
+        )
+        for kind in LIST
+    ),
+    Case(
+        "of no second",
+        "active-deadline",
+        pod(activeDeadlineSeconds=0),
+        "spec.activeDeadlineSeconds",
+        pod(activeDeadlineSeconds=1),
+    ),
+    Case(
+        "beyond 32 bits",
+        "active-deadline",
+        job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31)),
+        "spec.template.spec.activeDeadlineSeconds",
+        job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31 - 1)),
+    ),
+    Case(
+        "of a Pod with gates",
+        "pod-node-name",
+        pod(nodeName="node-1", schedulingGates=[{"name": "a"}]),
+        "spec.nodeName",
+        controller("Deployment", template=template(nodeName="node-1", schedulingGates=[{"name": "a"}])),
+    ),
+    Case(
+        "with a dot",
+        "stateful-service-name",
+        controller("StatefulSet", serviceName="web.prod"),
+        "spec.serviceName",
+        controller("StatefulSet", serviceName="web"),
+    ),
+    Case(
+        "no storage",
+        "claim-template",
+        controller("StatefulSet", volumeClaimTemplates=[claim(resources={})]),
+        "spec.volumeClaimTemplates[0].spec.resources.requests.storage",
+        controller("StatefulSet", volumeClaimTemplates=[claim()]),
+    ),
+    Case(
+        "no volume's name",
+        "claim-template",
+        controller("StatefulSet", volumeClaimTemplates=[claim("a.b")]),
+        "spec.volumeClaimTemplates[0].metadata.name",
+    ),
+    Case(
+        "a name twice",
+        "duplicate-claim-template",
+        controller("StatefulSet", volumeClaimTemplates=[claim(), claim()]),
+        "spec.volumeClaimTemplates[1].metadata.name",
+        controller("StatefulSet", volumeClaimTemplates=[claim(), claim("logs")]),
+        accepted=True,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+    assert places(case, case.bad) == [case.at]
+    assert not case.good or not findings(case.good, case.version)
+
+
+def test_a_stateful_set_has_no_maximum_before_1_37_since_the_server_drops_it() -> None:
+    assert findings(rolling("StatefulSet", maxUnavailable=0), "1.36") == []
+    assert findings(rolling("StatefulSet", maxUnavailable="many"), "1.36") == []
+
+
+def test_one_wrong_amount_gives_one_finding() -> None:
+    found = findings(rolling("Deployment", maxSurge=0, maxUnavailable="none"))
+    assert [one.rule for one in found] == ["update-amount"]
+
+
+def test_a_wrong_type_of_a_label_is_left_to_the_structural_layer() -> None:
+    assert (
+        findings(controller("Deployment", template=template({"labels": {"app": 1}})), names=["selector-mismatch"]) == []
+    )
+
+
+def test_the_pods_of_a_job_that_fails_by_rule_are_never_restarted() -> None:
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]}
+    bad = job(podFailurePolicy=policy, template=template(restartPolicy="OnFailure"))
+    assert [shown(one.path) for one in findings(bad)] == ["spec.template.spec.restartPolicy"]
+    assert findings(job(podFailurePolicy=policy)) == []
+
+
+def test_a_mismatch_shows_labels_and_selector() -> None:
+    text = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels:
+        app: db
+    spec:
+      containers: [{name: web, image: web}]
+"""
+    (document,) = split(text, "web.yaml")
+    (found,) = findings(document.value)
+    assert (
+        found.message
+        == "the selector does not match the labels of the template: it asks for app: web, and there is app: db"
+    )
+    assert str(document.locate(found.path, on_key=found.on_key)) == "web.yaml:9:7"
+    assert [str(document.locate(one.path)) for one in found.related] == ["web.yaml:6:5"]

@@ -1,0 +1,284 @@
+"""Jobs and CronJobs: indexes, tries, policies, schedules."""
+
+from __future__ import annotations
+
+import pytest
+from judging import CONTAINER, INIT, Case, cron_job, findings, job, places, template
+
+from sidecarctl.validate.cron import schedule_fault
+
+INDEXED = {"completionMode": "Indexed", "completions": 5}
+
+
+def failing(**rule: object) -> dict[str, object]:
+    return job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]})
+
+
+def exits(**codes: object) -> dict[str, object]:
+    return failing(onExitCodes={"operator": "In", "values": [1], **codes})
+
+
+def succeeding(**rule: object) -> dict[str, object]:
+    return job(**INDEXED, successPolicy={"rules": [rule]})
+
+
+NUMBERS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
+LIMITS = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+RULE = "spec.podFailurePolicy.rules[0]"
+SUCCESS = "spec.successPolicy.rules[0]"
+
+CASES = [
+    *(Case(name, "negative-number", job(**{name: -1}), f"spec.{name}", job(**{name: 0})) for name in NUMBERS),
+    *(Case(name, "negative-number", cron_job(**{name: -1}), f"spec.{name}", cron_job(**{name: 0})) for name in LIMITS),
+    Case(
+        "of a CronJob's Jobs",
+        "negative-number",
+        cron_job(job_spec={"backoffLimit": -1}),
+        "spec.jobTemplate.spec.backoffLimit",
+    ),
+    Case(
+        "without completions",
+        "indexed-job",
+        job(completionMode="Indexed", parallelism=2),
+        "spec.completions",
+        job(completionMode="Indexed"),
+    ),
+    Case(
+        "of a CronJob, which has no default",
+        "indexed-job",
+        cron_job(job_spec={"completionMode": "Indexed"}),
+        "spec.jobTemplate.spec.completions",
+        cron_job(job_spec=INDEXED),
+    ),
+    Case(
+        "too many at once",
+        "indexed-job",
+        job(**INDEXED, parallelism=100_001),
+        "spec.parallelism",
+        job(**INDEXED, parallelism=100_000),
+    ),
+    Case(
+        "no room for the last index",
+        "indexed-job",
+        job({"name": "a" * 61}, completionMode="Indexed", completions=11),
+        "metadata.name",
+        job({"name": "a" * 61}, completionMode="Indexed", completions=10),
+    ),
+    Case(
+        "no label's value",
+        "job-name",
+        job({"name": "a" * 64}),
+        "metadata.name",
+        job({"name": "a" * 64}, manualSelector=True, selector={"matchLabels": {"app": "web"}}),
+    ),
+    Case(
+        "not indexed",
+        "backoff-per-index",
+        job(backoffLimitPerIndex=1),
+        "spec.backoffLimitPerIndex",
+        job(**INDEXED, backoffLimitPerIndex=1, maxFailedIndexes=5),
+    ),
+    Case(
+        "failed indexes without tries",
+        "backoff-per-index",
+        job(**INDEXED, maxFailedIndexes=1),
+        "spec.backoffLimitPerIndex",
+    ),
+    Case(
+        "more failures than indexes",
+        "backoff-per-index",
+        job(**INDEXED, backoffLimitPerIndex=1, maxFailedIndexes=6),
+        "spec.maxFailedIndexes",
+    ),
+    Case(
+        "many completions without a limit",
+        "backoff-per-index",
+        job(completionMode="Indexed", completions=100_001, backoffLimitPerIndex=1, parallelism=1),
+        "spec.maxFailedIndexes",
+        job(completionMode="Indexed", completions=100_000, backoffLimitPerIndex=1, parallelism=1),
+    ),
+    Case(
+        "many completions and too many at once",
+        "backoff-per-index",
+        job(
+            completionMode="Indexed",
+            completions=100_001,
+            backoffLimitPerIndex=1,
+            maxFailedIndexes=10_000,
+            parallelism=10_001,
+        ),
+        "spec.parallelism",
+    ),
+    Case(
+        "many completions and too many failures",
+        "backoff-per-index",
+        job(
+            completionMode="Indexed",
+            completions=100_001,
+            backoffLimitPerIndex=1,
+            maxFailedIndexes=10_001,
+            parallelism=1,
+        ),
+        "spec.maxFailedIndexes",
+    ),
+    Case("no domain", "job-manager", job(managedBy="kueue"), "spec.managedBy", job(managedBy="example.com/kueue")),
+    Case(
+        "too long",
+        "job-manager",
+        job(managedBy="example.com/" + "a" * 52),
+        "spec.managedBy",
+        job(managedBy="example.com/" + "a" * 51),
+    ),
+    Case("0 is no failure", "pod-failure-policy", exits(values=[0, 1]), f"{RULE}.onExitCodes.values[0]", exits()),
+    Case(
+        "in order",
+        "pod-failure-policy",
+        exits(values=[2, 1]),
+        f"{RULE}.onExitCodes.values",
+        exits(operator="NotIn", values=[0, 1, 2]),
+    ),
+    Case("each once", "pod-failure-policy", exits(values=[1, 1]), f"{RULE}.onExitCodes.values[1]"),
+    Case("none", "pod-failure-policy", exits(values=[]), f"{RULE}.onExitCodes.values"),
+    Case(
+        "a container that is not there",
+        "pod-failure-policy",
+        exits(containerName="logger"),
+        f"{RULE}.onExitCodes.containerName",
+        exits(containerName="app"),
+    ),
+    Case(
+        "FailIndex without tries by index",
+        "pod-failure-policy",
+        failing(action="FailIndex", onExitCodes={"operator": "In", "values": [1]}),
+        f"{RULE}.action",
+    ),
+    Case(
+        "codes and conditions",
+        "pod-failure-policy",
+        failing(onExitCodes={"operator": "In", "values": [1]}, onPodConditions=[{"type": "DisruptionTarget"}]),
+        RULE,
+        failing(onExitCodes=None, onPodConditions=[{"type": "DisruptionTarget"}]),
+    ),
+    Case("neither codes nor conditions", "pod-failure-policy", failing(), RULE),
+    Case(
+        "a condition's type",
+        "pod-failure-policy",
+        failing(onPodConditions=[{"type": "a b"}]),
+        f"{RULE}.onPodConditions[0].type",
+    ),
+    Case(
+        "too many rules",
+        "pod-failure-policy",
+        job(podFailurePolicy={"rules": [{"action": "Ignore", "onPodConditions": [{"type": "A"}]}] * 21}),
+        "spec.podFailurePolicy.rules",
+        job(podFailurePolicy={"rules": [{"action": "Ignore", "onPodConditions": [{"type": "A"}]}] * 20}),
+    ),
+    Case(
+        "replaced too early",
+        "pod-replacement-policy",
+        {**exits(), "spec": {**exits()["spec"], "podReplacementPolicy": "TerminatingOrFailed"}},
+        "spec.podReplacementPolicy",
+        {**exits(), "spec": {**exits()["spec"], "podReplacementPolicy": "Failed"}},
+    ),
+    Case(
+        "not indexed",
+        "success-policy",
+        job(successPolicy={"rules": [{"succeededCount": 1}]}),
+        "spec.successPolicy",
+        succeeding(succeededCount=1),
+    ),
+    Case("no rules", "success-policy", job(**INDEXED, successPolicy={"rules": []}), "spec.successPolicy.rules"),
+    Case("an empty rule", "success-policy", succeeding(), SUCCESS),
+    Case(
+        "an index that does not exist",
+        "success-policy",
+        succeeding(succeededIndexes="0,5"),
+        f"{SUCCESS}.succeededIndexes",
+        succeeding(succeededIndexes="0-2,4", succeededCount=4),
+    ),
+    Case("in order", "success-policy", succeeding(succeededIndexes="2,1"), f"{SUCCESS}.succeededIndexes"),
+    Case("no index", "success-policy", succeeding(succeededIndexes="1 - 2"), f"{SUCCESS}.succeededIndexes"),
+    Case(
+        "more than named",
+        "success-policy",
+        succeeding(succeededIndexes="0-1", succeededCount=3),
+        f"{SUCCESS}.succeededCount",
+    ),
+    Case("more than there are", "success-policy", succeeding(succeededCount=6), f"{SUCCESS}.succeededCount"),
+    Case("hour 24", "cron-schedule", cron_job(schedule="0 24 * * *"), "spec.schedule", cron_job(schedule="0 23 * * *")),
+    Case("a zone in the schedule", "time-zone", cron_job(schedule="TZ=UTC 0 1 * * *"), "spec.schedule"),
+    Case("no zone", "time-zone", cron_job(timeZone="Berlin time"), "spec.timeZone", cron_job(timeZone="Europe/Berlin")),
+    Case(
+        "a misspelt zone",
+        "time-zone",
+        cron_job(timeZone="Europe/Berln"),
+        "spec.timeZone",
+        cron_job(timeZone="America/Argentina/Buenos_Aires"),
+    ),
+    Case("the server's own zone", "time-zone", cron_job(timeZone="Local"), "spec.timeZone", cron_job(timeZone="UTC")),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+    assert places(case, case.bad) == [case.at]
+    assert not case.good or not findings(case.good, case.version)
+
+
+def test_a_zone_in_the_schedule_was_taken_before_1_29_without_a_field_beside_it() -> None:
+    assert findings(cron_job(schedule="TZ=UTC 0 1 * * *"), "1.28") == []
+    assert findings(cron_job(schedule="TZ=UTC 0 1 * * *", timeZone="UTC"), "1.28")
+
+
+def test_a_misspelt_zone_gets_a_hint() -> None:
+    (found,) = findings(cron_job(timeZone="europe/berlin"))
+    assert "Europe/Berlin" in found.help
+
+
+def test_exit_codes_may_be_those_of_init_containers() -> None:
+    own = exits(containerName="setup")
+    assert findings(own)
+    own["spec"] = {
+        **own["spec"],
+        "template": template(restartPolicy="Never", initContainers=[INIT], containers=[CONTAINER]),
+    }
+    assert findings(own) == []
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "* * * * *",
+        "*/5 0-23/2 1,15 jan-DEC sun",
+        "? ? ? ? ?",
+        "0 0 31 2 *",
+        "@daily",
+        "@every 1h30m",
+        "5/10 * * * *",
+        " 0 0 * * 0 ",
+    ],
+)
+def test_schedules_that_the_server_takes(schedule: str) -> None:
+    assert schedule_fault(schedule) is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ("* * * *", "must have five fields"),
+        ("0 * * * * *", "and has 6"),
+        ("60 * * * *", "bad minute"),
+        ("* * 0 * *", "must be at least 1"),
+        ("* * * * 7", "bad day of the week"),
+        ("* * * foo *", "is no number and no name"),
+        ("*/0 * * * *", "needs a step"),
+        ("5-1 * * * *", "lower end first"),
+        ("1-2-3 * * * *", "too many hyphens"),
+        ("1/2/3 * * * *", "too many slashes"),
+        ("@reboot", "unknown name"),
+        ("@every day", "unknown name"),
+        ("TZ=UTC", "nothing else"),
+    ],
+)
+def test_a_bad_schedule_is_explained(schedule: str, said: str) -> None:
+    assert said in (schedule_fault(schedule) or "")

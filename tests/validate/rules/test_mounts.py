@@ -1,0 +1,156 @@
+"""Rules about mounts and block devices."""
+
+from __future__ import annotations
+
+import pytest
+from pod_kit import LISTS, container, findings, manifest, places, said
+
+ROLES = tuple(LISTS)
+VOLUMES = """
+volumes:
+- {name: data, emptyDir: {}}
+- {name: cache, emptyDir: {}}
+- {name: disk, persistentVolumeClaim: {claimName: disk}}
+- {name: scratch, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}
+"""
+
+
+def mounting(*mounts: str, role: str = "app", more: str = "") -> str:
+    listed = ", ".join(f"{{{mount}}}" for mount in mounts)
+    return container(f"volumeMounts: [{listed}]{more}", role, more=VOLUMES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("mount", "bad"),
+    [
+        ("name: data, mountPath: /a", False),
+        ("name: dta, mountPath: /a", True),
+        ("name: '', mountPath: /a", True),
+        ("name: null, mountPath: /a", False),
+        ("name: 5, mountPath: /a", False),
+    ],
+)
+def test_a_mount_needs_its_volume_in_every_role(role: str, mount: str, bad: bool) -> None:
+    found = said(mounting(mount, role=role), "unknown-volume")
+    assert found == [f"unknown-volume {LISTS[role]}[0].volumeMounts[0].name"] * bad
+
+
+def test_a_device_needs_its_volume_too() -> None:
+    text = container("volumeDevices: [{name: none, devicePath: /dev/a}]")
+    assert said(text) == ["unknown-volume containers[0].volumeDevices[0].name"]
+
+
+def test_a_misspelt_volume_gets_a_hint() -> None:
+    (one,) = findings(mounting("name: dta, mountPath: /a"))
+    assert one.help == 'Did you mean "data"?'
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet"])
+def test_claim_templates_of_a_stateful_set_are_volumes(kind: str) -> None:
+    spec = """
+        containers:
+        - name: a
+          image: a
+          volumeMounts: [{name: store, mountPath: /a}, {name: other, mountPath: /b}]
+          volumeDevices: [{name: raw, devicePath: /dev/a}]
+    """
+    claims = "volumeClaimTemplates: [{metadata: {name: store}}, {metadata: {name: raw}}, {}, text]"
+    assert said(manifest(spec, kind=kind, more=claims)) == ["unknown-volume containers[0].volumeMounts[1].name"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_path_is_mounted_once_in_a_container(role: str) -> None:
+    same = mounting("name: data, mountPath: /a", "name: cache, mountPath: /a", "name: cache, mountPath: /a/", role=role)
+    assert said(same, "duplicate-mount-path") == [f"duplicate-mount-path {LISTS[role]}[0].volumeMounts[1].mountPath"]
+    twice = mounting("name: data, mountPath: /a", "name: data, mountPath: /b", role=role)
+    assert said(twice, "duplicate-mount-path") == []
+
+
+def test_two_containers_may_mount_at_the_same_path() -> None:
+    one = "image: a, volumeMounts: [{name: data, mountPath: /a}]"
+    assert said(manifest(f"containers: [{{name: a, {one}}}, {{name: b, {one}}}]\n{VOLUMES}")) == []
+
+
+def test_an_empty_mount_path() -> None:
+    assert said(mounting("name: data, mountPath: ''")) == ["mount-path containers[0].volumeMounts[0].mountPath"]
+
+
+@pytest.mark.parametrize(
+    ("field", "where"),
+    [
+        ("subPath: a/b", []),
+        ("subPath: ..a", []),
+        ("subPath: ''", []),
+        ("subPath: /a", ["subPath"]),
+        ("subPath: a/../b", ["subPath"]),
+        ("subPathExpr: $(A)", []),
+        ("subPathExpr: /a", ["subPathExpr"]),
+        ("subPathExpr: ..", ["subPathExpr"]),
+        ("subPath: a, subPathExpr: b", ["subPathExpr"]),
+        ("subPath: '', subPathExpr: b", []),
+        ("subPath: /a, subPathExpr: ../b", ["subPath", "subPathExpr"]),
+    ],
+)
+def test_sub_paths_stay_in_the_volume(field: str, where: list[str]) -> None:
+    found = said(mounting(f"name: data, mountPath: /a, {field}"))
+    assert found == [f"sub-path containers[0].volumeMounts[0].{one}" for one in where]
+
+
+@pytest.mark.parametrize(
+    ("propagation", "security", "bad"),
+    [
+        ("Bidirectional", "", True),
+        ("Bidirectional", ", securityContext: {privileged: false}", True),
+        ("Bidirectional", ", securityContext: {privileged: true}", False),
+        ("HostToContainer", "", False),
+        ("None", "", False),
+    ],
+)
+@pytest.mark.parametrize("role", ["app", "init", "sidecar"])
+def test_only_privileged_containers_propagate_mounts(role: str, propagation: str, security: str, bad: bool) -> None:
+    text = mounting(f"name: data, mountPath: /a, mountPropagation: {propagation}", role=role, more=security)
+    found = said(text, "mount-propagation")
+    assert found == [f"mount-propagation {LISTS[role]}[0].volumeMounts[0].mountPropagation"] * bad
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "bad"),
+    [
+        ("recursiveReadOnly: Enabled", "1.37", True),
+        ("recursiveReadOnly: IfPossible, readOnly: false", "1.37", True),
+        ("recursiveReadOnly: Disabled", "1.37", False),
+        ("recursiveReadOnly: Enabled, readOnly: true", "1.37", False),
+        ("recursiveReadOnly: Enabled, readOnly: true, mountPropagation: None", "1.37", False),
+        ("recursiveReadOnly: Enabled, readOnly: true, mountPropagation: HostToContainer", "1.37", True),
+        ("recursiveReadOnly: Enabled", "1.30", False),
+        ("recursiveReadOnly: Enabled", "1.31", True),
+    ],
+)
+def test_read_only_recursively(fields: str, version: str, bad: bool) -> None:
+    found = said(mounting(f"name: data, mountPath: /a, {fields}"), "recursive-read-only", version=version)
+    assert found == ["recursive-read-only containers[0].volumeMounts[0].recursiveReadOnly"] * bad
+
+
+@pytest.mark.parametrize(
+    ("devices", "where"),
+    [
+        ("[{name: disk, devicePath: /dev/a}, {name: scratch, devicePath: /dev/b}]", []),
+        ("[{name: cache, devicePath: /dev/a}]", ["[0].name"]),
+        ("[{name: data, devicePath: /dev/a}]", ["[0].name"]),
+        ("[{name: disk, devicePath: /dev/a}, {name: disk, devicePath: /dev/b}]", ["[1].name"]),
+        ("[{name: disk, devicePath: /dev/a}, {name: scratch, devicePath: /dev/a}]", ["[1].devicePath"]),
+        ("[{name: disk, devicePath: /data}]", ["[0].devicePath"]),
+        ("[{name: disk, devicePath: ''}]", ["[0].devicePath"]),
+        ("[{name: disk, devicePath: /dev/../a}]", ["[0].devicePath"]),
+        ("[{name: none, devicePath: /dev/a}]", []),
+    ],
+)
+def test_devices(devices: str, where: list[str]) -> None:
+    text = mounting("name: data, mountPath: /data", more=f", volumeDevices: {devices}")
+    assert said(text, "volume-device") == [f"volume-device containers[0].volumeDevices{one}" for one in where]
+
+
+def test_a_finding_stands_at_the_value_of_the_name() -> None:
+    text = manifest("containers:\n- name: a\n  image: a\n  volumeMounts:\n  - mountPath: /a\n    name: none")
+    assert places(text) == ["unknown-volume 10:13"]

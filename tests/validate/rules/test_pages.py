@@ -1,0 +1,174 @@
+"""Every name of a rule that can be printed has a page, and the pages of rules that others look after are true."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.compose import pipeline
+from sidecarctl.compose.request import Request
+from sidecarctl.findings import Finding
+from sidecarctl.library.catalog import open_catalog
+from sidecarctl.library.parameters import resolve
+from sidecarctl.validate import structure
+from sidecarctl.validate.examples import complete
+from sidecarctl.validate.registry import rules
+from sidecarctl.yamltext.stream import split
+
+PACKAGE = Path(structure.__file__).parents[1]
+TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+# Names that are put together where they are used.
+BUILT = {"{word}-conflict": ("annotation-conflict", "label-conflict")}
+
+
+def takers(tree: ast.Module) -> dict[str, int]:
+    """Functions of a module whose parameter `rule` is a name, with its position among the arguments of a call."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {"Finding": 0} | {
+        function.name: [a.arg for a in function.args.args if a.arg != "self"].index("rule")
+        for function in functions
+        if any(a.arg == "rule" and a.annotation and ast.unparse(a.annotation) == "str" for a in function.args.args)
+    }
+
+
+def printed(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """The names of rules in a module, with where they stand; "" for one that can't be told."""
+    tree = TREES[path]
+    known = takers(tree)
+    for neighbour in TREES:
+        if neighbour.parent == path.parent:
+            known = {**{f".{name}": at for name, at in takers(TREES[neighbour]).items()}, **known}
+    constants = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        # A method may be that of a class in another module of the room.
+        called = node.func.id if isinstance(node.func, ast.Name) else f".{getattr(node.func, 'attr', '')}"
+        position = known.get(called, known.get(called.removeprefix(".")))
+        if position is None:
+            continue
+        named = [keyword.value for keyword in node.keywords if keyword.arg == "rule"]
+        argument = named[0] if named else node.args[position] if len(node.args) > position else None
+        if argument is not None:
+            yield from ((name, node) for name in names_of(argument, constants))
+
+
+def names_of(value: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
+    if isinstance(value, ast.Constant):
+        yield str(value.value)
+    elif isinstance(value, ast.IfExp):
+        yield from (*names_of(value.body, constants), *names_of(value.orelse, constants))
+    elif isinstance(value, ast.JoinedStr):
+        yield from BUILT.get(ast.unparse(value)[2:-1], ("",))
+    elif isinstance(value, ast.Name):
+        # A parameter's names come from the calls.
+        yield from names_of(constants[value.id], constants) if value.id in constants else ()
+    elif not isinstance(value, ast.Attribute):
+        yield ""
+
+
+@pytest.mark.parametrize("path", sorted(TREES), ids=str)
+def test_every_name_that_the_code_prints_has_a_page(path: Path) -> None:
+    for name, node in printed(path):
+        assert name in rules(), f"{path}:{getattr(node, 'lineno', 0)}: no page for {name or ast.unparse(node)}"
+
+
+def test_the_search_for_names_finds_them() -> None:
+    found = {name for path in TREES for name, _ in printed(path)}
+    assert {
+        "unknown-field",
+        "unused-ignore",
+        "port-conflict",
+        "label-conflict",
+        "edit-refused",
+        "grace-too-short",
+    } <= found
+
+
+def structural(example: str) -> set[str]:
+    return {
+        one.rule for document in split(complete(example), "x.yaml") for one in structure.check(document.value, "1.34")
+    }
+
+
+@pytest.mark.parametrize("name", structure.RULES)
+def test_a_page_about_structure_is_true(name: str) -> None:
+    one = rules()[name]
+    assert one.layer == "structure"
+    assert structural(one.bad) == {name}
+    assert structural(one.good) == set()
+
+
+SIDECAR = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: logger, version: 1.0.0, summary: Shares a directory and sets one of everything.}
+spec: {engine: plain}
+"""
+TEMPLATE = """\
+containers:
+- name: logger
+  image: registry.example/logger:1.0.0
+  resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 50m, memory: 32Mi}}
+  volumeMounts: [{name: logger-logs, mountPath: /var/log/app}]
+volumes:
+- {name: logger-logs, emptyDir: {sizeLimit: 1Gi}}
+app:
+  volumeMounts: [{name: logger-logs, mountPath: /var/log/app}]
+  env: [{name: LOG_DIR, value: /var/log/app}]
+pod:
+  annotations: {prometheus.io/port: "9113"}
+  labels: {logs: "9113"}
+  securityContext: {fsGroup: 3000}
+"""
+
+
+@pytest.fixture(scope="module")
+def logger(tmp_path_factory: pytest.TempPathFactory) -> Request:
+    folder = tmp_path_factory.mktemp("library") / "logger"
+    folder.mkdir()
+    (folder / "sidecar.yaml").write_text(SIDECAR)
+    (folder / "template.yaml").write_text(TEMPLATE)
+    sidecar = open_catalog([folder.parent], {}).find("logger")
+    return Request(sidecar, resolve(sidecar, {}))
+
+
+def composed(example: str, request: Request) -> set[str]:
+    found: tuple[Finding, ...] = pipeline.add(complete(example), [request], pipeline.Options()).findings
+    return {one.rule for one in found}
+
+
+ADDING = (
+    "container-conflict",
+    "volume-conflict",
+    "mount-conflict",
+    "mount-shadows",
+    "env-conflict",
+    "annotation-conflict",
+    "label-conflict",
+    "pod-setting-kept",
+    "record-unreadable",
+    "edit-refused",
+)
+
+
+@pytest.mark.parametrize("name", ADDING)
+def test_a_page_about_composing_is_true(name: str, logger: Request) -> None:
+    one = rules()[name]
+    assert one.layer == "composing"
+    assert name in composed(one.bad, logger)
+    assert name not in composed(one.good, logger)
+
+
+@pytest.mark.parametrize("name", ADDING)
+def test_nothing_else_is_wrong_with_the_good_example(name: str, logger: Request) -> None:
+    assert composed(rules()[name].good, logger) <= {"mount-shadows"}

@@ -1,0 +1,114 @@
+"""Host names, host aliases and DNS settings of a pod."""
+
+from __future__ import annotations
+
+import pytest
+from judging import Case, controller, findings, places, pod, template
+
+from sidecarctl.validate.addresses import address_fault
+
+
+def dns(policy: str = "ClusterFirst", **config: object) -> dict[str, object]:
+    return pod(dnsPolicy=policy, dnsConfig=config)
+
+
+CASES = [
+    Case("a hostname", "pod-host-name", pod(hostname="a.b"), "spec.hostname", pod(hostname="a")),
+    Case("a subdomain", "pod-host-name", pod(subdomain="A"), "spec.subdomain", pod(subdomain="a")),
+    Case(
+        "65 characters",
+        "host-name-override",
+        pod(hostnameOverride="a" * 32 + "." + "b" * 32),
+        "spec.hostnameOverride",
+        pod(hostnameOverride="a" * 32 + "." + "b" * 31),
+    ),
+    Case("the host's", "host-name-override", pod(hostnameOverride="a", hostNetwork=True), "spec.hostnameOverride"),
+    Case(
+        "the full one", "host-name-override", pod(hostnameOverride="a", setHostnameAsFQDN=True), "spec.hostnameOverride"
+    ),
+    Case(
+        "no address",
+        "host-alias",
+        pod(hostAliases=[{"ip": "10.0.0.256"}]),
+        "spec.hostAliases[0].ip",
+        pod(hostAliases=[{"ip": "fe80::1", "hostnames": ["a.b"]}]),
+    ),
+    Case(
+        "no host name",
+        "host-alias",
+        pod(hostAliases=[{"ip": "::1", "hostnames": ["a", "a_b"]}]),
+        "spec.hostAliases[0].hostnames[1]",
+    ),
+    Case("no settings", "dns-config", pod(dnsPolicy="None"), "spec.dnsConfig", dns("None", nameservers=["1.2.3.4"])),
+    Case("no nameserver", "dns-config", dns("None", searches=["a"]), "spec.dnsConfig.nameservers"),
+    Case(
+        "four nameservers",
+        "dns-config",
+        dns(nameservers=["1.1.1.1"] * 4),
+        "spec.dnsConfig.nameservers",
+        dns(nameservers=["1.1.1.1"] * 3),
+    ),
+    Case("no address", "dns-config", dns(nameservers=["dns"]), "spec.dnsConfig.nameservers[0]"),
+    Case(
+        "33 domains to search",
+        "dns-config",
+        dns(searches=["a"] * 33),
+        "spec.dnsConfig.searches",
+        dns(searches=["a"] * 32),
+    ),
+    Case("2049 characters", "dns-config", dns(searches=["a" * 204] * 10), "spec.dnsConfig.searches"),
+    Case(
+        "a domain to search",
+        "dns-config",
+        dns(searches=["a..b"]),
+        "spec.dnsConfig.searches[0]",
+        dns(searches=["a_b.c.", ".", "_tcp.a"]),
+    ),
+    Case(
+        "an underscore before 1.33",
+        "dns-config",
+        dns(searches=["a_b"]),
+        "spec.dnsConfig.searches[0]",
+        dns(searches=["a.b."]),
+        version="1.32",
+    ),
+    Case(
+        "an option without a name",
+        "dns-config",
+        dns(options=[{"name": "ndots", "value": "2"}, {"value": "2"}]),
+        "spec.dnsConfig.options[1]",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+    assert places(case, case.bad) == [case.at]
+    assert not case.good or not findings(case.good, case.version)
+
+
+def test_a_stateful_set_names_its_pods_itself() -> None:
+    assert findings(controller("StatefulSet", template=template(hostname="a.b", subdomain="A"))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lax", "strict"),
+    [
+        ("10.0.0.1", True, True),
+        ("::1", True, True),
+        ("2001:DB8::1", True, True),
+        ("010.0.0.1", True, False),
+        ("10.00.0.1", True, False),
+        ("::ffff:10.0.0.1", True, False),
+        ("::ffff:010.0.0.1", True, False),
+        ("10.0.0", False, False),
+        ("10.0.0.256", False, False),
+        ("fe80::1%eth0", False, False),
+        ("10.0.0.1/8", False, False),
+        ("1.2.3.١", False, False),
+        ("", False, False),
+    ],
+)
+def test_addresses_are_read_as_the_server_reads_them(text: str, lax: bool, strict: bool) -> None:
+    assert (address_fault(text, strict=False) is None) is lax
+    assert (address_fault(text, strict=True) is None) is strict

@@ -1,0 +1,126 @@
+"""Rules about ports of containers and of the node."""
+
+from __future__ import annotations
+
+import pytest
+from pod_kit import LISTS, container, findings, manifest, places, said
+
+ROLES = tuple(LISTS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("port", "field"),
+    [
+        ("containerPort: 0", "containerPort"),
+        ("containerPort: 65536", "containerPort"),
+        ("containerPort: -1", "containerPort"),
+        ("containerPort: 80, hostPort: 65536", "hostPort"),
+        ("containerPort: 80, hostPort: -1", "hostPort"),
+        ("containerPort: 65535, hostPort: 0", ""),
+        ("containerPort: '80'", ""),
+        ("containerPort: true", ""),
+    ],
+)
+def test_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
+    found = said(container(f"ports: [{{{port}}}]", role), "port-number")
+    assert found == [f"port-number {LISTS[role]}[0].ports[0].{field}"] * bool(field)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("http", False),
+        ("a23456789012345", False),
+        ("a234567890123456", True),
+        ("Http", True),
+        ("http_admin", True),
+        ("http--admin", True),
+        ("-http", True),
+        ("8080", True),
+        ("8080a", False),
+        ("", False),
+    ],
+)
+def test_port_names(name: str, bad: bool) -> None:
+    found = said(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "port-name")
+    assert found == ["port-name containers[0].ports[0].name"] * bad
+
+
+def test_a_name_of_a_port_is_unique_in_its_container_only() -> None:
+    spec = """
+        containers:
+        - {name: a, image: a, ports: [{containerPort: 1, name: x}, {containerPort: 2, name: x}, {containerPort: 3}]}
+        - {name: b, image: b, ports: [{containerPort: 5, name: x}]}
+    """
+    (one,) = findings(manifest(spec), "duplicate-port-name")
+    assert one.path == ("spec", "containers", 0, "ports", 1, "name")
+    assert one.related[0].path == ("spec", "containers", 0, "ports", 0, "name")
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+@pytest.mark.parametrize(
+    ("spec", "where"),
+    [
+        (
+            "hostNetwork: true\ncontainers: [{name: a, image: a, ports: [{containerPort: 1, hostPort: 2}]}]",
+            ["containers[0].ports[0].hostPort"],
+        ),
+        (
+            "hostNetwork: true\ncontainers: [{name: a, image: a, ports: [{containerPort: 1, hostPort: 1}, {containerPort: 2}]}]",
+            [],
+        ),
+        ("hostNetwork: true\ninitContainers: [{name: a, image: a, ports: [{containerPort: 1, hostPort: 2}]}]", []),
+        ("hostNetwork: false\ncontainers: [{name: a, image: a, ports: [{containerPort: 1, hostPort: 2}]}]", []),
+    ],
+)
+def test_in_the_network_of_the_node_no_port_is_mapped(kind: str, spec: str, where: list[str]) -> None:
+    assert said(manifest(spec, kind=kind), "host-network-port") == [f"host-network-port {one}" for one in where]
+
+
+A, B = "{name: a, image: a, ports: [%s]}", "{name: b, image: b, ports: [%s]}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "conflict"),
+    [
+        ("containerPort: 1, hostPort: 80", "containerPort: 2, hostPort: 80", True),
+        ("containerPort: 1, hostPort: 80", "containerPort: 2, hostPort: 80, protocol: TCP", True),
+        ("containerPort: 1, hostPort: 80", "containerPort: 2, hostPort: 80, protocol: UDP", False),
+        ("containerPort: 1, hostPort: 80", "containerPort: 2, hostPort: 80, hostIP: 10.0.0.1", False),
+        ("containerPort: 1, hostPort: 80", "containerPort: 2, hostPort: 81", False),
+        ("containerPort: 1", "containerPort: 1", False),
+        ("containerPort: 1, hostPort: 0", "containerPort: 2, hostPort: 0", False),
+        ("containerPort: 1, hostPort: 80, protocol: {}", "containerPort: 2, hostPort: 80, protocol: {}", True),
+    ],
+)
+def test_two_ports_want_the_same_port_of_the_node(first: str, second: str, conflict: bool) -> None:
+    ports = f"{{{first}}}, {{{second}}}"
+    assert (
+        said(manifest(f"containers: [{A % ports}]"), "host-port-conflict")
+        == ["host-port-conflict containers[0].ports[1].hostPort"] * conflict
+    )
+    two = f"containers: [{A % f'{{{first}}}'}, {B % f'{{{second}}}'}]"
+    assert (
+        said(manifest(two), "host-port-conflict") == ["host-port-conflict containers[1].ports[0].hostPort"] * conflict
+    )
+    # Init containers run one after the other; the server looks at each alone, sidecars too.
+    lists = f"initContainers: [{A % f'{{{first}}}'}]\ncontainers: [{B % f'{{{second}}}'}]"
+    assert said(manifest(lists), "host-port-conflict") == []
+    init = f"initContainers: [{A % ports}]"
+    assert (
+        said(manifest(init), "host-port-conflict")
+        == ["host-port-conflict initContainers[0].ports[1].hostPort"] * conflict
+    )
+
+
+def test_in_the_network_of_the_node_every_port_is_one_of_the_node() -> None:
+    spec = "containers: [{name: a, image: a, ports: [{containerPort: 1}]}, {name: b, image: b, ports: [{containerPort: 1}]}]"
+    assert said(manifest(spec), "host-port-conflict") == []
+    want = ["host-port-conflict containers[1].ports[0].containerPort"]
+    assert said(manifest("hostNetwork: true\n" + spec), "host-port-conflict") == want
+
+
+def test_a_port_name_is_underlined_where_it_stands() -> None:
+    text = manifest("containers:\n- name: a\n  image: a\n  ports:\n  - containerPort: 9090\n    name: Metrics")
+    assert places(text) == ["port-name 10:13"]

@@ -1,0 +1,150 @@
+"""Rules about probes and lifecycle hooks."""
+
+from __future__ import annotations
+
+import pytest
+from pod_kit import LISTS, container, findings, manifest, places, said
+
+ROLES = ("app", "classic", "sidecar")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+TCP = "tcpSocket: {port: 80}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize(
+    ("handler", "where"),
+    [
+        ("{}", [""]),
+        ("{periodSeconds: 5}", [""]),
+        ("{exec: null}", [""]),
+        ("{tcpSocket: {port: 80}, grpc: {port: 80}}", [".grpc"]),
+        ("{grpc: {port: 80}, exec: {command: [a]}, httpGet: {port: 80}}", [".grpc", ".httpGet"]),
+        ("{httpget: {port: 80}}", []),
+        ("{grpc: {port: 80}}", []),
+        ("null", []),
+    ],
+)
+def test_a_probe_has_one_handler(role: str, probe: str, handler: str, where: list[str]) -> None:
+    found = said(container(f"{probe}: {handler}", role), "probe-handler")
+    assert found == [f"probe-handler {LISTS[role]}[0].{probe}{one}" for one in where]
+
+
+@pytest.mark.parametrize("role", ["init", "ephemeral"])
+def test_probes_where_none_may_be_are_not_looked_into(role: str) -> None:
+    assert said(container("livenessProbe: {}, lifecycle: {preStop: {}}", role), "probe-handler", "hook-handler") == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("hook", ["postStart", "preStop"])
+@pytest.mark.parametrize(
+    ("handler", "where"),
+    [
+        ("{}", [""]),
+        ("{sleep: {seconds: 1}, exec: {command: [a]}}", [".sleep"]),
+        ("{sleep: {seconds: 1}}", []),
+        ("{tcpSocket: {port: 80}}", []),
+        ("{command: [a]}", []),
+    ],
+)
+def test_a_hook_has_one_handler(role: str, hook: str, handler: str, where: list[str]) -> None:
+    found = said(container(f"lifecycle: {{{hook}: {handler}}}", role), "hook-handler")
+    assert found == [f"hook-handler {LISTS[role]}[0].lifecycle.{hook}{one}" for one in where]
+
+
+@pytest.mark.parametrize("holder", ["livenessProbe: ", "lifecycle: {preStop: "])
+@pytest.mark.parametrize(
+    ("handler", "want"),
+    [
+        ("{exec: {}}", ["handler-command exec.command"]),
+        ("{exec: {command: []}}", ["handler-command exec.command"]),
+        ("{exec: {command: [a]}}", []),
+        ("{exec: {cmd: [a]}}", []),
+        ("{httpGet: {port: 0}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: 65536}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: ''}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: '80'}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: web_1}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: http}}", []),
+        ("{httpGet: {}}", []),
+        ("{tcpSocket: {port: -1}}", ["handler-port tcpSocket.port"]),
+        ("{httpGet: {port: 80, httpHeaders: [{name: X-A, value: b}]}}", []),
+        (
+            "{httpGet: {port: 80, httpHeaders: [{name: X-A, value: b}, {name: 'X A', value: b}]}}",
+            ["handler-header httpGet.httpHeaders[1].name"],
+        ),
+        ("{httpGet: {port: 80, httpHeaders: [{name: '', value: b}]}}", ["handler-header httpGet.httpHeaders[0].name"]),
+    ],
+)
+def test_what_handlers_do(holder: str, handler: str, want: list[str]) -> None:
+    text = container(holder + handler + "}" * holder.count("{"))
+    place = holder.replace(": {", ".").removesuffix(": ")
+    assert said(text) == [one.replace(" ", f" containers[0].{place}.", 1) for one in want]
+
+
+def test_the_port_of_a_grpc_probe_is_a_number() -> None:
+    assert said(container("livenessProbe: {grpc: {port: 0}}")) == ["handler-port containers[0].livenessProbe.grpc.port"]
+
+
+def test_a_number_in_quotes_gets_a_hint() -> None:
+    (one,) = findings(container("livenessProbe: {httpGet: {port: '8080'}}"))
+    assert one.help == "Remove the quotes: 8080."
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize(
+    "field", ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+)
+def test_numbers_of_probes_are_not_negative(probe: str, field: str) -> None:
+    assert said(container(f"{probe}: {{{TCP}, {field}: -1}}")) == [f"probe-number containers[0].{probe}.{field}"]
+    assert said(container(f"{probe}: {{{TCP}, {field}: 0}}")) == []
+
+
+@pytest.mark.parametrize(("probe", "most"), [("livenessProbe", 1), ("startupProbe", 1), ("readinessProbe", 5)])
+def test_only_readiness_probes_succeed_more_than_once(probe: str, most: int) -> None:
+    for threshold in (0, 1, 2, 5):
+        want = [f"success-threshold containers[0].{probe}.successThreshold"] * (threshold > most)
+        assert said(container(f"{probe}: {{{TCP}, successThreshold: {threshold}}}")) == want
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_grace_periods_of_probes(probe: str, seconds: int) -> None:
+    found = said(container(f"{probe}: {{{TCP}, terminationGracePeriodSeconds: {seconds}}}"))
+    bad = probe == "readinessProbe" or seconds < 1
+    assert found == [f"probe-grace-period containers[0].{probe}.terminationGracePeriodSeconds"] * bad
+
+
+@pytest.mark.parametrize(
+    ("sleep", "more", "version", "bad"),
+    [
+        ("{seconds: 30}", "", "1.37", False),
+        ("{seconds: 31}", "", "1.37", True),
+        ("{seconds: 31}", "terminationGracePeriodSeconds: 31", "1.37", False),
+        ("{seconds: 31}", "terminationGracePeriodSeconds: null", "1.37", True),
+        ("{seconds: 2}", "terminationGracePeriodSeconds: -1", "1.37", True),
+        ("{seconds: 1}", "terminationGracePeriodSeconds: -1", "1.37", False),
+        ("{seconds: 1}", "terminationGracePeriodSeconds: soon", "1.37", False),
+        ("{seconds: -1}", "", "1.37", True),
+        ("{seconds: 0}", "", "1.33", False),
+        ("{seconds: 0}", "", "1.32", True),
+        ("{}", "", "1.32", True),
+        ("{}", "", "1.33", False),
+        ("{seconds: 31}", "", "1.29", False),
+    ],
+)
+def test_a_hook_sleeps_no_longer_than_the_pod_has(sleep: str, more: str, version: str, bad: bool) -> None:
+    text = container(f"lifecycle: {{preStop: {{sleep: {sleep}}}}}", more=more)
+    found = said(text, "hook-sleep", version=version)
+    assert found == ["hook-sleep containers[0].lifecycle.preStop.sleep.seconds"] * bad
+
+
+@pytest.mark.parametrize(("version", "found"), [("1.32", False), ("1.33", True), ("1.37", True)])
+def test_a_stop_signal_is_dropped(version: str, found: bool) -> None:
+    text = container("lifecycle: {stopSignal: SIGUSR1}")
+    assert said(text, version=version) == ["stop-signal containers[0].lifecycle.stopSignal"] * found
+
+
+def test_a_finding_stands_at_the_number() -> None:
+    text = manifest("containers:\n- name: a\n  image: a\n  livenessProbe:\n    grpc: {port: 1}\n    periodSeconds: -3")
+    assert places(text) == ["probe-number 10:22"]

@@ -1,0 +1,180 @@
+"""Rules about requests, limits and claims of containers, of the pod as a whole, and about resizing."""
+
+from __future__ import annotations
+
+import pytest
+from pod_kit import LISTS, container, manifest, said
+
+ROLES = ("app", "classic", "init", "sidecar")
+
+
+def ask(resources: str, role: str = "app", more: str = "") -> str:
+    return container(f"resources: {resources}", role, more=more)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("resources", "want"),
+    [
+        ("{limits: {cpu: 1, memory: 1Gi, ephemeral-storage: 1Gi}, requests: {cpu: 1m}}", []),
+        ("{limits: {mem: 1Gi}}", ["resource-name limits.mem"]),
+        ("{limits: {pods: 1}}", ["resource-name limits.pods"]),
+        ("{requests: {storage: 1Gi}}", ["resource-name requests.storage"]),
+        ("{limits: {example.com/gpu: 1}, requests: {example.com/gpu: 1}}", []),
+        ("{limits: {kubernetes.io/x: 1}}", []),
+        ("{limits: {requests.example.com/gpu: 1}}", ["resource-name limits.requests.example.com/gpu"]),
+        ("{limits: {EXAMPLE.com/gpu: 1}}", ["resource-name limits.EXAMPLE.com/gpu"]),
+        ("{limits: {cpu: -1}}", ["negative-quantity limits.cpu"]),
+        ("{requests: {cpu: -1m}}", ["negative-quantity requests.cpu"]),
+        ("{requests: {cpu: 0}}", []),
+        ("{limits: {example.com/gpu: 1500m}}", ["fractional-resource limits.example.com/gpu"]),
+        ("{limits: {example.com/gpu: 2000m}}", []),
+        ("{limits: {cpu: 1500m}}", []),
+        ("{limits: {cpu: 1}, requests: {cpu: 1001m}}", ["request-over-limit requests.cpu"]),
+        ("{limits: {cpu: 1}, requests: {cpu: 1000m}}", []),
+        ("{limits: {cpu: 1Ki}, requests: {cpu: 1k}}", []),
+        ("{limits: {memory: 1G}, requests: {memory: 1Gi}}", ["request-over-limit requests.memory"]),
+        ("{limits: {memory: null}, requests: {memory: 1Gi}}", ["request-over-limit requests.memory"]),
+        ("{limits: {memory: 1Gi}, requests: {memory: null}}", []),
+        ("{limits: {memory: one}, requests: {memory: 1Gi}}", []),
+        ("{requests: {memory: 1Gi}}", []),
+        ("{requests: {example.com/gpu: 1}}", ["request-not-limit limits"]),
+        (
+            "{limits: {example.com/gpu: 2}, requests: {example.com/gpu: 1}}",
+            ["request-not-limit requests.example.com/gpu"],
+        ),
+        (
+            "{limits: {example.com/gpu: 1}, requests: {example.com/gpu: 2}}",
+            ["request-not-limit requests.example.com/gpu"],
+        ),
+        ("{limits: {hugepages-2Mi: 4Mi, cpu: 1}}", []),
+        ("{limits: {hugepages-2Mi: 4Mi}}", ["huge-pages "]),
+        ("{limits: {hugepages-2Mi: 3Mi, cpu: 1}}", ["huge-pages limits.hugepages-2Mi"]),
+        ("{limits: {hugepages-big: 3Mi, cpu: 1}}", ["huge-pages limits.hugepages-big"]),
+        (
+            "{limits: {hugepages-2Mi: 4Mi, cpu: 1}, requests: {hugepages-2Mi: 2Mi}}",
+            ["request-not-limit requests.hugepages-2Mi"],
+        ),
+        ("{limits: {1: 1}, requests: []}", ["resource-name limits.1"]),
+    ],
+)
+def test_requests_and_limits_in_every_role(role: str, resources: str, want: list[str]) -> None:
+    place = f"{LISTS[role]}[0].resources"
+    assert said(ask(resources, role)) == [one.replace(" ", f" {place}.", 1).rstrip(".") for one in want]
+
+
+class TestClaims:
+    CLAIMS = "resourceClaims: [{name: gpu, resourceClaimName: a}, {name: net, resourceClaimName: b}]\n"
+
+    @pytest.mark.parametrize(
+        ("claims", "where"),
+        [
+            ("[{name: gpu}, {name: net}]", []),
+            ("[{name: gpu, request: a}, {name: gpu, request: b}]", []),
+            ("[{name: none}]", ["[0]"]),
+            ("[{name: ''}]", ["[0]"]),
+            ("[{name: gpu}, {name: gpu}]", ["[1]"]),
+            ("[{name: gpu, request: a}, {name: gpu, request: a}]", ["[1]"]),
+            ("[{name: gpu}, {name: gpu, request: a}]", ["[1]"]),
+            ("[{name: gpu, request: a}, {name: gpu}]", ["[1]"]),
+            ("[{name: gpu, request: A}]", ["[0].request"]),
+        ],
+    )
+    def test_claims_are_listed_in_the_pod_and_used_once(self, claims: str, where: list[str]) -> None:
+        text = ask(f"{{claims: {claims}}}", more=self.CLAIMS)
+        assert said(text, "resource-claim") == [f"resource-claim containers[0].resources.claims{one}" for one in where]
+
+    def test_claims_are_dropped_before_1_34(self) -> None:
+        assert said(ask("{claims: [{name: none}]}"), "resource-claim", version="1.33") == []
+
+
+def whole(own: str, *containers: str) -> str:
+    listed = ", ".join(f"{{name: c{number}, image: a, resources: {one}}}" for number, one in enumerate(containers))
+    return manifest(f"resources: {own}\ncontainers: [{listed}]" if containers else f"resources: {own}")
+
+
+class TestPodAsAWhole:
+    @pytest.mark.parametrize(
+        ("own", "containers", "want"),
+        [
+            ("{requests: {cpu: 1}}", ["{requests: {cpu: 500m}}", "{requests: {cpu: 500m}}"], []),
+            (
+                "{requests: {cpu: 1}}",
+                ["{requests: {cpu: 500m}}", "{requests: {cpu: 501m}}"],
+                ["pod-resources-too-small resources.requests.cpu"],
+            ),
+            ("{requests: {cpu: 1}}", ["{limits: {cpu: 2}}"], ["pod-resources-too-small resources.requests.cpu"]),
+            (
+                "{limits: {cpu: 1}}",
+                ["{limits: {cpu: 1}, requests: {cpu: 1m}}", "{limits: {cpu: 1}, requests: {cpu: 1m}}"],
+                [],
+            ),
+            (
+                "{limits: {cpu: 1}}",
+                ["{limits: {cpu: 2}, requests: {cpu: 1m}}"],
+                ["pod-resources-too-small containers[0].resources.limits.cpu"],
+            ),
+            (
+                "{limits: {hugepages-2Mi: 2Mi, cpu: 1}}",
+                ["{limits: {hugepages-2Mi: 2Mi, cpu: 1m}}", "{limits: {hugepages-2Mi: 2Mi, cpu: 1m}}"],
+                ["pod-resources-too-small resources.limits.hugepages-2Mi"],
+            ),
+            ("{requests: {cpu: 2}, limits: {cpu: 1}}", [], ["request-over-limit resources.requests.cpu"]),
+            ("{requests: {cpu: -1}}", [], ["negative-quantity resources.requests.cpu"]),
+            ("{limits: {ephemeral-storage: 1}}", [], ["resource-name resources.limits.ephemeral-storage"]),
+            ("{limits: {example.com/gpu: 1}}", [], ["resource-name resources.limits.example.com/gpu"]),
+            ("{claims: []}", [], ["pod-resources-field resources.claims"]),
+            ("{}", [], []),
+            ("null", [], []),
+        ],
+    )
+    def test_resources_of_the_pod_since_1_34(self, own: str, containers: list[str], want: list[str]) -> None:
+        text = whole(own, *containers)
+        assert said(text, version="1.34") == want
+        assert said(text, version="1.33") == []
+
+    def test_a_sidecar_counts_and_an_init_container_only_by_its_own(self) -> None:
+        spec = "resources: {requests: {cpu: 1}}\ninitContainers: [{name: a, image: a, resources: {requests: {cpu: 1}}%s}]\n"
+        app = "containers: [{name: b, image: b, resources: {requests: {cpu: 1m}}}]"
+        assert said(manifest(spec % "" + app)) == []
+        assert said(manifest(spec % ", restartPolicy: Always" + app)) == [
+            "pod-resources-too-small resources.requests.cpu"
+        ]
+
+    def test_a_pod_for_windows_has_none(self) -> None:
+        text = manifest("os: {name: windows}\nresources: {limits: {cpu: 1}}")
+        assert said(text) == ["pod-resources-field resources"]
+
+
+class TestResizing:
+    @pytest.mark.parametrize(
+        ("role", "policies", "version", "where"),
+        [
+            (
+                "app",
+                "[{resourceName: cpu, restartPolicy: NotRequired}, {resourceName: cpu, restartPolicy: NotRequired}]",
+                "1.33",
+                ["[1]"],
+            ),
+            (
+                "app",
+                "[{resourceName: cpu, restartPolicy: NotRequired}, {resourceName: cpu, restartPolicy: NotRequired}]",
+                "1.32",
+                [],
+            ),
+            ("app", "[{resourceName: cpu, restartPolicy: ''}]", "1.37", ["[0].restartPolicy"]),
+            ("init", "[{resourceName: cpu, restartPolicy: RestartContainer}]", "1.35", []),
+            ("init", "[{resourceName: cpu, restartPolicy: RestartContainer}]", "1.36", ["[0].restartPolicy"]),
+            ("init", "[{resourceName: cpu, restartPolicy: NotRequired}]", "1.36", []),
+            ("sidecar", "[{resourceName: cpu, restartPolicy: RestartContainer}]", "1.36", []),
+        ],
+    )
+    def test_policies_by_role_and_version(self, role: str, policies: str, version: str, where: list[str]) -> None:
+        found = said(container(f"resizePolicy: {policies}", role), "resize-policy", version=version)
+        assert found == [f"resize-policy {LISTS[role]}[0].resizePolicy{one}" for one in where]
+
+    def test_a_pod_that_never_restarts_does_not_for_a_resize(self) -> None:
+        text = container(
+            "resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]", more="restartPolicy: Never"
+        )
+        assert said(text) == ["resize-policy containers[0].resizePolicy[0].restartPolicy"]

@@ -1,0 +1,235 @@
+"""The command `validate`: all layers over whole inputs, its flags, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Outcome, run
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: web
+        image: registry.example/web:1.0.0
+        ports:
+        - {name: http, containerPort: 8080}
+        resources:
+          requests: {cpu: 100m, memory: 64Mi}
+          limits: {memory: 64Mi}
+        securityContext: {readOnlyRootFilesystem: true}
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector: {app: web}
+  ports:
+  - port: 80
+    targetPort: htttp
+"""
+UNUSED = "      volumes: [{name: data, emptyDir: {sizeLimit: 1Gi}}]\n"
+UPPER = WEB.replace("- name: web", "- name: Web")
+
+
+def validate(tmp_path: Path, text: str, flags: str = "") -> Outcome:
+    (tmp_path / "web.yaml").write_text(text)
+    return run(f"sidecarctl validate -f web.yaml {flags}", tmp_path)
+
+
+def found(tmp_path: Path, text: str, flags: str = "") -> list[str]:
+    return [one["rule"] for one in report(tmp_path, text, flags)["findings"]]
+
+
+def report(tmp_path: Path, text: str, flags: str = "") -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(validate(tmp_path, text, f"--format json {flags}").stdout)
+    return data
+
+
+def test_a_sound_manifest_has_no_findings(tmp_path: Path) -> None:
+    done = validate(tmp_path, WEB)
+    assert (done.code, done.stdout, done.stderr) == (0, "no findings in 1 file\n", "")
+    assert validate(tmp_path, WEB, "--quiet").stdout == ""
+
+
+def test_all_findings_of_a_file_are_reported_in_order(tmp_path: Path) -> None:
+    text = UPPER.replace("requests: {cpu: 100m, memory: 64Mi}", "requests: {cpu: 100m, memory: 65Mi}")
+    done = validate(tmp_path, text.replace("spec:\n  sel", "spec:\n  replicsa: 1\n  sel"))
+    assert done.code == 1
+    headlines = [line.partition("]")[0] for line in done.stdout.splitlines() if line.startswith("error[")]
+    assert headlines == ["error[unknown-field", "error[container-name", "error[request-over-limit"]
+    assert done.stdout.endswith("3 errors in 1 file\n")
+
+
+def test_a_mistake_of_shape_hides_no_mistake_of_a_rule(tmp_path: Path) -> None:
+    text = UPPER.replace(
+        "        ports:\n        - {name: http, containerPort: 8080}\n", "        volumeMounts: logs\n"
+    )
+    assert found(tmp_path, text) == ["container-name", "wrong-type"]
+
+
+def test_a_service_in_another_file_is_held_against_the_pods(tmp_path: Path) -> None:
+    folder = tmp_path / "k8s"
+    folder.mkdir()
+    (folder / "web.yaml").write_text(WEB)
+    (folder / "service.yaml").write_text(SERVICE)
+    done = run("sidecarctl validate -f k8s", tmp_path)
+    assert done.code == 0
+    assert "k8s/service.yaml:9:17" in done.stdout
+    assert done.stdout.endswith("1 warning in 2 files\n")
+
+
+def test_what_cannot_be_parsed_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
+    done = validate(tmp_path, f'a: "b\n---\n{UPPER}--- what\nb: 1\n---\n{UPPER}')
+    assert done.code == 3
+    assert done.stdout.count("error[yaml-syntax]") == 2
+    assert done.stdout.count("error[container-name]") == 2
+    assert done.stderr == ""
+
+
+def test_a_file_that_is_missing_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(UPPER)
+    done = run("sidecarctl validate -f gone.yaml -f web.yaml", tmp_path)
+    assert done.code == 3
+    assert "gone.yaml does not exist" in done.stderr
+    assert "container-name" in done.stdout
+
+
+def test_a_custom_kind_passes_with_a_note(tmp_path: Path) -> None:
+    text = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {any: thing}\n"
+    done = validate(tmp_path, text)
+    assert done.code == 0
+    assert done.stdout.startswith("note: 1 object of a custom kind was not checked: Thing in example.com/v1\n")
+    assert "info[unknown-kind]" in validate(tmp_path, text, "--verbose").stdout
+
+
+def test_the_target_version_decides(tmp_path: Path) -> None:
+    text = WEB.replace(
+        "      containers:", "      hostUsers: false\n      resources: {limits: {cpu: 1}}\n      containers:"
+    )
+    assert "unknown-field" in found(tmp_path, text, "--kube-version 1.30")
+    assert "unknown-field" not in found(tmp_path, text, "--kube-version 1.36")
+
+
+@pytest.mark.parametrize(("level", "code"), [("strict", 1), ("warn", 0), ("ignore", 0)])
+def test_unknown_fields_are_what_the_level_says(tmp_path: Path, level: str, code: int) -> None:
+    done = validate(tmp_path, WEB.replace("  selector:", "  selektor: 1\n  selector:"), f"--validate {level}")
+    assert done.code == code
+    assert ("unknown-field" in done.stdout) == (level != "ignore")
+
+
+def test_pods_are_held_to_the_level_that_is_asked_for(tmp_path: Path) -> None:
+    assert validate(tmp_path, WEB).code == 0
+    assert set(found(tmp_path, WEB, "--pod-security restricted")) == {"pod-security"}
+    assert validate(tmp_path, WEB, "--pod-security baseline:v1.30").code == 0
+    wrong = validate(tmp_path, WEB, "--pod-security baselin")
+    assert wrong.code == 2
+    assert 'did you mean "baseline"?' in wrong.stderr
+    assert validate(tmp_path, WEB, "--pod-security baseline:2").code == 2
+
+
+def test_rules_are_selected_and_ignored_by_name(tmp_path: Path) -> None:
+    text = UPPER.replace("web:1.0.0", "web:latest") + UNUSED
+    assert set(found(tmp_path, text)) == {"container-name", "floating-image", "unused-volume"}
+    assert found(tmp_path, text, "--select floating-image,unused-volume --ignore unused-volume") == ["floating-image"]
+    assert set(found(tmp_path, text, "--ignore container-name")) == {"floating-image", "unused-volume"}
+
+
+@pytest.mark.parametrize("flag", ["--select", "--ignore"])
+def test_a_misspelt_rule_is_wrong_use(tmp_path: Path, flag: str) -> None:
+    done = validate(tmp_path, WEB, f"{flag} container-nam")
+    assert done.code == 2
+    assert 'did you mean "container-name"?' in done.stderr
+
+
+def test_ignores_are_counted_and_can_be_overruled(tmp_path: Path) -> None:
+    text = UPPER.replace("- name: Web", "- name: Web  # sidecarctl: ignore[container-name] renamed later")
+    done = validate(tmp_path, text)
+    assert (done.code, done.stdout) == (0, "no findings in 1 file; 1 ignored\n")
+    assert validate(tmp_path, text, "--no-ignores").code == 1
+
+
+def test_an_ignore_of_a_rule_that_did_not_run_is_not_unused(tmp_path: Path) -> None:
+    text = WEB.replace("- name: web", "- name: web  # sidecarctl: ignore[container-name]")
+    assert found(tmp_path, text) == ["unused-ignore"]
+    assert found(tmp_path, text, "--ignore container-name") == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        ("", 1),
+        ("--fail-on never", 0),
+        ("--format sarif", 0),
+        ("--format sarif --fail-on error", 1),
+        ("--format github", 1),
+        ("--format junit", 1),
+    ],
+)
+def test_how_the_run_ends(tmp_path: Path, flags: str, code: int) -> None:
+    assert validate(tmp_path, UPPER, flags).code == code
+
+
+def test_warnings_fail_the_run_where_that_is_asked_for(tmp_path: Path) -> None:
+    text = WEB + UNUSED
+    assert validate(tmp_path, text).code == 0
+    assert validate(tmp_path, text, "--fail-on warning").code == 1
+
+
+def test_standard_input_has_the_name_that_is_given(tmp_path: Path) -> None:
+    done = run("sidecarctl validate --stdin-filename deploy/web.yaml", tmp_path, stdin=UPPER)
+    assert "--> deploy/web.yaml:13:15" in done.stdout
+
+
+def test_sarif_of_a_sound_manifest_has_empty_results(tmp_path: Path) -> None:
+    log = json.loads(validate(tmp_path, WEB, "--format sarif").stdout)
+    assert log["runs"][0]["results"] == []
+
+
+def test_a_report_has_the_pages_of_its_rules(tmp_path: Path) -> None:
+    log = json.loads(validate(tmp_path, UPPER, "--format sarif").stdout)
+    (card,) = log["runs"][0]["tool"]["driver"]["rules"]
+    assert card["shortDescription"]["text"] == "A container's name is no DNS label."
+
+
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: platform}
+spec:
+  validate:
+    rules: {RULES}
+"""
+
+
+def test_a_composition_above_the_file_gives_rules_other_severities(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "unused-volume: error, floating-image: off"))
+    folder = tmp_path / "k8s" / "web"
+    folder.mkdir(parents=True)
+    (folder / "web.yaml").write_text(WEB.replace("web:1.0.0", "web:latest") + UNUSED)
+    done = run("sidecarctl validate -f k8s", tmp_path)
+    assert done.code == 1
+    assert "error[unused-volume]" in done.stdout
+    assert done.stdout.endswith("1 error in 1 file\n")
+
+
+def test_a_misspelt_rule_in_a_composition_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "unused-volum: error"))
+    done = validate(tmp_path, WEB + UNUSED)
+    assert done.code == 2
+    assert 'did you mean "unused-volume"?' in done.stderr
