@@ -1,0 +1,212 @@
+"""From a record to the edits that take an instance away again: the exact inverse of its plan, without the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sidecarctl.compose.companions import owner
+from sidecarctl.compose.record import Added, Record, from_text, index_of, record_path, write
+from sidecarctl.findings import PathTuple
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
+from sidecarctl.yamltext.scalars import resolve
+
+_EMPTY: Mapping[str, Any] = {"[]": [], "{}": {}}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What taking instances away does to a workload.
+
+    edits      to its document, the record's among them
+    record     what remains
+    names      the instances that go
+    documents  companions to take away: (owner annotation, `Kind/name`)
+    missing    what the record names and nobody finds: somebody removed it by hand
+    """
+
+    workload: Workload
+    edits: tuple[Edit, ...]
+    record: Record
+    names: tuple[str, ...] = ()
+    documents: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
+    """Plan the removal of instances.
+
+    What another instance still uses (it adopted the volume) is handed over to it, unless the instance is about to be
+    added again.
+    """
+    going = [name for name in record.instances if name in set(names)]
+    staying = {name: value for name, value in record.instances.items() if name not in going}
+    leaves: dict[PathTuple, None] = {}
+    missing: list[str] = []
+    for name in going:
+        added = record.instances[name].added
+        if not for_upgrade:
+            added, staying = _handed_over(workload, added, staying)
+        for what, path in _paths(workload, added):
+            if path is None:
+                missing.append(what)
+            else:
+                leaves[path] = None
+    documents = tuple((owner(workload, name), d) for name in going for d in record.instances[name].added.documents)
+    if for_upgrade:
+        # The record stays whole, for its order; the plan that follows writes it.
+        return Removal(
+            workload, tuple(_collapsed(workload, record, leaves)), record, tuple(going), documents, tuple(missing)
+        )
+    left = replace(record, instances=staying) if staying else Record()
+    path = record_path(workload)
+    if staying:
+        edits = [*_collapsed(workload, record, leaves), Replace(path, write(left), "record")]
+    else:
+        edits = list(_collapsed(workload, record, {**leaves, path: None}))
+    return Removal(workload, tuple(edits), left, tuple(going), documents, tuple(missing))
+
+
+def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
+    """Where everything stands that an instance added, with a word for it."""
+    pod, pod_path = workload.pod, workload.pod_path
+    for field, names in (
+        ("initContainers", added.init_containers),
+        ("containers", added.containers),
+        ("volumes", added.volumes),
+    ):
+        for name in names:
+            index = index_of(as_list(pod.get(field)), "name", name)
+            yield f"{field} {name}", None if index is None else (*pod_path, field, index)
+    for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
+        for container, values in holders.items():
+            holder = next((c for c in workload.containers if c.name == container), None)
+            for value in values:
+                index = index_of(as_list(holder.value.get(field)), key, value) if holder else None
+                found = None if index is None or holder is None else (*holder.path, field, index)
+                yield f"{field} {value} in {container}", found
+    for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
+        for key in keys:
+            present = key in as_mapping(workload.metadata.get(field))
+            yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
+    for text in added.pod:
+        steps = text.split("/")
+        found_value: Any = pod
+        for step in steps:
+            found_value = as_mapping(found_value).get(step)
+        yield f"pod {text}", None if found_value is None else (*pod_path, *steps)
+
+
+def _handed_over(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
+    """Give volumes that other instances mount to the first of them, with the app's mounts of those volumes."""
+    staying = dict(staying)
+    for volume in added.volumes:
+        heir = next((name for name, other in staying.items() if _mounts(workload, other.added, volume)), None)
+        if heir is None:
+            continue
+        mounts = {
+            container: tuple(path for path in paths if _mounted(workload, container, path) == volume)
+            for container, paths in added.volume_mounts.items()
+        }
+        mounts = {container: paths for container, paths in mounts.items() if paths}
+        inherited = staying[heir].added
+        staying[heir] = replace(
+            staying[heir],
+            added=replace(
+                inherited,
+                volumes=(*inherited.volumes, volume),
+                volume_mounts={
+                    container: (*inherited.volume_mounts.get(container, ()), *mounts.get(container, ()))
+                    for container in (
+                        *inherited.volume_mounts,
+                        *(c for c in mounts if c not in inherited.volume_mounts),
+                    )
+                },
+            ),
+        )
+        added = replace(
+            added,
+            volumes=tuple(v for v in added.volumes if v != volume),
+            volume_mounts={
+                c: tuple(p for p in ps if p not in mounts.get(c, ())) for c, ps in added.volume_mounts.items()
+            },
+        )
+    return added, staying
+
+
+def _mounts(workload: Workload, added: Added, volume: str) -> bool:
+    """True when a container of an instance mounts a volume."""
+    own = {*added.containers, *added.init_containers}
+    return any(
+        as_mapping(mount).get("name") == volume
+        for container in workload.containers
+        if container.name in own
+        for mount in as_list(container.value.get("volumeMounts"))
+    )
+
+
+def _mounted(workload: Workload, container: str, path: str) -> Any:
+    """The name of the volume that a container mounts at a path."""
+    for found in workload.containers:
+        if found.name == container:
+            for mount in as_list(found.value.get("volumeMounts")):
+                if as_mapping(mount).get("mountPath") == path:
+                    return mount.get("name")
+    return None
+
+
+def _collapsed(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:
+    """Removals, where a collection that loses everything goes itself if it had been made, or gets its old text back."""
+    created = {path for path in (from_text(workload, text) for text in record.created) if path is not None}
+    was = {
+        path: text for path, text in ((from_text(workload, t), w) for t, w in record.was.items()) if path is not None
+    }
+    gone: dict[PathTuple, None] = dict(leaves)
+    restored: dict[PathTuple, str] = {}
+    while path := _emptied(workload, gone):
+        for leaf in [leaf for leaf in gone if leaf[:-1] == path]:
+            del gone[leaf]
+        if any(path[: len(prefix)] == prefix for prefix in created):
+            gone[path] = None
+        else:
+            restored[path] = was.get(path, " []" if isinstance(_at(workload, path), list) else " {}")
+    yield from (Remove(path, "record") for path in gone)
+    for path, text in restored.items():
+        yield Restore(path, text, _meaning(text), "record")
+
+
+def _meaning(text: str) -> Any:
+    stripped = text.strip().replace(" ", "").replace("\n", "").replace("\r", "").replace("\t", "")
+    return _EMPTY[stripped] if stripped in _EMPTY else resolve(stripped)
+
+
+def _emptied(workload: Workload, gone: Mapping[PathTuple, None]) -> PathTuple:
+    """The innermost collection inside the pod template all of whose members go; () where there is none."""
+    counts: dict[PathTuple, int] = {}
+    for path in gone:
+        if len(path) > len(workload.template_path) + 1:
+            counts[path[:-1]] = counts.get(path[:-1], 0) + 1
+    emptied = [path for path, count in counts.items() if count == len(_at(workload, path) or ())]
+    return max(emptied, key=len, default=())
+
+
+def _at(workload: Workload, path: PathTuple) -> Any:
+    value: Any = workload.template
+    for step in path[len(workload.template_path) :]:
+        value = value[step]
+    return value
+
+
+def instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
+    """Return the instances that a word means: an instance name, or every instance of a sidecar of that name."""
+    words = set(wanted)
+    return [
+        i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
+    ]
+
+
+def is_recorded(workload: Workload) -> bool:
+    """True where the workload carries a record."""
+    return RECORD_ANNOTATION in workload.annotations

@@ -1,0 +1,105 @@
+"""Adopting what was written by hand changes nothing but the record; removing then takes it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.command import run
+
+MANIFEST = """\
+# by hand
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: nginx
+        image: nginx:1.29
+        volumeMounts: [{name: logs, mountPath: /var/log/nginx}]
+      # tails the log
+      - name: NAME
+        image: "busybox:1.36.0"
+        args: [tail, -F, /var/log/nginx/app.log]
+        resources: {limits: {memory: 64Mi}}
+        volumeMounts:
+          - {name: logs, mountPath: /var/log/nginx}
+          - {name: scratch, mountPath: /tmp}
+      volumes:
+        - name: logs
+          emptyDir: {}
+        - name: scratch
+          emptyDir: {}
+"""
+HAND = MANIFEST.replace("NAME", "log-tail")
+ADD = "sidecarctl add log-tail --set logDir=/var/log/nginx -f in.yaml"
+
+
+def adopted(folder: Path, text: str = HAND, more: str = "") -> str:
+    (folder / "in.yaml").write_text(text)
+    outcome = run(f"{ADD} --adopt{more}", folder)
+    assert outcome.code == 0, outcome.stderr
+    return outcome.stdout
+
+
+def without_record(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if "sidecarctl.dev/sidecars" not in line and line.strip() != "annotations:")
+
+
+def test_without_adopt_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(HAND)
+    assert run(ADD, tmp_path).code == 1
+
+
+@pytest.mark.parametrize(("name", "more"), [("log-tail", ""), ("tailer", " --as tailer")])
+def test_only_the_record_changes(name: str, more: str, tmp_path: Path) -> None:
+    text = MANIFEST.replace("NAME", name)
+    assert without_record(adopted(tmp_path, text, more)) == text
+
+
+def test_what_differs_is_told_field_by_field(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(HAND)
+    told = run(f"{ADD} --adopt", tmp_path).stderr
+    assert "info[adopted-differs]" in told
+    assert 'containers[log-tail].image: "busybox:1.36.0", would be "busybox:1.38.0"' in told
+    assert 'containers[log-tail].resources.limits.memory: "64Mi", would be "32Mi"' in told
+
+
+def test_adopting_twice_is_adopting_once(tmp_path: Path) -> None:
+    once = adopted(tmp_path)
+    assert adopted(tmp_path, once) == once
+
+
+def test_removing_takes_container_mounts_and_what_nobody_else_uses(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(adopted(tmp_path))
+    pod = yaml.safe_load(run("sidecarctl remove log-tail -f in.yaml", tmp_path).stdout)["spec"]["template"]
+    assert pod == {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "nginx", "image": "nginx:1.29"}]},
+    }
+
+
+def test_a_volume_that_the_app_uses_otherwise_stays(tmp_path: Path) -> None:
+    more = HAND.replace("mountPath: /var/log/nginx}]", "mountPath: /var/log/nginx}, {name: logs, mountPath: /more}]")
+    (tmp_path / "in.yaml").write_text(adopted(tmp_path, more))
+    pod = yaml.safe_load(run("sidecarctl remove log-tail -f in.yaml", tmp_path).stdout)["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["logs"]
+    assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == ["/var/log/nginx", "/more"]
+
+
+def test_the_next_add_upgrades(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(adopted(tmp_path))
+    text = run(f"{ADD} --mode classic", tmp_path).stdout
+    assert "busybox:1.38.0" in text and "busybox:1.36.0" not in text
+
+
+def test_where_nothing_stands_it_is_added(tmp_path: Path) -> None:
+    assert "busybox:1.38.0" in adopted(tmp_path, MANIFEST.replace("NAME", "other"))

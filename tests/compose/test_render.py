@@ -1,0 +1,291 @@
+"""`render` as people run it: outputs, checks, pruning, precedence, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import Outcome, run
+
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: platform}
+spec:
+  rules:
+  - name: web
+    select: {names: ["web-*"]}
+    sidecars:
+    - name: logger
+      parameters: {logDir: /srv/log}
+"""
+DEPLOYMENT = """\
+# keep me
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: NAME
+spec:
+  selector: {matchLabels: {app: x}}
+  template:
+    metadata:
+      labels: {app: x}
+    spec:
+      containers:
+      - name: app
+        image: nginx:1.27.4   # pinned
+"""
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    for name in ("web-1", "web-2", "db"):
+        path = tmp_path / "k8s" / ("data" if name == "db" else ".") / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DEPLOYMENT.replace("NAME", name))
+    return tmp_path
+
+
+def done(repo: Path, command: str, code: int = 0, **more: str) -> Outcome:
+    outcome = run(f"sidecarctl {command}", repo, stdin=more.pop("stdin", None), env=more)
+    assert outcome.code == code, outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    return outcome
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_rendering_in_place_twice_changes_nothing_the_second_time(repo: Path) -> None:
+    done(repo, "render -f k8s -i")
+    first = tree(repo)
+    assert "sidecarctl.dev/sidecars" in (repo / "k8s/web-1.yaml").read_text()
+    assert (repo / "k8s/data/db.yaml").read_text() == DEPLOYMENT.replace("NAME", "db")
+    done(repo, "render -f k8s -i")
+    assert tree(repo) == first
+    assert "3 files, all up to date" in done(repo, "render -f k8s --check").stderr
+
+
+def test_a_rule_that_goes_takes_its_sidecars_with_it(repo: Path) -> None:
+    before = tree(repo / "k8s")
+    done(repo, "render -f k8s -i")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.split("  rules:")[0] + "  rules: []\n")
+    outcome = done(repo, "render -f k8s -i")
+    assert "removed logger" in outcome.stderr
+    assert tree(repo / "k8s") == before
+
+
+def test_check_says_what_is_out_of_date_and_writes_nothing(repo: Path) -> None:
+    before = tree(repo)
+    outcome = done(repo, "render -f k8s --check", 1)
+    assert "Deployment/web-1: added logger" in outcome.stderr
+    assert "2 of 3 files are out of date" in outcome.stderr
+    assert outcome.stdout == ""
+    assert tree(repo) == before
+
+
+def test_diff_shows_the_lines(repo: Path) -> None:
+    outcome = done(repo, "render -f k8s/web-1.yaml --diff")
+    assert "+++ " in outcome.stdout
+    assert "+        volumeMounts:" in outcome.stdout
+
+
+def test_a_stream_goes_through(repo: Path) -> None:
+    text = DEPLOYMENT.replace("NAME", "web-9") + "---\nkind: Whatever\nx: [1, 2]\n"
+    outcome = done(repo, "render", stdin=text)
+    assert outcome.stdout.endswith("---\nkind: Whatever\nx: [1, 2]\n")
+    assert "sidecarctl.dev/sidecars" in outcome.stdout
+
+
+def test_the_output_folder_mirrors_the_tree(repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    assert set(tree(repo / "out")) == {"web-1.yaml", "web-2.yaml", "data/db.yaml", ".sidecarctl-outputs"}
+    assert done(repo, "render -f k8s -o out --check").stderr == "3 files, all up to date\n"
+    (repo / "out/web-1.yaml").write_text("old\n")
+    (repo / "out/web-2.yaml").unlink()
+    outcome = done(repo, "render -f k8s -o out --check", 1)
+    assert "out/web-1.yaml: out of date" in outcome.stderr
+    assert "out/web-2.yaml: missing" in outcome.stderr
+
+
+def test_a_folder_with_one_manifest_is_mirrored_as_a_folder(repo: Path) -> None:
+    done(repo, "render -f k8s/data -o out")
+    assert (repo / "out" / "db.yaml").is_file()
+
+
+def test_prune_deletes_only_what_render_wrote_and_nobody_edited(repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    (repo / "out" / "mine.yaml").write_text("mine\n")
+    for name in ("web-1.yaml", "web-2.yaml", "data/db.yaml"):
+        (repo / "k8s" / name).unlink()
+    (repo / "k8s" / "web-3.yaml").write_text(DEPLOYMENT.replace("NAME", "web-3"))
+    (repo / "out" / "web-2.yaml").write_text("edited\n")
+    assert "--prune deletes it" in done(repo, "render -f k8s -o out").stderr
+    assert (repo / "out" / "web-1.yaml").exists()
+    assert "stale" in done(repo, "render -f k8s -o out --prune --check", 1).stderr
+    outcome = done(repo, "render -f k8s -o out --prune")
+    assert "out/web-1.yaml: deleted" in outcome.stderr
+    assert "was edited since, so it stays" in outcome.stderr
+    assert set(tree(repo / "out")) == {"web-2.yaml", "web-3.yaml", "mine.yaml", ".sidecarctl-outputs"}
+    assert not (repo / "out" / "data").exists()
+
+
+def test_prune_without_an_output_folder_is_refused(repo: Path) -> None:
+    assert "--prune needs an output folder" in done(repo, "render -f k8s -i --prune", 2).stderr
+
+
+def test_a_forged_memory_of_outputs_deletes_nothing_elsewhere(repo: Path) -> None:
+    (repo / "out").mkdir()
+    (repo / "out" / ".sidecarctl-outputs").write_text(
+        f"{'0' * 64}  ../k8s/web-1.yaml\n{'0' * 64}  {repo}/sidecarctl.yaml\n"
+    )
+    done(repo, "render -f k8s -o out --prune")
+    assert (repo / "k8s/web-1.yaml").exists()
+    assert (repo / "sidecarctl.yaml").exists()
+
+
+def test_the_compositions_own_files_and_outputs_are_no_input(repo: Path) -> None:
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", "spec:\n  libraries: [lib]\n"))
+    (repo / "lib" / "x").mkdir(parents=True)
+    (repo / "lib" / "x" / "input.yaml").write_text(DEPLOYMENT.replace("NAME", "web-lib"))
+    for _ in range(2):
+        done(repo, "render -f . -o out")
+    assert set(tree(repo / "out")) == {"k8s/web-1.yaml", "k8s/web-2.yaml", "k8s/data/db.yaml", ".sidecarctl-outputs"}
+
+
+def test_instances_added_by_hand_stay_and_those_of_another_composition_too(repo: Path) -> None:
+    done(repo, "add proxy --set upstreamPort=8080 -f k8s/data/db.yaml -i")
+    (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team").replace("web-*", "db"))
+    done(repo, "render -c team.yaml -f k8s -i")
+    before = (repo / "k8s/data/db.yaml").read_text()
+    done(repo, "render -f k8s -i")
+    assert (repo / "k8s/data/db.yaml").read_text() == before
+
+
+def test_an_instance_added_by_hand_that_a_rule_wants_becomes_the_compositions(repo: Path) -> None:
+    done(repo, "add logger -f k8s/web-1.yaml -i")
+    done(repo, "render -f k8s -i")
+    text = (repo / "k8s/web-1.yaml").read_text()
+    assert '"by":"platform"' in text
+    assert "/srv/log" in text
+
+
+def test_taking_over_from_another_composition_is_a_warning(repo: Path) -> None:
+    done(repo, "render -f k8s -i")
+    (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team"))
+    assert "warning[instance-taken-over]" in done(repo, "render -c team.yaml -f k8s/web-1.yaml -i").stderr
+
+
+def test_flag_beats_environment_beats_composition(repo: Path) -> None:
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", 'spec:\n  kubeVersion: "1.27"\n'))
+    classic, native = '"mode":"classic"', '"mode":"native"'
+    assert classic in done(repo, "render -f k8s/web-1.yaml").stdout
+    assert native in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_KUBE_VERSION="1.33").stdout
+    assert classic in done(repo, "render -f k8s/web-1.yaml --kube-version 1.27", SIDECARCTL_KUBE_VERSION="1.33").stdout
+
+
+def test_libraries_of_the_composition_come_before_the_environments(repo: Path) -> None:
+    for folder in ("own", "env", "flag"):
+        sidecar = repo / folder / "logger"
+        sidecar.mkdir(parents=True)
+        (sidecar / "template.yaml").write_text(f"pod: {{labels: {{from: {folder}}}}}\n")
+        (sidecar / "sidecar.yaml").write_text(
+            "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: logger, version: 1.0.0, summary: Test.}\n"
+            "spec: {engine: plain, parameters: {properties: {logDir: {type: string}}}}\n"
+        )
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", "spec:\n  libraries: [own]\n"))
+    env = str(repo / "env")
+    assert "from: own" in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_LIBRARY=env).stdout
+    assert "from: flag" in done(repo, "render -f k8s/web-1.yaml --library flag", SIDECARCTL_LIBRARY=env).stdout
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION)
+    assert "from: env" in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_LIBRARY=env).stdout
+
+
+def test_a_custom_kind_is_rendered_and_reported(repo: Path) -> None:
+    (repo / "sidecarctl.yaml").write_text(
+        COMPOSITION.replace("spec:\n", "spec:\n  kinds: {example.com/Widget: spec.pod}\n", 1)
+    )
+    widget = (
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: web-w}\n"
+        "spec:\n  pod:\n    spec:\n      containers:\n      - name: app\n        image: nginx:1.27.4\n"
+    )
+    outcome = done(repo, "render", stdin=widget)
+    assert "name: logger" in outcome.stdout
+    assert "Widget/web-w: added logger" in outcome.stderr
+
+
+def test_a_rule_that_selects_nothing_is_a_warning_with_its_line(repo: Path) -> None:
+    outcome = done(repo, "render -f k8s/data")
+    assert 'warning[rule-selects-nothing]: rule "web" of the composition platform selects no workload' in outcome.stderr
+    assert "--> sidecarctl.yaml:6:5" in outcome.stderr
+    assert outcome.stdout == DEPLOYMENT.replace("NAME", "db")
+    done(repo, "render -f k8s/data --fail-on warning", 1)
+
+
+def test_an_unknown_container_is_refused_with_the_rules_place(repo: Path) -> None:
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION + "      containers: [apo]\n")
+    outcome = done(repo, "render -f k8s", 2)
+    assert "sidecarctl.yaml:9:7" in outcome.stderr
+    assert 'did you mean "app"?' in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_what_is_no_yaml_stops_the_run_before_anything_is_written(repo: Path) -> None:
+    (repo / "k8s" / "z.yaml").write_text("a: [1\n")
+    before = tree(repo)
+    outcome = done(repo, "render -f k8s -i", 3)
+    assert "k8s/z.yaml:" in outcome.stderr
+    assert outcome.stdout == ""
+    assert tree(repo) == before
+
+
+def test_workloads_that_no_rule_means_are_not_checked(repo: Path) -> None:
+    path = repo / "k8s/data/db.yaml"
+    path.write_text(path.read_text().replace("image:", "imge:"))
+    done(repo, "render -f k8s --check", 1)
+    (repo / "k8s/web-1.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1").replace("image:", "imge:"))
+    assert "imge" in done(repo, "render -f k8s --check", 1).stderr
+
+
+def test_a_wrong_annotation_is_an_error_at_its_line(repo: Path) -> None:
+    text = DEPLOYMENT.replace("NAME", "web-1\n  annotations: {sidecarctl.dev/inject: loger}")
+    (repo / "k8s/web-1.yaml").write_text(text)
+    outcome = done(repo, "render -f k8s/web-1.yaml", 1)
+    assert "error[inject-unknown]" in outcome.stderr
+    assert "k8s/web-1.yaml:6:40" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_without_a_composition_it_says_how_to_name_one(tmp_path: Path) -> None:
+    outcome = run("sidecarctl render", tmp_path, stdin="")
+    assert outcome.code == 2
+    assert "-c FILE" in outcome.stderr
+
+
+def test_the_json_report_holds_what_was_done(repo: Path) -> None:
+    report = json.loads(done(repo, "render -f k8s --check --format json", 1).stdout)
+    assert {change["name"] for change in report["changes"] if change["instances"]} == {"web-1", "web-2"}
+
+
+def test_a_workload_that_opts_out_later_loses_what_the_composition_added(repo: Path) -> None:
+    done(repo, "render -f k8s -i")
+    path = repo / "k8s/web-1.yaml"
+    out = "web-1\n  annotations: {sidecarctl.dev/inject: 'false'}"
+    path.write_text(path.read_text().replace("  name: web-1\n", f"  name: {out}\n", 1))
+    done(repo, "render -f k8s -i")
+    assert path.read_text() == DEPLOYMENT.replace("NAME", out)
+
+
+def test_rules_that_contradict_each_other_stop_the_run_with_both_places(repo: Path) -> None:
+    more = COMPOSITION.split("  rules:\n")[1].replace("name: web\n", "name: other\n").replace("/srv/log", "/srv/other")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION + more)
+    before = tree(repo)
+    outcome = done(repo, "render -f k8s -i", 2)
+    assert 'rule "web" (sidecarctl.yaml:9:7) and rule "other" want the instance "logger"' in outcome.stderr
+    assert "sidecarctl.yaml:14:7" in outcome.stderr
+    assert 'parameters.logDir is "/srv/log" here and "/srv/other" there' in " ".join(outcome.stderr.split())
+    assert tree(repo) == before

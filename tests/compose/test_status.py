@@ -1,0 +1,179 @@
+"""`status`: one view over manifests, with hand edits field by field and what an upgrade would change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Outcome, run
+from tests.compose.test_render import COMPOSITION, DEPLOYMENT
+
+SIDECAR = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: helper, version: VERSION, summary: For a test.}
+spec:
+  engine: jinja
+  parameters:
+    properties:
+      size: {type: string, default: 64Mi}
+      token: {type: string, writeOnly: true}
+"""
+TEMPLATE = """\
+containers:
+- name: {{ instance }}
+  image: example.com/helper:VERSION
+  {% if params.token %}
+  args: [{{ params.token }}]
+  {% endif %}
+  resources:
+    requests: {cpu: 10m, memory: {{ params.size }}}
+    limits: {memory: {{ params.size }}}
+documents:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: {{ companion }}}
+  data:
+    helper.conf: |
+      one
+      version VERSION
+"""
+
+
+def shelve(repo: Path, version: str) -> None:
+    folder = repo / "lib" / f"helper@{version}"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(SIDECAR.replace("VERSION", version))
+    (folder / "template.yaml.j2").write_text(TEMPLATE.replace("VERSION", version))
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    shelve(tmp_path, "1.0.0")
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    assert run("sidecarctl add helper --library lib -f web.yaml -i", tmp_path).code == 0
+    return tmp_path
+
+
+def status(repo: Path, more: str = "") -> Outcome:
+    return run(f"sidecarctl status -f web.yaml --library lib {more}", repo, env={"COLUMNS": "80"})
+
+
+def instance(repo: Path, more: str = "") -> dict[str, Any]:
+    (workload,) = json.loads(status(repo, f"--format json {more}").stdout)["workloads"]
+    (found,) = workload["instances"]
+    return dict(found)
+
+
+def edit(repo: Path, old: str, new: str) -> None:
+    text = (repo / "web.yaml").read_text()
+    assert old in text
+    (repo / "web.yaml").write_text(text.replace(old, new))
+
+
+def test_what_stands_as_it_was_written_is_said_so(repo: Path) -> None:
+    outcome = status(repo, "--check")
+    assert outcome.code == 0
+    assert "Deployment/web-1  helper   1.0.0    -        as written" in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_hand_edits_are_told_field_by_field(repo: Path) -> None:
+    edit(repo, "limits:\n            memory: 64Mi", "limits:\n            memory: 1Gi")
+    edit(repo, "    one\n", "    two\n")
+    found = {change["path"]: (change.get("before"), change.get("after")) for change in instance(repo)["edits"]}
+    assert found == {
+        "spec.template.spec.initContainers[helper].resources.limits.memory": ("64Mi", "1Gi"),
+        'ConfigMap web-1-helper.data."helper.conf" line 1': ("one", "two"),
+    }
+    assert status(repo, "--check").code == 1
+
+
+def test_a_container_that_somebody_deleted_is_an_edit(repo: Path) -> None:
+    edit(repo, "- name: helper", "- name: renamed")
+    paths = [change["path"] for change in instance(repo)["edits"]]
+    assert paths == ["spec.template.spec.initContainers[helper]"]
+
+
+def test_handwriting_is_no_edit(repo: Path) -> None:
+    edit(repo, "image: example.com/helper:1.0.0", "image:   'example.com/helper:1.0.0'  # ours")
+    assert instance(repo)["edits"] == []
+
+
+def test_an_upgrade_shows_what_it_would_change(repo: Path) -> None:
+    shelve(repo, "1.1.0")
+    found = instance(repo)
+    assert found["available"] == "1.1.0"
+    assert found["edits"] == []
+    changes = {change["path"]: change.get("after") for change in found["upgrade"]}
+    assert changes["spec.template.spec.initContainers[helper].image"] == "example.com/helper:1.1.0"
+    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "version 1.1.0"
+    assert "an upgrade to 1.1.0 would change:" in status(repo).stdout
+
+
+def test_a_version_that_the_library_lost_is_said_so(repo: Path) -> None:
+    shelve(repo, "1.1.0")
+    for path in (repo / "lib" / "helper@1.0.0").iterdir():
+        path.unlink()
+    (repo / "lib" / "helper@1.0.0").rmdir()
+    found = instance(repo)
+    assert found["note"] == "the library has no helper 1.0.0 any more: hand edits can't be told"
+    assert found["upgrade"]
+
+
+def test_a_sidecar_that_no_library_has_is_said_so(repo: Path) -> None:
+    outcome = run("sidecarctl status -f web.yaml", repo)
+    assert outcome.code == 0
+    assert "the library has no sidecar helper" in outcome.stdout.replace("\n  ", " ")
+
+
+def test_secrets_that_were_not_recorded_are_named_as_the_reason(repo: Path) -> None:
+    done = run("sidecarctl add helper --library lib -f web.yaml -i --set token=s3cret", repo)
+    assert done.code == 0, done.stderr
+    assert "secret parameters are never recorded" in instance(repo)["note"]
+
+
+def test_a_template_that_fails_now_leaves_the_rest_of_the_view(repo: Path) -> None:
+    (repo / "lib" / "helper@1.0.0" / "template.yaml.j2").write_text("{{ nothing }}\n")
+    outcome = status(repo)
+    assert outcome.code == 0
+    assert "unknown" in outcome.stdout
+    assert instance(repo)["edits"] is None
+
+
+def test_what_is_wanted_and_not_there_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    outcome = run("sidecarctl status -f web.yaml --check", tmp_path)
+    assert outcome.code == 1
+    assert "missing" in outcome.stdout
+    (tmp_path / "sidecarctl.yaml").unlink()
+    assert run("sidecarctl status -f web.yaml --check", tmp_path).code == 0
+    asking = DEPLOYMENT.replace("NAME", "web-1\n  annotations: {sidecarctl.dev/inject: logger}")
+    (tmp_path / "web.yaml").write_text(asking)
+    assert run("sidecarctl status -f web.yaml --check", tmp_path).code == 1
+
+
+def test_the_table_fits_eighty_columns(tmp_path: Path) -> None:
+    name = "a-service-with-a-name-that-is-longer-than-any-other-in-the-cluster"[:50]
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", f"{name}\n  namespace: a-namespace-of-its-own"))
+    run("sidecarctl add logger --as the-logger-of-the-audit -f web.yaml -i", tmp_path)
+    outcome = run("sidecarctl status -f web.yaml", tmp_path, env={"COLUMNS": "80"})
+    assert outcome.stdout.startswith("WORKLOAD")
+    assert max(map(len, outcome.stdout.splitlines()[:2])) <= 80
+    assert "…" in outcome.stdout
+
+
+def test_markdown_is_a_table(repo: Path) -> None:
+    assert "| Deployment/web-1 | helper | 1.0.0 | – | as written |" in status(repo, "--format markdown").stdout
+    assert status(repo, "--format sarif").code == 2
+
+
+def test_a_record_that_somebody_broke_is_told_not_fatal(repo: Path) -> None:
+    edit(repo, '{"v":1,', '{"v":7,')
+    outcome = status(repo)
+    assert outcome.code == 0
+    assert "can't be read" in outcome.stdout
