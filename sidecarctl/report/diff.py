@@ -1,0 +1,169 @@
+"""The unified diff of two texts, as `patch` and `git apply` take it. Knows lines, neither YAML nor files."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from difflib import Match, SequenceMatcher
+
+from sidecarctl.report.terminal import paint, visible
+
+_NO_LINE_END = "\\ No newline at end of file\n"
+_STYLES = {"+": "added", "-": "removed"}
+
+
+def unified(before: str, after: str, file: str, *, color: bool = False, terminal: bool = False) -> str:
+    """Return the unified diff of two versions of a file, three lines of context; empty where they are equal.
+
+    Lines end at `\\n` alone, so a `\\r` stays part of its line, and a missing last line end is told, as patch
+    needs it. For a `terminal`, what could steer it is made visible; elsewhere every character is kept.
+    """
+    if before == after:
+        return ""
+    old, new = _lines(before), _lines(after)
+
+    def shown(sign: str, line: str) -> str:
+        body = line.removesuffix("\n")
+        if terminal:
+            body = visible(body.removesuffix("\r"), keep="\t")
+        end = "\n" if line.endswith("\n") else "\n" + _NO_LINE_END
+        return (paint(sign + body, _STYLES[sign], color) if sign in _STYLES else sign + body) + end
+
+    name = _label(file)
+    parts = [paint(f"--- {name}", "bold", color) + "\n", paint(f"+++ {name}", "bold", color) + "\n"]
+    for hunk in _Patience(old, new).get_grouped_opcodes(3):
+        (_, i1, _, j1, _), (_, _, i2, _, j2) = hunk[0], hunk[-1]
+        parts.append(paint(f"@@ -{_range(i1, i2)} +{_range(j1, j2)} @@", "hunk", color) + "\n")
+        for tag, a1, a2, b1, b2 in hunk:
+            parts += [shown(" " if tag == "equal" else "-", line) for line in old[a1:a2]]
+            parts += [shown("+", line) for line in new[b1:b2] if tag != "equal"]
+    return "".join(parts)
+
+
+def _lines(text: str) -> list[str]:
+    """Split after each `\\n` and nowhere else."""
+    lines = [line + "\n" for line in text.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
+
+
+def _label(file: str) -> str:
+    """A file's name on one line; with a tab behind it, as diff has it, where it holds a blank."""
+    name = visible(file)
+    return f"{name}\t" if " " in name else name
+
+
+def _range(start: int, end: int) -> str:
+    """Lines from `start` (from 0) up to `end`, as a hunk's header writes them."""
+    length = end - start
+    first = start + 1 if length else start
+    return f"{first}" if length == 1 else f"{first},{length}"
+
+
+class _Patience(SequenceMatcher[str]):
+    """Matches lines that both texts have once first, and only between these what else is alike.
+
+    Manifests repeat most of their lines; names don't. So blocks stay whole, and the time is close to linear.
+    """
+
+    def __init__(self, old: list[str], new: list[str]) -> None:
+        super().__init__(None, old, new)
+        self._texts = old, new
+
+    def get_matching_blocks(self) -> list[Match]:
+        """Return the blocks in order, none touching the next in both texts, ended by an empty one."""
+        old, new = self._texts
+        blocks: list[tuple[int, int, int]] = []
+        for i, j, size in _blocks(old, new, 0, len(old), 0, len(new)):
+            if blocks and blocks[-1][0] + blocks[-1][2] == i and blocks[-1][1] + blocks[-1][2] == j:
+                i, j, size = blocks[-1][0], blocks[-1][1], blocks[-1][2] + size
+                blocks.pop()
+            blocks.append((i, j, size))
+        blocks.append((len(old), len(new), 0))
+        return [Match(*block) for block in _slid(old, new, blocks) if block[2]] + [Match(len(old), len(new), 0)]
+
+
+def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> Iterator[tuple[int, int, int]]:
+    """Yield what two stretches have in common: both ends, then what is unique, then what difflib finds."""
+    head = 0
+    while a1 + head < a2 and b1 + head < b2 and a[a1 + head] == b[b1 + head]:
+        head += 1
+    if head:
+        yield a1, b1, head
+    a1, b1 = a1 + head, b1 + head
+    tail = 0
+    while a1 < a2 - tail and b1 < b2 - tail and a[a2 - tail - 1] == b[b2 - tail - 1]:
+        tail += 1
+    a2, b2 = a2 - tail, b2 - tail
+    if a1 < a2 and b1 < b2:
+        anchors = _anchors(a, b, a1, a2, b1, b2)
+        if anchors:
+            for i, j in [*anchors, (a2, b2)]:
+                # An anchor begins the next stretch, so that it grows downwards too.
+                yield from _blocks(a, b, a1, i, b1, j)
+                a1, b1 = i, j
+                if i < a2:
+                    yield i, j, 1
+                    a1, b1 = i + 1, j + 1
+        else:
+            for i, j, size in SequenceMatcher(None, a[a1:a2], b[b1:b2]).get_matching_blocks()[:-1]:
+                yield a1 + i, b1 + j, size
+    if tail:
+        yield a2, b2, tail
+
+
+def _anchors(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> list[tuple[int, int]]:
+    """Return the longest rising run of pairs of lines that both stretches have exactly once."""
+    in_a, in_b = Counter(a[a1:a2]), Counter(b[b1:b2])
+    where = {b[j]: j for j in range(b1, b2) if in_b[b[j]] == 1}
+    pairs = [(i, where[a[i]]) for i in range(a1, a2) if in_a[a[i]] == 1 and a[i] in where]
+    ends: list[int] = []  # the smallest last position in b of a run of each length
+    last: list[int] = []  # the pair that it ends with
+    before: list[int] = []
+    for index, (_, j) in enumerate(pairs):
+        length = bisect_left(ends, j)
+        before.append(last[length - 1] if length else -1)
+        ends[length : length + 1] = [j]
+        last[length : length + 1] = [index]
+    chosen: list[tuple[int, int]] = []
+    at = last[-1] if last else -1
+    while at >= 0:
+        chosen.append(pairs[at])
+        at = before[at]
+    return chosen[::-1]
+
+
+def _slid(a: list[str], b: list[str], blocks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Move what is only inserted or only removed up to where it begins with its least indented line.
+
+    So a list item is shown from its dash, and not from the second line of the one before it to its own dash.
+    """
+    up = 0
+    for index, (i, j, size) in enumerate(blocks):
+        i, j, size = i - up, j - up, size + up
+        up = 0
+        if index + 1 < len(blocks):
+            next_i, next_j, _ = blocks[index + 1]
+            if next_i == i + size:
+                up = _slide(b, j + size, next_j, size)
+            elif next_j == j + size:
+                up = _slide(a, i + size, next_i, size)
+        yield i, j, size - up
+
+
+def _slide(lines: list[str], start: int, end: int, most: int) -> int:
+    """Return how many lines up the run `start` to `end` goes best, at most `most`."""
+    if start == end:
+        return 0
+    best, least, up = 0, _indent(lines[start]), 0
+    while up < most and lines[start - up - 1] == lines[end - up - 1]:
+        up += 1
+        if _indent(lines[start - up]) < least:
+            best, least = up, _indent(lines[start - up])
+    return best
+
+
+def _indent(line: str) -> int:
+    body = line.lstrip(" ")
+    return len(line) - len(body) if body.strip() else len(line) + 1000

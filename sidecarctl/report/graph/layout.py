@@ -1,0 +1,252 @@
+"""Where everything of a pod's picture stands, in pixels. Text is measured by columns of a fixed-width font, so that it
+never leaves its box; knows no colours and no file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, Volume, facts_line
+from sidecarctl.report.terminal import visible, width_of
+
+HUES = 6
+RAIL = 13  # the middle of the line that joins the steps
+LEFT = 40  # where containers begin
+PAD = 16
+ROW = 19
+TOP = 64  # below title and facts
+GAP = 16
+GUTTER = 150
+_COLUMN = 0.615  # the widest of the usual fixed-width fonts, in ems a column
+_LETTER = 0.64  # of other fonts: an upper bound of the mean over words
+BOX_COLUMNS = 58
+VOLUME_COLUMNS = 40
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text; `style` are classes, `full` what it was before it was cut, `end` that x is its right end."""
+
+    x: int
+    y: int
+    text: str
+    style: str = "ink"
+    size: int = 13
+    end: bool = False
+    full: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A box with its texts."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    hue: str
+    texts: tuple[Text, ...]
+    radius: int = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """A mount: from a container's right side to a volume's left side."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    writes: bool
+    hue: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything of one pod, from its own upper left corner."""
+
+    title: str
+    width: int
+    height: int
+    panels: tuple[Panel, ...]
+    lines: tuple[Line, ...]
+    texts: tuple[Text, ...]
+    steps: tuple[tuple[int, int, int], ...]
+    rails: tuple[tuple[int, int], ...]
+    rail_x: int = RAIL
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a box: a word before, a text, a word at the right end."""
+
+    text: str
+    style: str = "m dim"
+    size: int = 12
+    right: str = ""
+    mount: Mount | None = None
+
+    def width(self) -> int:
+        mono = _COLUMN if "m" in self.style.split() else _LETTER
+        right = round(width_of(self.right) * 11 * _LETTER) + 14 if self.right else 0
+        return round(width_of(self.text) * self.size * mono) + right
+
+
+def scene(pod: Pod) -> Scene:
+    """Lay out a pod."""
+    hues = {one.name: f"h{index % HUES}" for index, one in enumerate(pod.instances)}
+    rows = [_box_rows(pod, box) for box in pod.containers]
+    gates = [_Row(_gate(box), "dim") for box in pod.containers if box.gate]
+    width = _width([*(row for group in rows for row in group), *gates])
+    title, facts = _cut(pod.label, 64), facts_line(pod)
+    texts = [Text(0, 20, title, "ink b", 18, full=visible(pod.label)), Text(0, 42, facts, "dim", 13, full=facts)]
+    panels: list[Panel] = []
+    starts: list[tuple[int, Mount, Box]] = []
+    steps: list[tuple[int, int, int]] = []
+    y, last = TOP, 0
+    for box, group in zip(pod.containers, rows):
+        panel = _panel(LEFT, y, width, group, hues.get(box.by, "hn"))
+        panels.append(panel)
+        starts += [(text_y(y, n), row.mount, box) for n, row in enumerate(group) if row.mount]
+        if box.start != last and box.start:
+            steps.append((RAIL, y + 20, box.start))
+        y += panel.height
+        last = box.start
+        if box.gate:
+            texts.append(Text(LEFT + PAD, y + 19, _gate(box), "dim", 12, full=_waits(box)))
+        y += 30 if box.gate else GAP
+    rails = [(above + 11, below - 11) for (_, above, _), (_, below, _) in zip(steps, steps[1:])]
+    bottom = y - 16
+    x = LEFT + width + GUTTER
+    shown, lines, under = _volumes(pod, starts, (LEFT + width, x), bottom, hues)
+    panels += shown
+    bottom = max(bottom, under)
+    notes = _notes(pod)
+    texts += [Text(0, bottom + 32 + 19 * n, _cut(note, 120), "dim", 12, full=note) for n, note in enumerate(notes)]
+    bottom += 24 + 19 * len(notes)
+    right = max((panel.x + panel.width for panel in panels), default=0)
+    right = max(right, *(round(width_of(t.text) * t.size * _LETTER) + t.x for t in texts))
+    return Scene(
+        visible(pod.label), right, bottom, tuple(panels), tuple(lines), tuple(texts), tuple(steps), tuple(rails)
+    )
+
+
+def text_y(top: int, row: int) -> int:
+    """The middle of a row in a box that begins at `top`."""
+    return top + 20 + row * ROW
+
+
+def _width(rows: Sequence[_Row]) -> int:
+    return max((row.width() for row in rows), default=0) + 2 * PAD
+
+
+def _panel(x: int, y: int, width: int, rows: Sequence[_Row], hue: str, radius: int = 8) -> Panel:
+    texts: list[Text] = []
+    for number, row in enumerate(rows):
+        base = text_y(y, number) + 5
+        texts.append(Text(x + PAD, base, row.text, _hued(row.style, hue), row.size, full=row.text))
+        if row.right:
+            texts.append(Text(x + width - PAD, base, row.right, "dim", 11, True, row.right))
+    return Panel(x, y, width, len(rows) * ROW + 20, hue, tuple(texts), radius)
+
+
+def _hued(style: str, hue: str) -> str:
+    return style.replace("hue", hue)
+
+
+def _box_rows(pod: Pod, box: Box) -> list[_Row]:
+    instance = pod.instance(box.by)
+    rows = [_Row(_cut(box.name, 40), "m b ink", 14, ROLE_WORDS.get(box.role, box.role))]
+    if instance:
+        rows.append(_Row(_cut(f"added by {instance.text}", BOX_COLUMNS), "hue", 12))
+    if box.image:
+        rows.append(_Row(_cut(box.image, BOX_COLUMNS)))
+    rows += [_Row(_cut(f"port {port.text}", BOX_COLUMNS)) for port in box.ports]
+    rows += [_Row(_cut(probe, BOX_COLUMNS)) for probe in box.probes]
+    rows += [_Row(_cut(mount.path, BOX_COLUMNS - 10), "m ink", 12, mount.verb, mount) for mount in box.mounts]
+    return rows
+
+
+def _volumes(
+    pod: Pod, starts: Sequence[tuple[int, Mount, Box]], between: tuple[int, int], bottom: int, hues: dict[str, str]
+) -> tuple[list[Panel], list[Line], int]:
+    """Draw the volumes and their mounts; `between` are the containers' right and the volumes' left side.
+
+    Returns where the last of them ends, too.
+    """
+    left, x = between
+    users = {volume.name: [one for one in starts if one[1].volume == volume.name] for volume in pod.volumes}
+    middles = {name: sum(y for y, _, _ in found) // len(found) for name, found in users.items() if found}
+    order = sorted(pod.volumes, key=lambda volume: middles.get(volume.name, 1 << 30))
+    rows = {volume.name: _volume_rows(pod, volume) for volume in order}
+    width = _width([row for group in rows.values() for row in group])
+    heights = [len(rows[volume.name]) * ROW + 20 for volume in order]
+    tops = _tops(heights, [middles.get(volume.name, 0) for volume in order], bottom)
+    panels: list[Panel] = []
+    lines: list[Line] = []
+    for volume, y, height in zip(order, tops, heights):
+        hue = hues.get(volume.by, "hn")
+        panels.append(_panel(x, y, width, rows[volume.name], hue, 16))
+        found = users[volume.name]
+        for number, (start, mount, _) in enumerate(found):
+            end = y + height * (number + 1) // (len(found) + 1)
+            lines.append(Line(left, start, x, end, mount.writes, hue))
+    return panels, lines, max((y + height for y, height in zip(tops, heights)), default=0)
+
+
+def _tops(heights: Sequence[int], middles: Sequence[int], bottom: int) -> list[int]:
+    """Put each volume at the height of those who mount it, as far as the others leave room above `bottom`."""
+    tops: list[int] = []
+    y = TOP
+    for height, middle in zip(heights, middles):
+        tops.append(max(y, middle - height // 2))
+        y = tops[-1] + height + GAP
+    limit = max(bottom, TOP + sum(heights) + GAP * (len(heights) - 1))
+    for index in range(len(tops) - 1, -1, -1):
+        tops[index] = min(tops[index], limit - heights[index])
+        limit = tops[index] - GAP
+    return tops
+
+
+def _volume_rows(pod: Pod, volume: Volume) -> list[_Row]:
+    instance = pod.instance(volume.by)
+    rows = [_Row(_cut(volume.name, VOLUME_COLUMNS), "m b ink", 13), _Row(_cut(volume.source, VOLUME_COLUMNS))]
+    return rows + ([_Row(_cut(f"added by {instance.text}", VOLUME_COLUMNS), "hue", 12)] if instance else [])
+
+
+def _notes(pod: Pod) -> list[str]:
+    notes = []
+    if len(pod.stops) > 1:
+        notes.append("Stops: " + ", then ".join(" and ".join(step) for step in pod.stops))
+    beside = [f"{one.replace('/', ' ')} (of {i.name})" for i in pod.instances for one in i.documents]
+    notes += [f"Beside the workload: {', '.join(beside)}"] if beside else []
+    if any(box.mounts for box in pod.containers):
+        notes.append("Lines: solid where the container can write, dashed where it only reads")
+    return [visible(note) for note in notes]
+
+
+def _waits(box: Box) -> str:
+    return f"the next waits for {visible(box.gate)}"
+
+
+def _gate(box: Box) -> str:
+    return _cut(_waits(box), BOX_COLUMNS)
+
+
+def _cut(text: str, columns: int) -> str:
+    """Leave out the middle of what is too long: a name's and an image's ends tell more."""
+    shown = visible(text)
+    if width_of(shown) <= columns:
+        return shown
+    keep = columns - 1
+    head, tail = "", ""
+    for char in shown:
+        if width_of(head + char) > keep // 2:
+            break
+        head += char
+    for char in reversed(shown):
+        if width_of(head) + width_of(char + tail) > keep:
+            break
+        tail = char + tail
+    return f"{head}…{tail}"

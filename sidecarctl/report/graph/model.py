@@ -1,0 +1,140 @@
+"""What a picture of a pod shows, whatever draws it. Plain data in the order of reading; knows no drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sidecarctl.report.model import PodFacts
+
+ROLE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "app": "app",
+        "init": "init container",
+        "sidecar": "native sidecar",
+        "classic": "classic sidecar",
+        "ephemeral": "ephemeral container",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A container port: `8080`, `http` (may be empty), `TCP`."""
+
+    number: str
+    name: str = ""
+    protocol: str = "TCP"
+
+    @property
+    def text(self) -> str:
+        """`8080 http`, `53/UDP dns`."""
+        number = self.number if self.protocol == "TCP" else f"{self.number}/{self.protocol}"
+        return f"{number} {self.name}".rstrip()
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume in a container. `by` is the instance that gave it to the app, empty where it is the container's own."""
+
+    volume: str
+    path: str
+    writes: bool
+    by: str = ""
+
+    @property
+    def verb(self) -> str:
+        """What the container can do with it."""
+        return "writes" if self.writes else "reads"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A container.
+
+    start, stop  the steps at which it starts and is told to stop, from 1; 0 where it has none of its own
+    gate         what the next step waits for: a startup probe, the end of an init container; empty for nothing
+    probes       the others, in words
+    by           the instance that added it, empty for the app's own
+    """
+
+    name: str
+    role: str
+    image: str = ""
+    start: int = 0
+    stop: int = 0
+    gate: str = ""
+    probes: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume with its source in words. `by` is the instance that added it."""
+
+    name: str
+    source: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Added:
+    """An instance: its sidecar, version and mode, and what it added in words."""
+
+    name: str
+    sidecar: str
+    version: str
+    mode: str
+    parts: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`logger 1.0.0`, `logger 1.0.0 as audit`."""
+        alias = f" as {self.name}" if self.name != self.sidecar else ""
+        return f"{self.sidecar} {self.version}".rstrip() + alias
+
+
+@dataclass(frozen=True)
+class Pod:
+    """The pod of one workload. `containers` in the order in which they start, those of one step in the manifest's.
+
+    before  the facts of the pod without what was added, None where nothing was
+    """
+
+    label: str
+    file: str
+    containers: tuple[Box, ...]
+    volumes: tuple[Volume, ...] = ()
+    instances: tuple[Added, ...] = ()
+    replicas: int = 1
+    facts: PodFacts = field(default_factory=PodFacts)
+    before: PodFacts | None = None
+
+    def users(self, volume: str) -> list[tuple[Box, Mount]]:
+        """Return who mounts a volume, in the order of the containers."""
+        return [(box, mount) for box in self.containers for mount in box.mounts if mount.volume == volume]
+
+    def instance(self, name: str) -> Added | None:
+        """Return an instance by its name."""
+        return next((one for one in self.instances if one.name == name), None)
+
+    @property
+    def stops(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the containers by the step at which they are told to stop."""
+        steps = sorted({box.stop for box in self.containers} - {0})
+        return tuple(tuple(box.name for box in self.containers if box.stop == step) for step in steps)
+
+
+def facts_line(pod: Pod) -> str:
+    """Return what the scheduler sees in one line: `2 replicas · requests cpu 70m, memory 128Mi · Burstable`."""
+    asked = ", ".join(f"{name} {amount}" for name, amount in sorted(pod.facts.requests.items()))
+    parts = [
+        f"{pod.replicas} replicas" if pod.replicas != 1 else "",
+        f"requests {asked}" if asked else "requests nothing",
+        pod.facts.qos,
+    ]
+    return " · ".join(part for part in parts if part)

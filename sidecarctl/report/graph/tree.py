@@ -1,0 +1,127 @@
+"""A pod as a tree for a terminal: lines and colours, as wide as the terminal. Knows the model, no manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, facts_line
+from sidecarctl.report.terminal import paint, visible, width_of, wrap
+
+_STYLE = {"app": "bold", "init": "changed", "sidecar": "help", "classic": "help", "ephemeral": "dim"}
+_LINES = {
+    True: {"sidecar": "◆", "classic": "◆", "app": "●", "init": "◇", "ephemeral": "○", "bar": "│", "volume": "■"},
+    False: {"sidecar": "*", "classic": "*", "app": "o", "init": "+", "ephemeral": "o", "bar": "|", "volume": "#"},
+}
+_LEAST = 40
+
+
+def render(pods: Iterable[Pod], *, color: bool, width: int, lines: bool = True) -> str:
+    """Return the pods one below the other, at most `width` columns wide (0: any); without `lines` in ASCII."""
+    room = max(width, _LEAST) if width else 0
+    return "\n".join("".join(f"{line.rstrip()}\n" for line in _pod(pod, color, room, lines)) for pod in pods)
+
+
+def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
+    signs = _LINES[lines]
+    facts = facts_line(pod) if lines else facts_line(pod).replace(" · ", "; ")
+    yield paint(visible(pod.label), "bold", color)
+    yield from (paint(line, "dim", color) for line in wrap(facts, width))
+    yield ""
+    key = max((len(row[0]) for box in pod.containers for row in _rows(box)), default=0)
+    names = max((width_of(visible(box.name)) for box in pod.containers), default=0)
+    last = 0
+    for index, box in enumerate(pod.containers):
+        yield from _head(pod, box, box.start != last, names, signs, color, width)
+        more = index + 1 < len(pod.containers)
+        bar = signs["bar"] if more else " "
+        for line in _below(box, key, width):
+            yield f"  {paint(bar, 'gutter', color)} {line}" if not color else _dimmed(line, bar, key)
+        if more:
+            yield f"  {paint(bar, 'gutter', color)}"
+        last = box.start
+    yield ""
+    yield from _volumes(pod, signs, color, width)
+    if len(pod.stops) > 1:
+        order = ", then ".join(" and ".join(map(visible, step)) for step in pod.stops)
+        yield from _labelled("stops", order, color, width)
+    for one in pod.instances:
+        if one.documents:
+            yield from _labelled(
+                "beside", f"{', '.join(one.documents).replace('/', ' ')} (of {one.name})", color, width
+            )
+
+
+def _head(pod: Pod, box: Box, new: bool, names: int, signs: dict[str, str], color: bool, width: int) -> Iterator[str]:
+    step = f"{box.start}" if box.start and new else " "
+    name = visible(box.name)
+    instance = pod.instance(box.by)
+    note = ROLE_WORDS.get(box.role, box.role) + (f", added by {visible(instance.text)}" if instance else "")
+    lead = f"{step} {signs.get(box.role, 'o')} {name}{' ' * (names - width_of(name))}  "
+    first, *rest = wrap(note, width, lead, f"  {signs['bar']}   ")
+    style = _STYLE.get(box.role, "bold")
+    painted = paint(step, "bold", color) + " " + paint(f"{signs.get(box.role, 'o')} {name}", style, color)
+    yield (
+        painted
+        + " " * (width_of(lead) - width_of(f"{step} {signs.get(box.role, 'o')} {name}"))
+        + paint(first[len(lead) :], "dim", color)
+    )
+    yield from rest
+
+
+def _rows(box: Box) -> Iterator[tuple[str, str]]:
+    if box.image:
+        yield "image", box.image
+    if box.ports:
+        yield "ports", ", ".join(port.text for port in box.ports)
+    for mount in box.mounts:
+        yield mount.verb, _mount(mount)
+    if box.probes:
+        yield "probes", ", ".join(box.probes)
+    if box.gate:
+        yield "gate", f"the next waits for {box.gate}"
+
+
+def _mount(mount: Mount) -> str:
+    given = f", given by {mount.by}" if mount.by else ""
+    return f"{mount.path} (volume {mount.volume}{given})"
+
+
+def _below(box: Box, key: int, width: int) -> Iterator[str]:
+    for word, text in _rows(box):
+        lead = f"  {word:<{key}}  "
+        # Four columns stand before: the bar's.
+        room = width - 4 if width else 0
+        yield from wrap(_broken(visible(text), room - len(lead)), room, lead, " " * len(lead))
+
+
+def _broken(text: str, room: int) -> str:
+    """Break words that are wider than a line; images with a digest are."""
+    if room <= 0 or width_of(text) <= room:
+        return text
+    words = text.split(" ")
+    return " ".join(" ".join(word[at : at + room] for at in range(0, max(len(word), 1), room)) for word in words)
+
+
+def _dimmed(line: str, bar: str, key: int) -> str:
+    return f"  {paint(bar, 'gutter', True)} {paint(line[: key + 4], 'dim', True)}{line[key + 4 :]}"
+
+
+def _volumes(pod: Pod, signs: dict[str, str], color: bool, width: int) -> Iterator[str]:
+    names = max((width_of(visible(volume.name)) for volume in pod.volumes), default=0)
+    for volume in pod.volumes:
+        users = [f"{box.name} {mount.verb}" for box, mount in pod.users(volume.name)]
+        told = "; ".join((volume.source, ", ".join(dict.fromkeys(users)) or "nobody mounts it"))
+        lead = f"  {signs['volume']} {visible(volume.name)}{' ' * (names - width_of(visible(volume.name)))}  "
+        first, *rest = wrap(visible(told), width, lead, " " * width_of(lead))
+        sign = paint(signs["volume"], "help" if volume.by else "dim", color)
+        yield f"  {sign} {first[4:]}"
+        yield from rest
+    if pod.volumes:
+        yield ""
+
+
+def _labelled(word: str, text: str, color: bool, width: int) -> Iterator[str]:
+    lead = f"  {word:<6}  "
+    first, *rest = wrap(text, width, lead, " " * len(lead))
+    yield "  " + paint(word, "dim", color) + first[2 + len(word) :]
+    yield from rest

@@ -1,0 +1,128 @@
+"""JSON, a contract of its own (`schemas/report.schema.json`): built field by field, apart from the model."""
+
+from __future__ import annotations
+
+import json
+
+from sidecarctl.findings import Finding, Ignored, Place, Related, Severity
+from sidecarctl.report.machine.anchors import with_fingerprints
+from sidecarctl.report.model import (
+    InstanceChange,
+    PodFacts,
+    Report,
+    WorkloadChange,
+    count,
+    field_text,
+    in_order,
+    order,
+)
+
+VERSION = 1
+
+
+def render(report: Report) -> str:
+    """Return the report as JSON in ASCII. Lines and columns count from 1, ends are exclusive."""
+    return json.dumps(document(report), indent=2) + "\n"
+
+
+def document(report: Report) -> dict[str, object]:
+    """Return the report as plain data."""
+    counted = count(report.findings)
+    findings = with_fingerprints(report, in_order(report.findings))
+    ignored = sorted(report.ignored, key=lambda one: order(one.finding))
+    return {
+        "version": VERSION,
+        "tool": {"name": "sidecarctl", "version": report.version},
+        "kubeVersion": report.kube_version or None,
+        "files": list(report.files),
+        "summary": {
+            "errors": counted[Severity.ERROR],
+            "warnings": counted[Severity.WARNING],
+            "infos": counted[Severity.INFO],
+            "ignored": len(report.ignored),
+            "workloads": len(report.changes),
+            "changed": sum(change.changed for change in report.changes),
+        },
+        "findings": [_finding(finding) | {"fingerprint": fingerprint} for finding, fingerprint in findings],
+        "ignored": [_ignored(one) for one in ignored],
+        "changes": [_change(change) for change in report.changes],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "why": finding.why,
+        "help": finding.help,
+        "place": _place(finding.place),
+        "path": list(finding.path),
+        "field": field_text(finding.path),
+        "workload": finding.workload or None,
+        "container": finding.container or None,
+        "role": finding.role or None,
+        "source": finding.source,
+        "related": [_related(related) for related in finding.related],
+    }
+
+
+def _ignored(ignored: Ignored) -> dict[str, object]:
+    return _finding(ignored.finding) | {"reason": ignored.reason}
+
+
+def _related(related: Related) -> dict[str, object]:
+    return {
+        "label": related.label,
+        "place": _place(related.place),
+        "path": list(related.path),
+        "field": field_text(related.path),
+    }
+
+
+def _place(place: Place | None) -> dict[str, object] | None:
+    if place is None:
+        return None
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    }
+
+
+def _change(change: WorkloadChange) -> dict[str, object]:
+    return {
+        "kind": change.kind,
+        "name": change.name,
+        "namespace": change.namespace or None,
+        "file": change.file,
+        "line": change.line,
+        "changed": change.changed,
+        "skipped": change.skipped or None,
+        "instances": [_instance(instance) for instance in change.instances],
+        "replicas": change.replicas,
+        "before": _facts(change.before),
+        "after": _facts(change.after),
+        "cost": dict(change.cost),
+    }
+
+
+def _instance(instance: InstanceChange) -> dict[str, object]:
+    return {
+        "action": instance.action,
+        "name": instance.name,
+        "sidecar": instance.sidecar or None,
+        "version": instance.version or None,
+        "previousVersion": instance.previous or None,
+        "mode": instance.mode or None,
+        "parts": list(instance.parts),
+        "reason": instance.reason or None,
+    }
+
+
+def _facts(facts: PodFacts | None) -> dict[str, object] | None:
+    if facts is None:
+        return None
+    return {"requests": dict(facts.requests), "limits": dict(facts.limits), "qos": facts.qos or None}

@@ -1,0 +1,122 @@
+"""SARIF 2.1.0 as GitHub's code scanning takes it: `results` always there, every result with one place."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.report.machine.anchors import anchor, relative, with_fingerprints
+from sidecarctl.report.model import Report, RuleCard, in_order, subject
+from sidecarctl.report.terminal import visible
+
+_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
+_LONGEST_TEXT = 1024  # GitHub's limit for a rule's texts
+
+
+def render(report: Report) -> str:
+    """Return a log with one run. Ignored findings are left out: GitHub would show them as open."""
+    findings = in_order(report.findings)
+    cards = _cards(report, findings)
+    index = {card.name: number for number, card in enumerate(cards)}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "sidecarctl",
+                "semanticVersion": report.version,
+                "rules": [_rule(card) for card in cards],
+            }
+        },
+        "invocations": [{"executionSuccessful": True}],
+        "columnKind": "unicodeCodePoints",
+        "results": [
+            _result(report, finding, fingerprint, index[finding.rule])
+            for finding, fingerprint in with_fingerprints(report, findings)
+        ],
+    }
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _cards(report: Report, findings: list[Finding]) -> list[RuleCard]:
+    """Return a card for every rule there is one of, and for every rule that a finding names."""
+    named = {
+        finding.rule: RuleCard(finding.rule, finding.severity, finding.rule.replace("-", " ")) for finding in findings
+    }
+    named.update((card.name, card) for card in report.rules)
+    return [named[name] for name in sorted(named)]
+
+
+def _text(text: str, fallback: str = "") -> dict[str, str]:
+    """SARIF's message object; never empty, never longer than GitHub allows."""
+    text = visible(text, keep="\n") or fallback
+    return {"text": text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."}
+
+
+def _rule(card: RuleCard) -> dict[str, object]:
+    what = card.what or card.name
+    return {
+        "id": card.name,
+        "name": card.name,
+        "shortDescription": _text(what),
+        "fullDescription": _text(card.why, what),
+        "help": _text(card.fix, what),
+        "defaultConfiguration": {"level": _LEVEL[card.severity]},
+        "properties": {
+            "tags": ["kubernetes", *([card.layer] if card.layer else [])],
+            "precision": "high",
+            "problem.severity": _PROBLEM[card.severity],
+        },
+    }
+
+
+def _result(report: Report, finding: Finding, fingerprint: str, index: int) -> dict[str, object]:
+    related = [related for related in finding.related if related.place]
+    result: dict[str, object] = {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": _LEVEL[finding.severity],
+        "message": {"text": _message(finding)},
+        "locations": [_location(report, anchor(report, finding), subject(finding))],
+        # Under our own name: GitHub's upload adds `primaryLocationLineHash` and warns of one that differs.
+        "partialFingerprints": {"sidecarctl/v1": fingerprint},
+    }
+    if related:
+        result["relatedLocations"] = [
+            {"id": number, "message": {"text": visible(one.label) or "related"}} | _location(report, one.place, "")
+            for number, one in enumerate(related, 1)
+            if one.place
+        ]
+    return result
+
+
+def _message(finding: Finding) -> str:
+    """One text for a reader who sees nothing else: what, about whom, why, what to do."""
+    about = subject(finding)
+    cause = "" if finding.source == "input" else f"Caused by: {finding.source}"
+    parts = (finding.message, f"In: {about}" if about else "", cause, finding.why, finding.help)
+    text = "\n".join(visible(part, keep="\n") for part in parts if part)
+    # Brackets would be read as links to related places.
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]") or finding.rule
+
+
+def _location(report: Report, place: Place, about: str) -> dict[str, object]:
+    region = {"startLine": place.line}
+    if place.end_line > place.line or place.end_column > place.column:
+        region |= {"startColumn": place.column, "endLine": place.end_line, "endColumn": place.end_column}
+    location: dict[str, object] = {
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri(relative(place.file, report.root))},
+            "region": region,
+        }
+    }
+    if about:
+        location["logicalLocations"] = [{"fullyQualifiedName": visible(about)}]
+    return location
+
+
+def uri(path: str) -> str:
+    """Return a path as a URI reference: percent-encoded, `file:` in front of an absolute one."""
+    quoted = quote(path.encode("utf-8", "surrogatepass"), safe="/~!$&'()*+,;=@")
+    return f"file://{quoted}" if path.startswith("/") else quoted

@@ -1,0 +1,173 @@
+"""What a report says, whatever its format: findings, and what changed in which workload. Knows no format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
+
+ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
+ROLE_TEXT: Mapping[str, str] = MappingProxyType(
+    {
+        "app": "app",
+        "init": "init",
+        "sidecar": "native sidecar",
+        "classic": "classic sidecar",
+        "ephemeral": "ephemeral",
+    }
+)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class RuleCard:
+    """What a format says about a rule itself. `what` is one sentence, `why` and `fix` may be empty."""
+
+    name: str
+    severity: Severity
+    what: str
+    layer: str = ""
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class PodFacts:
+    """What the scheduler sees of a pod: effective requests and limits ("cpu": "150m"), and the QoS class."""
+
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    qos: str = ""
+
+
+@dataclass(frozen=True)
+class InstanceChange:
+    """What happened to one instance.
+
+    action    one of ACTIONS
+    sidecar   the sidecar's name; name is the instance's
+    version   now (or, when removed, until now); previous the one that an update replaced
+    mode      native | classic | init
+    parts     what it consists of, in words: "container logger", "mount /var/log/app in web"
+    reason    why it was skipped, or what changed
+    """
+
+    action: str
+    name: str
+    sidecar: str = ""
+    version: str = ""
+    previous: str = ""
+    mode: str = ""
+    parts: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WorkloadChange:
+    """What happened to one workload.
+
+    line      where it begins in the file, from 1
+    skipped   why nothing at all was done to it, else empty
+    replicas  how many pods it asks for, None where that is not known
+    cost      what the change adds to the requests of all replicas together ("cpu": "150m")
+    """
+
+    kind: str
+    name: str
+    namespace: str = ""
+    file: str = ""
+    line: int = 1
+    instances: tuple[InstanceChange, ...] = ()
+    skipped: str = ""
+    before: PodFacts | None = None
+    after: PodFacts | None = None
+    replicas: int | None = None
+    cost: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """`Deployment/web` or `Deployment/prod/web`, as findings name their workload."""
+        name = self.name or "(no name)"
+        return f"{self.kind}/{self.namespace}/{name}" if self.namespace else f"{self.kind}/{name}"
+
+    @property
+    def changed(self) -> bool:
+        """True where the manifest is no longer what it was."""
+        return any(instance.action in ("added", "updated", "removed") for instance in self.instances)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a run, as every format gets it.
+
+    files     what was looked at, by the names that findings use
+    root      the absolute folder that paths are made relative to ("" leaves them)
+    fail_on   the mildest severity that fails the run, None when nothing does
+    rules     cards of the rules that findings name, at least
+    """
+
+    version: str
+    findings: tuple[Finding, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    changes: tuple[WorkloadChange, ...] = ()
+    files: tuple[str, ...] = ()
+    rules: tuple[RuleCard, ...] = ()
+    kube_version: str = ""
+    root: str = ""
+    fail_on: Severity | None = Severity.ERROR
+
+    def fails(self, finding: Finding) -> bool:
+        """True where the finding is bad enough to fail the run."""
+        return self.fail_on is not None and finding.severity.rank <= self.fail_on.rank
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort by file, line, column and rule; what has no place comes last. The order is total."""
+    return sorted(findings, key=order)
+
+
+def order(finding: Finding) -> tuple[object, ...]:
+    """Return what findings are sorted by."""
+    place = finding.place
+    where = (0, place.file, place.line, place.column) if place else (1, finding.source, 0, 0)
+    whom = (finding.workload, finding.container, field_text(finding.path))
+    return (*where, finding.rule, *whom, finding.message)
+
+
+def count(findings: Iterable[Finding]) -> dict[Severity, int]:
+    """Count findings by severity, worst first; every severity is there."""
+    totals = dict.fromkeys(Severity, 0)
+    for finding in findings:
+        totals[finding.severity] += 1
+    return totals
+
+
+def field_text(path: PathTuple) -> str:
+    """Return a path as people write it, unambiguous: `spec.ports[0]`, `metadata.labels["a.b/c"]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
+            text += f'["{quoted}"]'
+    return text
+
+
+def subject(finding: Finding) -> str:
+    """Say whom the finding is about: `Deployment/web, container logger (native sidecar)`, or nothing."""
+    if not finding.container:
+        return finding.workload
+    role = ROLE_TEXT.get(finding.role, finding.role)
+    container = f"container {finding.container}" + (f" ({role})" if role else "")
+    return f"{finding.workload}, {container}" if finding.workload else container
+
+
+def plural(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,236 @@
+"""Which instances stand in which workload, and in what state: as a table, as JSON, as Markdown. Knows no manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sidecarctl.report.model import plural
+from sidecarctl.report.terminal import paint, visible, width_of, wrap
+
+VERSION = 1
+_SHOWN = 60
+
+
+class _Absent:
+    """Stands for a field that is not there."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field with what it was (or should be) and what it is (or will be). A value may be ABSENT."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class InstanceStatus:
+    """One instance in a workload.
+
+    by         the composition that added it, empty for a person
+    available  a newer version that the library has, else empty
+    missing    wanted, but not there
+    unknown    whether somebody edited it can't be told; `note` says why
+    edits      fields that differ from what was written: before is what was written, after what stands there
+    upgrade    what an upgrade to `available` would change; or to the newest there is, where its own version is gone
+    note       why nothing can be said about edits or the upgrade
+    """
+
+    name: str
+    sidecar: str
+    version: str = ""
+    mode: str = ""
+    by: str = ""
+    available: str = ""
+    missing: bool = False
+    unknown: bool = False
+    edits: tuple[FieldChange, ...] = ()
+    upgrade: tuple[FieldChange, ...] = ()
+    note: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """True where it is there, and as it was written."""
+        return not self.missing and not self.edits
+
+    @property
+    def state(self) -> str:
+        """Its state in a few words."""
+        if self.missing:
+            return "missing"
+        if self.edits:
+            return plural(len(self.edits), "hand edit")
+        return "unknown" if self.unknown else "as written"
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """A workload with its instances; `line` is where it begins in the file, from 1."""
+
+    label: str
+    file: str
+    line: int
+    instances: tuple[InstanceStatus, ...] = field(default=())
+    note: str = ""
+
+
+_HEAD = ("WORKLOAD", "SIDECAR", "VERSION", "UPGRADE", "STATE")
+
+
+def render_text(workloads: Sequence[WorkloadStatus], *, color: bool, width: int) -> str:
+    """Return the table, the details of what is not as it was written below it, and a last line with totals."""
+    told = [one for one in workloads if one.instances]
+    lines = list(_table(told, color, width)) if told else []
+    for workload in workloads:
+        details = [line for one in workload.instances for line in _details(workload, one, color, width)]
+        if workload.note:
+            details += wrap(f"{visible(workload.label)}: {visible(workload.note)}", width, "", "  ")
+        lines += ["", *details] if details else []
+    return "".join(f"{line}\n" for line in [*lines, *([""] if lines else []), totals(workloads)])
+
+
+def totals(workloads: Sequence[WorkloadStatus]) -> str:
+    """Return the sum of it all: `3 workloads, 2 with sidecars: 1 edited by hand, 1 upgrade available`."""
+    instances = [one for workload in workloads for one in workload.instances]
+    counted = [
+        (sum(one.missing for one in instances), "missing"),
+        (sum(bool(one.edits) for one in instances), "edited by hand"),
+        (sum(one.unknown for one in instances), "unknown"),
+        (sum(bool(one.available) for one in instances), "with an upgrade"),
+    ]
+    told = ", ".join(f"{number} {what}" for number, what in counted if number)
+    having = sum(any(not one.missing for one in workload.instances) for workload in workloads)
+    text = f"{plural(len(workloads), 'workload')}, {having} with sidecars"
+    if not instances:
+        return text
+    return f"{text}; {plural(len(instances), 'instance')}: {told or 'all as written'}"
+
+
+def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iterator[str]:
+    rows: list[tuple[tuple[str, ...], str]] = [(_HEAD, "bold")]
+    for workload in workloads:
+        for index, one in enumerate(workload.instances):
+            label = workload.label if not index else ""
+            row = (label, _called(one), one.version or "-", one.available or "-", one.state)
+            rows.append((tuple(map(visible, row)), "" if one.sound else "warning"))
+    sizes = [max(width_of(cells[column]) for cells, _ in rows) for column in range(len(_HEAD))]
+    over = sum(sizes) + 2 * (len(sizes) - 1) - width if width else 0
+    for column in (0, 1):
+        cut = min(max(over, 0), max(sizes[column] - 12, 0))
+        sizes[column] -= cut
+        over -= cut
+    for cells, style in rows:
+        padded = [_cell(cell, size) for cell, size in zip(cells, sizes)]
+        if style == "bold":
+            yield paint("  ".join(padded).rstrip(), style, color)
+        else:
+            yield "  ".join([*padded[:-1], paint(padded[-1].rstrip(), style, color) if style else padded[-1]]).rstrip()
+
+
+def _cell(text: str, size: int) -> str:
+    """A text made to fit: what is too long loses its middle."""
+    if width_of(text) > size:
+        keep = size - 1
+        text = text[: keep - keep // 2] + "…" + text[len(text) - keep // 2 :]
+    return text + " " * (size - width_of(text))
+
+
+def _called(one: InstanceStatus) -> str:
+    return one.sidecar if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
+
+
+def _details(workload: WorkloadStatus, one: InstanceStatus, color: bool, width: int) -> Iterator[str]:
+    if not (one.missing or one.edits or one.upgrade or one.note):
+        return
+    yield paint(visible(f"{workload.label}, {one.name}"), "bold", color) + visible(
+        f" ({workload.file}:{workload.line})"
+    )
+    if one.missing:
+        yield from wrap("is wanted, but not there" + (f": {one.note}" if one.note else ""), width, "  ", "  ")
+        return
+    if one.note:
+        yield from wrap(visible(one.note), width, "  ", "  ")
+    for title, changes in (
+        ("edited by hand:", one.edits),
+        (
+            f"an upgrade to {one.available} would change:" if one.available else "the library's would change:",
+            one.upgrade,
+        ),
+    ):
+        if changes:
+            yield f"  {title}"
+        for change in changes:
+            text = f"{change.path}: {shown(change.before)} -> {shown(change.after)}"
+            yield from wrap(visible(text), width, "    ", "      ")
+
+
+def shown(value: Any) -> str:
+    """Return a value for people, cut to a length that fits a line."""
+    if value is ABSENT:
+        return "(absent)"
+    text = value.strip("\n") if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = text if text else '""'
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def document(workloads: Sequence[WorkloadStatus], version: str) -> dict[str, Any]:
+    """Return the status as plain data. A field that is not there has no `before` or no `after`."""
+    return {
+        "version": VERSION,
+        "tool": {"name": "sidecarctl", "version": version},
+        "workloads": [
+            {
+                "workload": workload.label,
+                "file": workload.file,
+                "line": workload.line,
+                **({"note": workload.note} if workload.note else {}),
+                "instances": [_instance(one) for one in workload.instances],
+            }
+            for workload in workloads
+        ],
+    }
+
+
+def render_json(workloads: Sequence[WorkloadStatus], version: str) -> str:
+    """Return the status as JSON in ASCII."""
+    return json.dumps(document(workloads, version), indent=2, default=str) + "\n"
+
+
+def _instance(one: InstanceStatus) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "sidecar": one.sidecar,
+        "version": one.version or None,
+        "mode": one.mode or None,
+        "composition": one.by or None,
+        "available": one.available or None,
+        "missing": one.missing,
+        "edits": None if one.unknown else [_change(change) for change in one.edits],
+        "upgrade": [_change(change) for change in one.upgrade],
+        "note": one.note,
+    }
+
+
+def _change(change: FieldChange) -> Mapping[str, Any]:
+    sides = {"before": change.before, "after": change.after}
+    return {"path": change.path, **{side: value for side, value in sides.items() if value is not ABSENT}}
+
+
+def render_markdown(workloads: Sequence[WorkloadStatus]) -> str:
+    """Return the table as Markdown, with the totals below it."""
+    lines = ["| Workload | Sidecar | Version | Upgrade | State |", "|---|---|---|---|---|"]
+    for workload in workloads:
+        for one in workload.instances:
+            cells = (workload.label, _called(one), one.version or "–", one.available or "–", one.state)
+            lines.append("| " + " | ".join(visible(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, "", totals(workloads)]) + "\n"

@@ -1,0 +1,133 @@
+"""What a run did, for people: one item a workload, with what was added or why not. Knows no finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+from sidecarctl.report.model import ACTIONS, InstanceChange, WorkloadChange, plural
+from sidecarctl.report.terminal import paint, visible, width_of, wrap
+
+_INDENT = "    "
+_STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}
+
+
+def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int, verbose: bool = False) -> str:
+    """Return the report: a line for each workload, broken at `width` columns (0: never), in the order of the input.
+
+    Several files each get a heading. `verbose` adds the pod's requests, limits and QoS class before and after, and
+    what the change costs over all replicas.
+    """
+    several = len({change.file for change in changes}) > 1
+    lines: list[str] = []
+    for file, group in groupby(changes, key=lambda change: change.file):
+        if several:
+            lines.append(paint(visible(file), "bold", color))
+        for change in group:
+            lines += _workload(change, "  " if several else "", color, width)
+            lines += _facts(change, ("  " if several else "") + _INDENT, color) if verbose else []
+    return "".join(f"{line}\n" for line in lines)
+
+
+def changes_line(changes: Iterable[WorkloadChange]) -> str:
+    """Return the last line: `3 workloads: 2 changed, 1 skipped`; for none `no workloads`."""
+    states = [_state(change) for change in changes]
+    counted = [f"{states.count(state)} {state}" for state in ("changed", "unchanged", "skipped") if state in states]
+    return (f"{plural(len(states), 'workload')}: {', '.join(counted)}" if states else "no workloads") + "\n"
+
+
+def _state(change: WorkloadChange) -> str:
+    if change.changed:
+        return "changed"
+    skipped = change.skipped or any(one.action == "skipped" for one in change.instances)
+    return "skipped" if skipped else "unchanged"
+
+
+def _workload(change: WorkloadChange, indent: str, color: bool, width: int) -> list[str]:
+    """Return the workload's item: all on one line where it fits, else each instance below with its parts."""
+    head = indent + paint(visible(change.label), "bold", color)
+    taken = width_of(indent + visible(change.label)) + 2
+    if change.skipped or not change.instances:
+        word, reason = ("skipped", change.skipped) if change.skipped else ("unchanged", "")
+        text = visible(f"{word}: {reason}" if reason else word)
+        first, *rest = wrap(text, width, " " * taken, indent + _INDENT)
+        return [f"{head}: {_painted(first[taken:], word, color)}", *rest]
+    instances = sorted(change.instances, key=lambda one: ACTIONS.index(one.action))
+    clauses = [_clause(one) + _parts(one) for one in instances]
+    if not width or taken + width_of("; ".join(clauses)) <= width:
+        painted = (_painted(clause, one.action, color) for clause, one in zip(clauses, instances, strict=True))
+        return [f"{head}: {'; '.join(painted)}"]
+    if len(instances) == 1:
+        (one,) = instances
+        return [f"{head}: {_painted(_clause(one), one.action, color)}", *_below(one, indent, width)]
+    lines = [f"{head}:"]
+    for one in instances:
+        lines.append(f"{indent}  {_painted(_clause(one), one.action, color)}")
+        lines += _below(one, indent, width)
+    return lines
+
+
+def _clause(one: InstanceChange) -> str:
+    """`added logger 1.0.0 (native)`, `updated logger 1.0.0 -> 1.1.0`, `added proxy 1.0.0 as tls`."""
+    version = f"{one.previous} -> {one.version}" if one.previous and one.previous != one.version else one.version
+    alias = f"as {one.name}" if one.sidecar and one.sidecar != one.name else ""
+    mode = f"({one.mode})" if one.mode and one.action in ("added", "updated") else ""
+    return visible(" ".join(filter(None, (one.action, one.sidecar or one.name, version, alias, mode))))
+
+
+def _parts(one: InstanceChange) -> str:
+    told = visible(", ".join(filter(None, (one.reason, *one.parts))))
+    return f": {told}" if told else ""
+
+
+def _below(one: InstanceChange, indent: str, width: int) -> list[str]:
+    """Return reason and parts under their clause, broken after commas where that is possible."""
+    lead = indent + _INDENT
+    lines: list[str] = []
+    for part in filter(None, (one.reason, *one.parts)):
+        text = visible(part)
+        if lines and width_of(lines[-1]) + 2 + width_of(text) + 1 <= width:
+            lines[-1] += f", {text}"
+        else:
+            lines[-1:] = [f"{line}," for line in lines[-1:]]
+            lines += wrap(text, width, lead, lead)
+    return lines
+
+
+def _painted(text: str, action: str, color: bool) -> str:
+    """Colour the word that says what happened."""
+    word, rest = text[: len(action)], text[len(action) :]
+    return paint(word, _STYLES[action], color) + rest
+
+
+def _facts(change: WorkloadChange, indent: str, color: bool) -> list[str]:
+    """Return a small table: resource by resource, before and after."""
+    before, after = change.before, change.after
+    if not before or not after:
+        return []
+    rows = [*_amounts("requests", before.requests, after.requests), *_amounts("limits", before.limits, after.limits)]
+    rows += [("QoS class", "", visible(before.qos), visible(after.qos))] if after.qos else []
+    sizes = [max(map(width_of, column)) for column in zip(*[row[:3] for row in rows], strict=True)] if rows else []
+    lines = []
+    for title, resource, old, new in rows:
+        pairs = zip((title, resource), sizes, strict=False)
+        cells = "  ".join(cell + " " * (size - width_of(cell)) for cell, size in pairs)
+        was = old + " " * (sizes[2] - width_of(old))
+        told = paint(new, "dim", color) if old == new else f"{was} -> {paint(new, 'bold', color)}"
+        lines.append(f"{indent}{cells}  {told}")
+    if change.cost:
+        freed = all(amount.startswith("-") for amount in change.cost.values())
+        amounts = (f"{name} {amount.lstrip('-') if freed else amount}" for name, amount in change.cost.items())
+        over = f" over {plural(change.replicas, 'replica')}" if change.replicas is not None else ""
+        text = f"{'frees' if freed else 'costs'} {', '.join(amounts)}{over}"
+        lines.append(indent + paint(visible(text), "dim", color))
+    return lines
+
+
+def _amounts(title: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+    """Return a row for each resource, the title on the first only; `none` where nothing is said."""
+    names = list(dict.fromkeys((*before, *after)))
+    return [
+        (title if not index else "", visible(name), visible(before.get(name, "none")), visible(after.get(name, "none")))
+        for index, name in enumerate(names)
+    ]

@@ -1,0 +1,142 @@
+"""What a terminal can show: colours, columns, and characters that do it no harm. Knows no finding."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Protocol
+
+LOG_WIDTH = 100  # columns when the output is no terminal: wide enough for a log, narrow enough for a review
+DUMB_WIDTH = 80  # columns of a terminal that does not tell
+TAB_STOP = 4
+
+_STYLES = {
+    "error": "1;31",
+    "warning": "1;33",
+    "info": "1;34",
+    "help": "1;36",
+    "gutter": "1;34",
+    "bold": "1",
+    "dim": "2",
+    "added": "32",
+    "removed": "31",
+    "changed": "33",
+    "hunk": "36",
+}
+# Joiners shape letters of living scripts and take no column; every other format character is made visible.
+_JOINERS = "\u200c\u200d"
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+class Stream(Protocol):
+    """The part of a text stream that tells whether somebody looks at it."""
+
+    def isatty(self) -> bool:
+        """True where the stream is a terminal."""
+
+    def fileno(self) -> int:
+        """Return the number of its file descriptor."""
+
+
+def use_color(stream: Stream, env: Mapping[str, str]) -> bool:
+    """Say whether to write colours to `stream`: the one place that decides.
+
+    NO_COLOR (https://no-color.org) beats FORCE_COLOR, both beat TERM=dumb, and that beats what the stream is.
+    An empty variable counts as absent.
+    """
+    if env.get("NO_COLOR"):
+        return False
+    if env.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return env.get("TERM") != "dumb" and stream.isatty()
+
+
+def columns(stream: Stream, env: Mapping[str, str]) -> int:
+    """Return the width to write for, in columns: COLUMNS, else the terminal's, else `LOG_WIDTH`."""
+    given = env.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if not stream.isatty():
+        return LOG_WIDTH
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DUMB_WIDTH
+    except (OSError, ValueError):
+        return DUMB_WIDTH
+
+
+def paint(text: str, style: str, color: bool) -> str:
+    """Return `text` in the named style, or as it is without colour."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if color and text else text
+
+
+@lru_cache(maxsize=4096)
+def _visible_char(char: str) -> str:
+    code = ord(char)
+    noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    if not noncharacter and (char in _JOINERS or unicodedata.category(char) not in _UNSAFE_CATEGORIES):
+        return char
+    if char in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[char]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Return `text` with every character that could steer a terminal written as an escape (`\\x1b`).
+
+    These are control and format characters (bidirectional overrides too), line separators, lone surrogates
+    and noncharacters. Characters in `keep` stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char in keep else _visible_char(char) for char in text)
+
+
+@lru_cache(maxsize=4096)
+def _char_width(char: str) -> int:
+    if char in _JOINERS or unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def width_of(text: str) -> int:
+    """Return the columns that `text` takes: wide characters two, combining marks none (Unicode annex 11)."""
+    return len(text) if text.isascii() else sum(map(_char_width, text))
+
+
+def cells(line: str) -> list[str]:
+    """Return what is shown for each character of a source line: tabs as spaces, the unsafe escaped."""
+    shown: list[str] = []
+    column = 0
+    for char in line:
+        cell = " " * (TAB_STOP - column % TAB_STOP) if char == "\t" else _visible_char(char)
+        shown.append(cell)
+        column += width_of(cell)
+    return shown
+
+
+def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Break prose into lines of at most `width` columns, the first led by `first`, the others by `rest`.
+
+    A line break in `text` stays one, and what follows keeps its own indentation. `width` 0 breaks nothing; a
+    word that is wider than the line stays whole.
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lead = rest if lines else first
+        own = paragraph[: len(paragraph) - len(paragraph.lstrip(" "))]
+        current, empty = lead + own, True
+        for word in paragraph.split(" "):
+            if not word:
+                continue
+            if not empty and 0 < width < width_of(current) + 1 + width_of(word):
+                lines.append(current)
+                current, empty = rest + own, True
+            current += word if empty else " " + word
+            empty = False
+        lines.append(current.rstrip() if empty else current)
+    return lines

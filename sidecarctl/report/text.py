@@ -1,0 +1,184 @@
+"""Findings and errors as a compiler shows them: the place underlined, why it matters, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sidecarctl.errors import BugError, SidecarctlError
+from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.report.model import count, field_text, in_order, plural, subject
+from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
+
+_CUT = "..."
+_LEAST_SNIPPET = 40  # columns of source that are shown however narrow the terminal is
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A place to underline: with `^` the finding's own, with `-` a related one and its label."""
+
+    place: Place
+    label: str = ""
+    own: bool = False
+
+
+def render_findings(findings: Iterable[Finding], *, color: bool, width: int) -> str:
+    """Return all findings in order, each with its snippet, a blank line after each; empty for none.
+
+    `width` is in columns; 0 neither wraps prose nor cuts long lines.
+    """
+    return "".join(_finding(finding, color, width) + "\n" for finding in in_order(findings))
+
+
+def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
+    """Return an error in the same style: what, where, and what to do."""
+    word = "internal error" if isinstance(error, BugError) else "error"
+    lines = [_headline(word, "error", visible(error.message, keep="\n"), color)]
+    if error.where:
+        lines.append(paint(" --> ", "gutter", color) + visible(error.where))
+    lines += _prose("help: ", error.hint, "help", "", color, width)
+    return "\n".join(lines) + "\n"
+
+
+def closing_line(findings: Sequence[Finding], files: int, ignored: int = 0, *, color: bool = False) -> str:
+    """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored`."""
+    counted = [
+        paint(
+            f"{number} info" if severity is Severity.INFO else plural(number, severity.value),
+            severity.value,
+            color,
+        )
+        for severity, number in count(findings).items()
+        if number
+    ]
+    line = f"{', '.join(counted) or 'no findings'} in {plural(files, 'file')}"
+    return line + (f"; {ignored} ignored" if ignored else "") + "\n"
+
+
+def _finding(finding: Finding, color: bool, width: int) -> str:
+    severity = finding.severity.value
+    lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, visible(finding.message), color)]
+    marks = _marks(finding)
+    gutter = max((len(str(mark.place.line)) for mark in marks), default=1)
+    bar = " " * (gutter + 1)
+    if finding.place:
+        lines += _snippets(finding.place.file, marks, gutter, severity, color, width)
+        lines.append(paint(f"{bar}|", "gutter", color))
+    else:
+        lines.append(paint(f"{bar[:-1]}--> ", "gutter", color) + visible(_cause(finding)))
+    for name, text in _notes(finding):
+        lines += _prose(f"= {name}: ", text, "bold", bar, color, width)
+    lines += _prose("help: ", finding.help, "help", "", color, width)
+    return "\n".join(lines) + "\n"
+
+
+def _headline(word: str, style: str, message: str, color: bool) -> str:
+    return paint(word, style, color) + paint(f": {message}", "bold", color)
+
+
+def _cause(finding: Finding) -> str:
+    """Name what caused a finding that stands at no place of the input."""
+    field = field_text(finding.path)
+    return f"{finding.source}: {field}" if field else finding.source
+
+
+def _notes(finding: Finding) -> list[tuple[str, str]]:
+    notes = [("workload" if finding.workload else "about", subject(finding)), ("why", finding.why)]
+    if finding.place and finding.source != "input":
+        notes.insert(1, ("caused by", finding.source))
+    notes += [
+        ("see", f"{related.label} ({field_text(related.path)})".lstrip())
+        for related in finding.related
+        if not related.place and related.path
+    ]
+    return [(name, text) for name, text in notes if text]
+
+
+def _prose(name: str, text: str, style: str, indent: str, color: bool, width: int) -> list[str]:
+    """Return labelled prose, its further lines under the first word."""
+    if not text:
+        return []
+    lead = indent + name
+    first, *rest = wrap(visible(text, keep="\n"), width, lead, " " * len(lead))
+    return [indent + paint(name.rstrip(), style, color) + first[len(lead) - 1 :], *rest]
+
+
+def _marks(finding: Finding) -> list[_Mark]:
+    own = [_Mark(finding.place, own=True)] if finding.place else []
+    return own + [_Mark(related.place, related.label) for related in finding.related if related.place]
+
+
+def _snippets(file: str, marks: list[_Mark], gutter: int, severity: str, color: bool, width: int) -> list[str]:
+    """Return the marked lines, file by file, the finding's own file first, lines in their order."""
+    lines: list[str] = []
+    for name in dict.fromkeys([file, *(mark.place.file for mark in marks)]):
+        here = [mark for mark in marks if mark.place.file == name]
+        here.sort(key=lambda mark: (mark.place.line, mark.place.column))
+        first = next((mark for mark in here if mark.own), here[0])
+        arrow = "-->" if name == file else ":::"
+        lines.append(" " * gutter + paint(f"{arrow} ", "gutter", color) + visible(str(first.place)))
+        lines.append(paint(" " * (gutter + 1) + "|", "gutter", color))
+        lines += _one_file(here, gutter, severity, color, width)
+    return lines
+
+
+def _one_file(marks: list[_Mark], gutter: int, severity: str, color: bool, width: int) -> list[str]:
+    lines: list[str] = []
+    previous = 0
+    for mark in marks:
+        place = mark.place
+        if previous and place.line > previous + 1:
+            lines.append(paint(" " * gutter + " :", "gutter", color))
+        room = max(width - gutter - 3, _LEAST_SNIPPET) if width else 0
+        source, before, under = _window(place, room)
+        if place.line != previous:
+            numbered = paint(f"{place.line:>{gutter}} |", "gutter", color)
+            lines.append(f"{numbered} {source}" if source else numbered)
+        sign, style = ("^", severity) if mark.own else ("-", "info")
+        note = f" {visible(mark.label)}" if mark.label else ""
+        bar = paint(" " * gutter + " |", "gutter", color)
+        lines.append(bar + " " * (before + 1) + paint(sign * under + note, style, color))
+        previous = place.line
+    return lines
+
+
+def _window(place: Place, room: int) -> tuple[str, int, int]:
+    """Return the source line as shown, the columns before the mark, and the mark's columns.
+
+    A line wider than `room` is cut on both sides so that the place stays in sight. One that ends on another
+    line is marked up to the end of this one; an empty one gets one column.
+    """
+    shown = cells(place.line_text.rstrip())
+    start = min(place.column - 1, len(shown))
+    end = len(shown) if place.end_line > place.line else min(place.end_column - 1, len(shown))
+    end = max(end, start)
+    left, right = 0, len(shown)
+    if room and sum(map(width_of, shown)) > room:
+        left, right = _cut(shown, start, end, room - 2 * len(_CUT))
+        end = min(end, right)
+    head, tail = _CUT if left else "", _CUT if right < len(shown) else ""
+    before = len(head) + width_of("".join(shown[left:start]))
+    under = width_of("".join(shown[start:end]))
+    return head + "".join(shown[left:right]) + tail, before, max(under, 1)
+
+
+def _cut(shown: list[str], start: int, end: int, room: int) -> tuple[int, int]:
+    """Choose which cells to keep: the marked ones, with as much before as after, `room` columns in all."""
+    left = right = start
+    used = 0
+    while right < min(end, len(shown)) and used + width_of(shown[right]) <= room:
+        used += width_of(shown[right])
+        right += 1
+    growing = True
+    while growing:
+        growing = False
+        if left > 0 and used + width_of(shown[left - 1]) <= room:
+            left -= 1
+            used += width_of(shown[left])
+            growing = True
+        if right < len(shown) and used + width_of(shown[right]) <= room:
+            used += width_of(shown[right])
+            right += 1
+            growing = True
+    return left, right

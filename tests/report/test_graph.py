@@ -1,0 +1,149 @@
+"""Pictures: the order is the kubelet's, text stays in its box, every format is sound and the committed ones are current."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.compose.picture import pods
+from sidecarctl.compose.pipeline import Options
+from sidecarctl.report.graph import mermaid, svg, tree
+from sidecarctl.report.graph.layout import scene
+from sidecarctl.report.graph.model import Pod
+from sidecarctl.report.terminal import width_of
+from tests.command import ROOT, run
+
+AWKWARD = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: a-database-with-a-rather-long-name-that-goes-on, namespace: storage}
+spec:
+  template:
+    spec:
+      initContainers:
+      - {name: migrate, image: "registry.example.com/some/very/long/path/to/an/image/with/many/parts/migrate:2026.11"}
+      - {name: wait, image: busybox, restartPolicy: Always, lifecycle: {postStart: {exec: {command: [x]}}}}
+      - {name: second, image: busybox, restartPolicy: Always}
+      containers:
+      - name: 数据库
+        image: postgres:18
+        ports: [{containerPort: 53, protocol: UDP, name: dns}]
+        volumeMounts:
+        - {name: data, mountPath: /data}
+        - {name: ghost, mountPath: "/a<b>&\\"c]"}
+        - {name: tls, mountPath: /tls}
+      - {name: helper, image: busybox}
+      volumes: [{name: tls, secret: {secretName: tls}}]
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {resources: {requests: {storage: 10Gi}}}}]
+"""
+EXAMPLES = sorted((ROOT / "examples").glob("*/expected.yaml"))
+
+
+def awkward() -> Pod:
+    return next(pods(AWKWARD, Options()))
+
+
+def test_steps_are_those_of_the_kubelet() -> None:
+    pod = awkward()
+    assert [(box.name, box.start) for box in pod.containers] == [
+        ("migrate", 1),
+        ("wait", 2),
+        ("second", 3),
+        ("数据库", 4),
+        ("helper", 4),
+    ]
+    assert pod.stops == (("数据库", "helper"), ("second",), ("wait",))
+    assert [box.gate for box in pod.containers] == ["its end", "its postStart hook", "", "", ""]
+
+
+def test_nobody_writes_to_a_secret() -> None:
+    (box,) = (box for box in awkward().containers if box.mounts)
+    assert {mount.volume: mount.verb for mount in box.mounts} == {"data": "writes", "ghost": "writes", "tls": "reads"}
+
+
+def test_what_was_added_is_known_from_the_record() -> None:
+    (pod,) = pods((ROOT / "examples/two-sidecars/expected.yaml").read_text(), Options())
+    assert [(box.name, box.by) for box in pod.containers] == [
+        ("git-sync", "git-sync"),
+        ("logger", "logger"),
+        ("wiki", ""),
+    ]
+    assert {mount.path: mount.by for mount in pod.containers[2].mounts} == {
+        "/git": "git-sync",
+        "/var/log/app": "logger",
+    }
+    assert pod.before is not None and pod.before.qos == "BestEffort"
+
+
+@pytest.mark.parametrize("width", [70, 80])
+def test_the_tree_keeps_to_its_columns(width: int) -> None:
+    text = tree.render([awkward()], color=False, width=width)
+    assert max(map(width_of, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_colour_changes_no_text(lines: bool) -> None:
+    plain, coloured = (tree.render([awkward()], color=color, width=80, lines=lines) for color in (False, True))
+    bare = re.sub("\x1b\\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in bare.splitlines()] == [line.rstrip() for line in plain.splitlines()]
+    assert lines or plain.replace("数据库", "").isascii()
+
+
+def test_no_text_of_an_svg_leaves_its_box() -> None:
+    for panel in scene(awkward()).panels:
+        for text in panel.texts:
+            ems = 0.605 if "m" in text.style.split() else 0.6
+            wide = width_of(text.text) * text.size * ems
+            left = text.x - wide if text.end else text.x
+            assert panel.x < left and left + wide < panel.x + panel.width
+            assert panel.y < text.y - 10 and text.y < panel.y + panel.height
+
+
+def test_boxes_do_not_overlap() -> None:
+    panels = scene(awkward()).panels
+    for one in panels:
+        for other in panels:
+            apart = one.x + one.width <= other.x or one.y + one.height <= other.y
+            assert one is other or apart or other.x + other.width <= one.x or other.y + other.height <= one.y
+
+
+def test_an_svg_is_xml_that_stands_alone() -> None:
+    text = svg.render([awkward()])
+    ET.fromstring(text)
+    assert "prefers-color-scheme:dark" in text
+    assert not re.search(r"href|url\(|@import|<script", text)
+
+
+def test_nothing_in_a_mermaid_label_is_markup() -> None:
+    text = mermaid.render([awkward()])
+    assert "/a#lt;b#gt;#amp;#quot;c]" in text
+
+
+def test_graph_writes_a_file_and_refuses_what_has_no_pod(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(AWKWARD, encoding="utf-8")
+    assert run("sidecarctl graph -f a.yaml --format svg -o a.svg", tmp_path).code == 0
+    assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<svg ")
+    (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n")
+    outcome = run("sidecarctl graph -f b.yaml", tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "no pod to draw" in outcome.stderr
+
+
+def test_markdown_has_the_changes_the_resources_and_the_graph() -> None:
+    outcome = run("sidecarctl graph -f expected.yaml --format markdown", ROOT / "examples" / "proxy-front")
+    assert "| requests cpu | none | 100m |" in outcome.stdout
+    assert "container proxy<br>volume proxy" in outcome.stdout
+    assert "```mermaid\nflowchart LR\n" in outcome.stdout
+
+
+def test_the_pictures_of_the_examples_are_current() -> None:
+    spec = importlib.util.spec_from_file_location("gen_graphs", ROOT / "tools" / "gen_graphs.py")
+    assert spec and spec.loader
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    for path, text in generator.pages():
+        assert path.read_text(encoding="utf-8") == text, "run: python tools/gen_graphs.py"

@@ -1,0 +1,345 @@
+"""What other programs read: each format holds its contract, for any content, and is the same every time."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from sidecarctl.findings import Finding, Ignored, Place, Related, Severity
+from sidecarctl.report.machine import FORMATS, render
+from sidecarctl.report.machine.anchors import relative
+from sidecarctl.report.machine.markdown import code, prose
+from sidecarctl.report.machine.sarif import uri
+from sidecarctl.report.model import InstanceChange, PodFacts, Report, WorkloadChange
+
+HERE = Path(__file__).parent
+REPORT_SCHEMA = json.loads((HERE.parents[1] / "schemas" / "report.schema.json").read_text("utf-8"))
+SARIF_SCHEMA = json.loads((HERE / "sarif.schema.json").read_text("utf-8"))
+CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+texts = st.text(max_size=30)
+numbers = st.integers(1, 300)
+places = st.builds(Place, texts, numbers, numbers, numbers, numbers, texts)
+findings = st.builds(
+    Finding,
+    rule=st.sampled_from(["port-conflict", "odd-rule"]),
+    message=texts,
+    severity=st.sampled_from(Severity),
+    path=st.lists(texts | st.integers(0, 9), max_size=4).map(tuple),
+    why=texts,
+    help=texts,
+    workload=texts,
+    container=texts,
+    role=st.sampled_from(["", "app", "init", "sidecar", "classic", "ephemeral"]),
+    source=st.just("input") | texts,
+    related=st.lists(st.builds(Related, texts, place=st.none() | places), max_size=2).map(tuple),
+    place=st.none() | places,
+)
+reports = st.builds(
+    Report,
+    version=st.just("0.1.0"),
+    findings=st.lists(findings, max_size=5).map(tuple),
+    ignored=st.lists(st.builds(Ignored, findings, texts), max_size=2).map(tuple),
+    changes=st.lists(
+        st.builds(
+            WorkloadChange,
+            texts,
+            texts,
+            texts,
+            texts,
+            numbers,
+            skipped=texts,
+            instances=st.lists(st.builds(InstanceChange, st.just("added"), texts, reason=texts), max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    files=st.lists(texts, max_size=3).map(tuple),
+    fail_on=st.none() | st.sampled_from(Severity),
+)
+
+
+def errors(schema: dict[str, Any], value: object) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_the_same_in_whatever_order_findings_come(name: str, report: Report) -> None:
+    shuffled = list(report.findings)
+    for seed in range(5):
+        random.Random(seed).shuffle(shuffled)
+        assert render(replace(report, findings=tuple(shuffled)), name) == render(report, name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(report=reports)
+def test_a_format_survives_any_content(name: str, report: Report) -> None:
+    text = render(report, name)
+    assert text.endswith("\n")
+    assert not CONTROLS.search(text)
+    text.encode("utf-8")
+
+
+def test_an_unknown_format_is_an_error(report: Report) -> None:
+    with pytest.raises(ValueError, match="no format"):
+        render(report, "anchors")
+
+
+class TestJson:
+    @given(reports)
+    def test_any_report_fits_the_schema(self, report: Report) -> None:
+        assert errors(REPORT_SCHEMA, json.loads(render(report, "json"))) == []
+
+    def test_the_schema_describes_every_key_that_is_written(self, report: Report) -> None:
+        undescribed: list[str] = []
+
+        def walk(value: object, schema: dict[str, Any], where: str) -> None:
+            described: dict[str, Any] = {}
+            for part in (schema, *schema.get("allOf", [])):
+                part = REPORT_SCHEMA["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+                described |= part.get("properties", {})
+                schema = {**part, **schema}
+            if isinstance(value, dict):
+                for key, below in value.items():
+                    if key in described:
+                        walk(below, described[key], f"{where}.{key}")
+                    elif "additionalProperties" not in schema:
+                        undescribed.append(f"{where}.{key}")
+            elif isinstance(value, list):
+                for item in value:
+                    walk(item, schema.get("items", {}), where)
+
+        walk(json.loads(render(report, "json")), REPORT_SCHEMA, "")
+        assert undescribed == []
+
+    def test_the_schema_is_a_schema(self) -> None:
+        Draft202012Validator.check_schema(REPORT_SCHEMA)
+
+    def test_findings_come_in_order_with_places_from_one(self, report: Report) -> None:
+        told = json.loads(render(report, "json"))
+        assert [one["rule"] for one in told["findings"]] == ["label-style", "port-conflict", "floating-image"]
+        assert told["findings"][1]["place"] == {
+            "file": "k8s/web, prod.yaml", "line": 24, "column": 26, "endLine": 24, "endColumn": 30,
+        }  # fmt: skip
+        assert told["findings"][2]["place"] is None
+        assert told["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
+        assert told["ignored"][0]["reason"] == "both bind to other addresses"
+        assert told["summary"] == {
+            "errors": 1, "warnings": 1, "infos": 1, "ignored": 1, "workloads": 2, "changed": 1,
+        }  # fmt: skip
+
+    def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
+        told = json.loads(render(report, "json"))
+        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn"}
+        for kind, written in (
+            (WorkloadChange, told["changes"][0]),
+            (InstanceChange, told["changes"][0]["instances"][0]),
+            (PodFacts, told["changes"][0]["before"]),
+            (Finding, told["findings"][0]),
+        ):
+            missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written) - {"on_key"}
+            assert missing == set()
+
+
+class TestSarif:
+    @given(reports)
+    def test_any_report_fits_what_github_takes(self, report: Report) -> None:
+        log = json.loads(render(report, "sarif"))
+        assert errors(SARIF_SCHEMA, log) == []
+        rules = [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]]
+        assert [rules[result["ruleIndex"]] for result in log["runs"][0]["results"]] == [
+            result["ruleId"] for result in log["runs"][0]["results"]
+        ]
+
+    def test_a_clean_run_has_an_empty_list_of_results(self, clean: Report) -> None:
+        assert json.loads(render(clean, "sarif"))["runs"][0]["results"] == []
+
+    def test_a_result_says_where_and_links_related_places(self, report: Report) -> None:
+        result = json.loads(render(report, "sarif"))["runs"][0]["results"][1]
+        place = result["locations"][0]["physicalLocation"]
+        assert unquote(place["artifactLocation"]["uri"]) == "k8s/web, prod.yaml"
+        assert place["region"] == {"startLine": 24, "startColumn": 26, "endLine": 24, "endColumn": 30}
+        assert result["relatedLocations"][0]["message"]["text"] == "first used here"
+
+    def test_what_only_a_template_causes_stands_at_the_workload(self, report: Report) -> None:
+        result = json.loads(render(report, "sarif"))["runs"][0]["results"][2]
+        assert result["ruleId"] == "floating-image"
+        assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 2}
+        assert "Caused by: sidecar logger@1.0.0" in result["message"]["text"]
+
+    def test_ignored_findings_stay_out(self, report: Report) -> None:
+        log = json.loads(render(replace(report, findings=()), "sarif"))
+        assert log["runs"][0]["results"] == []
+
+    @pytest.mark.parametrize(
+        ("path", "want"),
+        [
+            ("a b.yaml", "a%20b.yaml"),
+            ("dir/ü.yaml", "dir/%C3%BC.yaml"),
+            ("/abs/x", "file:///abs/x"),
+            ("a#b?c:d", "a%23b%3Fc%3Ad"),
+        ],
+    )
+    def test_paths_become_uris(self, path: str, want: str) -> None:
+        assert uri(path) == want
+
+
+def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
+    """Read workflow commands as the runner does."""
+    found = []
+    for line in text.split("\n"):
+        match = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line)
+        if match:
+
+            def back(part: str) -> str:
+                for code, char in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+                    part = part.replace(code, char)
+                return part
+
+            properties = dict(pair.split("=", 1) for pair in match[2].split(","))
+            found.append((match[1], {name: back(value) for name, value in properties.items()}, back(match[3])))
+    return found
+
+
+class TestGithub:
+    def test_commands_carry_file_line_and_columns(self, report: Report) -> None:
+        level, properties, message = commands(render(report, "github"))[0]
+        assert level == "error"
+        assert properties == {
+            "file": "k8s/web, prod.yaml", "line": "24", "endLine": "24", "col": "26", "endColumn": "30",
+            "title": "port-conflict",
+        }  # fmt: skip
+        assert message.startswith(
+            "k8s/web, prod.yaml:24 (Deployment/web, container logger (native sidecar)): containers"
+        )
+
+    def test_errors_come_first_and_a_plain_line_last(self, report: Report) -> None:
+        text = render(report, "github")
+        assert [level for level, _, _ in commands(text)] == ["error", "warning", "notice"]
+        assert text.splitlines()[-1] == "1 error, 1 warning, 1 info in 3 files; 1 ignored"
+
+    def test_a_place_over_several_lines_has_no_columns(self, report: Report) -> None:
+        assert commands(render(report, "github"))[2][1] == {
+            "file": "stdin",
+            "line": "3",
+            "title": "label-style",
+        }
+
+    @given(reports)
+    def test_no_content_makes_a_command_of_its_own(self, report: Report) -> None:
+        assert len(commands(render(report, "github"))) == len(report.findings)
+
+
+class TestGitlab:
+    def test_entries_have_what_code_quality_needs(self, report: Report) -> None:
+        entries = json.loads(render(report, "gitlab"))
+        assert [entry["severity"] for entry in entries] == ["info", "major", "minor"]
+        assert entries[1]["location"] == {"path": "k8s/web, prod.yaml", "lines": {"begin": 24}}
+        assert entries[1]["check_name"] == "port-conflict"
+
+    def test_a_clean_run_is_an_empty_list(self, clean: Report) -> None:
+        assert json.loads(render(clean, "gitlab")) == []
+
+    @given(reports)
+    def test_fingerprints_differ_within_a_report(self, report: Report) -> None:
+        marks = [entry["fingerprint"] for entry in json.loads(render(report, "gitlab"))]
+        assert len(set(marks)) == len(marks)
+
+    def test_fingerprints_stay_when_lines_shift(self, report: Report) -> None:
+        def moved(finding: Finding) -> Finding:
+            place = finding.place
+            return replace(finding, place=place and replace(place, line=place.line + 7, end_line=place.end_line + 7))
+
+        later = replace(report, findings=tuple(map(moved, report.findings)))
+        marks = [[one["fingerprint"] for one in json.loads(render(each, "gitlab"))] for each in (report, later)]
+        assert marks[0] == marks[1]
+
+
+class TestJunit:
+    def test_what_fails_the_run_is_a_failure_and_the_rest_is_output(self, report: Report) -> None:
+        root = ET.fromstring(render(report, "junit"))
+        assert root.attrib == {"name": "sidecarctl", "tests": "4", "failures": "1", "errors": "0"}
+        cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
+        assert cases == {
+            "no findings": [],
+            "Deployment/web, container logger (classic sidecar): floating-image": ["system-out"],
+            "Deployment/web, container logger (native sidecar): port-conflict": ["failure"],
+            "label-style": ["system-out"],
+        }
+
+    def test_fail_on_decides_what_is_a_failure(self, report: Report) -> None:
+        root = ET.fromstring(render(replace(report, fail_on=Severity.WARNING), "junit"))
+        assert root.get("failures") == "2"
+        root = ET.fromstring(render(replace(report, fail_on=None), "junit"))
+        assert root.get("failures") == "0"
+
+    def test_a_clean_file_is_one_case_that_passes(self, clean: Report) -> None:
+        root = ET.fromstring(render(clean, "junit"))
+        assert [case.get("classname") for case in root.iter("testcase")] == ["a.yaml", "b.yaml"]
+
+    @given(reports)
+    def test_any_report_is_well_formed_and_counts_right(self, report: Report) -> None:
+        root = ET.fromstring(render(report, "junit"))
+        assert root.get("tests") == str(len(list(root.iter("testcase"))))
+        assert root.get("failures") == str(len(list(root.iter("failure"))))
+        assert all(suite.get("tests") == str(len(suite)) for suite in root.iter("testsuite"))
+
+
+class TestMarkdown:
+    def test_findings_and_changes_are_tables(self, report: Report) -> None:
+        assert (
+            render(report, "markdown")
+            == """\
+**sidecarctl:** 1 error, 1 warning, 1 info in 3 files; 1 ignored
+
+| severity | rule | where | what |
+| --- | --- | --- | --- |
+| error | `port-conflict` | `k8s/web, prod.yaml:24`<br>\
+Deployment/web, container logger \\(native sidecar\\) | \
+containers web and logger both use port 8080/TCP<br>give logger another port: \\-\\-set port=8081 |
+| warning | `floating-image` | `k8s/web, prod.yaml:2`<br>\
+Deployment/web, container logger \\(classic sidecar\\) | \
+the image "nginx" has no tag\\\\x1b\\[2J \\| 100% &lt;b\\> |
+| info | `label-style` | `stdin:3` | label app.kubernetes.io/name is missing |
+
+| workload | what happened | requests | QoS |
+| --- | --- | --- | --- |
+| `Deployment/web` | added logger 1.0.0<br>updated metrics 1.2.0: port 9113 → 9114 | \
+cpu 100m → 150m<br>memory 128Mi → 192Mi | Burstable |
+| `Job/prod/batch` | skipped: annotated with sidecarctl.dev/inject: false |  |  |
+"""
+        )
+
+    @given(st.text())
+    def test_text_is_no_markup_and_stays_in_its_cell(self, text: str) -> None:
+        assert not re.search(r"(?<!\\)(\\\\)*[|*`<\[\n]", prose(text).replace("<br>", ""))
+
+    @pytest.mark.parametrize(
+        ("text", "want"), [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("a|b", "`a\\|b`"), ("", "")]
+    )
+    def test_code_is_fenced_by_more_than_it_holds(self, text: str, want: str) -> None:
+        assert code(text) == want
+
+
+@pytest.mark.parametrize(
+    ("file", "root", "want"),
+    [
+        ("./k8s/a.yaml", "", "k8s/a.yaml"),
+        ("/repo/k8s/a.yaml", "/repo", "k8s/a.yaml"),
+        ("/other/a.yaml", "/repo", "/other/a.yaml"),
+        ("k8s\\a.yaml", "", "k8s/a.yaml"),
+        ("-", "/repo", "stdin"),
+    ],
+)
+def test_files_are_named_from_the_repositorys_root(file: str, root: str, want: str) -> None:
+    assert relative(file, root) == want
