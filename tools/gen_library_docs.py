@@ -1,0 +1,143 @@
+"""Writes what is made from the shipped sidecars' own metadata: docs/library/, and the index that `sidecarctl list` reads.
+
+`--check` writes nothing and exits 1 where something is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sidecarctl.authoring import drawing, page, sample
+from sidecarctl.authoring.rows import Row, common_rows, rows
+from sidecarctl.authoring.trial import owned
+from sidecarctl.library.catalog import open_catalog, shipped_library
+from sidecarctl.library.index import INDEX_FILE, checksum
+from sidecarctl.library.sidecar import Sidecar
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "library"
+GENERATED = "<!-- Written by tools/gen_library_docs.py from {source}; edit that, then run `make docs`. -->\n"
+WIDTH = 96
+
+
+def texts() -> dict[Path, str]:
+    """Return the files with their texts."""
+    sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
+    pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
+    listed = shipped_library() / INDEX_FILE
+    return {listed: known(sidecars), **{FOLDER / name: text for name, text in pages.items()}}
+
+
+def known(sidecars: list[Sidecar]) -> str:
+    """Return the index of sidecars that work."""
+    for one in sidecars:
+        outcome = sample.shown(one)
+        assert outcome.text is not None, f"{one}: {outcome.refusal}"
+    found = {
+        one.folder.name: {
+            "checksum": checksum(one.folder),
+            "version": one.version,
+            "summary": one.summary,
+            "keywords": list(one.keywords),
+        }
+        for one in sidecars
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def index(sidecars: list[Sidecar]) -> str:
+    """Return the table of all sidecars, and the parameters that all of them take."""
+    lines = [
+        GENERATED.format(source="the library"),
+        "# The library",
+        "",
+        "| sidecar | version | what it does |",
+        "|---|---|---|",
+        *(f"| [{one.name}]({one.name}.md) | {one.version} | {cell(one.summary)} |" for one in sidecars),
+        "",
+        "How to write your own: [writing sidecars](../writing-sidecars.md).",
+        "",
+        "## Parameters of every sidecar",
+        "",
+        *table(common_rows()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def sidecar_page(sidecar: Sidecar) -> str:
+    """Return a sidecar's page."""
+    outcome = sample.shown(sidecar)
+    lines = [
+        GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
+        f"# {sidecar.name}",
+        "",
+        sidecar.summary,
+        "",
+    ]
+    if sidecar.description:
+        lines += [sidecar.description, ""]
+    lines += [
+        "| | |",
+        "|---|---|",
+        *(f"| {key} | {cell(text)} |" for key, text in page.facts(sidecar)),
+        "",
+        "## What it adds",
+        "",
+    ]
+    for own in owned(outcome.text or "", sidecar.name):
+        given = f" with `{page.settings(outcome.trial.given)}`" if outcome.trial.given else ""
+        picture = drawing.draw(drawing.boxes(own), color=False, width=WIDTH)
+        lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
+    lines += ["## Use", "", "```sh", *page.example(sidecar, outcome), "```", "", "## Parameters", ""]
+    lines += [*table(rows(sidecar.parameters)), ""]
+    lines.append("Besides these it takes the [parameters of every sidecar](README.md#parameters-of-every-sidecar).")
+    if sidecar.does_not:
+        lines += ["", "## What it does not do", "", *(f"- {' '.join(each.split())}" for each in sidecar.does_not)]
+    return "\n".join(lines) + "\n"
+
+
+def table(found: list[Row]) -> list[str]:
+    """Return parameters as a table."""
+    if not found:
+        return ["It has none of its own."]
+    body = []
+    for row in found:
+        name = ".".join(row.path).replace(".[]", "[]")
+        default = "**required**" if row.required else f"`{row.default}`" if row.default else ""
+        kind = f"{row.type}, secret" if row.secret else row.type
+        body.append(f"| `{name}` | {cell(kind)} | {cell(default)} | {cell(row.description)} |")
+    return ["| parameter | type | default | |", "|---|---|---|---|", *body]
+
+
+def cell(text: str) -> str:
+    """Return text that stays in its cell."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def main() -> int:
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is not current")
+    check = parser.parse_args().check
+    wanted = texts()
+    present = {file: file.read_text(encoding="utf-8") for file in (*FOLDER.glob("*.md"), *wanted) if file.exists()}
+    stale = sorted(file for file in {*wanted, *present} if wanted.get(file) != present.get(file))
+    for file in stale:
+        name = file.relative_to(ROOT)
+        if check:
+            print(f"{name} is not current: run `make docs`", file=sys.stderr)
+            continue
+        if file in wanted:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(wanted[file], encoding="utf-8")
+        else:
+            file.unlink()
+        print(name)
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
