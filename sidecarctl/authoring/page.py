@@ -1,0 +1,179 @@
+"""All that is to say about one sidecar, for a terminal and as data. Knows no Markdown and no list."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sidecarctl.authoring import drawing, sample
+from sidecarctl.authoring.rows import Row, common_rows, rows
+from sidecarctl.authoring.trial import Outcome, owned
+from sidecarctl.library.catalog import SHIPPED
+from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.report.terminal import paint, visible, wrap
+
+_MODES = {
+    "auto": "native where Kubernetes knows it (1.29), else classic",
+    "native": "native: an init container that is restarted always",
+    "classic": "classic: among the app's containers",
+    "init": "init: runs to its end before the app starts",
+}
+_STARTS = {"before-init": "before the app's init containers", "after-init": "after the app's init containers"}
+_MOST_FLAGS = 4
+
+
+def render(sidecar: Sidecar, *, color: bool, width: int, lines: bool = True) -> str:
+    """Return the page: what it is, what it adds, how to use it, its parameters, what it does not do."""
+    outcome = sample.shown(sidecar)
+    out = [
+        *_head(sidecar, color, width),
+        *_section("What it adds", color),
+        *_added(sidecar, outcome, color, width, lines),
+        *_section("Use", color),
+        *(f"  {line}" for line in example(sidecar, outcome)),
+        *_section("Parameters", color),
+        *_parameters(rows(sidecar.parameters), color, width),
+        *_section("Parameters of every sidecar", color),
+        *_parameters(common_rows(), color, width),
+        *_doubts(sidecar, color, width),
+    ]
+    return "".join(f"{line}\n" for line in out)
+
+
+def _section(title: str, color: bool) -> list[str]:
+    return ["", paint(title, "bold", color), ""]
+
+
+def _head(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
+    origin = "" if sidecar.library == SHIPPED else paint(f"  from {visible(sidecar.library)}", "dim", color)
+    yield f"{paint(visible(sidecar.name), 'bold', color)} {visible(sidecar.version)}{origin}"
+    yield from wrap(visible(sidecar.summary), width)
+    if sidecar.description:
+        yield ""
+        yield from wrap(visible(prose(sidecar.description), keep="\n"), width, "  ", "  ")
+    yield ""
+    for key, text in facts(sidecar):
+        first, *rest = wrap(visible(text), width, f"  {key:<12}", " " * 14)
+        yield "  " + paint(key, "dim", color) + first[2 + len(key) :]
+        yield from rest
+
+
+def facts(sidecar: Sidecar) -> list[tuple[str, str]]:
+    """Return in a few words how it runs, and what it may."""
+    found = [("runs", _MODES[sidecar.mode])]
+    if sidecar.mode in ("auto", "native"):
+        found.append(("starts", _STARTS[sidecar.start]))
+    if sidecar.starts_after:
+        found.append(("after", ", ".join(sidecar.starts_after)))
+    found.append(("shares with", "all app containers" if sidecar.targets == "all" else "the app's default container"))
+    security = sidecar.pod_security
+    found.append(("PodSecurity", security.level + (f": {security.reason}" if security.reason else "")))
+    if sidecar.homepage:
+        found.append(("upstream", sidecar.homepage))
+    return found
+
+
+def prose(text: str) -> str:
+    """Return text whose single line ends are blanks: paragraphs, and lists with an item a line."""
+    paragraphs = re.split(r"\n[ \t]*\n", text.strip())
+    return "\n\n".join(re.sub(r"\n(?![ \t]*(?:[-*] |\d+\. ))[ \t]*", " ", paragraph) for paragraph in paragraphs)
+
+
+def _added(sidecar: Sidecar, outcome: Outcome, color: bool, width: int, lines: bool) -> Iterator[str]:
+    if outcome.text is None:
+        yield from wrap(f"can't be shown: {visible(outcome.refusal, keep=chr(10))}", width, "  ", "  ")
+        if outcome.error is not None and outcome.error.where:
+            yield f"  at {visible(outcome.error.where)}"
+        return
+    for own in owned(outcome.text, sidecar.name):
+        kind = own.workload.kind
+        given = f" with {settings(outcome.trial.given)}" if outcome.trial.given else ""
+        yield from wrap(visible(f"To a {kind} called {own.workload.name}{given}:"), width, "  ", "  ")
+        parts = drawing.boxes(own)
+        yield from (
+            f"  {line}" for line in drawing.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
+        )
+
+
+def settings(given: Mapping[str, object]) -> str:
+    """Return parameters in words: `exporter=nginx, tls.secretName=shop-tls`."""
+    return ", ".join(f"{key}={value}" for key, value in flat(given))
+
+
+def flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield keys and values as `--set` takes them."""
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            step = re.sub(r"([.\[\\=])", r"\\\1", str(name))
+            yield from flat(inner, f"{key}.{step}" if key else step)
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value):
+            yield from flat(inner, f"{key}[{number}]")
+    elif key:
+        yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def example(sidecar: Sidecar, outcome: Outcome) -> list[str]:
+    """Return an example command, broken over lines where it has parameters."""
+    library = "" if sidecar.library == SHIPPED else f" --library {shlex.quote(sidecar.library)}"
+    command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
+    given = list(flat(outcome.trial.given)) if outcome.text is not None else []
+    if len(given) > _MOST_FLAGS:
+        return [f"{command} --values values.yaml"]
+    flags = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in given]
+    return [" \\\n    ".join([command, *flags])] if flags else [command]
+
+
+def _parameters(found: Iterable[Row], color: bool, width: int) -> Iterator[str]:
+    listed = list(found)
+    if not listed:
+        yield "  none"
+    for number, row in enumerate(listed):
+        if number and not row.depth and listed[number - 1].depth:
+            yield ""
+        lead = "  " + "  " * row.depth
+        name = visible(row.name)
+        first, *rest = wrap(visible(row.note), width, f"{lead}{name}  ", f"{lead}      ")
+        yield lead + paint(name, "bold", color) + paint(first[len(lead) + len(name) :], "dim", color)
+        yield from (paint(line, "dim", color) for line in rest)
+        if row.description:
+            yield from wrap(visible(row.description), width, f"{lead}    ", f"{lead}    ")
+
+
+def _doubts(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
+    if sidecar.does_not:
+        yield from _section("What it does not do", color)
+        for sentence in sidecar.does_not:
+            yield from wrap(visible(" ".join(sentence.split())), width, "  - ", "    ")
+
+
+def data(sidecar: Sidecar) -> str:
+    """Return the page's facts as JSON."""
+    outcome = sample.shown(sidecar)
+    found: dict[str, Any] = {
+        "name": sidecar.name,
+        "version": sidecar.version,
+        "summary": sidecar.summary,
+        "description": sidecar.description,
+        "homepage": sidecar.homepage,
+        "keywords": list(sidecar.keywords),
+        "library": sidecar.library,
+        "folder": str(sidecar.folder),
+        "engine": sidecar.engine,
+        "mode": sidecar.mode,
+        "start": sidecar.start,
+        "startsAfter": list(sidecar.starts_after),
+        "targets": sidecar.targets,
+        "podSecurity": {"level": sidecar.pod_security.level, "reason": sidecar.pod_security.reason},
+        "doesNot": list(sidecar.does_not),
+        "parameters": dict(sidecar.parameters),
+        "example": {
+            "parameters": dict(outcome.trial.given),
+            "result": outcome.text,
+            "refused": outcome.refusal,
+        },
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,57 @@
+"""Shell completion, as the shell asks for it: names of sidecars, of parameters, and values where there are few."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.authoring.library_kit import entry
+from tests.command import ROOT
+
+
+def _completed(line: str, folder: Path) -> list[str]:
+    """What bash would offer for a line, whose last word is being typed."""
+    words = shlex.split(line) + ([""] if line.endswith(" ") else [])
+    done = subprocess.run(
+        [sys.executable, "-m", "sidecarctl"],
+        cwd=folder,
+        env={
+            "PYTHONPATH": str(ROOT),
+            "_SIDECARCTL_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("sidecarctl add log", {"logger", "log-tail"}),
+        ("sidecarctl show git", {"git-sync"}),
+        ("sidecarctl add metrics --set exp", {"exporter="}),
+        ("sidecarctl add metrics --set exporter=", {"exporter=nginx", "exporter=redis"}),
+        ("sidecarctl add metrics --set tls.", {"tls.secretName=", "tls.caKey=", "tls.clientCertificate="}),
+        ("sidecarctl add metrics --set imageP", {"imagePullPolicy="}),
+        ("sidecarctl add metrics logger --set logger.multiline.", {"logger.multiline.parser="}),
+        ("sidecarctl schema val", {"values"}),
+        ("sidecarctl add agent --library lib --set lo", {"logDir="}),
+        ("sidecarctl show --library lib ag", {"agent"}),
+    ],
+)
+def test_the_shell_is_offered(line: str, wanted: set[str], tmp_path: Path) -> None:
+    spec = "  parameters: {properties: {logDir: {type: string, default: /logs, description: Where logs are.}}}\n"
+    entry(tmp_path / "lib", spec=spec)
+    offered = _completed(line, tmp_path)
+    assert wanted <= set(offered), offered
+    typed = line.split()[-1]
+    assert all(word.startswith(typed) for word in offered)

@@ -1,0 +1,142 @@
+"""One team pasted a logger into six Deployments, each a little differently: init owns them all and changes none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.command import run
+
+APP = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: APPNAME
+spec:
+  selector:
+    matchLabels: {app: APPNAME}
+  template:
+    metadata:
+      labels: {app: APPNAME}
+    spec:
+      containers:
+      - name: web
+        image: registry.example.com/APPNAME:1.4.0
+        resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 64Mi}}
+        volumeMounts:
+        - name: logs
+          mountPath: /var/log/app
+"""
+BLOCK = """\
+      - name: shipper   # ask the platform team
+        image: fluent/fluent-bit:5.1.1
+        args:
+        - --config=/etc/shipper.yaml
+        resources:
+          requests:
+            cpu: 50m
+            memory: 64Mi
+          limits:
+            memory: 128Mi
+        volumeMounts:
+        - name: logs
+          mountPath: /var/log/app
+          readOnly: true
+"""
+FLOW = """\
+      - {name: "shipper", image: 'fluent/fluent-bit:5.1.1', args: ["--config=/etc/shipper.yaml"],
+         resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 128Mi}},
+         volumeMounts: [{name: logs, mountPath: /var/log/app, readOnly: true}]}
+"""
+VOLUMES = """\
+      volumes:
+      - name: logs
+        emptyDir: {sizeLimit: 1Gi}
+"""
+SIX = {
+    "accounts": APP + BLOCK + VOLUMES,
+    "billing": APP + FLOW + VOLUMES,
+    "catalog": (APP + BLOCK + VOLUMES).replace("sizeLimit: 1Gi", "sizeLimit: 2Gi"),
+    "delivery": (APP + BLOCK + VOLUMES).replace("fluent-bit:5.1.1", "fluent-bit:5.0.3").replace("128Mi", "256Mi"),
+    "events": (APP + BLOCK + VOLUMES).replace("name: shipper ", "name: log-shipper "),
+    "feeds": (APP + FLOW + VOLUMES).replace("name: logs", "name: log-files").replace("/var/log/app", "/srv/log"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    home = tmp_path / "team"
+    home.mkdir()
+    for name, text in SIX.items():
+        (home / f"{name}.yaml").write_text(text.replace("APPNAME", name))
+    return home
+
+
+def manifests(folder: Path) -> dict[str, str]:
+    return {name: (folder / f"{name}.yaml").read_text() for name in SIX}
+
+
+def without_record(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if "sidecarctl.dev/sidecars" not in line and line.strip() != "annotations:")
+
+
+def test_render_changes_nothing_but_the_records(folder: Path) -> None:
+    before = manifests(folder)
+    outcome = run("sidecarctl init team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "sure: 6 files of 6" in outcome.stdout
+    assert manifests(folder) == before
+    outcome = run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "adopted-differs" not in outcome.stderr
+    after = manifests(folder)
+    assert {name: without_record(text) for name, text in after.items()} == before
+    assert all("sidecarctl.dev/sidecars" in text for text in after.values())
+
+
+@pytest.mark.parametrize("adopt", ["", " --adopt"])
+def test_rendering_again_changes_nothing(folder: Path, adopt: str) -> None:
+    run("sidecarctl init team", folder.parent)
+    run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    once = manifests(folder)
+    outcome = run(f"sidecarctl render -c team/sidecarctl.yaml -f team{adopt} -i", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert manifests(folder) == once
+
+
+def test_the_rules_say_only_what_differs(folder: Path) -> None:
+    run("sidecarctl init team", folder.parent)
+    rules = yaml.safe_load((folder / "sidecarctl.yaml").read_text())["spec"]["rules"]
+    usual = next(rule for rule in rules if rule["sidecars"] == [{"name": "shipper"}])
+    assert usual["select"] == {"kinds": ["Deployment"], "names": ["accounts", "billing"]}
+    other = next(rule["sidecars"][0] for rule in rules if rule["select"]["names"] == ["delivery"])
+    assert other["parameters"]["image"] == "fluent/fluent-bit:5.0.3"
+    assert other["parameters"]["patch"] == {"resources": {"limits": {"memory": "256Mi"}}}
+
+
+def test_removing_takes_the_pasted_logger_away(folder: Path) -> None:
+    run("sidecarctl init team", folder.parent)
+    run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    for name in SIX:
+        outcome = run(f"sidecarctl remove --all -f {name}.yaml", folder)
+        pod = yaml.safe_load(outcome.stdout)["spec"]["template"]["spec"]
+        assert [c["name"] for c in pod["containers"]] == ["web"]
+        assert "volumes" not in pod and "volumeMounts" not in pod["containers"][0]
+
+
+def test_what_stands_once_is_left_alone(folder: Path) -> None:
+    for name in list(SIX)[1:]:
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl init team", folder.parent)
+    assert outcome.code == 0 and "nothing was written" in outcome.stderr
+    assert not (folder / "sidecarctl.yaml").exists()
+
+
+def test_a_composition_that_is_there_is_not_replaced(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text("# mine\n")
+    outcome = run("sidecarctl init team", folder.parent)
+    assert outcome.code == 2 and "is there already" in outcome.stderr
+    assert (folder / "sidecarctl.yaml").read_text() == "# mine\n"

@@ -1,0 +1,161 @@
+"""Lint: every doubt is found at its place, and what is right is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.authoring import suite
+from sidecarctl.findings import Finding
+from sidecarctl.library.catalog import Catalog
+from tests.authoring.library_kit import INPUT, TEMPLATE, entry
+
+ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /logs, description: Where logs are.}\n"
+
+
+def _linted(library: Path, **parts: str) -> list[Finding]:
+    entry(library, **{"tests/pod/input.yaml": INPUT, **parts})
+    (one,) = suite.run(Catalog((("lib", library),)), ["agent"], update=True)
+    assert not one.error, one.error
+    return list(one.findings)
+
+
+def test_a_sound_sidecar_is_left_alone(tmp_path: Path) -> None:
+    assert _linted(tmp_path) == []
+
+
+WRONG = {
+    "unpinned-image": (":1.0.0", ":latest", "template.yaml.j2:3"),
+    "missing-resources": ("    limits: {cpu: 50m, memory: 32Mi}\n", "    limits: {cpu: 50m}\n", "template.yaml.j2:4"),
+    "pod-security-claim": ("    runAsNonRoot: true\n", "", "template.yaml.j2:7"),
+    "undefined-volume": (
+        "  securityContext:\n",
+        "  volumeMounts:\n  - {name: nowhere, mountPath: /x}\n  securityContext:\n",
+        "template.yaml.j2:8",
+    ),
+    "unbounded-volume": (
+        "  securityContext:\n",
+        "  volumeMounts:\n  - {name: tmp, mountPath: /x}\n  securityContext:\n",
+        "template.yaml.j2:17",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", WRONG)
+def test_a_doubt_is_found_at_its_place(rule: str, tmp_path: Path) -> None:
+    old, new, place = WRONG[rule]
+    template = TEMPLATE.replace(old, new)
+    if rule == "unbounded-volume":
+        template += "volumes:\n- name: tmp\n  emptyDir: {}\n"
+    if rule == "undefined-volume":
+        pytest.skip("the API rules of the program refuse the result already") if _refused(tmp_path, template) else None
+    found = _linted(tmp_path, template=template)
+    assert [f.rule for f in found] == [rule]
+    assert str(found[0].place).startswith(f"{tmp_path}/agent/{place}:")
+
+
+def _refused(folder: Path, template: str) -> bool:
+    entry(folder / "other", template=template, **{"tests/pod/input.yaml": INPUT})
+    (one,) = suite.run(Catalog((("lib", folder / "other"),)), ["agent"], update=True)
+    return any(verdict.state == "failed" for verdict in one.verdicts)
+
+
+def test_a_volume_that_nobody_mounts_is_found(tmp_path: Path) -> None:
+    found = _linted(tmp_path, template=TEMPLATE + "volumes:\n- name: tmp\n  emptyDir: {sizeLimit: 1Mi}\n")
+    assert [f.message for f in found] == ["nobody mounts the volume tmp"]
+
+
+def test_a_level_that_is_not_needed_is_told(tmp_path: Path) -> None:
+    found = _linted(tmp_path, spec="  podSecurity: {level: baseline, reason: I thought so.}\n")
+    assert [(f.rule, f.severity.value) for f in found] == [("pod-security-claim", "info")]
+
+
+def test_a_probe_on_a_port_of_localhost_is_found(tmp_path: Path) -> None:
+    template = TEMPLATE.replace("  securityContext:", "  livenessProbe: {tcpSocket: {port: 9901}}\n  securityContext:")
+    found = _linted(tmp_path, spec="  adminPorts: [9901]\n", template=template)
+    assert [f.rule for f in found] == ["probed-admin-port"]
+
+
+def test_missing_descriptions_and_cases_are_told(tmp_path: Path) -> None:
+    entry(
+        tmp_path, spec=ONE.replace(", description: Where logs are.", ""), template=TEMPLATE + "# {{ params.logDir }}\n"
+    )
+    (one,) = suite.run(Catalog((("lib", tmp_path),)), [])
+    assert {f.rule for f in one.findings} == {"missing-description", "missing-cases"}
+
+
+USES = [
+    "{{ params.logDir }}",
+    '{{ params["logDir"] }}',
+    "{% set p = params %}{{ p.logDir }}",
+    "{% for name in ['logDir'] %}{{ params[name] }}{% endfor %}",
+    "{% if params.logDir.startswith('/') %}{% endif %}",
+    '{% include "part.j2" %}',
+]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_parameter_counts_as_used_however_it_is_named(use: str, tmp_path: Path) -> None:
+    found = _linted(tmp_path, spec=ONE, template=f"{TEMPLATE}# {use}\n", **{"part.j2": "{{ params.logDir }}"})
+    assert found == []
+
+
+def test_a_parameter_that_no_template_uses_is_found_where_it_is_declared(tmp_path: Path) -> None:
+    (found,) = _linted(tmp_path, spec=ONE)
+    assert (found.rule, str(found.place)) == ("unused-parameter", f"{tmp_path}/agent/sidecar.yaml:11:7")
+
+
+NESTED = """\
+  parameters:
+    properties:
+      tls:
+        type: object
+        default: {}
+        description: TLS.
+        properties:
+          caKey: {type: string, default: ca.crt, description: Key of the CA.}
+          unused: {type: string, default: "", description: Nothing.}
+"""
+
+
+def test_nested_parameters_are_told_apart(tmp_path: Path) -> None:
+    found = _linted(tmp_path, spec=NESTED, template=TEMPLATE + "# {{ params.tls.caKey }}\n")
+    assert [f.message for f in found] == ["no template uses the parameter tls.unused"]
+
+
+def test_a_parameter_that_is_not_declared_is_found_in_the_template(tmp_path: Path) -> None:
+    template = TEMPLATE + "# {{ params.logDir }}\n{% if false %}{{ params.logDri }}{% endif %}\n"
+    (found,) = _linted(tmp_path, spec=ONE, template=template)
+    assert (found.rule, found.help) == ("undeclared-parameter", 'did you mean "logDir"?')
+    assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:14:25"
+
+
+def test_items_and_open_maps_may_be_asked_for_anything(tmp_path: Path) -> None:
+    spec = "  parameters: {properties: {labels: {type: object, default: {}, description: Labels.}}}\n"
+    template = TEMPLATE + "# {{ params.labels.team }}{% for k, v in params.labels.items() %}{% endfor %}\n"
+    assert [f.rule for f in _linted(tmp_path, spec=spec, template=template.replace("params.labels.team", "1"))] == []
+
+
+def test_a_template_that_fails_everywhere_is_told_with_its_line(tmp_path: Path) -> None:
+    entry(tmp_path, template="containers:\n- {{ nothing }}\n")
+    (one,) = suite.run(Catalog((("lib", tmp_path),)), [])
+    (found,) = [f for f in one.findings if f.rule == "template-fails"]
+    assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:2:1"
+    assert one.failed
+
+
+def test_parameters_of_kcl_and_plain_templates_are_seen(tmp_path: Path) -> None:
+    from sidecarctl.authoring.lint import Subject, undeclared_parameter, unused_parameter
+    from sidecarctl.library.sidecar import read_sidecar
+
+    kcl = '_input = option("input")\n_p = _input.params\nx = _p.logDir\ny = _p.logDri  # params.comment\n'
+    home = entry(tmp_path, spec="  engine: kcl\n" + ONE, **{"template.k": kcl})
+    subject = Subject(read_sidecar(home, "lib"), [])
+    assert list(unused_parameter(subject)) == []
+    assert [f.place.line for f in undeclared_parameter(subject) if f.place] == [4]
+    plain = '  engine: plain\n  substitutions: [{path: "containers[0].image", parameter: logDri}]\n'
+    home = entry(tmp_path, "other", spec=plain + ONE, **{"template.yaml": "containers: []\n"})
+    subject = Subject(read_sidecar(home, "lib"), [])
+    assert [f.message for f in unused_parameter(subject)] == ["no template uses the parameter logDir"]
+    assert [f.rule for f in undeclared_parameter(subject)] == ["undeclared-parameter"]

@@ -1,0 +1,74 @@
+"""`sidecarctl list`: every entry with what is to say of it, the broken ones too, within the terminal's width."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sidecarctl.library.catalog import open_catalog
+from tests.authoring.library_kit import command, entry
+
+
+def test_every_shipped_sidecar_is_listed_with_version_and_summary(tmp_path: Path) -> None:
+    done = command("list", tmp_path)
+    assert done.code == 0
+    for one in open_catalog([], {}).entries():
+        assert one.sidecar
+        assert f"{one.name} " in done.stdout
+        assert one.sidecar.summary.split()[0] in done.stdout
+
+
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", summary="Word " * 20 + "end.")
+    for columns in ("40", "80"):
+        done = command("list --library lib", tmp_path, COLUMNS=columns)
+        assert max(map(len, done.stdout.splitlines())) <= int(columns)
+
+
+def test_an_entry_that_another_library_shadows_says_so(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", "logger")
+    done = command("list --library lib", tmp_path)
+    assert "shadowed: lib has it too, and comes first" in done.stdout
+    assert "library: lib" in done.stdout
+
+
+def test_a_broken_entry_is_listed_with_its_place_and_the_rest_stays_usable(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", "good")
+    entry(tmp_path / "lib", "bad", spec="  engin: jinja\n")
+    done = command("list --library lib", tmp_path)
+    assert done.code == 0
+    assert 'did you mean "engine"' in " ".join(done.stdout.split())
+    assert "at: lib/bad/sidecar.yaml:9:3" in done.stdout
+    assert "1 broken" in done.stdout
+    assert "good" in done.stdout
+
+
+def test_a_template_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", template="containers:\n{% for x in %}\n")
+    done = command("list --library lib", tmp_path)
+    assert "broken" in done.stdout
+    assert "lib/agent/template.yaml.j2:2" in done.stdout
+
+
+def test_two_entries_of_one_name_and_version_are_told(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", "agent")
+    entry(tmp_path / "lib", "agent", folder="agent@1.0.0")
+    assert "twice" in command("list --library lib", tmp_path).stdout
+
+
+def test_programs_get_json(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", "bad", spec="  engin: jinja\n")
+    listed = {each["name"]: each for each in json.loads(command("list --format json --library lib", tmp_path).stdout)}
+    assert listed["logger"]["library"] == "shipped"
+    assert listed["bad"]["error"]["where"].endswith("sidecar.yaml:9:3")
+
+
+def test_colour_only_where_it_is_wanted(tmp_path: Path) -> None:
+    assert "\x1b" not in command("list", tmp_path).stdout
+    coloured = command("list", tmp_path, NO_COLOR="", FORCE_COLOR="1").stdout
+    assert "\x1b[1mlogger\x1b[0m" in coloured
+
+
+def test_what_could_steer_the_terminal_is_made_visible(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", summary='"\\e[31mred\\e]0;title\\a."')
+    assert "\x1b" not in command("list --library lib", tmp_path).stdout

@@ -1,0 +1,163 @@
+"""`sidecarctl new`: what it makes passes its test at once, and a container comes along whole."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.authoring.library_kit import command
+
+SHOP = """\
+# our shop
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, namespace: prod}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      serviceAccountName: shop
+      containers:
+      - name: shop   # the app
+        image: registry.example/shop:7.1.0
+        volumeMounts:
+        - {name: spool, mountPath: /var/spool/shop}
+      - name: shipper
+        image: registry.example/shipper:2.0.1
+        args: ["--format", "{{.Message}}", "a {% raw %} b"]
+        env:
+        - {name: LOG_LEVEL, value: info}
+        - {name: API_TOKEN, value: hunter2}
+        - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+        ports: [{name: health, containerPort: 9000}]
+        livenessProbe: {httpGet: {path: /, port: health}}
+        volumeMounts:
+        - {name: spool, mountPath: /in, readOnly: true}
+        - {name: conf, mountPath: /etc/shipper}
+        - {name: certs, mountPath: /certs}
+        - {name: state, mountPath: /state}
+      volumes:
+      - name: spool
+        emptyDir: {sizeLimit: 1Gi}
+      - name: conf
+        configMap: {name: shipper-conf}
+      - name: certs
+        secret: {secretName: shipper-certs, defaultMode: 0440}
+      - name: state
+        emptyDir: {sizeLimit: 1Gi}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shipper-conf, namespace: prod}
+data:
+  shipper.toml: |
+    tpl = "{{ x }} {% y %} {# z #}"
+"""
+
+
+@pytest.mark.parametrize("engine", ["jinja", "plain", "kcl"])
+def test_a_new_sidecar_passes_its_test_at_once(engine: str, tmp_path: Path) -> None:
+    if engine == "kcl" and importlib.util.find_spec("kcl_lib") is None:
+        pytest.skip("kcl_lib is not installed")
+    made = command(f"new my-agent --from registry.example/agent:2.3.4 --engine {engine}", tmp_path)
+    assert made.code == 0, made.stderr
+    done = command("test --library sidecars", tmp_path)
+    assert (done.code, done.stdout) == (0, "my-agent@0.1.0\n  ok      deployment\n1 sidecar: 1 case, 1 passed\n")
+    assert "registry.example/agent:2.3.4" in (tmp_path / "sidecars/my-agent/tests/deployment/expected.yaml").read_text()
+
+
+@pytest.fixture
+def shipper(tmp_path: Path) -> Path:
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    done = command("new shipper --from-manifest shop.yaml --container shipper", tmp_path)
+    assert done.code == 0, done.stderr
+    (tmp_path / "said").write_text(" ".join(done.stderr.split()))
+    return tmp_path
+
+
+def test_a_container_of_a_manifest_becomes_a_sidecar_that_puts_back_what_was_there(shipper: Path) -> None:
+    case = shipper / "sidecars/shipper/tests/as-it-was"
+    given = (case / "input.yaml").read_text()
+    assert "shipper" not in given
+    assert "# our shop" in given
+    workload, config = yaml.safe_load_all((case / "expected.yaml").read_text())
+    before = yaml.safe_load(SHOP.split("---")[0])["spec"]["template"]["spec"]["containers"][1]
+    (after,) = workload["spec"]["template"]["spec"]["initContainers"]
+    for key in ("image", "args", "ports", "livenessProbe"):
+        assert after[key] == before[key]
+    assert [v["name"] for v in after["env"]] == [v["name"] for v in before["env"]]
+    assert after["env"][2] == before["env"][2]
+    assert [m["mountPath"] for m in after["volumeMounts"]] == [m["mountPath"] for m in before["volumeMounts"]]
+    assert after["volumeMounts"][0]["name"] == "spool"  # the app's own volume, adopted
+    assert config["data"] == yaml.safe_load(SHOP.split("---")[1])["data"]
+    assert command("test --library sidecars", shipper).code == 0
+
+
+def test_values_become_parameters_and_a_secret_stays_behind(shipper: Path) -> None:
+    metadata = yaml.safe_load((shipper / "sidecars/shipper/sidecar.yaml").read_text())
+    properties = metadata["spec"]["parameters"]["properties"]
+    assert properties["logLevel"]["default"] == "info"
+    assert properties["certsSecret"]["default"] == "shipper-certs"
+    assert properties["spoolDirectory"]["default"] == "/var/spool/shop"
+    assert properties["apiToken"]["writeOnly"] is True
+    assert metadata["spec"]["parameters"]["required"] == ["apiToken"]
+    assert not [f for f in (shipper / "sidecars").rglob("*") if f.is_file() and "hunter2" in f.read_text()]
+
+
+def test_what_a_person_should_know_is_said(shipper: Path) -> None:
+    said = (shipper / "said").read_text()
+    assert "API_TOKEN looks like a secret" in said
+    assert "it had no limits.memory: 256Mi was filled in" in said
+    assert "the pod sets serviceAccountName" in said
+    spec = yaml.safe_load((shipper / "sidecars/shipper/sidecar.yaml").read_text())["spec"]
+    assert spec["podSecurity"]["level"] == "baseline"
+
+
+def test_an_ordinary_init_container_becomes_a_sidecar_of_mode_init(tmp_path: Path) -> None:
+    text = SHOP.split("---")[0].replace("      containers:\n", "      initContainers:\n      - name: wait\n"
+        "        image: registry.example/wait:1.0.0\n      containers:\n")  # fmt: skip
+    (tmp_path / "shop.yaml").write_text(text)
+    assert command("new wait --from-manifest shop.yaml -c wait", tmp_path).code == 0
+    spec = yaml.safe_load((tmp_path / "sidecars/wait/sidecar.yaml").read_text())["spec"]
+    assert spec["mode"] == "init"
+    assert "initContainers" not in (tmp_path / "sidecars/wait/tests/as-it-was/input.yaml").read_text()
+
+
+def test_the_environment_names_the_library_for_new_and_test(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert command("new my-agent", tmp_path, SIDECARCTL_LIBRARY="mine").code == 0
+    assert (tmp_path / "mine/my-agent/sidecar.yaml").exists()
+    done = command("test", tmp_path, SIDECARCTL_LIBRARY="mine")
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "1 sidecar: 1 case, 1 passed")
+
+
+WRONG = [
+    ("new my-agent", "is there already"),
+    ("new My_Agent", "is not the name of a sidecar"),
+    ("new ../x", "is not the name of a sidecar"),
+    ("new x@1.0.0", "is no name for a new sidecar"),
+    ("new x --from-manifest shop.yaml", "go together"),
+    ("new x --from-manifest shop.yaml -c shiper", 'did you mean "shipper"?'),
+    ("new x --from-manifest shop.yaml -c shipper --from a:1.2.3", "takes image and all"),
+    ("new x --from-manifest nothing.yaml -c a", "can't be read"),
+    ("new x --from-manifest broken.yaml -c a", "broken.yaml:"),
+    ("new x --from-manifest empty.yaml -c a", "holds no workload"),
+    ("new x --from 'a b'", "is not the name of an image"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_use_is_told_and_writes_nothing(words: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "sidecars/my-agent").mkdir(parents=True)
+    done = command(words, tmp_path)
+    assert done.code in (2, 3)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [f.name for f in (tmp_path / "sidecars").rglob("*")] == ["my-agent"]

@@ -1,0 +1,48 @@
+"""`sidecarctl schema`: what editors get is JSON Schema that takes what the program takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from sidecarctl.authoring import schemas
+from sidecarctl.authoring.cases import cases_of
+from sidecarctl.library.catalog import open_catalog
+from tests.authoring.library_kit import command, entry
+
+CATALOG = open_catalog([], {})
+
+
+@pytest.mark.parametrize("name", [*schemas.shipped(), schemas.VALUES, *CATALOG.names()])
+def test_it_is_a_valid_schema(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(schemas.text(name, CATALOG)))
+
+
+@pytest.mark.parametrize("name", CATALOG.names())
+def test_the_parameters_of_every_case_fit_the_schema_of_values_files(name: str) -> None:
+    schema = json.loads(schemas.text(name, CATALOG))
+    for case in cases_of(CATALOG.find(name)):
+        file = case.folder / "parameters.yaml"
+        given = yaml.safe_load(file.read_text()) if file.exists() else None
+        jsonschema.validate({name: given}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({name: {"no-such-parameter": 1}}, schema)
+    jsonschema.validate({name: {"image": "mirror.example/x:1.2.3"}}, schema)
+
+
+def test_a_whole_library_has_one_schema_for_values_files(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", spec="  parameters: {properties: {a: {$ref: '#/$defs/b'}}, $defs: {b: {type: integer}}}\n")
+    schema = json.loads(command("schema values --library lib", tmp_path).stdout)
+    jsonschema.validate({"agent": {"a": 1}, "logger": {"logDir": "/srv"}}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"agent": {"a": "one"}}, schema)
+
+
+def test_an_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
+    done = command("schema fragmnt", tmp_path)
+    assert (done.code, done.stdout) == (2, "")
+    assert 'did you mean "fragment"?' in done.stderr
