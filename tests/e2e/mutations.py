@@ -1,0 +1,154 @@
+"""Manifests nobody would write: valid ones with fields changed to other values, types, nulls, lists, or moved in from elsewhere."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from random import Random
+from typing import Any
+
+import yaml
+
+from sidecarctl.validate.examples import complete
+from sidecarctl.validate.registry import rules
+
+Path = tuple["str | int", ...]
+VALUES: tuple[Any, ...] = (
+    None,
+    None,
+    "",
+    "x",
+    "a b",
+    "Upper",
+    "a_b",
+    "-a",
+    "a.b",
+    "a/b",
+    "../a",
+    "/a",
+    "1",
+    "x" * 64,
+    "x" * 254,
+    "$(A)",
+    "100m",
+    "1.5",
+    "1Gi",
+    "-1",
+    "50%",
+    "Always",
+    "Never",
+    "TCP",
+    "Localhost",
+    0,
+    1,
+    -1,
+    2,
+    80,
+    65536,
+    2147483648,
+    9223372036854775807,
+    1.5,
+    True,
+    False,
+    [],
+    {},
+    [None],
+    [""],
+    ["a", "a"],
+    [{}],
+    {"a": "b"},
+    {"a": None},
+    {"a b": "c"},
+    {"name": "a"},
+    [{"name": "a"}, {"name": "a"}],
+)
+
+
+@cache
+def seeds() -> tuple[dict[str, Any], ...]:
+    """The rules' own good examples: valid, and together with every field that a rule is about."""
+    found = []
+    for rule in rules().values():
+        if rule.layer in ("structure", "api", "advice"):
+            for text in (rule.good, rule.bad) if rule.layer == "advice" else (rule.good,):
+                try:
+                    found += [one for one in yaml.safe_load_all(complete(text, rule.scope)) if isinstance(one, dict)]
+                except yaml.YAMLError:
+                    continue
+    unique = {json.dumps(one, sort_keys=True, default=str): one for one in found}
+    return tuple(json.loads(text) for text in unique)
+
+
+@cache
+def grafts() -> dict[tuple[str, str], list[Any]]:
+    """Values by the key that holds them and the key of their holder: what may come in elsewhere."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for seed in seeds():
+        for path, value in places(seed):
+            words = [step for step in path if isinstance(step, str)]
+            if len(words) > 1 and isinstance(path[-1], str):
+                found.setdefault((words[-2], words[-1]), []).append(value)
+    return found
+
+
+def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every path below a value, with what stands there."""
+    below: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        below = list(value.items())
+    elif isinstance(value, list):
+        below = list(enumerate(value))
+    for step, item in below:
+        yield (*path, step), item
+        yield from places(item, (*path, step))
+
+
+def mutant(rng: Random) -> dict[str, Any]:
+    """Return a seed with one to three changes."""
+    document = copy.deepcopy(rng.choice(seeds()))
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
+        _change(document, rng)
+    return document
+
+
+def _change(document: dict[str, Any], rng: Random) -> None:
+    found = [one for one in places(document) if one[0] not in (("apiVersion",), ("kind",))]
+    if not found:
+        return
+    path, value = rng.choice(found)
+    holder: Any = document
+    for step in path[:-1]:
+        holder = holder[step]
+    last = path[-1]
+    way = rng.random()
+    if way < 0.35:
+        _graft(holder, path, rng)
+    elif way < 0.45:
+        del holder[last]
+    elif way < 0.52 and isinstance(holder, list):
+        holder.insert(rng.randrange(len(holder) + 1), copy.deepcopy(value))
+    elif way < 0.58:
+        holder[last] = copy.deepcopy(rng.choice(found)[1])
+    elif way < 0.62 and isinstance(last, str):
+        holder[last + "s"] = holder.pop(last)
+    elif way < 0.66:
+        holder[last] = [value] if not isinstance(value, list) else (value[0] if value else None)
+    elif way < 0.75:
+        same = [v for p, v in found if type(v) is type(value) and v != value]
+        holder[last] = copy.deepcopy(rng.choice(same)) if same else None
+    else:
+        holder[last] = copy.deepcopy(rng.choice(VALUES))
+
+
+def _graft(holder: Any, path: Path, rng: Random) -> None:
+    """Bring in a field that stands under a holder of the same key in another seed."""
+    words = [step for step in path[:-1] if isinstance(step, str)]
+    if not words or not isinstance(holder, dict):
+        return
+    own = words[-1] if words[-1] not in ("initContainers", "ephemeralContainers") else "containers"
+    keys = [key for key in grafts() if key[0] == own]
+    if keys:
+        key = rng.choice(keys)
+        holder[key[1]] = copy.deepcopy(rng.choice(grafts()[key]))

@@ -1,0 +1,83 @@
+"""Accepted or refused, and where: our verdict on manifests that nobody wrote is the API server's own.
+
+DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from random import Random
+
+import oracle
+import pytest
+from agreement import Known, Parted, compare, unknown
+from mutations import mutant, seeds
+
+from sidecarctl.validate.registry import rules
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "built"),
+]
+NUMBER = int(os.environ.get("DIFFERENTIAL", "1500"))
+SEED = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
+
+# Kinds whose fields we know, and whose own validation beyond the schema we leave to the server.
+SHAPE_ALONE = ("Endpoints", "EndpointSlice", "HorizontalPodAutoscaler")
+KNOWN = (
+    Known(
+        "server",
+        r"^Forbidden spec\.volumes\[\d+\]\.projected\.sources\[\d+\]\.serviceAccountToken: .*serviceAccountName is not set",
+        "a server's ServiceAccount admission sets the name of a Pod's account before validation; the oracle has no admission",
+    ),
+    Known(
+        "we",
+        r"template\.metadata\.ownerReferences",
+        "the server passes over the owners of a pod template, which no pod gets; we say that they are written wrong",
+    ),
+    Known(
+        "both",
+        r"we claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
+        "the server makes a volume of a claim template and misses the name there",
+    ),
+    Known(
+        "both",
+        r"we job-name metadata\.name: .*the server Invalid spec\.template\.labels",
+        "the server makes a label of the Job's name and finds it too long there",
+    ),
+    Known(
+        "both",
+        r"the server Duplicate .*\{topologyKey, whenUnsatisfiable\}",
+        "of two constraints that are the same the server names the first, we name the second",
+    ),
+)
+
+
+def parted(documents: list[object]) -> list[Parted]:
+    verdicts = oracle.verdicts([json.dumps(document) for document in documents])
+    found = (compare(document, verdict) for document, verdict in zip(documents, verdicts) if not verdict.panic)
+    return [one for one in found if one is not None]
+
+
+def left_to_the_server(one: Parted) -> bool:
+    return one.who == "server" and isinstance(one.document, dict) and one.document.get("kind") in SHAPE_ALONE
+
+
+def test_verdicts_on_changed_manifests_are_the_servers() -> None:
+    rng = Random(SEED)
+    documents = [json.loads(json.dumps(mutant(rng))) for _ in range(NUMBER)]
+    wrong = [one for one in unknown(parted(documents), KNOWN) if not left_to_the_server(one)]
+    assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
+
+
+def test_what_starts_as_valid_is_valid() -> None:
+    advice = {json.dumps(one, sort_keys=True) for one in seeds()}
+    verdicts = oracle.verdicts(sorted(advice))
+    refused = [text for text, verdict in zip(sorted(advice), verdicts) if verdict.supported and not verdict.accepted]
+    assert len(refused) <= len(advice) // 20, "\n".join(refused)
+
+
+def test_every_known_difference_has_a_reason() -> None:
+    assert all(known.why for known in KNOWN)
+    assert rules()

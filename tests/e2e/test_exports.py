@@ -1,0 +1,286 @@
+"""Exports carried out by the engine's own offline program give what render gives: kustomize build, kyverno apply."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.command import ROOT
+from tests.programs import environment, execute, program
+
+pytestmark = pytest.mark.e2e
+
+RECORD = "sidecarctl.dev/sidecars"
+PLATFORM = ROOT / "examples" / "platform"
+
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: platform}
+spec:
+  kubeVersion: "1.34"
+  excludeNamespaces: [kube-*]
+  rules:
+    - name: logs
+      select: {kinds: [Deployment, StatefulSet, CronJob, Pod]}
+      sidecars:
+        - name: logger
+          parameters: {logDir: /var/log/app}
+    - name: front
+      select:
+        names: ["web-*"]
+        namespaces: [shop, "other-?"]
+        labels: {tier: front}
+        matchExpressions: [{key: team, operator: NotIn, values: [x]}]
+        annotations: {"example.org/public": "y*"}
+        containers: ["web*"]
+      sidecars:
+        - name: log-tail
+          as: tail
+          parameters: {logDir: /var/log/web}
+          containers: ["web*"]
+        - name: metrics
+          mode: classic
+          parameters: {exporter: nginx}
+"""
+
+WORKLOADS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web-one
+  namespace: shop
+  annotations: {example.org/public: "yes"}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels: {app: web, tier: front}
+    spec:
+      initContainers:
+        - {name: first, image: "busybox:1.37"}
+      containers:
+        - name: helper
+          image: busybox:1.37
+          volumeMounts: [{name: data, mountPath: /data}]
+        - name: web
+          image: nginx:1.29.3
+          env: [{name: A, value: b}]
+      volumes: [{name: data, emptyDir: {}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web-two, namespace: kube-x}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec: {containers: [{name: web, image: "nginx:1.29.3"}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata:
+      labels: {app: db}
+      annotations: {kubectl.kubernetes.io/default-container: db}
+    spec:
+      terminationGracePeriodSeconds: 120
+      containers:
+        - {name: proxy, image: "nginx:1.29.3"}
+        - {name: db, image: "postgres:18.1", env: [{name: A, value: b}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: node, namespace: shop}
+spec:
+  selector: {matchLabels: {app: node}}
+  template:
+    metadata: {labels: {app: node}}
+    spec: {containers: [{name: node, image: "busybox:1.37"}]}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: nightly, image: "busybox:1.37"}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: alone
+  namespace: shop
+  annotations: {sidecarctl.dev/inject: "false"}
+spec: {containers: [{name: alone, image: "busybox:1.37"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: single, namespace: shop}
+spec: {containers: [{name: single, image: "busybox:1.37"}]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    work = tmp_path / "x"
+    work.mkdir()
+    (work / "sidecarctl.yaml").write_text(COMPOSITION)
+    (work / "workloads.yaml").write_text(WORKLOADS)
+    return work
+
+
+def sidecarctl(folder: Path, *words: str) -> str:
+    done = execute(["sidecarctl", *words], folder, environment(folder.parent))
+    assert done.code == 0, done.stderr
+    return done.stdout
+
+
+def by_name(text: str) -> dict[tuple[str, str], Any]:
+    found = [each for each in yaml.safe_load_all(text) if each]
+    named = {(each["kind"], each["metadata"]["name"]): each for each in found}
+    assert len(named) == len(found)
+    return named
+
+
+def template(value: Any) -> Any:
+    spec = value["spec"]
+    if value["kind"] == "Pod":
+        return value
+    return spec["jobTemplate"]["spec"]["template"] if value["kind"] == "CronJob" else spec["template"]
+
+
+def stripped(value: Any) -> Any:
+    """A workload without what the head of a policy says is different: the record, and the companion's own name."""
+    value = copy.deepcopy(value)
+    pod = template(value)
+    annotations = pod.setdefault("metadata", {}).get("annotations", {})
+    annotations.pop(RECORD, None)
+    if not annotations:
+        pod["metadata"].pop("annotations", None)
+    if not pod["metadata"]:
+        pod.pop("metadata")
+    for volume in pod["spec"].get("volumes", ()):
+        if volume["name"] == "logger-config":
+            volume["configMap"]["name"] = "platform-logger"
+    return value
+
+
+def rendered(folder: Path) -> dict[tuple[str, str], Any]:
+    return by_name(sidecarctl(folder, "render", "-c", "sidecarctl.yaml", "-f", "workloads.yaml", "--quiet"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "version"),
+    # Kyverno's program reads admission policies of v1alpha1; later versions have the same spec, as a test of its own says.
+    [("kyverno", "1.34"), ("mutatingadmissionpolicy", "1.32")],
+)
+def test_a_policy_makes_of_each_workload_what_render_makes_of_it(engine: str, version: str, folder: Path) -> None:
+    sidecarctl(folder, "export", "--to", engine, "-c", "sidecarctl.yaml", "--kube-version", version, "-o", "policy/")
+    policies = [each for each in yaml.safe_load_all((folder / "policy/policy.yaml").read_text()) if each]
+    wanted = {key: stripped(each) for key, each in rendered(folder).items() if key[0] != "ConfigMap"}
+    found = {key: stripped(each) for key, each in by_name(WORKLOADS).items()}
+    for policy in policies:
+        if policy["kind"].endswith("Binding"):
+            continue
+        # One policy at a time, each over what the one before it has made, as in a cluster.
+        (folder / "one.yaml").write_text(yaml.safe_dump(policy))
+        for key, value in found.items():
+            if not _matches(policy, value):
+                continue
+            (folder / "resource.yaml").write_text(yaml.safe_dump(value))
+            command = [program("kyverno"), "apply", "one.yaml", "--resource", "resource.yaml", "-o", "out.yaml"]
+            done = execute(command, folder, environment(folder.parent))
+            assert done.code == 0, done.stdout + done.stderr
+            assert "error: 0" in done.stdout, done.stdout
+            out = [each for each in yaml.safe_load_all((folder / "out.yaml").read_text()) if each]
+            (folder / "out.yaml").unlink()
+            if out:
+                found[key] = stripped(out[0])
+    assert found.keys() == wanted.keys()
+    for key, value in found.items():
+        assert value == wanted[key], key
+
+
+def _matches(policy: Any, value: Any) -> bool:
+    resources = [r for rule in policy["spec"]["matchConstraints"]["resourceRules"] for r in rule["resources"]]
+    return value["kind"].lower() + "s" in resources
+
+
+def test_admission_policies_of_all_versions_have_one_spec(folder: Path) -> None:
+    specs = []
+    for version in ("1.32", "1.34", "1.37"):
+        words = ["export", "--to", "mutatingadmissionpolicy", "-c", "sidecarctl.yaml", "--kube-version", version]
+        specs.append(
+            [each["spec"] for each in yaml.safe_load_all(sidecarctl(folder, *words)) if "spec" in (each or {})]
+        )
+    assert specs[0] == specs[1] == specs[2]
+
+
+def test_a_component_makes_of_the_manifests_what_render_makes(folder: Path) -> None:
+    words = [
+        "export",
+        "--to",
+        "kustomize-component",
+        "-c",
+        "sidecarctl.yaml",
+        "-f",
+        "workloads.yaml",
+        "-o",
+        "component/",
+    ]
+    sidecarctl(folder, *words)
+    (folder / "kustomization.yaml").write_text("resources: [workloads.yaml]\ncomponents: [component]\n")
+    done = execute([program("kustomize"), "build", "."], folder, environment(folder.parent))
+    assert done.code == 0, done.stderr
+    assert by_name(done.stdout) == rendered(folder)
+
+
+def test_json_patches_are_patches_of_a_kustomization(folder: Path) -> None:
+    out = sidecarctl(folder, "export", "--to", "json-patch", "-c", "sidecarctl.yaml", "-f", "workloads.yaml")
+    patches, *companions = [each for each in yaml.safe_load_all(out) if each]
+    (folder / "companions.yaml").write_text(yaml.safe_dump_all(companions))
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": ["workloads.yaml", "companions.yaml"], **patches})
+    )
+    done = execute([program("kustomize"), "build", "."], folder, environment(folder.parent))
+    assert done.code == 0, done.stderr
+    assert by_name(done.stdout) == rendered(folder)
+
+
+@pytest.mark.skipif(not PLATFORM.is_dir(), reason="there is no such example")
+def test_the_example_of_a_platform_can_be_a_component(tmp_path: Path) -> None:
+    work = tmp_path / "p"
+    shutil.copytree(PLATFORM, work)
+    manifests = next((path for path in (work / "manifests",) if path.is_dir()), work)
+    composition = next(work.rglob("sidecarctl.yaml"))
+    words = ["-c", str(composition), "-f", str(manifests)]
+    env = environment(tmp_path)
+    wanted = execute(["sidecarctl", "render", *words, "--quiet"], work, env)
+    assert wanted.code == 0, wanted.stderr
+    done = execute(
+        ["sidecarctl", "export", "--to", "kustomize-component", *words, "-o", str(tmp_path / "c") + "/"], work, env
+    )
+    assert done.code == 0, done.stderr
+    kept = [path for path in sorted(manifests.rglob("*.yaml")) if path.name not in ("sidecarctl.yaml",)]
+    texts = [
+        text for path in kept if "kind: Composition" not in (text := path.read_text()) and "kind: Sidecar" not in text
+    ]
+    (tmp_path / "all.yaml").write_text("\n---\n".join(texts))
+    (tmp_path / "kustomization.yaml").write_text("resources: [all.yaml]\ncomponents: [c]\n")
+    built = execute([program("kustomize"), "build", "."], tmp_path, env)
+    assert built.code == 0, built.stderr
+    assert by_name(built.stdout) == by_name(wanted.stdout)

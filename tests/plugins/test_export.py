@@ -1,0 +1,271 @@
+"""export: the structure of each policy, its refusals with their place, and patches that do what render does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecarctl.plugins.exports import cel
+from sidecarctl.plugins.exports.jsonpatch import operations
+from tests.command import ROOT, Outcome, run
+
+MANIFESTS = ROOT / "examples" / "integrations" / "manifests"
+POLICIES = ("mutatingadmissionpolicy", "kyverno")
+
+
+def composition(*rules: dict[str, Any], **spec: Any) -> str:
+    value = {
+        "apiVersion": "sidecarctl.dev/v1alpha1",
+        "kind": "Composition",
+        "metadata": {"name": "platform"},
+        "spec": {"kubeVersion": "1.37", "rules": list(rules), **spec},
+    }
+    return yaml.safe_dump(value, sort_keys=False)
+
+
+LOGGER = {"name": "logger", "parameters": {"logDir": "/var/log/nginx"}}
+METRICS = {"name": "metrics", "parameters": {"exporter": "nginx"}}
+
+
+def export(folder: Path, engine: str, text: str, *words: str) -> Outcome:
+    (folder / "c.yaml").write_text(text)
+    return run(["sidecarctl", "export", "--to", engine, "-c", "c.yaml", *words], folder)
+
+
+def objects(outcome: Outcome) -> list[Any]:
+    assert outcome.code == 0, outcome.stderr
+    return [each for each in yaml.safe_load_all(outcome.stdout) if each]
+
+
+# ---- policies ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "group"), [("1.32", "v1alpha1"), ("1.34", "v1beta1"), ("1.36", "v1"), ("1.37", "v1")]
+)
+def test_admission_policies_pass_the_schema_of_each_version_that_has_them(
+    version: str, group: str, tmp_path: Path
+) -> None:
+    select = {
+        "names": ["web-*"],
+        "namespaces": ["shop", "front-*"],
+        "labels": {"tier": "front"},
+        "matchExpressions": [
+            {"key": "app", "operator": "NotIn", "values": ["x"]},
+            {"key": "zone", "operator": "Exists"},
+        ],
+        "annotations": {"a/b": "*"},
+        "containers": ["web"],
+    }
+    text = composition({"select": select, "sidecars": [LOGGER, METRICS]}, excludeNamespaces=["kube-*"])
+    found = objects(export(tmp_path, "mutatingadmissionpolicy", text, "--kube-version", version))
+    assert {each["apiVersion"] for each in found[:-1]} == {f"admissionregistration.k8s.io/{group}"}
+    for each in found:
+        kubernetes_validate.validate(each, version, strict=True)
+    policies = [each for each in found if each["kind"] == "MutatingAdmissionPolicy"]
+    bindings = {each["spec"]["policyName"] for each in found if each["kind"] == "MutatingAdmissionPolicyBinding"}
+    assert bindings == {each["metadata"]["name"] for each in policies}
+    assert all(len(each["spec"]["mutations"]) == 2 for each in policies)
+
+
+def test_a_version_without_admission_policies_is_refused(tmp_path: Path) -> None:
+    outcome = export(tmp_path, "mutatingadmissionpolicy", composition(), "--kube-version", "1.31")
+    assert outcome.code == 2
+    assert "it came with 1.32" in outcome.stderr
+
+
+@pytest.mark.parametrize("engine", POLICIES)
+def test_differences_stand_at_the_head(engine: str, tmp_path: Path) -> None:
+    text = composition({"select": {"kinds": ["Deployment"]}, "sidecars": [LOGGER]})
+    outcome = export(tmp_path, engine, text)
+    head = [line for line in outcome.stdout.splitlines() if line.startswith("#")]
+    assert outcome.stdout.startswith("# The composition platform for ")
+    assert "# What differs from `sidecarctl render`:" in head
+    said = " ".join(line[1:].strip() for line in head)
+    for each in ("No record is written", "Companions are one per namespace", "Targets are looked for among"):
+        assert each in said
+
+
+def test_a_job_gets_no_classic_sidecar_and_the_head_says_so(tmp_path: Path) -> None:
+    text = composition({"select": {"kinds": ["Deployment", "Job"]}, "sidecars": [{**METRICS, "mode": "classic"}]})
+    outcome = export(tmp_path, "kyverno", text)
+    (policy,) = objects(outcome)
+    assert policy["spec"]["matchConstraints"]["resourceRules"][0]["resources"] == ["deployments"]
+    assert "Job is left alone" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("engine", "rules", "told"),
+    [
+        ("kyverno", [{"select": {"all": True}, "sidecars": ["network-x"]}], "network-x"),
+        ("kyverno", [{"select": {"all": True}, "sidecars": [{**LOGGER, "override": True}]}], "overrides other rules"),
+        (
+            "mutatingadmissionpolicy",
+            [
+                {"select": {"all": True}, "sidecars": [LOGGER]},
+                {"select": {"kinds": ["Pod"]}, "sidecars": ["logger"]},
+            ],
+            "differently",
+        ),
+        ("sidecarset", [{"select": {"labels": {"a": "b"}}, "sidecars": [LOGGER]}], "mounts for the app's containers"),
+        ("sidecarset", [{"select": {"kinds": ["Deployment"]}, "sidecars": [METRICS]}], "selects by kinds"),
+        ("sidecarset", [{"select": {"all": True}, "sidecars": [METRICS]}], "needs a label selector"),
+        (
+            "sidecarset",
+            [{"select": {"labels": {"a": "b"}, "namespaces": ["x-*"]}, "sidecars": [METRICS]}],
+            "have wildcards",
+        ),
+    ],
+)
+def test_what_an_engine_can_t_say_is_refused_with_the_place_in_the_composition(
+    engine: str, rules: list[dict[str, Any]], told: str, tmp_path: Path
+) -> None:
+    outcome = export(tmp_path, engine, composition(*rules))
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert told in outcome.stderr
+    assert " --> c.yaml:" in outcome.stderr
+
+
+def test_a_template_that_looks_at_the_workload_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "lib" / "looker"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
+        "metadata: {name: looker, version: 1.0.0, summary: Looks.}\nspec: {engine: jinja}\n"
+    )
+    (folder / "template.yaml.j2").write_text(
+        "containers:\n  - name: {{ instance }}\n    image: busybox:1.37\n    args: [{{ workload.kind | quote }}]\n"
+    )
+    text = composition({"select": {"all": True}, "sidecars": ["looker"]}, libraries=["lib"])
+    outcome = export(tmp_path, "kyverno", text)
+    assert outcome.code == 2
+    assert "depends on the workload (containers)" in outcome.stderr
+
+
+def test_sidecarsets_say_what_the_rule_says(tmp_path: Path) -> None:
+    select = {"labels": {"tier": "front"}, "namespaces": ["shop"]}
+    text = composition({"name": "m", "select": select, "sidecars": [METRICS]}, excludeNamespaces=["kube-system"])
+    (found,) = objects(export(tmp_path, "sidecarset", text))
+    assert (found["apiVersion"], found["kind"]) == ("apps.kruise.io/v1beta1", "SidecarSet")
+    spec = found["spec"]
+    assert spec["selector"] == {"matchLabels": {"tier": "front"}}
+    assert [each["operator"] for each in spec["namespaceSelector"]["matchExpressions"]] == ["In", "NotIn"]
+    (container,) = spec["initContainers"]
+    assert (container["name"], container["restartPolicy"]) == ("metrics", "Always")
+    assert spec["patchPodMetadata"][0]["patchPolicy"] == "Retain"
+    assert set(spec) <= {"selector", "namespaceSelector", "initContainers", "containers", "volumes", "patchPodMetadata"}
+
+
+def test_policies_read_no_manifests(tmp_path: Path) -> None:
+    outcome = export(tmp_path, "kyverno", composition(), "-f", ".")
+    assert outcome.code == 2
+    assert "reads no manifests" in outcome.stderr
+
+
+def test_an_engine_must_be_named(tmp_path: Path) -> None:
+    outcome = run("sidecarctl export", tmp_path)
+    assert outcome.code == 2
+    assert "kustomize-component" in outcome.stderr
+
+
+# ---- patches -----------------------------------------------------------------------------------------------------
+
+
+def applied(value: Any, patch: list[dict[str, Any]]) -> Any:
+    """RFC 6902, as far as exports use it."""
+    import copy
+
+    value = copy.deepcopy(value)
+    for each in patch:
+        *above, last = [step.replace("~1", "/").replace("~0", "~") for step in each["path"].split("/")[1:]] or [""]
+        if each["path"] == "":
+            value = each["value"]
+            continue
+        holder = value
+        for step in above:
+            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+        if isinstance(holder, list):
+            if each["op"] == "add":
+                holder.insert(int(last), each["value"])
+            elif each["op"] == "replace":
+                holder[int(last)] = each["value"]
+            else:
+                holder.pop(int(last))
+        elif each["op"] == "remove":
+            del holder[last]
+        else:
+            assert each["op"] == "add" or last in holder
+            holder[last] = each["value"]
+    return value
+
+
+def test_patches_make_of_the_manifests_what_render_makes(tmp_path: Path) -> None:
+    rendered = run("sidecarctl render -c sidecarctl.yaml -f web.yaml", MANIFESTS)
+    outcome = run("sidecarctl export --to json-patch -c sidecarctl.yaml -f web.yaml", MANIFESTS)
+    exported, *companions = objects(outcome)
+    (patch,) = exported["patches"]
+    assert patch["target"] == {"group": "apps", "version": "v1", "kind": "Deployment", "name": "web"}
+    before = yaml.safe_load((MANIFESTS / "web.yaml").read_text())
+    assert [applied(before, yaml.safe_load(patch["patch"])), *companions] == list(yaml.safe_load_all(rendered.stdout))
+
+
+def test_patches_of_manifests_that_are_rendered_already_are_refused(tmp_path: Path) -> None:
+    rendered = run("sidecarctl render -c sidecarctl.yaml -f web.yaml", MANIFESTS)
+    (tmp_path / "web.yaml").write_text(rendered.stdout)
+    (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())
+    outcome = run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path)
+    assert outcome.code == 3
+    assert "changes nothing" in outcome.stderr
+
+
+def test_a_component_with_companions_needs_a_folder(tmp_path: Path) -> None:
+    outcome = run("sidecarctl export --to kustomize-component -c sidecarctl.yaml -f web.yaml", MANIFESTS)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "-o DIR" in outcome.stderr
+
+
+def test_a_conflict_exports_nothing(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text((MANIFESTS / "web.yaml").read_text().replace("- name: web", "- name: logger"))
+    (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())
+    outcome = run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert "container-conflict" in outcome.stderr
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.text("ab/~", max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("ab/~", max_size=2), inner, max_size=4)
+        | st.lists(st.fixed_dictionaries({"name": st.sampled_from("abcd"), "v": inner}), max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_VALUES, _VALUES)
+def test_operations_lead_from_one_value_to_the_other(before: Any, after: Any) -> None:
+    found = applied(before, list(operations(before, after)))
+    assert repr(found) == repr(after) or found == after
+
+
+# ---- CEL ---------------------------------------------------------------------------------------------------------
+
+
+def test_values_of_several_types_are_marked_for_the_compiler() -> None:
+    assert cel.literal({"a": "b"}) == '{"a": "b"}'
+    assert cel.literal({"a": 1, "b": "x"}) == '{"a": dyn(1), "b": dyn("x")}'
+    assert cel.literal([{"a": 1}, {"a": "x"}]) == '[dyn({"a": 1}), dyn({"a": "x"})]'
+    assert cel.literal([True, None]) == "[dyn(true), dyn(null)]"
+
+
+def test_globs_become_expressions_that_re2_reads() -> None:
+    assert cel.matches("n", ["web", "a.b"]) == 'n in ["web", "a.b"]'
+    assert cel.matches("n", ["web-*", "a.b?", "[!x]y"]) == 'n.matches("^(web-.*|a\\\\.b.|[^x]y)$")'

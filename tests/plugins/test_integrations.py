@@ -1,0 +1,231 @@
+"""Every integration example: its file says what the tool can read, and what it runs does what its page promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sidecarctl import __version__
+from tests.command import ROOT, run
+from tests.programs import environment, execute
+
+EXAMPLES = ROOT / "examples" / "integrations"
+LOGGER = "fluent-bit"
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with a folder `manifests` that has a composition, not rendered yet."""
+    shutil.copytree(EXAMPLES / "manifests", tmp_path / "manifests")
+    return tmp_path
+
+
+def shell(script: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    whole = {**environment(cwd / ".home"), **env}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=cwd, env=whole, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
+    assert read(ROOT / "plugin.yaml")["version"] == __version__
+    assert read(ROOT / "action.yml")["inputs"]["version"]["default"] == __version__
+    assert next(yaml.safe_load_all((ROOT / "templates/sidecarctl.yml").read_text()))["spec"]["inputs"]["version"][
+        "default"
+    ] == (__version__)
+    assert read(ROOT / ".krew.yaml")["spec"]["version"] == f"v{__version__}"
+    for path in EXAMPLES.rglob("*.y*ml"):
+        for found in re.findall(r"sidecarctl(?:/sidecarctl)*(?:==|@v?|:)(\d+\.\d+\.\d+)", path.read_text()):
+            assert found == __version__, path
+
+
+# ---- GitHub ------------------------------------------------------------------------------------------------------
+
+
+def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run the action's step as a runner does: expressions filled in, then bash."""
+    definition = read(ROOT / "action.yml")
+    values = {name: str(each.get("default", "")) for name, each in definition["inputs"].items()}
+    values |= {name.replace("_", "-"): value for name, value in inputs.items()}
+    step = next(each for each in definition["runs"]["steps"] if each["name"] == "Run sidecarctl")
+    env = {
+        key: re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda found: values[found[1]], text)
+        for key, text in step["env"].items()
+    }
+    return shell(step["run"], repository, **env)
+
+
+def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(repository: Path) -> None:
+    done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
+    assert done.returncode == 1, done.stderr
+    rendered = run("sidecarctl render -c manifests/sidecarctl.yaml -f manifests --env prod -i", repository)
+    assert rendered.code == 0, rendered.stderr
+    done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_action_says_what_is_wrong_with_a_composition(repository: Path) -> None:
+    composition = repository / "manifests" / "sidecarctl.yaml"
+    composition.write_text(composition.read_text().replace("logDir", "logdir"))
+    done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml")
+    assert done.returncode == 2
+    assert 'did you mean "logDir"?' in done.stderr
+
+
+def test_the_workflow_gives_the_action_inputs_that_it_has(repository: Path) -> None:
+    steps = read(EXAMPLES / "github" / "check.yaml")["jobs"]["check"]["steps"]
+    given = next(step["with"] for step in steps if step["uses"].startswith("sidecarctl/"))
+    assert set(given) <= set(read(ROOT / "action.yml")["inputs"])
+    assert action(repository, **{key.replace("-", "_"): value for key, value in given.items()}).returncode == 1
+
+
+# ---- GitLab ------------------------------------------------------------------------------------------------------
+
+
+def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_date(repository: Path) -> None:
+    head, job = yaml.safe_load_all((ROOT / "templates" / "sidecarctl.yml").read_text())
+    given = read(EXAMPLES / "gitlab" / ".gitlab-ci.yml")["include"][0]["inputs"]
+    assert set(given) <= set(head["spec"]["inputs"])
+    values = {name: each["default"] for name, each in head["spec"]["inputs"].items()} | given
+
+    def filled(text: str) -> str:
+        return re.sub(r"\$\[\[ inputs\.([a-z]+) \]\]", lambda found: values[found[1]], text)
+
+    env = {name: filled(text) for name, text in job["sidecarctl"]["variables"].items()}
+    script = "\n".join(filled(line) for line in job["sidecarctl"]["script"])
+    done = shell(script, repository, **env)
+    assert done.returncode == 1, done.stderr
+    assert isinstance(read(repository / "gl-code-quality-report.json"), list)
+
+
+# ---- Argo CD -----------------------------------------------------------------------------------------------------
+
+
+def test_the_plugin_of_argo_cd_generates_the_manifests_with_their_sidecars(repository: Path) -> None:
+    plugin = read(EXAMPLES / "argocd" / "plugin.yaml")
+    assert (plugin["apiVersion"], plugin["kind"]) == ("argoproj.io/v1alpha1", "ConfigManagementPlugin")
+    application = read(EXAMPLES / "argocd" / "application.yaml")["spec"]["source"]["plugin"]
+    assert application["name"] == f"{plugin['metadata']['name']}-{plugin['spec']['version']}"
+    folder = repository / "manifests"
+    assert (folder / plugin["spec"]["discover"]["fileName"]).is_file()
+    generate = plugin["spec"]["generate"]
+    variables = {f"ARGOCD_ENV_{each['name']}": each["value"] for each in application["env"]}
+    env = environment(repository / ".home", **variables)
+    done = execute([*generate["command"], *generate["args"]], folder, env)
+    assert (done.code, done.stderr) == (0, "")
+    kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout)]
+    assert kinds == ["Deployment", "ConfigMap"]
+    assert 'log_level: "error"' in done.stdout
+
+
+def test_the_repo_server_patch_runs_the_plugin_as_the_user_of_argo_cd() -> None:
+    pod = read(EXAMPLES / "argocd" / "repo-server-patch.yaml")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == ["/var/run/argocd/argocd-cmp-server"]
+    assert container["securityContext"]["runAsUser"] == 999
+    mounts = {each["mountPath"] for each in container["volumeMounts"]}
+    assert {"/var/run/argocd", "/home/argocd/cmp-server/config/plugin.yaml", "/tmp"} <= mounts
+
+
+# ---- Flux, Skaffold, helmfile ------------------------------------------------------------------------------------
+
+
+def test_what_flux_applies_is_rendered_before(repository: Path) -> None:
+    steps = read(EXAMPLES / "flux" / "render.yaml")["jobs"]["render"]["steps"]
+    script = next(step["run"] for step in steps if step.get("name") == "Render")
+    done = shell(script, repository)
+    assert done.returncode == 0, done.stderr
+    target = read(EXAMPLES / "flux" / "kustomization.yaml")["spec"]["path"]
+    assert LOGGER in (repository / target / "web.yaml").read_text()
+    (repository / "manifests" / "web.yaml").rename(repository / "manifests" / "site.yaml")
+    assert shell(script, repository).returncode == 0
+    assert sorted(path.name for path in (repository / target).glob("*.yaml")) == ["site.yaml"]
+
+
+def test_the_hook_of_skaffold_takes_manifests_and_gives_manifests() -> None:
+    folder = EXAMPLES / "skaffold"
+    manifests = read(folder / "skaffold.yaml")["manifests"]
+    (hook,) = manifests["hooks"]["after"]
+    assert hook["host"]["withChange"] is True
+    given = "---\n".join((folder / path).read_text() for path in manifests["rawYaml"])
+    done = run(hook["host"]["command"], folder, stdin=given)
+    assert done.code == 0, done.stderr
+    assert LOGGER in done.stdout
+
+
+def test_helmfile_gives_helm_a_command_that_there_is(tmp_path: Path) -> None:
+    defaults = read(EXAMPLES / "helmfile" / "helmfile.yaml")["helmDefaults"]
+    shutil.copy(EXAMPLES / "manifests" / "sidecarctl.yaml", tmp_path)
+    command = [defaults["postRenderer"], *defaults["postRendererArgs"]]
+    done = run(command, tmp_path, stdin=(EXAMPLES / "manifests" / "web.yaml").read_text())
+    assert done.code == 0, done.stderr
+    assert LOGGER in done.stdout
+
+
+# ---- kpt ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
+    folder = EXAMPLES / "kpt"
+    pipeline = read(folder / "Kptfile")["pipeline"]
+    mutator, validator = pipeline["mutators"][0], pipeline["validators"][0]
+    given = {
+        "apiVersion": "config.kubernetes.io/v1",
+        "kind": "ResourceList",
+        "items": [read(folder / "web.yaml")],
+        "functionConfig": read(folder / mutator["configPath"]),
+    }
+    refused = run(validator["exec"], folder, stdin=yaml.safe_dump(given))
+    assert refused.code == 1
+    assert "out-of-date" in refused.stderr
+    added = run(mutator["exec"], folder, stdin=yaml.safe_dump(given))
+    assert added.code == 0, added.stderr
+    assert run(validator["exec"], folder, stdin=added.stdout).code == 0
+
+
+# ---- Docker, pre-commit, krew ------------------------------------------------------------------------------------
+
+
+def test_the_image_is_not_root_and_a_krm_function_by_default() -> None:
+    lines = [line.split(maxsplit=1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line[:1].isalpha()]
+    final = lines[max(index for index, words in enumerate(lines) if words[0] == "FROM") :]
+    instructions = dict(reversed(final))
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instructions["USER"])
+    assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["sidecarctl"]', '["krm"]')
+
+
+def test_the_image_is_built_from_all_that_the_package_needs() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    project = (ROOT / "pyproject.toml").read_text()
+    forced = re.findall(r'^"([\w/.-]+)" = "sidecarctl/_data', project, re.MULTILINE)
+    assert {"sidecarctl", "pyproject.toml", "README.md", "LICENSE", *(name.split("/")[0] for name in forced)} <= kept
+    assert all((ROOT / name).exists() for name in kept)
+
+
+def test_each_hook_of_pre_commit_is_a_command_that_there_is(repository: Path) -> None:
+    hooks = read(ROOT / ".pre-commit-hooks.yaml")
+    assert len({hook["id"] for hook in hooks}) == len(hooks)
+    for hook in hooks:
+        assert {"id", "name", "entry", "language"} <= set(hook)
+        done = run([*hook["entry"].split(), "-f", "manifests/web.yaml", "--help"], repository)
+        assert done.code == 0, done.stderr
+    wanted = read(EXAMPLES / "pre-commit" / ".pre-commit-config.yaml")["repos"][0]["hooks"]
+    assert {each["id"] for each in wanted} <= {hook["id"] for hook in hooks}
+
+
+def test_the_krew_manifest_has_what_krew_asks_for() -> None:
+    manifest = read(ROOT / ".krew.yaml")
+    assert (manifest["apiVersion"], manifest["kind"]) == ("krew.googlecontainertools.github.com/v1alpha2", "Plugin")
+    assert len(manifest["spec"]["shortDescription"]) <= 50
+    assert os.access(ROOT / "tools" / "krew.py", os.R_OK)

@@ -1,0 +1,394 @@
+"""krm as kustomize and kpt call it: what comes out for every form of functionConfig, for bad input, and for what they move."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecarctl.plugins import resource_list
+from tests.command import Outcome, run
+
+PATH = "internal.config.kubernetes.io/path"
+INDEX = "internal.config.kubernetes.io/index"
+
+
+def deployment(name: str = "web", **pod: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "annotations": {PATH: "web.yaml", INDEX: "0"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": name, "image": "nginx:1.29.3"}], **pod},
+            },
+        },
+    }
+
+
+def injection(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "sidecarctl.dev/v1alpha1",
+        "kind": "SidecarInjection",
+        "metadata": {"name": "logs"},
+        "spec": {"sidecar": "logger", **spec},
+    }
+
+
+def composition(**spec: Any) -> dict[str, Any]:
+    rules = [{"select": {"all": True}, "sidecars": ["logger"]}]
+    return {
+        "apiVersion": "sidecarctl.dev/v1alpha1",
+        "kind": "Composition",
+        "metadata": {"name": "platform"},
+        "spec": {"rules": rules, **spec},
+    }
+
+
+def config_map(**data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "function-input"}, "data": data}
+
+
+def listed(items: list[Any], config: Any = None, version: str = "config.kubernetes.io/v1") -> dict[str, Any]:
+    rest = {"functionConfig": config} if config is not None else {}
+    return {"apiVersion": version, "kind": "ResourceList", "items": items, **rest}
+
+
+def krm(value: Any, folder: Path, *words: str, env: dict[str, str] | None = None) -> Outcome:
+    text = value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False)
+    return run(["sidecarctl", "krm", *words], folder, stdin=text, env=env)
+
+
+def items(outcome: Outcome) -> list[Any]:
+    assert outcome.code == 0, outcome.stderr
+    found: list[Any] = yaml.safe_load(outcome.stdout)["items"]
+    return found
+
+
+def sidecars(item: Any) -> list[str]:
+    return [one["name"] for one in item["spec"]["template"]["spec"].get("initContainers", ())]
+
+
+# ---- forms -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        injection(),
+        composition(),
+        config_map(sidecars="logger"),
+        config_map(sidecar="logger", logDir="/srv/log"),
+        config_map(sidecars="logger@1.0.0", **{"logger.logDir": "/srv/log"}),
+        injection(select={"kinds": ["Deployment"]}, kubeVersion="1.34", containers=["w*"]),
+    ],
+)
+def test_each_form_of_a_function_config_adds_the_sidecar(config: dict[str, Any], tmp_path: Path) -> None:
+    found = items(krm(listed([deployment()], config), tmp_path))
+    assert sidecars(found[0]) == ["logger"]
+    assert [each["kind"] for each in found] == ["Deployment", "ConfigMap"]
+
+
+def test_several_sidecars_of_a_configmap_get_their_own_parameters(tmp_path: Path) -> None:
+    config = config_map(sidecars="logger, metrics", **{"metrics.exporter": "nginx", "logger.logDir": "/srv/log"})
+    (web, _) = items(krm(listed([deployment()], config), tmp_path))
+    assert sidecars(web) == ["logger", "metrics"]
+    assert "/srv/log" in json.dumps(web)
+
+
+def test_a_configmap_may_name_a_composition_and_its_environment(tmp_path: Path) -> None:
+    text = yaml.safe_dump(composition(environments={"dev": {"excludeNamespaces": ["*"]}}))
+    (tmp_path / "platform.yaml").write_text(text)
+    for config, wanted in (
+        (config_map(composition="platform.yaml"), ["logger"]),
+        (config_map(composition="platform.yaml", env="dev"), []),
+    ):
+        assert sidecars(items(krm(listed([deployment()], config), tmp_path))[0]) == wanted
+
+
+def test_without_a_function_config_the_composition_of_the_folder_or_the_command_line_counts(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(yaml.safe_dump(composition()))
+    assert sidecars(items(krm(listed([deployment()]), tmp_path))[0]) == ["logger"]
+    (tmp_path / "sidecarctl.yaml").rename(tmp_path / "other.yaml")
+    assert sidecars(items(krm(listed([deployment()]), tmp_path, "-c", "other.yaml"))[0]) == ["logger"]
+    assert krm(listed([deployment()]), tmp_path).code == 2
+
+
+def test_options_of_the_composition_reach_from_the_environment(tmp_path: Path) -> None:
+    outcome = krm(listed([deployment()], composition()), tmp_path, env={"SIDECARCTL_KUBE_VERSION": "1.28"})
+    (web, _) = items(outcome)
+    assert sidecars(web) == []
+    assert [each["name"] for each in web["spec"]["template"]["spec"]["containers"]] == ["web", "logger"]
+
+
+@pytest.mark.parametrize("version", resource_list.VERSIONS)
+def test_each_version_of_the_list_is_given_back(version: str, tmp_path: Path) -> None:
+    outcome = krm(listed([deployment()], injection(), version), tmp_path)
+    assert yaml.safe_load(outcome.stdout)["apiVersion"] == version
+
+
+# ---- what comes out ----------------------------------------------------------------------------------------------
+
+COMMENTED = """\
+apiVersion: config.kubernetes.io/v1
+kind: ResourceList
+items:
+# the service
+- apiVersion: v1
+  kind: Service
+  metadata: {name: web}   # stays
+  spec: {ports: [{port: 80}]}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata:
+    name: web
+    annotations:
+      internal.config.kubernetes.io/path: 'web.yaml'
+      internal.config.kubernetes.io/index: '1'
+      config.k8s.io/id: "2"
+      kustomize.config.k8s.io/id: |
+        kind: Deployment
+        name: web
+  spec:
+    # why three
+    replicas: 3
+    selector: {matchLabels: {app: web}}
+    template:
+      metadata:
+        labels: {app: web}
+      spec:
+        containers:
+        - name: web  # the app
+          image: "nginx"
+          args:
+          - |
+            first
+
+              second
+functionConfig: {apiVersion: sidecarctl.dev/v1alpha1, kind: SidecarInjection, metadata: {name: a}, spec: {sidecar: logger}}
+"""
+
+
+def test_every_line_of_the_list_stands_in_the_result_in_its_order(tmp_path: Path) -> None:
+    outcome = krm(COMMENTED, tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    rest = iter(outcome.stdout.splitlines())
+    assert all(line in rest for line in COMMENTED.splitlines())
+
+
+def test_foreign_annotations_stay_and_do_not_reach_the_pods(tmp_path: Path) -> None:
+    (_, web, _) = items(krm(COMMENTED, tmp_path))
+    before = yaml.safe_load(COMMENTED)["items"][1]["metadata"]["annotations"]
+    assert web["metadata"]["annotations"] == before
+    assert all(key.startswith("sidecarctl.dev/") for key in web["spec"]["template"]["metadata"]["annotations"])
+
+
+def test_running_again_changes_nothing(tmp_path: Path) -> None:
+    once = krm(COMMENTED, tmp_path).stdout
+    first, _, _ = once.partition("results:\n")
+    again = krm(first, tmp_path)
+    assert (again.code, again.stdout) == (0, first)
+
+
+def test_a_list_in_json_or_with_an_alias_between_items_is_written_anew(tmp_path: Path) -> None:
+    value = listed([deployment()], injection())
+    wanted = items(krm(value, tmp_path))
+    assert items(krm(json.dumps(value), tmp_path)) == wanted
+    alias = COMMENTED.replace("metadata: {name: web}   #", "metadata: &m {name: web}   #").replace(
+        "matchLabels: {app: web}", "matchLabels: &l {app: web}"
+    )
+    crossing = alias.replace(
+        "- apiVersion: apps/v1", "- {apiVersion: v1, kind: Service, metadata: *m}\n- apiVersion: apps/v1"
+    )
+    assert [each["kind"] for each in items(krm(crossing, tmp_path))] == [
+        "Service",
+        "Service",
+        "Deployment",
+        "ConfigMap",
+    ]
+
+
+def test_results_say_what_was_done_and_where(tmp_path: Path) -> None:
+    outcome = krm(listed([deployment()], injection()), tmp_path)
+    (result,) = yaml.safe_load(outcome.stdout)["results"]
+    assert (result["severity"], result["file"]) == ("info", {"path": "web.yaml", "index": 0})
+    assert result["resourceRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    assert result["message"] == "added logger 1.0.0"
+    assert outcome.stderr == ""
+
+
+def test_a_companion_that_stands_elsewhere_is_found_and_stays_there(tmp_path: Path) -> None:
+    web, companion = items(krm(listed([deployment()], injection()), tmp_path))
+    companion["metadata"]["annotations"] |= {PATH: "configmap.yaml", "config.k8s.io/id": "7"}
+    other = deployment("other")
+    del other["spec"]["template"]["spec"]["containers"]
+    value = listed([companion, other, web], injection())
+    assert items(krm(value, tmp_path)) == value["items"]
+    value["functionConfig"]["spec"]["parameters"] = {"log_level": "error"}
+    changed = items(krm(value, tmp_path))
+    assert [each["metadata"]["name"] for each in changed] == ["web-logger", "other", "web"]
+    assert changed[0]["metadata"] == companion["metadata"]
+    assert 'log_level: "error"' in changed[0]["data"]["fluent-bit.yaml"]
+
+
+def test_what_the_configuration_no_longer_wants_is_removed_with_its_companion(tmp_path: Path) -> None:
+    before = deployment()
+    added = items(krm(listed([before], injection()), tmp_path))
+    config = injection(select={"kinds": ["StatefulSet"]})
+    assert items(krm(listed(added, config), tmp_path)) == [before]
+
+
+# ---- errors ------------------------------------------------------------------------------------------------------
+
+
+def refused(outcome: Outcome, code: int) -> list[Any]:
+    """The results of a run that failed; its items are those that came in."""
+    assert outcome.code == code, outcome.stderr
+    value = yaml.safe_load(outcome.stdout)
+    assert value["kind"] == "ResourceList"
+    assert "Traceback" not in outcome.stderr
+    results: list[Any] = value["results"]
+    assert all(each["message"].split(" (")[0].split(": ")[-1] in outcome.stderr for each in results)
+    return results
+
+
+def test_a_conflict_is_a_result_with_its_field_and_on_standard_error(tmp_path: Path) -> None:
+    web = deployment()
+    web["spec"]["template"]["spec"]["containers"].append({"name": "logger", "image": "busybox"})
+    outcome = krm(listed([web], injection()), tmp_path)
+    (result,) = refused(outcome, 1)
+    assert result["field"] == {"path": "spec.template.spec.containers[1].name"}
+    assert result["tags"] == {"rule": "container-conflict"}
+    assert yaml.safe_load(outcome.stdout)["items"] == [web]
+    assert "--> web.yaml" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (injection(parameters={"logdir": "/x"}), "functionConfig SidecarInjection/logs, spec.parameters.logdir"),
+        (injection(sidecar="loger"), 'did you mean "logger"?'),
+        (injection(paramters={}), 'did you mean "parameters"?'),
+        (injection(mode="natve"), "spec.mode"),
+        ({**injection(), "kind": "SidecarInjetion"}, 'did you mean "SidecarInjection"?'),
+        ({**injection(), "apiVersion": "v1"}, "sidecarctl.dev/v1alpha1"),
+        ({**injection(), "spec": None}, "has no `spec`"),
+        ({**injection(), "metadata": {}}, "name"),
+        (composition(rules=[{"select": {}, "sidecars": ["logger"]}]), "all: true"),
+        (composition(ruels=[]), 'did you mean "rules"?'),
+        (config_map(sidcar="logger"), 'did you mean "sidecar"?'),
+        (config_map(sidecars="logger", logdir="/x"), "functionConfig ConfigMap/function-input, data.logdir"),
+        (config_map(sidecars="logger,metrics", logDir="/x"), "which sidecar"),
+        (config_map(composition="nowhere.yaml"), "nowhere.yaml"),
+        (config_map(composition="a.yaml", sidecars="logger"), "besides it sidecars"),
+        ("logger", "no object"),
+        ([1], "no object"),
+    ],
+)
+def test_a_broken_function_config_is_wrong_use_and_says_which_field(config: Any, told: str, tmp_path: Path) -> None:
+    outcome = krm(listed([deployment()], config), tmp_path)
+    (result,) = refused(outcome, 2)
+    assert told in result["message"]
+    assert told in outcome.stderr
+
+
+def test_a_function_config_and_another_composition_contradict_each_other(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(composition()))
+    (result,) = refused(krm(listed([deployment()], composition()), tmp_path, "-c", "c.yaml"), 2)
+    assert "drop -c" in result["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "nothing came in"),
+        ("\n\n", "nothing came in"),
+        ("apiVersion: v1\nkind: Pod\n", "not a ResourceList"),
+        ("a\n", "no object"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n", "has no `items`"),
+        ("apiVersion: config.kubernetes.io/v2\nkind: ResourceList\nitems: []\n", "config.kubernetes.io/v2"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: {}\n", "no list"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- a\n", "item 0 is no object"),
+        (COMMENTED[: COMMENTED.index('"nginx"') + 4], "standard input:"),
+        (COMMENTED.replace("spec: {ports: [{port: 80}]}", "spec: {ports: [{port: 80}"), "standard input:"),
+        (COMMENTED + "---\n" + COMMENTED, "2 documents"),
+    ],
+)
+def test_what_is_no_resource_list_can_t_be_read(text: str, told: str, tmp_path: Path) -> None:
+    (result,) = refused(krm(text, tmp_path), 3)
+    assert told in result["message"]
+
+
+def test_bytes_that_are_no_utf8_can_t_be_read(tmp_path: Path) -> None:
+    outcome = run("sidecarctl krm", tmp_path, stdin=b"\xff\xfe")
+    assert outcome.code == 3
+    assert "no UTF-8" in outcome.stderr
+
+
+# ---- validator ---------------------------------------------------------------------------------------------------
+
+
+def test_a_validator_changes_nothing_and_says_what_is_missing(tmp_path: Path) -> None:
+    value = listed([deployment()], injection())
+    outcome = krm(value, tmp_path, "--check")
+    (result,) = refused(outcome, 1)
+    assert (result["tags"], result["severity"]) == ({"rule": "out-of-date"}, "error")
+    assert yaml.safe_load(outcome.stdout)["items"] == value["items"]
+
+
+def test_a_validator_passes_what_the_function_made(tmp_path: Path) -> None:
+    made = items(krm(listed([deployment()], injection()), tmp_path))
+    outcome = krm(listed(made, injection()), tmp_path, "--check")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert items(outcome) == made
+
+
+def test_a_validator_looks_at_items_that_no_rule_selects_too(tmp_path: Path) -> None:
+    other = deployment("other")
+    other["spec"]["template"]["spec"]["containers"][0]["imag"] = "x"
+    config = injection(select={"names": ["web"]})
+    made = items(krm(listed([deployment(), other], config), tmp_path))
+    results = refused(krm(listed(made, config), tmp_path, "--check"), 1)
+    assert [each["tags"]["rule"] for each in results] == ["unknown-field"]
+
+
+# ---- the wire format ---------------------------------------------------------------------------------------------
+
+_TEXT = st.text(alphabet="ab :#-'\"\n{}[]&*!|>%@`\\0\t", max_size=12)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+_ITEMS = st.lists(st.dictionaries(_TEXT, _VALUES, min_size=1, max_size=4), max_size=4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_ITEMS, st.booleans())
+def test_items_are_cut_as_a_whole_reading_sees_them(values: list[Any], compact: bool) -> None:
+    text = yaml.safe_dump(listed(values), sort_keys=False, indent=2 if compact else 4, width=30)
+    given_list = resource_list.read(text)
+    assert [document.value for document in given_list.items] == yaml.safe_load(text)["items"]
+    assert resource_list.write(given_list, None, []) == text
+    said = [{"message": "a", "severity": "info"}]
+    assert yaml.safe_load(resource_list.write(given_list, given_list.items, said)) == {
+        **listed(values),
+        "results": said,
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(_ITEMS, st.data())
+def test_items_come_out_as_documents_however_they_are_ordered(values: list[Any], data: st.DataObject) -> None:
+    given_list = resource_list.read(yaml.safe_dump(listed(values), sort_keys=False))
+    order = data.draw(st.permutations(list(given_list.items)))
+    copies = [document.with_text(document.text) for document in order]
+    found = yaml.safe_load(resource_list.write(given_list, copies, []))["items"]
+    assert found == [document.value for document in order]

@@ -1,0 +1,102 @@
+"""Packs sidecarctl with its dependencies as a krew plugin, and writes its manifest.
+
+    python tools/krew.py OUT --platform linux/amd64 --url https://…/releases/download
+
+Writes OUT/kubectl-sidecar-<os>-<arch>.tar.gz and OUT/sidecar.yaml. The archive holds a folder of Python packages and a
+script that finds it; it needs nothing but python3. Packing the same source twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = """#!/bin/sh
+# krew links to this file: what it needs stands beside the file itself.
+self="$0"
+while [ -h "$self" ]; do
+  link="$(readlink "$self")"
+  case "$link" in /*) self="$link" ;; *) self="$(dirname "$self")/$link" ;; esac
+done
+PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec python3 -m sidecarctl "$@"
+"""
+
+
+def version() -> str:
+    """Return the version of the source."""
+    text = (ROOT / "sidecarctl" / "__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].partition('"')[0]
+
+
+def pack(out: Path, platform: str) -> Path:
+    """Write the archive for a platform (that of this machine: packages with binary parts are installed as they are here)."""
+    name = f"kubectl-sidecar-{platform.replace('/', '-')}.tar.gz"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "kubectl-sidecar"
+        packages = folder / "packages"
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        subprocess.run([*command, "--target", str(packages), str(ROOT)], check=True)
+        shutil.rmtree(packages / "bin", ignore_errors=True)
+        for noise in (*packages.rglob("direct_url.json"), *packages.rglob("RECORD"), *packages.rglob("INSTALLER")):
+            noise.unlink()
+        shutil.copy(ROOT / "LICENSE", folder)
+        (folder / "kubectl-sidecar").write_text(RUN, encoding="utf-8")
+        (folder / "kubectl-sidecar").chmod(0o755)
+        out.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+        (out / name).write_bytes(gzip.compress(buffer.getvalue(), mtime=0))
+    return out / name
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    return entry
+
+
+def manifest(archive: Path, platform: str, url: str) -> str:
+    """Return the plugin manifest with this archive as its only platform."""
+    system, _, machine = platform.partition("/")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
+    entry = f"""\
+  platforms:
+    - selector:
+        matchLabels:
+          os: {system}
+          arch: {machine}
+      uri: {url}/v{version()}/{archive.name}
+      sha256: {digest}
+      bin: kubectl-sidecar
+"""
+    head, _, body = text.partition("\n")
+    assert head.startswith("#")
+    return body.replace("  platforms: []\n", entry)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--platform", default="linux/amd64")
+    parser.add_argument("--url", default="https://github.com/sidecarctl/sidecarctl/releases/download")
+    options = parser.parse_args()
+    archive = pack(options.out, options.platform)
+    (options.out / "sidecar.yaml").write_text(manifest(archive, options.platform, options.url), encoding="utf-8")
+    print(archive)
+
+
+if __name__ == "__main__":
+    main()
