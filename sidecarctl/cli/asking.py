@@ -1,0 +1,67 @@
+"""From options to requests: sidecars by name, their parameters from --values and --set, instance names, modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sidecarctl.compose.request import Request
+from sidecarctl.errors import InputError, UsageError
+from sidecarctl.files.sources import decode
+from sidecarctl.library.catalog import Catalog, open_catalog
+
+
+def catalog(libraries: Sequence[str]) -> Catalog:
+    """Return the libraries in their order of search."""
+    return open_catalog([Path(folder) for folder in libraries])
+
+
+def requests(
+    names: Sequence[str],
+    libraries: Sequence[str],
+    sets: Sequence[str],
+    values: Sequence[str],
+    containers: Sequence[str],
+    as_name: str | None,
+    mode: str | None,
+    adopt: bool = False,
+    keep_qos: bool = False,
+) -> list[Request]:
+    """Return one request per sidecar named. Raises UsageError."""
+    from sidecarctl.library.parameters import resolve
+
+    found = [catalog(libraries).find(name) for name in names]
+    if as_name and len(found) > 1:
+        raise UsageError("--as names one instance, and several sidecars are asked for", hint="add them one by one")
+    own_names = [sidecar.name for sidecar in found]
+    given = _given(own_names, sets, values)
+    return [
+        Request(
+            sidecar,
+            resolve(sidecar, given.get(sidecar.name, {})),
+            as_name or "",
+            mode or "",
+            tuple(containers),
+            adopt=adopt,
+            keep_qos=keep_qos,
+        )
+        for sidecar in found
+    ]
+
+
+def _given(names: Sequence[str], sets: Sequence[str], values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Parameters by sidecar: files in their order, then --set."""
+    from sidecarctl.library.assignments import merge, parse_set, read_values
+
+    given: dict[str, dict[str, Any]] = {}
+    for file in values:
+        try:
+            text = decode(Path(file).read_bytes(), file)
+        except OSError as problem:
+            raise InputError(f"{file} can't be read: {problem.strerror or problem}", hint="check --values") from None
+        for name, parameters in read_values(text, file, names).items():
+            given[name] = merge(given.get(name, {}), parameters)
+    for name, parameters in parse_set(sets, names).items():
+        given[name] = merge(given.get(name, {}), parameters)
+    return given

@@ -1,0 +1,118 @@
+"""Manifests in, a verdict out: reads every source, prints the report on standard output, and says how the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecarctl import __version__
+from sidecarctl.cli.inputs import named
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, InputError
+from sidecarctl.files import sources
+from sidecarctl.findings import Finding, Severity
+from sidecarctl.report.model import Report, RuleCard, in_order
+from sidecarctl.validate.choice import Choice
+from sidecarctl.validate.texts import Text, validate
+
+_UNKNOWN_KIND = "unknown-kind"
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What the options of input and output ask for; `fail_on` None is the format's own default."""
+
+    files: Sequence[str]
+    stdin_name: str = "-"
+    format: str = "text"
+    fail_on: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def severity(self) -> Severity | None:
+        """The mildest severity that fails the run. SARIF is taken to be uploaded, which a failed step would prevent."""
+        word = self.fail_on or ("never" if self.format == "sarif" else "error")
+        return None if word == "never" else Severity(word)
+
+
+def run(judging: Judging, chosen: Choice) -> int:
+    """Judge every source, print, and return the exit code; what can't be read is told, and the rest judged."""
+    unreadable: list[InputError] = []
+    texts = list(_texts(judging, unreadable))
+    verdict = validate(texts, chosen)
+    report = Report(
+        __version__,
+        tuple(in_order(verdict.findings)),
+        verdict.ignored,
+        (),
+        tuple(text.file for text in texts),
+        cards(verdict.findings),
+        chosen.context.kube_version,
+        str(Path.cwd()),
+        judging.severity,
+    )
+    for error in unreadable:
+        from sidecarctl.cli import talk
+
+        talk.say_error(error)
+    if judging.format != "text":
+        from sidecarctl.cli.printing import out
+        from sidecarctl.report import machine
+
+        out(machine.render(report, judging.format))
+    elif texts:
+        _print(report, judging)
+    if unreadable:
+        return EXIT_INPUT
+    if not any(report.fails(finding) for finding in report.findings):
+        return EXIT_OK
+    return EXIT_INPUT if verdict.unparsed else EXIT_FINDINGS
+
+
+def cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
+    """Return what reports say about the rules that findings name."""
+    from sidecarctl.validate.registry import rules
+
+    named = (rules()[name] for name in sorted({finding.rule for finding in findings}))
+    return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in named)
+
+
+def _texts(judging: Judging, unreadable: list[InputError]) -> Iterator[Text]:
+    for path in named(judging.files):
+        try:
+            for source in sources.find([path], judging.stdin_name):
+                try:
+                    yield Text(sources.read(source).text, source.name)
+                except InputError as error:
+                    unreadable.append(error)
+        except InputError as error:
+            unreadable.append(error)
+
+
+def _print(report: Report, judging: Judging) -> None:
+    from sidecarctl.cli.printing import looks, out
+    from sidecarctl.report.text import closing_line, render_findings
+
+    look = looks()
+    found = report.findings
+    custom = [one for one in found if one.rule == _UNKNOWN_KIND and one.severity is Severity.INFO]
+    shown = [one for one in found if judging.verbose or one not in custom]
+    if judging.quiet:
+        shown = [one for one in shown if one.severity is Severity.ERROR]
+    out(render_findings(shown, color=look.color, width=look.width))
+    if judging.quiet:
+        return
+    if custom and not judging.verbose:
+        out(_note(custom) + "\n")
+    counted = [one for one in found if judging.verbose or one not in custom]
+    out(closing_line(counted, len(report.files), len(report.ignored), color=look.color))
+
+
+def _note(custom: Sequence[Finding]) -> str:
+    """One line for all objects of custom kinds: there may be many, and there is nothing to do about them."""
+    kinds = list(dict.fromkeys(one.message.partition(" is no ")[0] for one in custom))
+    more = ", ..." if len(kinds) > _SHOWN else ""
+    objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"
+    return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"

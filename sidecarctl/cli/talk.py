@@ -1,0 +1,124 @@
+"""What goes to standard error, and how a report is chosen. Decides colour and width once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from sidecarctl.errors import BugError, SidecarctlError
+from sidecarctl.findings import Finding
+from sidecarctl.report import terminal, text
+from sidecarctl.report.model import WorkloadChange
+
+ISSUES = "https://github.com/sidecarctl/sidecarctl/issues"
+
+
+def color() -> bool:
+    """True when standard error takes colours."""
+    return terminal.use_color(sys.stderr, os.environ)
+
+
+def width() -> int:
+    """Columns of the terminal behind standard error."""
+    return terminal.columns(sys.stderr, os.environ)
+
+
+def say(message: str) -> None:
+    """Write to standard error."""
+    sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
+
+
+def say_findings(findings: Sequence[Finding]) -> None:
+    """Write findings as a compiler does."""
+    if findings:
+        say(text.render_findings(findings, color=color(), width=width()))
+
+
+def say_error(error: SidecarctlError) -> None:
+    """Write an error; a bug says how to report it."""
+    say(text.render_error(error, color=color(), width=width()))
+    if isinstance(error, BugError):
+        say(f"This is a bug in sidecarctl, and nothing was written. Please report it: {ISSUES}")
+
+
+def say_bug(error: Exception) -> None:
+    """Write what is known of an unforeseen failure; the trace goes to a file."""
+    import tempfile
+    import traceback
+
+    from sidecarctl import __version__
+
+    trace = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="sidecarctl-", suffix=".log", delete=False) as log:
+            log.write(f"sidecarctl {__version__}, Python {sys.version}\n{sys.argv!r}\n\n{trace}")
+        kept = f"The details are in {log.name}. "
+    except OSError:
+        kept = ""
+    bug = BugError(f"{type(error).__name__}: {error}")
+    bug.hint = f"{kept}please report it with the input that causes it"
+    say_error(bug)
+
+
+def say_changes(changes: Sequence[WorkloadChange], *, verbose: bool, held_back: bool) -> None:
+    """Write the human report: a line per workload."""
+    from sidecarctl.report import summary
+
+    if held_back:
+        say("nothing was written, because of the errors above")
+    else:
+        say(summary.render_changes(changes, color=color(), width=width(), verbose=verbose))
+
+
+@contextmanager
+def logged(path: Path | None, command: str, *, asked_for: bool) -> Iterator[None]:
+    """Write what is said meanwhile to a log too, errors that end the run included; None writes none.
+
+    The error that reaches standard error names the log.
+    """
+    if path is None:
+        yield
+        return
+    from sidecarctl.plugins import run_log
+
+    said = _Tee(sys.stderr)
+    sys.stderr = said
+    try:
+        yield
+    except SidecarctlError as error:
+        said.heard.append(text.render_error(error, color=False, width=0))
+        if run_log.append(path, command, said.told(), asked_for=False):
+            error.hint = f"{error.hint}{'; ' if error.hint else ''}this is also in {path}"
+        raise
+    except Exception as problem:
+        said.heard.append(f"internal error: {type(problem).__name__}: {problem}\n")
+        run_log.append(path, command, said.told(), asked_for=False)
+        raise
+    else:
+        run_log.append(path, command, said.told(), asked_for=asked_for)
+    finally:
+        sys.stderr = said.stream
+
+
+class _Tee:
+    """Standard error that remembers what was written to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.heard: list[str] = []
+
+    def write(self, message: str) -> int:
+        self.heard.append(message)
+        return self.stream.write(message)
+
+    def told(self) -> str:
+        """All that was written, without colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", "".join(self.heard))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
