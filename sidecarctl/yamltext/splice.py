@@ -112,7 +112,7 @@ def _replacing(text: str, root: Node, edit: Replace) -> Splice:
         raise EditRefused(
             f"{dotted(edit.path)} has no value to replace", edit.path, hint="write a colon behind the key"
         )
-    return Splice(place, place, f" {written}")
+    return Splice(place, place, f" {written}", depth=len(edit.path))
 
 
 def _proved(result: str, root: Node, edits: Seq[Edit]) -> Node:

@@ -316,7 +316,11 @@ def random_inserts(rng: Random, root: Node) -> list[Insert]:
         out.append(Insert(new, value))
     # What is missing cannot become a list and a mapping at once.
     shapes: dict[PathTuple, type] = {}
-    return [one for one in out if shapes.setdefault(one.path[:-1], one.path[-1].__class__) is one.path[-1].__class__]
+    return [
+        one
+        for one in out
+        if all(shapes.setdefault(one.path[:depth], type(step)) is type(step) for depth, step in enumerate(one.path))
+    ]
 
 
 def _places(node: Node, path: PathTuple) -> Iterator[tuple[PathTuple, Node]]:
