@@ -118,12 +118,17 @@ def totals(workloads: Sequence[WorkloadStatus]) -> str:
 
 def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iterator[str]:
     rows: list[tuple[tuple[str, ...], str]] = [(_HEAD, "bold")]
+    several = len({workload.file for workload in workloads}) > 1
+    told = ""
     for workload in workloads:
+        if several and workload.file != told:
+            told = workload.file
+            rows.append(((visible(told),), "file"))
         for index, one in enumerate(workload.instances):
-            label = workload.label if not index else ""
+            label = "" if index else f"{'  ' * several}{workload.label}"
             row = (label, _called(one), one.version or "-", one.available or "-", one.state)
             rows.append((tuple(map(visible, row)), "" if one.sound else "warning"))
-    sizes = [max(width_of(cells[column]) for cells, _ in rows) for column in range(len(_HEAD))]
+    sizes = [max(width_of(cells[column]) for cells, style in rows if style != "file") for column in range(len(_HEAD))]
     over = sum(sizes) + 2 * (len(sizes) - 1) - width if width else 0
     for column in (0, 1):
         cut = min(max(over, 0), max(sizes[column] - 12, 0))
@@ -131,7 +136,9 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
         over -= cut
     for cells, style in rows:
         padded = [_cell(cell, size) for cell, size in zip(cells, sizes)]
-        if style == "bold":
+        if style == "file":
+            yield cells[0]
+        elif style == "bold":
             yield paint("  ".join(padded).rstrip(), style, color)
         else:
             yield "  ".join([*padded[:-1], paint(padded[-1].rstrip(), style, color) if style else padded[-1]]).rstrip()

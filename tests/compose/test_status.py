@@ -167,6 +167,13 @@ def test_the_table_fits_eighty_columns(tmp_path: Path) -> None:
     assert "…" in outcome.stdout
 
 
+def test_workloads_of_several_files_stand_under_their_file(repo: Path) -> None:
+    (repo / "other.yaml").write_text((repo / "web.yaml").read_text())
+    lines = run("sidecarctl status --library lib -f web.yaml -f other.yaml", repo).stdout.splitlines()
+    table = [line.split("  ")[0] or line.split()[0] for line in lines[1:5]]
+    assert table == ["web.yaml", "Deployment/web-1", "other.yaml", "Deployment/web-1"]
+
+
 def test_markdown_is_a_table(repo: Path) -> None:
     assert "| Deployment/web-1 | helper | 1.0.0 | – | as written |" in status(repo, "--format markdown").stdout
     assert status(repo, "--format sarif").code == 2
