@@ -14,10 +14,15 @@ import yaml
 
 from sidecarctl import __version__
 from tests.command import ROOT, run
+from tests.pages import example_of, own, replayed
 from tests.programs import environment, execute
 
 EXAMPLES = ROOT / "examples" / "integrations"
+DOCS = ROOT / "docs" / "integrations"
+PAGES = sorted(path for path in DOCS.glob("*.md") if path.name != "README.md")
 LOGGER = "fluent-bit"
+# A link to a file of the examples, and the block below it.
+_SNIPPET = re.compile(r"\]\(\.\./\.\./(examples/integrations/[^)]+)\)[^\n]*\n\n```yaml\n(.*?)```\n", re.DOTALL)
 
 
 def read(path: Path) -> Any:
@@ -48,6 +53,41 @@ def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
     for path in EXAMPLES.rglob("*.y*ml"):
         for found in re.findall(r"sidecarctl(?:/sidecarctl)*(?:==|@v?|:)(\d+\.\d+\.\d+)", path.read_text()):
             assert found == __version__, path
+
+
+# ---- the pages ---------------------------------------------------------------------------------------------------
+
+
+def test_each_integration_has_a_page_and_each_page_an_example() -> None:
+    linked = {page: set(re.findall(r"\(\.\./\.\./examples/integrations/([^/)]+)", page.read_text())) for page in PAGES}
+    assert [page.name for page, found in linked.items() if not found] == []
+    assert set().union(*linked.values()) == {path.name for path in EXAMPLES.iterdir()}
+    index = (DOCS / "README.md").read_text()
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES}
+    assert all("\n## What goes wrong\n" in page.read_text() for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_shows_is_what_stands_in_the_examples(page: Path) -> None:
+    text = page.read_text()
+    found = _SNIPPET.findall(text)
+    assert len(found) == text.count("```yaml")
+    for name, snippet in found:
+        assert snippet == (ROOT / name).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """Those of this program; the end-to-end tests run the others."""
+    text = page.read_text()
+    real = replayed(text, example_of(page, tmp_path), environment(tmp_path / ".home"), own)
+    if os.environ.get("UPDATE_GALLERY"):
+        page.write_text(real)
+    assert real == page.read_text()
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        assert not re.search("^sidecarctl", block, re.MULTILINE), f"this can be run: {block}"
 
 
 # ---- GitHub ------------------------------------------------------------------------------------------------------
@@ -203,6 +243,21 @@ def test_the_image_is_not_root_and_a_krm_function_by_default() -> None:
     instructions = dict(reversed(final))
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instructions["USER"])
     assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["sidecarctl"]', '["krm"]')
+
+
+def test_the_container_function_of_the_example_runs_this_image_and_needs_no_files() -> None:
+    config = read(EXAMPLES / "docker" / "sidecars.yaml")
+    function = yaml.safe_load(config["metadata"]["annotations"]["config.kubernetes.io/function"])
+    assert function == {"container": {"image": f"ghcr.io/sidecarctl/sidecarctl:{__version__}"}}
+    given = {
+        "apiVersion": "config.kubernetes.io/v1",
+        "kind": "ResourceList",
+        "items": [read(EXAMPLES / "docker" / "pod.yaml")],
+        "functionConfig": config,
+    }
+    done = run("sidecarctl krm", Path("/"), stdin=yaml.safe_dump(given))
+    assert done.code == 0, done.stderr
+    assert LOGGER in done.stdout
 
 
 def test_the_image_is_built_from_all_that_the_package_needs() -> None:
