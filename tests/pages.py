@@ -17,7 +17,6 @@ from tests.command import ROOT
 PROGRAMS = frozenset({"kustomize", "helm", "kpt", "kyverno", "pre-commit"})
 
 
-
 def own(others: bool) -> bool:
     """Choose the blocks that run nothing else."""
     return not others
@@ -31,7 +30,7 @@ def every(others: bool) -> bool:
 _EXAMPLES = ROOT / "examples" / "integrations"
 _EXAMPLE = re.compile(r"\(\.\./\.\./examples/integrations/([\w-]+)/")
 _BLOCK = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
-_WORD = re.compile(r"(?:^|[|&;]\s*)([\w-]+)")
+_WORD = re.compile(r"(?:^|[|&;]\s*)(?:[A-Z_]+=\S* )*([\w-]+)")
 
 
 def replayed(text: str, folder: Path, env: Mapping[str, str], which: Callable[[bool], bool]) -> str:

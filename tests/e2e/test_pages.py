@@ -19,7 +19,9 @@ pytestmark = pytest.mark.e2e
 
 README = ROOT / "README.md"
 PAGES = [
-    page for page in sorted((ROOT / "docs/integrations").glob("*.md")) if page.name != "README.md" and needed(page.read_text())
+    page
+    for page in sorted((ROOT / "docs/integrations").glob("*.md"))
+    if page.name != "README.md" and needed(page.read_text())
 ]
 
 

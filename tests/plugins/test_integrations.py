@@ -109,6 +109,7 @@ def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
 def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(repository: Path) -> None:
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
     assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("::error file=manifests/web.yaml,line=1,title=out-of-date::")
     rendered = run("sidecarctl render -c manifests/sidecarctl.yaml -f manifests --env prod -i", repository)
     assert rendered.code == 0, rendered.stderr
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
@@ -146,7 +147,8 @@ def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_dat
     script = "\n".join(filled(line) for line in job["sidecarctl"]["script"])
     done = shell(script, repository, **env)
     assert done.returncode == 1, done.stderr
-    assert isinstance(read(repository / "gl-code-quality-report.json"), list)
+    (found,) = read(repository / "gl-code-quality-report.json")
+    assert (found["check_name"], found["location"]["path"]) == ("out-of-date", "manifests/web.yaml")
 
 
 # ---- Argo CD -----------------------------------------------------------------------------------------------------
