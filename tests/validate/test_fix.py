@@ -240,7 +240,9 @@ def test_the_kinds_with_a_successor_are_such_as_have_one() -> None:
 def test_amounts_come_from_flags(tmp_path: Path) -> None:
     flags = "--size-limit 1Gi --memory-limit 64Mi --cpu-request 10m --memory-request 32Mi"
     text = fixed(tmp_path, SIDECAR, flags)
-    added = "    resources:\n      limits:\n        memory: 64Mi\n      requests:\n        cpu: 10m\n        memory: 32Mi\n"
+    added = (
+        "    resources:\n      limits:\n        memory: 64Mi\n      requests:\n        cpu: 10m\n        memory: 32Mi\n"
+    )
     with_limits = SIDECAR.replace("    securityContext", f"{added}    securityContext")
     assert text == with_limits.replace("emptyDir: {}", "emptyDir:\n      sizeLimit: 1Gi")
     assert fixed(tmp_path, SIDECAR) == SIDECAR
@@ -285,9 +287,7 @@ def test_one_fix_that_brings_an_error_keeps_no_other_back(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_where_an_anchor_crosses_the_place_nothing_is_fixed_and_it_is_said(
-    text: str, why: str, tmp_path: Path
-) -> None:
+def test_where_an_anchor_crosses_the_place_nothing_is_fixed_and_it_is_said(text: str, why: str, tmp_path: Path) -> None:
     assert fixed(tmp_path, text) == text
     assert why in refusals(tmp_path, text)
     done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
