@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from sidecarctl.cli import deliver, judging, talk
 from sidecarctl.cli.judging import Given, Judging
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, UsageError
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.kube import quantity
 from sidecarctl.report.diff import unified
 from sidecarctl.report.model import plural
 from sidecarctl.report.terminal import use_color
@@ -18,20 +17,6 @@ from sidecarctl.validate.choice import Choice
 from sidecarctl.validate.fix import rounds
 from sidecarctl.validate.fix.fixes import Amounts, Fix
 from sidecarctl.validate.texts import SYNTAX, Text
-
-
-def amounts(**given: str | None) -> Amounts:
-    """Return the amounts that flags give. Raises UsageError for what is none, and for nothing at all."""
-    for name, amount in given.items():
-        if amount is None:
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        problem = quantity.problem(amount)
-        if problem:
-            raise UsageError(f'"{amount}" is no quantity: it {problem}', hint="write 64Mi, 1Gi or 100m", where=flag)
-        if (quantity.nano(amount) or 0) <= 0:
-            raise UsageError(f'"{amount}" must be more than nothing', hint="write 64Mi, 1Gi or 100m", where=flag)
-    return Amounts(**{name: (amount or "").strip() for name, amount in given.items()})
 
 
 def run(asked: Judging, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:

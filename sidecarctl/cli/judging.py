@@ -16,7 +16,6 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.report.model import Report, RuleCard, in_order
 from sidecarctl.validate.choice import Choice
 from sidecarctl.validate.fix.fixes import Amounts
-from sidecarctl.validate.fix.rounds import marked
 from sidecarctl.validate.texts import Text, Verdict, validate
 
 _UNKNOWN_KIND = "unknown-kind"
@@ -58,7 +57,11 @@ def run(judging: Judging, chosen: Choice, amounts: Amounts) -> int:
     """Judge every source, print, and return the exit code; what can't be read is told, and the rest judged."""
     given = read_all(judging)
     texts = given.texts
-    verdict = marked(texts, validate(texts, chosen), chosen, amounts)
+    verdict = validate(texts, chosen)
+    if verdict.findings:
+        from sidecarctl.validate.fix.rounds import marked
+
+        verdict = marked(texts, verdict, chosen, amounts)
     return tell(judging, chosen, given, verdict)
 
 

@@ -78,8 +78,9 @@ def validate(
     verbose: o.Verbose = False,
 ) -> int:
     """Check manifests: their shape, what the API server refuses beyond it, and what breaks or costs later."""
-    from sidecarctl.cli import fixing, judging, severities
+    from sidecarctl.cli import judging, severities
     from sidecarctl.validate.choice import choice
+    from sidecarctl.validate.fix.amounts import read_amounts
 
     chosen = choice(
         kube_version=kube_version,
@@ -90,10 +91,12 @@ def validate(
         ignores=not no_ignores,
         severities=severities.beside,
     )
-    amounts = fixing.amounts(
+    amounts = read_amounts(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
     asked = judging.Judging(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
     if fix or diff:
+        from sidecarctl.cli import fixing
+
         return fixing.run(asked, chosen, amounts, diff=diff)
     return judging.run(asked, chosen, amounts)

@@ -55,12 +55,12 @@ class Verdict:
 
 def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
     """Check texts by all layers. A finding has its place; several about one value of one cause are one."""
-    with _uncollected():
+    with uncollected():
         return _validated(texts, chosen)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the garbage collector, which would walk all nodes of all documents again and again."""
     was = gc.isenabled()
     gc.disable()

@@ -319,6 +319,8 @@ def test_a_document_that_is_no_yaml_keeps_no_other_of_its_file_back(tmp_path: Pa
     done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
     assert (tmp_path / "in.yaml").read_text() == broken
     assert "the file can't be cut into its documents" in done.stdout
+    run("sidecarctl validate --fix -f in.yaml --ignore yaml-syntax", tmp_path)
+    assert (tmp_path / "in.yaml").read_text() == broken
 
 
 def test_files_are_fixed_in_place_and_what_is_left_is_reported(tmp_path: Path) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.findings import Severity
+from sidecarctl.errors import InputError
+from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.validate.choice import choice
 from sidecarctl.validate.fix import rounds
-from sidecarctl.validate.fix.fixes import Amounts
+from sidecarctl.validate.fix.fixes import Amounts, Given
 from sidecarctl.validate.fix.rounds import Outcome
+from sidecarctl.validate.fix.table import proposed
 from sidecarctl.validate.texts import Text, Verdict, validate
+from sidecarctl.yamltext.edits import EditRefused
+from sidecarctl.yamltext.nodes import trail
+from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import split
 from tests.manifests import stream, workload
+from tests.yamltext.random_yaml import Handwriting
 
 CHOSEN = choice()
 AMOUNTS = Amounts("1Gi", "64Mi", "10m", "32Mi")
@@ -96,6 +103,47 @@ def test_quoting_changes_no_other_byte(seed: int) -> None:
     rng = Random(seed)
     text, wanted = with_numbers(rng, objects(rng))
     assert fix(text).texts[0].text == wanted
+
+
+@QUICK
+@given(SEEDS)
+def test_among_anchors_a_number_is_quoted_where_it_stands_or_left_with_a_reason(seed: int) -> None:
+    rng = Random(seed)
+    text = Handwriting(rng).document()
+    document = next(split(text))
+    try:
+        root = document.root
+    except InputError:
+        return
+    for path, value in _scalars(document.value, ()):
+        if type(value) not in (bool, int, float):
+            continue
+        fixes, refused = proposed(document, [Finding("wrong-type", "", path=path, wants=("string",))], Given("1.37"))
+        assert len(fixes) + len(refused) == 1
+        for one in fixes:
+            node = trail(root, path)[-1]
+            before, number, after = (
+                document.text[: node.start],
+                document.text[node.start : node.end],
+                document.text[node.end :],
+            )
+            wanted = f'{before}"{number}"{after}'
+            try:
+                assert splice(document.text, root, one.edits).text == wanted
+            except EditRefused as refusal:
+                assert "*" in document.text
+                assert refusal.message
+
+
+def _scalars(value: Any, path: PathTuple) -> Iterator[tuple[PathTuple, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _scalars(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _scalars(item, (*path, index))
+    else:
+        yield path, value
 
 
 @QUICK

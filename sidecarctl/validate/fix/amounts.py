@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple
-from sidecarctl.validate.fix.fixes import Fix, Given, value_at
+from sidecarctl.kube import quantity
+from sidecarctl.validate.fix.fixes import Amounts, Fix, Given, value_at
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Replace, dotted
 from sidecarctl.yamltext.stream import Document
+
+
+def read_amounts(**given: str | None) -> Amounts:
+    """Return the amounts that flags give. Raises UsageError for what is none, and for nothing at all."""
+    for name, amount in given.items():
+        if amount is None:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        problem = quantity.problem(amount)
+        if problem:
+            raise UsageError(f'"{amount}" is no quantity: it {problem}', hint="write 64Mi, 1Gi or 100m", where=flag)
+        if (quantity.nano(amount) or 0) <= 0:
+            raise UsageError(f'"{amount}" must be more than nothing', hint="write 64Mi, 1Gi or 100m", where=flag)
+    return Amounts(**{name: (amount or "").strip() for name, amount in given.items()})
 
 
 def size_limit(finding: Finding, document: Document, given: Given) -> Fix | None:

@@ -11,7 +11,7 @@ from sidecarctl.validate.choice import Choice
 from sidecarctl.validate.fix.fixes import Amounts, Fix, Given
 from sidecarctl.validate.fix.table import FIXABLE, Refusal
 from sidecarctl.validate.fix.trial import Fixed, fixed
-from sidecarctl.validate.texts import Judged, Text, Verdict, validate
+from sidecarctl.validate.texts import Judged, Text, Verdict, uncollected, validate
 from sidecarctl.yamltext.stream import Document, join, split
 
 _MOST_ROUNDS = 20
@@ -29,7 +29,8 @@ class Outcome:
 
 def marked(texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts) -> Verdict:
     """Return a verdict whose findings say what `--fix` would do. Changes nothing."""
-    return _with_remedies(verdict, list(_round(texts, verdict, chosen, amounts, cautious=True)))
+    with uncollected():
+        return _with_remedies(verdict, list(_round(texts, verdict, chosen, amounts, cautious=True)))
 
 
 def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
@@ -38,7 +39,8 @@ def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
     done: list[Fix] = []
     for _ in range(_MOST_ROUNDS):
         verdict = validate(now, chosen)
-        results = list(_round(now, verdict, chosen, amounts))
+        with uncollected():
+            results = list(_round(now, verdict, chosen, amounts))
         made = [each for _, one in results for each in one.done]
         if not made:
             break
@@ -56,7 +58,7 @@ def _round(
 ) -> Iterator[tuple[Judged, Fixed]]:
     """Yield the documents that have something to fix, with what becomes of them; `cautious` passes over bugs."""
     given = Given(chosen.context.kube_version, amounts)
-    cut: dict[int, bool] = {}
+    whole: dict[int, bool] = {}
     for judged in verdict.judged:
         own = [one for one in judged.findings if one.rule in FIXABLE]
         if not own:
@@ -67,18 +69,23 @@ def _round(
             if not cautious:
                 raise
             continue
-        if cut.setdefault(judged.text, _cut(texts[judged.text]) is not None):
+        if judged.text not in whole:
+            whole[judged.text] = _is_cut(texts[judged.text])
+        if whole[judged.text]:
             yield judged, result
         else:
             refusals = (Refusal(each.finding, _NOT_CUT) for each in result.done)
             yield judged, Fixed(judged.document, (), (*refusals, *result.refused))
 
 
-def _cut(text: Text) -> list[Document] | None:
+def _is_cut(text: Text) -> bool:
+    """True where the whole text can be cut into documents, and so be put together again."""
     try:
-        return list(split(text.text, text.file))
+        for _ in split(text.text, text.file):
+            pass
     except InputError:
-        return None
+        return False
+    return True
 
 
 def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -> tuple[Text, ...]:
@@ -88,7 +95,7 @@ def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -
             changed.setdefault(judged.text, {})[judged.document.index] = result.document
     new = list(texts)
     for number, documents in changed.items():
-        parts = _cut(texts[number]) or []
+        parts = split(texts[number].text, texts[number].file)
         new[number] = replace(texts[number], text=join(documents.get(one.index, one) for one in parts))
     return tuple(new)
 
