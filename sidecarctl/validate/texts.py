@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
@@ -50,7 +50,7 @@ class Verdict:
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
-    judged: tuple[Judged, ...] = ()
+    judged: tuple[Judged, ...] = field(default=(), repr=False, compare=False)
 
 
 def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
