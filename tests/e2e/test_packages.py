@@ -98,3 +98,18 @@ def test_the_plugin_of_krew_runs_through_a_link_and_its_manifest_fits_the_archiv
     done = added(str(tmp_path / "bin" / "kubectl-sidecar"), tmp_path, Path(sys.executable).parent)
     assert done.code == 0, done.stderr
     assert "fluent-bit" in done.stdout
+
+
+def test_the_plugin_of_krew_says_which_python_it_needs(archive: Path, tmp_path: Path) -> None:
+    minor = "{}.{}".format(*sys.version_info)
+    assert f"Needs Python {minor} on PATH" in (archive.parent / "sidecar.yaml").read_text()
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "store")
+    # A Python of another version, first on the PATH under both names.
+    (tmp_path / "bin").mkdir()
+    for name in ("python3", f"python{minor}"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    done = added(str(tmp_path / "store" / "kubectl-sidecar"), tmp_path, tmp_path / "bin")
+    assert (done.code, done.stdout) == (2, "")
+    assert f"needs Python {minor} on PATH" in done.stderr

@@ -239,11 +239,14 @@ def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
 # ---- Docker, pre-commit, krew ------------------------------------------------------------------------------------
 
 
-def test_the_image_is_not_root_and_a_krm_function_by_default() -> None:
+def test_the_image_has_one_exact_base_is_not_root_and_a_krm_function_by_default() -> None:
     lines = [line.split(maxsplit=1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line[:1].isalpha()]
     final = lines[max(index for index, words in enumerate(lines) if words[0] == "FROM") :]
     instructions = dict(reversed(final))
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instructions["USER"])
+    bases = {words[1].partition(" AS ")[0] for words in lines if words[0] == "FROM"}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-alpine\d+\.\d+", bases.pop())
     assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["sidecarctl"]', '["krm"]')
 
 
