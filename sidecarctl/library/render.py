@@ -10,9 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.errors import LibraryError, SidecarctlError, UsageError
+from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.library import common, kept, reuse
 from sidecarctl.library.fragment import Fragment, build, checked, fragment_problems
+from sidecarctl.library.origins import meant
 from sidecarctl.library.parameters import Parameters
 from sidecarctl.library.placeholder import Looked
 from sidecarctl.library.reading import read_rendered
@@ -144,9 +145,16 @@ def _kept_or_rendered(sidecar: Sidecar, parameters: Parameters, data: Mapping[st
 
 
 def _rendered_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-    result = _engine(sidecar).render(sidecar, data)
+    try:
+        result = _engine(sidecar).render(sidecar, data)
+    except TemplateRefusal as refusal:
+        place = meant(refusal.message, parameters.origins) or parameters.where
+        raise (refusal.moved_to(place) if place else refusal) from None
     value = read_rendered(result, str(sidecar.template)) if isinstance(result, str) else result
-    fragment = common.apply(checked(value, str(sidecar.template)), parameters.common)
+    fragment = checked(value, str(sidecar.template))
+    if parameters.common and not common.targets(fragment):
+        raise _nothing_to_change(sidecar, parameters)
+    fragment = common.apply(fragment, parameters.common)
     if "patch" in parameters.common:
         found = fragment_problems(fragment)
         if found:
@@ -155,3 +163,13 @@ def _rendered_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, 
                 hint="a patch is merged into each of the sidecar's containers",
             )
     return fragment
+
+
+def _nothing_to_change(sidecar: Sidecar, parameters: Parameters) -> UsageError:
+    given = list(parameters.common)
+    named = " and ".join(filter(None, (", ".join(given[:-1]), given[-1])))
+    return UsageError(
+        f"{sidecar.name} adds no container here, so there is nothing that {named} could change",
+        hint=f"leave {named} out; `sidecarctl show {sidecar.name}` lists the parameters of its own",
+        where=meant(named, parameters.origins) or parameters.where,
+    )
