@@ -117,6 +117,7 @@ def _refuse(rule: Rule, found: tuple[Injection, ...]) -> None:
                 ("variables for the app's containers", fragment.env),
                 ("labels for the pod", fragment.labels),
                 ("a securityContext for the pod", fragment.security_context),
+                ("shareProcessNamespace for the pod", fragment.share_process_namespace),
             )
             if part
         ]
