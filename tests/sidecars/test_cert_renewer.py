@@ -265,16 +265,14 @@ def test_the_address_is_called_with_post_after_a_renewal(tmp_path: Path) -> None
 
 # ---- with nginx-tls -------------------------------------------------------------------------------------------------
 
-TOGETHER = (
-    """\
-sidecarctl add {order} -f input.yaml {version}
- --set cert-renewer.ca-url=https://ca.step.svc --set cert-renewer.fingerprint=%s --set cert-renewer.subject=api.shop.svc
- --set cert-renewer.provisioner-password-file.secretName=step --set cert-renewer.shareWithApp=false
+TOGETHER = """\
+sidecarctl add {order} -f input.yaml --kube-version {version}
+ --set cert-renewer.ca-url=https://ca.step.svc --set cert-renewer.root.configMapName=step
+ --set cert-renewer.subject=api.shop.svc --set cert-renewer.provisioner-password-file.secretName=step
+ --set cert-renewer.shareWithApp=false --set cert-renewer.securityContext.runAsUser=101
  --set cert-renewer.notify=signal --set cert-renewer.process-executable-name=nginx
- --set cert-renewer.securityContext.runAsUser=101 --set nginx-tls.tls.volumeName=cert-renewer-certificates
+ --set nginx-tls.tls.volumeName=cert-renewer-certificates
 """
-    % PRINT
-)
 
 
 @pytest.mark.parametrize("version", ["1.28", "1.34"])
@@ -282,7 +280,7 @@ sidecarctl add {order} -f input.yaml {version}
 def test_nginx_serves_the_certificate_and_is_told_of_a_new_one(tmp_path: Path, order: str, version: str) -> None:
     given = (LIBRARY / "nginx-tls" / "tests" / "deployment" / "input.yaml").read_text()
     (tmp_path / "input.yaml").write_text(given)
-    words = TOGETHER.format(order=order, version=f"--kube-version {version}").replace("\n", " ")
+    words = TOGETHER.format(order=order, version=version).replace("\n", " ")
     done = run(words, tmp_path)
     assert done.code == 0, done.stderr
     workload, *companions = yaml.safe_load_all(done.stdout)
