@@ -9,17 +9,15 @@ from typing import Any
 from sidecarctl.compose import placement
 from sidecarctl.compose import record as records
 from sidecarctl.compose.companions import CONFIG_HASH_KINDS, companion_name, config_hash, marked
+from sidecarctl.compose.podwishes import Wishes
 from sidecarctl.compose.record import Added, Instance, Record
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.sharing import Shared, choose_targets, share
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.podresources import qos_class
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
-from sidecarctl.library.fragment import Fragment
 from sidecarctl.library.render import Inputs, render
 from sidecarctl.yamltext.edits import Edit, Insert
-
-DEFAULT_GRACE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,11 @@ class _Edits:
         fragment = shared.fragment
         self._metadata("labels", fragment.labels)
         self._metadata("annotations", {**fragment.annotations, **config_hashes(self.request.instance, documents)})
-        self._pod_wishes(fragment)
+        wishes = Wishes(self.workload, self.record, self.request.instance)
+        wishes.grant(fragment)
+        self.edits += wishes.edits
+        self.findings += wishes.findings
+        self._added["pod"] = wishes.added
         self._containers(shared)
         self._list_items("volumes", fragment.volumes, (*self.workload.pod_path, "volumes"))
         for target in targets:
@@ -253,78 +255,6 @@ class _Edits:
                 )
         if added:
             self._added[field_] = added
-
-    def _pod_wishes(self, fragment: Fragment) -> None:
-        """Pod-level wishes are set only where the app says nothing; where it says otherwise that is a warning.
-
-        What another instance has set already belongs to both: it goes with the last of them.
-        """
-        added: list[str] = []
-        existing = as_mapping(self.workload.pod.get("securityContext"))
-        for key, value in fragment.security_context.items():
-            path = (*self.workload.pod_path, "securityContext", key)
-            if key not in existing:
-                self.edits.append(Insert(path, value, f"sidecar {self.request.instance}"))
-                added.append(f"securityContext/{key}")
-            elif existing[key] != value:
-                self.findings.append(self._stays(path, key, existing[key], value))
-            elif self._shared(f"securityContext/{key}"):
-                added.append(f"securityContext/{key}")
-        if fragment.share_process_namespace:
-            added += self._one_process_namespace()
-        grace = fragment.termination_grace_period_seconds
-        if grace is not None:
-            path = (*self.workload.pod_path, "terminationGracePeriodSeconds")
-            present = self.workload.pod.get("terminationGracePeriodSeconds")
-            if present is None and grace > DEFAULT_GRACE_SECONDS:
-                self.edits.append(Insert(path, grace, f"sidecar {self.request.instance}"))
-                added.append("terminationGracePeriodSeconds")
-            elif isinstance(present, int) and present < grace and not isinstance(present, bool):
-                self.findings.append(self._stays(path, "terminationGracePeriodSeconds", present, grace))
-        if added:
-            self._added["pod"] = added
-
-    def _shared(self, setting: str) -> bool:
-        """True for a pod-level setting that another instance has added."""
-        return any(
-            setting in other.added.pod
-            for other in self.record.instances.values()
-            if other.name != self.request.instance
-        )
-
-    def _one_process_namespace(self) -> list[str]:
-        """Set shareProcessNamespace; a sidecar that can't see the app's processes does nothing, so otherwise is a conflict."""
-        key, pod = "shareProcessNamespace", self.workload.pod
-        path = (*self.workload.pod_path, key)
-        if pod.get("hostPID") is True:
-            self.findings.append(self._needs_processes((*self.workload.pod_path, "hostPID"), "hostPID to true"))
-        elif pod.get(key) is None:
-            self.edits.append(Insert(path, True, f"sidecar {self.request.instance}"))
-            return [key]
-        elif pod[key] is not True:
-            self.findings.append(self._needs_processes(path, f"{key} to {str(pod[key]).lower()}"))
-        return [key] if self._shared(key) else []
-
-    def _needs_processes(self, path: PathTuple, present: str) -> Finding:
-        return Finding(
-            "pod-setting-conflict",
-            f"the pod sets {present}, and the sidecar {self.request.instance} has to signal a process of the app's",
-            path=path,
-            why="it sees the app's processes, and no others, where shareProcessNamespace is true",
-            help="leave the setting out, or let the sidecar notify the app in another way",
-            workload=self.workload.label,
-        )
-
-    def _stays(self, path: PathTuple, key: str, present: Any, wanted: Any) -> Finding:
-        rule = "grace-too-short" if key == "terminationGracePeriodSeconds" else "pod-setting-kept"
-        return Finding(
-            rule,
-            f"the pod sets {key} to {present}, the sidecar {self.request.instance} wants {wanted}; the pod's value stays",
-            Severity.WARNING,
-            path,
-            help=f"set {key} to {wanted} if that suits the app",
-            workload=self.workload.label,
-        )
 
 
 def _guaranteed(container: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecarctl.compose.annotations import INJECT, OPT_OUT
 from sidecarctl.compose.composition import CORE, Composition, Expression, Rule, Selector
-from sidecarctl.compose.plan import DEFAULT_GRACE_SECONDS
+from sidecarctl.compose.podwishes import DEFAULT_GRACE_SECONDS
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.kube import versions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecarctl.compose.composition import Rule
-from sidecarctl.compose.plan import DEFAULT_GRACE_SECONDS
+from sidecarctl.compose.podwishes import DEFAULT_GRACE_SECONDS
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.kube.names import as_label
