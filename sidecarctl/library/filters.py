@@ -127,14 +127,24 @@ def dns_name(value: object, limit: int = 63) -> str:
         raise TemplateFailure(f"{value!r} has no letter or digit to make a name of")
     if len(text) <= limit:
         return text
-    mark = hashlib.sha256(scalar_text(value).encode()).hexdigest()[: 8 if limit > 20 else 4]
+    mark = _mark(value, 8 if limit > 20 else 4)
     return f"{text[: limit - len(mark) - 1].rstrip('-')}-{mark}"
 
 
 def port_name(value: object) -> str:
-    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter."""
-    name = dns_name(value, 15)
+    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter.
+
+    Of a longer one the last words stay, which say what the port is for, and a hash of the whole tells it from others.
+    """
+    name = dns_name(value)
+    if len(name) > 15:
+        words = name[-10:] if name[-11] == "-" else name[-10:].partition("-")[2] or name[-10:]
+        name = f"{words.lstrip('-')}-{_mark(value, 4)}"
     return name if re.search("[a-z]", name) else dns_name(f"p-{name}", 15)
+
+
+def _mark(value: object, length: int) -> str:
+    return hashlib.sha256(scalar_text(value).encode()).hexdigest()[:length]
 
 
 def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
