@@ -48,6 +48,11 @@ KNOWN = (
     ),
     Known(
         "both",
+        r"we (indexed-job|progress-deadline|secret-type|host-process|dns-config|request-not-limit|restart-rules) ",
+        "the server names a field that is missing and that another one asks for; we show the one that asks",
+    ),
+    Known(
+        "both",
         r"the server Duplicate .*\{topologyKey, whenUnsatisfiable\}",
         "of two constraints that are the same the server names the first, we name the second",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import listed, quote
@@ -229,7 +229,9 @@ def disruption_budget(one: ObjectView, ctx: Context) -> Problems:
         return
     given = [field for field in ("minAvailable", "maxUnavailable") if one.spec.get(field) is not None]
     if len(given) == 2:
-        yield problem(one.at("spec"), "minAvailable and maxUnavailable exclude each other", on_key=True)
+        related = (Related("the other", one.at("spec", "minAvailable")),)
+        message = "minAvailable and maxUnavailable exclude each other"
+        yield problem(one.at("spec", "maxUnavailable"), message, on_key=True, related=related)
     for field in given:
         value = one.spec[field]
         if fault := amount_fault(value):

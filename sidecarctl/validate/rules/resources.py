@@ -221,7 +221,7 @@ def request_not_limit(pod: PodView, ctx: Context) -> Problems:
                 continue
             if limits.get(name) is None:
                 message = f"{name} is requested without a limit"
-                yield problem(owner.at("resources", "limits"), message, on_key=True)
+                yield problem(owner.at("resources", "requests", name), message)
             else:
                 request, limit = nano(value), nano(limits[name])
                 if request is not None and limit is not None and request != limit:

@@ -232,4 +232,11 @@ def host_process(pod: PodView, ctx: Context) -> Problems:
     if not all(inside):
         yield problem(pod.path, "only some of the pod's containers have hostProcess: true", on_key=True)
     if pod.value.get("hostNetwork") is not True:
-        yield problem(pod.at("hostNetwork"), "HostProcess containers need hostNetwork: true")
+        where = pod.at("hostNetwork") if pod.has("hostNetwork") else _first_asking(pod)
+        yield problem(where, "HostProcess containers need hostNetwork: true")
+
+
+def _first_asking(pod: PodView) -> PathTuple:
+    """Where a pod says first that it has HostProcess containers."""
+    asking = next(view for view in (pod, *pod.containers) if _options(view).get("hostProcess") is True)
+    return asking.at("securityContext", "windowsOptions", "hostProcess")
