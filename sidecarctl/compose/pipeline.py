@@ -215,7 +215,11 @@ def _stepped(
     version, kinds = options.kube_version, options.kinds
     before = workload_findings(document.value, version, options.validate, kinds)
     if _has_errors(before):
-        before += filter(refused, rule_findings(document.value, version, kinds))
+        # Of a value whose shape is wrong already, a rule has nothing new to say.
+        misshapen = {one.path for one in before}
+        before += (
+            one for one in rule_findings(document.value, version, kinds) if refused(one) and one.path not in misshapen
+        )
         return Walked((document, *companions), (), tuple(located(document, before)))
     composed = step(document, companions, following)
     planned = (*before, *composed.findings, *(f for plan in composed.plans for f in plan.findings))

@@ -48,7 +48,7 @@ KNOWN = (
     ),
     Known(
         "both",
-        r"we (indexed-job|progress-deadline|secret-type|host-process|dns-config|request-not-limit|restart-rules) ",
+        r"we (indexed-job|progress-deadline|secret-type|host-process|dns-config|autoscaler-bounds|request-not-limit|restart-rules) ",
         "the server names a field that is missing and that another one asks for; we show the one that asks",
     ),
     Known(

@@ -78,7 +78,7 @@ def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
         types = {str(metric.get("type")) for _, metric in listed(one.spec, "metrics")}
         if not types & {"Object", "External"}:
             message = "without pods there is nothing to measure: minReplicas: 0 needs an Object or External metric"
-            yield problem(one.at("spec", "metrics"), message)
+            yield problem(one.at("spec", "minReplicas"), message)
     target = as_mapping(one.spec.get("scaleTargetRef"))
     for field in ("kind", "name"):
         text = target.get(field)

@@ -144,6 +144,7 @@ def restart_rules(container: ContainerView, ctx: Context) -> Problems:
             container.at("restartPolicyRules"),
             "a native sidecar can't have restartPolicyRules before Kubernetes 1.36",
             help="Remove them.",
+            on_key=True,
         )
         return
     if container.value.get("restartPolicy") is None:

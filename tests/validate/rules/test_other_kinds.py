@@ -186,7 +186,7 @@ CASES = [
     Case("most below least", "autoscaler-bounds", scaler(minReplicas=4), "spec.maxReplicas", scaler(minReplicas=3)),
     Case("less than none", "autoscaler-bounds", scaler(minReplicas=-1), "spec.minReplicas"),
     Case("none, before 1.37", "autoscaler-bounds", scaler(minReplicas=0), "spec.minReplicas", version="1.36"),
-    Case("none, by cpu", "autoscaler-bounds", scaler(cpu(averageUtilization=5), minReplicas=0), "spec.metrics"),
+    Case("none, by cpu", "autoscaler-bounds", scaler(cpu(averageUtilization=5), minReplicas=0), "spec.minReplicas"),
     Case(
         "a target's kind",
         "autoscaler-bounds",

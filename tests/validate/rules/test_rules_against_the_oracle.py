@@ -53,6 +53,7 @@ ELSEWHERE = {
     ("pod-reference", "spec.serviceAccountName"): "spec.serviceAccount",
     # What is missing is shown at what asks for it.
     ("progress-deadline", "spec.progressDeadlineSeconds"): "spec.minReadySeconds",
+    ("autoscaler-bounds", "spec.metrics"): "spec.minReplicas",
     ("indexed-job", "spec.completions"): "spec.completionMode",
     ("indexed-job", "spec.jobTemplate.spec.completions"): "spec.jobTemplate.spec.completionMode",
     ("secret-type", "data[tls.key]"): "type",

@@ -257,7 +257,7 @@ CASES = [
         "only one container",
         "host-process",
         pod(hostNetwork=True, containers=[{**CONTAINER, "securityContext": HOST}], initContainers=[INIT]),
-        "spec",
+        "spec.initContainers[0]",
     ),
     Case(
         "against the pod",
