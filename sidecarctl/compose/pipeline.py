@@ -298,7 +298,6 @@ def _has_errors(findings: Iterable[Finding]) -> bool:
 
 
 def _refusal(document: Document, refusal: EditRefused | RecordError) -> Finding:
-    path = getattr(refusal, "path", ())
     rule = "record-unreadable" if isinstance(refusal, RecordError) else "edit-refused"
-    finding = Finding(rule, refusal.message, path=path, help=refusal.hint)
+    finding = Finding(rule, refusal.message, path=refusal.path, help=refusal.hint)
     return next(located(document, [finding]))

@@ -10,8 +10,11 @@ import json
 import oracle
 import pytest
 import yaml
-from case_files import FOLDER, Case, cases, found, unmarked
+from case_files import FOLDER, Case, cases, found, marked, unmarked
+from test_pages import ADDING, logger  # noqa: F401
 
+from sidecarctl.compose import pipeline
+from sidecarctl.compose.request import Request
 from sidecarctl.findings import Severity
 from sidecarctl.kube.versions import NEWEST, SUPPORTED
 from sidecarctl.kube.workload import ROLES
@@ -23,6 +26,14 @@ RULES = [one for one in rules().values() if one.layer in OF_MANIFESTS]
 CASES = [case for one in RULES for case in cases(one.name)]
 BAD = [case for case in CASES if case.bad]
 GOOD = [case for case in CASES if not case.bad]
+# Rules that need more than a manifest: tests of their own hold them.
+ELSEWHERE = {
+    "compose/test_adoption.py": ("adopted-differs",),
+    "compose/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
+    "compose/test_selection.py": ("annotation-unused", "inject-parameter", "inject-unknown"),
+    "plugins/test_krm.py": ("out-of-date",),
+    "authoring/test_lint.py": tuple(one.name for one in rules().values() if one.layer == "library"),
+}
 # Rules that find something in containers of one role alone, and why.
 ONE_ROLE = {
     "ambiguous-port-name": "it looks at ports of one name in several containers, the app's first",
@@ -44,7 +55,23 @@ def test_every_rule_has_a_bad_case_and_a_good_one(one: Rule) -> None:
 
 
 def test_every_file_is_about_a_rule() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == {one.name for one in RULES}
+    assert {path.stem for path in FOLDER.iterdir()} == {one.name for one in RULES} | {*ADDING}
+
+
+def test_rules_of_runs_and_libraries_are_held_elsewhere() -> None:
+    held = {name for names in ELSEWHERE.values() for name in names}
+    assert held | {*ADDING} == {one.name for one in rules().values() if one.layer not in OF_MANIFESTS}
+    for path, names in ELSEWHERE.items():
+        text = (FOLDER.parents[1] / path).read_text(encoding="utf-8")
+        assert [name for name in names if f'"{name}"' not in text and f"[{name}]" not in text] == []
+
+
+@pytest.mark.parametrize("case", [case for name in ADDING for case in cases(name)], ids=str)
+def test_what_keeps_a_sidecar_out_is_found_where_it_is_marked(case: Case, logger: Request) -> None:  # noqa: F811
+    text, marks = unmarked(case.rule.name, case.manifest())
+    findings = pipeline.add(text, [logger], pipeline.Options()).findings
+    assert [marked(one.rule, one.place) for one in findings if one.rule == case.rule.name] == marks
+    assert bool(marks) is case.bad
 
 
 @pytest.mark.parametrize("case", BAD, ids=str)
