@@ -31,9 +31,9 @@ RESPELLED = (
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
 )
-# Where the server leaves out which item of a list it means.
+# Where the server leaves out which item of a list it means, or counts those of a list that it makes.
 _NO_INDEX = re.compile(
-    r"volumeMounts\.(recursiveReadOnly|mountPropagation)|downwardAPI\.(fieldRef|resourceFieldRef|mode|path)"
+    r"volumeMounts\.(recursiveReadOnly|mountPropagation|subPath)|volumeClaimTemplates\[\d+\]\.metadata\.name|downwardAPI\.(fieldRef|resourceFieldRef|mode|path)"
 )
 _KEY = re.compile(r"\[([^\]]*[^\]\d][^\]]*)\]")
 

@@ -23,8 +23,6 @@ pytestmark = [
 NUMBER = int(os.environ.get("DIFFERENTIAL", "1500"))
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
 
-# Kinds whose fields we know, and whose own validation beyond the schema we leave to the server.
-SHAPE_ALONE = ("Endpoints", "EndpointSlice", "HorizontalPodAutoscaler")
 KNOWN = (
     Known(
         "server",
@@ -65,14 +63,10 @@ def parted(documents: list[object]) -> list[Parted]:
     return [one for one in found if one is not None]
 
 
-def left_to_the_server(one: Parted) -> bool:
-    return one.who == "server" and isinstance(one.document, dict) and one.document.get("kind") in SHAPE_ALONE
-
-
 def test_verdicts_on_changed_manifests_are_the_servers() -> None:
     rng = Random(SEED)
     documents = [json.loads(json.dumps(mutant(rng))) for _ in range(NUMBER)]
-    wrong = [one for one in unknown(parted(documents), KNOWN) if not left_to_the_server(one)]
+    wrong = unknown(parted(documents), KNOWN)
     assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import listed, quote
 from sidecarctl.validate.percent import amount_fault, percentage
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.resourcenames import container_resource_fault
 from sidecarctl.validate.views import Data, ObjectView
 
 _HOUR = 3600
@@ -82,7 +84,7 @@ def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
     target = as_mapping(one.spec.get("scaleTargetRef"))
     for field in ("kind", "name"):
         text = target.get(field)
-        if isinstance(text, str) and ("/" in text or "%" in text or text in (".", "..")):
+        if isinstance(text, str) and _no_segment(text):
             yield problem(one.at("spec", "scaleTargetRef", field), f"{quote(text)} is no {field}")
     version = target.get("apiVersion")
     if ctx.since("1.34") and isinstance(version, (str, type(None))) and "scaleTargetRef" in one.spec:
@@ -124,7 +126,27 @@ def autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
             if other != field and metric.get(other) is not None:
                 yield problem((*where, other), f"a metric of type {own} can't have {other}", on_key=True)
         if isinstance(metric.get(field), dict):
+            yield from _names(metric[field], (*where, field))
             yield from _target(metric[field], own, (*where, field))
+
+
+def _names(source: Data, where: PathTuple) -> Problems:
+    """What a source refers to: a container and its resource, a metric, another object."""
+    if "container" in source:
+        resource, container = source.get("name"), source.get("container")
+        if isinstance(resource, str) and resource and (no_resource := container_resource_fault(resource)):
+            yield problem((*where, "name"), f"{quote(resource)} {no_resource}")
+        if isinstance(container, str) and container and (fault := names.dns_label(container)):
+            yield problem((*where, "container"), f"{quote(container)} is no name of a container: it {fault}")
+    for field, key in (("metric", "name"), ("describedObject", "kind"), ("describedObject", "name")):
+        text = as_mapping(source.get(field)).get(key)
+        if isinstance(text, str) and _no_segment(text):
+            yield problem((*where, field, key), f"{quote(text)} is no {key}")
+
+
+def _no_segment(text: str) -> bool:
+    """True for a text that can't stand in an address between two slashes."""
+    return "/" in text or "%" in text or text in (".", "..")
 
 
 def _target(source: Data, own: str, where: PathTuple) -> Problems:
@@ -150,6 +172,8 @@ def _target(source: Data, own: str, where: PathTuple) -> Problems:
             yield problem((*where, "averageValue"), "the target has an averageUtilization too", on_key=True)
     elif average is None and (own == "Pods" or value is None):
         yield problem((*where, "averageValue"), "the target has no amount")
+    elif own == "External" and average is not None and value is not None:
+        yield problem((*where, "value"), "the target has an averageValue too", on_key=True)
 
 
 @rule(
