@@ -275,16 +275,24 @@ def _checked(before: Document, composed: Composed, known: Sequence[Finding], opt
     """
     after = composed.documents[0]
     version, kinds = options.kube_version, options.kinds
-    found = rule_findings(after.value, version, kinds, before.value)
+    admin = {
+        name: plan.admin_ports
+        for plan in composed.plans
+        for name in (*plan.instance.added.containers, *plan.instance.added.init_containers)
+        if plan.admin_ports
+    }
+    found = rule_findings(after.value, version, kinds, before.value, admin)
     changed = after.text != before.text
     old = rule_findings(before.value, version, kinds) if found and changed else found
     yield from located(before, filter(refused, old))
     if not changed:
         return
     seen = {_identity(finding) for finding in (*known, *old)}
+    # What a plan has said of a workload the rule of the same name does not say again.
+    planned = {(finding.rule, finding.workload) for plan in composed.plans for finding in plan.findings}
     sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in composed.plans))
     for finding in (*workload_findings(after.value, version, options.validate, kinds), *found):
-        if _identity(finding) not in seen:
+        if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned:
             yield replace(finding, source=f"sidecar {sidecars}" if sidecars else "the removal")
 
 

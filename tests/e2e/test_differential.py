@@ -36,22 +36,22 @@ KNOWN = (
     ),
     Known(
         "both",
-        r"we claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
+        r"claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
         "the server makes a volume of a claim template and misses the name there",
     ),
     Known(
         "both",
-        r"we job-name metadata\.name: .*the server Invalid spec\.template\.labels",
+        r"job-name metadata\.name: .*the server Invalid spec\.template\.labels",
         "the server makes a label of the Job's name and finds it too long there",
     ),
     Known(
         "both",
-        r"we (indexed-job|progress-deadline|secret-type|host-process|dns-config|autoscaler-bounds|request-not-limit|restart-rules) ",
+        r"\b(indexed-job|progress-deadline|secret-type|host-process|dns-config|autoscaler-bounds|request-not-limit|restart-rules) ",
         "the server names a field that is missing and that another one asks for; we show the one that asks",
     ),
     Known(
         "both",
-        r"the server Duplicate .*\{topologyKey, whenUnsatisfiable\}",
+        r"\bDuplicate .*\{topologyKey, whenUnsatisfiable\}",
         "of two constraints that are the same the server names the first, we name the second",
     ),
 )

@@ -8,13 +8,12 @@ from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.addresses import address_fault, endpoint_fault, is_ipv4
-from sidecarctl.validate.labels import label_faults
 from sidecarctl.validate.parts import entries, quote, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView
 
 _KINDS = {("", "Endpoints"), ("discovery.k8s.io", "EndpointSlice")}
-_ADDRESSES, _ENDPOINTS, _PORTS, _TOPOLOGY, _HINTS = 100, 1000, 20000, 16, 8
+_ADDRESSES, _ENDPOINTS, _PORTS, _HINTS = 100, 1000, 20000, 8
 _LAST_PORT = 65535
 
 _SLICE = """\
@@ -191,11 +190,6 @@ def endpoint_hint(one: ObjectView, ctx: Context) -> Problems:
     if not _applies(one):
         return
     for endpoint, where in _items(one.value, "endpoints", one.path):
-        topology = as_mapping(endpoint.get("deprecatedTopology"))
-        if len(topology) > _TOPOLOGY:
-            message = f"there may be {_TOPOLOGY} labels at most, and there are {len(topology)}"
-            yield problem((*where, "deprecatedTopology"), message, on_key=True)
-        yield from label_faults(topology, (*where, "deprecatedTopology"))
         hints = as_mapping(endpoint.get("hints"))
         for field, fault_of in (("forZones", names.label_value), ("forNodes", names.dns_subdomain)):
             at = (*where, "hints", field)
