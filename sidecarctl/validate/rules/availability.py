@@ -24,6 +24,8 @@ _SOURCES = {
 }
 # Since when there may be no pod at all.
 _SCALE_TO_ZERO = "1.37"
+# Since when the tolerance is an autoscaler's own; before, the server drops it.
+_TOLERANCE = "1.35"
 _TARGETS = ("Utilization", "Value", "AverageValue")
 
 _AUTOSCALER = """\
@@ -202,6 +204,9 @@ def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
             yield problem(
                 (*where, "stabilizationWindowSeconds"), f"the window of {window} seconds is not from 0 to {_HOUR}"
             )
+        tolerance = nano(rules.get("tolerance"))
+        if tolerance is not None and tolerance < 0 and ctx.since(_TOLERANCE):
+            yield problem((*where, "tolerance"), f"the tolerance is {rules['tolerance']}, and can't be less than zero")
         if rules.get("policies") == []:
             yield problem((*where, "policies"), "there is no policy", on_key=True)
         for index, policy in listed(rules, "policies"):
