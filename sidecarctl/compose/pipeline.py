@@ -281,7 +281,8 @@ def _checked(before: Document, composed: Composed, known: Sequence[Finding], opt
         for name in (*plan.instance.added.containers, *plan.instance.added.init_containers)
         if plan.admin_ports
     }
-    found = rule_findings(after.value, version, kinds, before.value, admin)
+    # Taking away what was added gives the QoS class back that was chosen before: nothing to warn of.
+    found = rule_findings(after.value, version, kinds, before.value if composed.plans else None, admin)
     changed = after.text != before.text
     old = rule_findings(before.value, version, kinds) if found and changed else found
     yield from located(before, filter(refused, old))
