@@ -1,12 +1,16 @@
 """Accepted or refused, and where: our verdict on manifests that nobody wrote is the API server's own.
 
-DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one.
+DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one. DIFFERENTIAL_FOLDER names a
+folder of manifests that somebody wrote.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import oracle
@@ -14,13 +18,16 @@ import pytest
 from agreement import Known, Parted, compare, unknown
 from mutations import mutant, seeds
 
+from sidecarctl.errors import InputError
 from sidecarctl.validate.registry import rules
+from sidecarctl.yamltext.stream import split
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "built"),
 ]
 NUMBER = int(os.environ.get("DIFFERENTIAL", "1500"))
+FOLDER = os.environ.get("DIFFERENTIAL_FOLDER", "")
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
 
 KNOWN = (
@@ -68,6 +75,25 @@ def test_verdicts_on_changed_manifests_are_the_servers() -> None:
     documents = [json.loads(json.dumps(mutant(rng))) for _ in range(NUMBER)]
     wrong = unknown(parted(documents), KNOWN)
     assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
+
+
+@pytest.mark.skipif(not FOLDER, reason="no DIFFERENTIAL_FOLDER")
+def test_verdicts_on_manifests_of_a_folder_are_the_servers() -> None:
+    documents = [json.loads(json.dumps(document, default=str)) for document in written(Path(FOLDER))]
+    assert documents
+    wrong = unknown(parted(documents), KNOWN)
+    assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
+
+
+def written(folder: Path) -> Iterator[object]:
+    """Yield the documents of all files; what can't be parsed is no document."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".yaml", ".yml", ".json") and path.is_file():
+            with contextlib.suppress(InputError):
+                for document in split(path.read_text(encoding="utf-8"), str(path)):
+                    with contextlib.suppress(InputError):
+                        if isinstance(document.value, dict):
+                            yield document.value
 
 
 def test_what_starts_as_valid_is_valid() -> None:
