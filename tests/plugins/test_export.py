@@ -152,7 +152,7 @@ def test_sidecarsets_say_what_the_rule_says(tmp_path: Path) -> None:
     select = {"labels": {"tier": "front"}, "namespaces": ["shop"]}
     text = composition({"name": "m", "select": select, "sidecars": [METRICS]}, excludeNamespaces=["kube-system"])
     (found,) = objects(export(tmp_path, "sidecarset", text))
-    assert (found["apiVersion"], found["kind"]) == ("apps.kruise.io/v1beta1", "SidecarSet")
+    assert (found["apiVersion"], found["kind"]) == ("apps.kruise.io/v1alpha1", "SidecarSet")
     spec = found["spec"]
     assert spec["selector"] == {"matchLabels": {"tier": "front"}}
     assert [each["operator"] for each in spec["namespaceSelector"]["matchExpressions"]] == ["In", "NotIn"]

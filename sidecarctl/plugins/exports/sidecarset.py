@@ -14,7 +14,7 @@ from sidecarctl.kube.names import as_label
 from sidecarctl.plugins.exports.exported import COMPANIONS, File, head, stream
 from sidecarctl.plugins.exports.injection import Injection, RuleInjections, injections
 
-_API_VERSION = "apps.kruise.io/v1beta1"
+_API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _GLOB = re.compile(r"[*?\[]")
 _DIFFERENCES = (
