@@ -29,6 +29,7 @@ class Plan:
     documents  companions, complete
     findings   conflicts (errors) and remarks (warnings)
     adopting   it takes ownership of what stands there; whole are recorded paths of collections that go with it
+    admin_ports  ports on which the sidecar listens for its pod alone
     """
 
     workload: Workload
@@ -39,6 +40,7 @@ class Plan:
     adopted: Mapping[str, str] = field(default_factory=dict)
     adopting: bool = False
     whole: tuple[str, ...] = ()
+    admin_ports: tuple[int, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -78,6 +80,7 @@ def plan(workload: Workload, request: Request, record: Record, kube_version: str
         documents,
         tuple(_sourced(finding, source) for finding in findings),
         shared.adopted,
+        admin_ports=request.sidecar.admin_ports,
     )
 
 
