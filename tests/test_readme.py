@@ -34,7 +34,7 @@ def test_every_command_does_what_the_readme_shows(tmp_path: Path) -> None:
         commands = [line[2:] for line in block.group(1).splitlines() if line.startswith("$ ")]
         assert commands, block.group(0)
         if needed(block.group(0)):
-            # tests/e2e/test_pages.py runs these, with the real programs.
+            # tests/e2e/test_integration_pages.py runs these, with the real programs.
             return block.group(0)
         return "```console\n" + "".join(f"$ {command}\n{_output(command, tmp_path)}" for command in commands) + "```\n"
 

@@ -341,20 +341,20 @@ def pod_security(subject: Subject) -> Iterator[Finding]:
 
 
 def probed_admin_port(subject: Subject) -> Iterator[Finding]:
-    """A probe that leads to a port which listens on localhost only: the kubelet is not there."""
-    admin = set(subject.sidecar.admin_ports)
-    for _, container in subject.containers():
-        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-            for action in ("httpGet", "tcpSocket", "grpc"):
-                port = as_mapping(as_mapping(container.get(name)).get(action)).get("port")
-                if port in admin:
-                    yield Finding(
-                        "probed-admin-port",
-                        f"the {name} of {container.get('name')} asks port {port}, which listens on localhost only",
-                        place=subject.template(name),
-                        why="the kubelet asks from outside the pod, so the probe always fails",
-                        help="probe a port that listens on all addresses",
-                    )
+    """A probe that leads to a port which listens on localhost only: the kubelet is not there, and no manifest may have it."""
+    told = set()
+    for finding in (f for outcome in subject.outcomes if outcome.result for f in outcome.result.findings):
+        probe = next((str(step) for step in finding.path if str(step).endswith("Probe")), "")
+        if finding.rule != "probe-on-localhost-server" or (finding.container, probe) in told:
+            continue
+        told.add((finding.container, probe))
+        yield Finding(
+            "probed-admin-port",
+            finding.message,
+            place=subject.template(probe),
+            why=finding.why,
+            help="probe a port that listens on all addresses",
+        )
 
 
 def unrendered(subject: Subject) -> Iterator[Finding]:
