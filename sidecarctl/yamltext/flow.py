@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import Insert
+from sidecarctl.yamltext.edits import EditRefused, Insert
 from sidecarctl.yamltext.lines import line_end, skip_gap
 from sidecarctl.yamltext.members import bounds
 from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
@@ -42,6 +42,10 @@ def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterat
         at = line_end(text, end)
         yield Splice(end, end, ",")
         yield Splice(at, at, ",".join(f"{style.between}{member}" for member in members))
+    elif text.startswith("#", end):
+        raise EditRefused(
+            "a comment stands where the value before it should", (), hint="write `null` before the comment"
+        )
     else:
         yield Splice(end, end, "".join(f",{style.between}{member}" for member in members))
 

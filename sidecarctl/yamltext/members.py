@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence as Seq
 
 from sidecarctl.yamltext.lines import skip_gap
-from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
 Bounds = list[tuple[int, int]]
 
@@ -13,9 +14,14 @@ Bounds = list[tuple[int, int]]
 def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
     """Return start and end of each member: of a key with its value, of an item with its dash."""
     if isinstance(holder, Mapping):
-        return [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+        spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+        last = [value for _, value in holder.pairs.values()]
+    else:
+        spans, last = [(item.start, item.end) for item in holder.items], holder.items
     if holder.flow:
-        return [(item.start, item.end) for item in holder.items]
+        return [(start, _behind_nothing(text, node, end)) for (start, end), node in zip(spans, last)]
+    if isinstance(holder, Mapping):
+        return spans
     out: Bounds = []
     at = first_dash(text, holder)
     for item in holder.items:
@@ -23,6 +29,15 @@ def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
         at = max(item.end, dash + 1)
         out.append((dash, at))
     return out
+
+
+def _behind_nothing(text: str, node: Node, end: int) -> int:
+    """Where a member of a flow collection ends: a colon or a tag without value needs the blank behind it (`{a: ,b: !!str }`)."""
+    bare = isinstance(node, Scalar) and not node.style and node.value in (None, "")
+    if bare and (text[end - 1 : end] == ":" or text.startswith("!", node.start)):
+        blank = re.compile("[ \t]|\r\n|[\n\r\x85\u2028\u2029]").match(text, end)
+        return blank.end() if blank else end
+    return end
 
 
 def entry_start(text: str, key: Node) -> int:

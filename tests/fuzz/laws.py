@@ -99,7 +99,9 @@ def _edited(document: Document, rng: Random) -> str:
         else:
             _must(back == given, "cutting gives the bytes back")
     edits = random_removals(rng, root)
-    edits += [one for one in inserts if not any(one.path[: len(e.path)] == e.path for e in edits) and rng.random() < 0.5]
+    edits += [
+        one for one in inserts if not any(one.path[: len(e.path)] == e.path for e in edits) and rng.random() < 0.5
+    ]
     try:
         splice(given, root, edits)
     except EditRefused as error:

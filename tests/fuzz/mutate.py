@@ -15,14 +15,93 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 6_000  # bytes: what is wrong with a long text is wrong with a short one, a hundred times as often
 # What means something to a reader of YAML, or to the program.
 WORDS = [
-    *(": ", ":", "- ", "-", "? ", "&a ", "*a", "&a\n", "<<: *a\n", "<<: ", "|", "|-\n", "|+\n", ">\n", ">2-\n", "#", " #"),
-    *("'", '"', "''", '\\"', "{", "}", "[", "]", ",", "{}", "[]", "{a: *a}", "[*a, *a]", "null", "~", "Null", "true", "yes"),
-    *("0644", "1e3", "0x10", ".inf", "1_000", "12:30:45", "!!str ", "!!binary ", "!!int ", "!foo ", "!!map ", "!!null ''"),
-    *("\n", "\r\n", "\r", "\t", " ", "  ", "\x85", "\u2028", "\u2029", "\ufeff", "\xa0", "\x00", "\x1b[31m", "\u202e", "\x7f"),
+    *(
+        ": ",
+        ":",
+        "- ",
+        "-",
+        "? ",
+        "&a ",
+        "*a",
+        "&a\n",
+        "<<: *a\n",
+        "<<: ",
+        "|",
+        "|-\n",
+        "|+\n",
+        ">\n",
+        ">2-\n",
+        "#",
+        " #",
+    ),
+    *(
+        "'",
+        '"',
+        "''",
+        '\\"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "{}",
+        "[]",
+        "{a: *a}",
+        "[*a, *a]",
+        "null",
+        "~",
+        "Null",
+        "true",
+        "yes",
+    ),
+    *(
+        "0644",
+        "1e3",
+        "0x10",
+        ".inf",
+        "1_000",
+        "12:30:45",
+        "!!str ",
+        "!!binary ",
+        "!!int ",
+        "!foo ",
+        "!!map ",
+        "!!null ''",
+    ),
+    *(
+        "\n",
+        "\r\n",
+        "\r",
+        "\t",
+        " ",
+        "  ",
+        "\x85",
+        "\u2028",
+        "\u2029",
+        "\ufeff",
+        "\xa0",
+        "\x00",
+        "\x1b[31m",
+        "\u202e",
+        "\x7f",
+    ),
     *("---\n", "--- # x\n", "...\n", "--- x\n", "%YAML 1.1\n", "\\u0041", "\\ud83d\\ude00", "\\x1b", "é", "😀"),
     *("containers:", "initContainers:", "volumes:", "volumeMounts:", "env:", "annotations:", "metadata:", "spec:"),
-    *("template:", "name: web", "kind: List\nitems:\n", "kind: Pod\n", "kind: Job\n", "apiVersion: v1\n", "emptyDir: {}"),
-    *("sidecarctl.dev/sidecars: ", "sidecarctl.dev/inject: logger", "# sidecarctl: ignore[x] y\n", "restartPolicy: Always"),
+    *(
+        "template:",
+        "name: web",
+        "kind: List\nitems:\n",
+        "kind: Pod\n",
+        "kind: Job\n",
+        "apiVersion: v1\n",
+        "emptyDir: {}",
+    ),
+    *(
+        "sidecarctl.dev/sidecars: ",
+        "sidecarctl.dev/inject: logger",
+        "# sidecarctl: ignore[x] y\n",
+        "restartPolicy: Always",
+    ),
 ]
 _TOKENS = [word.encode() for word in WORDS] + [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
 
@@ -122,7 +201,25 @@ def _nodes(data: bytes, others: list[bytes], rng: Random) -> bytes:
     return changed.encode("utf-8", "surrogatepass") + data[len(text.encode("utf-8")) :]
 
 
-_SHORT = ("", "null", "~", "[]", "{}", "[ ]", "{ }", '""', "3", "true", "x", "- a", "{a: b}", "[a]", "|\n  x\n", "*a", "&a x")
+_SHORT = (
+    "",
+    "null",
+    "~",
+    "[]",
+    "{}",
+    "[ ]",
+    "{ }",
+    '""',
+    "3",
+    "true",
+    "x",
+    "- a",
+    "{a: b}",
+    "[a]",
+    "|\n  x\n",
+    "*a",
+    "&a x",
+)
 
 
 def _written(text: str, node: Node, rng: Random) -> str:
@@ -132,4 +229,13 @@ def _written(text: str, node: Node, rng: Random) -> str:
     return re.sub(r"\s*\n\s*", rng.choice((" ", "\n", "\n  ")), own) if rng.random() < 0.3 else own
 
 
-_WAYS: list[Callable[[bytes, list[bytes], Random], bytes]] = [_token, _token, _bytes, _lines, _lines, _crossed, _nodes, _nodes]
+_WAYS: list[Callable[[bytes, list[bytes], Random], bytes]] = [
+    _token,
+    _token,
+    _bytes,
+    _lines,
+    _lines,
+    _crossed,
+    _nodes,
+    _nodes,
+]
