@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert
 from sidecarctl.yamltext.lines import line_end, skip_gap
-from sidecarctl.yamltext.members import bounds
+from sidecarctl.yamltext.members import bounds, properties_end
 from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
 from sidecarctl.yamltext.splices import Splice
 from sidecarctl.yamltext.style import FlowStyle, flow_style
@@ -20,6 +20,7 @@ def into_flow(text: str, nodes: list[Node], groups: dict[int, list[Insert]]) -> 
     """Members with their commas, each group behind the member before it or, at index 0, before the first one."""
     holder = nodes[-1]
     assert isinstance(holder, (Mapping, Sequence))
+    refuse_pair(text, holder)
     style = flow_style(text, nodes)
     spans = bounds(text, holder)
     for index, inserts in groups.items():
@@ -29,6 +30,12 @@ def into_flow(text: str, nodes: list[Node], groups: dict[int, list[Insert]]) -> 
             yield Splice(start, start, "".join(f"{member},{style.between}" for member in members))
         else:
             yield from _behind(text, spans[index - 1][1], members, style)
+
+
+def refuse_pair(text: str, holder: Mapping | Sequence) -> None:
+    """Raise EditRefused for a pair without braces in a list (`[a: b]`), which takes no other key and can't lose its own."""
+    if isinstance(holder, Mapping) and not text.startswith("{", skip_gap(text, properties_end(text, holder))):
+        raise EditRefused("a pair in a list stands there without braces", (), hint="write braces around it: `[{a: b}]`")
 
 
 def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterator[Splice]:
