@@ -31,6 +31,11 @@ _NAMED = {
 _FILLED = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
 
 
+def looks_secret(name: str) -> bool:
+    """True for the name of a variable whose value is hardly meant for a file: `DB_PASSWORD`, `API_KEY`."""
+    return _SECRET.search(name) is not None
+
+
 @dataclass
 class Extract:
     """What becomes of the container: the files' contents, the manifest without it, and what a person should know."""
@@ -138,7 +143,7 @@ class _Taking:
         if not isinstance(each, dict) or not isinstance(each.get("value"), str):
             return each
         name = str(each.get("name", ""))
-        if _SECRET.search(name):
+        if looks_secret(name):
             schema = {"type": "string", "writeOnly": True, "description": f"Value of the variable {name}."}
             token = self.parameter(name, schema)
             key = next(key for key, value in self.parameters.items() if value is schema)

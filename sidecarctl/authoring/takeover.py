@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sidecarctl.authoring.cases import EXPECTED, FOLDER, INPUT
 from sidecarctl.authoring.discover import Discovery, Found, Group
+from sidecarctl.authoring.extract import looks_secret
+from sidecarctl.authoring.sample import MANIFEST
+from sidecarctl.authoring.trial import Trial as Attempt
+from sidecarctl.authoring.trial import attempt
 from sidecarctl.compose import pipeline
 from sidecarctl.compose.composition import FILE_NAME, load
 from sidecarctl.compose.pipeline import Options
@@ -18,8 +23,9 @@ from sidecarctl.compose.selection import selection
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.names import as_label
-from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping
 from sidecarctl.library.catalog import open_catalog
+from sidecarctl.library.sidecar import read_sidecar
 from sidecarctl.report.model import plural
 from sidecarctl.yamltext import emit
 
@@ -134,6 +140,18 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
     write_all(Write(folder / path, text) for path, text in texts.items())
 
 
+def cases(folder: Path, found: Discovery) -> dict[str, str]:
+    """Return a case for each written sidecar that a plain Deployment takes, with what comes of it today."""
+    out: dict[str, str] = {}
+    for group in found.groups:
+        library = folder / LIBRARY
+        text = attempt(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
+        if text is not None:
+            case = f"{LIBRARY}/{group.name}/{FOLDER}/deployment"
+            out |= {f"{case}/{INPUT}": MANIFEST, f"{case}/{EXPECTED}": text}
+    return out
+
+
 def tried(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[Trial]:
     """Apply the written composition with `adopt` to texts, and tell where nothing but records changes."""
     written = load(folder / FILE_NAME)
@@ -167,6 +185,12 @@ def _kept(before: str, after: str) -> bool:
     return position == len(old)
 
 
+def _secrets(group: Group) -> list[str]:
+    """Names of variables whose values would have been better in a Secret, and now stand in the library too."""
+    entries = (as_mapping(entry) for entry in as_list(group.base.shape.get("env")))
+    return [str(entry["name"]) for entry in entries if entry.get("value") and looks_secret(str(entry.get("name")))]
+
+
 def report(found: Discovery, trials: Sequence[Trial], written: Sequence[str], folder: Path) -> str:
     """Return what was found, how sure it is, and the next commands."""
     lines: list[str] = []
@@ -186,6 +210,14 @@ def report(found: Discovery, trials: Sequence[Trial], written: Sequence[str], fo
         lines += ["", f"sure: {plural(len(sure), 'file')} of {len(trials)}: only the records would change"]
     for trial in trials:
         lines += [f"not sure: {trial.file}: {note}" for note in trial.notes]
+    for group in found.groups:
+        template = folder / LIBRARY / group.name / "template.yaml"
+        lines += [
+            f"warning: {name} of {group.name} looks like a secret, and its value stands in {template} now: refer to a Secret"
+            for name in _secrets(group)
+        ]
+        if f"{LIBRARY}/{group.name}/{FOLDER}/deployment/{INPUT}" not in written:
+            lines.append(f"no case: {group.name} does not go with a plain Deployment: write one of your own")
     lines += [f"written: {folder / path}" for path in written]
     if found.groups:
         lines += [
@@ -193,5 +225,6 @@ def report(found: Discovery, trials: Sequence[Trial], written: Sequence[str], fo
             "next:",
             f"  sidecarctl render -c {folder / FILE_NAME} -f {folder} --adopt --diff",
             f"  sidecarctl render -c {folder / FILE_NAME} -f {folder} --adopt -i",
+            f"  sidecarctl test --library {folder / LIBRARY}",
         ]
     return "".join(f"{line}\n" for line in lines)

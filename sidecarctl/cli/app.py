@@ -96,7 +96,7 @@ def _annotation(kind: type, spec: Any, default: Any) -> Any:
         typer.Option(
             *spec.flags,
             help=spec.help,
-            metavar=spec.metavar or None,
+            metavar=spec.metavar or ("" if kind is bool else None),
             envvar=spec.env or None,
             show_envvar=False,
             rich_help_panel=spec.panel,

@@ -38,7 +38,9 @@ def init(
         return 0
     files = takeover.files(found, home.resolve().name)
     takeover.write(target, files)
+    cases = takeover.cases(target, found)
+    takeover.write(target, cases)
     trials = takeover.tried(target, texts, composing_options(kube_version, "warn"))
     if not quiet:
-        printing.out(takeover.report(found, trials, list(files), target))
+        printing.out(takeover.report(found, trials, [*files, *cases], target))
     return 0

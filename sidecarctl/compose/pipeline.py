@@ -271,7 +271,8 @@ def _checked(before: Document, composed: Composed, known: Sequence[Finding], opt
     """
     after = composed.documents[0]
     version, kinds = options.kube_version, options.kinds
-    found = rule_findings(after.value, version, kinds, before.value)
+    # Taking away what was added gives the QoS class back that was chosen before: nothing to warn of.
+    found = rule_findings(after.value, version, kinds, before.value if composed.plans else None)
     changed = after.text != before.text
     old = rule_findings(before.value, version, kinds) if found and changed else found
     yield from located(before, filter(refused, old))

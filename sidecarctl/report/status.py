@@ -43,6 +43,7 @@ class InstanceStatus:
     unknown    whether somebody edited it can't be told; `note` says why
     edits      fields that differ from what was written: before is what was written, after what stands there
     upgrade    what an upgrade to `available` would change; or to the newest there is, where its own version is gone
+    kube_version  the Kubernetes that it is right for, where it is not the one asked about
     note       why nothing can be said about edits or the upgrade
     """
 
@@ -56,6 +57,7 @@ class InstanceStatus:
     unknown: bool = False
     edits: tuple[FieldChange, ...] = ()
     upgrade: tuple[FieldChange, ...] = ()
+    kube_version: str = ""
     note: str = ""
 
     @property
@@ -70,7 +72,9 @@ class InstanceStatus:
             return "missing"
         if self.edits:
             return plural(len(self.edits), "hand edit")
-        return "unknown" if self.unknown else "as written"
+        if self.unknown:
+            return "unknown"
+        return f"as written for {self.kube_version}" if self.kube_version else "as written"
 
 
 @dataclass(frozen=True)
@@ -118,12 +122,17 @@ def totals(workloads: Sequence[WorkloadStatus]) -> str:
 
 def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iterator[str]:
     rows: list[tuple[tuple[str, ...], str]] = [(_HEAD, "bold")]
+    several = len({workload.file for workload in workloads}) > 1
+    told = ""
     for workload in workloads:
+        if several and workload.file != told:
+            told = workload.file
+            rows.append(((visible(told),), "file"))
         for index, one in enumerate(workload.instances):
-            label = workload.label if not index else ""
+            label = "" if index else f"{'  ' * several}{workload.label}"
             row = (label, _called(one), one.version or "-", one.available or "-", one.state)
             rows.append((tuple(map(visible, row)), "" if one.sound else "warning"))
-    sizes = [max(width_of(cells[column]) for cells, _ in rows) for column in range(len(_HEAD))]
+    sizes = [max(width_of(cells[column]) for cells, style in rows if style != "file") for column in range(len(_HEAD))]
     over = sum(sizes) + 2 * (len(sizes) - 1) - width if width else 0
     for column in (0, 1):
         cut = min(max(over, 0), max(sizes[column] - 12, 0))
@@ -131,7 +140,9 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
         over -= cut
     for cells, style in rows:
         padded = [_cell(cell, size) for cell, size in zip(cells, sizes)]
-        if style == "bold":
+        if style == "file":
+            yield cells[0]
+        elif style == "bold":
             yield paint("  ".join(padded).rstrip(), style, color)
         else:
             yield "  ".join([*padded[:-1], paint(padded[-1].rstrip(), style, color) if style else padded[-1]]).rstrip()
@@ -212,6 +223,7 @@ def _instance(one: InstanceStatus) -> dict[str, Any]:
         "sidecar": one.sidecar,
         "version": one.version or None,
         "mode": one.mode or None,
+        "kubeVersion": one.kube_version or None,
         "composition": one.by or None,
         "available": one.available or None,
         "missing": one.missing,

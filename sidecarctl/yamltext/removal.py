@@ -155,7 +155,7 @@ def merged(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
             out.append(cut)
     for index, cut in enumerate(out):
         if line_start(text, cut.start) == cut.start and (before := _block_scalar_before(text, root, cut.start)):
-            out[index] = _behind_block_scalar(text, before, cut)
+            out[index] = _behind_block_scalar(text, before, cut, out)
         elif _takes_the_end(text, cut):
             out[index] = Splice(break_before(text, cut.start), cut.end, "")
     return out
@@ -175,14 +175,18 @@ def _takes_the_end(text: str, cut: Splice) -> bool:
     return cut.end == len(text) and not BREAK.match(text, len(text) - 1)
 
 
-def _behind_block_scalar(text: str, before: Scalar, cut: Splice) -> Splice:
+def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splice]) -> Splice:
     """A cut of lines right behind a block scalar, which must not change what it means."""
+    gone = {one.start: one.end for one in cuts}
     chomping = keeps_blank_lines(text, before.start)
     if _takes_the_end(text, cut):
         return Splice(break_before(text, cut.start), cut.end, "") if chomping is False else cut
     indent = block_indent(text, before.start, before.end, str(before.value))
-    at = cut.end
+    at = cut.start
     while at < len(text):
+        if at in gone:
+            at = gone[at]
+            continue
         end = line_end(text, at)
         line = text[at:end]
         blank = not line.strip(" ")

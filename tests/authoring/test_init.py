@@ -140,3 +140,23 @@ def test_a_composition_that_is_there_is_not_replaced(folder: Path) -> None:
     outcome = run("sidecarctl init team", folder.parent)
     assert outcome.code == 2 and "is there already" in outcome.stderr
     assert (folder / "sidecarctl.yaml").read_text() == "# mine\n"
+
+
+def test_the_written_library_passes_its_own_cases(folder: Path) -> None:
+    run("sidecarctl init team", folder.parent)
+    assert (folder / "sidecars/shipper/tests/deployment/expected.yaml").exists()
+    outcome = run("sidecarctl test --library team/sidecars", folder.parent)
+    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    assert "1 case" in outcome.stdout + outcome.stderr
+
+
+def test_a_value_that_looks_secret_is_pointed_at(folder: Path) -> None:
+    for name in ("accounts", "catalog"):
+        file = folder / f"{name}.yaml"
+        env = "        env: [{name: LOKI_PASSWORD, value: hunter2}]\n        args:"
+        file.write_text(file.read_text().replace("        args:", env))
+    for name in ("billing", "delivery", "events", "feeds"):
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl init team", folder.parent)
+    assert "warning: LOKI_PASSWORD of shipper looks like a secret" in outcome.stdout
+    assert "hunter2" not in outcome.stdout

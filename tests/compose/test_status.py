@@ -144,6 +144,16 @@ def test_a_template_that_fails_now_leaves_the_rest_of_the_view(repo: Path) -> No
     assert instance(repo)["edits"] is None
 
 
+def test_what_another_kubernetes_version_asks_for_is_no_hand_edit(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    run("sidecarctl add log-tail -f web.yaml -i --kube-version 1.28", tmp_path)
+    outcome = run("sidecarctl status -f web.yaml --check", tmp_path)
+    assert outcome.code == 0 and "as written for 1.29" in outcome.stdout
+    assert "as written\n" in run("sidecarctl status -f web.yaml --kube-version 1.28", tmp_path).stdout
+    edit(tmp_path, "- ALL", "- NET_RAW")
+    assert "hand edit" in run("sidecarctl status -f web.yaml", tmp_path).stdout
+
+
 def test_what_is_wanted_and_not_there_is_missing(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
     (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
@@ -165,6 +175,13 @@ def test_the_table_fits_eighty_columns(tmp_path: Path) -> None:
     assert outcome.stdout.startswith("WORKLOAD")
     assert max(map(len, outcome.stdout.splitlines()[:2])) <= 80
     assert "…" in outcome.stdout
+
+
+def test_workloads_of_several_files_stand_under_their_file(repo: Path) -> None:
+    (repo / "other.yaml").write_text((repo / "web.yaml").read_text())
+    lines = run("sidecarctl status --library lib -f web.yaml -f other.yaml", repo).stdout.splitlines()
+    table = [line.split("  ")[0] or line.split()[0] for line in lines[1:5]]
+    assert table == ["web.yaml", "Deployment/web-1", "other.yaml", "Deployment/web-1"]
 
 
 def test_markdown_is_a_table(repo: Path) -> None:

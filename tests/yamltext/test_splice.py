@@ -175,6 +175,16 @@ def test_an_edit_that_would_show_elsewhere_is_refused_with_a_way_out(text: str, 
     assert message in caught.value.message
 
 
+def test_a_value_written_at_the_end_of_a_text_stands_before_the_keys_put_there() -> None:
+    edits = [Replace(("a", "b", 0), "x"), Insert(("c",), 1), Insert(("a", "d"), 2)]
+    assert edited("a:\n  b:\n  -", *edits).text == "a:\n  b:\n  - x\n  d: 2\nc: 1"
+
+
+def test_cuts_that_follow_each_other_leave_no_comment_to_a_block_scalar_above_them() -> None:
+    with pytest.raises(EditRefused, match="part of the block scalar above"):
+        edited("a: |-\n  x\nb: 1\n\nc: 2\n  # note\n", Remove(("b",)), Remove(("c",)))
+
+
 @pytest.mark.parametrize(
     ("text", "edit", "expected"),
     [
