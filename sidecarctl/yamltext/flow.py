@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert
@@ -16,13 +16,18 @@ from sidecarctl.yamltext.style import FlowStyle, flow_style
 _COMMENT_ON_LINE = re.compile(r"[ \t]*(,?)[ \t]*#")
 
 
-def into_flow(text: str, nodes: list[Node], groups: dict[int, list[Insert]]) -> Iterator[Splice]:
-    """Members with their commas, each group behind the member before it or, at index 0, before the first one."""
+def into_flow(
+    text: str, nodes: list[Node], groups: dict[int, list[Insert]], filled: Set[str | int]
+) -> Iterator[Splice]:
+    """Members with their commas, each group behind the member before it or, at index 0, before the first one.
+
+    `filled` are the steps of members that get a value in the same run.
+    """
     holder = nodes[-1]
     assert isinstance(holder, (Mapping, Sequence))
     refuse_pair(text, holder)
     style = flow_style(text, nodes)
-    spans = bounds(text, holder)
+    spans = bounds(text, holder, filled)
     for index, inserts in groups.items():
         members = [_flow_member(insert, style) for insert in inserts]
         if index == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence as Seq
+from collections.abc import Set
 
 from sidecarctl.yamltext.lines import skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
@@ -11,15 +12,21 @@ from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 Bounds = list[tuple[int, int]]
 
 
-def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
-    """Return start and end of each member: of a key with its value, of an item with its dash."""
+def bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = frozenset()) -> Bounds:
+    """Return start and end of each member: of a key with its value, of an item with its dash.
+
+    `filled` are the steps of members without value that are about to get one.
+    """
     if isinstance(holder, Mapping):
         spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
-        last = [value for _, value in holder.pairs.values()]
+        values: list[tuple[str | int, Node]] = [(key, value) for key, (_, value) in holder.pairs.items()]
     else:
-        spans, last = [(item.start, item.end) for item in holder.items], holder.items
+        spans, values = [(item.start, item.end) for item in holder.items], list(enumerate(holder.items))
     if holder.flow:
-        return [(start, _behind_nothing(text, node, end)) for (start, end), node in zip(spans, last)]
+        return [
+            (start, end if step in filled else _behind_nothing(text, node, end))
+            for (start, end), (step, node) in zip(spans, values)
+        ]
     if isinstance(holder, Mapping):
         return spans
     out: Bounds = []
