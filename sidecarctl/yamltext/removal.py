@@ -190,6 +190,9 @@ def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splic
         end = line_end(text, at)
         line = text[at:end]
         blank = not line.strip(" ")
+        if blank and not before.value and chomping is not True:  # a scalar of nothing but blank lines stays one
+            at = next_line(text, at)
+            continue
         if len(line) - len(line.lstrip(" ")) >= indent + blank or (blank and chomping is True and end < len(text)):
             raise EditRefused(
                 "the lines below what is to be cut would become part of the block scalar above it",
