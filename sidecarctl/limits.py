@@ -43,6 +43,6 @@ FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the bytes of a file of a li
 TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the bytes of a template")
 STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the steps that a template takes")
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the characters that a template renders")
-SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the seconds that a KCL template takes")
+SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the seconds that a KCL template or a pattern takes")
 
 ALL = (DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS)
