@@ -152,7 +152,14 @@ def read_document(document: Document, path: PathTuple, folder: Path) -> Stated:
 
 
 def _check(document: Document, path: PathTuple, value: Any) -> None:
-    if isinstance(value, dict) and value.get("kind") not in ("Composition", None):
+    if not isinstance(value, dict):
+        # What else it is may be nobody's business: any file can be named.
+        raise UsageError(
+            "this is no composition: it is no mapping",
+            where=str(document.locate(path)),
+            hint="check the path of the file",
+        )
+    if value.get("kind") not in ("Composition", None):
         kind = value["kind"]
         raise UsageError(
             f"this is no composition: its kind is {kind}",
