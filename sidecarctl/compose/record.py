@@ -34,6 +34,10 @@ class RecordError(SidecarctlError):
 
     exit_code = 1
 
+    def __init__(self, message: str, path: PathTuple, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
 
 @dataclass(frozen=True)
 class Added:
@@ -56,7 +60,11 @@ class Added:
 
 @dataclass(frozen=True)
 class Instance:
-    """One sidecar in one workload. `by` is the composition that asked for it, empty for a person."""
+    """One sidecar in one workload.
+
+    by     the composition that asked for it, empty for a person
+    after  the sidecars that must start before it, whenever they come
+    """
 
     name: str
     sidecar: str
@@ -66,6 +74,11 @@ class Instance:
     containers: tuple[str, ...] = ()
     added: Added = Added()
     by: str = ""
+    after: tuple[str, ...] = ()
+
+    def waits_for(self, sidecar: str, instance: str) -> bool:
+        """True where it must start after that instance of that sidecar."""
+        return sidecar in self.after or instance in self.after
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,7 @@ def read(workload: Workload) -> Record:
     except (ValueError, TypeError, RecursionError) as problem:
         raise RecordError(
             f"the annotation {RECORD_ANNOTATION} of {workload.label} can't be read: {problem}",
+            record_path(workload),
             hint="restore it from version control: it says what sidecarctl added",
         ) from None
 
@@ -141,6 +155,7 @@ def _instance(name: str, data: dict[str, Any]) -> Instance:
         _names(data.get("containers")),
         Added(**parts),
         str(data.get("by", "")),
+        _names(data.get("after")),
     )
 
 
@@ -166,6 +181,8 @@ def _instance_data(instance: Instance) -> dict[str, Any]:
         data["parameters"] = dict(instance.parameters)
     if instance.containers:
         data["containers"] = list(instance.containers)
+    if instance.after:
+        data["after"] = list(instance.after)
     added: dict[str, Any] = {}
     for key, attribute in _ADDED_KEYS.items():
         value = getattr(instance.added, attribute)

@@ -10,6 +10,7 @@ from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.model import count, field_text, in_order, plural, subject
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
 
+FIXABLE = "[*]"
 _CUT = "..."
 _LEAST_SNIPPET = 40  # columns of source that are shown however narrow the terminal is
 
@@ -35,14 +36,32 @@ def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
     """Return an error in the same style: what, where, and what to do."""
     word = "internal error" if isinstance(error, BugError) else "error"
     lines = [_headline(word, "error", visible(error.message, keep="\n"), color)]
-    if error.where:
+    file, line, column = _parts(error.where)
+    if line and error.line_text:
+        gutter = len(str(line))
+        mark = _Mark(Place(file, line, column, line, column, error.line_text), own=True)
+        lines += _snippets(file, [mark], gutter, "error", color, width)
+        lines.append(paint(f"{' ' * gutter} |", "gutter", color))
+    elif error.where:
         lines.append(paint(" --> ", "gutter", color) + visible(error.where))
     lines += _prose("help: ", error.hint, "help", "", color, width)
     return "\n".join(lines) + "\n"
 
 
-def closing_line(findings: Sequence[Finding], files: int, ignored: int = 0, *, color: bool = False) -> str:
-    """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored`."""
+def _parts(where: str) -> tuple[str, int, int]:
+    """Return file, line and column of `file:line:column`; zeros where they are not said."""
+    head, _, column = where.rpartition(":")
+    file, _, line = head.rpartition(":")
+    return (file, int(line), int(column)) if line.isdecimal() and column.isdecimal() else (where, 0, 0)
+
+
+def closing_line(
+    findings: Sequence[Finding], files: int, ignored: int = 0, *, fixed: int | None = None, color: bool = False
+) -> str:
+    """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored; [*] 2 fixable with --fix`.
+
+    `fixed` is how many findings were fixed, None where none were to be.
+    """
     counted = [
         paint(
             f"{number} info" if severity is Severity.INFO else plural(number, severity.value),
@@ -53,12 +72,16 @@ def closing_line(findings: Sequence[Finding], files: int, ignored: int = 0, *, c
         if number
     ]
     line = f"{', '.join(counted) or 'no findings'} in {plural(files, 'file')}"
-    return line + (f"; {ignored} ignored" if ignored else "") + "\n"
+    fixable = sum(finding.fixable for finding in findings)
+    line += f"; {ignored} ignored" if ignored else ""
+    line += "" if fixed is None else f"; {fixed} fixed"
+    return line + (f"; {FIXABLE} {fixable} fixable with --fix" if fixable else "") + "\n"
 
 
 def _finding(finding: Finding, color: bool, width: int) -> str:
     severity = finding.severity.value
-    lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, visible(finding.message), color)]
+    message = f"{FIXABLE} {visible(finding.message)}" if finding.fixable else visible(finding.message)
+    lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, message, color)]
     marks = _marks(finding)
     gutter = max((len(str(mark.place.line)) for mark in marks), default=1)
     bar = " " * (gutter + 1)
@@ -92,6 +115,8 @@ def _notes(finding: Finding) -> list[tuple[str, str]]:
         for related in finding.related
         if not related.place and related.path
     ]
+    if finding.remedy is not None:
+        notes.append(("not fixable", finding.remedy.refused))
     return [(name, text) for name, text in notes if text]
 
 

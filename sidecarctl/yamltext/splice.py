@@ -107,7 +107,8 @@ def _replacing(text: str, root: Node, edit: Replace) -> Splice:
     if isinstance(node, Scalar) and node.style in ("|", ">") and first_on_line(text, node.start):
         raise EditRefused(f"{dotted(edit.path)} stands below its key", edit.path, hint="write it behind the colon")
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
-    written = emit.scalar(edit.value, flow=in_flow, json_style=in_flow and getattr(node, "style", "") == '"')
+    json_style = in_flow and getattr(node, "style", "") == '"'
+    written = edit.text or emit.scalar(edit.value, flow=in_flow, json_style=json_style)
     if node.end > node.start:
         return Splice(node.start, node.end, written)
     place = value_place(text, nodes)

@@ -45,9 +45,10 @@ class Document:
             try:
                 self._root = parse(self.text)
             except SyntaxProblem as problem:
-                problem.where = str(self.place(problem.offset, problem.offset))
+                place = self.place(problem.offset, problem.offset)
+                problem.where, problem.line_text = str(place), place.line_text
                 if problem.other is not None:
-                    problem.hint += f" (the first stands at {self.place(problem.other, problem.other)})"
+                    problem.hint += f" ({problem.other_is} at {self.place(problem.other, problem.other)})"
                 raise
             self._parsed = True
         return self._root
@@ -78,7 +79,10 @@ class Document:
         )
 
     def locate(self, path: PathTuple, *, on_key: bool = False) -> Place:
-        """Return the place of the value (or its key) at a path; of the nearest ancestor that stands in the text otherwise."""
+        """Return the place of the value (or its key) at a path.
+
+        Where it does not stand in the text, of the nearest ancestor: its key, as the first of its entries is not meant.
+        """
         node = self.root
         if node is None:
             return self.place(0, 0)
@@ -86,6 +90,7 @@ class Document:
         for step in path:
             below = child(node, step)
             if below is None:
+                on_key = True
                 break
             holder = node.target if isinstance(node, Alias) else node
             key = holder.pairs[step][0] if isinstance(step, str) and hasattr(holder, "pairs") else None
