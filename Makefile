@@ -4,7 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check docs fuzz clean
+# A file of exact versions with hashes, which CI names: everything but the project itself comes from it.
+PINNED ?=
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+FUZZ_RUNS ?= 20000
+
+.PHONY: demo test lint check docs fuzz requirements clean
 
 ## demo: add a logger to an example and show what changes
 demo: $(VENV)/installed
@@ -30,14 +35,24 @@ docs: $(VENV)/installed
 	$(BIN)/python tools/gen_rules_docs.py
 	$(BIN)/python tools/gen_graphs.py
 
+## fuzz: FUZZ_RUNS random inputs; what breaks a law is made small and kept in build/fuzz
+fuzz: $(VENV)/tested
+	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
+
+## requirements: the exact versions that CI installs, for every Python that is supported
+requirements: $(VENV)/tested
+	$(INSTALL) uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --group dev \
+	  --no-annotate --custom-compile-command "make requirements" pyproject.toml -o requirements/ci.txt
+
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(if $(PINNED),$(INSTALL) --require-hashes -r $(PINNED) && $(INSTALL) --no-deps --no-build-isolation --editable .,\
+	  $(INSTALL) --editable .)
 	@touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	$(if $(PINNED),,$(INSTALL) --upgrade "pip>=25.1" && $(INSTALL) --group dev)
 	@touch $@
 
 clean:

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Sequence
 
-from sidecarctl.errors import EXIT_BUG, SidecarctlError
+from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError
 
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads has enough. Nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # who reads has enough
+        _write_no_more()
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except SidecarctlError as error:
         code = _report(error)
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename:
+            code = _bug(error)
+        else:
+            _write_no_more()
+            why = f"standard output can't be written: {error.strerror}"
+            code = _report(InputError(why, hint="check the space where it goes; what arrived there is not whole"))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Give a stream that was closed before the start (`2>&-`) somewhere to go."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _write_no_more() -> None:
+    """Nothing more may go to standard output, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str]) -> int:

@@ -178,7 +178,9 @@ class _Taking:
         mounts: list[dict[str, Any]] = []
         shared: list[dict[str, Any]] = []
         companions: list[dict[str, Any]] = []
-        defined = {as_mapping(v).get("name"): (i, v) for i, v in enumerate(as_list(self.workload.pod.get("volumes")))}
+        defined = {
+            str(as_mapping(v).get("name")): (i, v) for i, v in enumerate(as_list(self.workload.pod.get("volumes")))
+        }
         paths: dict[str, str] = {}
         for mount in as_list(self.source.value.get("volumeMounts")):
             name = str(as_mapping(mount).get("name"))

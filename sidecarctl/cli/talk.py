@@ -56,13 +56,18 @@ def say_bug(error: Exception) -> None:
     trace = "".join(traceback.format_exception(error))
     try:
         with tempfile.NamedTemporaryFile("w", prefix="sidecarctl-", suffix=".log", delete=False) as log:
-            log.write(f"sidecarctl {__version__}, Python {sys.version}\n{sys.argv!r}\n\n{trace}")
+            log.write(f"sidecarctl {__version__}, Python {sys.version}\n{_told(sys.argv)!r}\n\n{trace}")
         kept = f"The details are in {log.name}. "
     except OSError:
         kept = ""
     bug = BugError(f"{type(error).__name__}: {error}")
     bug.hint = f"{kept}please report it with the input that causes it"
     say_error(bug)
+
+
+def _told(arguments: Sequence[str]) -> list[str]:
+    """A command line without the values of parameters, which may be secret."""
+    return [re.sub(r"=.*", "=...", word, flags=re.DOTALL) for word in arguments]
 
 
 def say_changes(changes: Sequence[WorkloadChange], *, verbose: bool, held_back: bool) -> None:

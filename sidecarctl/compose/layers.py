@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
@@ -19,7 +20,7 @@ from sidecarctl.library.schemacheck import problems
 from sidecarctl.library.sidecar import schema
 from sidecarctl.yamltext.stream import Document, split
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = limits.FILE.value
 _SHOWN = 5
 
 
@@ -119,7 +120,7 @@ def read_file(path: Path) -> Stated:
             f"the composition {name} can't be read: {problem.strerror or problem}", hint="check the path"
         ) from None
     if len(data) > MAX_BYTES:
-        raise InputError(f"the composition {name} is larger than {MAX_BYTES >> 10} KiB")
+        raise InputError(f"the composition {name} is larger than {MAX_BYTES >> 10} KiB", hint=limits.FILE.way_out)
     documents = [d for d in split(decode(data, name).removeprefix("\ufeff"), name) if d.value is not None]
     if len(documents) != 1:
         found = "is empty" if not documents else f"holds {len(documents)} documents"
@@ -151,7 +152,14 @@ def read_document(document: Document, path: PathTuple, folder: Path) -> Stated:
 
 
 def _check(document: Document, path: PathTuple, value: Any) -> None:
-    if isinstance(value, dict) and value.get("kind") not in ("Composition", None):
+    if not isinstance(value, dict):
+        # What else it is may be nobody's business: any file can be named.
+        raise UsageError(
+            "this is no composition: it is no mapping",
+            where=str(document.locate(path)),
+            hint="check the path of the file",
+        )
+    if value.get("kind") not in ("Composition", None):
         kind = value["kind"]
         raise UsageError(
             f"this is no composition: its kind is {kind}",

@@ -183,7 +183,7 @@ def _facts_without(workload: Workload, record: Record, kube_version: str) -> Pod
     """What the scheduler saw before the sidecars: the same pod without the containers that were added."""
     added = _owners(record, "containers", "init_containers")
     kept = {
-        field: [c for c in as_list(workload.pod.get(field)) if as_mapping(c).get("name") not in added]
+        field: [c for c in as_list(workload.pod.get(field)) if str(as_mapping(c).get("name", "")) not in added]
         for field in ("initContainers", "containers")
     }
     return outcome.readable(pod_resources({**workload.pod, **kept}, kube_version))

@@ -72,10 +72,14 @@ def _owned(added: Added, field: str, container: str) -> tuple[str, ...]:
 
 
 def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
-    """Return the index for an item that goes last: before what later instances added, so that an upgrade stays put."""
+    """Return the index for an item that goes last: before what later instances added, so that an upgrade stays put.
+
+    What stands before the app's own init containers was put at the start, and does not count.
+    """
     rank = record.rank(instance)
-    for index, item in enumerate(items):
-        owner = owner_of(record, field, item, container)
+    owners = [owner_of(record, field, item, container) for item in items]
+    first = owners.index(None) if field == "initContainers" and None in owners else 0
+    for index, owner in enumerate(owners[first:], first):
         if owner is not None and record.rank(owner) > rank:
             return index
     return len(items)

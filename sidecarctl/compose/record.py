@@ -130,7 +130,10 @@ def _parsed(text: str | None) -> Record:
         raise ValueError("it is no JSON object with `instances`")
     if data.get("v") != VERSION:
         raise ValueError(f"its version is {data.get('v')!r}, this sidecarctl reads {VERSION}")
-    instances = {name: _instance(name, as_mapping(value)) for name, value in data["instances"].items()}
+    for name, value in data["instances"].items():
+        if not name or not isinstance(value, dict) or not value.get("sidecar", name):
+            raise ValueError(f"the instance {name!r} in it names no sidecar")
+    instances = {name: _instance(name, value) for name, value in data["instances"].items()}
     return Record(instances, _names(data.get("created")), {k: str(v) for k, v in as_mapping(data.get("was")).items()})
 
 

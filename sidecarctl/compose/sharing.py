@@ -206,7 +206,7 @@ def _with_adopted(fragment: Fragment, adopted: Mapping[str, Item]) -> Fragment:
 def _new_volumes(workload: Workload, fragment: Fragment) -> tuple[tuple[Item, ...], list[Finding]]:
     """The volumes that are not there yet; one of the same name and source stays the app's."""
     existing = {
-        v.get("name"): (i, v) for i, v in enumerate(as_list(workload.pod.get("volumes"))) if isinstance(v, dict)
+        str(v.get("name")): (i, v) for i, v in enumerate(as_list(workload.pod.get("volumes"))) if isinstance(v, dict)
     }
     new: list[Item] = []
     findings: list[Finding] = []
@@ -234,7 +234,9 @@ def _new_mounts(target: Container, wanted: tuple[Item, ...]) -> tuple[tuple[Item
 
 def _new_env(target: Container, wanted: tuple[Item, ...]) -> tuple[tuple[Item, ...], list[Finding]]:
     """Variables that are not there yet; one with the same value stays the app's, one with another is a conflict."""
-    existing = {e.get("name"): (i, e) for i, e in enumerate(as_list(target.value.get("env"))) if isinstance(e, dict)}
+    existing = {
+        str(e.get("name")): (i, e) for i, e in enumerate(as_list(target.value.get("env"))) if isinstance(e, dict)
+    }
     new, findings = [], []
     for variable in wanted:
         found = existing.get(variable["name"])

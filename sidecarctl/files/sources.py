@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,13 +59,29 @@ def find(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
 
 
 def _walk(folder: Path) -> Iterator[Source]:
-    """Files below a folder in order of their names; hidden folders and links to folders are left out."""
-    for root, folders, files in os.walk(folder, followlinks=False):
+    """Files below a folder in order of their names; hidden folders, links to folders, pipes and devices are left out."""
+    for root, folders, files in os.walk(folder, onerror=_closed_folder, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.endswith(SUFFIXES) and not name.startswith("."):
                 path = Path(root, name)
+                if _waits(path):
+                    continue
                 yield Source(str(path), path, path.relative_to(folder))
+
+
+def _closed_folder(problem: OSError) -> None:
+    raise InputError(
+        f"the folder {problem.filename} can't be read: {problem.strerror or problem}", hint="check its permissions"
+    ) from None
+
+
+def _waits(path: Path) -> bool:
+    """True for a pipe, a socket or a device, which would let a run wait for ever; a link to nowhere is told when it is read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def read(source: Source) -> Read:

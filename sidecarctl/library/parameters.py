@@ -12,6 +12,7 @@ from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.library import common
 from sidecarctl.library.assignments import Unread, assign, parse_set, read_values
 from sidecarctl.library.origins import Origins
+from sidecarctl.library.patterns import found
 from sidecarctl.library.schemacheck import Problem, SchemaFault, lookup, path_text, problems
 from sidecarctl.library.sidecar import Sidecar
 from sidecarctl.yamltext import nodes
@@ -110,7 +111,7 @@ def _property(schema: Any, name: str, root: Any) -> Any:
 
 def _matches(pattern: str, name: str) -> bool:
     try:
-        return re.search(pattern, name) is not None
+        return found(pattern, name)
     except re.error as error:
         raise SchemaFault(f"the pattern {pattern!r} is none: {error}") from None
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.errors import LibraryError
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = limits.FILE.value
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def _line_column(text: str, offset: int) -> str:
     return f"{line + 1}:{column + 1}"
 
 
-def read_text(path: Path, folder: Path, limit: int = MAX_BYTES) -> str:
+def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = limits.FILE.way_out) -> str:
     """Return the text of a file of the entry in `folder`.
 
     Raises LibraryError for a file that is missing, leads outside the folder, is no regular file, is longer than `limit`
@@ -76,7 +77,7 @@ def read_text(path: Path, folder: Path, limit: int = MAX_BYTES) -> str:
             f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}", where=str(path)
         ) from None
     if len(data) > limit:
-        raise LibraryError(f"{path.name} is larger than {limit >> 10} KiB", where=str(path))
+        raise LibraryError(f"{path.name} is larger than {limit >> 10} KiB", where=str(path), hint=way_out)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

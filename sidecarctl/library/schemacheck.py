@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sidecarctl.library.patterns import found
 from sidecarctl.library.schemawords import Problem, SchemaFault, explain, path_text, quoted
 
 __all__ = ["Problem", "SchemaFault", "lookup", "path_text", "problems", "quoted", "verdict"]
@@ -142,7 +143,7 @@ def _pattern(rule: Any, value: object, *_: Any) -> bool | None:
     if not isinstance(value, str):
         return True
     try:
-        return re.search(rule, value) is not None
+        return found(rule, value)
     except (re.error, TypeError):
         return None
 
@@ -214,7 +215,7 @@ def _pattern_properties(rule: Any, value: object, _schema: Any, root: Any, depth
             _judge(schema, item, root, depth)
             for pattern, schema in rule.items()
             for name, item in value.items()
-            if re.search(pattern, name)
+            if found(pattern, name)
         )
     except (re.error, TypeError, AttributeError):
         return None
@@ -227,7 +228,7 @@ def _additional_properties(rule: Any, value: object, schema: Any, root: Any, dep
     extra = [name for name in value if name not in declared]
     if patterns and extra:
         try:
-            extra = [name for name in extra if not any(re.search(pattern, name) for pattern in patterns)]
+            extra = [name for name in extra if not any(found(pattern, name) for pattern in patterns)]
         except (re.error, TypeError):
             return None
     return _all(_judge(rule, value[name], root, depth) for name in extra) if extra else True

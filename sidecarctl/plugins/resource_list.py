@@ -17,6 +17,7 @@ from typing import Any
 
 from sidecarctl.errors import BugError, InputError, did_you_mean
 from sidecarctl.yamltext import emit
+from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
 
 KIND = "ResourceList"
@@ -77,9 +78,11 @@ def read(text: str) -> ResourceList:
     if not text.strip("\ufeff \t\r\n"):
         raise InputError("nothing came in", where=STREAM, hint=_HINT)
     documents = [one for one in split(text, STREAM) if one.text.strip()]
+    if not documents:
+        raise InputError("nothing but a separator came in", where=STREAM, hint=_HINT)
     if len(documents) > 1:
         raise InputError(f"{len(documents)} documents came in where one ResourceList belongs", where=STREAM, hint=_HINT)
-    return _cut(text) or _whole(text, documents[0])
+    return _cut(text, documents[0]) or _whole(text, documents[0])
 
 
 def _whole(text: str, document: Document) -> ResourceList:
@@ -133,8 +136,8 @@ class _Uncut(Exception):
     """A text that is to be read whole."""
 
 
-def _cut(text: str) -> ResourceList | None:
-    """The list with its items cut out, None where that can't be done or something is wrong with it."""
+def _cut(text: str, whole: Document) -> ResourceList | None:
+    """The list with its items cut out, None where that can't be done, would change what they mean, or something is wrong."""
     key = _ITEMS.search(text)
     first = _FIRST.match(text, key.end()) if key else None
     if key is None or first is None:
@@ -151,6 +154,9 @@ def _cut(text: str) -> ResourceList | None:
             for index, piece in enumerate(pieces)
         ]
         if not all(isinstance(document.value, dict) for document in documents):
+            return None
+        value = whole.value
+        if not isinstance(value, dict) or not identical(value.get("items"), [document.value for document in documents]):
             return None
     except (_Uncut, InputError):
         return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import Insert
+from sidecarctl.yamltext.edits import EditRefused, Insert
 from sidecarctl.yamltext.lines import line_end, skip_gap
-from sidecarctl.yamltext.members import bounds
+from sidecarctl.yamltext.members import bounds, properties_end
 from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
 from sidecarctl.yamltext.splices import Splice
 from sidecarctl.yamltext.style import FlowStyle, flow_style
@@ -16,12 +16,18 @@ from sidecarctl.yamltext.style import FlowStyle, flow_style
 _COMMENT_ON_LINE = re.compile(r"[ \t]*(,?)[ \t]*#")
 
 
-def into_flow(text: str, nodes: list[Node], groups: dict[int, list[Insert]]) -> Iterator[Splice]:
-    """Members with their commas, each group behind the member before it or, at index 0, before the first one."""
+def into_flow(
+    text: str, nodes: list[Node], groups: dict[int, list[Insert]], filled: Set[str | int]
+) -> Iterator[Splice]:
+    """Members with their commas, each group behind the member before it or, at index 0, before the first one.
+
+    `filled` are the steps of members that get a value in the same run.
+    """
     holder = nodes[-1]
     assert isinstance(holder, (Mapping, Sequence))
+    refuse_pair(text, holder)
     style = flow_style(text, nodes)
-    spans = bounds(text, holder)
+    spans = bounds(text, holder, filled)
     for index, inserts in groups.items():
         members = [_flow_member(insert, style) for insert in inserts]
         if index == 0:
@@ -29,6 +35,12 @@ def into_flow(text: str, nodes: list[Node], groups: dict[int, list[Insert]]) -> 
             yield Splice(start, start, "".join(f"{member},{style.between}" for member in members))
         else:
             yield from _behind(text, spans[index - 1][1], members, style)
+
+
+def refuse_pair(text: str, holder: Mapping | Sequence) -> None:
+    """Raise EditRefused for a pair without braces in a list (`[a: b]`), which takes no other key and can't lose its own."""
+    if isinstance(holder, Mapping) and not text.startswith("{", skip_gap(text, properties_end(text, holder))):
+        raise EditRefused("a pair in a list stands there without braces", (), hint="write braces around it: `[{a: b}]`")
 
 
 def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterator[Splice]:
@@ -42,6 +54,10 @@ def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterat
         at = line_end(text, end)
         yield Splice(end, end, ",")
         yield Splice(at, at, ",".join(f"{style.between}{member}" for member in members))
+    elif text.startswith("#", end):
+        raise EditRefused(
+            "a comment stands where the value before it should", (), hint="write `null` before the comment"
+        )
     else:
         yield Splice(end, end, "".join(f",{style.between}{member}" for member in members))
 

@@ -21,7 +21,9 @@ KeyPlace = Callable[[PathTuple, list[str], str], int]
 def insertions(text: str, root: Node, inserts: Folded, place: KeyPlace) -> Iterator[Splice]:
     """Yield the splices for inserts. Raises EditRefused where there is no place for one."""
     known: dict[str, int] = {}
+    filled: dict[PathTuple, set[str | int]] = {}
     for path, value in inserts.fills.items():
+        filled.setdefault(path[:-1], set()).update(path[-1:])
         for one in filling(text, trail(root, path), path, value, known):
             yield replace(one, depth=len(path) + 0.5)
     for path, members in inserts.members.items():
@@ -37,6 +39,10 @@ def insertions(text: str, root: Node, inserts: Folded, place: KeyPlace) -> Itera
                 kind = "mapping" if isinstance(holder, Mapping) else "list"
                 raise EditRefused(f"{dotted(path)} is a {kind}, so {dotted((step,))} has no place in it", path)
             groups.setdefault(step if isinstance(step, int) else place(path, keys, step), []).append(insert)
-        written = into_flow(text, nodes, groups) if holder.flow else into_block(text, nodes, groups, known)
+        written = (
+            into_flow(text, nodes, groups, filled.get(path, set()))
+            if holder.flow
+            else into_block(text, nodes, groups, known)
+        )
         for one in written:
             yield replace(one, depth=len(path))

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence as Seq
+from collections.abc import Set
 
 from sidecarctl.yamltext.lines import skip_gap
-from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
 Bounds = list[tuple[int, int]]
 
 
-def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
-    """Return start and end of each member: of a key with its value, of an item with its dash."""
+def bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = frozenset()) -> Bounds:
+    """Return start and end of each member: of a key with its value, of an item with its dash.
+
+    `filled` are the steps of members without value that are about to get one.
+    """
     if isinstance(holder, Mapping):
-        return [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+        spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+        values: list[tuple[str | int, Node]] = [(key, value) for key, (_, value) in holder.pairs.items()]
+    else:
+        spans, values = [(item.start, item.end) for item in holder.items], list(enumerate(holder.items))
     if holder.flow:
-        return [(item.start, item.end) for item in holder.items]
+        return [
+            (start, end if step in filled else _behind_nothing(text, node, end))
+            for (start, end), (step, node) in zip(spans, values)
+        ]
+    if isinstance(holder, Mapping):
+        return spans
     out: Bounds = []
     at = first_dash(text, holder)
     for item in holder.items:
@@ -23,6 +36,15 @@ def bounds(text: str, holder: Mapping | Sequence) -> Bounds:
         at = max(item.end, dash + 1)
         out.append((dash, at))
     return out
+
+
+def _behind_nothing(text: str, node: Node, end: int) -> int:
+    """Where a member of a flow collection ends: a colon or a tag without value needs the blank behind it (`{a: ,b: !!str }`)."""
+    bare = isinstance(node, Scalar) and not node.style and node.value in (None, "")
+    if bare and (text[end - 1 : end] == ":" or text.startswith("!", node.start)):
+        blank = re.compile("[ \t]|\r\n|[\n\r\x85\u2028\u2029]").match(text, end)
+        return blank.end() if blank else end
+    return end
 
 
 def entry_start(text: str, key: Node) -> int:

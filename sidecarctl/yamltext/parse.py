@@ -6,9 +6,13 @@ aliases beyond the grammar is done here.
 
 from __future__ import annotations
 
+import itertools
 import re
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl import limits
 from sidecarctl.yamltext import scalars
 from sidecarctl.yamltext.extent import block_scalar_end, place_of_nothing, start_of_properties
 from sidecarctl.yamltext.lines import BREAK, Lines
@@ -20,8 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BREAK", "MAX_DEPTH", "MAX_VALUES", "Lines", "SyntaxProblem", "parse"]
 
-MAX_DEPTH = 400
-MAX_VALUES = 2_000_000
+MAX_DEPTH = limits.DEPTH.value
+MAX_VALUES = limits.VALUES.value
+MAX_DOCUMENT = limits.DOCUMENT.value
+if limits.DEPTH.default < MAX_DEPTH:
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * MAX_DEPTH))
+_VALUES = frozenset(("ScalarEvent", "AliasEvent", "MappingStartEvent", "SequenceStartEvent"))
 _MERGE = "<<"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
@@ -31,10 +39,13 @@ def parse(text: str) -> Node | None:
     """Return the root node of the one document in `text`, None where there is none (blank lines and comments).
 
     Raises SyntaxProblem for text that is no YAML, a duplicate key, an unknown alias, a key that JSON can't have, nesting
-    beyond MAX_DEPTH, aliases that expand to more than MAX_VALUES values, or a second document.
+    beyond MAX_DEPTH, more than MAX_VALUES values, those behind aliases included, more than MAX_DOCUMENT characters, or a
+    second document.
     """
     if text.startswith("\ufeff"):
         return _behind_mark(text)
+    if len(text) > MAX_DOCUMENT:
+        raise SyntaxProblem(f"the document has more than {MAX_DOCUMENT:,} characters", 0, hint=limits.DOCUMENT.way_out)
     from sidecarctl.yamltext import events  # with ruamel.yaml, which only parsing needs
 
     source = events.Source.of(text)
@@ -54,6 +65,8 @@ def _compose(text: str, source: Source) -> Node | None:
     from sidecarctl.yamltext import events
 
     following, meant = source.events(), source.meant
+    if len(text) > MAX_VALUES:  # a shorter text holds fewer values, and need not be counted
+        following = _counted(following)
     resolve = scalars.resolve
     scalar_event, alias_event = events.ScalarEvent, events.AliasEvent
     mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
@@ -130,11 +143,7 @@ def _compose(text: str, source: Source) -> Node | None:
             node, size = _alias(event, anchors)
             count += size
             if count > MAX_VALUES:
-                raise SyntaxProblem(
-                    f"aliases expand to more than {MAX_VALUES:,} values",
-                    node.start,
-                    hint="write the values out, or drop the anchors that multiply each other",
-                )
+                raise _too_many("aliases expand to", node.start, "drop the anchors that multiply each other; ")
         elif kind is events.DocumentStartEvent:
             documents += 1
             if documents > 1:
@@ -167,7 +176,25 @@ def _compose(text: str, source: Source) -> Node | None:
 
 
 def _too_deep(offset: int) -> SyntaxProblem:
-    return SyntaxProblem(f"nested deeper than {MAX_DEPTH} levels", offset, hint="no Kubernetes object nests that deep")
+    hint = f"no Kubernetes object nests that deep; {limits.DEPTH.way_out}"
+    return SyntaxProblem(f"nested deeper than {MAX_DEPTH} levels", offset, hint=hint)
+
+
+def _too_many(what: str, offset: int, way_out: str = "") -> SyntaxProblem:
+    return SyntaxProblem(f"{what} more than {MAX_VALUES:,} values", offset, hint=way_out + limits.VALUES.way_out)
+
+
+def _counted(following: Callable[[], Any]) -> Callable[[], Any]:
+    """The same events, as long as there are not too many of them."""
+    numbers = itertools.count()
+
+    def counted() -> Any:
+        event = following()
+        if type(event).__name__ in _VALUES and next(numbers) >= MAX_VALUES:
+            raise _too_many("the document has", int(event.start_mark.index))
+        return event
+
+    return counted
 
 
 def _twice(name: str, key: Node, first: Node) -> SyntaxProblem:

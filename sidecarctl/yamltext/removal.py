@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 
@@ -9,10 +10,13 @@ from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
 from sidecarctl.yamltext.extent import block_indent, keeps_blank_lines
+from sidecarctl.yamltext.flow import refuse_pair
 from sidecarctl.yamltext.lines import BREAK, break_before, first_on_line, line_end, line_start, next_line, skip_gap
 from sidecarctl.yamltext.members import Bounds, bounds, properties_end, value_place
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
 from sidecarctl.yamltext.splices import Splice
+
+_LINE_IS_OVER = re.compile("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
 
 
 def removals(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
@@ -75,6 +79,7 @@ def _written_over(text: str, node: Mapping | Sequence, at: int, written: str) ->
 def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Splice]:
     spans = bounds(text, holder)
     if holder.flow:
+        refuse_pair(text, holder)
         for first, after in _runs(gone):
             yield from _flow_cut(text, spans, first, after)
     else:
@@ -126,12 +131,15 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     if not separated:
         if comma < kept:
             yield Splice(comma, comma + 1, "")
-        yield Splice(kept, end, "")
+        yield Splice(kept if BREAK.search(text, end, following) else start, end, "")
     elif "#" in text[end:following]:
         yield Splice(max(kept, comma + 1), end, "")
         yield Splice(following, following + 1, "")
-    else:
+    elif _LINE_IS_OVER.match(text, following + 1):
         yield Splice(max(kept, comma + 1), following + 1, "")
+    else:
+        # The break that ends the comment stays for what stands on the line of the members.
+        yield Splice(max(start, comma + 1), following + 1, "")
 
 
 def merged(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
@@ -182,6 +190,9 @@ def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splic
         end = line_end(text, at)
         line = text[at:end]
         blank = not line.strip(" ")
+        if blank and not before.value and chomping is not True:  # a scalar of nothing but blank lines stays one
+            at = next_line(text, at)
+            continue
         if len(line) - len(line.lstrip(" ")) >= indent + blank or (blank and chomping is True and end < len(text)):
             raise EditRefused(
                 "the lines below what is to be cut would become part of the block scalar above it",

@@ -13,6 +13,7 @@ from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace
 from sidecarctl.yamltext.filling import displaced
 from sidecarctl.yamltext.folding import Folded, fold
 from sidecarctl.yamltext.insertion import KeyPlace, insertions
+from sidecarctl.yamltext.lines import first_on_line
 from sidecarctl.yamltext.members import value_place
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
 from sidecarctl.yamltext.parse import parse
@@ -103,6 +104,8 @@ def _replacing(text: str, root: Node, edit: Replace) -> Splice:
     node = nodes[-1]
     if not isinstance(node, (Scalar, Alias)) or len(nodes) <= len(edit.path):
         raise BugError(f"no scalar to replace at {dotted(edit.path)}")
+    if isinstance(node, Scalar) and node.style in ("|", ">") and first_on_line(text, node.start):
+        raise EditRefused(f"{dotted(edit.path)} stands below its key", edit.path, hint="write it behind the colon")
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
     json_style = in_flow and getattr(node, "style", "") == '"'
     written = edit.text or emit.scalar(edit.value, flow=in_flow, json_style=json_style)

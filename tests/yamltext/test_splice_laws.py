@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_yaml import Handwriting, random_inserts, random_removals
+from splice_laws import cuts, exists, holds_in_order, without_displaced
 
-from sidecarctl.findings import PathTuple
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Restore
-from sidecarctl.yamltext.folding import fold
-from sidecarctl.yamltext.members import value_place
-from sidecarctl.yamltext.nodes import Node, trail
+from sidecarctl.yamltext.edits import EditRefused, Insert
+from sidecarctl.yamltext.nodes import Node
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.splice import Spliced, splice
+from sidecarctl.yamltext.splice import splice
 
 
 def document(seed: int) -> tuple[str, Node, list[Insert], Random]:
@@ -24,52 +21,6 @@ def document(seed: int) -> tuple[str, Node, list[Insert], Random]:
     root = parse(text)
     assert root is not None
     return text, root, random_inserts(rng, root), rng
-
-
-def holds_in_order(part: str, whole: str) -> bool:
-    characters = iter(whole)
-    return all(c in characters for c in part)
-
-
-def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) -> str:
-    spans = []
-    for path, old in displaced.items():
-        start = value_place(text, trail(root, path))
-        assert start is not None
-        assert text[start : start + len(old)] == old
-        spans.append((start, start + len(old)))
-    for start, end in sorted(spans, reverse=True):
-        text = text[:start] + text[end:]
-    return text
-
-
-def cuts(root: Node, inserts: list[Insert], done: Spliced) -> list[Edit]:
-    """What takes the inserts away again, at the places where they are now."""
-    folded = fold(root, inserts)
-    added = {
-        path: sorted(one.path[-1] for one in ones if isinstance(one.path[-1], int))
-        for path, ones in folded.members.items()
-    }
-
-    def now(path: PathTuple) -> PathTuple:
-        out: list[str | int] = []
-        for depth, step in enumerate(path):
-            before = added.get(path[:depth], []) if isinstance(step, int) else []
-            out.append(step + sum(1 for index in before if index <= step) if isinstance(step, int) else step)
-        return tuple(out)
-
-    edits: list[Edit] = []
-    for path, old in done.displaced.items():
-        nodes = trail(root, path)
-        edits.append(Restore(now(path), old, nodes[-1].value))
-    for path, ones in folded.members.items():
-        steps = [one.path[-1] for one in ones]
-        if isinstance(steps[0], int):
-            for rank, index in enumerate(sorted(step for step in steps if isinstance(step, int))):
-                edits.append(Remove((*now(path), index + rank)))
-        else:
-            edits += [Remove((*now(path), step)) for step in steps]
-    return edits
 
 
 def check(seed: int) -> bool:
@@ -129,13 +80,3 @@ def test_inserts_made_one_after_the_other_can_be_taken_back_one_after_the_other(
         done = splice(text, root, edits)
         text, root = done.text, done.root
     assert texts == [text]
-
-
-def exists(value: Any, path: PathTuple) -> bool:
-    """True where a path that ends in a key leads to something already."""
-    for step in path:
-        inside = step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value))
-        if not inside:
-            return False
-        value = value[step]
-    return isinstance(path[-1], str)

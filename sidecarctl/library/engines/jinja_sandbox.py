@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from sidecarctl import limits
 from sidecarctl.errors import LibraryError, did_you_mean
 from sidecarctl.library import filters
 from sidecarctl.library.filters import TemplateFailure, check_size, scalar_text
@@ -24,9 +25,9 @@ from sidecarctl.library.placeholder import Looked, Placeholder
 from sidecarctl.library.reading import read_text
 from sidecarctl.library.reuse import holds_placeholder
 
-MAX_STEPS = 500_000
-MAX_TEXT = 2 << 20
-MAX_TEMPLATE = 256 << 10
+MAX_STEPS = limits.STEPS.value
+MAX_TEXT = limits.RENDERED.value
+MAX_TEMPLATE = limits.TEMPLATE.value
 _MAX_BITS = 256
 
 
@@ -41,11 +42,15 @@ class Meter:
         self.steps += steps
         if self.steps > MAX_STEPS:
             raise TemplateFailure(
-                f"the template does more than {MAX_STEPS:,} steps: it loops without end, or nearly so"
+                f"the template does more than {MAX_STEPS:,} steps: it loops without end, or nearly so; {limits.STEPS.way_out}"
             )
 
 
 meter: ContextVar[Meter] = ContextVar("meter")
+
+
+def _too_long(what: str) -> TemplateFailure:
+    return TemplateFailure(f"{what} more than {MAX_TEXT:,} characters; {limits.RENDERED.way_out}")
 
 
 class Refusal(TemplateFailure):
@@ -91,7 +96,7 @@ class _Loader(BaseLoader):
         file = self.folder / path
         if not file.exists():
             raise TemplateNotFound(template, f"there is no {template!r} in the folder of the sidecar")
-        text = read_text(file, self.folder, MAX_TEMPLATE)
+        text = read_text(file, self.folder, MAX_TEMPLATE, limits.TEMPLATE.way_out)
         stamp = file.stat().st_mtime_ns
         real = str(self.folder.resolve() / path)
         return text, real, lambda: file.stat().st_mtime_ns == stamp
@@ -211,7 +216,7 @@ class Environment(ImmutableSandboxedEnvironment):
         for part in parts:
             size += len(part)
             if size > MAX_TEXT:
-                raise TemplateFailure(f"the template renders more than {MAX_TEXT >> 20} MiB")
+                raise _too_long("the template renders")
             pieces.append(part)
         meter.get().spend(size // 100)
         return _marked("".join(pieces))
@@ -252,7 +257,7 @@ def _check_operands(operator: str, left: Any, right: Any) -> None:
     if operator == "*":
         for many, count in ((left, right), (right, left)):
             if isinstance(many, (str, list, tuple)) and isinstance(count, int) and len(many) * count > MAX_TEXT // 16:
-                raise TemplateFailure(f"{len(many)} items or characters, {count:,} times: that is too much")
+                raise _too_long(f"{len(many)} items or characters, {count:,} times, could come to")
     if operator == "**" and not (isinstance(right, (int, float)) and abs(right) <= _MAX_BITS):
         raise TemplateFailure("an exponent beyond 256")
 
@@ -261,7 +266,7 @@ def _sized(value: Any) -> Any:
     """Return the value if it is of a size that a pod could have, and count the work of looking."""
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
-            raise TemplateFailure(f"a text of more than {MAX_TEXT >> 20} MiB")
+            raise _too_long("a text has")
         meter.get().spend(len(value) // 100)
     elif isinstance(value, int):
         if value.bit_length() > _MAX_BITS:
@@ -364,7 +369,7 @@ def _join(values: Iterable[Any], separator: str = "", attribute: str | int | Non
         values = [value[attribute] for value in values]
     texts = [str(_written(value)) for value in values]
     if sum(map(len, texts)) + len(separator) * len(texts) > MAX_TEXT:
-        raise TemplateFailure(f"a text of more than {MAX_TEXT >> 20} MiB")
+        raise _too_long("a text has")
     return _marked(_sized(str(separator).join(texts)))
 
 
@@ -374,7 +379,7 @@ def _replace(text: Any, old: str, new: str, count: int = -1) -> str:
     if not old:
         raise TemplateFailure("replace needs something to replace")
     if len(whole) + whole.count(old) * len(new) > MAX_TEXT:
-        raise TemplateFailure(f"a text of more than {MAX_TEXT >> 20} MiB")
+        raise _too_long("a text has")
     return str(_sized(whole.replace(old, new, count)))
 
 
@@ -384,7 +389,7 @@ def _indent(text: Any, width: int = 4, first: bool = False, blank: bool = False)
         raise TemplateFailure("indent takes a width from 0 to 200")
     pad, lines = " " * width, str(_written(text)).split("\n")
     if len(pad) * len(lines) > MAX_TEXT:
-        raise TemplateFailure(f"a text of more than {MAX_TEXT >> 20} MiB")
+        raise _too_long("a text has")
     moved = [pad + line if line or blank else line for line in lines]
     return _marked(_sized("\n".join(moved if first else [lines[0], *moved[1:]])))
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
-from sidecarctl.library.engines.kcl_worker import SECONDS
 from sidecarctl.library.placeholder import Placeholder
 from sidecarctl.library.reading import read_text
 from sidecarctl.library.reuse import Uses
@@ -88,7 +88,8 @@ def _ask(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         if answer["kind"] == "error" and _asserts(where, sidecar):
             raise TemplateRefusal(answer["error"], where=where, hint=TemplateRefusal.HINT)
         did = "does what no template may" if answer["kind"] == "refused" else "fails"
-        raise LibraryError(f"the template {did}: {answer['error']}", where=where)
+        hint = limits.RENDERED.way_out if answer["kind"] == "large" else ""
+        raise LibraryError(f"the template {did}: {answer['error']}", where=where, hint=hint)
     return answer
 
 
@@ -126,7 +127,7 @@ class _Worker:
                 return answer
             self.stop()
             what = (
-                f"it runs for more than {SECONDS} s"
+                f"it runs for more than {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
                 if process.returncode == 1
                 else "it crashes KCL: endless recursion?"
             )
@@ -147,7 +148,7 @@ class _Worker:
 def _start() -> subprocess.Popen[str]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, str(_WORKER)],
+        [sys.executable, str(_WORKER), str(limits.SECONDS.value), str(limits.RENDERED.value)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SECONDS = 10
-MAX_RESULT = 2 << 20
 MAX_MEMORY = 2 << 30
 # Modules of KCL's own that neither reach outside nor give another answer each time.
 ALLOWED = ("base64", "collection", "json", "math", "regex", "units", "yaml")
@@ -36,7 +34,8 @@ class _Refused(Exception):
 
 
 def main() -> None:
-    """Answer requests until stdin ends."""
+    """Answer requests until stdin ends. The arguments are two limits: seconds for an answer, characters that it has."""
+    seconds, longest = int(sys.argv[1]), int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     import kcl_lib.api as api
@@ -45,8 +44,8 @@ def main() -> None:
     vetted: _Vetted = {}
     with open(os.devnull, "w") as nowhere:
         for line in sys.stdin:
-            faulthandler.dump_traceback_later(SECONDS, exit=True, file=nowhere)
-            answer = _answer(api, json.loads(line), vetted)
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            answer = _answer(api, json.loads(line), vetted, longest)
             faulthandler.cancel_dump_traceback_later()
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
@@ -66,7 +65,7 @@ def _limit() -> None:
             pass
 
 
-def _answer(api: Any, request: dict[str, Any], vetted: _Vetted) -> dict[str, Any]:
+def _answer(api: Any, request: dict[str, Any], vetted: _Vetted, longest: int) -> dict[str, Any]:
     template, folder = Path(request["template"]), Path(request["folder"])
     modules = {name: Path(path) for name, path in request["modules"].items()}
     try:
@@ -75,7 +74,10 @@ def _answer(api: Any, request: dict[str, Any], vetted: _Vetted) -> dict[str, Any
             vetted[key] = _vet(api, template, folder, modules)
         if "input" not in request:
             return {"uses": vetted[key]}
-        return {"value": _run(api, template, modules, request["input"])}
+        text = _run(api, template, modules, request["input"])
+        if len(text) > longest:
+            return {"error": f"it renders more than {longest:,} characters", "where": "", "kind": "large"}
+        return {"value": json.loads(text) if text.strip() else None}
     except _Refused as refused:
         return {"error": str(refused), "where": refused.where, "kind": refused.kind}
     except Exception as error:  # the runtime raises bare exceptions for what it can't compile
@@ -83,7 +85,7 @@ def _answer(api: Any, request: dict[str, Any], vetted: _Vetted) -> dict[str, Any
         return {"error": message, "where": where, "kind": "error"}
 
 
-def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> Any:
+def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> str:
     result = api.API().exec_program(
         api.ExecProgramArgs(
             work_dir=str(template.parent),
@@ -96,9 +98,7 @@ def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> Any:
     )
     if result.err_message:
         raise _Refused(*_explained(result.err_message))
-    if len(result.json_result) > MAX_RESULT:
-        raise _Refused(f"it renders more than {MAX_RESULT >> 20} MiB", str(template))
-    return json.loads(result.json_result) if result.json_result.strip() else None
+    return str(result.json_result)
 
 
 # --- looking through a template before it runs -----------------------------------------------------------------------

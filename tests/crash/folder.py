@@ -1,0 +1,72 @@
+"""A folder of manifests, the command running over it, and what may be found there afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.command import ROOT
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-{0}
+spec:
+  containers:
+    - name: web
+      image: nginx:1.27
+"""
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: last}\n"
+
+
+def filled(folder: Path, count: int) -> dict[Path, str]:
+    """Write manifests into a folder; return path to text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {folder / f"web-{number:03}.yaml": POD.format(number) for number in range(count)}
+    for path, text in texts.items():
+        path.write_text(text)
+    return texts
+
+
+def started(arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start the command."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NO_COLOR": "1",
+        "SIDECARCTL_NO_CACHE": "1",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "sidecarctl", *arguments.split()],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a command; return its exit code and what it said. It must not have said that it has a bug."""
+    _, said = process.communicate(timeout=120)
+    assert "Traceback" not in said and "internal error" not in said, said
+    return process.returncode, said
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Wait until something has happened or the process has ended."""
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end and not happened():
+        time.sleep(0.001)
+
+
+def staged(folder: Path) -> list[str]:
+    """Return the new texts that lie beside their files, not yet in their place."""
+    return [path.name for path in folder.iterdir() if path.name.endswith(".sidecarctl")]

@@ -1,0 +1,108 @@
+"""A run that is killed, interrupted or crossed by another: each file is the old one or the new one, and the next run ends well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.crash.folder import CONFIG, POD, ended, filled, staged, started, until
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+ADD = "add logger -q -i -f manifests"
+KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
+FILES = 500
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
+    """What a run makes of each file, by name, and how long it takes."""
+    cwd = tmp_path_factory.mktemp("whole")
+    texts = filled(cwd / "manifests", FILES)
+    begin = time.monotonic()
+    assert ended(started(ADD, cwd))[0] == 0
+    return {path.name: path.read_text() for path in texts}, time.monotonic() - begin
+
+
+def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, rng: Random) -> None:
+    process = started(ADD, folder.parent)
+    count = rng.randrange(1, FILES)
+    if moment == "at any time":
+        until(lambda: False, process, rng.random() * seconds)
+    elif moment == "while writing beside":
+        until(lambda: len(staged(folder)) >= count, process)
+    else:
+        last = folder / f"web-{min(count, 50):03}.yaml"
+        until(lambda: last.stat().st_size == len(new[last.name]), process)
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("round_", range(KILLS))
+@pytest.mark.parametrize("moment", ["at any time", "while writing beside", "while replacing"])
+def test_a_killed_run_leaves_whole_files_and_the_next_one_finishes(
+    moment: str, round_: int, tmp_path: Path, measured: tuple[dict[str, str], float]
+) -> None:
+    new, seconds = measured
+    texts = filled(tmp_path / "manifests", FILES)
+    _killed_at(moment, tmp_path / "manifests", new, seconds, Random(f"{moment} {round_}"))
+    assert [path.name for path, old in texts.items() if path.read_text() not in (old, new[path.name])] == []
+    assert ended(started(ADD, tmp_path))[0] == 0
+    assert [path.name for path in texts if path.read_text() != new[path.name]] == []
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    texts = filled(folder, 200)
+    process = started(ADD, tmp_path)
+    until(lambda: len(staged(folder)) > 20, process)
+    process.send_signal(signal.SIGINT)
+    code, said = ended(process)
+    assert (code, said) == (130, "")
+    assert {path for path, old in texts.items() if path.read_text() == old} == set(texts)
+    assert staged(folder) == []
+
+
+def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:
+    texts = filled(tmp_path / "manifests", 3)
+    os.mkfifo(tmp_path / "pipe")
+    process = started(f"{ADD} -f pipe", tmp_path)
+    with (tmp_path / "pipe").open("w"):  # opened by both: it waits for what comes out
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == (130, "")
+    assert all(path.read_text() == old for path, old in texts.items())
+
+
+def test_a_file_that_somebody_changes_meanwhile_is_noticed_and_nothing_is_written(tmp_path: Path) -> None:
+    texts = filled(tmp_path / "manifests", 3)
+    os.mkfifo(tmp_path / "pipe")
+    process = started(f"{ADD} -f pipe", tmp_path)
+    with (tmp_path / "pipe").open("w") as pipe:  # the files before it have been read when it is opened
+        (tmp_path / "manifests" / "web-001.yaml").write_text(POD.format("other"))
+        pipe.write(CONFIG)
+    code, said = ended(process)
+    assert code == 3
+    assert "web-001.yaml was changed by somebody else since it was read; no file was changed" in said
+    now = [path.read_text() for path in texts]
+    assert now == [POD.format(0), POD.format("other"), POD.format(2)]
+
+
+def test_two_runs_at_once_lose_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    texts = filled(folder, 60)
+    commands = [ADD, f"add metrics --set exporter=nginx -q -i -f {folder.name}"]
+    outcomes = [ended(process) for process in [started(command, tmp_path) for command in commands]]
+    for code, said in outcomes:
+        assert code == 0 or (code == 3 and "changed by somebody else" in said), said
+    assert staged(folder) == []
+    for command in commands:
+        assert ended(started(command, tmp_path))[0] == 0
+    for path in texts:
+        now = path.read_text()
+        assert now.count("- name: logger\n") == now.count("- name: metrics\n") == 1
+    assert ended(started(f"remove --all -q -i -f {folder.name}", tmp_path))[0] == 0
+    assert all(path.read_text() == old for path, old in texts.items())

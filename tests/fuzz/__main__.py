@@ -1,0 +1,149 @@
+"""`python -m tests.fuzz`: a bounded number of random inputs through every layer; what breaks a law is made small and kept.
+
+An input that goes a way that none went before becomes a seed of those that follow. No coverage is measured: the ways
+(the outline of an error, the rules of the findings) say enough, and cost nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.laws import LAYERS
+from tests.fuzz.mutate import mutated, seeds
+
+SECONDS = 10  # of processor time for one input: hundreds of times what one takes
+MEMORY = 2 << 30
+SHARES = {"text": 16, "pipeline": 2, "looking": 1, "krm": 1}
+KEPT = 4_000
+
+
+class Hang(Exception):
+    """An input that takes longer than the limit."""
+
+
+def trial(layer: str, data: bytes, seed: int) -> tuple[str, str]:
+    """Run one input; return the way it went, and the fault it shows or an empty text."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        return LAYERS[layer](data, seed), ""
+    except Exception as error:
+        return "", fault(error)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def fault(error: BaseException) -> str:
+    """What went wrong, and where in the program: the same for inputs that show the same fault."""
+    at, trace = "", error.__traceback__
+    while trace:
+        file = trace.tb_frame.f_code.co_filename
+        if "sidecarctl" in file and "/tests/" not in file:
+            at = f"{Path(file).stem}.{trace.tb_frame.f_code.co_name}"
+        trace = trace.tb_next
+    said = "" if isinstance(error, (KeyError, IndexError)) else f" {str(error)[:60]}"
+    return f"{type(error).__name__}{said} ({at})"
+
+
+def smallest(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
+    """Return a part of an input that shows the same fault: pieces are left out, ever smaller ones."""
+    for cut in (_lines, _bytes):
+        size = max(1, len(cut(data)) // 2)
+        while size:
+            at = 0
+            while at < len(cut(data)):
+                pieces = cut(data)
+                less = b"".join(pieces[:at] + pieces[at + size :])
+                if trial(layer, less, seed)[1] == wanted:
+                    data = less
+                else:
+                    at += size
+            size //= 2
+    return data
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return data.splitlines(keepends=True)
+
+
+def _bytes(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None]) -> dict[str, object]:
+    """Run inputs, write the small form of each new fault below `out`, and return the figures."""
+    rng = Random(seed)
+    pool = {layer: seeds() for layer in LAYERS}
+    ways: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    counts, faults = Counter[str](), Counter[str]()
+    slowest = ("", 0.0)
+    layers = [layer for layer, share in SHARES.items() for _ in range(share) if only in ("", layer)]
+    started = time.process_time()
+    for number in range(runs):
+        layer = layers[number % len(layers)]
+        inputs = pool[layer]
+        data, choices = mutated(rng.choice(inputs), inputs, rng), rng.randrange(16)
+        before = time.process_time()
+        way, broken = trial(layer, data, choices)
+        took = time.process_time() - before
+        counts[layer] += 1
+        if took > slowest[1]:
+            slowest = (layer, took)
+        if broken:
+            faults[f"{layer}: {broken}"] += 1
+            if faults[f"{layer}: {broken}"] == 1:
+                small = smallest(layer, data, choices, broken)
+                out.mkdir(parents=True, exist_ok=True)
+                (out / f"{layer}-{choices}-{len(faults)}.yaml").write_bytes(small)
+                say(f"{layer} {choices}: {broken}\n  {small!r}")
+        elif way not in ways[layer]:
+            ways[layer].add(way)
+            if len(inputs) < KEPT:
+                inputs.append(data)
+        if number % 50_000 == 49_999:
+            say(f"{number + 1:,} inputs, {sum(map(len, ways.values())):,} ways, {len(faults)} faults")
+    return {
+        "inputs": dict(counts),
+        "total": sum(counts.values()),
+        "processor seconds": round(time.process_time() - started),
+        "ways": {layer: len(found) for layer, found in ways.items()},
+        "slowest": [slowest[0], round(slowest[1], 3)],
+        "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "faults": dict(faults),
+    }
+
+
+def main() -> int:
+    """Search as the command line says; exit 1 where a law is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20_000, help="inputs in total")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
+    parser.add_argument("--layer", choices=sorted(LAYERS), default="", help="only this one")
+    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="folder for the small forms of faults")
+    given = parser.parse_args()
+
+    def hangs(*_: object) -> None:
+        raise Hang(f"more than {SECONDS} s")
+
+    signal.signal(signal.SIGVTALRM, hangs)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    say(f"seed {given.seed}")
+    figures = search(given.runs, given.seed, given.layer, given.out, say)
+    print(json.dumps({"seed": given.seed, **figures}, indent=2))
+    return 1 if figures["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

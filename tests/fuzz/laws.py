@@ -1,0 +1,283 @@
+"""What must hold of any bytes: a result that keeps the laws, or an error with its place. One function a layer.
+
+Each takes an input and a seed for the choices it makes, and returns a short text for the way it went, so that a search
+can tell new ways from old ones. Whatever else it raises, BugError included, is a fault of the program.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from xml.etree import ElementTree
+
+from sidecarctl import __version__
+from sidecarctl.compose import picture, pipeline
+from sidecarctl.compose import status as statuses
+from sidecarctl.compose.composition import Composition
+from sidecarctl.compose.pipeline import Options, Result
+from sidecarctl.compose.record import RecordError
+from sidecarctl.compose.request import Request
+from sidecarctl.compose.selection import Selection, selection
+from sidecarctl.errors import BugError, InputError, SidecarctlError, UsageError
+from sidecarctl.files.sources import decode
+from sidecarctl.findings import Finding, Severity
+from sidecarctl.library.catalog import Catalog, open_catalog
+from sidecarctl.library.parameters import resolve
+from sidecarctl.plugins import krm as plugin
+from sidecarctl.report import diff, machine, status, summary, text
+from sidecarctl.report.graph import mermaid, svg, tree
+from sidecarctl.report.graph import summary as markdown
+from sidecarctl.report.model import Report
+from sidecarctl.validate.choice import choice
+from sidecarctl.validate.texts import Text, validate
+from sidecarctl.yamltext.edits import EditRefused
+from sidecarctl.yamltext.lines import BREAK
+from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.stream import Document, join, split
+from tests.yamltext.random_yaml import random_inserts, random_removals
+from tests.yamltext.splice_laws import cuts, exists, holds_in_order, without_displaced
+
+FILE = "fuzz.yaml"
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_PLACED = re.compile(re.escape(FILE) + r":\d+(:\d+)?\Z")
+_EMPTY = re.compile(r"\[\s*\]|\{\s*\}|[Nn]ull|NULL|~")
+_SIDECARS: dict[str, dict[str, str]] = {
+    "logger": {},
+    "git-sync": {"repo": "https://git.example.com/x.git"},
+    "metrics": {"exporter": "nginx"},
+    "proxy": {},
+}
+_OPTIONS = (Options(), Options(kube_version="1.27"), Options(validate="ignore"), Options(facts=False))
+
+
+class Broken(AssertionError):
+    """A law that does not hold."""
+
+
+def _must(holds: object, law: str) -> None:
+    if not holds:
+        raise Broken(law)
+
+
+def text_layer(data: bytes, seed: int) -> str:
+    """Reading, cutting, parsing; edits carried out and taken back."""
+    rng = Random(seed)
+    try:
+        whole = decode(data, FILE)
+        documents = list(split(whole, FILE))
+    except InputError as error:
+        return _refused(error)
+    _must(join(documents) == whole, "the documents joined are the text")
+    return " ".join(sorted({_edited(document, rng) for document in documents[:4]}))
+
+
+def _edited(document: Document, rng: Random) -> str:
+    try:
+        root = document.root
+    except InputError as error:
+        return _refused(error)
+    given = document.text
+    if root is None or not isinstance(root.value, (dict, list)):
+        return "scalar"
+    inserts = [one for one in random_inserts(rng, root) if not exists(root.value, one.path)]
+    fixed = rng.random()
+    way = "edited"
+    try:
+        done = splice(given, root, inserts, lambda _p, keys, _k: round(fixed * len(keys)))
+    except EditRefused as error:
+        way = _refused(error, placed=False)
+    else:
+        kept = without_displaced(given, root, done.displaced) if done.displaced else given
+        _must(holds_in_order(kept, done.text), "inserting keeps every byte")
+        try:
+            back = splice(done.text, done.root, cuts(root, inserts, done)).text
+        except EditRefused as error:
+            way = f"not taken back: {_refused(error, placed=False)}"
+        else:
+            _must(back == given, "cutting gives the bytes back")
+    edits = random_removals(rng, root)
+    edits += [
+        one for one in inserts if not any(one.path[: len(e.path)] == e.path for e in edits) and rng.random() < 0.5
+    ]
+    try:
+        splice(given, root, edits)
+    except EditRefused as error:
+        way += _refused(error, placed=False)
+    return way
+
+
+@cache
+def _catalog() -> Catalog:
+    return open_catalog([], {})
+
+
+@cache
+def _request(name: str) -> Request:
+    sidecar = _catalog().find(name)
+    return Request(sidecar, resolve(sidecar, _SIDECARS[name]))
+
+
+def _requests(rng: Random) -> list[Request]:
+    return [_request(name) for name in rng.sample(sorted(_SIDECARS), rng.choice((1, 1, 2)))]
+
+
+def pipeline_layer(data: bytes, seed: int) -> str:
+    """The stair: `add`, again, and `remove`."""
+    rng = Random(seed)
+    requests, options = _requests(rng), rng.choice(_OPTIONS)
+    try:
+        given = decode(data, FILE)
+        done = pipeline.add(given, requests, options, FILE)
+    except UsageError as error:
+        return f"usage {_outline(error.message)}"
+    except InputError as error:
+        return _refused(error)
+    _placed(done.findings, given)
+    _reported(done, rng)
+    if "sidecarctl.dev" in given:
+        return _with_record(given, done, requests, options)
+    if done.failed:
+        _must(done.text == given, "what failed is not changed")
+        return f"failed {_rules(done.findings)}"
+    bare = _EMPTY.sub("", given)
+    _must(
+        holds_in_order(given, done.text) or holds_in_order("".join(bare.split()), "".join(done.text.split())),
+        "add only inserts",
+    )
+    _must(pipeline.add(done.text, requests, options, FILE).text == done.text, "adding again changes nothing")
+    _must(pipeline.remove(done.text, None, options, FILE).text == given, "remove gives the bytes back")
+    return f"done {len(done.changes)} {done.changed} {_rules(done.findings)}"
+
+
+def _with_record(given: str, done: Result, requests: list[Request], options: Options) -> str:
+    """A text that has sidecars, or says so, already. A record that lies is put right once."""
+    if not done.failed:
+        again = pipeline.add(done.text, requests, options, FILE)
+        if not again.failed and again.text != done.text:
+            third = pipeline.add(again.text, requests, options, FILE)
+            _must(third.failed or third.text == again.text, "adding again comes to an end")
+    gone = pipeline.remove(given, None, options, FILE)
+    _placed(gone.findings, given)
+    _must(not gone.failed or gone.text == given, "what failed is not changed")
+    return f"recorded {_rules(done.findings)} {_rules(gone.findings)}"
+
+
+def looking_layer(data: bytes, seed: int) -> str:
+    """What only looks: `validate` with every format of its report, `status`, `graph`."""
+    rng = Random(seed)
+    try:
+        given = decode(data, FILE)
+    except InputError as error:
+        return _refused(error)
+    level = rng.choice((None, "baseline", "restricted"))
+    verdict = validate([Text(given, FILE)], choice(pod_security=level, select=["all"]))
+    _placed(verdict.findings, given)
+    report = Report(__version__, verdict.findings, verdict.ignored, (), (FILE,), root="/", fail_on=Severity.ERROR)
+    for format_name in rng.sample(machine.FORMATS, 2):
+        _well_formed(machine.render(report, format_name), format_name)
+    _shown(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
+    try:
+        found = statuses.status(given, _catalog(), Options(), FILE)
+        _shown(status.render_text(found, color=False, width=80))
+        json.loads(status.render_json(found, __version__))
+    except UsageError as error:
+        return f"usage {_outline(error.message)}"
+    except InputError as error:
+        return _refused(error)
+    try:
+        drawn = list(picture.pods(given, Options(), FILE))
+    except (InputError, RecordError) as error:
+        return _outline(error.message)
+    _shown(tree.render(drawn, color=False, width=60))
+    _shown(mermaid.render(drawn))
+    _shown(markdown.render(drawn))
+    if drawn:
+        ElementTree.fromstring(svg.render(drawn))
+    return f"looked {_rules(verdict.findings)} {len(found)} {len(drawn)}"
+
+
+@cache
+def _chosen(options: Options) -> Selection:
+    return selection(Composition("fuzz", FILE, ()), _catalog(), options.kube_version)
+
+
+def krm_layer(data: bytes, seed: int) -> str:
+    """A KRM function's input; what is no ResourceList becomes the items of one."""
+    rng = Random(seed)
+    if rng.random() < 0.5:
+        items = data.split(b"\n---\n")
+        lines = [b"- " + item.strip(b"\n").replace(b"\n", b"\n  ") for item in items if item.strip()]
+        data = b"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n" + b"\n".join(lines) + b"\n"
+        data += b"functionConfig:\n  apiVersion: sidecarctl.dev/v1alpha1\n  kind: Composition\n  metadata: {name: x}\n"
+        data += b"  spec: {rules: [{sidecars: [{name: logger}]}]}\n"
+    outcome = plugin.run(data, lambda given: _made_ready(given))
+    _must(not isinstance(outcome.error, BugError), f"no bug: {outcome.error}")
+    _must(next(split(outcome.text)).value, "a ResourceList comes out")
+    return f"krm {outcome.code} {_rules(outcome.findings)} {_outline(outcome.error.message) if outcome.error else ''}"
+
+
+def _made_ready(given: Composition | None) -> tuple[Selection, Options]:
+    if given is None:
+        return _chosen(Options()), Options()
+    if given.libraries:
+        raise UsageError("no libraries in a fuzz run")
+    return selection(given, _catalog(), Options().kube_version), Options()
+
+
+LAYERS: dict[str, Callable[[bytes, int], str]] = {
+    "text": text_layer,
+    "pipeline": pipeline_layer,
+    "looking": looking_layer,
+    "krm": krm_layer,
+}
+
+
+def _refused(error: SidecarctlError, placed: bool = True) -> str:
+    """The outline of an error, which must be no bug and say where."""
+    if isinstance(error, BugError):
+        raise error
+    _must(error.message, "an error says what")
+    _must(not placed or _PLACED.search(error.where), f"an error says where: {error.message!r} in {error.where!r}")
+    return _outline(error.message)
+
+
+def _outline(message: str) -> str:
+    """A message without what the input brings into it."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|[*&]\S+|\d+|[^\x20-\x7e]+", "_", message)[:80]
+
+
+def _rules(findings: tuple[Finding, ...]) -> str:
+    return ",".join(sorted({finding.rule for finding in findings}))
+
+
+def _placed(findings: tuple[Finding, ...], given: str) -> None:
+    last = len(BREAK.findall(given)) + 1
+    for finding in findings:
+        if finding.place is None:
+            _must(finding.source != "input", f"a finding has a place: {finding.rule}")
+        else:
+            _must(1 <= finding.place.line <= last + 1, f"a place is in the file: {finding.rule} {finding.place}")
+
+
+def _reported(done: Result, rng: Random) -> None:
+    """What people see of a run holds nothing that steers a terminal."""
+    if rng.random() < 0.3:
+        _shown(text.render_findings(done.findings, color=False, width=80))
+        _shown(summary.render_changes(done.changes, color=False, width=80, verbose=True))
+        _shown(diff.unified(done.original, done.text, FILE, terminal=True))
+
+
+def _shown(shown: str) -> None:
+    found = _STEERS.search(shown)
+    _must(not found, f"nothing steers the terminal: {found and found.group()!r}")
+
+
+def _well_formed(rendered: str, format_name: str) -> None:
+    if format_name in ("json", "sarif", "gitlab"):
+        json.loads(rendered)
+    elif format_name == "junit":
+        ElementTree.fromstring(rendered)
+    rendered.encode("utf-8")

@@ -1,0 +1,102 @@
+"""Inputs and templates that grow out of all proportion end in an error that names the limit and the variable that raises it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sidecarctl import limits
+from tests.command import ROOT, run
+from tests.security.kit import ADD, POD, library
+
+ALIASES = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
+    f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
+# what -> (what stands behind a good document, the limit)
+INPUTS: dict[str, tuple[str, limits.Limit]] = {
+    "aliases": (ALIASES, limits.VALUES),
+    "a million keys": ("".join(f"k{number}: v\n" for number in range(1_000_000)), limits.VALUES),
+    "a list of two million items": (f"x: [{'a,' * 2_000_000}]\n", limits.VALUES),
+    "nesting": (f"x: {'[' * 1000}{']' * 1000}\n", limits.DEPTH),
+    "nesting in lines": ("x:\n" + "".join(" " * (i + 1) + "a:\n" for i in range(1000)), limits.DEPTH),
+    "a scalar of 200 MB": (f"x: {'a' * 200_000_000}\n", limits.DOCUMENT),
+    "a block scalar of 70 MB": ("x: |\n" + f"  {'a' * 997}\n" * 70_000, limits.DOCUMENT),
+}
+
+
+@pytest.mark.parametrize("what", INPUTS)
+def test_a_bomb_is_refused_with_the_limit_and_the_way_to_raise_it(what: str, tmp_path: Path) -> None:
+    more, limit = INPUTS[what]
+    outcome = run("sidecarctl add logger", tmp_path, stdin=POD + more)
+    assert (outcome.code, outcome.stdout) == (3, "")
+    assert f"{limit.value:,}" in outcome.stderr
+    assert limit.variable in outcome.stderr
+
+
+RAISED = {
+    "nesting": ("x: " + "[" * 1000 + "]" * 1000 + "\n", "SIDECARCTL_MAX_DEPTH", "1100"),
+    "aliases": ("".join(ALIASES.splitlines(keepends=True)[:7]), "SIDECARCTL_MAX_VALUES", "20000000"),
+}
+
+
+@pytest.mark.parametrize("what", RAISED)
+def test_a_limit_that_is_raised_lets_it_through_and_back(what: str, tmp_path: Path) -> None:
+    more, variable, value = RAISED[what]
+    given = POD + more
+    assert run("sidecarctl add logger --validate ignore", tmp_path, stdin=given).code == 3
+    raised = {variable: value}
+    added = run("sidecarctl add logger --validate ignore -q", tmp_path, stdin=given, env=raised)
+    assert added.code == 0, added.stderr
+    assert (
+        run("sidecarctl remove logger --validate ignore -q", tmp_path, stdin=added.stdout, env=raised).stdout == given
+    )
+
+
+@pytest.mark.parametrize("value", ["many", "0", "-1", "1e3", "99999999999999999999"])
+def test_a_limit_that_is_no_number_is_told(value: str, tmp_path: Path) -> None:
+    outcome = run("sidecarctl add logger", tmp_path, stdin=POD, env={"SIDECARCTL_MAX_DEPTH": value})
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert f"SIDECARCTL_MAX_DEPTH is '{value}'" in outcome.stderr
+
+
+# what -> (the template, the limit)
+TEMPLATES: dict[str, tuple[str, limits.Limit]] = {
+    "loops in loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),
+    "a macro that calls itself": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", limits.STEPS),
+    "a text that doubles": (
+        "{% set n = namespace(t='xxxxxxxx') %}{% for i in range(60) %}{% set n.t = n.t ~ n.t %}{% endfor %}{{ n.t }}",
+        limits.RENDERED,
+    ),
+    "a text many times": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
+    "much of little": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
+    "a long template": ("# " + "x" * 300_000, limits.TEMPLATE),
+}
+
+
+@pytest.mark.parametrize("what", TEMPLATES)
+def test_a_template_that_grows_or_loops_is_stopped(what: str, tmp_path: Path) -> None:
+    template, limit = TEMPLATES[what]
+    library(tmp_path, template)
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "template.yaml.j2" in outcome.stderr
+    assert limit.variable in "".join(outcome.stderr.split()) or what == "a macro that calls itself"
+
+
+def test_a_long_file_of_a_library_or_composition_is_refused(tmp_path: Path) -> None:
+    entry = library(tmp_path)
+    long = f"# {'x' * (1 << 20)}\n"
+    (entry / "sidecar.yaml").write_text(long)
+    (tmp_path / "sidecarctl.yaml").write_text(long)
+    for command in (ADD, "sidecarctl render -f web.yaml"):
+        outcome = run(command, tmp_path)
+        assert outcome.code in (2, 3)
+        assert "is larger than 1024 KiB" in outcome.stderr
+        assert "SIDECARCTL_MAX_FILE" in outcome.stderr
+
+
+def test_every_limit_is_documented() -> None:
+    page = (ROOT / "SECURITY.md").read_text()
+    for limit in limits.ALL:
+        assert f"| `{limit.variable}` | {limit.default:,} | {limit.what} |" in page

@@ -1,0 +1,136 @@
+"""A hostile manifest: its names steer no terminal and no reader of a report, its tags and anchors do nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.command import ROOT, run
+from tests.security.kit import POD
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\u202e\x9b31m\r\n::error::fake\n<script>alert(1)</script>|`x`](javascript:x)"
+STEERS = "\x1b\x07\u202e\x9b"
+HOSTILE = f"""\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {json.dumps(EVIL)}
+  labels: {{a: {json.dumps(EVIL)}}}
+spec:
+  containers:
+    - name: {json.dumps(EVIL)}
+      image: {json.dumps(EVIL)}
+      ports: [{{containerPort: 99999, name: {json.dumps(EVIL)}}}]
+      volumeMounts: [{{name: {json.dumps(EVIL)}, mountPath: {json.dumps(EVIL)}}}]
+      {json.dumps(EVIL)}: 1
+  volumes:
+    - name: {json.dumps(EVIL)}
+      emptyDir: {{}}
+"""
+LOOKS = [
+    *(f"validate --format {name}" for name in ("text", "json", "sarif", "github", "gitlab", "junit", "markdown")),
+    *(f"graph --format {name}" for name in ("text", "mermaid", "svg", "markdown")),
+    *(f"status --format {name}" for name in ("text", "json", "markdown")),
+    *("add logger --validate ignore -v", "add logger --diff", "add logger --format json"),
+]
+
+
+@pytest.mark.parametrize("words", LOOKS)
+def test_no_report_steers_a_terminal(words: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(HOSTILE)
+    outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    assert "internal error" not in outcome.stderr
+    assert not set(STEERS) & set(outcome.stdout + outcome.stderr)
+
+
+@pytest.mark.parametrize("words", [words for words in LOOKS if "github" in words])
+def test_a_name_gives_no_command_to_a_workflow(words: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(HOSTILE)
+    lines = run(f"sidecarctl {words} -f evil.yaml", tmp_path).stdout.splitlines()
+    assert lines
+    assert not [line for line in lines if line.startswith("::error::fake")]
+
+
+@pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
+def test_a_name_gets_no_markup_into_xml(words: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(HOSTILE)
+    outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    assert not [one for one in ElementTree.fromstring(outcome.stdout).iter() if one.tag.endswith("script")]
+
+
+@pytest.mark.parametrize("words", [words for words in LOOKS if "markdown" in words])
+def test_a_name_gets_no_markup_into_markdown(words: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(HOSTILE)
+    outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    outside_code = re.sub(r"```.*?```|``.*?``|`[^`\n]*`", "", outcome.stdout, flags=re.DOTALL)
+    assert "<script" not in outside_code.replace("\\<script", "")
+    assert "](javascript" not in outside_code.replace("\\](javascript", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+def test_a_diff_on_a_terminal_shows_what_would_steer_it(tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(POD + "# here \u202e and \u2066 there\n")
+    import pty
+
+    outer, inner = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "sidecarctl", "add", "logger", "-f", "evil.yaml", "--diff"],
+        cwd=tmp_path,
+        stdout=inner,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        check=True,
+    )
+    os.close(inner)
+    shown = b""
+    try:
+        while part := os.read(outer, 1 << 16):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(outer)
+    text = shown.decode()
+    assert "logger" in text
+    assert "\u202e" not in text and "\u2066" not in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("name", ["\x1b", "\x07", "\x9b", "\x00"])
+def test_a_control_character_in_a_manifest_is_an_error_with_its_place(name: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_bytes((POD + f"# {name}\n").encode())
+    outcome = run("sidecarctl add logger -f evil.yaml", tmp_path)
+    assert (outcome.code, outcome.stdout) == (3, "")
+    assert "evil.yaml:9:3" in outcome.stderr
+    assert name not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system [touch owned]", "!!python/name:os.system", "!!map {a: 1}"]
+)
+def test_a_tag_makes_nothing_happen(tag: str, tmp_path: Path) -> None:
+    (tmp_path / "evil.yaml").write_text(POD + f"x: {tag}\n")
+    for words in ("add logger", "validate", "graph", "status"):
+        outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+        assert "internal error" not in outcome.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.yaml"]
+
+
+def test_a_composition_that_includes_a_strange_file_shows_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "secret.txt").write_text("root:geheim:0:0\nmore geheim lines\n")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        "spec: {include: [../secret.txt], rules: [{select: {kinds: [Pod]}, sidecars: [{name: logger}]}]}\n"
+    )
+    outcome = run("sidecarctl render -c here/sidecarctl.yaml -f web.yaml", tmp_path)
+    assert outcome.code in (2, 3)
+    assert outcome.stdout == ""
+    assert "geheim" not in outcome.stderr

@@ -1,0 +1,96 @@
+"""Secrets in parameters: where a `writeOnly` value goes is the manifest that the template writes it to, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+from tests.security.kit import ADD, CONTAINER, library
+
+SECRET = "hunter2xyz"
+WITH = f"{ADD} --set token={SECRET}"
+# One that its schema refuses.
+WRONG = "hunter2xyz-and-longer"
+
+
+def test_a_secret_is_in_no_record(tmp_path: Path) -> None:
+    library(tmp_path)
+    text = run(f"{WITH} -q", tmp_path).stdout
+    record = next(line for line in text.splitlines() if "sidecarctl.dev/sidecars" in line)
+    assert SECRET not in record
+    assert f"value: {SECRET}" in text  # where the template put it
+
+
+@pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github", "gitlab", "junit", "markdown"])
+def test_a_secret_is_in_no_report(format_name: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    outcome = run(f"{WITH} -v -o out.yaml --format {format_name}", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert SECRET not in outcome.stdout + outcome.stderr
+    for words in ("status", "status --format json", "graph", "graph --format json", "validate -v"):
+        outcome = run(f"sidecarctl {words} -f out.yaml", tmp_path, env={"SIDECARCTL_LIBRARY": "lib"})
+        assert SECRET not in outcome.stdout + outcome.stderr
+
+
+def test_a_secret_that_is_refused_is_not_shown(tmp_path: Path) -> None:
+    library(tmp_path)
+    outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
+    assert outcome.code == 2
+    assert "'token'" in outcome.stderr
+    assert WRONG not in outcome.stderr
+    (tmp_path / "values.yaml").write_text(f"token: {WRONG}\n")
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert outcome.code == 2
+    assert WRONG not in outcome.stderr
+
+
+def test_a_secret_is_in_no_log(tmp_path: Path) -> None:
+    library(tmp_path)
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], rules: [{{select: {{kinds: [Pod]}}, sidecars: [{{name: mine, parameters: {{token: {SECRET}}}}}]}}]}}\n"
+    )
+    stdin = (tmp_path / "web.yaml").read_text()
+    outcome = run("sidecarctl post-render -v --log-file log.txt", tmp_path, stdin=stdin)
+    assert outcome.code == 0, outcome.stderr
+    assert "mine" in (tmp_path / "log.txt").read_text()
+    assert SECRET not in (tmp_path / "log.txt").read_text() + outcome.stderr
+
+
+def test_a_secret_is_not_in_what_a_bug_leaves_behind(tmp_path: Path) -> None:
+    library(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nclass Broken:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'sidecarctl.compose.pipeline': raise RuntimeError('broken on purpose')\n"
+        "sys.meta_path.insert(0, Broken())\n"
+    )
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).resolve().parents[2])))
+    outcome = run(WITH, tmp_path, env={"PYTHONPATH": path, "TMPDIR": str(tmp_path)})
+    assert outcome.code == 4, outcome.stderr
+    log = re.search(r"FOLDER/(sidecarctl-\w+\.log)", outcome.stderr)
+    assert log
+    left = tmp_path / log[1]
+    assert "broken on purpose" in left.read_text()
+    assert SECRET not in left.read_text() + outcome.stderr
+    assert os.name != "posix" or stat.S_IMODE(left.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are kept on POSIX systems alone")
+def test_a_secret_is_in_no_cache(tmp_path: Path) -> None:
+    cache = {"SIDECARCTL_NO_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    library(tmp_path)
+    assert run(WITH, tmp_path, env=cache).code == 0
+    library(tmp_path, CONTAINER, "{token: {type: object, additionalProperties: {type: string, writeOnly: true}}}")
+    run(f"{ADD} --set token.a={SECRET}", tmp_path, env=cache)
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+    library(tmp_path, CONTAINER, "{token: {type: string}}")
+    assert run(WITH, tmp_path, env=cache).code == 0
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert kept  # a value that is no secret is kept, for the user alone
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    assert stat.S_IMODE((tmp_path / "cache" / "sidecarctl").stat().st_mode) == 0o700

@@ -1,0 +1,106 @@
+"""What holds on every platform: nothing of POSIX alone is needed, no warning is given, and the pure parser does the same."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT, run
+from tests.security.kit import POD
+
+# Modules that other systems lack; where one is used, its absence must have been thought of.
+POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty"}
+POSIX_NAMES = {
+    "fork",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "chown",
+    "fchmod",
+    "fchown",
+    "mkfifo",
+    "O_NOFOLLOW",
+    "SIGPIPE",
+    "setitimer",
+}
+GUARDED = {
+    "library/kept.py": {"geteuid", "O_NOFOLLOW"},  # switched on where there is geteuid
+    "library/patterns.py": {"setitimer"},  # behind signal.SIGVTALRM, which is missing with it
+    "files/write.py": {"chown"},  # behind hasattr
+    "library/engines/kcl_worker.py": {"resource"},  # behind ImportError
+}
+
+
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "sidecarctl").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_nothing_of_posix_alone_is_needed(module: Path) -> None:
+    used = set()
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names} & POSIX_ONLY
+        elif isinstance(node, ast.ImportFrom):
+            used |= {node.module} & POSIX_ONLY
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("os", "signal"):
+            used |= {node.attr} & POSIX_NAMES
+    assert used <= GUARDED.get(module.relative_to(ROOT / "sidecarctl").as_posix(), set())
+
+
+COMMANDS = [
+    "--version",
+    "--help",
+    "add logger -f web.yaml",
+    "add logger -f web.yaml --diff",
+    "add logger -f web.yaml -o out.yaml",
+    "remove --all -f out.yaml",
+    "status -f out.yaml",
+    "validate -f web.yaml --format sarif",
+    "validate -f web.yaml --pod-security restricted",
+    "graph -f out.yaml --format svg",
+    "list",
+    "show logger",
+    "rules port-conflict",
+    "schema sidecar",
+    "test logger",
+    "new my-agent",
+]
+
+
+def test_no_command_gives_a_warning_of_python(tmp_path: Path) -> None:
+    """In Python's development mode, where every warning is an error and every file left open is one."""
+    (tmp_path / "web.yaml").write_text(POD)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
+    environment |= {"PYTHONPATH": str(ROOT), "SIDECARCTL_NO_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for command in COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-m", "sidecarctl", *command.split()],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), f"{command}: {done.stderr}"
+        for word in ("Warning", "Traceback", "Exception ignored", "internal error"):
+            assert word not in done.stderr, f"{command}: {done.stderr}"
+
+
+def test_without_the_c_extension_commands_do_the_same(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "_ruamel_yaml.py").write_text("raise ImportError('hidden')\n")
+    path = os.pathsep.join((str(hidden), str(ROOT)))
+    files = sorted((ROOT / "examples").rglob("input.yaml"))
+    assert len(files) > 4
+    for file in files:
+        for words in ("add logger -q", "validate", "graph"):
+            command = ["sidecarctl", *words.split(), "-f", str(file)]
+            fast, pure = run(command, tmp_path), run(command, tmp_path, env={"PYTHONPATH": path})
+            assert (fast.code, fast.stdout) == (pure.code, pure.stdout), (file, words)
+            assert fast.code != 4

@@ -1,0 +1,61 @@
+"""What goes into CI has versions and hashes, and the same source gives the same wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+PINNED = (ROOT / "requirements" / "ci.txt").read_text()
+
+
+def _name(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[ ;<>=!~\[]", requirement)[0]).lower()
+
+
+def test_everything_that_ci_installs_has_a_version_and_a_hash() -> None:
+    entries = re.split(r"\n(?=[a-z])", PINNED.partition("\n#")[2].partition("\n")[2])
+    assert len(entries) > 30
+    for entry in entries:
+        assert re.match(r"[a-z0-9-]+==\S+", entry), entry.splitlines()[0]
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    asked += [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
+    assert {_name(one) for one in asked} <= {_name(entry) for entry in entries}, "run `make requirements`"
+    assert "://" not in PINNED
+
+
+def _built(tmp_path: Path, name: str) -> bytes:
+    """Build a wheel from a copy of the source, whose files have other times than those of another copy."""
+    source, out = tmp_path / name, tmp_path / f"{name}-wheel"
+    skipped = shutil.ignore_patterns("__pycache__", ".*")
+    source.mkdir()
+    for part in ("sidecarctl", "library", "schemas"):
+        shutil.copytree(ROOT / part, source / part, ignore=skipped, copy_function=shutil.copyfile)
+    for part in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / part, source / part)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "PYTHONHASHSEED": name[-1]}
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    subprocess.run(command, cwd=source, env=environment, check=True, capture_output=True)
+    (wheel,) = out.iterdir()
+    return wheel.read_bytes()
+
+
+def test_the_same_source_gives_the_same_wheel(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    first, second = _built(tmp_path, "copy1"), _built(tmp_path, "copy2")
+    assert hashlib.sha256(first).hexdigest() == hashlib.sha256(second).hexdigest()
