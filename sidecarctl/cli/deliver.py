@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import __version__
@@ -17,6 +17,7 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import Report, WorkloadChange
 
 Transform = Callable[[str, str], Result]

@@ -7,8 +7,9 @@ usual command lines without it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
+
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(frozen=True)

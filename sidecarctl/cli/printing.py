@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
+from sidecarctl.lazily import dataclass
 from sidecarctl.report import terminal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sidecarctl.compose import document as steps
@@ -16,6 +16,7 @@ from sidecarctl.compose.request import Request, in_order
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import WorkloadChange
 from sidecarctl.validate.run import refused, rule_findings, workload_findings
 from sidecarctl.yamltext.edits import EditRefused

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sidecarctl.files.write import OutputError
+from sidecarctl.lazily import dataclass
 
 FILE_NAME = ".sidecarctl-outputs"
 _HEAD = "# Written by sidecarctl: the files that it put here, by which --prune knows what is stale.\n"

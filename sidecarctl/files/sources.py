@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.errors import InputError
+from sidecarctl.lazily import dataclass
 
 SUFFIXES = (".yaml", ".yml", ".json")
 Stamp = tuple[int, int, int]

@@ -7,11 +7,11 @@ import stat
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Stamp, stamp_of
+from sidecarctl.lazily import dataclass
 
 
 class OutputError(SidecarctlError):

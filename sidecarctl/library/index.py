@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from sidecarctl.lazily import dataclass
 
 METADATA_FILE = "sidecar.yaml"
 INDEX_FILE = "index.json"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
+from sidecarctl.lazily import dataclass
 from sidecarctl.library import common
 from sidecarctl.library.assignments import Unread, assign, parse_set, read_values
 from sidecarctl.library.schemacheck import Problem, SchemaFault, lookup, path_text, problems

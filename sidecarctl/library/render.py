@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.errors import LibraryError, SidecarctlError, UsageError
+from sidecarctl.lazily import dataclass
 from sidecarctl.library import common, kept, reuse
 from sidecarctl.library.fragment import Fragment, build, checked, fragment_problems
 from sidecarctl.library.parameters import Parameters

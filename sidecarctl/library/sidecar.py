@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.data import data_folder
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.index import METADATA_FILE
 from sidecarctl.library.reading import Source, read_yaml
 from sidecarctl.library.schemacheck import path_text, problems

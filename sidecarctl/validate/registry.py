@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeVar
 
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
+from sidecarctl.lazily import dataclass
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Place
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
