@@ -15,6 +15,8 @@ EXIT_CLOSED_PIPE = 141
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
+    # Documents make many objects and few cycles, imports none.
+    gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _run(arguments)
@@ -47,7 +49,7 @@ def _run(argv: list[str]) -> int:
         if values is not None:
             from sidecarctl.library import kept
 
-            # Documents make many objects and no cycles; what is alive now stays alive.
+            gc.enable()
             gc.freeze()
             gc.set_threshold(200_000, 20, 20)
             kept.switch_on()
@@ -58,6 +60,7 @@ def _run(argv: list[str]) -> int:
 def _typer(argv: list[str]) -> int:
     from sidecarctl.cli.app import build
 
+    gc.enable()
     try:
         build()(args=argv, prog_name="sidecarctl", standalone_mode=True)
     except SystemExit as end:

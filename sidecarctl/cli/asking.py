@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.compose.request import Request
-from sidecarctl.errors import InputError, UsageError
+from sidecarctl.compose.request import Request, asked_for
+from sidecarctl.errors import InputError
 from sidecarctl.files.sources import decode
 from sidecarctl.library.catalog import Catalog, open_catalog
 
@@ -29,25 +29,18 @@ def requests(
     keep_qos: bool = False,
 ) -> list[Request]:
     """Return one request per sidecar named. Raises UsageError."""
-    from sidecarctl.library.parameters import resolve
-
-    found = [catalog(libraries).find(name) for name in names]
-    if as_name and len(found) > 1:
-        raise UsageError("--as names one instance, and several sidecars are asked for", hint="add them one by one")
-    own_names = [sidecar.name for sidecar in found]
-    given = _given(own_names, sets, values)
-    return [
-        Request(
-            sidecar,
-            resolve(sidecar, given.get(sidecar.name, {})),
-            as_name or "",
-            mode or "",
-            tuple(containers),
-            adopt=adopt,
-            keep_qos=keep_qos,
-        )
-        for sidecar in found
-    ]
+    found = catalog(libraries)
+    own_names = [found.find(name).name for name in names]
+    return asked_for(
+        found,
+        names,
+        _given(own_names, sets, values),
+        instance=as_name or "",
+        mode=mode or "",
+        containers=containers,
+        adopt=adopt,
+        keep_qos=keep_qos,
+    )
 
 
 def _given(names: Sequence[str], sets: Sequence[str], values: Sequence[str]) -> dict[str, dict[str, Any]]:

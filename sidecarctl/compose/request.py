@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from sidecarctl.errors import UsageError
 from sidecarctl.kube import names
 from sidecarctl.lazily import dataclass
-from sidecarctl.library.parameters import Parameters
+from sidecarctl.library.catalog import Catalog
+from sidecarctl.library.parameters import Parameters, resolve
 from sidecarctl.library.sidecar import Sidecar
 
 MODES = ("auto", "native", "classic", "init")
@@ -50,6 +51,38 @@ class Request:
             )
         if self.mode and self.mode not in MODES:
             raise UsageError(f'there is no mode "{self.mode}"', hint=f"use one of {', '.join(MODES)}")
+
+
+def asked_for(
+    catalog: Catalog,
+    sidecars: Sequence[str],
+    parameters: Mapping[str, Mapping[str, object]],
+    *,
+    instance: str = "",
+    mode: str = "",
+    containers: Sequence[str] = (),
+    adopt: bool = False,
+    keep_qos: bool = False,
+) -> list[Request]:
+    """Return one request per sidecar named, as `logger` or `logger@1.0.0`; `parameters` are by sidecar name.
+
+    Raises UsageError for a sidecar or parameter that does not exist, LibraryError for a sidecar that is broken.
+    """
+    found = [catalog.find(name) for name in sidecars]
+    if instance and len(found) > 1:
+        raise UsageError("--as names one instance, and several sidecars are asked for", hint="add them one by one")
+    return [
+        Request(
+            sidecar,
+            resolve(sidecar, parameters.get(sidecar.name, {})),
+            instance,
+            mode,
+            tuple(containers),
+            adopt=adopt,
+            keep_qos=keep_qos,
+        )
+        for sidecar in found
+    ]
 
 
 def in_order(requests: Sequence[Request]) -> list[Request]:

@@ -6,7 +6,7 @@ An instance is added again, with the recorded parameters, to a copy; what that w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sidecarctl.compose import record as records
@@ -18,6 +18,7 @@ from sidecarctl.compose.record import Instance, Record, RecordError
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.library.catalog import Catalog, version_order
 from sidecarctl.library.parameters import resolve
@@ -92,6 +93,8 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         lost = f"{instance.sidecar} {instance.version} any more" if newest else f"sidecar {instance.sidecar}"
         notes.append(f"the library has no {lost}: hand edits can't be told")
     edits = _again(place, instance, own, options, notes) if own else None
+    other = _written_for(place, instance, own, options) if own and edits else ""
+    edits = () if other else edits
     upgrade = _again(place, instance, newest, options, notes) if newest and (newer or not own) else None
     return InstanceStatus(
         instance.name,
@@ -103,8 +106,18 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         unknown=edits is None,
         edits=edits or (),
         upgrade=tuple(change for change in upgrade or () if change not in (edits or ())),
+        kube_version=other,
         note="; ".join(dict.fromkeys(notes)),
     )
+
+
+def _written_for(place: _Place, instance: Instance, sidecar: Sidecar, options: Options) -> str:
+    """The newest other Kubernetes version for which the sidecar's template gives what stands there; empty where none does."""
+    for version in reversed(SUPPORTED):
+        other = replace(options, kube_version=version)
+        if version != options.kube_version and _again(place, instance, sidecar, other, []) == ():
+            return version
+    return ""
 
 
 def _find(catalog: Catalog, name: str, notes: list[str]) -> Sidecar | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +58,8 @@ def write_all(writes: Iterable[Write]) -> None:
 
 def _staged(write: Write) -> tuple[Path, Path]:
     """Put the new text beside its target."""
+    import tempfile  # with much that only writing needs
+
     target = Path(os.path.realpath(write.path))
     try:
         status = target.stat()

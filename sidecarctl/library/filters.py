@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from sidecarctl.digest import sha256
 from sidecarctl.library.placeholder import Looked, Placeholder
 from sidecarctl.yamltext.scalars import reads_as_itself
 
@@ -177,7 +177,7 @@ def dns_name(value: object, limit: int = 63) -> str:
         raise TemplateFailure(f"{value!r} has no letter or digit to make a name of")
     if len(text) <= limit:
         return text
-    mark = hashlib.sha256(scalar_text(value).encode()).hexdigest()[: 8 if limit > 20 else 4]
+    mark = sha256(scalar_text(value).encode())[: 8 if limit > 20 else 4]
     return f"{text[: limit - len(mark) - 1].rstrip('-')}-{mark}"
 
 
@@ -201,7 +201,7 @@ def config_hash(value: object) -> str:
     """Return 16 hexadecimal digits that change when the value does; the order of keys does not matter."""
     check_size(value)
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_known)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256(text.encode())[:16]
 
 
 def _known(value: object) -> object:

@@ -44,6 +44,7 @@ class InstanceStatus:
     unknown    whether somebody edited it can't be told; `note` says why
     edits      fields that differ from what was written: before is what was written, after what stands there
     upgrade    what an upgrade to `available` would change; or to the newest there is, where its own version is gone
+    kube_version  the Kubernetes that it is right for, where it is not the one asked about
     note       why nothing can be said about edits or the upgrade
     """
 
@@ -57,6 +58,7 @@ class InstanceStatus:
     unknown: bool = False
     edits: tuple[FieldChange, ...] = ()
     upgrade: tuple[FieldChange, ...] = ()
+    kube_version: str = ""
     note: str = ""
 
     @property
@@ -71,7 +73,9 @@ class InstanceStatus:
             return "missing"
         if self.edits:
             return plural(len(self.edits), "hand edit")
-        return "unknown" if self.unknown else "as written"
+        if self.unknown:
+            return "unknown"
+        return f"as written for {self.kube_version}" if self.kube_version else "as written"
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,7 @@ def _instance(one: InstanceStatus) -> dict[str, Any]:
         "sidecar": one.sidecar,
         "version": one.version or None,
         "mode": one.mode or None,
+        "kubeVersion": one.kube_version or None,
         "composition": one.by or None,
         "available": one.available or None,
         "missing": one.missing,

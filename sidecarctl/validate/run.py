@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cache
 
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.kube.kinds import BUILT_IN, Kinds, group_of
-from sidecarctl.kube.workload import Workload, as_mapping, workloads
+from sidecarctl.kube.kinds import BUILT_IN, Kinds
+from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.validate import structure
 from sidecarctl.validate.checks import check_documents
 from sidecarctl.validate.registry import Context, Rule, rules
@@ -95,13 +95,3 @@ def named(one: Finding, workload: Workload | None) -> Finding:
     holder = next((c for c in workload.containers if one.path[: len(c.path)] == c.path), None)
     name, role = (holder.name, holder.role) if holder else ("", "")
     return replace(one, workload=workload.label, container=name, role=role)
-
-
-def holds_workload(value: object, kinds: Kinds) -> bool:
-    """True where a document is, or lists, a workload."""
-    data = as_mapping(value)
-    kind, api_version = data.get("kind"), data.get("apiVersion")
-    if isinstance(kind, str) and isinstance(api_version, str):
-        if (group_of(api_version), kind) in kinds.templates:
-            return True
-    return any(True for _ in workloads(value, kinds))

@@ -144,6 +144,16 @@ def test_a_template_that_fails_now_leaves_the_rest_of_the_view(repo: Path) -> No
     assert instance(repo)["edits"] is None
 
 
+def test_what_another_kubernetes_version_asks_for_is_no_hand_edit(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    run("sidecarctl add log-tail -f web.yaml -i --kube-version 1.28", tmp_path)
+    outcome = run("sidecarctl status -f web.yaml --check", tmp_path)
+    assert outcome.code == 0 and "as written for 1.29" in outcome.stdout
+    assert "as written\n" in run("sidecarctl status -f web.yaml --kube-version 1.28", tmp_path).stdout
+    edit(tmp_path, "- ALL", "- NET_RAW")
+    assert "hand edit" in run("sidecarctl status -f web.yaml", tmp_path).stdout
+
+
 def test_what_is_wanted_and_not_there_is_missing(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
     (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
