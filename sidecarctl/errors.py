@@ -14,10 +14,12 @@ EXIT_BUG = 4
 class SidecarctlError(Exception):
     """Something that a user can put right.
 
-    `message` says what and why, `hint` what to do, `where` is `file:line:column` (or less), `exit_code` ends the process.
+    `message` says what and why, `hint` what to do, `where` is `file:line:column` (or less), `line_text` the line there if
+    it is known, `exit_code` ends the process.
     """
 
     exit_code = EXIT_USAGE
+    line_text = ""
 
     def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
         super().__init__(message)

@@ -13,7 +13,7 @@ from sidecarctl.yamltext import scalars
 from sidecarctl.yamltext.extent import block_scalar_end, place_of_nothing, start_of_properties
 from sidecarctl.yamltext.lines import BREAK, Lines
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
-from sidecarctl.yamltext.problems import SyntaxProblem, explain
+from sidecarctl.yamltext.problems import SyntaxProblem, explain, no_json
 
 if TYPE_CHECKING:
     from sidecarctl.yamltext.events import Source
@@ -83,7 +83,7 @@ def _compose(text: str, source: Source) -> Node | None:
                     node = Scalar(start, end, resolve(value), "", anchor)
                 except ValueError as problem:
                     if mapping is None or key is not None:
-                        raise _no_json(problem, start) from None
+                        raise no_json(str(problem), text, start) from None
                     node = Scalar(start, end, scalars.key_text(scalars.plain(value)), "", anchor)
             else:
                 if style == "|" or style == ">":
@@ -166,10 +166,6 @@ def _compose(text: str, source: Source) -> Node | None:
             sequence.value.append(node.value)
 
 
-def _no_json(problem: ValueError, offset: int) -> SyntaxProblem:
-    return SyntaxProblem(str(problem), offset, hint="quote it if a string is meant")
-
-
 def _too_deep(offset: int) -> SyntaxProblem:
     return SyntaxProblem(f"nested deeper than {MAX_DEPTH} levels", offset, hint="no Kubernetes object nests that deep")
 
@@ -209,9 +205,7 @@ def _key_name(mapping: Mapping, key: Node, text: str) -> str:
     """A key that is no plain string as the string that JSON gets; notes a merge key."""
     source = key.target if isinstance(key, Alias) else key
     if not isinstance(source, Scalar):
-        raise SyntaxProblem(
-            "a collection as a key, which JSON cannot have", key.start, hint="quote it if a string is meant"
-        )
+        raise no_json("a collection as a key, which JSON cannot have", text, key.start)
     if source.value == _MERGE:
         if source is key and source.tag in (None, _MERGE_TAG) and (source.style == "" or source.tag):
             mapping.merges = True
@@ -226,7 +220,7 @@ def _key_name(mapping: Mapping, key: Node, text: str) -> str:
     try:
         return scalars.key_text(value)
     except ValueError as problem:
-        raise _no_json(problem, key.start) from None
+        raise no_json(str(problem), text, key.start) from None
 
 
 def _merge(mapping: Mapping) -> None:

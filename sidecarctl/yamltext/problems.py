@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from sidecarctl.errors import InputError
-from sidecarctl.yamltext.lines import line_start
+from sidecarctl.yamltext.lines import line_end, line_start
 
 # Compiled only for a complaint: that takes milliseconds.
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _TABS = "indent with spaces: YAML does not allow tabs there"
+_TEMPLATE = "`{{` looks like a template of Helm's or another's: render it first; quote it if it is meant as it stands"
+_QUOTE, _BRACKET = "while scanning a quoted scalar", "while parsing a flow"
 # What a complaint contains, and the way out; the first that fits.
 _HINTS: tuple[tuple[str, str], ...] = (
     ("found character '\\t'", _TABS),
@@ -22,6 +24,8 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "an alias' name takes letters, digits, `-` and `_`; quote the value if none is meant",
     ),
     ("found unexpected end of stream", "close the quote or bracket that is open here"),
+    ("did not find expected node content", "close the bracket, or quote the value if no list or mapping is meant"),
+    ("unknown escape character", "write a backslash twice, or use single quotes"),
     ("mapping values are not allowed", "check the indentation, or quote a value that contains `: `"),
     ("did not find expected key", "check the indentation of this line against the lines above it"),
     ("expected <block end>", "check the indentation of this line against the lines above it"),
@@ -40,13 +44,16 @@ _HINTS: tuple[tuple[str, str], ...] = (
 class SyntaxProblem(InputError):
     """Text that is no YAML, or YAML that the API server refuses.
 
-    `offset` is the place in the document's text, `other` that of the first of two that can't both stand.
+    `offset` is the place in the document's text; `other` is one that helps to understand it, and `other_is` says how.
     """
 
-    def __init__(self, message: str, offset: int, *, hint: str = "", other: int | None = None) -> None:
+    def __init__(
+        self, message: str, offset: int, *, hint: str = "", other: int | None = None, other_is: str = "the first stands"
+    ) -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
         self.other = other
+        self.other_is = other_is
 
 
 def explain(problem: Exception, text: str) -> SyntaxProblem:
@@ -67,4 +74,25 @@ def explain(problem: Exception, text: str) -> SyntaxProblem:
     start = line_start(text, offset)
     if "\t" in text[start : offset + 1] and not text[start:offset].strip():
         hint = _TABS
-    return SyntaxProblem(f"{context}, {what}" if context else what, offset, hint=hint)
+    opened = getattr(getattr(problem, "context_mark", None), "index", None)
+    if context == _QUOTE and opened is not None and "end of stream" in what:
+        return SyntaxProblem("a quote is opened here and never closed", opened, hint=hint)
+    if not text[offset:].strip():
+        offset = len(text[:offset].rstrip())  # where something is missing, not the empty line below
+    if looks_templated(text, offset):
+        hint = _TEMPLATE
+    other = opened if context.startswith(_BRACKET) and opened != offset else None
+    return SyntaxProblem(
+        f"{context}, {what}" if context else what, offset, hint=hint, other=other, other_is="it is opened"
+    )
+
+
+def no_json(message: str, text: str, offset: int) -> SyntaxProblem:
+    """Return the problem of a value or key that JSON can't have."""
+    hint = _TEMPLATE if looks_templated(text, offset) else "quote it if a string is meant"
+    return SyntaxProblem(message, offset, hint=hint)
+
+
+def looks_templated(text: str, offset: int) -> bool:
+    """True where a `{{` stands in the line of an offset."""
+    return "{{" in text[line_start(text, offset) : line_end(text, offset)]

@@ -46,9 +46,10 @@ class Document:
             try:
                 self._root = parse(self.text)
             except SyntaxProblem as problem:
-                problem.where = str(self.place(problem.offset, problem.offset))
+                place = self.place(problem.offset, problem.offset)
+                problem.where, problem.line_text = str(place), place.line_text
                 if problem.other is not None:
-                    problem.hint += f" (the first stands at {self.place(problem.other, problem.other)})"
+                    problem.hint += f" ({problem.other_is} at {self.place(problem.other, problem.other)})"
                 raise
             self._parsed = True
         return self._root

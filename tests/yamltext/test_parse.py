@@ -120,7 +120,7 @@ def test_json_may_escape_a_character_as_a_surrogate_pair(parser: str) -> None:
 REFUSED = [
     ("a: 1\n\tb: 2\n", "tab", 5, "spaces"),
     ("a:\n\t- b\n", "cannot start any token", 3, "spaces"),
-    ("a: 'x\nb: 1\n", "quoted scalar", None, "quote"),
+    ("a: 'x\nb: 1\n", "a quote is opened here", 3, "close the quote"),
     ("a: [b\nc: 1\n", "flow sequence", None, "bracket"),
     ("a: 1\nb: 2\na: 3\n", "'a' stands twice", 10, "keep one"),
     ("{a: 1, 'a': 2}\n", "'a' stands twice", 7, "keep one"),
