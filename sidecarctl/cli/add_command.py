@@ -54,4 +54,9 @@ def add(
     )
     asked = asking.requests(sidecars, library, set, values, container, as_, mode, adopt, keep_qos)
     settings = composing_options(kube_version, validate, facts=verbose or format != "text")
-    return deliver.run(delivery, lambda text, name: pipeline.add(text, asked, settings, name))
+    step = pipeline.adding(asked, settings)
+    return deliver.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

@@ -52,4 +52,9 @@ def remove(
         idle=f"nothing to remove: no workload has {'an instance' if all else ' or '.join(sidecars)}",
     )
     settings = composing_options(kube_version, validate, facts=verbose or format != "text")
-    return deliver.run(delivery, lambda text, name: pipeline.remove(text, None if all else sidecars, settings, name))
+    step = pipeline.removing(None if all else sidecars, settings)
+    return deliver.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

@@ -86,29 +86,29 @@ Step = Callable[[Document, Sequence[Document], "str | None"], Composed]
 Concerns = Callable[[Document], bool]
 
 
+def adding(requests: Sequence[Request], options: Options) -> Step:
+    """Return the step that adds sidecars to a document's workloads."""
+    ordered = in_order(requests)
+    return lambda document, companions, following: steps.add(
+        document, companions, ordered, options.kube_version, options.kinds, following=following
+    )
+
+
+def removing(names: Sequence[str] | None, options: Options) -> Step:
+    """Return the step that removes instances from a document's workloads; None removes all."""
+    return lambda document, companions, following: steps.remove(
+        document, companions, names, options.kinds, following=following
+    )
+
+
 def add(text: str, requests: Sequence[Request], options: Options, file: str = "-") -> Result:
     """Add sidecars to every workload of a text."""
-    ordered = in_order(requests)
-    return run(
-        text,
-        lambda document, companions, following: steps.add(
-            document, companions, ordered, options.kube_version, options.kinds, following=following
-        ),
-        options,
-        file,
-    )
+    return run(text, adding(requests, options), options, file)
 
 
 def remove(text: str, names: Sequence[str] | None, options: Options, file: str = "-") -> Result:
     """Remove instances from every workload of a text; None removes all."""
-    return run(
-        text,
-        lambda document, companions, following: steps.remove(
-            document, companions, names, options.kinds, following=following
-        ),
-        options,
-        file,
-    )
+    return run(text, removing(names, options), options, file)
 
 
 def render(text: str, chosen: Selection, options: Options, file: str = "-") -> Result:
@@ -129,7 +129,7 @@ def render_documents(
     def wanted(document: Document) -> bool:
         return not (leave and leave(document)) and concerns(document)
 
-    return replace(_whole(_walk(documents, step, options, wanted)), rules=frozenset(rules))
+    return replace(_whole(walk(documents, step, options, wanted)), rules=frozenset(rules))
 
 
 def _declaring(chosen: Selection, options: Options) -> tuple[Concerns, Step, set[int]]:
@@ -166,7 +166,7 @@ def run(text: str, step: Step, options: Options, file: str = "-", concerns: Conc
     changes: list[WorkloadChange] = []
     findings: list[Finding] = []
     # Texts, not documents: nodes are let go as soon as a document is done.
-    for walked in _walk(split(text, file), step, options, concerns):
+    for walked in walk(split(text, file), step, options, concerns):
         out.append(join(walked.documents))
         changes += walked.changes
         findings += walked.findings
@@ -179,7 +179,7 @@ def _scattered(text: str, step: Step, options: Options, file: str, concerns: Con
 
     documents = list(split(text, file))
     gathered, moved = gathering.gather(documents, options.kinds)
-    whole = _whole(_walk(gathered, step, options, concerns))
+    whole = _whole(walk(gathered, step, options, concerns))
     out = gathering.carried(gathering.scatter(whole.documents, moved, len(documents)), documents)
     return Result(text if _has_errors(whole.findings) else join(out), whole.changes, whole.findings, text)
 
@@ -193,8 +193,10 @@ def _whole(walked: Iterable[Walked]) -> Walked:
     )
 
 
-def _walk(documents: Iterable[Document], step: Step, options: Options, concerns: Concerns | None) -> Iterator[Walked]:
-    """Yield what becomes of each document, with its companions."""
+def walk(
+    documents: Iterable[Document], step: Step, options: Options, concerns: Concerns | None = None
+) -> Iterator[Walked]:
+    """Yield what becomes of each document, with its companions. Keeps none: a stream may be of any length."""
     for document, companions, following in grouped(documents):
         same = (document, *companions)
         if passes_through(document.text, options.kinds):
