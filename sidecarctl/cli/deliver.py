@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import __version__
-from sidecarctl.cli import flowing, talk
+from sidecarctl.cli import flowing, talk, workers
 from sidecarctl.cli.flowing import Flowed, Walk
 from sidecarctl.cli.inputs import named
 from sidecarctl.compose.pipeline import Result, Walked
@@ -56,6 +56,7 @@ class Delivery:
     mirror: Mirror | None = None
     needs_workload: bool = False
     idle: str = ""
+    jobs: int = 1
 
     @property
     def writes_nothing(self) -> bool:
@@ -173,18 +174,24 @@ def _flowed(delivery: Delivery, flowed: Flowed, name: str) -> int:
 
 def _worked(delivery: Delivery, transform: Transform, data: bytes | None = None) -> Iterator[Done]:
     """Yield what becomes of each source; `data` is standard input, where it has been read."""
-    for source in sources.find(inputs(delivery), delivery.stdin_filename or "-"):
-        if delivery.mirror and delivery.mirror.leave_out(source):
-            continue
+    found = sources.find(inputs(delivery), delivery.stdin_filename or "-")
+    wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
+
+    def work(source: Source) -> Done:
         read = Read("")
         try:
             held = data is not None and source.path is None
             read = Read(sources.decode(data or b"", source.name)) if held else sources.read(source)
-            yield Done(source, read, transform(read.text, source.name))
+            return Done(source, read, transform(read.text, source.name))
         except SidecarctlError as error:
-            if error.exit_code != EXIT_INPUT and not delivery.keep_going:
-                raise
-            yield Done(source, read, error=error)
+            return Done(source, read, error=error)
+
+    # Only this process has standard input.
+    jobs = delivery.jobs if all(source.path for source in wanted) else 1
+    for done in workers.spread(wanted, work, jobs):
+        if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
+            raise done.error
+        yield done
 
 
 def _refuse_nonsense(delivery: Delivery) -> None:
