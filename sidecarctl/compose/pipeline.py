@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from sidecarctl.compose import document as steps
 from sidecarctl.compose.companions import OWNER_ANNOTATION
 from sidecarctl.compose.document import Composed
 from sidecarctl.compose.outcome import changes_of
+from sidecarctl.compose.passing import passes_through
 from sidecarctl.compose.record import RecordError
 from sidecarctl.compose.request import Request, in_order
 from sidecarctl.findings import Finding, Severity
@@ -25,11 +25,6 @@ from sidecarctl.yamltext.stream import Document, join, split
 if TYPE_CHECKING:
     from sidecarctl.compose.declare import Tasks
     from sidecarctl.compose.selection import Selection
-
-# A document without this text and without an escape holds no pod spec, if it names a kind that has none.
-_HINT = "ontainers"
-_KIND = re.compile(r"^kind:[ \t]+([A-Za-z0-9]+)[ \t\r]*(?:#.*)?$", re.MULTILINE)
-_API_VERSION = re.compile(r"^apiVersion:[ \t]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -246,16 +241,6 @@ def _is_companion(document: Document) -> bool:
     from sidecarctl.compose.companions import owner_of
 
     return owner_of(document) is not None
-
-
-def passes_through(text: str, kinds: Kinds) -> bool:
-    """True for a document that surely holds no workload, found without parsing it."""
-    if _HINT in text or "\\" in text:
-        return False
-    kind = _KIND.search(text)
-    if kind is None or not _API_VERSION.search(text):
-        return not text.strip()
-    return kind.group(1) not in kinds.names() and not kind.group(1).endswith("List")
 
 
 def located(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:

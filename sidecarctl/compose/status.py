@@ -13,7 +13,8 @@ from sidecarctl.compose import record as records
 from sidecarctl.compose.annotations import asked
 from sidecarctl.compose.differences import differences
 from sidecarctl.compose.document import Composed, add_one, numbered, usable
-from sidecarctl.compose.pipeline import Options, grouped, passes_through
+from sidecarctl.compose.passing import passes_through
+from sidecarctl.compose.pipeline import Options, grouped
 from sidecarctl.compose.record import Instance, Record, RecordError
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.selection import Selection
