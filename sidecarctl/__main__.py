@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from sidecarctl.cli import commands, fast
-
     if argv == ["--version"]:
         from sidecarctl import __version__
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
+    from sidecarctl.cli import commands, fast
+
     entry = commands.BY_NAME.get(argv[0]) if argv else None
     if entry is not None and not any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
         function = entry.load()

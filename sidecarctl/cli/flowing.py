@@ -5,7 +5,6 @@ Takes on what needs no look at the whole; the rest it leaves to `deliver`, which
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +41,8 @@ def opened(path: str) -> IO[bytes] | bytes | None:
     head = sys.stdin.buffer.read(LONG)
     if len(head) < LONG:
         return head
+    import shutil
+
     stream = _temporary()
     stream.write(head)
     shutil.copyfileobj(sys.stdin.buffer, stream, _PIECE)
