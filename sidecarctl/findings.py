@@ -51,6 +51,14 @@ class Related:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """What `validate --fix` does about a finding, or why it does not; `refused` is empty where it does."""
+
+    says: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing to say about a manifest.
 
@@ -62,6 +70,8 @@ class Finding:
     on_key    underline the key instead of the value
     workload  "Deployment/web", container its name, role one of app|init|sidecar|classic|ephemeral
     source    where the cause stands: "input", or the sidecar's template that caused it ("sidecar logger@1.0.0")
+    wants     what belongs there, where it is known: a type ("string"), the words that are allowed, what is missing
+    remedy    the safe fix, None where there is none
     """
 
     rule: str
@@ -77,6 +87,13 @@ class Finding:
     source: str = "input"
     related: tuple[Related, ...] = field(default=())
     place: Place | None = None
+    wants: tuple[str, ...] = ()
+    remedy: Remedy | None = None
+
+    @property
+    def fixable(self) -> bool:
+        """True where `--fix` puts it right."""
+        return self.remedy is not None and not self.remedy.refused
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.report.pages import Page
+from sidecarctl.validate.fix.table import FIXABLE
 from sidecarctl.validate.registry import Rule, rules
 
 
@@ -35,4 +36,10 @@ def _page(one: Rule) -> Page:
         one.since,
         one.until,
         one.on,
+        _fixable(one.name),
     )
+
+
+def _fixable(name: str) -> str:
+    known = FIXABLE.get(name)
+    return f"with {' '.join(('--fix', *known.flags))}, where {known.when}" if known else ""

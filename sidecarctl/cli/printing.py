@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 from sidecarctl.lazily import dataclass
 from sidecarctl.report import terminal
@@ -18,18 +19,20 @@ class Looks:
     lines: bool
 
 
-def looks() -> Looks:
-    """Return how standard output looks."""
-    encoding = (sys.stdout.encoding or "").lower()
+def looks(stream: TextIO | None = None) -> Looks:
+    """Return how standard output looks, or another stream."""
+    stream = stream or sys.stdout
+    encoding = (stream.encoding or "").lower()
     return Looks(
-        terminal.use_color(sys.stdout, os.environ),
-        terminal.columns(sys.stdout, os.environ),
+        terminal.use_color(stream, os.environ),
+        terminal.columns(stream, os.environ),
         encoding.startswith("utf"),
     )
 
 
-def out(text: str) -> None:
-    """Write text to standard output: no translation of line ends, UTF-8 whatever the locale."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()
+def out(text: str, stream: TextIO | None = None) -> None:
+    """Write text to standard output, or another stream: no translation of line ends, UTF-8 whatever the locale."""
+    stream = stream or sys.stdout
+    stream.flush()
+    stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+    stream.buffer.flush()

@@ -42,6 +42,36 @@ def validate(
             panel="Checking",
         ),
     ] = None,
+    fix: Annotated[
+        bool,
+        o.Option(
+            ("--fix",),
+            "Put right what has one right answer, in the files themselves; standard input is written to standard "
+            "output, and the report to standard error.",
+            panel="Fixing",
+        ),
+    ] = False,
+    diff: Annotated[
+        bool,
+        o.Option(
+            ("--diff",),
+            "Print what --fix would do as a unified diff; write nothing, and exit 1 if anything would change.",
+            panel="Fixing",
+        ),
+    ] = False,
+    size_limit: Annotated[
+        str | None, o.Option(("--size-limit",), "The sizeLimit of an emptyDir without one.", "SIZE", panel="Fixing")
+    ] = None,
+    memory_limit: Annotated[
+        str | None, o.Option(("--memory-limit",), "The memory limit of a sidecar without one.", "SIZE", panel="Fixing")
+    ] = None,
+    cpu_request: Annotated[
+        str | None, o.Option(("--cpu-request",), "The cpu request of a sidecar without one.", "CPU", panel="Fixing")
+    ] = None,
+    memory_request: Annotated[
+        str | None,
+        o.Option(("--memory-request",), "The memory request of a sidecar without one.", "SIZE", panel="Fixing"),
+    ] = None,
     stdin_filename: o.StdinFilename = None,
     format: o.Format = "text",
     quiet: o.Quiet = False,
@@ -50,6 +80,7 @@ def validate(
     """Check manifests: their shape, what the API server refuses beyond it, and what breaks or costs later."""
     from sidecarctl.cli import judging, severities
     from sidecarctl.validate.choice import choice
+    from sidecarctl.validate.fix.amounts import read_amounts
 
     chosen = choice(
         kube_version=kube_version,
@@ -60,6 +91,12 @@ def validate(
         ignores=not no_ignores,
         severities=severities.beside,
     )
-    return judging.run(
-        judging.Judging(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose), chosen
+    amounts = read_amounts(
+        size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
+    asked = judging.Judging(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
+    if fix or diff:
+        from sidecarctl.cli import fixing
+
+        return fixing.run(asked, chosen, amounts, diff=diff)
+    return judging.run(asked, chosen, amounts)

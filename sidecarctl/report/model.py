@@ -107,6 +107,7 @@ class Report:
     files     what was looked at, by the names that findings use
     root      the absolute folder that paths are made relative to ("" leaves them)
     fail_on   the mildest severity that fails the run, None when nothing does
+    fixed     how many findings were fixed; None where none were to be
     rules     cards of the rules that findings name, at least
     """
 
@@ -119,6 +120,12 @@ class Report:
     kube_version: str = ""
     root: str = ""
     fail_on: Severity | None = Severity.ERROR
+    fixed: int | None = None
+
+    @property
+    def fixable(self) -> int:
+        """How many findings have a safe fix."""
+        return sum(one.fixable for one in self.findings)
 
     def fails(self, finding: Finding) -> bool:
         """True where the finding is bad enough to fail the run."""

@@ -22,7 +22,10 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Page:
-    """A rule's page. `why` may have several paragraphs; `bad` and `good` are YAML; `on` False: only when asked for."""
+    """A rule's page. `why` may have several paragraphs; `bad` and `good` are YAML; `on` False: only when asked for.
+
+    `fixable` says with which flags, and when, `validate` fixes it itself; empty where it does not.
+    """
 
     name: str
     severity: Severity
@@ -36,6 +39,7 @@ class Page:
     since: str = ""
     until: str = ""
     on: bool = True
+    fixable: str = ""
 
     @property
     def facts(self) -> str:
@@ -86,6 +90,8 @@ def page(one: Page, *, color: bool, width: int) -> str:
     for word, style, text in (("Bad", "error", one.bad), ("Good", "added", one.good)):
         lines += [paint(f"{word}:", style, color), "", textwrap.indent(text.rstrip("\n"), "    "), ""]
     lines += wrap(one.fix, width, "Fix: ", "     ")
+    if one.fixable:
+        lines += wrap(one.fixable, width, "Fixable: ", "         ")
     if one.layer not in ("composing", "library"):
         lines += ["", f"Ignore one finding: # sidecarctl: ignore[{one.name}] why", "on its line or the line above."]
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import count, field_text, in_order, plural, subject
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
 
+FIXABLE = "[*]"
 _CUT = "..."
 _LEAST_SNIPPET = 40  # columns of source that are shown however narrow the terminal is
 
@@ -54,8 +55,13 @@ def _parts(where: str) -> tuple[str, int, int]:
     return (file, int(line), int(column)) if line.isdecimal() and column.isdecimal() else (where, 0, 0)
 
 
-def closing_line(findings: Sequence[Finding], files: int, ignored: int = 0, *, color: bool = False) -> str:
-    """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored`."""
+def closing_line(
+    findings: Sequence[Finding], files: int, ignored: int = 0, *, fixed: int | None = None, color: bool = False
+) -> str:
+    """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored; [*] 2 fixable with --fix`.
+
+    `fixed` is how many findings were fixed, None where none were to be.
+    """
     counted = [
         paint(
             f"{number} info" if severity is Severity.INFO else plural(number, severity.value),
@@ -66,12 +72,16 @@ def closing_line(findings: Sequence[Finding], files: int, ignored: int = 0, *, c
         if number
     ]
     line = f"{', '.join(counted) or 'no findings'} in {plural(files, 'file')}"
-    return line + (f"; {ignored} ignored" if ignored else "") + "\n"
+    fixable = sum(finding.fixable for finding in findings)
+    line += f"; {ignored} ignored" if ignored else ""
+    line += "" if fixed is None else f"; {fixed} fixed"
+    return line + (f"; {FIXABLE} {fixable} fixable with --fix" if fixable else "") + "\n"
 
 
 def _finding(finding: Finding, color: bool, width: int) -> str:
     severity = finding.severity.value
-    lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, visible(finding.message), color)]
+    message = f"{FIXABLE} {visible(finding.message)}" if finding.fixable else visible(finding.message)
+    lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, message, color)]
     marks = _marks(finding)
     gutter = max((len(str(mark.place.line)) for mark in marks), default=1)
     bar = " " * (gutter + 1)
@@ -105,6 +115,8 @@ def _notes(finding: Finding) -> list[tuple[str, str]]:
         for related in finding.related
         if not related.place and related.path
     ]
+    if finding.remedy is not None:
+        notes.append(("not fixable", finding.remedy.refused))
     return [(name, text) for name, text in notes if text]
 
 

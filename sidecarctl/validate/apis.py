@@ -141,6 +141,14 @@ def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Findi
     return Finding("unknown-kind", message, path=at_kind, help=help_text)
 
 
+def successor(api_version: str, kind: str, version: str) -> str:
+    """Return the apiVersion that takes the place of a removed or deprecated one, "" where the kind has none there."""
+    row = _row(_REMOVED, api_version, kind) or _row(_DEPRECATED, api_version, kind)
+    known = schemas(version).kinds
+    found = row[1] if row and row[2] == kind else _best_version(api_version, kind, version)
+    return found if (found, kind) in known and found != api_version else ""
+
+
 def _named(api_version: str, kind: str, old_kind: str) -> str:
     return api_version if kind == old_kind else f"{kind} in {api_version}"
 

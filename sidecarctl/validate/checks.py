@@ -53,6 +53,7 @@ def check_documents(
                 container.role if container else "",
                 related=tuple(_related(one, locate) for one in problem.related),
                 place=locate(number, path, problem.on_key),
+                wants=problem.wants,
             ),
         )
 

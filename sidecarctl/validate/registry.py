@@ -61,6 +61,7 @@ class Problem:
     on_key: bool = False
     related: tuple[Related, ...] = ()
     severity: Severity | None = None
+    wants: tuple[str, ...] = ()
 
 
 Problems = Iterator[Problem]
@@ -243,9 +244,10 @@ def problem(
     on_key: bool = False,
     related: tuple[Related, ...] = (),
     severity: Severity | None = None,
+    wants: tuple[str, ...] = (),
 ) -> Problem:
     """Return what a rule yields: where and what. `help` and `severity` only where they differ from the rule's.
 
-    `on_key` underlines the key instead of the value.
+    `on_key` underlines the key instead of the value; `wants` is what a fix needs to know, as in a Finding.
     """
-    return Problem(path, message, help, on_key, related, severity)
+    return Problem(path, message, help, on_key, related, severity, wants)

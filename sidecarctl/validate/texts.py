@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
@@ -35,6 +35,15 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A document with what there is to say of it, and the number of its text, from 0."""
+
+    text: int
+    document: Document
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What there is to say of some texts, in their order; and whether one of them could not be parsed."""
 
@@ -42,16 +51,17 @@ class Verdict:
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
+    judged: tuple[Judged, ...] = field(default=(), repr=False, compare=False)
 
 
 def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
     """Check texts by all layers. A finding has its place; several about one value of one cause are one."""
-    with _uncollected():
+    with uncollected():
         return _validated(texts, chosen)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the garbage collector, which would walk all nodes of all documents again and again."""
     was = gc.isenabled()
     gc.disable()
@@ -64,26 +74,36 @@ def _uncollected() -> Iterator[None]:
 
 def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
     documents: list[Document] = []
+    numbers: list[int] = []
     broken: list[Finding] = []
-    for text in texts:
+    for number, text in enumerate(texts):
         for found in _documents(text):
             if isinstance(found, Finding):
                 broken.append(found)
             else:
                 documents.append(found)
-    per_document = _found(documents, chosen)
-    kept: list[Finding] = []
+                numbers.append(number)
+    judged: list[Judged] = []
     ignored: list[Ignored] = []
-    for document, findings in zip(documents, per_document):
-        graded = [one for each in findings if (one := chosen.graded(each, document.file)) is not None]
-        if not chosen.ignores:
-            kept += graded
-            continue
-        outcome = suppress(document, graded, known=rules(), active=chosen.names)
-        kept += (one for each in outcome.kept if (one := _about_ignores(each, graded, chosen, document)) is not None)
-        ignored += outcome.ignored
+    for number, document, findings in zip(numbers, documents, _found(documents, chosen)):
+        kept, hidden = _asked_for(document, findings, chosen)
+        judged.append(Judged(number, document, tuple(kept)))
+        ignored += hidden
     broken = [one for each in broken if (one := chosen.graded(each, each.place.file if each.place else "")) is not None]
-    return Verdict((*broken, *kept), tuple(ignored), len(documents), bool(broken))
+    every = (*broken, *(one for each in judged for one in each.findings))
+    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(judged))
+
+
+def _asked_for(
+    document: Document, findings: list[Finding], chosen: Choice
+) -> tuple[list[Finding], tuple[Ignored, ...]]:
+    """What a run says of a document: graded, and without what the document asks to leave out."""
+    graded = [one for each in findings if (one := chosen.graded(each, document.file)) is not None]
+    if not chosen.ignores:
+        return graded, ()
+    outcome = suppress(document, graded, known=rules(), active=chosen.names)
+    kept = (_about_ignores(each, graded, chosen, document) for each in outcome.kept)
+    return [one for one in kept if one is not None], outcome.ignored
 
 
 def _about_ignores(one: Finding, graded: list[Finding], chosen: Choice, document: Document) -> Finding | None:

@@ -54,7 +54,7 @@ def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Fi
         message = f"{_quote(problem.value)} is no quantity: it {quantity.problem(problem.value)}"
         return Finding("invalid-quantity", message, path=where)
     message = f'"{_field_name(where)}" must be {_wanted(problem.want)}, and is {described(problem.value)}'
-    return Finding("wrong-type", message, path=where, help=_advice(problem, where))
+    return Finding("wrong-type", message, path=where, help=_advice(problem, where), wants=(problem.want,))
 
 
 def _unknown(problem: Problem, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> Finding:
@@ -99,7 +99,8 @@ def _not_allowed(problem: Problem, schema: Schemas, where: PathTuple) -> Finding
         message += f" before Kubernetes 1.{came}; you target {schema.version}"
     close = _closest(problem.value, values)
     suggestion = f'did you mean "{close}"? ' if close else ""
-    return Finding("invalid-enum", message, path=where, help=f"{suggestion}Known are {', '.join(values)}")
+    help_text = f"{suggestion}Known are {', '.join(values)}"
+    return Finding("invalid-enum", message, path=where, help=help_text, wants=tuple(values))
 
 
 def _advice(problem: Problem, where: PathTuple) -> str:

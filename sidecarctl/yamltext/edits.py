@@ -44,11 +44,12 @@ class Restore:
 
 @dataclass(frozen=True)
 class Replace:
-    """Write another scalar in place of the one at `path`."""
+    """Write another scalar in place of the one at `path`; as `text` where that is given, which has to mean `value`."""
 
     path: PathTuple
     value: Any
     reason: str = ""
+    text: str = ""
 
 
 Edit = Insert | Remove | Restore | Replace

@@ -104,7 +104,8 @@ def _replacing(text: str, root: Node, edit: Replace) -> Splice:
     if not isinstance(node, (Scalar, Alias)) or len(nodes) <= len(edit.path):
         raise BugError(f"no scalar to replace at {dotted(edit.path)}")
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
-    written = emit.scalar(edit.value, flow=in_flow, json_style=in_flow and getattr(node, "style", "") == '"')
+    json_style = in_flow and getattr(node, "style", "") == '"'
+    written = edit.text or emit.scalar(edit.value, flow=in_flow, json_style=json_style)
     if node.end > node.start:
         return Splice(node.start, node.end, written)
     place = value_place(text, nodes)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Severity
+from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
 from sidecarctl.report.machine import FORMATS, render
 from sidecarctl.report.machine.anchors import relative
 from sidecarctl.report.machine.markdown import code, prose
@@ -45,6 +45,7 @@ findings = st.builds(
     source=st.just("input") | texts,
     related=st.lists(st.builds(Related, texts, place=st.none() | places), max_size=2).map(tuple),
     place=st.none() | places,
+    remedy=st.none() | st.builds(Remedy, texts, texts),
 )
 reports = st.builds(
     Report,
@@ -135,19 +136,20 @@ class TestJson:
         assert told["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
         assert told["ignored"][0]["reason"] == "both bind to other addresses"
         assert told["summary"] == {
-            "errors": 1, "warnings": 1, "infos": 1, "ignored": 1, "workloads": 2, "changed": 1,
+            "errors": 1, "warnings": 1, "infos": 1, "ignored": 1, "fixed": 0, "fixable": 0, "workloads": 2, "changed": 1,
         }  # fmt: skip
 
     def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
         told = json.loads(render(report, "json"))
-        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn"}
+        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "remedy": "fix"}
         for kind, written in (
             (WorkloadChange, told["changes"][0]),
             (InstanceChange, told["changes"][0]["instances"][0]),
             (PodFacts, told["changes"][0]["before"]),
             (Finding, told["findings"][0]),
         ):
-            missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written) - {"on_key"}
+            missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written)
+            missing -= {"on_key", "wants"}  # for the snippet, and for fixes
             assert missing == set()
 
 

@@ -15,7 +15,7 @@ def render(report: Report) -> str:
     """Return a command for each finding, errors first (a step shows ten of a level), then a closing line."""
     findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
     lines = [_command(report, finding) + "\n" for finding in findings]
-    return "".join(lines) + closing_line(findings, len(report.files), len(report.ignored))
+    return "".join(lines) + closing_line(findings, len(report.files), len(report.ignored), fixed=report.fixed)
 
 
 def _command(report: Report, finding: Finding) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Severity
+from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
 from sidecarctl.report.machine.anchors import with_fingerprints
 from sidecarctl.report.model import (
     InstanceChange,
@@ -40,6 +40,8 @@ def document(report: Report) -> dict[str, object]:
             "warnings": counted[Severity.WARNING],
             "infos": counted[Severity.INFO],
             "ignored": len(report.ignored),
+            "fixed": report.fixed or 0,
+            "fixable": report.fixable,
             "workloads": len(report.changes),
             "changed": sum(change.changed for change in report.changes),
         },
@@ -64,7 +66,14 @@ def _finding(finding: Finding) -> dict[str, object]:
         "role": finding.role or None,
         "source": finding.source,
         "related": [_related(related) for related in finding.related],
+        "fix": _fix(finding.remedy),
     }
+
+
+def _fix(remedy: Remedy | None) -> dict[str, object] | None:
+    if remedy is None:
+        return None
+    return {"description": remedy.says or None, "refused": remedy.refused or None}
 
 
 def _ignored(ignored: Ignored) -> dict[str, object]:

@@ -15,7 +15,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 def render(report: Report) -> str:
     """Return the summary line and a table for whatever there is to list."""
-    parts = [f"**sidecarctl:** {closing_line(report.findings, len(report.files), len(report.ignored)).rstrip()}"]
+    closing = closing_line(report.findings, len(report.files), len(report.ignored), fixed=report.fixed)
+    parts = [f"**sidecarctl:** {closing.rstrip()}"]
     if report.findings:
         findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
         rows = [_finding(report, finding) for finding in findings]

@@ -65,7 +65,8 @@ def missing_requests(container: ContainerView, ctx: Context) -> Problems:
     given = {*amounts(resources, "requests"), *amounts(resources, "limits"), *_of_pod(container, ctx)}
     missing = [name for name in ("cpu", "memory") if name not in given]
     if missing:
-        yield problem(container.at("resources", "requests"), f"it requests no {' and no '.join(missing)}")
+        message = f"it requests no {' and no '.join(missing)}"
+        yield problem(container.at("resources", "requests"), message, wants=tuple(missing))
 
 
 @rule(

@@ -1,0 +1,1 @@
+"""Safe fixes: edits that put a finding right where there is one right answer."""

@@ -1,0 +1,405 @@
+"""`validate --fix`: what is fixed and how it is written, what is refused and why, where it goes, and how the run ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecarctl.cli.handbook import named
+from sidecarctl.validate.fix.successors import SAME
+from sidecarctl.validate.fix.table import FIXABLE
+from sidecarctl.validate.registry import rules
+from tests.command import ROOT, Outcome, run
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1.0.0
+"""
+BUDGET = """\
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata:
+  name: web
+spec:
+  minAvailable: 1
+  selector:
+    matchLabels: {app: web}
+"""
+DEPLOYMENT = """\
+apiVersion: extensions/v1beta1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: web
+        image: registry.example/web:1.0.0
+"""
+SIDECAR = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  initContainers:
+  - name: logger
+    image: registry.example/logger:1.0.0
+    restartPolicy: Always
+    securityContext: {readOnlyRootFilesystem: true}
+    volumeMounts:
+    - name: logs
+      mountPath: /logs
+  containers:
+  - name: web
+    image: registry.example/web:1.0.0
+  volumes:
+  - name: logs
+    emptyDir: {}
+"""
+
+
+def fixed(tmp_path: Path, text: str, flags: str = "") -> str:
+    """What `--fix` makes of a manifest, in place."""
+    file = tmp_path / "in.yaml"
+    file.write_bytes(text.encode())
+    done = run(f"sidecarctl validate --fix -f in.yaml {flags}", tmp_path)
+    assert done.code in (0, 1), done.stderr
+    return file.read_bytes().decode()
+
+
+def report(tmp_path: Path, text: str, flags: str = "") -> dict[str, Any]:
+    (tmp_path / "in.yaml").write_text(text)
+    data: dict[str, Any] = json.loads(run(f"sidecarctl validate -f in.yaml --format json {flags}", tmp_path).stdout)
+    return data
+
+
+def refusals(tmp_path: Path, text: str, flags: str = "") -> list[str]:
+    findings = report(tmp_path, text, flags)["findings"]
+    return [one["fix"]["refused"] for one in findings if one["fix"] and one["fix"]["refused"]]
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes"),
+    [
+        ("    env: [{name: A, value: 8080}]\n", "    env: [{name: A, value: \"8080\"}]\n"),
+        ("    env:\n    - name: A\n      value: 0644 # x\n", "    env:\n    - name: A\n      value: \"0644\" # x\n"),
+        ("    env:\n    - value:   yes\n      name: A\n", "    env:\n    - value:   \"yes\"\n      name: A\n"),
+        ("    env: [{name: A, value: 1.0}]\n", "    env: [{name: A, value: \"1.0\"}]\n"),
+        ("    env: [{name: A, value: 1e3}]\n", "    env: [{name: A, value: \"1e3\"}]\n"),
+        ("    args:\n    - -p\n    - 1_000\n", "    args:\n    - -p\n    - \"1_000\"\n"),
+        ("    command: [sleep, 0x1F]\n", "    command: [sleep, \"0x1F\"]\n"),
+        ("  nodeSelector:\n    a/ssd: true\n", "  nodeSelector:\n    a/ssd: \"true\"\n"),
+        ("    ports: [{containerPort: '8080'}]\n", "    ports: [{containerPort: 8080}]\n"),
+        ("    stdin: \"true\"\n", "    stdin: true\n"),
+        ("  restartPolicy: always\n", "  restartPolicy: Always\n"),
+        ("    ports: [{containerPort: 80, protocol: 'tcp'}]\n", "    ports: [{containerPort: 80, protocol: 'TCP'}]\n"),
+        ("    imagePullPolicy: \"ifnotpresent\"\n", "    imagePullPolicy: \"IfNotPresent\"\n"),
+    ],
+)  # fmt: skip
+def test_a_scalar_is_written_as_its_field_wants_it_and_as_the_person_wrote_it(
+    part: str, becomes: str, tmp_path: Path
+) -> None:
+    assert fixed(tmp_path, POD + part) == POD + becomes
+
+
+def test_labels_annotations_and_data_are_quoted_too(tmp_path: Path) -> None:
+    text = POD.replace("  name: web\nspec", "  name: web\n  labels: {v: 1.10}\n  annotations:\n    on: off\nspec")
+    assert 'labels: {v: "1.10"}\n  annotations:\n    on: "off"\n' in fixed(tmp_path, text)
+    data = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  port: 080\n  on: true\n"
+    assert fixed(tmp_path, data).endswith('data:\n  port: "080"\n  on: "true"\n')
+
+
+def test_json_stays_json(tmp_path: Path) -> None:
+    value = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":1.50,"b":true}}'
+    text = fixed(tmp_path, value)
+    assert json.loads(text)["data"] == {"a": "1.50", "b": "true"}
+    assert text == value.replace("1.50", '"1.50"').replace("true", '"true"')
+
+
+def test_bytes_of_a_secret_are_not_guessed(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {pin: 1234}\n"
+    assert fixed(tmp_path, text) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes"),
+    [
+        (
+            "    env:\n    - {name: A, value: x}\n    - name: B\n      value: z\n    - name: A\n      value: x\n",
+            "    env:\n    - {name: A, value: x}\n    - name: B\n      value: z\n",
+        ),
+        (
+            "    ports:\n    - containerPort: 80\n    - containerPort: 80\n    - containerPort: 81\n",
+            "    ports:\n    - containerPort: 80\n    - containerPort: 81\n",
+        ),
+        (
+            "    ports: [{name: a, containerPort: 80, hostPort: 80}, {name: a, containerPort: 80, hostPort: 80}]\n",
+            "    ports: [{name: a, containerPort: 80, hostPort: 80}]\n",
+        ),
+        ("  imagePullSecrets: [{name: a}, {name: b}, {name: a}]\n", "  imagePullSecrets: [{name: a}, {name: b}]\n"),
+        ("  hostAliases:\n  - {ip: 1.1.1.1, hostnames: [a]}\n  - {ip: 1.1.1.1, hostnames: [a]}\n",
+         "  hostAliases:\n  - {ip: 1.1.1.1, hostnames: [a]}\n"),
+        (
+            "    volumeMounts: &m\n    - {name: a, mountPath: /a}\n    - {mountPath: /a, name: a}\n"
+            "  volumes:\n  - {name: a, emptyDir: {}}\n  - {name: a, emptyDir: {}}\n",
+            "    volumeMounts: &m\n    - {name: a, mountPath: /a}\n  volumes:\n  - {name: a, emptyDir: {}}\n",
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_twice_word_for_word_goes(part: str, becomes: str, tmp_path: Path) -> None:
+    assert fixed(tmp_path, POD + part) == POD + becomes
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        # Which one counts is the last: without it the variable would be z.
+        "    env: [{name: A, value: x}, {name: A, value: z}, {name: A, value: x}]\n",
+        "    volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /a}]\n"
+        "  volumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {}}]\n",
+        "    ports: [{name: a, containerPort: 80}, {name: b, containerPort: 80}]\n",
+        "  hostAliases: [{ip: 1.1.1.1, hostnames: [a]}, {ip: 1.1.1.1, hostnames: [b]}]\n",
+    ],
+)
+def test_what_stands_twice_with_a_difference_stays(part: str, tmp_path: Path) -> None:
+    assert fixed(tmp_path, POD + part) == POD + part
+
+
+def test_a_comment_is_never_lost(tmp_path: Path) -> None:
+    text = POD + "    ports:\n    - containerPort: 80\n    # a second\n    - containerPort: 80\n"
+    assert fixed(tmp_path, text) == text
+    assert refusals(tmp_path, text) == ["a comment stands there, which would be lost"]
+    inside = POD + "    ports:\n    - containerPort: 80\n    - containerPort: 80 # the second\n"
+    assert fixed(tmp_path, inside) == inside
+    hash_sign = POD + "    env:\n    - {name: A, value: '#'} # first\n    - {name: A, value: '#'}\n"
+    assert fixed(tmp_path, hash_sign) == POD + "    env:\n    - {name: A, value: '#'} # first\n"
+
+
+def test_an_api_version_becomes_its_successor_where_the_object_means_the_same(tmp_path: Path) -> None:
+    assert fixed(tmp_path, BUDGET) == BUDGET.replace("v1beta1", "v1")
+    assert fixed(tmp_path, DEPLOYMENT) == DEPLOYMENT.replace("extensions/v1beta1", "apps/v1")
+    quoted = BUDGET.replace("policy/v1beta1", "'policy/v1beta1'")
+    assert fixed(tmp_path, quoted) == quoted.replace("v1beta1", "v1")
+    assert fixed(tmp_path, BUDGET, "--kube-version 1.25") == BUDGET.replace("v1beta1", "v1")
+
+
+def test_an_api_version_stays_where_the_object_would_mean_another_thing(tmp_path: Path) -> None:
+    budget = BUDGET.replace("matchLabels: {app: web}", "{}").replace("selector:\n    {}", "selector: {}")
+    assert fixed(tmp_path, budget) == budget
+    assert "selected no pod, and would select all" in refusals(tmp_path, budget)[0]
+    daemons = DEPLOYMENT.replace("kind: Deployment", "kind: DaemonSet")
+    assert fixed(tmp_path, daemons) == daemons
+    assert "updateStrategy" in refusals(tmp_path, daemons)[0]
+    told = daemons.replace("spec:\n  selector", "spec:\n  updateStrategy: {type: OnDelete}\n  selector")
+    assert fixed(tmp_path, told) == told.replace("extensions/v1beta1", "apps/v1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("  selector:\n    matchLabels: {app: web}\n", "", "missing-required"),
+        ("spec:\n  selector", "spec:\n  rollbackTo: {revision: 1}\n  selector", "unknown-field"),
+        ("matchLabels: {app: web}", "matchLabels: {app: other}", "selector-mismatch"),
+    ],
+)
+def test_an_api_version_stays_where_the_shape_is_another(old: str, new: str, rule: str, tmp_path: Path) -> None:
+    text = DEPLOYMENT.replace(old, new)
+    assert fixed(tmp_path, text) == text
+    assert refusals(tmp_path, text)[0].startswith(f"it would bring another error, {rule}: ")
+
+
+def test_what_an_old_api_version_hid_is_fixed_next(tmp_path: Path) -> None:
+    text = DEPLOYMENT + "        env: [{name: A, value: 1}]\n"
+    assert fixed(tmp_path, text) == text.replace("extensions/v1beta1", "apps/v1").replace("1}", '"1"}')
+
+
+def test_the_kinds_with_a_successor_are_such_as_have_one() -> None:
+    from sidecarctl.validate.apis import successor
+
+    for api_version, kinds in SAME.items():
+        for kind in kinds:
+            assert successor(api_version, kind, "1.37"), (api_version, kind)
+
+
+def test_amounts_come_from_flags(tmp_path: Path) -> None:
+    flags = "--size-limit 1Gi --memory-limit 64Mi --cpu-request 10m --memory-request 32Mi"
+    text = fixed(tmp_path, SIDECAR, flags)
+    added = (
+        "    resources:\n      limits:\n        memory: 64Mi\n      requests:\n        cpu: 10m\n        memory: 32Mi\n"
+    )
+    with_limits = SIDECAR.replace("    securityContext", f"{added}    securityContext")
+    assert text == with_limits.replace("emptyDir: {}", "emptyDir:\n      sizeLimit: 1Gi")
+    assert fixed(tmp_path, SIDECAR) == SIDECAR
+
+
+def test_half_of_the_requests_are_not_enough(tmp_path: Path) -> None:
+    assert refusals(tmp_path, SIDECAR, "--memory-request 32Mi") == ["--cpu-request is needed too"]
+
+
+def test_an_amount_that_another_forbids_is_not_set(tmp_path: Path) -> None:
+    text = SIDECAR.replace("    security", "    resources: {requests: {cpu: 1, memory: 1Gi}}\n    security")
+    assert fixed(tmp_path, text, "--memory-limit 64Mi") == text
+    assert refusals(tmp_path, text, "--memory-limit 64Mi")[0].startswith("it would bring another error, request-over")
+
+
+@pytest.mark.parametrize("amount", ["64MB", "0", "-1"])
+def test_an_amount_that_is_none_is_refused(amount: str, tmp_path: Path) -> None:
+    done = run(f"sidecarctl validate --fix --memory-limit={amount}", tmp_path, stdin=POD)
+    assert (done.code, done.stdout) == (2, "")
+    assert "--memory-limit" in done.stderr
+
+
+def test_one_fix_that_brings_an_error_keeps_no_other_back(tmp_path: Path) -> None:
+    text = POD.replace("- name: web", "- name: 1_0") + "    env: [{name: A, value: 1}]\n"
+    assert fixed(tmp_path, text) == text.replace("value: 1", 'value: "1"')
+    assert "container-name" in refusals(tmp_path, text)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (POD + "    ports: [{containerPort: &p 80}]\n    env: [{name: A, value: *p}]\n", "it is the alias *p"),
+        (POD + "    env: [{name: A, value: &p 80}]\n    ports: [{containerPort: *p}]\n", "it is anchored as &p"),
+        (POD + "    env: [{name: A, value: !!int 80}]\n", "it has a tag, which says what it is"),
+        (
+            POD + "    env: &e [{name: A, value: 80}]\n  - {name: b, image: 'b:1', env: *e}\n",
+            "spec.containers[0].env is anchored as &e and used again as *e: an edit would show in both places",
+        ),
+        (
+            POD + "    env:\n    - &b {name: A, value: 80}\n    - {<<: *b, name: B}\n",
+            "it comes from a merge key (<<)",
+        ),
+    ],
+)
+def test_where_an_anchor_crosses_the_place_nothing_is_fixed_and_it_is_said(text: str, why: str, tmp_path: Path) -> None:
+    assert fixed(tmp_path, text) == text
+    assert why in refusals(tmp_path, text)
+    done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
+    assert done.code == 1
+    assert "= not fixable: " in done.stdout
+
+
+def test_what_is_ignored_or_not_asked_for_is_not_fixed(tmp_path: Path) -> None:
+    text = POD + "    env: [{name: A, value: 1}] # sidecarctl: ignore[wrong-type] later\n  restartPolicy: always\n"
+    assert fixed(tmp_path, text) == text.replace("always", "Always")
+    assert fixed(tmp_path, text, "--no-ignores --select wrong-type") == text.replace("value: 1", 'value: "1"')
+    assert fixed(tmp_path, text, "--ignore invalid-enum") == text
+
+
+def test_line_ends_marks_and_other_documents_stay(tmp_path: Path) -> None:
+    other = "--- # other\na:   [1,  2]   # odd\n...\n"
+    text = "\ufeff" + (POD + "    args: [1]\n" + other + "---\n" + POD + "    args: [ 2 ]").replace("\n", "\r\n")
+    assert fixed(tmp_path, text) == text.replace("args: [1]", 'args: ["1"]').replace("[ 2 ]", '[ "2" ]')
+
+
+def test_a_document_that_is_no_yaml_keeps_no_other_of_its_file_back(tmp_path: Path) -> None:
+    text = POD + "    args: [1]\n---\na: [\n---\n" + POD + "    args: [2]\n"
+    (tmp_path / "in.yaml").write_text(text)
+    done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
+    assert done.code == 3
+    assert (tmp_path / "in.yaml").read_text() == text.replace("[1]", '["1"]').replace("[2]", '["2"]')
+    broken = text.replace("---\na: [", "--- a: [")
+    (tmp_path / "in.yaml").write_text(broken)
+    done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
+    assert (tmp_path / "in.yaml").read_text() == broken
+    assert "the file can't be cut into its documents" in done.stdout
+    run("sidecarctl validate --fix -f in.yaml --ignore yaml-syntax", tmp_path)
+    assert (tmp_path / "in.yaml").read_text() == broken
+
+
+def test_files_are_fixed_in_place_and_what_is_left_is_reported(tmp_path: Path) -> None:
+    for name, part in (("a.yaml", "    args: [1]\n"), ("b.yaml", "    args: {}\n"), ("c.yaml", "")):
+        (tmp_path / name).write_text(POD + part)
+    before = (tmp_path / "c.yaml").stat().st_mtime_ns
+    done = run("sidecarctl validate --fix -f .", tmp_path)
+    assert done.code == 1
+    assert done.stdout.endswith("1 error in 3 files; 1 fixed\n")
+    assert (tmp_path / "a.yaml").read_text() == POD + '    args: ["1"]\n'
+    assert (tmp_path / "c.yaml").stat().st_mtime_ns == before
+    assert run("sidecarctl validate --fix -v -f a.yaml", tmp_path).stdout == "no findings in 1 file; 0 fixed\n"
+
+
+def test_standard_input_goes_to_standard_output_and_the_report_to_standard_error(tmp_path: Path) -> None:
+    done = run("sidecarctl validate --fix", tmp_path, stdin=POD + "    args: [1]\n    tty: maybe\n")
+    assert done.code == 1
+    assert done.stdout == POD + '    args: ["1"]\n    tty: maybe\n'
+    assert done.stderr.endswith("1 error in 1 file; 1 fixed\n")
+    sound = run("sidecarctl validate --fix", tmp_path, stdin=POD)
+    assert (sound.code, sound.stdout, sound.stderr) == (0, POD, "no findings in 1 file; 0 fixed\n")
+
+
+def test_where_an_input_cannot_be_read_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(POD + "    args: [1]\n")
+    done = run("sidecarctl validate --fix -f in.yaml -f gone.yaml -f -", tmp_path, stdin=POD)
+    assert (done.code, done.stdout) == (3, "")
+    assert done.stderr.endswith("nothing was fixed, because of the errors above\n")
+    assert (tmp_path / "in.yaml").read_text() == POD + "    args: [1]\n"
+
+
+def test_a_diff_writes_nothing_and_fails_where_something_would_change(tmp_path: Path) -> None:
+    text = POD + "    args: [1]\n    tty: maybe\n"
+    (tmp_path / "in.yaml").write_text(text)
+    for flags in ("--fix --diff", "--diff", "--diff --format json"):
+        done = run(f"sidecarctl validate {flags} -f in.yaml", tmp_path)
+        assert done.code == 1
+        assert '-    args: [1]\n+    args: ["1"]\n' in done.stdout
+    assert run("sidecarctl validate --diff -f in.yaml", tmp_path).stderr == "would fix 1 finding in 1 file\n"
+    assert (tmp_path / "in.yaml").read_text() == text
+    assert run("sidecarctl validate --diff -f in.yaml --fail-on never", tmp_path).code == 0
+    # As with ruff, what has no fix is no reason to fail here.
+    left = run("sidecarctl validate --diff", tmp_path, stdin=POD + "    tty: maybe\n")
+    assert (left.code, left.stdout, left.stderr) == (0, "", "nothing would be fixed\n")
+
+
+def test_a_diff_tells_what_cannot_be_parsed(tmp_path: Path) -> None:
+    done = run("sidecarctl validate --diff", tmp_path, stdin="a: [\n")
+    assert (done.code, done.stdout) == (3, "")
+    assert "error[yaml-syntax]" in done.stderr
+
+
+def test_a_report_marks_what_is_fixable_and_counts_it(tmp_path: Path) -> None:
+    text = POD + "    args: [0644]\n    tty: maybe\n"
+    done: Outcome = run("sidecarctl validate", tmp_path, stdin=text)
+    assert 'error[wrong-type]: [*] "args[0]" must be a string' in done.stdout
+    assert 'help: put it in quotes: "0644"\n' in done.stdout
+    assert 'error[wrong-type]: "tty" must be' in done.stdout
+    assert done.stdout.endswith("2 errors in 1 file; [*] 1 fixable with --fix\n")
+
+
+def test_programs_are_told_too(tmp_path: Path) -> None:
+    told = report(tmp_path, POD + "    args: [0644]\n    tty: maybe\n")
+    assert (told["summary"]["fixable"], told["summary"]["fixed"]) == (1, 0)
+    assert [one["fix"] for one in told["findings"]] == [
+        {"description": 'put it in quotes: "0644"', "refused": None},
+        None,
+    ]
+    assert report(tmp_path, POD + "    args: [0644]\n", "--fix")["summary"]["fixed"] == 1
+
+
+def test_every_fixable_rule_has_a_page_that_says_so_and_a_row_in_the_docs(tmp_path: Path) -> None:
+    assert set(FIXABLE) <= set(rules())
+    for name in FIXABLE:
+        assert named(name).fixable.startswith("with --fix")
+    assert named("port-conflict").fixable == ""
+    shown = run("sidecarctl rules unbounded-emptydir", tmp_path).stdout
+    assert "Fixable: with --fix --size-limit, where" in shown
+    section = (ROOT / "docs" / "validation.md").read_text().partition("## Safe fixes\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"\(rules\.md#([a-z-]+)\)", section)) == set(FIXABLE)
+    flags = {flag for known in FIXABLE.values() for flag in known.flags}
+    assert all(f"`{flag}" in section for flag in flags)
