@@ -42,6 +42,13 @@ def _run(argv: list[str]) -> int:
         return 0
     from sidecarctl.cli import commands, fast
 
+    if "_SIDECARCTL_COMPLETE" in os.environ:
+        from sidecarctl.cli import tab
+
+        offered = tab.answer(os.environ)
+        if offered is not None:
+            print("\n".join(offered))  # noqa: T201
+            return 0
     entry = commands.BY_NAME.get(argv[0]) if argv else None
     if entry is not None and not any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
         function = entry.load()
