@@ -26,6 +26,8 @@ import add as inputs
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "bench" / "work"
 RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
 PASS = [sys.executable, "-c", "pass"]
 OURS = [sys.executable, "-m", "sidecarctl"]
 PEERS = ("kubectl", "kustomize", "ytt")
@@ -59,6 +61,9 @@ def main() -> None:
         file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = _markdown(results)
     (RESULTS / "results.md").write_text(text, encoding="utf-8")
+    page = PAGE.read_text("utf-8")
+    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
     _plot(results["sections"].get("growth", []))
     print(text)
 
