@@ -1,5 +1,5 @@
 # A KRM function for kustomize and kpt, the sidecar of an Argo CD config management plugin, or the command in a pipeline.
-FROM python:3.13-alpine AS build
+FROM python:3.13.9-alpine3.22 AS build
 RUN apk add --no-cache gcc musl-dev
 WORKDIR /src
 COPY . .
@@ -9,7 +9,7 @@ RUN python -m venv /opt/sidecarctl \
  && find /opt/sidecarctl -name tests -type d -prune -exec rm -rf {} + \
  && /opt/sidecarctl/bin/python -m compileall -q /opt/sidecarctl/lib
 
-FROM python:3.13-alpine
+FROM python:3.13.9-alpine3.22
 LABEL org.opencontainers.image.title="sidecarctl" \
       org.opencontainers.image.source="https://github.com/sidecarctl/sidecarctl" \
       org.opencontainers.image.licenses="Apache-2.0"

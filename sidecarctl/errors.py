@@ -52,6 +52,10 @@ class TemplateRefusal(LibraryError):
 
     HINT = "the parameters do not go together; change the ones that the message names"
 
+    def moved_to(self, place: str) -> TemplateRefusal:
+        """Return the same, told of the parameter at `place`; the template's own place stays in the hint."""
+        return TemplateRefusal(self.message, hint=f"{self.hint} (the template says so at {self.where})", where=place)
+
 
 class InputError(SidecarctlError):
     """Input that can't be read or parsed (exit 3)."""

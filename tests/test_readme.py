@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from tests.command import ROOT, run
+from tests.pages import needed
 
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
@@ -32,6 +33,9 @@ def test_every_command_does_what_the_readme_shows(tmp_path: Path) -> None:
     def answered(block: re.Match[str]) -> str:
         commands = [line[2:] for line in block.group(1).splitlines() if line.startswith("$ ")]
         assert commands, block.group(0)
+        if needed(block.group(0)):
+            # tests/e2e/test_pages.py runs these, with the real programs.
+            return block.group(0)
         return "```console\n" + "".join(f"$ {command}\n{_output(command, tmp_path)}" for command in commands) + "```\n"
 
     real = _BLOCK.sub(answered, text)

@@ -14,6 +14,7 @@ KUSTOMIZE=v5.8.1
 HELM4=v4.2.4
 HELM3=v3.21.4
 KYVERNO=v1.19.1
+KRUISE=v1.8.0
 PRE_COMMIT=4.4.0
 
 # go_tool NAME MODULE@VERSION: a binary under a name of its own, since both Helms are called helm.
@@ -36,6 +37,18 @@ if [ ! -x "$tools/pre-commit/bin/pre-commit" ]; then
   python3 -m venv "$tools/pre-commit"
   "$tools/pre-commit/bin/pip" install --quiet --disable-pip-version-check "pre-commit==$PRE_COMMIT"
 fi
+
+# crd MODULE@VERSION FILE: the CRD that an export is held against, out of the engine's own module.
+crd() {
+  local source
+  [ -f "$tools/crds/$(basename "$2")" ] && return
+  source="$(go mod download -json "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')"
+  mkdir -p "$tools/crds"
+  install -m 644 "$source/$2" "$tools/crds"
+}
+
+crd "github.com/openkruise/kruise@$KRUISE" config/crd/bases/apps.kruise.io_sidecarsets.yaml
+crd "github.com/kyverno/kyverno@$KYVERNO" config/crds/policies.kyverno.io/policies.kyverno.io_mutatingpolicies.yaml
 
 # Its module has replace directives, which `go install` refuses: it is built in a copy of its source.
 if [ -z "$small" ] && [ ! -x "$tools/kyverno" ]; then

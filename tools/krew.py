@@ -3,7 +3,7 @@
     python tools/krew.py OUT --platform linux/amd64 --url https://…/releases/download
 
 Writes OUT/kubectl-sidecar-<os>-<arch>.tar.gz and OUT/sidecar.yaml. The archive holds a folder of Python packages and a
-script that finds it; it needs nothing but python3. Packing the same source twice gives the same bytes.
+script that finds it; it needs nothing but the version of Python that packed it. Packing the same source twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,15 @@ while [ -h "$self" ]; do
   link="$(readlink "$self")"
   case "$link" in /*) self="$link" ;; *) self="$(dirname "$self")/$link" ;; esac
 done
-PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec python3 -m sidecarctl "$@"
+# Some of the packages are compiled for one version of Python.
+python="$(command -v pythonMINOR || command -v python3)"
+if ! "$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "MINOR")' 2> /dev/null; then
+  echo "error: kubectl sidecar needs Python MINOR on PATH; another one: pip install sidecarctl" >&2
+  exit 2
+fi
+PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec "$python" -m sidecarctl "$@"
 """
+MINOR = "{}.{}".format(*sys.version_info)
 
 
 def version() -> str:
@@ -49,7 +56,7 @@ def pack(out: Path, platform: str) -> Path:
         for noise in (*packages.rglob("direct_url.json"), *packages.rglob("RECORD"), *packages.rglob("INSTALLER")):
             noise.unlink()
         shutil.copy(ROOT / "LICENSE", folder)
-        (folder / "kubectl-sidecar").write_text(RUN, encoding="utf-8")
+        (folder / "kubectl-sidecar").write_text(RUN.replace("MINOR", MINOR), encoding="utf-8")
         (folder / "kubectl-sidecar").chmod(0o755)
         out.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
@@ -72,6 +79,7 @@ def manifest(archive: Path, platform: str, url: str) -> str:
     system, _, machine = platform.partition("/")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
+    text = text.replace("Python 3.10 or newer on PATH as python3", f"Python {MINOR} on PATH")
     entry = f"""\
   platforms:
     - selector:

@@ -36,7 +36,7 @@ while :; do
       echo "sent $signal to $process ($pid)"
       known=$now
     else
-      echo "found no process $process that takes a signal from here; is shareProcessNamespace set, and the user the same?" >&2
+      echo "found no process $process that takes a signal from here; is the user the same?" >&2
     fi
   fi
 done

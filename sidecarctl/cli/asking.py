@@ -34,7 +34,7 @@ def requests(
     return asked_for(
         found,
         names,
-        _given(own_names, sets, values),
+        *_given(own_names, sets, values),
         instance=as_name or "",
         mode=mode or "",
         containers=containers,
@@ -43,11 +43,15 @@ def requests(
     )
 
 
-def _given(names: Sequence[str], sets: Sequence[str], values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Parameters by sidecar: files in their order, then --set."""
+def _given(
+    names: Sequence[str], sets: Sequence[str], values: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
+    """Parameters by sidecar: files in their order, then --set; and where each of them was given."""
     from sidecarctl.library.assignments import merge, parse_set, read_values
+    from sidecarctl.library.origins import of_sets, of_values
 
     given: dict[str, dict[str, Any]] = {}
+    origins: dict[str, dict[str, str]] = {}
     for file in values:
         try:
             text = decode(Path(file).read_bytes(), file)
@@ -55,6 +59,7 @@ def _given(names: Sequence[str], sets: Sequence[str], values: Sequence[str]) -> 
             raise InputError(f"{file} can't be read: {problem.strerror or problem}", hint="check --values") from None
         for name, parameters in read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
+        origins = merge(origins, of_values(text, file))
     for name, parameters in parse_set(sets, names).items():
         given[name] = merge(given.get(name, {}), parameters)
-    return given
+    return given, merge(origins, of_sets(sets, names))

@@ -17,7 +17,7 @@ from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlErro
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import Report, WorkloadChange
 
@@ -317,7 +317,8 @@ def _report(
     held_back: bool,
 ) -> None:
     if delivery.format != "text":
-        print_report(delivery, findings, changes, [one.source.name for one in done])
+        verdict = _verdict(delivery, done) if delivery.check else ()
+        print_report(delivery, [*findings, *verdict], changes, [one.source.name for one in done])
         return
     talk.say_findings([f for f in findings if not delivery.quiet or f.severity is Severity.ERROR])
     if delivery.quiet:
@@ -328,6 +329,23 @@ def _report(
     talk.say_changes(changes, verbose=delivery.verbose, held_back=held_back)
     if nothing and delivery.idle and not held_back:
         talk.say(delivery.idle)
+
+
+def _verdict(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
+    """What `--check` found to change, for a program that reads findings and no exit codes."""
+    from sidecarctl.report.outdated import RULE, outdated
+
+    for one in done:
+        if one.result is None or one.result.failed or not one.outdated:
+            continue
+        if one.present is None:
+            yield from outdated(one.result.changes, "run the same command without --check")
+        else:
+            name = one.source.name
+            place = Place(name, 1, 1, 1, 1)
+            yield Finding(
+                RULE, f"what is made of {name} is out of date", help="run the same command without --check", place=place
+            )
 
 
 def print_report(

@@ -213,7 +213,11 @@ def _stepped(
     version, kinds = options.kube_version, options.kinds
     before = workload_findings(document.value, version, options.validate, kinds)
     if _has_errors(before):
-        before += filter(refused, rule_findings(document.value, version, kinds))
+        # Of a value whose shape is wrong already, a rule has nothing new to say.
+        misshapen = {one.path for one in before}
+        before += (
+            one for one in rule_findings(document.value, version, kinds) if refused(one) and one.path not in misshapen
+        )
         return Walked((document, *companions), (), tuple(located(document, before)))
     composed = step(document, companions, following)
     planned = (*before, *composed.findings, *(f for plan in composed.plans for f in plan.findings))
@@ -259,17 +263,25 @@ def _checked(before: Document, composed: Composed, known: Sequence[Finding], opt
     """
     after = composed.documents[0]
     version, kinds = options.kube_version, options.kinds
+    admin = {
+        name: plan.admin_ports
+        for plan in composed.plans
+        for name in (*plan.instance.added.containers, *plan.instance.added.init_containers)
+        if plan.admin_ports
+    }
     # Taking away what was added gives the QoS class back that was chosen before: nothing to warn of.
-    found = rule_findings(after.value, version, kinds, before.value if composed.plans else None)
+    found = rule_findings(after.value, version, kinds, before.value if composed.plans else None, admin)
     changed = after.text != before.text
     old = rule_findings(before.value, version, kinds) if found and changed else found
     yield from located(before, filter(refused, old))
     if not changed:
         return
     seen = {_identity(finding) for finding in (*known, *old)}
+    # What a plan has said of a workload the rule of the same name does not say again.
+    planned = {(finding.rule, finding.workload) for plan in composed.plans for finding in plan.findings}
     sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in composed.plans))
     for finding in (*workload_findings(after.value, version, options.validate, kinds), *found):
-        if _identity(finding) not in seen:
+        if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned:
             yield replace(finding, source=f"sidecar {sidecars}" if sidecars else "the removal")
 
 
@@ -283,7 +295,6 @@ def _has_errors(findings: Iterable[Finding]) -> bool:
 
 
 def _refusal(document: Document, refusal: EditRefused | RecordError) -> Finding:
-    path = getattr(refusal, "path", ())
     rule = "record-unreadable" if isinstance(refusal, RecordError) else "edit-refused"
-    finding = Finding(rule, refusal.message, path=path, help=refusal.hint)
+    finding = Finding(rule, refusal.message, path=refusal.path, help=refusal.hint)
     return next(located(document, [finding]))

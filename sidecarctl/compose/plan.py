@@ -9,6 +9,7 @@ from typing import Any
 from sidecarctl.compose import placement
 from sidecarctl.compose import record as records
 from sidecarctl.compose.companions import CONFIG_HASH_KINDS, companion_name, config_hash, marked
+from sidecarctl.compose.podwishes import Wishes
 from sidecarctl.compose.record import Added, Instance, Record
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.sharing import Shared, choose_targets, share
@@ -18,8 +19,6 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_
 from sidecarctl.lazily import dataclass
 from sidecarctl.library.render import Inputs, render
 from sidecarctl.yamltext.edits import Edit, Insert
-
-DEFAULT_GRACE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Plan:
     documents  companions, complete
     findings   conflicts (errors) and remarks (warnings)
     adopting   it takes ownership of what stands there; whole are recorded paths of collections that go with it
+    admin_ports  ports on which the sidecar listens for its pod alone
     """
 
     workload: Workload
@@ -41,6 +41,7 @@ class Plan:
     adopted: Mapping[str, str] = field(default_factory=dict)
     adopting: bool = False
     whole: tuple[str, ...] = ()
+    admin_ports: tuple[int, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -80,6 +81,7 @@ def plan(workload: Workload, request: Request, record: Record, kube_version: str
         documents,
         tuple(_sourced(finding, source) for finding in findings),
         shared.adopted,
+        admin_ports=request.sidecar.admin_ports,
     )
 
 
@@ -184,7 +186,11 @@ class _Edits:
         fragment = shared.fragment
         self._metadata("labels", fragment.labels)
         self._metadata("annotations", {**fragment.annotations, **config_hashes(self.request.instance, documents)})
-        self._pod_wishes(fragment.security_context, fragment.termination_grace_period_seconds)
+        wishes = Wishes(self.workload, self.record, self.request.instance)
+        wishes.grant(fragment)
+        self.edits += wishes.edits
+        self.findings += wishes.findings
+        self._added["pod"] = wishes.added
         self._containers(shared)
         self._list_items("volumes", fragment.volumes, (*self.workload.pod_path, "volumes"))
         for target in targets:
@@ -253,39 +259,6 @@ class _Edits:
                 )
         if added:
             self._added[field_] = added
-
-    def _pod_wishes(self, security_context: Mapping[str, Any], grace: int | None) -> None:
-        """Pod-level wishes are set only where the app says nothing; where it says otherwise that is a warning."""
-        existing = as_mapping(self.workload.pod.get("securityContext"))
-        added = []
-        for key, value in security_context.items():
-            path = (*self.workload.pod_path, "securityContext", key)
-            if key not in existing:
-                self.edits.append(Insert(path, value, f"sidecar {self.request.instance}"))
-                added.append(f"securityContext/{key}")
-            elif existing[key] != value:
-                self.findings.append(self._stays(path, key, existing[key], value))
-        if grace is not None:
-            path = (*self.workload.pod_path, "terminationGracePeriodSeconds")
-            present = self.workload.pod.get("terminationGracePeriodSeconds")
-            if present is None and grace > DEFAULT_GRACE_SECONDS:
-                self.edits.append(Insert(path, grace, f"sidecar {self.request.instance}"))
-                added.append("terminationGracePeriodSeconds")
-            elif isinstance(present, int) and present < grace and not isinstance(present, bool):
-                self.findings.append(self._stays(path, "terminationGracePeriodSeconds", present, grace))
-        if added:
-            self._added["pod"] = added
-
-    def _stays(self, path: PathTuple, key: str, present: Any, wanted: Any) -> Finding:
-        rule = "grace-too-short" if key == "terminationGracePeriodSeconds" else "pod-setting-kept"
-        return Finding(
-            rule,
-            f"the pod sets {key} to {present}, the sidecar {self.request.instance} wants {wanted}; the pod's value stays",
-            Severity.WARNING,
-            path,
-            help=f"set {key} to {wanted} if that suits the app",
-            workload=self.workload.label,
-        )
 
 
 def _guaranteed(container: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class RecordError(SidecarctlError):
 
     exit_code = 1
 
+    def __init__(self, message: str, path: PathTuple, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
 
 @dataclass(frozen=True)
 class Added:
@@ -105,6 +109,7 @@ def read(workload: Workload) -> Record:
     except (ValueError, TypeError, RecursionError) as problem:
         raise RecordError(
             f"the annotation {RECORD_ANNOTATION} of {workload.label} can't be read: {problem}",
+            record_path(workload),
             hint="restore it from version control: it says what sidecarctl added",
         ) from None
 

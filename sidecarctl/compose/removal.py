@@ -50,6 +50,8 @@ def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upg
         added = record.instances[name].added
         if not for_upgrade:
             added, staying = _handed_over(workload, added, staying)
+        needed = {setting for other in staying.values() for setting in other.added.pod}
+        added = replace(added, pod=tuple(setting for setting in added.pod if setting not in needed))
         for what, path in _paths(workload, added):
             if path is None:
                 missing.append(what)

@@ -9,6 +9,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.kube import names
 from sidecarctl.lazily import dataclass
 from sidecarctl.library.catalog import Catalog
+from sidecarctl.library.origins import Origins
 from sidecarctl.library.parameters import Parameters, resolve
 from sidecarctl.library.sidecar import Sidecar
 
@@ -57,6 +58,7 @@ def asked_for(
     catalog: Catalog,
     sidecars: Sequence[str],
     parameters: Mapping[str, Mapping[str, object]],
+    origins: Mapping[str, Origins] | None = None,
     *,
     instance: str = "",
     mode: str = "",
@@ -64,7 +66,7 @@ def asked_for(
     adopt: bool = False,
     keep_qos: bool = False,
 ) -> list[Request]:
-    """Return one request per sidecar named, as `logger` or `logger@1.0.0`; `parameters` are by sidecar name.
+    """Return one request per sidecar named, as `logger` or `logger@1.0.0`; `parameters` and `origins` are by sidecar name.
 
     Raises UsageError for a sidecar or parameter that does not exist, LibraryError for a sidecar that is broken.
     """
@@ -74,7 +76,7 @@ def asked_for(
     return [
         Request(
             sidecar,
-            resolve(sidecar, parameters.get(sidecar.name, {})),
+            resolve(sidecar, parameters.get(sidecar.name, {}), origins=(origins or {}).get(sidecar.name)),
             instance,
             mode,
             tuple(containers),

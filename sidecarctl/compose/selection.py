@@ -197,7 +197,8 @@ class Selection:
         self, sidecar: Sidecar, wish: Wish, given: Mapping[str, Any], more: Mapping[str, Any] | None = None
     ) -> Parameters:
         try:
-            return resolve(sidecar, given, _where(wish))
+            origins = {key: str(place) for key, place in wish.keys.items() if key not in (more or {})}
+            return resolve(sidecar, given, _where(wish), origins)
         except LibraryError:
             raise
         except UsageError as error:

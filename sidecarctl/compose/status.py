@@ -11,8 +11,10 @@ from typing import Any
 
 from sidecarctl.compose import record as records
 from sidecarctl.compose.annotations import asked
+from sidecarctl.compose.companions import OWNER_ANNOTATION
 from sidecarctl.compose.differences import differences
 from sidecarctl.compose.document import Composed, add_one, numbered, usable
+from sidecarctl.compose.gathering import gather, out_of_place
 from sidecarctl.compose.passing import passes_through
 from sidecarctl.compose.pipeline import Options, grouped
 from sidecarctl.compose.record import Instance, Record, RecordError
@@ -51,7 +53,7 @@ def status(
     Raises InputError for text that can't be read, LibraryError for a sidecar that is broken.
     """
     out = []
-    for document, companions, following in grouped(split(text, file)):
+    for document, companions, following in grouped(_in_order(text, options, file)):
         if passes_through(document.text, options.kinds):
             continue
         for number, workload in numbered(document, options.kinds):
@@ -66,6 +68,13 @@ def status(
             instances += _missing(workload, record, chosen) if not usable(workload) else []
             out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
     return out
+
+
+def _in_order(text: str, options: Options, file: str) -> Iterable[Document]:
+    """The documents of a text, each companion behind its workload: kustomize and Helm sort by kind."""
+    if OWNER_ANNOTATION in text and out_of_place(split(text, file)):
+        return gather(list(split(text, file)), options.kinds)[0]
+    return split(text, file)
 
 
 def _missing(workload: Workload, record: Record, chosen: Selection | None) -> Iterable[InstanceStatus]:

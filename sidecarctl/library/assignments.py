@@ -86,22 +86,26 @@ def parse_set(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[s
 
     `sidecars` are the names that parameters can be for; with one, its name may be left out.
     """
-    names = [name.partition("@")[0] for name in sidecars]
     given: dict[str, dict[str, Any]] = {}
     for text in texts:
-        key, equals, value = _at_equals(text)
-        where = f"--set {text}"
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise UsageError("a parameter is not UTF-8", where=f"--set {key}", hint="give it in UTF-8")
-        if not equals or not key:
-            raise UsageError(f"{text!r} is no KEY=VALUE", hint="for example --set period=30s", where=where)
-        name, rest = _addressee(key, names, where)
+        name, key, value = addressed(text, sidecars)
         try:
-            assign(given.setdefault(name, {}), rest, Unread(value))
+            assign(given.setdefault(name, {}), key, Unread(value))
         except UsageError as error:
-            error.where = error.where or where
+            error.where = error.where or f"--set {text}"
             raise
     return given
+
+
+def addressed(text: str, sidecars: Sequence[str]) -> tuple[str, str, str]:
+    """Return the sidecar, the key and the value of `[SIDECAR.]KEY=VALUE`. Raises UsageError where one is missing."""
+    key, equals, value = _at_equals(text)
+    where = f"--set {text}"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError("a parameter is not UTF-8", where=f"--set {key}", hint="give it in UTF-8")
+    if not equals or not key:
+        raise UsageError(f"{text!r} is no KEY=VALUE", hint="for example --set period=30s", where=where)
+    return *_addressee(key, [name.partition("@")[0] for name in sidecars], where), value
 
 
 def _at_equals(text: str) -> tuple[str, str, str]:

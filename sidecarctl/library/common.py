@@ -118,7 +118,7 @@ def apply(fragment: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
     They go to each of `containers`, and to those of `initContainers` that run the same image as the first of them.
     """
-    containers = fragment.get("containers", [])
+    containers = targets(fragment)
     image = containers[0]["image"] if containers else None
     result = dict(fragment)
     for key in ("containers", "initContainers"):
@@ -128,6 +128,11 @@ def apply(fragment: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
                 for each in fragment[key]
             ]
     return result
+
+
+def targets(fragment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the containers that the common parameters are for; none in a fragment that only annotates, for instance."""
+    return fragment.get("containers") or fragment.get("initContainers") or ()
 
 
 def _changed(container: Mapping[str, Any], given: Mapping[str, Any], image: str | None) -> dict[str, Any]:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sidecarctl.digest import sha256
+from sidecarctl.kube import quantity as quantities
 from sidecarctl.library.placeholder import Looked, Placeholder
-from sidecarctl.yamltext.scalars import reads_as_itself
+from sidecarctl.yamltext import emit
+from sidecarctl.yamltext.style import Style
 
 
 class TemplateFailure(ValueError):
     """What a template calls with something that it can't have; the engine adds the place."""
 
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*\Z")
-_PRINTABLE = re.compile(r"[\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*\Z")
+_WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*\Z")
 _MAX_NODES = 100_000
 
 
 def quote(value: object) -> str:
     """Return a scalar as a YAML double-quoted string, on one line: `"0644"`, whatever it would mean unquoted."""
-    text = json.dumps(value._text if isinstance(value, Placeholder) else scalar_text(value), ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]", lambda m: f"\\u{ord(m.group()):04x}", text)
+    return emit.json_text(value._text if isinstance(value, Placeholder) else scalar_text(value))
 
 
 def scalar_text(value: object) -> str:
@@ -86,65 +85,27 @@ def to_yaml(value: object) -> str:
     Strings are quoted wherever a YAML 1.1 or 1.2 reader would see something else; long texts become literal blocks.
     """
     check_size(value)
-    first, *rest = _lines(value)
-    pad = "  " if isinstance(value, str) else ""
-    return "\n".join([first, *(f"{pad}{line}" if line else "" for line in rest)])
+    return "\n".join(emit.lines(_data(value), Style()))
 
 
-def _lines(value: object) -> list[str]:
-    if isinstance(value, Mapping) and value:
-        return [line for key, inner in value.items() for line in _entry(f"{_scalar(str(key))}:", inner, "  ")]
-    if isinstance(value, (list, tuple)) and value:
-        return [line for inner in value for line in _entry("-", inner, "  ")]
-    return _scalar_lines(value)
-
-
-def _entry(head: str, value: object, pad: str) -> list[str]:
-    """A key or a dash, with what belongs to it: on its line where it can be, else below it."""
-    if isinstance(value, (Mapping, list, tuple)) and value:
-        lines = _lines(value)
-        if head == "-":
-            return [f"- {lines[0]}", *(f"  {line}" if line else "" for line in lines[1:])]
-        below = "" if isinstance(value, (list, tuple)) else pad
-        return [head, *(f"{below}{line}" if line else "" for line in lines)]
-    first, *rest = _scalar_lines(value)
-    return [f"{head} {first}", *(f"{pad}{line}" if line else "" for line in rest)]
-
-
-def _scalar_lines(value: object) -> list[str]:
-    if isinstance(value, str) and "\n" in value and _PRINTABLE.match(value):
-        lines = value.split("\n")
-        ends = value.endswith("\n")
-        body = lines[:-1] if ends else lines
-        blank_edge = not body or not body[0].strip() or body[0][0] in " \t" or not body[-1].strip()
-        if not blank_edge and not any(line != "" and line.strip() == "" for line in body):
-            return ["|" if ends else "|-", *body]
-    return [_scalar(value)]
-
-
-def _scalar(value: object) -> str:
+def _data(value: object) -> object:
+    """The value as plain data, where every string but a simple word is for quotes: what reads it may be of any kind."""
     if isinstance(value, Placeholder):
         if not value._bare:  # how the whole is quoted depends on what it will be
             raise Looked
         return value._text
-    if value is None:
-        return "null"
     if isinstance(value, Mapping):
-        return "{}"
+        return {_data(str(key)): _data(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return "[]"
-    text = scalar_text(value)
-    if isinstance(value, str) and not (_PLAIN.match(text) and reads_as_itself(text)):
-        return quote(text)
-    return text
+        return [_data(inner) for inner in value]
+    if isinstance(value, str):
+        return value if _WORD.match(value) else emit.Quoted(value)
+    if value is not None:
+        scalar_text(value)
+    return value
 
 
-_QUANTITY = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i))?\Z")
-_DECIMAL = {
-    suffix: Fraction(1000) ** power
-    for power, suffix in enumerate(["n", "u", "m", "", "k", "M", "G", "T", "P", "E"], -3)
-}
-_BINARY = {suffix: Fraction(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)}
+_LARGEST = 2**63 * quantities.NANO
 
 
 def quantity(value: object) -> str:
@@ -152,22 +113,11 @@ def quantity(value: object) -> str:
 
     Raises TemplateFailure for what is no quantity.
     """
-    found = (
-        _QUANTITY.match(str(value)) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
-    )
-    if not found:
-        raise TemplateFailure(f"{value!r} is no quantity: write for example 100m, 0.5, 64Mi or 1Gi")
-    sign, digits, exponent, suffix = found.groups()
-    scale = _BINARY.get(suffix or "") or _DECIMAL.get(suffix or "", Fraction(1))
-    amount = Fraction(digits.rstrip(".") or "0") * scale * (Fraction(10) ** int(exponent[1:]) if exponent else 1)
-    # Fractions of a binary unit are written in decimal units, below one nano nothing is.
-    family = {"": Fraction(1), **_BINARY} if suffix in _BINARY and amount.denominator == 1 else _DECIMAL
-    fitting = [(unit, size) for unit, size in family.items() if (amount / size).denominator == 1]
-    unit, size = max(fitting, key=lambda each: each[1]) if amount and fitting else ("", Fraction(1))
-    if not fitting:
-        unit, size = "n", _DECIMAL["n"]
-        return f"{'-' if sign == '-' else ''}{-(-amount // size)}{unit}"
-    return f"{'-' if sign == '-' and amount else ''}{amount / size}{unit}"
+    amount = quantities.nano(value)
+    if amount is None or abs(amount) > _LARGEST or not any(map(str.isdigit, str(value))):
+        why = quantities.problem(value) or "is none that a pod could have"
+        raise TemplateFailure(f"{value!r} is no quantity: it {why}, for example 100m, 0.5, 64Mi or 1Gi")
+    return quantities.text(amount, binary=quantities.is_binary(value))
 
 
 def dns_name(value: object, limit: int = 63) -> str:
@@ -177,14 +127,24 @@ def dns_name(value: object, limit: int = 63) -> str:
         raise TemplateFailure(f"{value!r} has no letter or digit to make a name of")
     if len(text) <= limit:
         return text
-    mark = sha256(scalar_text(value).encode())[: 8 if limit > 20 else 4]
+    mark = _mark(value, 8 if limit > 20 else 4)
     return f"{text[: limit - len(mark) - 1].rstrip('-')}-{mark}"
 
 
 def port_name(value: object) -> str:
-    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter."""
-    name = dns_name(value, 15)
+    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter.
+
+    Of a longer one the last words stay, which say what the port is for, and a hash of the whole tells it from others.
+    """
+    name = dns_name(value)
+    if len(name) > 15:
+        words = name[-10:] if name[-11] == "-" else name[-10:].partition("-")[2] or name[-10:]
+        name = f"{words.lstrip('-')}-{_mark(value, 4)}"
     return name if re.search("[a-z]", name) else dns_name(f"p-{name}", 15)
+
+
+def _mark(value: object, length: int) -> str:
+    return sha256(scalar_text(value).encode())[:length]
 
 
 def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
@@ -210,7 +170,7 @@ def _known(value: object) -> object:
     return _plain(value)
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "to_yaml": to_yaml,
     "to_json": to_json,
     "quote": quote,

@@ -18,8 +18,8 @@ Item = Mapping[str, Any]
 class Fragment:
     """What goes into the pod, and the companion documents. Plain data, shared between renderings: never change it.
 
-    `volume_mounts` and `env` are for the targeted app containers, `annotations`, `labels`, `security_context` and
-    `termination_grace_period_seconds` (a minimum, in seconds) for the pod.
+    `volume_mounts` and `env` are for the targeted app containers, `annotations`, `labels`, `security_context`,
+    `termination_grace_period_seconds` (a minimum, in seconds) and `share_process_namespace` for the pod.
     """
 
     containers: tuple[Item, ...] = ()
@@ -31,6 +31,7 @@ class Fragment:
     labels: Mapping[str, str] = field(default_factory=dict)
     security_context: Mapping[str, Any] = field(default_factory=dict)
     termination_grace_period_seconds: int | None = None
+    share_process_namespace: bool = False
     documents: tuple[Item, ...] = ()
 
 
@@ -106,5 +107,6 @@ def build(value: Mapping[str, Any]) -> Fragment:
         labels=pod.get("labels", {}),
         security_context=pod.get("securityContext", {}),
         termination_grace_period_seconds=pod.get("terminationGracePeriodSeconds"),
+        share_process_namespace=pod.get("shareProcessNamespace", False),
         documents=tuple(value.get("documents", ())),
     )

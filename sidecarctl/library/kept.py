@@ -40,7 +40,7 @@ def recall(sidecar: Sidecar, *key: str) -> Any:
     try:
         folder = _folder()
         return None if folder is None else json.loads(_own(folder / _name(sidecar, key)))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last one: a user without a home
         return None
 
 
@@ -55,7 +55,7 @@ def keep(sidecar: Sidecar, data: Any, *key: str) -> None:
         folder = _folder(make=True) if json.loads(text) == data else None
         if folder is not None:
             _write(folder, _name(sidecar, key), text)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RuntimeError):
         return
 
 

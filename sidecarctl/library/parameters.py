@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from typing import Any
 
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.lazily import dataclass
 from sidecarctl.library import common
 from sidecarctl.library.assignments import Unread, assign, parse_set, read_values
+from sidecarctl.library.origins import Origins
 from sidecarctl.library.schemacheck import Problem, SchemaFault, lookup, path_text, problems
 from sidecarctl.library.sidecar import Sidecar
 from sidecarctl.yamltext import nodes
@@ -28,18 +30,24 @@ class Parameters:
     values    its own, defaults filled in; a declared one without any value is None
     recorded  what differs from the defaults, without secrets: for the record
     common    the common ones that were given: image, imagePullPolicy, resources, env (a list), securityContext, patch
+    where     where they were given as a whole, and origins each of them, for messages
     """
 
     values: dict[str, Any]
     recorded: dict[str, Any]
     common: dict[str, Any]
+    where: str = field(default="", compare=False)
+    origins: Origins = field(default_factory=dict, compare=False)
 
 
-def resolve(sidecar: Sidecar, given: Mapping[str, object], where: str = "") -> Parameters:
+def resolve(
+    sidecar: Sidecar, given: Mapping[str, object], where: str = "", origins: Origins | None = None
+) -> Parameters:
     """Return the parameters of `sidecar` as `given`.
 
-    `where` says where they were given. A null for a parameter that takes none means its default. Raises UsageError for an
-    unknown, wrong or missing parameter, LibraryError where the sidecar's own schema or defaults are wrong.
+    `where` says where they were given, `origins` where each of them. A null for a parameter that takes none means its
+    default. Raises UsageError for an unknown, wrong or missing parameter, LibraryError where the sidecar's own schema or
+    defaults are wrong.
     """
     schema = sidecar.parameters
     try:
@@ -65,7 +73,7 @@ def resolve(sidecar: Sidecar, given: Mapping[str, object], where: str = "") -> P
         **_differing(filled, defaults, schema, schema),
         **_unsecret(shared, common.SCHEMA, common.SCHEMA),
     }
-    return Parameters(_with_nulls(filled, schema, schema), recorded, common.normal(shared))
+    return Parameters(_with_nulls(filled, schema, schema), recorded, common.normal(shared), where, origins or {})
 
 
 # --- walking a value together with its schema ------------------------------------------------------------------------

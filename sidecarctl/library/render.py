@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.errors import LibraryError, SidecarctlError, UsageError
+from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.lazily import dataclass
 from sidecarctl.library import common, kept, reuse
 from sidecarctl.library.fragment import Fragment, build, checked, fragment_problems
+from sidecarctl.library.origins import meant
 from sidecarctl.library.parameters import Parameters
 from sidecarctl.library.placeholder import Looked
-from sidecarctl.library.reading import read_rendered
+from sidecarctl.library.reading import read_rendered, read_text
 from sidecarctl.library.sidecar import Sidecar
 
 
@@ -77,6 +79,8 @@ def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment
     return whole_form.fragment
 
 
+# What a message about a result quotes of it: text in quotes, or the last key of a path (`containers[0].image: must be…`).
+_QUOTED = re.compile(r"'([^']+)'|\b([A-Za-z]\w*): ")
 _MAX_KEPT = 256
 _Key = tuple[Path, int, str, str]
 # None stands for a rendering with placeholders that failed: then each workload is rendered by itself.
@@ -144,9 +148,21 @@ def _kept_or_rendered(sidecar: Sidecar, parameters: Parameters, data: Mapping[st
 
 
 def _rendered_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-    result = _engine(sidecar).render(sidecar, data)
-    value = read_rendered(result, str(sidecar.template)) if isinstance(result, str) else result
-    fragment = common.apply(checked(value, str(sidecar.template)), parameters.common)
+    template = str(sidecar.template)
+    try:
+        result = _engine(sidecar).render(sidecar, data)
+        value = read_rendered(result, template) if isinstance(result, str) else result
+        fragment = checked(value, template)
+    except TemplateRefusal as refusal:
+        place = meant(refusal.message, parameters.origins) or parameters.where
+        raise (refusal.moved_to(place) if place else refusal) from None
+    except LibraryError as error:
+        if error.where == template:
+            error.where = f"{template}:{_line_about(sidecar, error.message)}"
+        raise
+    if parameters.common and not common.targets(fragment):
+        raise _nothing_to_change(sidecar, parameters)
+    fragment = common.apply(fragment, parameters.common)
     if "patch" in parameters.common:
         found = fragment_problems(fragment)
         if found:
@@ -155,3 +171,26 @@ def _rendered_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, 
                 hint="a patch is merged into each of the sidecar's containers",
             )
     return fragment
+
+
+def _line_about(sidecar: Sidecar, message: str) -> int:
+    """The line of the template that a message about its result is about, 1 where that is not one line."""
+    try:
+        lines = read_text(sidecar.template, sidecar.folder).splitlines()
+    except LibraryError:
+        return 1
+    for quoted, key in _QUOTED.findall(message):
+        found = [number for number, line in enumerate(lines, 1) if (quoted or f"{key}:") in line]
+        if len(found) == 1:
+            return found[0]
+    return 1
+
+
+def _nothing_to_change(sidecar: Sidecar, parameters: Parameters) -> UsageError:
+    given = list(parameters.common)
+    named = " and ".join(filter(None, (", ".join(given[:-1]), given[-1])))
+    return UsageError(
+        f"{sidecar.name} adds no container here, so there is nothing that {named} could change",
+        hint=f"leave {named} out; `sidecarctl show {sidecar.name}` lists the parameters of its own",
+        where=meant(named, parameters.origins) or parameters.where,
+    )

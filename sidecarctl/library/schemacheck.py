@@ -69,7 +69,9 @@ def _judge(schema: Any, value: object, root: Any, depth: int) -> bool | None:
     for keyword, rule in schema.items():
         judge = _KEYWORDS.get(keyword)
         if judge is None:
-            if keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
+            # The root's own name changes nothing; one further in changes what "#/..." means there.
+            named = keyword == "$id" and schema is root
+            if not named and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
                 sure = None
             continue
         answer = judge(rule, value, schema, root, depth + 1)

@@ -6,7 +6,7 @@ code. A ResourceList comes out in any case, since kustomize reads it first and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,18 +16,20 @@ from sidecarctl.compose.pipeline import Options, Walked, render_documents
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
-from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.plugins import resource_list, results
 from sidecarctl.plugins.function_config import composition_of
 from sidecarctl.plugins.renaming import restated
 from sidecarctl.plugins.resource_list import ResourceList
 from sidecarctl.plugins.unused import told_unused
 from sidecarctl.report.model import WorkloadChange
+from sidecarctl.report.outdated import outdated
 from sidecarctl.validate.run import workload_findings
 from sidecarctl.yamltext.stream import Document
 
 # Makes a composition ready; without one, the composition of the command line or of the folder. Raises UsageError.
 Ready = Callable[["Composition | None"], tuple[Selection, Options]]
+_OUTDATED = "run the transformer, or `sidecarctl render`, before this check"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run(
         return Outcome(text, error=error, code=error.exit_code)
     findings = [*walked.findings, *told_unused(chosen, walked.rules)]
     if check:
-        findings += [*_outdated(walked.changes), *_invalid(given.items, walked, settings)]
+        findings += [*outdated(walked.changes, _OUTDATED), *_invalid(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)
     documents = None if failed or check or _untouched(given, walked) else walked.documents
     said = [results.of_finding(finding, given.items) for finding in findings]
@@ -91,22 +93,6 @@ def _untouched(given: ResourceList, walked: Walked) -> bool:
     return len(given.items) == len(walked.documents) and all(
         old is new or old.text == new.text for old, new in zip(given.items, walked.documents)
     )
-
-
-def _outdated(changes: Iterable[WorkloadChange]) -> Iterator[Finding]:
-    """A finding for each workload that is not what the composition makes of it."""
-    words = {"added": "lacks", "updated": "has another state of", "removed": "still has"}
-    for change in changes:
-        for one in change.instances:
-            if one.action in words:
-                name = one.name if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
-                yield Finding(
-                    "out-of-date",
-                    f"{change.label} {words[one.action]} the sidecar {name} {one.version}",
-                    help="run the transformer, or `sidecarctl render`, before this check",
-                    workload=change.label,
-                    place=Place(change.file, change.line, 1, change.line, 1),
-                )
 
 
 def _invalid(items: Sequence[Document], walked: Walked, settings: Options) -> Iterator[Finding]:

@@ -27,9 +27,16 @@ def log_path(given: str | None, env: Mapping[str, str]) -> Path | None:
 
 
 def default_path(env: Mapping[str, str]) -> Path:
-    """Return the log in the user's cache folder: $XDG_CACHE_HOME/sidecarctl/post-render.log, ~/.cache without it."""
+    """Return the log in the user's cache folder: $XDG_CACHE_HOME/sidecarctl/post-render.log, ~/.cache without it.
+
+    A user without a home, as in a container, has it in the folder for temporary files.
+    """
     cache = env.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path("~/.cache").expanduser()) / "sidecarctl" / "post-render.log"
+    try:
+        folder = Path(cache) if cache else Path.home() / ".cache"
+    except RuntimeError:
+        folder = Path(env.get("TMPDIR") or "/tmp")
+    return folder / "sidecarctl" / "post-render.log"
 
 
 def append(path: Path, command: str, body: str, *, asked_for: bool) -> bool:

@@ -92,6 +92,9 @@ admissionregistration.v1.ValidatingWebhook failurePolicy Fail Ignore
 admissionregistration.v1.ValidatingWebhook matchPolicy Exact Equivalent
 admissionregistration.v1.ValidatingWebhook sideEffects None NoneOnDryRun
 admissionregistration.v1.MutatingWebhook failurePolicy Fail Ignore
+discovery.v1.EndpointSlice addressType FQDN IPv4 IPv6
+discovery.v1.EndpointPort protocol TCP UDP SCTP
+core.v1.EndpointPort protocol ~ TCP UDP SCTP
 admissionregistration.v1.MutatingWebhook matchPolicy Exact Equivalent
 admissionregistration.v1.MutatingWebhook sideEffects None NoneOnDryRun
 admissionregistration.v1.MutatingWebhook reinvocationPolicy Never IfNeeded
@@ -145,6 +148,7 @@ FILLED_IN: frozenset[tuple[str, str]] = frozenset(
         ("core.v1.SleepAction", "seconds"),
         ("core.v1.Sysctl", "value"),
         ("discovery.v1.EndpointSlice", "endpoints"),
+        ("discovery.v1.ForZone", "name"),
         ("networking.v1.NetworkPolicySpec", "podSelector"),
         ("rbac.v1.RoleRef", "apiGroup"),
         ("scheduling.v1.PriorityClass", "value"),

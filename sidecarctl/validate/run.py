@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -41,15 +42,22 @@ def workload_findings(value: object, kube_version: str, level: str, kinds: Kinds
     return [graded for one in out if (graded := _graded(one, level)) is not None]
 
 
-def rule_findings(value: object, kube_version: str, kinds: Kinds, before: object = None) -> list[Finding]:
+def rule_findings(
+    value: object,
+    kube_version: str,
+    kinds: Kinds,
+    before: object = None,
+    admin_ports: Mapping[str, tuple[int, ...]] | None = None,
+) -> list[Finding]:
     """Return what the rules say of one document: what the API server refuses, and advice; no infos.
 
-    `before` is the document as it was, for rules about a change. Nothing is said of a partial document.
+    `before` is the document as it was, for rules about a change. `admin_ports` are, by container, those on which only
+    the pod itself is answered. Nothing is said of a partial document.
     """
     if any(is_partial(workload) for workload in workloads(value, kinds)):
         return []
     pods = {workload.label: workload.pod for workload in workloads(before, kinds)}
-    context = Context(kube_version, options={"qos-downgrade": pods})
+    context = Context(kube_version, options={"qos-downgrade": pods, "probe-on-localhost-server": admin_ports or {}})
     found = check_documents([value], _rules_of_one_document(), context, kinds=kinds)
     return [one for _, one in found if one.severity is not Severity.INFO]
 

@@ -138,7 +138,7 @@ class Shapes:
 
     def _has_required(self, name: str) -> bool:
         definition = self._schemas.definition(name) if "." in name else None
-        return definition is not None and bool(definition.required)
+        return definition is not None and any((name, key) not in FILLED_IN for key in definition.required)
 
     @staticmethod
     def _list(wanted: Any, kind: str, no_null: bool) -> Check:

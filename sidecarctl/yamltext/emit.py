@@ -24,6 +24,10 @@ _FLOW_ENDS = re.compile(r"[,\[\]{}?:]|^-")
 _LITERAL = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z")
 
 
+class Quoted(str):
+    """A string that is written in quotes where another would stand plain; long text stays a literal block."""
+
+
 def scalar(value: Any, *, flow: bool = False, json_style: bool = False) -> str:
     """Return a scalar on one line."""
     if value is None:
@@ -32,7 +36,7 @@ def scalar(value: Any, *, flow: bool = False, json_style: bool = False) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return json.dumps(value)
-    if json_style:
+    if json_style or isinstance(value, Quoted):
         return json_text(value)
     return _written(value, flow)
 

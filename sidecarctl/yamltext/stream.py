@@ -79,7 +79,10 @@ class Document:
         )
 
     def locate(self, path: PathTuple, *, on_key: bool = False) -> Place:
-        """Return the place of the value (or its key) at a path; of the nearest ancestor that stands in the text otherwise."""
+        """Return the place of the value (or its key) at a path.
+
+        Where it does not stand in the text, of the nearest ancestor: its key, as the first of its entries is not meant.
+        """
         node = self.root
         if node is None:
             return self.place(0, 0)
@@ -87,6 +90,7 @@ class Document:
         for step in path:
             below = child(node, step)
             if below is None:
+                on_key = True
                 break
             holder = node.target if isinstance(node, Alias) else node
             key = holder.pairs[step][0] if isinstance(step, str) and hasattr(holder, "pairs") else None

@@ -24,13 +24,21 @@ BROKEN: dict[str, tuple[dict[str, str], str, str]] = {
     "a template outside": ({"spec": "  template: ../../x.j2\n"}, "leads outside", "sidecar.yaml:9:13"),
     "an include from outside": ({"template": '{% include "../other/template.yaml.j2" %}\n'}, "", "template.yaml.j2:1"),
     "an undefined variable": ({"template": "\ncontainers: {{ nothing }}\n"}, "nothing", "template.yaml.j2:2"),
-    "a result that is a list": ({"template": "- a\n- b\n"}, "renders a list", "template.yaml.j2"),
-    "a result that is no fragment": ({"template": "contaners: []\n"}, 'did you mean "containers"', "template.yaml.j2"),
-    "a result that is no YAML": ({"template": "containers: [\n"}, "renders invalid YAML", "template.yaml.j2"),
+    "a result that is a list": ({"template": "- a\n- b\n"}, "renders a list", "template.yaml.j2:1"),
+    "a result that is no fragment": (
+        {"template": "volumes: []\ncontaners: []\n"},
+        'did you mean "containers"',
+        "template.yaml.j2:2",
+    ),
+    "a result that is no YAML": (
+        {"template": "{% if true %}\nvolumes: []\n  containers: x\n{% endif %}\n"},
+        "renders invalid YAML",
+        "template.yaml.j2:3",
+    ),
     "a result of 50 MB": (
         {"template": '{% for x in range(50000) %}{{ "x" * 1000 }}\n{% endfor %}'},
         "",
-        "template.yaml.j2",
+        "template.yaml.j2:1",
     ),
     "a look behind Python's back": ({"template": "{{ ''.__class__ }}\n"}, "", "template.yaml.j2:1"),
 }

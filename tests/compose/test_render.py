@@ -289,3 +289,15 @@ def test_rules_that_contradict_each_other_stop_the_run_with_both_places(repo: Pa
     assert "sidecarctl.yaml:14:7" in outcome.stderr
     assert 'parameters.logDir is "/srv/log" here and "/srv/other" there' in " ".join(outcome.stderr.split())
     assert tree(repo) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "told"), [("", "the sidecar logger 1.0.0 is missing"), (" -o rendered/", "is out of date")]
+)
+def test_a_check_tells_other_programs_what_is_out_of_date(repo: Path, output: str, told: str) -> None:
+    (repo / "rendered").mkdir()
+    found = json.loads(done(repo, f"render -f k8s --check --format json{output}", 1).stdout)["findings"]
+    assert {(each["rule"], each["severity"]) for each in found} == {("out-of-date", "error")}
+    assert all(told in each["message"] for each in found)
+    done(repo, f"render -f k8s{output or ' -i'}")
+    assert json.loads(done(repo, f"render -f k8s --check --format json{output}").stdout)["findings"] == []

@@ -194,3 +194,11 @@ def test_a_record_that_somebody_broke_is_told_not_fatal(repo: Path) -> None:
     outcome = status(repo)
     assert outcome.code == 0
     assert "can't be read" in outcome.stdout
+
+
+def test_a_companion_that_a_program_sorted_to_the_front_is_no_edit(repo: Path) -> None:
+    documents = (repo / "web.yaml").read_text().split("---\n")
+    (repo / "web.yaml").write_text("---\n".join([documents[-1], *documents[:-1]]))
+    outcome = run("sidecarctl status --library lib -f web.yaml --check", repo)
+    assert outcome.code == 0, outcome.stdout
+    assert "as written" in outcome.stdout

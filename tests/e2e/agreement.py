@@ -31,9 +31,9 @@ RESPELLED = (
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
 )
-# Where the server leaves out which item of a list it means.
+# Where the server leaves out which item of a list it means, or counts those of a list that it makes.
 _NO_INDEX = re.compile(
-    r"volumeMounts\.(recursiveReadOnly|mountPropagation)|downwardAPI\.(fieldRef|resourceFieldRef|mode|path)"
+    r"volumeMounts\.(recursiveReadOnly|mountPropagation|subPath)|volumeClaimTemplates\[\d+\]\.metadata\.name|downwardAPI\.(fieldRef|resourceFieldRef|mode|path)"
 )
 _KEY = re.compile(r"\[([^\]]*[^\]\d][^\]]*)\]")
 
@@ -99,13 +99,14 @@ def compare(document: Any, verdict: oracle.Verdict) -> Parted | None:
     server = [f"{problem.type} {problem.field}: {problem.message or problem.detail}" for problem in verdict.problems]
     if not found:
         return Parted(document, "server", "; ".join(server[:2]))
-    fields = {respelled(field) for field in verdict.fields}
+    fields = {respelled(field) for field in verdict.fields} | {_KEY.sub(r".\1", field) for field in verdict.fields}
     # The server names a map or a list where we name the entry, or the other way round.
     for one in found:
         place = shown(one.path)
         if any(_near(place, field) for field in fields):
             return None
-    said = f"we {found[0].rule} {shown(found[0].path)}: {found[0].message}; the server {server[0]}"
+    we = "; ".join(f"{one.rule} {shown(one.path)}: {one.message}" for one in found)
+    said = f"we {we}; the server {'; '.join(server)}"
     return Parted(document, "both", said, where=True)
 
 

@@ -65,11 +65,72 @@ VALUES: tuple[Any, ...] = (
     [{"name": "a"}, {"name": "a"}],
 )
 
+# What no example of a rule shows.
+MORE = """
+apiVersion: v1
+kind: Endpoints
+metadata: {name: database}
+subsets:
+- addresses: [{ip: 10.0.0.7, hostname: db-0, nodeName: node-1}, {ip: "fd00::7"}]
+  notReadyAddresses: [{ip: 10.0.0.8}]
+  ports: [{name: sql, port: 5432, protocol: TCP, appProtocol: example.com/sql}, {name: metrics, port: 9187}]
+- addresses: [{ip: 10.0.1.7}]
+  ports: [{port: 5432}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: database, labels: {kubernetes.io/service-name: database}}
+addressType: IPv6
+ports: [{name: sql, port: 5432, protocol: TCP, appProtocol: example.com/sql}, {port: 9187}]
+endpoints:
+- addresses: ["fd00::7"]
+  hostname: db-0
+  nodeName: node-1
+  zone: eu-1
+  deprecatedTopology: {kubernetes.io/hostname: node-1}
+  conditions: {ready: true}
+  hints: {forZones: [{name: eu-1}], forNodes: [{name: node-1}, {name: node-2}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: elsewhere}
+addressType: FQDN
+endpoints: [{addresses: [db.example.com]}, {addresses: [db.example.org.]}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 1
+  maxReplicas: 9
+  metrics:
+  - type: Pods
+    pods:
+      metric: {name: requests, selector: {matchLabels: {path: api}}}
+      target: {type: AverageValue, averageValue: "100"}
+  - type: Object
+    object:
+      describedObject: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: web}
+      metric: {name: requests}
+      target: {type: Value, value: 1k}
+  - type: External
+    external:
+      metric: {name: queue}
+      target: {type: AverageValue, averageValue: "30"}
+  behavior:
+    scaleUp:
+      stabilizationWindowSeconds: 0
+      selectPolicy: Max
+      tolerance: "0.1"
+      policies: [{type: Percent, value: 100, periodSeconds: 15}, {type: Pods, value: 4, periodSeconds: 15}]
+"""
+
 
 @cache
 def seeds() -> tuple[dict[str, Any], ...]:
     """The rules' own good examples: valid, and together with every field that a rule is about."""
-    found = []
+    found = list(yaml.safe_load_all(MORE))
     for rule in rules().values():
         if rule.layer in ("structure", "api", "advice"):
             for text in (rule.good, rule.bad) if rule.layer == "advice" else (rule.good,):

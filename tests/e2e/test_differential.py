@@ -1,12 +1,16 @@
 """Accepted or refused, and where: our verdict on manifests that nobody wrote is the API server's own.
 
-DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one.
+DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one. DIFFERENTIAL_FOLDER names a
+folder of manifests that somebody wrote.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import oracle
@@ -14,17 +18,18 @@ import pytest
 from agreement import Known, Parted, compare, unknown
 from mutations import mutant, seeds
 
+from sidecarctl.errors import InputError
 from sidecarctl.validate.registry import rules
+from sidecarctl.yamltext.stream import split
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "built"),
 ]
 NUMBER = int(os.environ.get("DIFFERENTIAL", "1500"))
+FOLDER = os.environ.get("DIFFERENTIAL_FOLDER", "")
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
 
-# Kinds whose fields we know, and whose own validation beyond the schema we leave to the server.
-SHAPE_ALONE = ("Endpoints", "EndpointSlice", "HorizontalPodAutoscaler")
 KNOWN = (
     Known(
         "server",
@@ -38,17 +43,22 @@ KNOWN = (
     ),
     Known(
         "both",
-        r"we claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
+        r"claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
         "the server makes a volume of a claim template and misses the name there",
     ),
     Known(
         "both",
-        r"we job-name metadata\.name: .*the server Invalid spec\.template\.labels",
+        r"job-name metadata\.name: .*the server Invalid spec\.template\.labels",
         "the server makes a label of the Job's name and finds it too long there",
     ),
     Known(
         "both",
-        r"the server Duplicate .*\{topologyKey, whenUnsatisfiable\}",
+        r"\b(indexed-job|progress-deadline|secret-type|host-process|dns-config|autoscaler-bounds|request-not-limit|restart-rules) ",
+        "the server names a field that is missing and that another one asks for; we show the one that asks",
+    ),
+    Known(
+        "both",
+        r"\bDuplicate .*\{topologyKey, whenUnsatisfiable\}",
         "of two constraints that are the same the server names the first, we name the second",
     ),
 )
@@ -60,15 +70,30 @@ def parted(documents: list[object]) -> list[Parted]:
     return [one for one in found if one is not None]
 
 
-def left_to_the_server(one: Parted) -> bool:
-    return one.who == "server" and isinstance(one.document, dict) and one.document.get("kind") in SHAPE_ALONE
-
-
 def test_verdicts_on_changed_manifests_are_the_servers() -> None:
     rng = Random(SEED)
     documents = [json.loads(json.dumps(mutant(rng))) for _ in range(NUMBER)]
-    wrong = [one for one in unknown(parted(documents), KNOWN) if not left_to_the_server(one)]
+    wrong = unknown(parted(documents), KNOWN)
     assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
+
+
+@pytest.mark.skipif(not FOLDER, reason="no DIFFERENTIAL_FOLDER")
+def test_verdicts_on_manifests_of_a_folder_are_the_servers() -> None:
+    documents = [json.loads(json.dumps(document, default=str)) for document in written(Path(FOLDER))]
+    assert documents
+    wrong = unknown(parted(documents), KNOWN)
+    assert not wrong, "\n".join(f"{one}\n  {json.dumps(one.document)}" for one in wrong[:20])
+
+
+def written(folder: Path) -> Iterator[object]:
+    """Yield the documents of all files; what can't be parsed is no document."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".yaml", ".yml", ".json") and path.is_file():
+            with contextlib.suppress(InputError):
+                for document in split(path.read_text(encoding="utf-8"), str(path)):
+                    with contextlib.suppress(InputError):
+                        if isinstance(document.value, dict):
+                            yield document.value
 
 
 def test_what_starts_as_valid_is_valid() -> None:

@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from tests.command import ROOT
-from tests.programs import environment, execute, program
+from tests.programs import INSTALL, environment, execute, program, tools
 
 pytestmark = pytest.mark.e2e
 
@@ -259,6 +260,76 @@ def test_json_patches_are_patches_of_a_kustomization(folder: Path) -> None:
     done = execute([program("kustomize"), "build", "."], folder, environment(folder.parent))
     assert done.code == 0, done.stderr
     assert by_name(done.stdout) == rendered(folder)
+
+
+# ---- structure ---------------------------------------------------------------------------------------------------
+
+
+def closed(schema: Any) -> Any:
+    """A CRD's schema as the API server holds strict requests against it: no field that it does not name."""
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: value for key, value in schema.items() if key not in ("properties", "items", "additionalProperties")}
+    if "properties" in schema:
+        out["properties"] = {key: closed(value) for key, value in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            out["additionalProperties"] = False
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            out[key] = closed(schema[key])
+    return out
+
+
+def validator(crd: str, version: str) -> jsonschema.Draft202012Validator:
+    path = tools() / "crds" / crd
+    if not path.is_file():
+        pytest.skip(f"{crd} is not there: run {INSTALL}")
+    versions = yaml.safe_load(path.read_text())["spec"]["versions"]
+    schema = closed(next(each["schema"]["openAPIV3Schema"] for each in versions if each["name"] == version))
+    schema["properties"]["metadata"] = {"type": "object"}
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_kyverno_policies_pass_the_crd_of_kyverno(folder: Path) -> None:
+    check = validator("policies.kyverno.io_mutatingpolicies.yaml", "v1")
+    text = sidecarctl(folder, "export", "--to", "kyverno", "-c", "sidecarctl.yaml")
+    policies = [each for each in yaml.safe_load_all(text) if each and each["kind"] == "MutatingPolicy"]
+    assert policies
+    for each in policies:
+        assert [error.message for error in check.iter_errors(each)] == []
+
+
+SELECTED = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: platform}
+spec:
+  kubeVersion: "1.34"
+  rules:
+    - name: figures
+      select:
+        labels: {tier: front}
+        namespaces: [shop]
+        matchExpressions: [{key: team, operator: NotIn, values: [x]}]
+      sidecars:
+        - {name: metrics, mode: MODE, parameters: {exporter: nginx}}
+"""
+
+
+@pytest.mark.parametrize("mode", ["native", "classic"])
+def test_a_sidecarset_passes_the_crd_of_kruise_and_brings_what_render_adds(mode: str, folder: Path) -> None:
+    check = validator("apps.kruise.io_sidecarsets.yaml", "v1alpha1")
+    (folder / "sidecarctl.yaml").write_text(SELECTED.replace("MODE", mode))
+    text = sidecarctl(folder, "export", "--to", "sidecarset", "-c", "sidecarctl.yaml")
+    (found,) = [each for each in yaml.safe_load_all(text) if each and each["kind"] == "SidecarSet"]
+    assert [error.message for error in check.iter_errors(found)] == []
+    spec = template(rendered(folder)["Deployment", "web-one"])["spec"]
+    before = template(by_name(WORKLOADS)["Deployment", "web-one"])["spec"]
+    kruise = {"podInjectPolicy", "shareVolumePolicy"}
+    for part in ("initContainers", "containers", "volumes"):
+        new = [each for each in spec.get(part, ()) if each not in before.get(part, ())]
+        brought = [{k: v for k, v in each.items() if k not in kruise} for each in found["spec"].get(part, ())]
+        assert brought == new, part
 
 
 @pytest.mark.skipif(not PLATFORM.is_dir(), reason="there is no such example")

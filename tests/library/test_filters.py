@@ -40,6 +40,7 @@ _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
         "|",
         "line\n",
         "two\nlines\n\n",
+        "0\n",
         "\n",
         "12:30",
         "=",
@@ -82,6 +83,10 @@ def test_quote_keeps_any_text(value: str) -> None:
     assert "\n" not in quote(value)
 
 
+def test_to_yaml_keeps_the_line_end_of_a_text_that_would_be_a_number_without_it() -> None:
+    assert _read(to_yaml(["0\n"])) == ["0\n"]
+
+
 def test_quote_makes_strings_of_numbers_and_booleans() -> None:
     assert [quote(value) for value in (644, True, 1.5)] == ['"644"', '"true"', '"1.5"']
     for value in (None, [], {}):
@@ -107,7 +112,7 @@ def test_quantity_is_normalised(given_: object, wanted: str) -> None:
     assert quantity(given_) == wanted
 
 
-@pytest.mark.parametrize("value", ["", "1 Gi", "1GB", "abc", None, True, "1.2.3", [], "1e999"])
+@pytest.mark.parametrize("value", ["", "+", ".Mi", "1 Gi", "1GB", "abc", None, True, "1.2.3", [], "1e999"])
 def test_what_is_no_quantity_is_refused(value: object) -> None:
     with pytest.raises(TemplateFailure):
         quantity(value)

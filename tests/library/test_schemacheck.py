@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.library.schemacheck import SchemaFault, problems, verdict
+from tests.command import ROOT
 
 _VALUES = st.recursive(
     st.none()
@@ -131,3 +133,11 @@ def test_secret_value_is_not_shown() -> None:
 def test_wrong_schema_is_told_apart_from_wrong_value(schema: Any) -> None:
     with pytest.raises(SchemaFault):
         problems(schema, "x")
+
+
+def test_a_composition_is_judged_without_a_slow_import() -> None:
+    schema = json.loads((ROOT / "schemas" / "composition.schema.json").read_text())
+    rule = {"select": {"all": True}, "sidecars": ["logger", {"name": "metrics", "parameters": {}}]}
+    value = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition", "metadata": {"name": "x"}}
+    assert verdict(schema, {**value, "spec": {"rules": [rule]}}) is True
+    assert verdict({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None

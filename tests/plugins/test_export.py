@@ -92,6 +92,22 @@ def test_differences_stand_at_the_head(engine: str, tmp_path: Path) -> None:
         assert each in said
 
 
+SIGNAL = {
+    "name": "config-reloader",
+    "parameters": {
+        "watched-dir": [{"path": "/etc/app", "configMapName": "app"}],
+        "reload-method": "signal",
+        "process-executable-name": "app",
+    },
+}
+
+
+@pytest.mark.parametrize("engine", POLICIES)
+def test_a_sidecar_that_signals_gets_the_processes_where_the_pod_says_nothing(engine: str, tmp_path: Path) -> None:
+    text = export(tmp_path, engine, composition({"select": {"kinds": ["Deployment"]}, "sidecars": [SIGNAL]})).stdout
+    assert "shareProcessNamespace.hasValue() ? [] : [" in text
+
+
 def test_a_job_gets_no_classic_sidecar_and_the_head_says_so(tmp_path: Path) -> None:
     text = composition({"select": {"kinds": ["Deployment", "Job"]}, "sidecars": [{**METRICS, "mode": "classic"}]})
     outcome = export(tmp_path, "kyverno", text)
@@ -152,7 +168,7 @@ def test_sidecarsets_say_what_the_rule_says(tmp_path: Path) -> None:
     select = {"labels": {"tier": "front"}, "namespaces": ["shop"]}
     text = composition({"name": "m", "select": select, "sidecars": [METRICS]}, excludeNamespaces=["kube-system"])
     (found,) = objects(export(tmp_path, "sidecarset", text))
-    assert (found["apiVersion"], found["kind"]) == ("apps.kruise.io/v1beta1", "SidecarSet")
+    assert (found["apiVersion"], found["kind"]) == ("apps.kruise.io/v1alpha1", "SidecarSet")
     spec = found["spec"]
     assert spec["selector"] == {"matchLabels": {"tier": "front"}}
     assert [each["operator"] for each in spec["namespaceSelector"]["matchExpressions"]] == ["In", "NotIn"]

@@ -14,10 +14,15 @@ import yaml
 
 from sidecarctl import __version__
 from tests.command import ROOT, run
+from tests.pages import example_of, own, replayed
 from tests.programs import environment, execute
 
 EXAMPLES = ROOT / "examples" / "integrations"
+DOCS = ROOT / "docs" / "integrations"
+PAGES = sorted(path for path in DOCS.glob("*.md") if path.name != "README.md")
 LOGGER = "fluent-bit"
+# A link to a file of the examples, and the block below it.
+_SNIPPET = re.compile(r"\]\(\.\./\.\./(examples/integrations/[^)]+)\)[^\n]*\n\n```yaml\n(.*?)```\n", re.DOTALL)
 
 
 def read(path: Path) -> Any:
@@ -50,6 +55,41 @@ def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
             assert found == __version__, path
 
 
+# ---- the pages ---------------------------------------------------------------------------------------------------
+
+
+def test_each_integration_has_a_page_and_each_page_an_example() -> None:
+    linked = {page: set(re.findall(r"\(\.\./\.\./examples/integrations/([^/)]+)", page.read_text())) for page in PAGES}
+    assert [page.name for page, found in linked.items() if not found] == []
+    assert set().union(*linked.values()) == {path.name for path in EXAMPLES.iterdir()}
+    index = (DOCS / "README.md").read_text()
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES}
+    assert all("\n## What goes wrong\n" in page.read_text() for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_shows_is_what_stands_in_the_examples(page: Path) -> None:
+    text = page.read_text()
+    found = _SNIPPET.findall(text)
+    assert len(found) == text.count("```yaml")
+    for name, snippet in found:
+        assert snippet == (ROOT / name).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """Those of this program; the end-to-end tests run the others."""
+    text = page.read_text()
+    real = replayed(text, example_of(page, tmp_path), environment(tmp_path / ".home"), own)
+    if os.environ.get("UPDATE_GALLERY"):
+        page.write_text(real)
+    assert real == page.read_text()
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        assert not re.search("^sidecarctl", block, re.MULTILINE), f"this can be run: {block}"
+
+
 # ---- GitHub ------------------------------------------------------------------------------------------------------
 
 
@@ -69,6 +109,7 @@ def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
 def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(repository: Path) -> None:
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
     assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("::error file=manifests/web.yaml,line=1,title=out-of-date::")
     rendered = run("sidecarctl render -c manifests/sidecarctl.yaml -f manifests --env prod -i", repository)
     assert rendered.code == 0, rendered.stderr
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
@@ -106,7 +147,8 @@ def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_dat
     script = "\n".join(filled(line) for line in job["sidecarctl"]["script"])
     done = shell(script, repository, **env)
     assert done.returncode == 1, done.stderr
-    assert isinstance(read(repository / "gl-code-quality-report.json"), list)
+    (found,) = read(repository / "gl-code-quality-report.json")
+    assert (found["check_name"], found["location"]["path"]) == ("out-of-date", "manifests/web.yaml")
 
 
 # ---- Argo CD -----------------------------------------------------------------------------------------------------
@@ -197,12 +239,30 @@ def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
 # ---- Docker, pre-commit, krew ------------------------------------------------------------------------------------
 
 
-def test_the_image_is_not_root_and_a_krm_function_by_default() -> None:
+def test_the_image_has_one_exact_base_is_not_root_and_a_krm_function_by_default() -> None:
     lines = [line.split(maxsplit=1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line[:1].isalpha()]
     final = lines[max(index for index, words in enumerate(lines) if words[0] == "FROM") :]
     instructions = dict(reversed(final))
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instructions["USER"])
+    bases = {words[1].partition(" AS ")[0] for words in lines if words[0] == "FROM"}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-alpine\d+\.\d+", bases.pop())
     assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["sidecarctl"]', '["krm"]')
+
+
+def test_the_container_function_of_the_example_runs_this_image_and_needs_no_files() -> None:
+    config = read(EXAMPLES / "docker" / "sidecars.yaml")
+    function = yaml.safe_load(config["metadata"]["annotations"]["config.kubernetes.io/function"])
+    assert function == {"container": {"image": f"ghcr.io/sidecarctl/sidecarctl:{__version__}"}}
+    given = {
+        "apiVersion": "config.kubernetes.io/v1",
+        "kind": "ResourceList",
+        "items": [read(EXAMPLES / "docker" / "pod.yaml")],
+        "functionConfig": config,
+    }
+    done = run("sidecarctl krm", Path("/"), stdin=yaml.safe_dump(given))
+    assert done.code == 0, done.stderr
+    assert LOGGER in done.stdout
 
 
 def test_the_image_is_built_from_all_that_the_package_needs() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.command import Outcome, run
+from tests.command import ROOT, Outcome, run
 
 COMPOSITION = """\
 apiVersion: sidecarctl.dev/v1alpha1
@@ -182,3 +185,16 @@ def test_the_log_of_helm_4_goes_to_the_cache_and_holds_no_colours(folder: Path) 
     assert log.startswith("== ")
     assert "standard input:1:5" in log
     assert "\x1b" not in log
+
+
+def test_a_user_without_a_home_can_run_it_as_in_a_container(folder: Path) -> None:
+    nobody = "import pwd\ndef unknown(uid): raise KeyError(uid)\npwd.getpwuid = unknown\n"
+    program = nobody + "from sidecarctl.__main__ import main\nmain(['post-render'])\n"
+    kept = {
+        key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME", "SIDECARCTL_NO_CACHE")
+    }
+    env = {**kept, "PYTHONPATH": str(ROOT), "HELM_PLUGIN_NAME": "sidecarctl", "TMPDIR": str(folder)}
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, cwd=folder, env=env, input=HELM_4, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "added logger" in (folder / "sidecarctl" / "post-render.log").read_text()

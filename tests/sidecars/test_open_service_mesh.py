@@ -12,7 +12,7 @@ from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.library.catalog import open_catalog
 from sidecarctl.library.fragment import Fragment
 
-CASES = cases("open-service-mesh")
+CASES = [case for case in cases("open-service-mesh") if case != "cronjob"]  # which is refused
 ASK = "openservicemesh.io/sidecar-injection"
 JOB = {
     "apiVersion": "batch/v1",

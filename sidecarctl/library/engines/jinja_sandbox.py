@@ -67,6 +67,14 @@ class _Undefined(StrictUndefined):
         return f"{text}; {meant}" if meant else text
 
 
+class _NoElse(_Undefined):
+    """What an inline `if` without `else` gives where its condition is false: it is written as nothing, and no more."""
+
+    @property
+    def _undefined_message(self) -> str:
+        return "an inline `if` without `else` has no value where its condition is false; add `else` with what is meant then"
+
+
 class _Loader(BaseLoader):
     """Templates of one folder, and of no other."""
 
@@ -179,7 +187,7 @@ class Environment(ImmutableSandboxedEnvironment):
             optimized=False,
             autoescape=False,
         )
-        self.filters = {name: self.filters[name] for name in _KEPT} | filters.FILTERS | _OWN_FILTERS
+        self.filters = {name: self.filters[name] for name in _KEPT} | _LIBRARY_FILTERS | _OWN_FILTERS
         self.tests = {n: test if n in _INNOCENT_TESTS else _test_of(test) for n, test in self.tests.items()}
         self.globals = {
             "range": self.globals["range"],
@@ -268,6 +276,8 @@ def _written(value: Any) -> Any:
     """What `{{ … }}` writes: text as it is, `true` for True; null and collections, whose Python text misleads, are errors."""
     if isinstance(value, Placeholder):
         return value._text
+    if isinstance(value, _NoElse):
+        return ""
     return value if isinstance(value, (str, Undefined)) else scalar_text(value)
 
 
@@ -278,6 +288,11 @@ def _marked(text: str) -> Any:
 
 def _marking(function: Callable[[Any], str]) -> Callable[[Any], Any]:
     return lambda value: _marked(function(value))
+
+
+def _defined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that takes nothing undefined: the error says what is."""
+    return lambda value, *more: function(str(value) if isinstance(value, Undefined) else value, *more)
 
 
 def _test_of(function: Any) -> Any:
@@ -301,6 +316,13 @@ class _Guards(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         node.iter = self._guard(node.iter, "counted")  # type: ignore[arg-type]
+        return node
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.expr2 is None:
+            nothing = nodes.Const(None, lineno=node.lineno, environment=node.environment)
+            node.expr2 = self._guard(nothing, "no_else")
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
@@ -379,15 +401,17 @@ _MEASURED: dict[str, Callable[..., Any]] = {
 }
 GUARDS: dict[str, Callable[..., Any]] = {
     "counted": _counted,
+    "no_else": lambda _: _NoElse(),
     "sized": _sized,
     "joined": lambda parts: _join(parts),
 }
+_LIBRARY_FILTERS = {name: _defined(function) for name, function in filters.FILTERS.items()}
 _OWN_FILTERS: dict[str, Callable[..., Any]] = {
     **GUARDS,
-    "quote": _marking(filters.quote),
-    "to_json": _marking(filters.to_json),
-    "to_yaml": _marking(filters.to_yaml),
-    "tojson": _marking(filters.to_json),  # Jinja's own escapes for HTML
+    "quote": _marking(_LIBRARY_FILTERS["quote"]),
+    "to_json": _marking(_LIBRARY_FILTERS["to_json"]),
+    "to_yaml": _marking(_LIBRARY_FILTERS["to_yaml"]),
+    "tojson": _marking(_LIBRARY_FILTERS["to_json"]),  # Jinja's own escapes for HTML
     "join": _join,
     "replace": _replace,
     "indent": _indent,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecarctl.compose.annotations import INJECT, OPT_OUT
 from sidecarctl.compose.composition import CORE, Composition, Expression, Rule, Selector
-from sidecarctl.compose.plan import DEFAULT_GRACE_SECONDS
+from sidecarctl.compose.podwishes import DEFAULT_GRACE_SECONDS
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.kube import versions
@@ -381,6 +381,9 @@ def _wishes(injection: Injection, pod: _Pod) -> Iterator[str]:
             for key, value in context.items()
         ]
         yield f"({pod.maybe('spec', 'securityContext')}.hasValue() ? {' + '.join(each)} : [{whole}])"
+    if injection.fragment.share_process_namespace:
+        patch = _add(cel.literal(pod.path("spec", "shareProcessNamespace")), cel.literal(True))
+        yield f"({pod.maybe('spec', 'shareProcessNamespace')}.hasValue() ? [] : [{patch}])"
     if grace is not None and grace > DEFAULT_GRACE_SECONDS:
         present = f"{pod.maybe('spec', 'terminationGracePeriodSeconds')}.orValue({DEFAULT_GRACE_SECONDS})"
         patch = _add(cel.literal(pod.path("spec", "terminationGracePeriodSeconds")), cel.literal(grace))

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecarctl.compose.composition import Rule
-from sidecarctl.compose.plan import DEFAULT_GRACE_SECONDS
+from sidecarctl.compose.podwishes import DEFAULT_GRACE_SECONDS
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.kube.names import as_label
 from sidecarctl.plugins.exports.exported import COMPANIONS, File, head, stream
 from sidecarctl.plugins.exports.injection import Injection, RuleInjections, injections
 
-_API_VERSION = "apps.kruise.io/v1beta1"
+_API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _GLOB = re.compile(r"[*?\[]")
 _DIFFERENCES = (
@@ -117,6 +117,7 @@ def _refuse(rule: Rule, found: tuple[Injection, ...]) -> None:
                 ("variables for the app's containers", fragment.env),
                 ("labels for the pod", fragment.labels),
                 ("a securityContext for the pod", fragment.security_context),
+                ("shareProcessNamespace for the pod", fragment.share_process_namespace),
             )
             if part
         ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import listed, quote
 from sidecarctl.validate.percent import amount_fault, percentage
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.resourcenames import container_resource_fault
 from sidecarctl.validate.views import Data, ObjectView
 
 _HOUR = 3600
@@ -22,6 +24,8 @@ _SOURCES = {
 }
 # Since when there may be no pod at all.
 _SCALE_TO_ZERO = "1.37"
+# Since when the tolerance is an autoscaler's own; before, the server drops it.
+_TOLERANCE = "1.35"
 _TARGETS = ("Utilization", "Value", "AverageValue")
 
 _AUTOSCALER = """\
@@ -78,11 +82,11 @@ def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
         types = {str(metric.get("type")) for _, metric in listed(one.spec, "metrics")}
         if not types & {"Object", "External"}:
             message = "without pods there is nothing to measure: minReplicas: 0 needs an Object or External metric"
-            yield problem(one.at("spec", "metrics"), message)
+            yield problem(one.at("spec", "minReplicas"), message)
     target = as_mapping(one.spec.get("scaleTargetRef"))
     for field in ("kind", "name"):
         text = target.get(field)
-        if isinstance(text, str) and ("/" in text or "%" in text or text in (".", "..")):
+        if isinstance(text, str) and _no_segment(text):
             yield problem(one.at("spec", "scaleTargetRef", field), f"{quote(text)} is no {field}")
     version = target.get("apiVersion")
     if ctx.since("1.34") and isinstance(version, (str, type(None))) and "scaleTargetRef" in one.spec:
@@ -124,7 +128,27 @@ def autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
             if other != field and metric.get(other) is not None:
                 yield problem((*where, other), f"a metric of type {own} can't have {other}", on_key=True)
         if isinstance(metric.get(field), dict):
+            yield from _names(metric[field], (*where, field))
             yield from _target(metric[field], own, (*where, field))
+
+
+def _names(source: Data, where: PathTuple) -> Problems:
+    """What a source refers to: a container and its resource, a metric, another object."""
+    if "container" in source:
+        resource, container = source.get("name"), source.get("container")
+        if isinstance(resource, str) and resource and (no_resource := container_resource_fault(resource)):
+            yield problem((*where, "name"), f"{quote(resource)} {no_resource}")
+        if isinstance(container, str) and container and (fault := names.dns_label(container)):
+            yield problem((*where, "container"), f"{quote(container)} is no name of a container: it {fault}")
+    for field, key in (("metric", "name"), ("describedObject", "kind"), ("describedObject", "name")):
+        text = as_mapping(source.get(field)).get(key)
+        if isinstance(text, str) and _no_segment(text):
+            yield problem((*where, field, key), f"{quote(text)} is no {key}")
+
+
+def _no_segment(text: str) -> bool:
+    """True for a text that can't stand in an address between two slashes."""
+    return "/" in text or "%" in text or text in (".", "..")
 
 
 def _target(source: Data, own: str, where: PathTuple) -> Problems:
@@ -150,6 +174,8 @@ def _target(source: Data, own: str, where: PathTuple) -> Problems:
             yield problem((*where, "averageValue"), "the target has an averageUtilization too", on_key=True)
     elif average is None and (own == "Pods" or value is None):
         yield problem((*where, "averageValue"), "the target has no amount")
+    elif own == "External" and average is not None and value is not None:
+        yield problem((*where, "value"), "the target has an averageValue too", on_key=True)
 
 
 @rule(
@@ -178,6 +204,9 @@ def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
             yield problem(
                 (*where, "stabilizationWindowSeconds"), f"the window of {window} seconds is not from 0 to {_HOUR}"
             )
+        tolerance = nano(rules.get("tolerance"))
+        if tolerance is not None and tolerance < 0 and ctx.since(_TOLERANCE):
+            yield problem((*where, "tolerance"), f"the tolerance is {rules['tolerance']}, and can't be less than zero")
         if rules.get("policies") == []:
             yield problem((*where, "policies"), "there is no policy", on_key=True)
         for index, policy in listed(rules, "policies"):
@@ -229,7 +258,9 @@ def disruption_budget(one: ObjectView, ctx: Context) -> Problems:
         return
     given = [field for field in ("minAvailable", "maxUnavailable") if one.spec.get(field) is not None]
     if len(given) == 2:
-        yield problem(one.at("spec"), "minAvailable and maxUnavailable exclude each other", on_key=True)
+        related = (Related("the other", one.at("spec", "minAvailable")),)
+        message = "minAvailable and maxUnavailable exclude each other"
+        yield problem(one.at("spec", "maxUnavailable"), message, on_key=True, related=related)
     for field in given:
         value = one.spec[field]
         if fault := amount_fault(value):

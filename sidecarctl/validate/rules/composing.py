@@ -103,6 +103,19 @@ declare(
     fix="Set it to what the sidecar wants, if that suits the app.",
 )
 declare(
+    "pod-setting-conflict",
+    Severity.ERROR,
+    layer="composing",
+    what="A sidecar can't do without a setting of the pod that the pod has otherwise.",
+    why="""
+        A sidecar that signals the app has to see its processes, and no others: `shareProcessNamespace: true`. A pod that
+        says `false`, or that sees the processes of its node by `hostPID`, says so for a reason.
+    """,
+    bad="    shareProcessNamespace: false\n",
+    good="    shareProcessNamespace: true\n",
+    fix="Leave the setting out, or let the sidecar notify the app in another way.",
+)
+declare(
     "edit-refused",
     Severity.ERROR,
     layer="composing",

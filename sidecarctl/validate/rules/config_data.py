@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import PathTuple, Severity
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import quote
@@ -81,16 +81,16 @@ def config_size(one: ObjectView, ctx: Context) -> Problems:
     if one.group:
         return
     limit = ctx.options.get("config-size", _SIZE)
-    size = 0
-    values: dict[object, int] = {}
+    values: dict[object, tuple[int, PathTuple]] = {}
     for field in _HOLDERS[one.kind]:
         encoded = field == "binaryData" or (one.kind == "Secret" and field == "data")
         for key, text in as_mapping(one.value.get(field)).items():
             if isinstance(text, str):
-                values[key] = _decoded_size(text) if encoded else len(text.encode("utf-8", "surrogatepass"))
-    size = sum(values.values())
+                bytes_of = _decoded_size(text) if encoded else len(text.encode("utf-8", "surrogatepass"))
+                values[key] = (bytes_of, one.at(field, key))
+    size = sum(each for each, _ in values.values())
     if size > limit:
-        where = one.at("data")
+        _, where = max(values.values(), key=lambda value: value[0])
         yield problem(where, f"the {one.kind} holds {size} bytes, and may hold {limit}", on_key=True)
 
 
@@ -135,21 +135,25 @@ def secret_type(one: ObjectView, ctx: Context) -> Problems:
     if one.group or not isinstance(own, str):
         return
     data, strings = as_mapping(one.value.get("data")), as_mapping(one.value.get("stringData"))
-    for key in _KEYS.get(own, ()):
-        given = strings.get(key, data.get(key))
-        if (key not in data and key not in strings) or (key == "ssh-privatekey" and not given):
-            yield problem(one.at("data", key), f"a Secret of type {own} needs {key}")
+    wanted = _KEYS.get(own, ())
+    if missing := [key for key in wanted if key not in data and key not in strings]:
+        yield problem(one.at("type"), f"a Secret of type {own} needs {' and '.join(missing)}")
+    for key in wanted:
+        if key in missing:
+            continue
+        if key == "ssh-privatekey" and not strings.get(key, data.get(key)):
+            where = one.at("stringData" if key in strings else "data", key)
+            yield problem(where, f"a Secret of type {own} needs {key}, which is empty")
         elif key in _JSON and not _is_json_object(strings.get(key), data.get(key)):
             where = one.at("stringData" if key in strings else "data", key)
             yield problem(
                 where, f"{key} is no JSON object", help="Make one with `kubectl create secret docker-registry`."
             )
     if own == "kubernetes.io/basic-auth" and not {"username", "password"} & (data.keys() | strings.keys()):
-        yield problem(one.at("data", "username"), f"a Secret of type {own} needs a username or a password")
+        yield problem(one.at("type"), f"a Secret of type {own} needs a username or a password")
     if own == "kubernetes.io/service-account-token":
         if not as_mapping(one.metadata.get("annotations")).get(_ACCOUNT):
-            where = one.at("metadata", "annotations", _ACCOUNT)
-            yield problem(where, f"a Secret of type {own} needs the annotation {_ACCOUNT}")
+            yield problem(one.at("type"), f"a Secret of type {own} needs the annotation {_ACCOUNT}")
 
 
 def _is_json_object(plain: object, encoded: object) -> bool:

@@ -128,7 +128,8 @@ def progress_deadline(one: ObjectView, ctx: Context) -> Problems:
     limit = deadline if given else 600
     if limit is not None and 0 <= limit <= ready:
         said = f"progressDeadlineSeconds is {limit}{'' if given else ' by default'}"
-        yield problem(one.at("spec", "progressDeadlineSeconds"), f"{said}, and minReadySeconds is {ready}")
+        where = one.at("spec", "progressDeadlineSeconds" if given else "minReadySeconds")
+        yield problem(where, f"{said}, and minReadySeconds is {ready}")
 
 
 @rule(

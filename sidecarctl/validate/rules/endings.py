@@ -191,7 +191,7 @@ def grace_too_short(pod: PodView, ctx: Context) -> Problems:
     grace = pod.number("terminationGracePeriodSeconds") if pod.has("terminationGracePeriodSeconds") else _DEFAULT_GRACE
     if grace is None:
         return
-    for container in pod.containers:
+    for container in pod.by_role("app", "classic", "sidecar"):
         if not container.value.get("lifecycle"):
             continue
         hook = container.child("lifecycle", "preStop")

@@ -87,7 +87,7 @@ def env_source(container: ContainerView, ctx: Context) -> Problems:
         elif len(found) > 1:
             yield problem(where, f"there must be one source, and there are {len(found)}: {', '.join(found)}")
         elif found and variable.get("value"):
-            yield problem(where, f"the value is given already, so it can't come from {found[0]} too")
+            yield problem(where, f"the value is given already, so it can't come from {found[0]} too", on_key=True)
         elif not found and not strange(source, frozenset(_SOURCES)):
             yield problem(where, f"it names no source; there must be one of {', '.join(_SOURCES)}")
 

@@ -77,7 +77,7 @@ def indexed_job(one: ObjectView, ctx: Context) -> Problems:
         return
     completions, parallelism = completions_of(one, spec), spec.number("parallelism")
     if completions is None and spec.value.get("completions") is None:
-        yield problem(spec.at("completions"), "an indexed Job needs completions")
+        yield problem(spec.at("completionMode"), "an indexed Job needs completions")
     if parallelism is not None and parallelism > _PARALLEL:
         message = f"parallelism is {parallelism}, and can be at most {_PARALLEL} in an indexed Job"
         yield problem(spec.at("parallelism"), message)

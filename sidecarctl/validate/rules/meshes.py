@@ -21,6 +21,7 @@ class Injector:
 
     asks       annotations or labels by which a pod asks for it, with the values that do not ask
     container  what it calls the container it adds
+    telling    False: other containers are called so too, so that one alone does not show the injector
     done       an annotation or label of a pod that has been given it already
     uid, ports of its container, where others may not have them
     """
@@ -31,6 +32,7 @@ class Injector:
     done: str = ""
     uid: int = 0
     ports: frozenset[int] = frozenset()
+    telling: bool = True
 
 
 INJECTORS = (
@@ -58,6 +60,15 @@ INJECTORS = (
         5995,
         frozenset((20000, 20600, 21000)),
     ),
+    Injector(
+        "Open Service Mesh",
+        ("openservicemesh.io/sidecar-injection",),
+        "envoy",
+        "osm-proxy-uuid",
+        1500,
+        frozenset((15000, 15001, 15003)),
+        telling=False,
+    ),
     Injector("Vault", ("vault.hashicorp.com/agent-inject",), "vault-agent", "vault.hashicorp.com/agent-inject-status"),
     Injector("Dapr", ("dapr.io/enabled",), "daprd", "dapr.io/sidecar-injected"),
     Injector(
@@ -68,7 +79,7 @@ INJECTORS = (
     ),
 )
 _BY_KEY = {key: injector for injector in INJECTORS for key in injector.asks}
-_BY_CONTAINER = {injector.container: injector for injector in INJECTORS}
+_BY_CONTAINER = {injector.container: injector for injector in INJECTORS if injector.telling}
 _NO = ("", "false", "disabled", "no", "off", "0")
 
 _INJECTED = """
@@ -132,7 +143,8 @@ def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
     """A container runs as the user of the mesh's proxy.
 
     What that user sends goes past the proxy, as the proxy's own traffic must: unencrypted, unmeasured, and refused
-    where the mesh is strict. Istio's user is 1337, Linkerd's 2102, Consul's 5995.
+    where the mesh is strict. Istio's user is 1337, Linkerd's 2102, Consul's 5995,
+    Open Service Mesh's 1500.
 
     Ordinary init containers are left alone; it is how they reach the network before the proxy runs.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import GroupKind
 from sidecarctl.kube.versions import at_least
@@ -228,7 +228,7 @@ def owner_reference(one: ObjectView, ctx: Context) -> Problems:
     """
     if "ownerReferences" not in one.metadata:
         return
-    controllers = 0
+    controllers: list[PathTuple] = []
     for index, reference in listed(one.metadata, "ownerReferences"):
         where = one.at("metadata", "ownerReferences", index)
         version = reference.get("apiVersion")
@@ -236,7 +236,8 @@ def owner_reference(one: ObjectView, ctx: Context) -> Problems:
             yield problem((*where, "apiVersion"), f"{quote(version)} is no apiVersion: it must be like apps/v1 or v1")
         elif version == "v1" and reference.get("kind") == "Event":
             yield problem(where, "an Event can't be an owner")
-        controllers += reference.get("controller") is True
-    if controllers > 1:
-        where = one.at("metadata", "ownerReferences")
-        yield problem(where, f"{controllers} owners say that they are the controller", on_key=True)
+        if reference.get("controller") is True:
+            controllers.append((*where, "controller"))
+    if len(controllers) > 1:
+        message = f"{len(controllers)} owners say that they are the controller"
+        yield problem(controllers[1], message, related=(Related("the first", controllers[0]),))

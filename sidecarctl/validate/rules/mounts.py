@@ -121,45 +121,6 @@ def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "mount-path",
-    Severity.ERROR,
-    needs=("volumeMounts",),
-    scope="container",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: ""
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
-    fix="Say where in the container the volume is to be.",
-)
-def mount_path(container: ContainerView, ctx: Context) -> Problems:
-    """A mount's path is empty.
-
-    The API server refuses it.
-    """
-    for index, mount in listed(container.value, "volumeMounts"):
-        if mount.get("mountPath") == "":
-            yield problem(container.at("volumeMounts", index, "mountPath"), "the path of the mount is empty")
-
-
-@rule(
     "sub-path",
     Severity.ERROR,
     needs=("volumeMounts",),

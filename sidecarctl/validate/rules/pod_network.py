@@ -135,7 +135,7 @@ def dns_config(pod: PodView, ctx: Context) -> Problems:
     where = pod.at("dnsConfig")
     if pod.value.get("dnsPolicy") == "None":
         if config is None:
-            yield problem(where, "with dnsPolicy: None the pod needs a dnsConfig")
+            yield problem(pod.at("dnsPolicy"), "with dnsPolicy: None the pod needs a dnsConfig")
             return
         if isinstance(config, dict) and not config.get("nameservers"):
             yield problem((*where, "nameservers"), "with dnsPolicy: None the pod needs a nameserver")

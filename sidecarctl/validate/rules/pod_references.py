@@ -8,6 +8,7 @@ from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import blank, listed, quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.resourcenames import container_resource_fault
 from sidecarctl.validate.views import PodView
 
 _NAMED = {
@@ -162,11 +163,13 @@ def scheduling_gate(pod: PodView, ctx: Context) -> Problems:
     fix="Leave it out; it comes from the runtime class.",
 )
 def pod_overhead(pod: PodView, ctx: Context) -> Problems:
-    """The overhead of a pod is negative.
+    """The overhead of a pod is negative, or of a resource that does not exist.
 
     It is what the sandbox around the containers takes, and adds to what they ask for.
     """
     for name, value in as_mapping(pod.value.get("overhead")).items():
+        if isinstance(name, str) and (fault := container_resource_fault(name)):
+            yield problem(pod.at("overhead", name), f"{quote(name)} {fault}", on_key=True)
         amount = nano(value)
         if amount is not None and amount < 0:
             yield problem(pod.at("overhead", name), f"the overhead of {value} {name} is less than zero")

@@ -286,4 +286,6 @@ def _bundle_name(name: str) -> str | None:
     signer, colon, rest = name.rpartition(":")
     if not name:
         return "must not be empty"
+    if "/" in signer:
+        return 'must have ":" where its signer has "/"'
     return names.dns_subdomain(rest) if colon and signer else names.dns_subdomain(name)

@@ -9,11 +9,10 @@ from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.parts import amounts, listed, quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.resourcenames import HUGE, OF_CONTAINERS, container_resource_fault, is_extended
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
 _SIDES = ("limits", "requests")
-_OF_CONTAINERS = frozenset(("cpu", "memory", "ephemeral-storage"))
-_HUGE = "hugepages-"
 
 # Limits and requests, whichever are given, and whose they are.
 _Requirements = tuple[dict[str, Data], "PodView | ContainerView"]
@@ -50,25 +49,15 @@ def resource_name(pod: PodView, ctx: Context) -> Problems:
         of_pod = owner is pod
         for side, part in given.items():
             for name in part:
-                if name in _OF_CONTAINERS and not (of_pod and name == "ephemeral-storage"):
+                if name in OF_CONTAINERS and not (of_pod and name == "ephemeral-storage"):
                     continue
-                fault = _of_pod(name) if of_pod else _of_container(name)
+                fault = _of_pod(name) if of_pod else container_resource_fault(name)
                 if fault:
                     yield problem(owner.at("resources", side, name), f"{quote(name)} {fault}", on_key=True)
 
 
 def _of_pod(name: str) -> str:
-    return "" if name.startswith(_HUGE) else "is no resource that a pod as a whole can have"
-
-
-def _of_container(name: str) -> str:
-    if "/" not in name:
-        return "" if name.startswith(_HUGE) and not names.qualified_name(name) else "is no resource of a container"
-    if fault := names.qualified_name(name):
-        return f"is no name of a resource: it {fault}"
-    if not _extended(name) and "kubernetes.io/" not in name:
-        return "is no name of a resource"
-    return ""
+    return "" if name.startswith(HUGE) else "is no resource that a pod as a whole can have"
 
 
 @rule(
@@ -134,7 +123,7 @@ def fractional_resource(pod: PodView, ctx: Context) -> Problems:
     for given, owner in _requirements(pod, ctx):
         for side, part in given.items():
             for name, value in part.items():
-                if name in _OF_CONTAINERS or not _extended(name):
+                if name in OF_CONTAINERS or not is_extended(name):
                     continue
                 amount = nano(value)
                 # The server looks at thousandths, rounded up.
@@ -217,11 +206,11 @@ def request_not_limit(pod: PodView, ctx: Context) -> Problems:
     for given, owner in _requirements(pod, ctx):
         limits = given.get("limits", {})
         for name, value in given.get("requests", {}).items():
-            if name in _OF_CONTAINERS or _overcommitted(name):
+            if name in OF_CONTAINERS or _overcommitted(name):
                 continue
             if limits.get(name) is None:
                 message = f"{name} is requested without a limit"
-                yield problem(owner.at("resources", "limits"), message, on_key=True)
+                yield problem(owner.at("resources", "requests", name), message)
             else:
                 request, limit = nano(value), nano(limits[name])
                 if request is not None and limit is not None and request != limit:
@@ -259,18 +248,18 @@ def huge_pages(pod: PodView, ctx: Context) -> Problems:
     """
     for given, owner in _requirements(pod, ctx):
         asked = [(side, name) for side, part in given.items() for name in part]
-        huge = [(side, name) for side, name in asked if name.startswith(_HUGE)]
+        huge = [(side, name) for side, name in asked if name.startswith(HUGE)]
         if not huge:
             continue
         if all(name not in ("cpu", "memory") for _, name in asked):
             yield problem(owner.at("resources"), "huge pages are asked for without cpu or memory")
         for side, name in huge:
             value = given[side][name]
-            amount, page = nano(value), nano(name[len(_HUGE) :])
+            amount, page = nano(value), nano(name[len(HUGE) :])
             if page is None or page <= 0 or page % NANO:
                 yield problem(owner.at("resources", side, name), f"{quote(name)} names no size of a page", on_key=True)
             elif amount is not None and -(-amount // NANO) % (page // NANO):
-                message = f"{quote(value)} is no multiple of the page's size {name[len(_HUGE) :]}"
+                message = f"{quote(value)} is no multiple of the page's size {name[len(HUGE) :]}"
                 yield problem(owner.at("resources", side, name), message)
 
 
@@ -346,13 +335,6 @@ def _add(owner: PodView | ContainerView, found: list[_Requirements]) -> None:
         found.extend([(given, owner)] if given else [])
 
 
-def _extended(name: str) -> bool:
-    """True for a resource of somebody's own: a domain in front that is not kubernetes.io's and no quota's name."""
-    if "/" not in name or "kubernetes.io/" in name or name.startswith("requests."):
-        return False
-    return names.qualified_name(f"requests.{name}") is None
-
-
 def _overcommitted(name: str) -> bool:
     """True where a request may be smaller than the limit."""
-    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(_HUGE)
+    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(HUGE)

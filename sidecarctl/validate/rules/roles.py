@@ -144,10 +144,13 @@ def restart_rules(container: ContainerView, ctx: Context) -> Problems:
             container.at("restartPolicyRules"),
             "a native sidecar can't have restartPolicyRules before Kubernetes 1.36",
             help="Remove them.",
+            on_key=True,
         )
         return
     if container.value.get("restartPolicy") is None:
-        yield problem(container.at("restartPolicy"), "restartPolicyRules need a restartPolicy beside them")
+        yield problem(
+            container.at("restartPolicyRules"), "restartPolicyRules need a restartPolicy beside them", on_key=True
+        )
     if len(rules) > 20:
         yield problem(container.at("restartPolicyRules"), f"there may be 20 rules at most, and there are {len(rules)}")
     actions = ("Restart", "RestartAllContainers") if ctx.since("1.36") else ("Restart",)

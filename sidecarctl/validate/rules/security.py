@@ -77,13 +77,15 @@ def privilege_conflict(container: ContainerView, ctx: Context) -> Problems:
     context = container.value.get("securityContext")
     if not isinstance(context, dict) or context.get("allowPrivilegeEscalation") is not False:
         return
-    related = (Related("it is forbidden here", container.at("securityContext", "allowPrivilegeEscalation")),)
+    where = container.at("securityContext", "allowPrivilegeEscalation")
     if context.get("privileged") is True:
         message = "the container is privileged and has allowPrivilegeEscalation: false"
-        yield problem(container.at("securityContext"), message, on_key=True, related=related)
+        yield problem(where, message, related=(Related("privileged", container.at("securityContext", "privileged")),))
     if "CAP_SYS_ADMIN" in as_list(as_mapping(context.get("capabilities")).get("add")):
         message = "the container adds CAP_SYS_ADMIN and has allowPrivilegeEscalation: false"
-        yield problem(container.at("securityContext"), message, on_key=True, related=related)
+        yield problem(
+            where, message, related=(Related("added", container.at("securityContext", "capabilities", "add")),)
+        )
 
 
 @rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.contexts import security_contexts
@@ -230,6 +230,16 @@ def host_process(pod: PodView, ctx: Context) -> Problems:
     if not any(inside):
         return
     if not all(inside):
-        yield problem(pod.path, "only some of the pod's containers have hostProcess: true", on_key=True)
+        without = next(one for one, process in zip(pod.containers, inside) if not process)
+        related = (Related("one that has it", _first_asking(pod)),)
+        yield problem(without.path, "only some of the pod's containers have hostProcess: true", related=related)
     if pod.value.get("hostNetwork") is not True:
-        yield problem(pod.at("hostNetwork"), "HostProcess containers need hostNetwork: true")
+        where = pod.at("hostNetwork") if pod.has("hostNetwork") else _first_asking(pod)
+        yield problem(where, "HostProcess containers need hostNetwork: true")
+
+
+def _first_asking(pod: PodView) -> PathTuple:
+    """Where a pod says first that it has HostProcess containers."""
+    views: tuple[PodView | ContainerView, ...] = (pod, *pod.containers)
+    asking = next(view for view in views if _options(view).get("hostProcess") is True)
+    return asking.at("securityContext", "windowsOptions", "hostProcess")

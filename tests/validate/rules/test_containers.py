@@ -115,8 +115,8 @@ class TestRoles:
     @pytest.mark.parametrize(
         ("role", "fields", "version", "where"),
         [
-            ("app", "restartPolicyRules: [RULE]", "1.35", ["restartPolicy"]),
-            ("init", "restartPolicyRules: [RULE]", "1.35", ["restartPolicy"]),
+            ("app", "restartPolicyRules: [RULE]", "1.35", ["restartPolicyRules"]),
+            ("init", "restartPolicyRules: [RULE]", "1.35", ["restartPolicyRules"]),
             ("init", "restartPolicyRules: [RULE]", "1.34", []),
             ("app", "restartPolicy: Never, restartPolicyRules: [RULE]", "1.35", []),
             ("init", "restartPolicy: Never, restartPolicyRules: [RULE]", "1.35", []),

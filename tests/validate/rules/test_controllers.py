@@ -144,7 +144,7 @@ CASES = [
         "ten minutes by default",
         "progress-deadline",
         controller("Deployment", minReadySeconds=600),
-        "spec.progressDeadlineSeconds",
+        "spec.minReadySeconds",
         controller("Deployment", minReadySeconds=599),
     ),
     Case(

@@ -40,14 +40,14 @@ CASES = [
         "without completions",
         "indexed-job",
         job(completionMode="Indexed", parallelism=2),
-        "spec.completions",
+        "spec.completionMode",
         job(completionMode="Indexed"),
     ),
     Case(
         "of a CronJob, which has no default",
         "indexed-job",
         cron_job(job_spec={"completionMode": "Indexed"}),
-        "spec.jobTemplate.spec.completions",
+        "spec.jobTemplate.spec.completionMode",
         cron_job(job_spec=INDEXED),
     ),
     Case(

@@ -147,7 +147,7 @@ CASES = [
         "two controllers",
         "owner-reference",
         pod({"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "name": "b", "controller": True}]}),
-        "metadata.ownerReferences",
+        "metadata.ownerReferences[1].controller",
         pod({"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "name": "b", "controller": False}]}),
     ),
 ]

@@ -72,10 +72,6 @@ def test_two_containers_may_mount_at_the_same_path() -> None:
     assert said(manifest(f"containers: [{{name: a, {one}}}, {{name: b, {one}}}]\n{VOLUMES}")) == []
 
 
-def test_an_empty_mount_path() -> None:
-    assert said(mounting("name: data, mountPath: ''")) == ["mount-path containers[0].volumeMounts[0].mountPath"]
-
-
 @pytest.mark.parametrize(
     ("field", "where"),
     [

@@ -39,7 +39,7 @@ CASES = [
         pod(hostAliases=[{"ip": "::1", "hostnames": ["a", "a_b"]}]),
         "spec.hostAliases[0].hostnames[1]",
     ),
-    Case("no settings", "dns-config", pod(dnsPolicy="None"), "spec.dnsConfig", dns("None", nameservers=["1.2.3.4"])),
+    Case("no settings", "dns-config", pod(dnsPolicy="None"), "spec.dnsPolicy", dns("None", nameservers=["1.2.3.4"])),
     Case("no nameserver", "dns-config", dns("None", searches=["a"]), "spec.dnsConfig.nameservers"),
     Case(
         "four nameservers",

@@ -38,7 +38,7 @@ def ask(resources: str, role: str = "app", more: str = "") -> str:
         ("{limits: {memory: 1Gi}, requests: {memory: null}}", []),
         ("{limits: {memory: one}, requests: {memory: 1Gi}}", []),
         ("{requests: {memory: 1Gi}}", []),
-        ("{requests: {example.com/gpu: 1}}", ["request-not-limit limits"]),
+        ("{requests: {example.com/gpu: 1}}", ["request-not-limit requests.example.com/gpu"]),
         (
             "{limits: {example.com/gpu: 2}, requests: {example.com/gpu: 1}}",
             ["request-not-limit requests.example.com/gpu"],

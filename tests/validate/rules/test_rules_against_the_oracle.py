@@ -51,6 +51,17 @@ ELSEWHERE = {
     ("job-name", "spec.template.metadata.labels"): "metadata.name",
     ("topology-spread", "spec.topologySpreadConstraints[0]"): "spec.topologySpreadConstraints[1]",
     ("pod-reference", "spec.serviceAccountName"): "spec.serviceAccount",
+    # What is missing is shown at what asks for it.
+    ("progress-deadline", "spec.progressDeadlineSeconds"): "spec.minReadySeconds",
+    ("autoscaler-bounds", "spec.metrics"): "spec.minReplicas",
+    ("indexed-job", "spec.completions"): "spec.completionMode",
+    ("indexed-job", "spec.jobTemplate.spec.completions"): "spec.jobTemplate.spec.completionMode",
+    ("secret-type", "data[tls.key]"): "type",
+    ("secret-type", "data.username"): "type",
+    ("secret-type", "data[ssh-privatekey]"): "stringData[ssh-privatekey]",
+    ("secret-type", "metadata.annotations[kubernetes.io/service-account.name]"): "type",
+    ("dns-config", "spec.dnsConfig"): "spec.dnsPolicy",
+    ("host-process", "spec.hostNetwork"): "spec.securityContext.windowsOptions.hostProcess",
 }
 
 

@@ -48,14 +48,14 @@ CASES = [
         "privileged",
         "privilege-conflict",
         container(privileged=True, allowPrivilegeEscalation=False),
-        OWN,
+        f"{OWN}.allowPrivilegeEscalation",
         container(privileged=True, allowPrivilegeEscalation=True),
     ),
     Case(
         "an administrator",
         "privilege-conflict",
         container(capabilities={"add": ["CAP_SYS_ADMIN"]}, allowPrivilegeEscalation=False),
-        OWN,
+        f"{OWN}.allowPrivilegeEscalation",
         container(capabilities={"add": ["SYS_ADMIN"]}, allowPrivilegeEscalation=False),
     ),
     Case(
@@ -250,14 +250,14 @@ CASES = [
         "without the host's network",
         "host-process",
         pod(securityContext=HOST),
-        "spec.hostNetwork",
+        "spec.securityContext.windowsOptions.hostProcess",
         pod(securityContext=HOST, hostNetwork=True),
     ),
     Case(
         "only one container",
         "host-process",
         pod(hostNetwork=True, containers=[{**CONTAINER, "securityContext": HOST}], initContainers=[INIT]),
-        "spec",
+        "spec.initContainers[0]",
     ),
     Case(
         "against the pod",

@@ -1,0 +1,115 @@
+"""What people install works without this source beside it: the wheel, as pip and pre-commit install it, and krew's archive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sidecarctl import __version__
+from tests.command import ROOT, Outcome
+from tests.programs import execute
+
+pytestmark = pytest.mark.e2e
+
+MANIFEST = ROOT / "examples" / "integrations" / "manifests" / "web.yaml"
+
+
+def built(words: list[str]) -> None:
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    built([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)])
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment with the wheel and what it depends on, nothing else."""
+    folder = tmp_path_factory.mktemp("env")
+    built([sys.executable, "-m", "venv", str(folder)])
+    built([str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)])
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("krew")
+    built([sys.executable, "tools/krew.py", str(folder), "--url", "https://example.com/releases"])
+    return folder / "kubectl-sidecar-linux-amd64.tar.gz"
+
+
+def clean(folder: Path, first: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SIDECARCTL_", "PYTHON"))}
+    return {**kept, "PATH": f"{first}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), "NO_COLOR": "1"}
+
+
+def added(command: str, folder: Path, first: Path) -> Outcome:
+    return execute([command, "add", "logger"], folder, clean(folder, first), MANIFEST.read_text())
+
+
+def test_the_wheel_has_the_library_and_the_schemas(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "library").glob("*/sidecar.yaml")}
+    assert {f"sidecarctl/_data/{name}" for name in shipped} <= names
+    assert any(name.startswith("sidecarctl/_data/schemas/") for name in names)
+    assert not any(name.startswith(("tests/", "examples/", "docs/")) for name in names)
+
+
+@pytest.mark.parametrize("command", ["sidecarctl", "kubectl-sidecar"])
+def test_what_the_wheel_installs_adds_and_validates(command: str, installed: Path, tmp_path: Path) -> None:
+    program = str(installed / command)
+    done = added(program, tmp_path, installed)
+    assert done.code == 0, done.stderr
+    valid = execute([program, "validate"], tmp_path, clean(tmp_path, installed), done.stdout)
+    assert valid.code == 0, valid.stdout + valid.stderr
+
+
+def test_the_package_says_what_all_of_it_needs(installed: Path, tmp_path: Path) -> None:
+    done = execute([str(installed / "pip"), "check"], tmp_path, clean(tmp_path, installed))
+    assert done.code == 0, done.stdout
+
+
+def test_the_plugin_of_krew_runs_through_a_link_and_its_manifest_fits_the_archive(
+    archive: Path, tmp_path: Path
+) -> None:
+    manifest = yaml.safe_load((archive.parent / "sidecar.yaml").read_text())
+    (platform,) = manifest["spec"]["platforms"]
+    assert platform["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert platform["uri"] == f"https://example.com/releases/v{__version__}/{archive.name}"
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "store")
+    # As krew does it: a link in a folder of the PATH, whose name is the plugin's.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kubectl-sidecar").symlink_to(tmp_path / "store" / platform["bin"])
+    done = added(str(tmp_path / "bin" / "kubectl-sidecar"), tmp_path, Path(sys.executable).parent)
+    assert done.code == 0, done.stderr
+    assert "fluent-bit" in done.stdout
+
+
+def test_the_plugin_of_krew_says_which_python_it_needs(archive: Path, tmp_path: Path) -> None:
+    minor = "{}.{}".format(*sys.version_info)
+    assert f"Needs Python {minor} on PATH" in (archive.parent / "sidecar.yaml").read_text()
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "store")
+    # A Python of another version, first on the PATH under both names.
+    (tmp_path / "bin").mkdir()
+    for name in ("python3", f"python{minor}"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    done = added(str(tmp_path / "store" / "kubectl-sidecar"), tmp_path, tmp_path / "bin")
+    assert (done.code, done.stdout) == (2, "")
+    assert f"needs Python {minor} on PATH" in done.stderr

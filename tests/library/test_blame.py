@@ -1,0 +1,104 @@
+"""What does not go together is told of the parameter that was given, wherever that was; common parameters are never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from library_kit import entry
+
+from sidecarctl.errors import LibraryError
+from sidecarctl.library.fragment import Fragment
+from tests.command import run
+
+MANIFEST = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec:
+  containers:
+  - name: web
+    image: web:1.0.0
+    ports: [{containerPort: 8080}]
+"""
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: platform}
+spec:
+  rules:
+  - select: {kinds: [Pod]}
+    sidecars:
+    - name: nginx-tls
+      parameters:
+        tls: {secretName: web}
+        port: 8080
+"""
+
+
+def refusal(folder: Path, words: str) -> str:
+    (folder / "pod.yaml").write_text(MANIFEST)
+    outcome = run(f"sidecarctl {words} -f pod.yaml", folder)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    return outcome.stderr
+
+
+def test_a_parameter_given_by_set_is_what_the_refusal_points_at(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "add nginx-tls --set port=8443 --set tls.secretName=a --set tls.volumeName=b")
+    assert "--> --set tls.secretName\n" in said
+    assert "nginx-tls/settings.j2:" in "".join(said.split())
+
+
+def test_a_parameter_given_in_a_values_file_is_pointed_at_there(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("nginx-tls:\n  tls: {secretName: web}\n  port: 8080\n")
+    assert "--> values.yaml:3:3\n" in refusal(tmp_path, "add nginx-tls --values values.yaml")
+
+
+def test_a_parameter_given_in_a_composition_is_pointed_at_there(tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(COMPOSITION)
+    assert "platform.yaml:11:9\n" in refusal(tmp_path, "render -c platform.yaml")
+
+
+def test_a_later_set_goes_before_a_values_file(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("nginx-tls:\n  tls: {secretName: web}\n  port: 8443\n")
+    assert "--> --set nginx-tls.port\n" in refusal(
+        tmp_path, "add nginx-tls --values values.yaml --set nginx-tls.port=8080"
+    )
+
+
+@pytest.mark.parametrize("name", ["istio", "linkerd", "consul-dataplane", "dapr", "open-service-mesh"])
+@pytest.mark.parametrize(
+    "given",
+    ["image=proxy:1.0.0", "imagePullPolicy=Always", "resources.limits.cpu=1", "env.A=b", "securityContext.runAsUser=1"],
+)
+def test_a_common_parameter_without_a_container_to_change_is_refused(tmp_path: Path, name: str, given: str) -> None:
+    said = refusal(tmp_path, f"add {name} --set {given}")
+    key = given.split("=")[0]
+    assert f"{name} adds no container here, so there is nothing that {key.split('.')[0]} could change" in said
+    assert f"--> --set {key}\n" in said and f"sidecarctl show {name}" in said
+
+
+def test_all_that_would_be_dropped_are_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "add istio --set image=a:1 --set env.A=b --set patch.tty=true")
+    assert "nothing that image, env and patch could change" in said
+
+
+def test_a_sidecar_of_init_containers_alone_takes_the_common_parameters(tmp_path: Path) -> None:
+    entry(tmp_path / "library", jinja="initContainers: [{name: a, image: 'old:1'}, {name: c, image: 'd:1'}]")
+    (tmp_path / "pod.yaml").write_text(MANIFEST)
+    words = "sidecarctl add agent --library library --validate ignore --set image=e:1 -f pod.yaml"
+    outcome = run(words, tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert "image: e:1" in outcome.stdout and "image: d:1" in outcome.stdout and "old:1" not in outcome.stdout
+
+
+@pytest.mark.parametrize("use", ["| quote", "| to_json", "| to_yaml", "| upper", "== 'x'", "| dns_name"])
+def test_an_inline_if_without_else_says_what_it_lacks(run: Callable[..., Fragment], use: str) -> None:
+    with pytest.raises(LibraryError, match="inline `if` without `else` has no value where its condition is false; add"):
+        run(jinja="a: {{ ('x' if false) " + use + " }}")
+
+
+def test_an_inline_if_without_else_may_be_written(run: Callable[..., Fragment]) -> None:
+    text = "containers: [{name: a{{ 'x' if false }}, image: {{ 'b' ~ ('c' if false) }}}]"
+    assert run(jinja=text).containers[0] == {"name": "a", "image": "b"}

@@ -1,0 +1,160 @@
+"""The files of tests/validate/cases: what a rule finds, marked where it stands, and what it leaves alone.
+
+A file is called like its rule. A case begins with what it is and what it shows, and may say more:
+
+    # bad: a port beyond the last one
+    # in: app classic sidecar        a part of a container, found in these roles and in no other ("all" for all)
+    # kube: 1.29..1.33               found at these versions and at no other; either end may be left out
+    # given: pod-security=baseline   settings of the run, with commas
+    ports:
+    - containerPort: 65536
+      #              ^^^^^
+
+The carets stand under what a finding underlines, up to the line's end where it goes on below; `#<^^` means
+the column of the `#` itself, and the name of a rule after the carets for one that finds something too. What is no whole manifest is
+a part of one, as in a rule's examples; a part of a container may mount the volumes data and cache. A good case is left alone at all versions, or at those that it names.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sidecarctl.findings import Place
+from sidecarctl.kube.versions import SUPPORTED
+from sidecarctl.kube.workload import ROLES
+from sidecarctl.validate.choice import Choice, choice
+from sidecarctl.validate.examples import complete
+from sidecarctl.validate.registry import Rule, rules
+from sidecarctl.validate.texts import Text, validate
+
+FOLDER = Path(__file__).parents[1] / "cases"
+_HEAD = re.compile(r"^# (bad|good|in|kube|given): *(.*)$")
+_MARKS = re.compile(r"^ *#(<?)([ ^]*\^)(?: +([a-z-]+))?$")
+_CARETS = re.compile(r"\^+")
+_LISTS = {"init": "initContainers", "sidecar": "initContainers", "ephemeral": "ephemeralContainers"}
+_RECORD = '{"instances":{"one":{"added":{"containers":["one"]}}}}'
+
+# What the part of a container may mount.
+_VOLUMES = "volumes:\n" + "".join(f"- {{name: {name}, emptyDir: {{sizeLimit: 1Gi}}}}\n" for name in ("data", "cache"))
+
+# Rule, line, first and last column: a finding as it is marked.
+Mark = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a rule; `text` still has its marks."""
+
+    rule: Rule
+    bad: bool
+    says: str
+    line: int
+    text: str
+    roles: tuple[str, ...] = ()
+    versions: tuple[str, ...] = SUPPORTED
+    given: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.rule.name}:{self.line} {'bad' if self.bad else 'good'}: {self.says}"
+
+    def manifest(self, role: str = "") -> str:
+        """The case as a whole manifest, with its marks; where it is part of a container, in one of this role."""
+        if not role:
+            return complete(self.text, self.rule.scope)
+        head = "name: one\n" + ("" if re.search(r"^image:", self.text, re.M) else "image: registry.example/one:1.0.0\n")
+        always = "restartPolicy: Always\n" if role == "sidecar" else ""
+        one = "- " + textwrap.indent(head + always + self.text, "  ")[2:]
+        own = f"{_LISTS.get(role, 'containers')}:\n{one}"
+        app = (
+            ""
+            if "containers:" in own.splitlines()
+            else "containers:\n- {name: app, image: registry.example/app:1.0.0}\n"
+        )
+        record = f"  annotations:\n    sidecarctl.dev/sidecars: '{_RECORD}'\n" if role == "classic" else ""
+        spec = textwrap.indent(own + app + _VOLUMES, "  ")
+        return complete(f"metadata:\n  name: example\n{record}spec:\n{spec}")
+
+    def chosen(self, version: str, *, everything: bool = False) -> Choice:
+        """How the case is checked: by its rule, or by all that are on as well."""
+        # What an ignore hides can be told only where all rules run.
+        everything = everything or self.rule.name == "unused-ignore"
+        select = ["all", self.rule.name] if everything else [self.rule.name]
+        made = choice(kube_version=version, pod_security=self.given.get("pod-security"), select=select)
+        context = replace(self.rule.given, kube_version=version)
+        if "pod-security" in self.given:
+            context = replace(made.context, options=context.options)
+        return replace(made, context=context)
+
+
+def cases(name: str) -> list[Case]:
+    """The cases in a rule's file, none where there is no file."""
+    path = FOLDER / f"{name}.yaml"
+    return list(_cases(rules()[name], path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def _cases(rule: Rule, text: str) -> Iterator[Case]:
+    lines = text.split("\n")
+    starts = [n for n, line in enumerate(lines) if line.startswith(("# bad:", "# good:"))]
+    for start, end in zip(starts, [*starts[1:], len(lines)]):
+        said: dict[str, str] = {}
+        first = start
+        while first < end and (match := _HEAD.match(lines[first])):
+            said[match[1]] = match[2]
+            first += 1
+        body = "\n".join(lines[first:end]).rstrip("\n")
+        body = body.removesuffix("\n---") + "\n"
+        kind = "bad" if "bad" in said else "good"
+        roles = said.get("in", "").split()
+        yield Case(
+            rule,
+            kind == "bad",
+            said[kind],
+            start + 1,
+            body,
+            ROLES if roles == ["all"] else tuple(roles),
+            _versions(said.get("kube", "..")),
+            dict(one.strip().split("=") for one in said["given"].split(",")) if "given" in said else {},
+        )
+
+
+def _versions(text: str) -> tuple[str, ...]:
+    first, dots, last = text.partition("..")
+    last = last if dots else first
+    low = SUPPORTED.index(first) if first else 0
+    high = SUPPORTED.index(last) if last else len(SUPPORTED) - 1
+    return SUPPORTED[low : high + 1]
+
+
+def unmarked(name: str, text: str) -> tuple[str, list[Mark]]:
+    """Take the marks out of a text: what remains, and what they say."""
+    kept: list[str] = []
+    marks: list[Mark] = []
+    for line in text.split("\n"):
+        match = _MARKS.match(line)
+        if not match:
+            kept.append(line)
+            continue
+        if match[1]:
+            first = line.index("#") + 1
+            marks.append((match[3] or name, len(kept), first, first + len(match[2].strip()) - 1))
+            continue
+        for carets in _CARETS.finditer(line):
+            marks.append((match[3] or name, len(kept), carets.start() + 1, carets.end()))
+    return "\n".join(kept), sorted(marks)
+
+
+def marked(name: str, place: Place | None) -> Mark:
+    """A finding's place as a mark."""
+    assert place is not None, f"{name} says no place"
+    last = place.end_column - 1 if place.end_line == place.line else len(place.line_text.rstrip())
+    return name, place.line, place.column, max(last, place.column)
+
+
+def found(text: str, chosen: Choice, *names: str) -> list[Mark]:
+    """What is found in a text, as marks; of these rules alone where some are named."""
+    verdict = validate([Text(text, "case.yaml")], chosen)
+    return sorted(marked(one.rule, one.place) for one in verdict.findings if not names or one.rule in names)
