@@ -37,8 +37,8 @@ import resource, sys
 from sidecarctl.__main__ import main
 try:
     main(sys.argv[1:])
-except SystemExit:
-    pass
+except SystemExit as end:
+    assert not end.code
 spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 print(*(one.ru_utime + one.ru_stime for one in spent), file=sys.stderr)
 """
