@@ -73,6 +73,7 @@ def adoption(workload: Workload, request: Request, record: Record, kube_version:
         request.containers,
         added,
         request.by,
+        request.sidecar.starts_after,
     )
     return Plan(workload, (), instance, adopting=True, whole=tuple(_whole(workload, added)))
 

@@ -84,7 +84,8 @@ def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str
 def index_at_start(items: Sequence[Any], record: Record, request: Request) -> int:
     """Return the index among the init containers for a sidecar that starts before the app's own.
 
-    After what earlier instances added at the start, and after every sidecar that `startsAfter` names.
+    After what earlier instances added at the start, and after every sidecar that `startsAfter` names; before every one
+    that waits for it, whichever came first.
     """
     rank = record.rank(request.instance)
     index = 0
@@ -96,8 +97,10 @@ def index_at_start(items: Sequence[Any], record: Record, request: Request) -> in
             if isinstance(item, dict) and item.get("name") in request.sidecar.starts_after:
                 index = position + 1
             continue
-        sidecar = record.instances[owner].sidecar
-        waits = sidecar in request.sidecar.starts_after or owner in request.sidecar.starts_after
+        present = record.instances[owner]
+        if present.waits_for(request.sidecar.name, request.instance):
+            return index
+        waits = present.sidecar in request.sidecar.starts_after or owner in request.sidecar.starts_after
         if waits or (leading and record.rank(owner) < rank):
             index = position + 1
     return index

@@ -99,6 +99,7 @@ def _instance(request: Request, mode: str, added: Added) -> Instance:
         request.containers,
         added,
         request.by,
+        request.sidecar.starts_after,
     )
 
 

@@ -61,7 +61,11 @@ class Added:
 
 @dataclass(frozen=True)
 class Instance:
-    """One sidecar in one workload. `by` is the composition that asked for it, empty for a person."""
+    """One sidecar in one workload.
+
+    by     the composition that asked for it, empty for a person
+    after  the sidecars that must start before it, whenever they come
+    """
 
     name: str
     sidecar: str
@@ -71,6 +75,11 @@ class Instance:
     containers: tuple[str, ...] = ()
     added: Added = Added()
     by: str = ""
+    after: tuple[str, ...] = ()
+
+    def waits_for(self, sidecar: str, instance: str) -> bool:
+        """True where it must start after that instance of that sidecar."""
+        return sidecar in self.after or instance in self.after
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,7 @@ def _instance(name: str, data: dict[str, Any]) -> Instance:
         _names(data.get("containers")),
         Added(**parts),
         str(data.get("by", "")),
+        _names(data.get("after")),
     )
 
 
@@ -169,6 +179,8 @@ def _instance_data(instance: Instance) -> dict[str, Any]:
         data["parameters"] = dict(instance.parameters)
     if instance.containers:
         data["containers"] = list(instance.containers)
+    if instance.after:
+        data["after"] = list(instance.after)
     added: dict[str, Any] = {}
     for key, attribute in _ADDED_KEYS.items():
         value = getattr(instance.added, attribute)
