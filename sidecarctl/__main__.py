@@ -17,6 +17,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
+    # Documents make many objects and few cycles, imports none.
+    gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
@@ -54,13 +56,20 @@ def _write_no_more() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from sidecarctl.cli import commands, fast
-
     if argv == ["--version"]:
         from sidecarctl import __version__
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
+    from sidecarctl.cli import commands, fast
+
+    if "_SIDECARCTL_COMPLETE" in os.environ:
+        from sidecarctl.cli import tab
+
+        offered = tab.answer(os.environ)
+        if offered is not None:
+            print("\n".join(offered))  # noqa: T201
+            return 0
     entry = commands.BY_NAME.get(argv[0]) if argv else None
     if entry is not None and not any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
         function = entry.load()
@@ -68,7 +77,7 @@ def _run(argv: list[str]) -> int:
         if values is not None:
             from sidecarctl.library import kept
 
-            # Documents make many objects and no cycles; what is alive now stays alive.
+            gc.enable()
             gc.freeze()
             gc.set_threshold(200_000, 20, 20)
             kept.switch_on()
@@ -79,6 +88,7 @@ def _run(argv: list[str]) -> int:
 def _typer(argv: list[str]) -> int:
     from sidecarctl.cli.app import build
 
+    gc.enable()
     try:
         build()(args=argv, prog_name="sidecarctl", standalone_mode=True)
     except SystemExit as end:

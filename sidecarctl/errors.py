@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -26,6 +27,16 @@ class SidecarctlError(Exception):
         self.message = message
         self.hint = hint
         self.where = where
+
+    def __reduce__(self) -> Any:
+        """Come back from a worker process as it was, whatever a subclass is made from."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[SidecarctlError], args: tuple[Any, ...], state: dict[str, Any]) -> SidecarctlError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(SidecarctlError):

@@ -13,6 +13,8 @@ import sidecarctl
 
 HOUSE = Path(sidecarctl.__file__).parent
 FLOORS = {
+    "lazily": 0,
+    "digest": 0,
     "errors": 0,
     "limits": 1,
     "findings": 1,

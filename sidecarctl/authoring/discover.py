@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.compose import record as records
-from sidecarctl.compose.pipeline import passes_through
+from sidecarctl.compose.passing import passes_through
 from sidecarctl.compose.record import RecordError
 from sidecarctl.compose.sharing import choose_targets
 from sidecarctl.kube import images

@@ -26,6 +26,7 @@ def add(
     check: o.Check = False,
     stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
     fail_on: o.FailOn = "error",
@@ -51,7 +52,13 @@ def add(
         verbose,
         stdin_filename,
         needs_workload=True,
+        jobs=jobs,
     )
     asked = asking.requests(sidecars, library, set, values, container, as_, mode, adopt, keep_qos)
     settings = composing_options(kube_version, validate, facts=verbose or format != "text")
-    return deliver.run(delivery, lambda text, name: pipeline.add(text, asked, settings, name))
+    step = pipeline.adding(asked, settings)
+    return deliver.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

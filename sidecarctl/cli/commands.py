@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 
 from sidecarctl.cli.options import Command
+from sidecarctl.lazily import dataclass
 
 _SIDECARS = "Sidecars in manifests"
 _LIBRARY = "The library"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import __version__
-from sidecarctl.cli import talk
+from sidecarctl.cli import flowing, talk, workers
+from sidecarctl.cli.flowing import Flowed, Walk
 from sidecarctl.cli.inputs import named
-from sidecarctl.compose.pipeline import Result
+from sidecarctl.compose.pipeline import Result, Walked
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import Report, WorkloadChange
 
 Transform = Callable[[str, str], Result]
@@ -54,6 +56,7 @@ class Delivery:
     mirror: Mirror | None = None
     needs_workload: bool = False
     idle: str = ""
+    jobs: int = 1
 
     @property
     def writes_nothing(self) -> bool:
@@ -98,10 +101,26 @@ def inputs(delivery: Delivery) -> list[str]:
     return named(delivery.files)
 
 
-def run(delivery: Delivery, transform: Transform) -> int:
-    """Take every source through a transformation, deliver the results, report, and return the exit code."""
+def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> int:
+    """Take every source through a transformation, deliver the results, report, and return the exit code.
+
+    A long stream goes through `walk`, which is the same for documents, without ever being in memory as a whole.
+    """
     _refuse_nonsense(delivery)
-    done = list(_worked(delivery, transform))
+    data: bytes | None = None
+    if walk is not None and flowing.suits(delivery):
+        (path,) = inputs(delivery)
+        stream = flowing.opened(path)
+        if stream is not None and not isinstance(stream, bytes):
+            name = delivery.stdin_filename or path if path == "-" else path
+            with stream, flowing.flow(walk, stream, name, lambda walked: _told(delivery, walked)) as flowed:
+                if flowed is not None:
+                    return _flowed(delivery, flowed, name)
+                stream.seek(0)
+                data = stream.read() if path == "-" else None
+        else:
+            data = stream
+    done = list(_worked(delivery, transform, data))
     errors = [one.error for one in done if one.error is not None]
     findings = [finding for one in done if one.result for finding in one.result.findings]
     if delivery.mirror and not errors:
@@ -128,18 +147,51 @@ def run(delivery: Delivery, transform: Transform) -> int:
     return code
 
 
-def _worked(delivery: Delivery, transform: Transform) -> Iterator[Done]:
-    for source in sources.find(inputs(delivery), delivery.stdin_filename or "-"):
-        if delivery.mirror and delivery.mirror.leave_out(source):
-            continue
+def _told(delivery: Delivery, walked: Walked) -> str:
+    quiet = delivery.quiet or not walked.changes
+    return "" if quiet else talk.changes_text(walked.changes, verbose=delivery.verbose)
+
+
+def _flowed(delivery: Delivery, flowed: Flowed, name: str) -> int:
+    """Deliver what has flowed, report, and return the exit code."""
+    errors = [flowed.error] if flowed.error else []
+    one = Done(Source(name), Read(""), None if errors else Result("", (), flowed.findings))
+    in_vain = delivery.needs_workload and not (errors or flowed.findings or flowed.workloads)
+    held_back = in_vain or bool(errors) or bool(one.result and one.result.failed)
+    if not held_back:
+        write_stdout(flowing.waiting(flowed.out))
+    for error in errors:
+        talk.say_error(error)
+    if in_vain:
+        talk.say_error(_nothing_to_do([one]))
+        return EXIT_FINDINGS
+    _report(replace(delivery, idle="" if flowed.workloads else delivery.idle), [one], flowed.findings, (), held_back)
+    if not held_back:
+        for line in flowing.waiting(flowed.lines):
+            talk.say(line.decode("utf-8", "surrogateescape"))
+    return _exit_code(delivery, [one], flowed.findings, errors)
+
+
+def _worked(delivery: Delivery, transform: Transform, data: bytes | None = None) -> Iterator[Done]:
+    """Yield what becomes of each source; `data` is standard input, where it has been read."""
+    found = sources.find(inputs(delivery), delivery.stdin_filename or "-")
+    wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
+
+    def work(source: Source) -> Done:
         read = Read("")
         try:
-            read = sources.read(source)
-            yield Done(source, read, transform(read.text, source.name))
+            held = data is not None and source.path is None
+            read = Read(sources.decode(data or b"", source.name)) if held else sources.read(source)
+            return Done(source, read, transform(read.text, source.name))
         except SidecarctlError as error:
-            if error.exit_code != EXIT_INPUT and not delivery.keep_going:
-                raise
-            yield Done(source, read, error=error)
+            return Done(source, read, error=error)
+
+    # Only this process has standard input.
+    jobs = delivery.jobs if all(source.path for source in wanted) else 1
+    for done in workers.spread(wanted, work, jobs):
+        if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
+            raise done.error
+        yield done
 
 
 def _refuse_nonsense(delivery: Delivery) -> None:
@@ -237,11 +289,11 @@ def stdin_bytes() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def write_stdout(parts: Iterable[str]) -> None:
+def write_stdout(parts: Iterable[str | bytes]) -> None:
     """Write text to standard output exactly: no translation of line ends, UTF-8 whatever the locale."""
     sys.stdout.flush()
     for part in parts:
-        sys.stdout.buffer.write(part.encode("utf-8"))
+        sys.stdout.buffer.write(part.encode("utf-8") if isinstance(part, str) else part)
     sys.stdout.buffer.flush()
 
 

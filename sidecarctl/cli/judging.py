@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +12,7 @@ from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, InputError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding, Severity
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import Report, RuleCard, in_order
 from sidecarctl.validate.choice import Choice
 from sidecarctl.validate.fix.fixes import Amounts

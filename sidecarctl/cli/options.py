@@ -7,8 +7,9 @@ usual command lines without it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
+
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,13 @@ StdinFilename = Annotated[
     str | None, Option(("--stdin-filename",), "What messages call standard input.", "NAME", panel=_IN)
 ]
 Jobs = Annotated[
-    int, Option(("--jobs", "-j"), "Worker processes for many files; 0 means one per processor.", "N", panel=_IN)
+    int,
+    Option(
+        ("--jobs", "-j"),
+        "Worker processes for many files. 0, the default: one per processor where there are hundreds.",
+        "N",
+        panel=_IN,
+    ),
 ]
 KeepGoing = Annotated[
     bool, Option(("--keep-going",), "Go on after a file that fails; the others are written.", panel=_IN)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TextIO
 
+from sidecarctl.lazily import dataclass
 from sidecarctl.report import terminal
 
 

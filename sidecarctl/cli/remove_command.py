@@ -20,6 +20,7 @@ def remove(
     check: o.Check = False,
     stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
     fail_on: o.FailOn = "error",
@@ -50,6 +51,12 @@ def remove(
         verbose,
         stdin_filename,
         idle=f"nothing to remove: no workload has {'an instance' if all else ' or '.join(sidecars)}",
+        jobs=jobs,
     )
     settings = composing_options(kube_version, validate, facts=verbose or format != "text")
-    return deliver.run(delivery, lambda text, name: pipeline.remove(text, None if all else sidecars, settings, name))
+    step = pipeline.removing(None if all else sidecars, settings)
+    return deliver.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

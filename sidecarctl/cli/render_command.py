@@ -24,6 +24,7 @@ def render(
     ] = False,
     stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
     fail_on: o.FailOn = "error",
@@ -53,6 +54,7 @@ def render(
         stdin_filename,
         idle=f"the composition {chosen.composition.name} has nothing to do with any workload here",
         mirror=mirror,
+        jobs=jobs,
     )
     mirroring.check_options(delivery)
     return deliver.run(delivery, lambda text, name: pipeline.render(text, chosen, settings, name))

@@ -72,12 +72,17 @@ def _told(arguments: Sequence[str]) -> list[str]:
 
 def say_changes(changes: Sequence[WorkloadChange], *, verbose: bool, held_back: bool) -> None:
     """Write the human report: a line per workload."""
-    from sidecarctl.report import summary
-
     if held_back:
         say("nothing was written, because of the errors above")
     else:
-        say(summary.render_changes(changes, color=color(), width=width(), verbose=verbose))
+        say(changes_text(changes, verbose=verbose))
+
+
+def changes_text(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
+    """Return the lines of the human report."""
+    from sidecarctl.report import summary
+
+    return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.compose.record import Record
@@ -19,6 +18,7 @@ from sidecarctl.compose.selectors import own_metadata
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.assignments import Unread, assign
 
 PREFIX = "sidecarctl.dev/"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidecarctl.digest import sha256
 from sidecarctl.kube.names import LABEL_LENGTH, as_label
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.yamltext import emit
@@ -25,7 +25,7 @@ def companion_name(workload: Workload, instance: str) -> str:
     label = as_label(name) or instance
     if len(name) <= LABEL_LENGTH:
         return label
-    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{sha256(name.encode())[:8]}"
 
 
 def owner(workload: Workload, instance: str) -> str:
@@ -45,7 +45,7 @@ def marked(document: Mapping[str, Any], workload: Workload, instance: str) -> di
 def config_hash(documents: Sequence[dict[str, Any]]) -> str:
     """Return 16 hex digits over the content of companions."""
     content = [{k: v for k, v in document.items() if k != "metadata"} for document in documents]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(content, sort_keys=True).encode())[:16]
 
 
 def owner_of(document: Document) -> str | None:

@@ -9,7 +9,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.stream import Document
 
 FILE_NAME = "sidecarctl.yaml"

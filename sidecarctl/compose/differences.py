@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from typing import Any
 
 from sidecarctl.report.status import ABSENT, FieldChange
@@ -38,6 +37,8 @@ def differences(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator
 def _lines(path: str, before: list[str], after: list[str]) -> Iterator[FieldChange]:
     """The lines in which two texts differ, by their numbers in the first; the whole texts where only line ends do."""
     found = False
+    from difflib import SequenceMatcher  # for those who take over
+
     for what, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if what != "equal":
             found = True

@@ -6,7 +6,7 @@ The steps of one sidecar touch all workloads of a document at once, so that a Li
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sidecarctl.compose import adoption
@@ -22,6 +22,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, identical
 from sidecarctl.yamltext.splice import displaced_by, splice
 from sidecarctl.yamltext.stream import Document

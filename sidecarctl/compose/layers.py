@@ -6,7 +6,7 @@ Knows what may stand in a file and where it stands; what a rule means for a work
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube.kinds import GroupKind, Steps
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.assignments import merge
 from sidecarctl.library.schemacheck import problems
 from sidecarctl.library.sidecar import schema

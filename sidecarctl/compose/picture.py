@@ -12,7 +12,8 @@ from typing import Any
 
 from sidecarctl.compose import outcome
 from sidecarctl.compose import record as records
-from sidecarctl.compose.pipeline import Options, passes_through
+from sidecarctl.compose.passing import passes_through
+from sidecarctl.compose.pipeline import Options
 from sidecarctl.compose.record import Record
 from sidecarctl.kube.podresources import pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sidecarctl.compose import document as steps
 from sidecarctl.compose.companions import OWNER_ANNOTATION
 from sidecarctl.compose.document import Composed
 from sidecarctl.compose.outcome import changes_of
+from sidecarctl.compose.passing import passes_through
 from sidecarctl.compose.record import RecordError
 from sidecarctl.compose.request import Request, in_order
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import WorkloadChange
 from sidecarctl.validate.run import refused, rule_findings, workload_findings
 from sidecarctl.yamltext.edits import EditRefused
@@ -24,11 +25,6 @@ from sidecarctl.yamltext.stream import Document, join, split
 if TYPE_CHECKING:
     from sidecarctl.compose.declare import Tasks
     from sidecarctl.compose.selection import Selection
-
-# A document without this text and without an escape holds no pod spec, if it names a kind that has none.
-_HINT = "ontainers"
-_KIND = re.compile(r"^kind:[ \t]+([A-Za-z0-9]+)[ \t\r]*(?:#.*)?$", re.MULTILINE)
-_API_VERSION = re.compile(r"^apiVersion:[ \t]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -85,29 +81,29 @@ Step = Callable[[Document, Sequence[Document], "str | None"], Composed]
 Concerns = Callable[[Document], bool]
 
 
+def adding(requests: Sequence[Request], options: Options) -> Step:
+    """Return the step that adds sidecars to a document's workloads."""
+    ordered = in_order(requests)
+    return lambda document, companions, following: steps.add(
+        document, companions, ordered, options.kube_version, options.kinds, following=following
+    )
+
+
+def removing(names: Sequence[str] | None, options: Options) -> Step:
+    """Return the step that removes instances from a document's workloads; None removes all."""
+    return lambda document, companions, following: steps.remove(
+        document, companions, names, options.kinds, following=following
+    )
+
+
 def add(text: str, requests: Sequence[Request], options: Options, file: str = "-") -> Result:
     """Add sidecars to every workload of a text."""
-    ordered = in_order(requests)
-    return run(
-        text,
-        lambda document, companions, following: steps.add(
-            document, companions, ordered, options.kube_version, options.kinds, following=following
-        ),
-        options,
-        file,
-    )
+    return run(text, adding(requests, options), options, file)
 
 
 def remove(text: str, names: Sequence[str] | None, options: Options, file: str = "-") -> Result:
     """Remove instances from every workload of a text; None removes all."""
-    return run(
-        text,
-        lambda document, companions, following: steps.remove(
-            document, companions, names, options.kinds, following=following
-        ),
-        options,
-        file,
-    )
+    return run(text, removing(names, options), options, file)
 
 
 def render(text: str, chosen: Selection, options: Options, file: str = "-") -> Result:
@@ -128,7 +124,7 @@ def render_documents(
     def wanted(document: Document) -> bool:
         return not (leave and leave(document)) and concerns(document)
 
-    return replace(_whole(_walk(documents, step, options, wanted)), rules=frozenset(rules))
+    return replace(_whole(walk(documents, step, options, wanted)), rules=frozenset(rules))
 
 
 def _declaring(chosen: Selection, options: Options) -> tuple[Concerns, Step, set[int]]:
@@ -165,7 +161,7 @@ def run(text: str, step: Step, options: Options, file: str = "-", concerns: Conc
     changes: list[WorkloadChange] = []
     findings: list[Finding] = []
     # Texts, not documents: nodes are let go as soon as a document is done.
-    for walked in _walk(split(text, file), step, options, concerns):
+    for walked in walk(split(text, file), step, options, concerns):
         out.append(join(walked.documents))
         changes += walked.changes
         findings += walked.findings
@@ -178,7 +174,7 @@ def _scattered(text: str, step: Step, options: Options, file: str, concerns: Con
 
     documents = list(split(text, file))
     gathered, moved = gathering.gather(documents, options.kinds)
-    whole = _whole(_walk(gathered, step, options, concerns))
+    whole = _whole(walk(gathered, step, options, concerns))
     out = gathering.carried(gathering.scatter(whole.documents, moved, len(documents)), documents)
     return Result(text if _has_errors(whole.findings) else join(out), whole.changes, whole.findings, text)
 
@@ -192,8 +188,10 @@ def _whole(walked: Iterable[Walked]) -> Walked:
     )
 
 
-def _walk(documents: Iterable[Document], step: Step, options: Options, concerns: Concerns | None) -> Iterator[Walked]:
-    """Yield what becomes of each document, with its companions."""
+def walk(
+    documents: Iterable[Document], step: Step, options: Options, concerns: Concerns | None = None
+) -> Iterator[Walked]:
+    """Yield what becomes of each document, with its companions. Keeps none: a stream may be of any length."""
     for document, companions, following in grouped(documents):
         same = (document, *companions)
         if passes_through(document.text, options.kinds):
@@ -247,16 +245,6 @@ def _is_companion(document: Document) -> bool:
     from sidecarctl.compose.companions import owner_of
 
     return owner_of(document) is not None
-
-
-def passes_through(text: str, kinds: Kinds) -> bool:
-    """True for a document that surely holds no workload, found without parsing it."""
-    if _HINT in text or "\\" in text:
-        return False
-    kind = _KIND.search(text)
-    if kind is None or not _API_VERSION.search(text):
-        return not text.strip()
-    return kind.group(1) not in kinds.names() and not kind.group(1).endswith("List")
 
 
 def located(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.compose import placement
@@ -16,6 +16,7 @@ from sidecarctl.compose.sharing import Shared, choose_targets, share
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.podresources import qos_class
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.render import Inputs, render
 from sidecarctl.yamltext.edits import Edit, Insert
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.lazily import dataclass
 
 VERSION = 1
 _LISTS = ("containers", "initContainers", "volumes", "annotations", "labels", "pod", "documents")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sidecarctl.compose.companions import owner
 from sidecarctl.compose.record import Added, Record, from_text, index_of, record_path, write
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 from sidecarctl.yamltext.scalars import resolve
 

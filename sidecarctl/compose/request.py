@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecarctl.errors import UsageError
 from sidecarctl.kube import names
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.catalog import Catalog
 from sidecarctl.library.origins import Origins
 from sidecarctl.library.parameters import Parameters, resolve

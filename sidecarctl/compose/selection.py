@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -21,6 +21,7 @@ from sidecarctl.compose.selectors import matches
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.assignments import merge
 from sidecarctl.library.catalog import Catalog
 from sidecarctl.library.parameters import Parameters, resolve

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, Related, Severity
 from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.fragment import Fragment, Item
 
 # Volume sources that nobody can write to.

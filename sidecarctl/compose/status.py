@@ -15,7 +15,8 @@ from sidecarctl.compose.companions import OWNER_ANNOTATION
 from sidecarctl.compose.differences import differences
 from sidecarctl.compose.document import Composed, add_one, numbered, usable
 from sidecarctl.compose.gathering import gather, out_of_place
-from sidecarctl.compose.pipeline import Options, grouped, passes_through
+from sidecarctl.compose.passing import passes_through
+from sidecarctl.compose.pipeline import Options, grouped
 from sidecarctl.compose.record import Instance, Record, RecordError
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.selection import Selection

@@ -5,13 +5,13 @@ A small text file in that folder keeps their paths and hashes. A file that someb
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from sidecarctl.digest import sha256
 from sidecarctl.files.write import OutputError
+from sidecarctl.lazily import dataclass
 
 FILE_NAME = ".sidecarctl-outputs"
 _HEAD = "# Written by sidecarctl: the files that it put here, by which --prune knows what is stale.\n"
@@ -78,11 +78,11 @@ def delete(stale_files: Iterable[Stale], folder: Path) -> None:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return sha256(text.encode("utf-8"))
 
 
 def _digest_of(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256(path.read_bytes())
     except OSError:
         return ""

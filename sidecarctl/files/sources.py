@@ -6,10 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.errors import InputError
+from sidecarctl.lazily import dataclass
 
 SUFFIXES = (".yaml", ".yml", ".json")
 Stamp = tuple[int, int, int]

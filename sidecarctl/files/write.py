@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Stamp, stamp_of
+from sidecarctl.lazily import dataclass
 
 
 class OutputError(SidecarctlError):
@@ -115,6 +114,8 @@ def _is_file_to_be(write: Write) -> bool:
 
 def _staged(write: Write, target: Path) -> _Staged:
     """Put the new text beside its target."""
+    import tempfile  # with much that only writing needs
+
     try:
         status = target.stat()
     except FileNotFoundError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from sidecarctl.lazily import dataclass
 
 GroupKind = tuple[str, str]
 Steps = tuple[str, ...]

@@ -8,11 +8,11 @@ can't be read counts as absent. Amounts are ints of nano-units (see `quantity`),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.kube.quantity import resource_amount
 from sidecarctl.kube.versions import NEWEST, enabled
+from sidecarctl.lazily import dataclass
 
 Amounts = dict[str, int]
 

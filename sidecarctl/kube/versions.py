@@ -5,9 +5,9 @@ in the schema data.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.lazily import dataclass
 
 OLDEST_MINOR = 25
 NEWEST_MINOR = 37

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.kinds import DEFAULT_KINDS, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
+from sidecarctl.lazily import dataclass
 
 RECORD_ANNOTATION = "sidecarctl.dev/sidecars"
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.data import data_folder
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.index import METADATA_FILE, Known, known
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ class Catalog:
                 )
             from sidecarctl.library.sidecar import read_sidecar
 
-            self._read[folder] = read_sidecar(folder, label)
+            # The shipped ones were held against their schema when the index was made.
+            checked = label == SHIPPED and known(library).get(folder.name, folder) is not None
+            self._read[folder] = read_sidecar(folder, label, checked=checked)
         return self._read[folder]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from sidecarctl.digest import sha256
 from sidecarctl.kube import quantity as quantities
 from sidecarctl.library.placeholder import Looked, Placeholder
 from sidecarctl.yamltext import emit
@@ -144,7 +144,7 @@ def port_name(value: object) -> str:
 
 
 def _mark(value: object, length: int) -> str:
-    return hashlib.sha256(scalar_text(value).encode()).hexdigest()[:length]
+    return sha256(scalar_text(value).encode())[:length]
 
 
 def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
@@ -161,7 +161,7 @@ def config_hash(value: object) -> str:
     """Return 16 hexadecimal digits that change when the value does; the order of keys does not matter."""
     check_size(value)
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_known)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256(text.encode())[:16]
 
 
 def _known(value: object) -> object:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sidecarctl.errors import LibraryError
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.schemacheck import Problem, problems
 from sidecarctl.library.sidecar import schema
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from sidecarctl.lazily import dataclass
 
 METADATA_FILE = "sidecar.yaml"
 INDEX_FILE = "index.json"
@@ -57,7 +58,7 @@ def checksum(folder: Path) -> int:
     """Return a number that changes with the names or contents of an entry's files, its cases aside; -1 where one can't be read."""
     total = 0
     try:
-        for name, file in sorted(_files(str(folder), "")):
+        for name, file in sorted(files(str(folder), _CASES)):
             with open(file, "rb") as stream:
                 total = zlib.crc32(stream.read(), zlib.crc32(name.encode(), total))
     except OSError:
@@ -65,13 +66,14 @@ def checksum(folder: Path) -> int:
     return total
 
 
-def _files(folder: str, below: str) -> list[tuple[str, str]]:
+def files(folder: str, left_out: str = "", below: str = "") -> list[tuple[str, str]]:
+    """Return the files in a folder and in those below it, but for folders called `left_out`: path in it, and path."""
     found = []
     with os.scandir(folder) as scan:
         for each in scan:
             name = f"{below}{each.name}"
-            if each.is_dir():
-                found += [] if name == _CASES else _files(each.path, f"{name}/")
+            if each.is_dir(follow_symlinks=False):
+                found += [] if name == left_out else files(each.path, left_out, f"{name}/")
             else:
                 found.append((name, each.path))
     return found

@@ -6,7 +6,6 @@ there, or nothing is read. Knows no engine. SIDECARCTL_NO_CACHE=1 switches it of
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl import __version__
+from sidecarctl.digest import sha256
+from sidecarctl.library.index import files
 from sidecarctl.library.sidecar import Sidecar
 
 OFF = "SIDECARCTL_NO_CACHE"
@@ -96,22 +97,22 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps([_program(), _content(sidecar), *key]).encode()).hexdigest()
+    return sha256(json.dumps([_program(), _content(sidecar), *key]).encode())
 
 
 @lru_cache(maxsize=32)
 def _content(sidecar: Sidecar) -> list[list[str]]:
     """All that a template can read: the files in its folder."""
-    files = sorted(file for file in sidecar.folder.rglob("*") if file.is_file())
-    return [[str(file), hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]
+    return [[file, sha256(Path(file).read_bytes())] for _, file in sorted(files(str(sidecar.folder)))]
 
 
+@lru_cache(maxsize=1)
 def _program() -> list[str]:
     """What renders: this version, and for those who work on it the times of its files; the engine."""
     from importlib.util import find_spec
 
     engine, own = find_spec("jinja2"), Path(__file__).parent
-    files = [*own.glob("*.py"), *own.glob("engines/*.py")]
+    paths = [path for _, path in files(str(own), "__pycache__") if path.endswith(".py")]
     if engine and engine.origin:
-        files.append(Path(engine.origin))
-    return [__version__, *(str(file.stat().st_mtime_ns) for file in sorted(files))]
+        paths.append(engine.origin)
+    return [__version__, *(str(Path(path).stat().st_mtime_ns) for path in sorted(paths))]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
+from sidecarctl.lazily import dataclass
 from sidecarctl.library import common
 from sidecarctl.library.assignments import Unread, assign, parse_set, read_values
 from sidecarctl.library.origins import Origins

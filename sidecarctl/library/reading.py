@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sidecarctl import limits
 from sidecarctl.errors import LibraryError
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 

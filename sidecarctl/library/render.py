@@ -6,12 +6,12 @@ import importlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
+from sidecarctl.lazily import dataclass
 from sidecarctl.library import common, kept, reuse
 from sidecarctl.library.fragment import Fragment, build, checked, fragment_problems
 from sidecarctl.library.origins import meant

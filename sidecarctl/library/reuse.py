@@ -10,9 +10,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from sidecarctl.lazily import dataclass
 from sidecarctl.library.fragment import Fragment
 from sidecarctl.library.placeholder import Placeholder
 from sidecarctl.yamltext.scalars import reads_as_itself

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.errors import did_you_mean
+from sidecarctl.lazily import dataclass
 
 Path = tuple["str | int", ...]
 

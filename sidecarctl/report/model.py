@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
+from sidecarctl.lazily import dataclass
 
 ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
 ROLE_TEXT: Mapping[str, str] = MappingProxyType(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import plural
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 

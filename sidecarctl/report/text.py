@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.lazily import dataclass
 from sidecarctl.report.model import count, field_text, in_order, plural, subject
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -12,6 +13,8 @@ from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, 
 
 # Rules with the same roles and needs, which are asked or passed over together.
 _Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Rule, Check]]]
+
+_MAX_ASKED = 1024  # sets of keys that are remembered
 
 # Number of the document, path in it, whether the key is meant: the place, None where there is none.
 Locate = Callable[[int, PathTuple, bool], "Place | None"]
@@ -62,21 +65,20 @@ def _problems(
     stream: StreamView, rules: Iterable[Rule], ctx: Context
 ) -> Iterator[tuple[Rule, Problem, PodView | ObjectView | None]]:
     """Yield each problem with its rule and with whom it is about."""
-    groups = _Scopes.of(tuple(rules), ctx.kube_version)
-    of_pods, of_containers, of_streams = (groups.of_scope(scope) for scope in ("pod", "container", "stream"))
+    asked = _Scopes.of(tuple(rules), ctx.kube_version).asked
     for pod in stream.pods:
-        for rule, check in _asked(of_pods, pod.value):
+        for rule, check in asked("pod", pod.value):
             for problem in check(pod, ctx):
                 yield rule, problem, pod
         for container in pod.containers:
-            for rule, check in _asked(of_containers, container.value, container.role):
+            for rule, check in asked("container", container.value, role=container.role):
                 for problem in check(container, ctx):
                     yield rule, problem, pod
     for view in stream.objects:
-        for rule, check in _asked(groups.of_scope("object", view.kind), view.value):
+        for rule, check in asked("object", view.value, view.kind):
             for problem in check(view, ctx):
                 yield rule, problem, _owner(stream, problem.path) or view
-    for rule, check in _asked(of_streams, {}):
+    for rule, check in asked("stream", {}):
         for problem in check(stream, ctx):
             yield rule, problem, _owner(stream, problem.path)
 
@@ -89,6 +91,7 @@ class _Scopes:
         self._rules = [rule for rule in rules if rule.check and rule.applies(ctx)]
         self._kinds = frozenset(kind for rule in self._rules for kind in rule.kinds)
         self._groups: dict[tuple[str, str], _Groups] = {}
+        self._asked: dict[tuple[Any, ...], list[tuple[Rule, Check]]] = {}
 
     @staticmethod
     @lru_cache(maxsize=8)
@@ -106,12 +109,23 @@ class _Scopes:
                     groups.setdefault((rule.roles, rule.needs), []).append((rule, rule.check))
         return self._groups[key]
 
+    def asked(self, scope: str, value: Data, kind: str = "", role: str = "") -> list[tuple[Rule, Check]]:
+        """Return the rules that have something to look at in a mapping, and in a container of that role.
 
-def _asked(groups: _Groups, value: Data, role: str = "") -> Iterator[tuple[Rule, Check]]:
-    """Yield the rules that have something to look at in a mapping, and in a container of that role."""
-    for (roles, needs), rules in groups.items():
-        if (not needs or not value.keys().isdisjoint(needs)) and (not roles or not role or role in roles):
-            yield from rules
+        Only its keys matter, and many mappings have the same ones.
+        """
+        key = (scope, kind, role, *value)
+        found = self._asked.get(key)
+        if found is None:
+            if len(self._asked) >= _MAX_ASKED:
+                self._asked.clear()
+            found = self._asked[key] = [
+                one
+                for (roles, needs), rules in self.of_scope(scope, kind).items()
+                if (not needs or not value.keys().isdisjoint(needs)) and (not roles or not role or role in roles)
+                for one in rules
+            ]
+        return found
 
 
 def _owner(stream: StreamView, path: PathTuple) -> PodView | ObjectView | None:

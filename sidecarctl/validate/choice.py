@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.lazily import dataclass
 from sidecarctl.validate.podsecurity.levels import PRIVILEGED, parse_level, parse_version
 from sidecarctl.validate.registry import Context, Rule, rules
 

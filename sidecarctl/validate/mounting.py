@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazily import dataclass
 from sidecarctl.validate.parts import listed
 from sidecarctl.validate.views import ContainerView, PodView
 

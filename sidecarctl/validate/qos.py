@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.podresources import BEST_EFFORT, BURSTABLE, GUARANTEED, container_amounts, qos_class
 from sidecarctl.kube.quantity import readable
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazily import dataclass
 
 _RANK = (BEST_EFFORT, BURSTABLE, GUARANTEED)
 _RESOURCES = ("cpu", "memory")

@@ -15,17 +15,17 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
+from sidecarctl.lazily import dataclass
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]
@@ -73,8 +73,9 @@ _C = TypeVar("_C", bound=Check)
 class Rule:
     """A rule and its page. There is one of each name, so that a rule is only itself.
 
-    what, why   the first line of the function's docstring, and the rest of it
-    bad, good   manifests, or parts that `examples.complete` makes manifests of
+    said        the function's docstring: `what` is its first line, `why` the rest of it
+    wrong       `bad` as the source code has it, a manifest or a part that `examples.complete` makes a manifest of
+    right       `good` as the source code has it
     fix         how to put it right; a finding's help where the problem has none of its own
     given       the context that the examples need
     scope       what `check` gets: each container, each pod, each object, or the whole stream
@@ -89,10 +90,9 @@ class Rule:
     name: str
     severity: Severity
     layer: Layer
-    what: str
-    why: str
-    bad: str
-    good: str
+    said: str
+    wrong: str
+    right: str
     fix: str
     scope: Scope = "pod"
     roles: tuple[str, ...] = ()
@@ -103,6 +103,31 @@ class Rule:
     on: bool = True
     given: Context = Context()
     check: Check | None = None
+
+    # Pages are read by few runs: nothing is put in order before.
+
+    @property
+    def what(self) -> str:
+        """One sentence."""
+        return " ".join(self.said.strip().split("\n\n")[0].split())
+
+    @property
+    def why(self) -> str:
+        """Paragraphs."""
+        import textwrap
+
+        _, _, rest = self.said.strip().partition("\n\n")
+        return textwrap.dedent(rest).strip()
+
+    @property
+    def bad(self) -> str:
+        """An example of what it finds."""
+        return _block(self.wrong)
+
+    @property
+    def good(self) -> str:
+        """The example put right."""
+        return _block(self.right)
 
     def applies(self, ctx: Context) -> bool:
         """True where the target version is one that the rule is about."""
@@ -144,18 +169,17 @@ def rule(
     def register(check: _C) -> _C:
         if check.__name__.replace("_", "-") != name:
             raise ValueError(f"the function of rule {name} is called {check.__name__}")
-        what, _, why = inspect.cleandoc(check.__doc__ or "").partition("\n\n")
-        if not what or not why:
+        said = check.__doc__ or ""
+        if not all(part.strip() for part in said.strip().partition("\n\n")[::2]):
             raise ValueError(f"the docstring of rule {name} has to say what, and after a blank line why")
         _add(
             Rule(
                 name,
                 severity,
                 layer,
-                " ".join(what.split()),
-                why.strip(),
-                _block(bad),
-                _block(good),
+                said,
+                bad,
+                good,
                 fix,
                 scope,
                 roles,
@@ -186,7 +210,7 @@ def declare(
     scope: Scope = "object",
 ) -> None:
     """Register the page of a rule that a module of its own looks after."""
-    _add(Rule(name, severity, layer, what, inspect.cleandoc(why), _block(bad), _block(good), fix, scope))
+    _add(Rule(name, severity, layer, f"{what}\n\n{why}", bad, good, fix, scope))
 
 
 def _add(new: Rule) -> None:
@@ -197,17 +221,18 @@ def _add(new: Rule) -> None:
 
 def _block(text: str) -> str:
     """An example as it is shown: no indentation of the source code, one line end at the end."""
+    import textwrap
+
     return textwrap.dedent(text).strip("\n") + "\n"
 
 
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return all rules by name, sorted. The first call imports the modules of `validate.rules`."""
-    import pkgutil
-
     package = import_module("sidecarctl.validate.rules")
-    for module in pkgutil.iter_modules(package.__path__):
-        import_module(f"{package.__name__}.{module.name}")
+    for file in sorted(Path(package.__path__[0]).glob("*.py")):
+        if file.stem != "__init__":
+            import_module(f"{package.__name__}.{file.stem}")
     return MappingProxyType(dict(sorted(_registered.items())))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 from sidecarctl.files.data import data_folder
 from sidecarctl.kube.versions import NEWEST_MINOR, OLDEST_MINOR, minor
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
 from sidecarctl.kube.quantity import nano
+from sidecarctl.lazily import dataclass
 from sidecarctl.validate.enums import FILLED_IN, REQUIRED, allowed
 from sidecarctl.validate.schemas import schemas
 

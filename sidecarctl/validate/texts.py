@@ -8,12 +8,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.lazily import dataclass
 from sidecarctl.validate import structure
 from sidecarctl.validate.checks import check_documents
 from sidecarctl.validate.choice import Choice, checked

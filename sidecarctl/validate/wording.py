@@ -4,7 +4,6 @@ nothing.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,6 +151,8 @@ def _closest(word: str, known: list[str]) -> str:
     lower = {name.lower(): name for name in known}
     if word.lower() in lower:
         return lower[word.lower()]
+    import difflib  # for those who err
+
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.75)), "")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(frozen=True)

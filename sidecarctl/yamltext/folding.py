@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.edits import Insert
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
 

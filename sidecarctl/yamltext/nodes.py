@@ -7,10 +7,11 @@ node: a block collection ends where its last child does, a block scalar before t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,8 @@ import re
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.lines import line_end, line_start
 
-_NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Compiled only for a complaint: that takes milliseconds.
+_NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _TABS = "indent with spaces: YAML does not allow tabs there"
 _TEMPLATE = "`{{` looks like a template of Helm's or another's: render it first; quote it if it is meant as it stands"
 _QUOTE, _BRACKET = "while scanning a quoted scalar", "while parsing a flow"
@@ -64,7 +65,7 @@ def explain(problem: Exception, text: str) -> SyntaxProblem:
     if mark is not None:
         offset = min(int(mark.index), len(text))
     else:  # the reader's own complaint, which gives bytes, if anything
-        bad = _NOT_YAML.search(text, 1 if text.startswith("\ufeff") else 0)
+        bad = re.compile(_NOT_YAML).search(text, 1 if text.startswith("\ufeff") else 0)
         offset = bad.start() if bad else 0
         if bad:
             what = f"control character U+{ord(bad.group()):04X}, which YAML does not allow"

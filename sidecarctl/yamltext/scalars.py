@@ -10,7 +10,6 @@ import binascii
 import math
 import re
 import struct
-from decimal import Decimal
 
 Value = object
 
@@ -90,10 +89,16 @@ def _as_json(value: Value, text: str) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if isinstance(value, int):
-        return value if value < _INT64 else int(Decimal(repr(float(value))))
+        return value if value < _INT64 else _whole(float(value))
     if math.isinf(value) or math.isnan(value):
         raise ValueError(f"{text} is an infinity or not a number, which JSON cannot hold")
-    return int(Decimal(repr(value))) if value.is_integer() and abs(value) < 1e21 else value
+    return _whole(value) if value.is_integer() and abs(value) < 1e21 else value
+
+
+def _whole(value: float) -> int:
+    from decimal import Decimal  # for the few numbers that are written as floats
+
+    return int(Decimal(repr(value)))
 
 
 def resolve_tagged(text: str, tag: str) -> Value:

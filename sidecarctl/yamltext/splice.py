@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.anchors import refuse_shared
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore, apply, dotted, identical

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sidecarctl.errors import BugError
+from sidecarctl.lazily import dataclass
 
 
 @dataclass(frozen=True)

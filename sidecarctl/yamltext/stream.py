@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Place
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.problems import SyntaxProblem
 
-_SEPARATOR = re.compile(r"^---[^\n]*(?:\n|\Z)", re.MULTILINE)
 _BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
 _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
@@ -113,15 +113,15 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
     start, head = 0, ""
     if text.startswith("\ufeff"):
         head, start = "\ufeff", 1
-    for found in _SEPARATOR.finditer(text, start):
-        if found.start() > start or head.strip("\ufeff"):
-            body = text[start : found.start()]
+    for at, end in _separators(text):
+        if at > start or head.strip("\ufeff"):
+            body = text[start:at]
             for document in _objects(head, body, file, line, index):
                 yield document
                 index += 1
             line += (head + body).count("\n")
             head = ""
-        separator = found.group()
+        separator = text[at:end]
         if not _BLANK_AFTER.match(separator.rstrip("\n")):
             raise InputError(
                 f"{separator.rstrip()!r} is no document separator: Kubernetes allows only blanks and a comment after `---`",
@@ -129,10 +129,21 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
                 hint="put what follows on a line of its own",
             )
         head += separator
-        start = found.end()
+        start = end
         if text.startswith("\ufeff", start):  # files put together, each with its mark
             head, start = head + "\ufeff", start + 1
     yield from _objects(head, text[start:], file, line, index)
+
+
+def _separators(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where lines that begin with `---` begin, and where they end with their line break."""
+    at = 0 if text.startswith("---") else text.find("\n---") + 1
+    while at or text.startswith("---"):
+        end = text.find("\n", at) + 1 or len(text)
+        yield at, end
+        at = text.find("\n---", end - 1) + 1
+        if not at:
+            return
 
 
 def _objects(head: str, body: str, file: str, line: int, index: int) -> Iterator[Document]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.lines import blanks_of_line, column, first_on_line, newline_of
 from sidecarctl.yamltext.members import entry_start, first_dash, member_starts
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, walk

@@ -13,11 +13,11 @@ from tests.authoring.library_kit import entry
 from tests.command import ROOT
 
 
-def _completed(line: str, folder: Path) -> list[str]:
+def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidecarctl")) -> list[str]:
     """What bash would offer for a line, whose last word is being typed."""
     words = shlex.split(line) + ([""] if line.endswith(" ") else [])
     done = subprocess.run(
-        [sys.executable, "-m", "sidecarctl"],
+        [sys.executable, *program],
         cwd=folder,
         env={
             "PYTHONPATH": str(ROOT),
@@ -55,3 +55,38 @@ def test_the_shell_is_offered(line: str, wanted: set[str], tmp_path: Path) -> No
     assert wanted <= set(offered), offered
     typed = line.split()[-1]
     assert all(word.startswith(typed) for word in offered)
+
+
+_TYPER = ("-c", "from sidecarctl.__main__ import _typer; _typer([])")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("sidecarctl ", "sidecarctl re", "sidecarctl nothing ", "sidecarctl add ", "sidecarctl add logger "),
+        *("sidecarctl add log", "sidecarctl add --", "sidecarctl add -", "sidecarctl add logger --set a=b --se"),
+        *(
+            "sidecarctl add -i --in",
+            "sidecarctl add --mode ",
+            "sidecarctl add --mode n",
+            "sidecarctl add -f ",
+            "sidecarctl show logger ",
+        ),
+        *(
+            "sidecarctl add --kube-version 1.3",
+            "sidecarctl add --mode=n",
+            "sidecarctl validate --format ",
+            "sidecarctl validate -f a ",
+        ),
+        *(
+            "sidecarctl add logger --set logDir=/a --set ",
+            "sidecarctl rules port",
+            "sidecarctl validate --select port",
+            "sidecarctl schema ",
+        ),
+        *("sidecarctl add -- lo", "sidecarctl add --nonsense ", "sidecarctl render --env ", "sidecarctl list "),
+    ],
+)
+def test_a_quick_answer_is_the_one_of_typer(line: str, tmp_path: Path) -> None:
+    # typer has -h and --help in any order.
+    assert sorted(_completed(line, tmp_path)) == sorted(_completed(line, tmp_path, _TYPER))

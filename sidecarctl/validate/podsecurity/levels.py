@@ -7,11 +7,11 @@ history. A check's newest version that is not newer than the standard's version 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.kube.versions import NEWEST_MINOR
+from sidecarctl.lazily import dataclass
 from sidecarctl.validate.podsecurity import baseline as base
 from sidecarctl.validate.podsecurity import restricted as strict
 from sidecarctl.validate.podsecurity.reading import Breach, Judge, except_where, in_user_namespace, on_windows

@@ -1,0 +1,394 @@
+"""Everything that docs/performance.md says, measured: `python bench/run.py [SECTION...]`.
+
+Sections: one, stream, jobs, install, memory, growth; all of them by default. Each is a table of ratios of CPU time, taken in turns
+so that what else the machine does slows all of them; `jobs` is the CPU time of the longest way through its processes, and memory is
+the largest resident set. Results are kept by section in bench/results/results.json, and written from there to results.md and
+growth.svg (with matplotlib, where it is installed). Programs to compare with are looked for on the PATH and in .tools, or named:
+`--peer ytt=/opt/ytt`. What can't be found is named and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import add as inputs
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "bench" / "work"
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+PASS = [sys.executable, "-c", "pass"]
+OURS = [sys.executable, "-m", "sidecarctl"]
+PEERS = ("kubectl", "kustomize", "ytt")
+# The CPU time of a process and of its children, one by one: what no other process can take over.
+ONE_WAY = """
+import resource, sys
+from sidecarctl.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code
+spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(*(one.ru_utime + one.ru_stime for one in spent), file=sys.stderr)
+"""
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Measure the sections that are asked for and write the results."""
+    options = _arguments()
+    found = _peers(dict(peer.partition("=")[::2] for peer in options.peer))
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / "results.json"
+    results: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {"sections": {}}
+    results["machine"] = _machine()
+    results["peers"] = {name: _version(name, path) for name, path in found.items()}
+    results["missing"] = [name for name in PEERS if name not in found]
+    for name in options.sections or SECTIONS:
+        print(f"{name} ...", file=sys.stderr)
+        results["sections"][name] = SECTIONS[name](options, found)
+        file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = _markdown(results)
+    (RESULTS / "results.md").write_text(text, encoding="utf-8")
+    page = PAGE.read_text("utf-8")
+    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    _plot(results["sections"].get("growth", []))
+    print(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", help=", ".join(SECTIONS))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--documents", type=int, default=1000, help="of the stream")
+    parser.add_argument("--files", type=int, default=10_000, help="of the folder for --jobs")
+    parser.add_argument("--memory", type=int, default=100_000, help="Deployments of the longest stream for memory")
+    parser.add_argument("--growth", type=int, default=10_000, help="documents of the longest stream for growth")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH")
+    return parser.parse_args()
+
+
+def _peers(named: dict[str, str]) -> dict[str, str]:
+    tools = ROOT / ".tools"
+    path = os.pathsep.join([os.environ.get("PATH", ""), str(tools)])
+    found = {name: named.get(name) or shutil.which(name, path=path) for name in PEERS}
+    return {name: str(place) for name, place in found.items() if place}
+
+
+def _version(name: str, path: str) -> str:
+    words = [path, "version", "--client"] if name == "kubectl" else [path, "version"]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    return " ".join(said.split("\n")[0].split())
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].partition(":")[2].strip() if lines else model
+    return f"{os.cpu_count()} x {model}, {platform.system()}, Python {platform.python_version()}"
+
+
+# ---- sections ----------------------------------------------------------------------------------------------------
+
+
+def one(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """Whole processes on one manifest."""
+    folder = inputs._inputs(1)
+    manifest = str(folder / "all.yaml")
+    commands = {
+        "python -c pass": PASS,
+        "add logger": [*OURS, "add", "logger", "-f", manifest],
+        "validate": [*OURS, "validate", "-f", manifest],
+        "--version": [*OURS, "--version"],
+        "--help": [*OURS, "--help"],
+        "completion": [*OURS],
+        **_patches(folder, peers),
+    }
+    spent = _in_turns(commands, options.runs * 3, {"completion": _COMPLETE})
+    base, kubectl = spent["python -c pass"], spent.get("kubectl kustomize")
+    rows = [_row(name, spent[name], base, "x python -c pass", _GOALS.get(name)) for name in spent]
+    if kubectl:
+        rows.append(_row("add logger", spent["add logger"], kubectl, "x kubectl kustomize", 0.5))
+    return rows
+
+
+_GOALS = {"add logger": 6, "validate": 8, "--version": 5, "--help": 5, "completion": 5}
+_COMPLETE = {
+    "_SIDECARCTL_COMPLETE": "complete_bash",
+    "COMP_WORDS": "sidecarctl add lo",
+    "COMP_CWORD": "2",
+}
+
+
+def stream(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """One stream of many Deployments, with full validation."""
+    folder = inputs._inputs(options.documents)
+    ours = {"add logger": [*OURS, "add", "logger", "-q", "-f", str(folder / "all.yaml")]}
+    spent = _in_turns({**ours, **_patches(folder, peers)}, options.runs)
+    goals = {"kubectl kustomize": 0.08, "ytt": 0.5}
+    mine = spent.pop("add logger")
+    rows = [
+        _row(f"{options.documents:,} Deployments", mine, spent[name], f"x {name}", goals.get(name)) for name in spent
+    ]
+    return rows or [_row(f"{options.documents:,} Deployments", mine, mine, "(nothing to compare with)", None)]
+
+
+def jobs(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """Many files in place by one process and by two."""
+    folder = WORK / "many"
+    spent = dict.fromkeys((1, 2), float("inf"))
+    for _ in range(max(1, options.runs // 2)):
+        for number in spent:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for n in range(options.files):
+                (folder / f"{n:06}.yaml").write_text(inputs.MANIFEST.format(n=n), encoding="utf-8")
+            words = [
+                sys.executable,
+                "-c",
+                ONE_WAY,
+                "add",
+                "logger",
+                "-q",
+                "-i",
+                "-f",
+                str(folder),
+                "--jobs",
+                str(number),
+            ]
+            said = subprocess.run(words, env=_env(), check=True, capture_output=True, text=True).stderr.split()
+            spent[number] = min(spent[number], float(said[-2]) + float(said[-1]) / number)
+    shutil.rmtree(folder)
+    return [_row(f"{options.files:,} files in place, --jobs 2", spent[2], spent[1], "x --jobs 1", 0.6)]
+
+
+def install(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """A large manifest with one workload, start-up aside: beside reading it and finding its separators."""
+    text = _install_manifest()
+    file = WORK / "install.yaml"
+    file.write_text(text, encoding="utf-8")
+    program = (
+        "import sys,time;sys.path.insert(0,sys.argv[1])\n"
+        "from sidecarctl.cli import asking\nfrom sidecarctl.compose import pipeline\n"
+        "from sidecarctl.compose.pipeline import Options\nfrom sidecarctl.yamltext.stream import split\n"
+        "asked=asking.requests(['logger'],[],[],[],[],None,None);options=Options(facts=False)\n"
+        "read=lambda:open(sys.argv[2],'rb').read().decode()\n"
+        "def best(work):\n"
+        "    times=[]\n"
+        "    for _ in range(25):\n"
+        "        at=time.process_time();work();times.append(time.process_time()-at)\n"
+        "    return min(times)\n"
+        "print(best(lambda:list(split(read()))),best(lambda:pipeline.add(read(),asked,options).text.encode()))\n"
+    )
+    words = [sys.executable, "-c", program, str(ROOT), str(file)]
+    scan, whole = map(float, subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+    size = f"{len(text) / 1e6:.1f} MB"
+    return [_row(f"install manifest of {size}, one Deployment in it", whole, scan, "x reading and scanning", 2)]
+
+
+def memory(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """The largest resident set from standard input to standard output."""
+    rows = []
+    for count in (options.memory // 100, options.memory // 10, options.memory):
+        file = WORK / "memory.yaml"
+        with file.open("w", encoding="utf-8") as out:
+            for n in range(count):
+                out.write(("---\n" if n else "") + inputs.MANIFEST.format(n=n))
+        with file.open("rb") as stdin:
+            child = subprocess.Popen(
+                [*OURS, "add", "logger"], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_env()
+            )
+            _, status, usage = os.wait4(child.pid, 0)
+        assert status == 0
+        file.unlink()
+        megabytes = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+        rows.append({"what": f"{count:,} Deployments, stdin to stdout", "value": megabytes, "unit": "MB", "goal": 100})
+    return rows
+
+
+def growth(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """CPU time over documents, the length of a document, and sidecars; what starting takes is taken off."""
+    start = _in_turns({"start": _grown("documents", 1)}, options.runs)["start"]
+    rows = []
+    for kind, top, base in (
+        ("documents", options.growth, 10),
+        ("containers of a document", options.growth, 10),
+        ("sidecars", options.growth // 40, 5),
+    ):
+        for size in (top // base**n for n in (3, 2, 1, 0)):
+            # Long runs vary little.
+            runs = options.runs if size * 10 <= options.growth else 0
+            spent = _in_turns({"it": _grown(kind, size)}, runs)["it"]
+            rows.append({"what": kind, "size": size, "value": max(spent - start, 1e-4), "unit": "s"})
+    return rows
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace, dict[str, str]], list[Row]]] = {
+    "one": one,
+    "stream": stream,
+    "jobs": jobs,
+    "install": install,
+    "memory": memory,
+    "growth": growth,
+}
+
+
+# ---- inputs ------------------------------------------------------------------------------------------------------
+
+
+def _patches(folder: Path, peers: dict[str, str]) -> dict[str, list[str]]:
+    """What other programs need to make the same change."""
+    files = ["-f", str(folder / "all.yaml"), "-f", str(folder / "overlay.ytt.yaml")]
+    words = {"kubectl": ["kustomize", str(folder)], "kustomize": ["build", str(folder)], "ytt": files}
+    names = {"kubectl": "kubectl kustomize", "kustomize": "kustomize build", "ytt": "ytt"}
+    return {names[name]: [path, *words[name]] for name, path in peers.items()}
+
+
+def _install_manifest() -> str:
+    text = "              field{n}:\n                description: |-\n                  It's passed on to the pods that are made.\n"
+    properties = "".join(text.format(n=n) + "                type: string\n" for n in range(320))
+    definition = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: things{n}.example.com\n"
+        "spec:\n  group: example.com\n  names: {{kind: Thing{n}, plural: things{n}}}\n  scope: Namespaced\n  versions:\n"
+        "  - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n"
+        "        properties:\n          spec:\n            type: object\n            properties:\n"
+        "              containers: {{type: array, items: {{type: object}}}}\n"
+    )
+    board = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: board-{n}\ndata:\n  board.json: |\n"
+    panels = "".join(
+        f'    {{"panel": {n}, "title": "Panel {n}", "expr": "sum(rate(requests_total[5m]))"}},\n' for n in range(400)
+    )
+    documents = [definition.format(n=n) + properties for n in range(14)]
+    documents += [board.format(n=n) + panels for n in range(14)]
+    return "---\n".join([*documents, inputs.MANIFEST.format(n=1)])
+
+
+def _grown(kind: str, size: int) -> list[str]:
+    folder = WORK / "growth"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{kind.split()[0]}-{size}.yaml"
+    words = [*OURS, "add", "logger", "-q", "-f", str(file)]
+    if kind == "documents":
+        file.write_text("---\n".join(inputs.MANIFEST.format(n=n) for n in range(size)), encoding="utf-8")
+        return words
+    if kind == "sidecars":
+        file.write_text(inputs.MANIFEST.format(n=1), encoding="utf-8")
+        library = folder / f"library-{size}"
+        for n in range(size):
+            _plain(library / f"side-{n}", n)
+        return [*OURS, "add", *(f"side-{n}" for n in range(size)), "-q", "-f", str(file), "--library", str(library)]
+    more = "".join(f"        - name: more-{n}\n          image: registry.example/more:1.0.{n}\n" for n in range(size))
+    file.write_text(
+        inputs.MANIFEST.format(n=1).replace("      volumes:\n", f"{more}      volumes:\n"), encoding="utf-8"
+    )
+    return words
+
+
+def _plain(folder: Path, n: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
+        f"metadata: {{name: side-{n}, version: 1.0.0, summary: One of many.}}\nspec: {{engine: plain}}\n",
+        encoding="utf-8",
+    )
+    (folder / "template.yaml").write_text(
+        f"containers:\n- name: side-{n}\n  image: registry.example/side:1.0.{n}\n"
+        "  resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 8Mi}}\n",
+        encoding="utf-8",
+    )
+
+
+# ---- measuring and writing ---------------------------------------------------------------------------------------
+
+
+def _env(more: dict[str, str] | None = None) -> dict[str, str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **(more or {})}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled
+    return env
+
+
+def _in_turns(
+    commands: dict[str, list[str]], runs: int, more: dict[str, dict[str, str]] | None = None
+) -> dict[str, float]:
+    """The least CPU seconds of each command."""
+    spent = dict.fromkeys(commands, float("inf"))
+    for turn in range(runs + 1):
+        for name, words in commands.items():
+            seconds = _cpu(words, _env((more or {}).get(name)))
+            if turn or not runs:  # the first one compiles, and fills caches
+                spent[name] = min(spent[name], seconds)
+    return spent
+
+
+def _cpu(words: Sequence[str], env: dict[str, str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, check=False)
+    if done.returncode > 1:
+        raise SystemExit(f"{' '.join(words)[:300]} ended with {done.returncode}:\n{done.stderr.decode()[-2000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _row(what: str, seconds: float, base: float, unit: str, goal: float | None) -> Row:
+    return {"what": what, "value": seconds / base, "seconds": seconds, "unit": unit, "goal": goal}
+
+
+def _markdown(results: dict[str, Any]) -> str:
+    lines = [f"Machine: {results['machine']}.", ""]
+    lines += [f"- {name}: {version}" for name, version in results["peers"].items()]
+    lines += [f"- {name}: not found" for name in results["missing"]]
+    lines += ["", "| what | measured | CPU seconds | target | |", "|---|---|---|---|---|"]
+    for name, rows in results["sections"].items():
+        for row in rows:
+            goal, seconds = row.get("goal"), row.get("seconds")
+            what = f"{row['what']}: {row['size']:,}" if name == "growth" else row["what"]
+            verdict = "" if goal is None else "met" if row["value"] <= goal else "missed"
+            value = f"{row['value']:.3g}" if row["value"] < 100 else f"{row['value']:.0f}"
+            target = "" if goal is None else f"at most {goal:g}"
+            lines.append(
+                f"| {what} | {value} {row['unit']} | {f'{seconds:.3f}' if seconds else ''} | {target} | {verdict} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _plot(rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    try:
+        import matplotlib
+    except ImportError:
+        print("no plot: matplotlib is not installed", file=sys.stderr)
+        return
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "sidecarctl"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.2))
+    for kind in dict.fromkeys(row["what"] for row in rows):
+        points = [(row["size"], row["value"]) for row in rows if row["what"] == kind]
+        axes.loglog(*zip(*points), marker="o", label=kind)
+    top = max(row["size"] for row in rows)
+    axes.loglog([1, top], [1e-3, 1e-3 * top], color="grey", linestyle=":", label="linear")
+    axes.set_xlabel("how many")
+    axes.set_ylabel("CPU seconds, start-up aside")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(RESULTS / "growth.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

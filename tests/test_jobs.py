@@ -1,0 +1,83 @@
+"""Several worker processes do what one does: the same files, the same words in the same order, the same exit code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.cli.workers import number_of, spread
+from sidecarctl.errors import InputError
+from sidecarctl.yamltext.edits import EditRefused
+from tests.command import run
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web-{n}}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers:
+      - name: web
+        image: registry.example/web:1.0.{n}
+"""
+BAD = {
+    "nothing": "",
+    "text that is no YAML": "a: [\n",
+    "an unknown field": WEB.format(n=99) + "        nonsense: true\n",
+    "a duplicate key": WEB.format(n=99) + "kind: Deployment\n",
+    "bytes that are no UTF-8": "# \udcff\n",
+}
+
+
+def folder_of(path: Path, bad: str) -> Path:
+    path.mkdir()
+    for n in range(7):
+        (path / f"web-{n}.yaml").write_text(WEB.format(n=n))
+    if bad:
+        (path / "web-3b.yaml").write_bytes(bad.encode("utf-8", "surrogateescape"))
+    return path
+
+
+@pytest.mark.parametrize("command", ["add logger -f k8s -i", "add logger -f k8s", "add logger -f k8s -i --keep-going"])
+@pytest.mark.parametrize("name", BAD)
+def test_jobs_change_nothing_but_the_time(command: str, name: str, tmp_path: Path) -> None:
+    outcomes = []
+    for jobs in (1, 3):
+        place = tmp_path / str(jobs)
+        place.mkdir()
+        folder = folder_of(place / "k8s", BAD[name])
+        outcome = run(f"sidecarctl {command} --jobs {jobs}", place)
+        outcomes.append((outcome, {file.name: file.read_bytes() for file in sorted(folder.iterdir())}))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_jobs_can_come_from_the_environment(tmp_path: Path) -> None:
+    folder_of(tmp_path / "k8s", "")
+    assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "2"}).code == 0
+    assert run("sidecarctl add logger -f k8s --check", tmp_path).code == 0
+    assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "many"}).code == 2
+
+
+def test_few_inputs_are_worked_on_by_one_process() -> None:
+    assert number_of(0, 1) == number_of(0, 100) == number_of(1, 10_000) == 1
+    assert number_of(2, 1) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
+def test_results_come_in_order_and_errors_whole() -> None:
+    def work(number: int) -> object:
+        if number == 7:
+            return EditRefused("no", ("spec", 1), hint="try")
+        return (number, os.getpid()) if number != 8 else InputError("bad", where="a:1:1", hint="h")
+
+    found = list(spread(range(200), work, 2))
+    refused, bad = found.pop(7), found.pop(7)
+    assert isinstance(refused, EditRefused) and (refused.path, refused.hint) == (("spec", 1), "try")
+    assert isinstance(bad, InputError) and (str(bad), bad.where, bad.exit_code) == ("bad", "a:1:1", 3)
+    assert [one[0] for one in found] == [n for n in range(200) if n not in (7, 8)]  # type: ignore[index]
+    assert os.getpid() not in {one[1] for one in found}  # type: ignore[index]

@@ -1,0 +1,81 @@
+"""Dataclasses that are finished late are what `dataclasses` makes of them at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import pickle
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.lazily import dataclass
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def lazy_classes() -> list[type]:
+    found = []
+    for file in sorted((ROOT / "sidecarctl").rglob("*.py")):
+        if "lazily import dataclass" in file.read_text(encoding="utf-8"):
+            module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+            own = (value for value in vars(module).values() if inspect.isclass(value))
+            found += [one for one in own if one.__module__ == module.__name__ and "__lazy_dataclass__" in vars(one)]
+    return found
+
+
+@pytest.mark.parametrize("cls", lazy_classes(), ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
+def test_a_class_is_made_from_what_the_real_decorator_would_ask_for(cls: type) -> None:
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    asked = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    assert [one.name for one in asked] == [one.name for one in fields]
+    assert all(one.init and not one.kw_only for one in fields)
+    optional = [one.default is not one.empty for one in asked]
+    missing = dataclasses.MISSING
+    assert optional == [one.default is not missing or one.default_factory is not missing for one in fields]
+
+
+@dataclass(frozen=True)
+class Base:
+    a: int
+    b: list[int] = dataclasses.field(default_factory=list, compare=False)
+
+
+@dataclass(frozen=True)
+class Below(Base):
+    c: str = "c"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "a", self.a + 1)
+
+
+@dataclass
+class Open:
+    a: int = 0
+
+
+def test_it_behaves_as_a_dataclass() -> None:
+    one, other = Below(1), Below(1, [2])
+    assert one == other and hash(one) == hash(other) and one.b is not Below(1).b
+    assert repr(one) == "Below(a=2, b=[], c='c')"
+    assert dataclasses.replace(one, c="d") == Below(2, c="d")
+    assert one != Base(2) and dataclasses.asdict(Base(1)) == {"a": 1, "b": []}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.a = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        hash(Open())
+    assert Open(1) == Open(1) != Open(2)
+
+
+def test_what_comes_from_another_process_is_finished_too() -> None:
+    """A class may first be met in something unpickled, which calls no `__init__`."""
+    found = Finding("rule", "message", Severity.INFO, ("spec", 0), place=Place("a", 1, 2, 3, 4))
+    program = "import pickle, sys; a = pickle.load(sys.stdin.buffer); b = pickle.loads(pickle.dumps(a)); print(a == b, hash(a) == hash(b))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(found), capture_output=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.split() == [b"True", b"True"]

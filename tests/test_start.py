@@ -1,0 +1,85 @@
+"""A command starts without what it does not need. Counted in modules, so that no clock is asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: registry.example/web:1.0.0
+"""
+COMPOSE, RULES, AUTHORING = "sidecarctl.compose", "sidecarctl.validate.rules", "sidecarctl.authoring"
+PARSER = "ruamel.yaml"
+# Nobody needs these to do what is usual.
+HEAVY = (
+    "typer",
+    "rich",
+    "click",
+    "jsonschema",
+    "jinja2",
+    "kcl_lib",
+    "multiprocessing",
+    "concurrent",
+    "hashlib",
+    "shutil",
+)
+# By command: how many modules of ours it may import (those of rules come all together), and what else it may not.
+COMMANDS = {
+    "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.library")),
+    "list": (36, (PARSER, COMPOSE, RULES)),
+    "rules port-conflict": (75, (PARSER, COMPOSE)),
+    "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
+    "add logger -f web.yaml": (122, (AUTHORING,)),
+    "remove logger -f web.yaml": (122, (AUTHORING, "sidecarctl.library.engines")),
+}
+PROGRAM = """
+import sys
+from sidecarctl.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print("\\n".join(sys.modules), file=sys.stderr)
+"""
+
+
+def modules(command: str, folder: Path) -> set[str]:
+    (folder / "web.yaml").write_text(WEB)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SIDECARCTL_")}
+    cache = {"XDG_CACHE_HOME": str(folder / "cache")}
+    for _ in range(2):  # the first run may have a template to render
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *command.split()],
+            cwd=folder,
+            env={**clean, **cache, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return set(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_imports_what_it_does_not_need(command: str, tmp_path: Path) -> None:
+    limit, unwanted = COMMANDS[command]
+    found = modules(command, tmp_path)
+    assert "sidecarctl.__main__" in found
+    banned = (*HEAVY, *unwanted)
+    assert not {name for name in found if any(name == one or name.startswith(f"{one}.") for one in banned)}
+    own = [name for name in found if name.startswith("sidecarctl") and not name.startswith(RULES)]
+    assert len(own) <= limit
