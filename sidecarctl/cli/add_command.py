@@ -37,9 +37,10 @@ def add(
     """Add sidecars to every workload of the input."""
     from sidecarctl.cli import asking, deliver
     from sidecarctl.cli.checking import composing_options
+    from sidecarctl.cli.delivery import Delivery
     from sidecarctl.compose import pipeline
 
-    delivery = deliver.Delivery(
+    delivery = Delivery(
         file,
         output,
         in_place,

@@ -21,7 +21,7 @@ def export(
     quiet: o.Quiet = False,
 ) -> int:
     """Write a composition as what another engine carries out."""
-    from sidecarctl.cli import composing, deliver, exporting, talk
+    from sidecarctl.cli import composing, exporting, talk
     from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
     from sidecarctl.findings import Severity
     from sidecarctl.plugins.exports import engines, patches
@@ -36,7 +36,7 @@ def export(
         exporting.write(engine.export(chosen), output)
         return EXIT_OK
     left_out = composing.not_an_input(chosen.composition, file, output)
-    found = patches.rendered(exporting.texts(deliver.Delivery(file), left_out), chosen, settings)
+    found = patches.rendered(exporting.texts(file, left_out), chosen, settings)
     wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
     talk.say_findings(wrong if quiet else found.findings)
     if wrong:

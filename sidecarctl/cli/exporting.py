@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sidecarctl.cli import deliver
+from sidecarctl.cli.inputs import named
+from sidecarctl.cli.printing import write_stdout
 from sidecarctl.errors import UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Source
@@ -13,9 +14,9 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.plugins.exports.exported import File
 
 
-def texts(delivery: deliver.Delivery, left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
+def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
     """Yield text and name of each manifest."""
-    for source in sources.find(deliver.inputs(delivery)):
+    for source in sources.find(named(files)):
         if not left_out(source):
             yield sources.read(source).text, source.name
 
@@ -33,7 +34,7 @@ def write(files: Sequence[File], output: str | None) -> None:
         )
     whole = "".join(each.text for each in files)
     if output is None:
-        deliver.write_stdout([whole])
+        write_stdout([whole])
     elif into_folder:
         write_all(Write(Path(output) / each.name, each.text) for each in files)
     else:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sidecarctl.cli import deliver, judging, talk
+from sidecarctl.cli import judging, printing, talk
 from sidecarctl.cli.judging import Given, Judging
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK
 from sidecarctl.files.write import Write, write_all
@@ -38,7 +38,7 @@ def run(asked: Judging, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:
         if source.path and after.text != read.text
     )
     piped = [after.text for (source, _), after in zip(given.sources, outcome.texts) if source.path is None]
-    deliver.write_stdout(piped)
+    printing.write_stdout(piped)
     if asked.verbose and asked.format == "text":
         _list(outcome.done)
     stream = sys.stderr if piped else None
@@ -49,7 +49,7 @@ def _show(asked: Judging, given: Given, outcome: rounds.Outcome) -> int:
     """Print the diff; of findings that have no fix only what can't be parsed is told, and counts."""
     before = given.texts
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
-    deliver.write_stdout(
+    printing.write_stdout(
         unified(old.text, new.text, old.file, color=color, terminal=terminal) for old, new in zip(before, outcome.texts)
     )
     judging.say_unreadable(given)

@@ -19,7 +19,7 @@ from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.stream import Document, join, split
 
 if TYPE_CHECKING:
-    from sidecarctl.cli.deliver import Delivery
+    from sidecarctl.cli.delivery import Delivery
 
 LONG = 2 << 20  # bytes, from which on an input flows
 _PIECE = 1 << 20

@@ -22,8 +22,8 @@ def graph(
     kube_version: o.KubeVersion = None,
 ) -> int:
     """Draw the pods of the input: containers in the order they start and stop, volumes, ports, what was added."""
-    from sidecarctl.cli import deliver, drawing
+    from sidecarctl.cli import drawing, inputs
     from sidecarctl.cli.checking import composing_options
 
     settings = composing_options(kube_version, "ignore")
-    return drawing.graph(deliver.inputs(deliver.Delivery(file)), stdin_filename or "-", settings, format, output)
+    return drawing.graph(inputs.named(file), stdin_filename or "-", settings, format, output)

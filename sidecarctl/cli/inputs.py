@@ -18,3 +18,13 @@ def named(files: Sequence[str]) -> list[str]:
             hint="name a manifest or a folder with -f PATH, or pipe manifests in",
         )
     return ["-"]
+
+
+def stdin_bytes() -> bytes:
+    """Return what another program pipes in. Raises UsageError where standard input is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "nothing is piped in: this command is run by another program",
+            hint="see the example in --help; for manifests of your own use `sidecarctl render`",
+        )
+    return sys.stdin.buffer.read()

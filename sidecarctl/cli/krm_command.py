@@ -35,7 +35,7 @@ def krm(
     verbose: o.Verbose = False,
 ) -> int:
     """Read a ResourceList, apply the functionConfig to its items, write a ResourceList."""
-    from sidecarctl.cli import composing, deliver, talk
+    from sidecarctl.cli import composing, inputs, printing, talk
     from sidecarctl.errors import UsageError
     from sidecarctl.findings import Severity
     from sidecarctl.plugins import krm as plugin
@@ -50,8 +50,8 @@ def krm(
             )
         return composing.made_ready(given, library, kube_version, validate)
 
-    outcome = plugin.run(deliver.stdin_bytes(), ready, env or "", check=check, fail_on=Severity(fail_on))
-    deliver.write_stdout([outcome.text])
+    outcome = plugin.run(inputs.stdin_bytes(), ready, env or "", check=check, fail_on=Severity(fail_on))
+    printing.write_stdout([outcome.text])
     if outcome.error is not None:
         talk.say_error(outcome.error)
     talk.say_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sidecarctl.cli import talk
+from sidecarctl.cli.delivery import Delivery, Done, into_folder, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from sidecarctl.files import outputs
 from sidecarctl.files.outputs import Stale
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.model import plural
 
-if TYPE_CHECKING:
-    from sidecarctl.cli.deliver import Delivery, Done
-
 
 def check_options(delivery: Delivery) -> None:
     """Raise UsageError where --prune has no output folder."""
-    from sidecarctl.cli import deliver
-
-    if delivery.mirror and delivery.mirror.prune and not (delivery.output and deliver.into_folder(delivery)):
+    if delivery.mirror and delivery.mirror.prune and not (delivery.output and into_folder(delivery)):
         raise UsageError(
             "--prune needs an output folder",
             hint="it deletes what an earlier run wrote there: render -f k8s/ -o rendered/ --prune",
@@ -30,10 +25,8 @@ def check_options(delivery: Delivery) -> None:
 
 def finish(delivery: Delivery, done: Sequence[Done]) -> int:
     """Say what is out of date, remember what was written, prune what is stale; return the exit code of that."""
-    from sidecarctl.cli import deliver
-
     stale: list[Stale] = []
-    if delivery.output and deliver.into_folder(delivery):
+    if delivery.output and into_folder(delivery):
         stale = _stale(delivery, done)
     if delivery.writes_nothing:
         return _verdict(delivery, done, stale)
@@ -61,14 +54,12 @@ def _verdict(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -
 
 
 def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
-    from sidecarctl.cli import deliver
-
     assert delivery.output and delivery.mirror
     folder = Path(delivery.output)
     results = [one for one in done if one.result and not one.result.failed]
     made = {
         path.relative_to(folder).as_posix(): one.result.text
-        for path, one in zip(deliver.targets(delivery, results), results)
+        for path, one in zip(targets(delivery, results), results)
         if one.result
     }
     stale = outputs.stale(folder, made)

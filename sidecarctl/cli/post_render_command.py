@@ -39,14 +39,14 @@ def post_render(
     verbose: o.Verbose = False,
 ) -> int:
     """Read a chart's manifests from Helm, apply a composition, write them."""
-    from sidecarctl.cli import composing, deliver, talk
+    from sidecarctl.cli import composing, inputs, printing, talk
     from sidecarctl.findings import Severity
     from sidecarctl.plugins import post_render as plugin
     from sidecarctl.plugins.run_log import log_path
 
     log = log_path(log_file, os.environ)
     with talk.logged(log, "post-render", asked_for=bool(log_file)):
-        data = deliver.stdin_bytes()
+        data = inputs.stdin_bytes()
         chosen, settings = composing.selected(composition, env, library, kube_version, validate)
         outcome = plugin.run(data, chosen, settings, hooks=hooks, allow_empty=allow_empty, fail_on=Severity(fail_on))
         talk.say_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
@@ -57,5 +57,5 @@ def post_render(
             if outcome.hooks:
                 talk.say(f"{outcome.hooks} hook{'s' if outcome.hooks > 1 else ''} left alone; --hooks includes them")
     if not outcome.code:
-        deliver.write_stdout([outcome.text])
+        printing.write_stdout([outcome.text])
     return outcome.code

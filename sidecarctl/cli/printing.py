@@ -1,9 +1,10 @@
-"""What commands print on standard output for people: how wide, in which colours. Imports nothing heavy."""
+"""What commands print on standard output: for people how wide and in which colours, for programs byte for byte."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from sidecarctl.lazily import dataclass
@@ -36,3 +37,11 @@ def out(text: str, stream: TextIO | None = None) -> None:
     stream.flush()
     stream.buffer.write(text.encode("utf-8", "backslashreplace"))
     stream.buffer.flush()
+
+
+def write_stdout(parts: Iterable[str | bytes]) -> None:
+    """Write text to standard output exactly: no translation of line ends, UTF-8 whatever the locale."""
+    sys.stdout.flush()
+    for part in parts:
+        sys.stdout.buffer.write(part.encode("utf-8") if isinstance(part, str) else part)
+    sys.stdout.buffer.flush()

@@ -31,6 +31,7 @@ def remove(
     """Remove instances from every workload of the input."""
     from sidecarctl.cli import deliver
     from sidecarctl.cli.checking import composing_options
+    from sidecarctl.cli.delivery import Delivery
     from sidecarctl.compose import pipeline
 
     if bool(sidecars) == all:
@@ -38,7 +39,7 @@ def remove(
             "say what to remove: names of sidecars, or --all" if not all else "--all and names exclude each other",
             hint="sidecarctl remove logger, or sidecarctl remove --all",
         )
-    delivery = deliver.Delivery(
+    delivery = Delivery(
         file,
         output,
         in_place,

@@ -34,13 +34,14 @@ def render(
 ) -> int:
     """Bring the input to what a composition wants: sidecars are added, upgraded and removed."""
     from sidecarctl.cli import composing, deliver, mirroring
+    from sidecarctl.cli.delivery import Delivery, Mirror
     from sidecarctl.compose import pipeline
 
     chosen, settings = composing.selected(composition, env, library, kube_version, validate)
     chosen = replace(chosen, adopt=adopt, _requests={}, _choices={})
     left_out = composing.not_an_input(chosen.composition, file, output)
-    mirror = deliver.Mirror(left_out, composing.unused_rules(chosen), prune)
-    delivery = deliver.Delivery(
+    mirror = Mirror(left_out, composing.unused_rules(chosen), prune)
+    delivery = Delivery(
         file,
         output,
         in_place,

@@ -20,8 +20,8 @@ def status(
     format: o.Format = "text",
 ) -> int:
     """Show which sidecars stand in which workload: versions, hand edits, what an upgrade would change."""
-    from sidecarctl.cli import composing, deliver, viewing
+    from sidecarctl.cli import composing, inputs, viewing
 
     chosen, catalog, settings = composing.looking(composition, env, library, kube_version)
-    sources = deliver.inputs(deliver.Delivery(file))
+    sources = inputs.named(file)
     return viewing.status(sources, stdin_filename or "-", catalog, settings, chosen, format, check)

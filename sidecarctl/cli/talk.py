@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.report import terminal, text
 from sidecarctl.report.model import WorkloadChange
 
+_T = TypeVar("_T")
+_PATIENCE = 1.0  # seconds
 ISSUES = "https://github.com/sidecarctl/sidecarctl/issues"
 
 
@@ -31,6 +34,29 @@ def width() -> int:
 def say(message: str) -> None:
     """Write to standard error."""
     sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
+
+
+def progress(items: Iterable[_T], total: int) -> Iterator[_T]:
+    """Yield items; on a terminal, where it takes longer than a second, with a bar that is gone when they are."""
+    bar = task = None
+    began = time.monotonic()
+    try:
+        for number, item in enumerate(items, 1):
+            if bar is None and sys.stderr.isatty() and time.monotonic() - began > _PATIENCE:
+                from rich.console import Console
+                from rich.progress import MofNCompleteColumn, Progress
+
+                bar = Progress(
+                    *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+                )
+                task = bar.add_task("files", total=total)
+                bar.start()
+            if bar is not None and task is not None:
+                bar.update(task, completed=number)
+            yield item
+    finally:
+        if bar is not None:
+            bar.stop()
 
 
 def say_findings(findings: Sequence[Finding]) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sidecarctl import __version__
-from sidecarctl.cli.deliver import write_stdout
+from sidecarctl.cli.printing import write_stdout
 from sidecarctl.compose.pipeline import Options
 from sidecarctl.compose.selection import Selection
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
