@@ -44,8 +44,8 @@ COMMANDS = {
     "list": (36, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (75, (PARSER, COMPOSE)),
     "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
-    "add logger -f web.yaml": (122, (AUTHORING,)),
-    "remove logger -f web.yaml": (122, (AUTHORING, "sidecarctl.library.engines")),
+    "add logger -f web.yaml": (126, (AUTHORING,)),
+    "remove logger -f web.yaml": (126, (AUTHORING, "sidecarctl.library.engines")),
 }
 PROGRAM = """
 import sys

@@ -12,9 +12,10 @@ from typing import Any
 
 from sidecarctl.compose import record as records
 from sidecarctl.compose.companions import owner, owner_of
-from sidecarctl.compose.document import Composed, add_one, numbered, pruned, same_meaning, usable, without
+from sidecarctl.compose.document import Composed, add_one, numbered, same_meaning, usable, without
 from sidecarctl.compose.plan import Plan, plan
 from sidecarctl.compose.record import Record
+from sidecarctl.compose.recording import pruned
 from sidecarctl.compose.removal import Removal, removal
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.selection import Choice

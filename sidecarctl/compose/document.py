@@ -5,26 +5,25 @@ The steps of one sidecar touch all workloads of a document at once, so that a Li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sidecarctl.compose import adoption
 from sidecarctl.compose import record as records
-from sidecarctl.compose.companions import OWNER_ANNOTATION, owner, owner_of
-from sidecarctl.compose.companions import placed as put_companion
+from sidecarctl.compose.companions import OWNER_ANNOTATION, owner_of
+from sidecarctl.compose.following import is_owned, listed, owned_items, placed
 from sidecarctl.compose.keyplace import key_place
 from sidecarctl.compose.plan import Plan, plan
-from sidecarctl.compose.record import Record
+from sidecarctl.compose.recording import pruned, recorded
 from sidecarctl.compose.removal import Removal, instance_names, removal
 from sidecarctl.compose.request import Request
 from sidecarctl.errors import UsageError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazily import dataclass
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, identical
-from sidecarctl.yamltext.splice import displaced_by, splice
+from sidecarctl.yamltext.edits import Edit, EditRefused, identical
+from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 
@@ -126,8 +125,8 @@ def add_one(
         planned = (adoption.adoption if adopting else plan)(workload, request, old, kube_version)
         plans.append(planned)
         if not planned.refused:
-            edits += _recorded(first, planned, old)
-            edits += _companion_items(first.value, planned)
+            edits += recorded(first, planned, old)
+            edits += listed(first.value, planned)
     all_plans = (*current.plans, *plans)
     if any(planned.refused for planned in plans):
         return replace(current, plans=all_plans)
@@ -139,7 +138,7 @@ def add_one(
     if request.adopt:
         all_plans = (*current.plans, *(_compared(first, one, request, kube_version, kinds) for one in plans))
     companions = [(planned, value) for planned in plans if not planned.workload.path for value in planned.documents]
-    return replace(current, documents=_placed((first, *documents[1:]), companions, following), plans=all_plans)
+    return replace(current, documents=placed((first, *documents[1:]), companions, following), plans=all_plans)
 
 
 def _compared(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
@@ -175,90 +174,6 @@ def _concerned(document: Document, kinds: Kinds, numbers: frozenset[int] | None)
     return [workload for number, workload in numbered(document, kinds) if number in numbers]
 
 
-def _recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
-    """A plan's edits with the one that writes the record."""
-    workload = planned.workload
-    path = records.record_path(workload)
-    present = RECORD_ANNOTATION in workload.annotations
-    inserts = [edit for edit in planned.edits if isinstance(edit, Insert)]
-    if not present:
-        inserts.append(Insert(path, ""))
-    created = {records.to_text(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
-    created |= set(planned.whole)
-    assert document.root is not None
-    was = {
-        records.to_text(workload, where): text
-        for where, text in displaced_by(document.root, document.text, inserts).items()
-    }
-    new = Record(
-        {**old.instances, planned.instance.name: planned.instance},
-        _topmost({*old.created, *(text for text in created if text not in was)}),
-        dict(sorted({**old.was, **was}.items())),
-    )
-    text = records.write(new)
-    return [*planned.edits, Replace(path, text, "record") if present else Insert(path, text, "record")]
-
-
-def _topmost(created: set[str]) -> tuple[str, ...]:
-    """Leave out keys inside of others that were made."""
-    return tuple(sorted(text for text in created if not any(text.startswith(other + "/") for other in created)))
-
-
-def _missing(workload: Workload, path: PathTuple) -> PathTuple:
-    """The topmost key on the way to `path` (itself excluded) that is not there; the template's own path where none is."""
-    value: Any = workload.template
-    for depth in range(len(workload.template_path), len(path) - 1):
-        step = path[depth]
-        value = value.get(step) if isinstance(value, dict) and isinstance(step, str) else _item(value, step)
-        if value is None and not _stands(workload, path[: depth + 1]):
-            return path[: depth + 1]
-    return workload.template_path
-
-
-def _item(value: Any, step: str | int) -> Any:
-    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
-
-
-def _stands(workload: Workload, path: PathTuple) -> bool:
-    """True where a key stands in the template, be it with a null."""
-    value: Any = workload.template
-    for step in path[len(workload.template_path) : -1]:
-        value = value[step]
-    return isinstance(value, dict) and path[-1] in value
-
-
-def pruned(workload: Workload, record: Record) -> Record:
-    """Return a record without what it says of keys that are no longer there, or are empty again."""
-    created, was = [], {}
-    for text in record.created:
-        path = records.from_text(workload, text)
-        if path is not None and _found(workload, path) is not _GONE:
-            created.append(text)
-    for text, old in record.was.items():
-        path = records.from_text(workload, text)
-        if path is not None and _found(workload, path) not in (_GONE, None, [], {}):
-            was[text] = old
-    return replace(record, created=tuple(created), was=was)
-
-
-_GONE = object()
-
-
-def _found(workload: Workload, path: PathTuple) -> Any:
-    value: Any = workload.template
-    for step in path[len(workload.template_path) :]:
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]  # type: ignore[index]
-        else:
-            return _GONE
-    return value
-
-
-# ---- removing ----------------------------------------------------------------------------------------------------
-
-
 def remove(
     document: Document,
     companions: Sequence[Document],
@@ -287,7 +202,7 @@ def without(
     edits: list[Edit] = [edit for one in removals for edit in one.edits]
     gone = {document for one in removals for document in one.documents}
     for holder in dict.fromkeys(one.workload.path[:-1] for one in removals if one.workload.path):
-        edits += _owned_items(first.value, holder, gone)
+        edits += owned_items(first.value, holder, gone)
     if edits:
         root = first.root
         assert root is not None
@@ -295,7 +210,7 @@ def without(
         first = first.with_text(done.text, done.root)
     kept = [first]
     for companion in documents[1:]:
-        if _is_owned(companion.value, gone, owner_of(companion) or ""):
+        if is_owned(companion.value, gone, owner_of(companion) or ""):
             continue
         kept.append(companion)
     if (
@@ -307,67 +222,3 @@ def without(
         bare = kept[-1].text[:-1].removesuffix("\r")
         kept[-1] = kept[-1].with_text(bare)
     return tuple(kept)
-
-
-def _is_owned(value: object, gone: set[tuple[str, str]], owned_by: str) -> bool:
-    data = as_mapping(value)
-    name = f"{data.get('kind')}/{as_mapping(data.get('metadata')).get('name')}"
-    return (owned_by, name) in gone
-
-
-def _owned_items(value: object, holder: PathTuple, gone: set[tuple[str, str]]) -> Iterable[Edit]:
-    """Companions of a workload inside a List are items of that List."""
-    found: Any = value
-    for step in holder:
-        found = found[step]
-    for index, item in enumerate(as_list(found)):
-        if _is_owned(item, gone, _annotated_owner(item)):
-            yield Remove((*holder, index), "companion")
-
-
-def _companion_items(value: object, planned: Plan) -> Iterable[Edit]:
-    """Inserts of companions into the List that holds the workload, behind it and what earlier instances put there."""
-    path = planned.workload.path
-    if not path or not planned.documents:
-        return
-    items: Any = value
-    for step in path[:-1]:
-        items = items[step]
-    index = int(path[-1]) + 1
-    ranks = _ranks(planned)
-    while index < len(items) and ranks.get(_annotated_owner(items[index]), _BEHIND) <= ranks[_own(planned)]:
-        index += 1
-    for document in planned.documents:
-        yield Insert((*path[:-1], index), document, "companion")
-
-
-_BEHIND = float("inf")
-
-
-def _own(planned: Plan) -> str:
-    return owner(planned.workload, planned.instance.name)
-
-
-def _ranks(planned: Plan) -> dict[str, float]:
-    """The owners of a workload's companions, in the order of the instances."""
-    record = records.read(planned.workload)
-    return {owner(planned.workload, name): record.rank(name) for name in (*record.instances, planned.instance.name)}
-
-
-def _annotated_owner(item: object) -> str:
-    annotations = as_mapping(as_mapping(as_mapping(item).get("metadata")).get("annotations"))
-    return str(annotations.get(OWNER_ANNOTATION, ""))
-
-
-def _placed(
-    documents: tuple[Document, ...], companions: Sequence[tuple[Plan, dict[str, Any]]], following: str | None
-) -> tuple[Document, ...]:
-    """Put companions behind the workload, after those of instances added earlier and before those of later ones."""
-    out = list(documents)
-    for planned, value in companions:
-        ranks = _ranks(planned)
-        at = 1
-        while at < len(out) and ranks.get(owner_of(out[at]) or "", _BEHIND) <= ranks[_own(planned)]:
-            at += 1
-        put_companion(out, at, value, following)
-    return tuple(out)
