@@ -32,7 +32,7 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
         context = fieldorder.context_of(path)
         others = [k for k in keys if k not in own]
         index = fieldorder.place(others, key, context)
-        if isinstance(path[-1], int) and others:
+        if path and isinstance(path[-1], int) and others:
             index = max(index, 1)  # the first key stands on the line of the dash, and stays as it was
         index = keys.index(others[index - 1]) + 1 if index else 0
         if path in ranks:
