@@ -71,6 +71,13 @@ def placed(documents: list[Document], at: int, value: dict[str, Any], following:
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))
     if not after.text.endswith("\n"):
         body = body.removesuffix(newline)
+        if after.text.endswith("\r"):
+            raise EditRefused(
+                "the file ends with a carriage return alone: behind the line feed that a document after it needs, nobody "
+                "could tell that it did",
+                (),
+                hint="end the file with a line end of one kind",
+            )
         if ends_in_block_scalar(after.text, after.root):
             raise EditRefused(
                 "the file ends inside a block scalar, without a line end: a document after it would add one to its value",
