@@ -87,7 +87,8 @@ def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
     ignored: list[Ignored] = []
     for number, document, findings in zip(numbers, documents, _found(documents, chosen)):
         kept, hidden = _asked_for(document, findings, chosen)
-        judged.append(Judged(number, document, tuple(kept)))
+        if kept:  # the nodes of all others are let go
+            judged.append(Judged(number, document, tuple(kept)))
         ignored += hidden
     broken = [one for each in broken if (one := chosen.graded(each, each.place.file if each.place else "")) is not None]
     every = (*broken, *(one for each in judged for one in each.findings))
