@@ -40,6 +40,15 @@ class Place:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    @classmethod
+    def parse(cls, where: str, line_text: str = "") -> Place | None:
+        """Return the point that `file:line:column` names; None where line or column is not said."""
+        head, _, column = where.rpartition(":")
+        file, _, line = head.rpartition(":")
+        if not (line.isdecimal() and column.isdecimal()):
+            return None
+        return cls(file, int(line), int(column), int(line), int(column), line_text)
+
 
 @dataclass(frozen=True)
 class Related:

@@ -13,8 +13,8 @@ from typing import Any
 from sidecarctl.compose import record as records
 from sidecarctl.compose.companions import companion_name
 from sidecarctl.compose.differences import differences
-from sidecarctl.compose.plan import Plan, template_inputs
-from sidecarctl.compose.record import Added, Instance, Record
+from sidecarctl.compose.plan import Plan, instance_of, template_inputs
+from sidecarctl.compose.record import Added, Record
 from sidecarctl.compose.request import Request
 from sidecarctl.compose.sharing import choose_targets
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -64,17 +64,7 @@ def adoption(workload: Workload, request: Request, record: Record, kube_version:
         volume_mounts=mounts,
         env=dict(_env(fragment, targets)),
     )
-    instance = Instance(
-        request.instance,
-        request.sidecar.name,
-        request.sidecar.version,
-        mode,
-        request.parameters.recorded,
-        request.containers,
-        added,
-        request.by,
-        request.sidecar.starts_after,
-    )
+    instance = instance_of(request, mode, added)
     return Plan(workload, (), instance, adopting=True, whole=tuple(_whole(workload, added)))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.compose import placement
-from sidecarctl.compose import record as records
 from sidecarctl.compose.companions import CONFIG_HASH_KINDS, companion_name, config_hash, marked
 from sidecarctl.compose.podwishes import Wishes
 from sidecarctl.compose.record import Added, Instance, Record
@@ -67,7 +66,9 @@ def plan(workload: Workload, request: Request, record: Record, kube_version: str
             init_containers=tuple(map(_guaranteed, fragment.init_containers)),
         )
     if fragment.containers and placement.never_completes(workload, mode):
-        return Plan(workload, (), _instance(request, mode, Added()), findings=(_job_finding(workload, request, mode),))
+        return Plan(
+            workload, (), instance_of(request, mode, Added()), findings=(_job_finding(workload, request, mode),)
+        )
     shared = share(workload, fragment, targets)
     edits = _Edits(workload, request, record, mode)
     documents = tuple(marked(document, workload, request.instance) for document in fragment.documents)
@@ -77,7 +78,7 @@ def plan(workload: Workload, request: Request, record: Record, kube_version: str
     return Plan(
         workload,
         tuple(edits.edits),
-        _instance(request, mode, edits.added()),
+        instance_of(request, mode, edits.added()),
         documents,
         tuple(_sourced(finding, source) for finding in findings),
         shared.adopted,
@@ -89,7 +90,8 @@ def _sourced(finding: Finding, source: str) -> Finding:
     return replace(finding, source=source)
 
 
-def _instance(request: Request, mode: str, added: Added) -> Instance:
+def instance_of(request: Request, mode: str, added: Added) -> Instance:
+    """Return what the record says of a request that was carried out."""
     return Instance(
         request.instance,
         request.sidecar.name,
@@ -283,15 +285,3 @@ def config_hashes(instance: str, documents: tuple[dict[str, Any], ...]) -> dict[
     """A pod annotation with the content hash of the companions, so that a change of configuration rolls the pods."""
     config = [document for document in documents if document.get("kind") in CONFIG_HASH_KINDS]
     return {f"sidecarctl.dev/{instance}.config-hash": config_hash(config)} if config else {}
-
-
-def record_edits(workload: Workload, new: Record, old: Record) -> Iterator[Edit]:
-    """The edit that writes the record: an insert where there is none yet."""
-    from sidecarctl.yamltext.edits import Replace
-
-    path = records.record_path(workload)
-    text = records.write(new)
-    if not old.instances and RECORD_ANNOTATION not in workload.annotations:
-        yield Insert(path, text, "record")
-    elif workload.annotations.get(RECORD_ANNOTATION) != text:
-        yield Replace(path, text, "record")

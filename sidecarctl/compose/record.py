@@ -25,7 +25,6 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_ma
 from sidecarctl.lazily import dataclass
 
 VERSION = 1
-_LISTS = ("containers", "initContainers", "volumes", "annotations", "labels", "pod", "documents")
 _PER_CONTAINER = ("volumeMounts", "env")
 _CONTAINER_LISTS = ("containers", "initContainers")
 

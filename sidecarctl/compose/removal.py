@@ -9,7 +9,7 @@ from typing import Any
 from sidecarctl.compose.companions import owner
 from sidecarctl.compose.record import Added, Record, from_text, index_of, record_path, write
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.lazily import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 from sidecarctl.yamltext.scalars import resolve
@@ -208,8 +208,3 @@ def instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
     return [
         i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
     ]
-
-
-def is_recorded(workload: Workload) -> bool:
-    """True where the workload carries a record."""
-    return RECORD_ANNOTATION in workload.annotations

@@ -12,6 +12,7 @@ from typing import Any
 
 from sidecarctl.kube.quantity import resource_amount
 from sidecarctl.kube.versions import NEWEST, enabled
+from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazily import dataclass
 
 Amounts = dict[str, int]
@@ -51,7 +52,7 @@ def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
         given = {name for name in totals if not name.startswith("hugepages-")}
         totals.update({name: amount for name, amount in own_limits.items() if name not in given})
         totals.update(own_requests)
-    return _sum(totals, _amounts(_mapping(pod).get("overhead")))
+    return _sum(totals, _amounts(as_mapping(pod).get("overhead")))
 
 
 def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
@@ -59,7 +60,7 @@ def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
     here: it is the sum of the limits that are given. Overhead is added only to limits that are not zero."""
     totals = _aggregate(pod, _limits, version)
     totals.update(_pod_level(pod, version)[1])
-    overhead = _amounts(_mapping(pod).get("overhead"))
+    overhead = _amounts(as_mapping(pod).get("overhead"))
     return {name: amount + overhead.get(name, 0) if amount else amount for name, amount in totals.items()}
 
 
@@ -71,7 +72,7 @@ def qos_class(pod: object, version: str = NEWEST) -> str:
     """
     own_requests, own_limits = _pod_level(pod, version)
     if own_requests or own_limits:
-        return _class_of(effective_requests({**_mapping(pod), "overhead": None}, version), own_limits)
+        return _class_of(effective_requests({**as_mapping(pod), "overhead": None}, version), own_limits)
     classes = {
         _class_of(_requests(container), _limits(container))
         for field in ("initContainers", "containers")
@@ -108,7 +109,7 @@ def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
     """Requests and limits of the pod itself: only cpu, memory and huge pages count there."""
     if not enabled("pod-level-resources", version):
         return {}, {}
-    resources = _mapping(_mapping(pod).get("resources"))
+    resources = as_mapping(as_mapping(pod).get("resources"))
     requests, limits = (
         {
             name: amount
@@ -131,16 +132,16 @@ def _class_of(requests: Amounts, limits: Amounts) -> str:
 
 
 def _requests(container: object) -> Amounts:
-    resources = _mapping(_mapping(container).get("resources"))
+    resources = as_mapping(as_mapping(container).get("resources"))
     return {**_amounts(resources.get("limits")), **_amounts(resources.get("requests"))}
 
 
 def _limits(container: object) -> Amounts:
-    return _amounts(_mapping(_mapping(container).get("resources")).get("limits"))
+    return _amounts(as_mapping(as_mapping(container).get("resources")).get("limits"))
 
 
 def _amounts(value: object) -> Amounts:
-    found = ((name, resource_amount(text)) for name, text in _mapping(value).items() if isinstance(name, str))
+    found = ((name, resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
     return {name: amount for name, amount in found if amount is not None}
 
 
@@ -152,10 +153,6 @@ def _max(left: Amounts, right: Amounts) -> Amounts:
     return {**left, **{name: max(left.get(name, amount), amount) for name, amount in right.items()}}
 
 
-def _mapping(value: object) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _items(pod: object, field: str) -> list[dict[Any, Any]]:
-    value = _mapping(pod).get(field)
+    value = as_mapping(pod).get(field)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

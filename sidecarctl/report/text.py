@@ -36,23 +36,15 @@ def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
     """Return an error in the same style: what, where, and what to do."""
     word = "internal error" if isinstance(error, BugError) else "error"
     lines = [_headline(word, "error", visible(error.message, keep="\n"), color)]
-    file, line, column = _parts(error.where)
-    if line and error.line_text:
-        gutter = len(str(line))
-        mark = _Mark(Place(file, line, column, line, column, error.line_text), own=True)
-        lines += _snippets(file, [mark], gutter, "error", color, width)
+    place = Place.parse(error.where, error.line_text)
+    if place and error.line_text:
+        gutter = len(str(place.line))
+        lines += _snippets(place.file, [_Mark(place, own=True)], gutter, "error", color, width)
         lines.append(paint(f"{' ' * gutter} |", "gutter", color))
     elif error.where:
         lines.append(paint(" --> ", "gutter", color) + visible(error.where))
     lines += _prose("help: ", error.hint, "help", "", color, width)
     return "\n".join(lines) + "\n"
-
-
-def _parts(where: str) -> tuple[str, int, int]:
-    """Return file, line and column of `file:line:column`; zeros where they are not said."""
-    head, _, column = where.rpartition(":")
-    file, _, line = head.rpartition(":")
-    return (file, int(line), int(column)) if line.isdecimal() and column.isdecimal() else (where, 0, 0)
 
 
 def closing_line(

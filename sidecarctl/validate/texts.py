@@ -21,6 +21,7 @@ from sidecarctl.validate.choice import Choice, checked
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.run import named, of_template, refused
 from sidecarctl.validate.suppress import suppress
+from sidecarctl.yamltext.problems import SyntaxProblem
 from sidecarctl.yamltext.stream import Document, split
 
 SYNTAX = "yaml-syntax"
@@ -123,11 +124,11 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
                     document.root  # noqa: B018
                     yield document
                 except InputError as error:
-                    yield _unparsed(error, text.file, document)
+                    yield _unparsed(error, text)
             return
         except InputError as error:
             # The stream itself: what follows the next separator is read again.
-            found = _unparsed(error, text.file, None, text.text)
+            found = _unparsed(error, text)
             yield found
             assert found.place
             lines = text.text.split("\n")
@@ -137,23 +138,12 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
             rest, line, index = "\n".join(lines[at:]), at, index + 1
 
 
-def _unparsed(error: InputError, file: str, document: Document | None, whole: str = "") -> Finding:
-    """An error of reading as a finding at its place, `file:line:column`."""
-    head, _, column = error.where.rpartition(":")
-    name, _, line = head.rpartition(":")
-    number, at = (int(line), int(column)) if line.isdecimal() and column.isdecimal() else (1, 1)
-    shown = ""
-    if document is not None and 0 <= number - 1 - document.line < len(document.text.split("\n")):
-        shown = document.lines.line(number - 1 - document.line)
-    elif whole:
-        shown = whole.split("\n")[number - 1].rstrip("\r")
-    return Finding(
-        SYNTAX,
-        error.message,
-        why=rules()[SYNTAX].reason,
-        help=error.hint,
-        place=Place(name or file, number, at, number, at, shown),
-    )
+def _unparsed(error: InputError, text: Text) -> Finding:
+    """An error of reading as a finding at its place."""
+    place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
+    if not isinstance(error, SyntaxProblem):  # one of the stream, which says a line and not what stands there
+        place = replace(place, line_text=text.text.split("\n")[place.line - 1].rstrip("\r"))
+    return Finding(SYNTAX, error.message, why=rules()[SYNTAX].reason, help=error.hint, place=place)
 
 
 def _found(documents: list[Document], chosen: Choice) -> list[list[Finding]]:

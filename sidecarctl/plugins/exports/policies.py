@@ -29,7 +29,6 @@ _CONTAINERS = 16
 _POD: GroupKind = ("", "Pod")
 _ONLY_CREATED = frozenset({_POD, ("batch", "Job")})
 _GONE_GROUPS = ("extensions",)
-_PLURALS = {"Pod": "pods"}
 
 
 @dataclass(frozen=True)
