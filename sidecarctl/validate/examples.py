@@ -1,14 +1,26 @@
-"""A rule's examples as whole manifests: what is not the point need not be written. Knows no rule."""
+"""The examples of rules: one bad and one good manifest, or part of a manifest, for each rule (rules/examples/)."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from pathlib import Path
 
+from sidecarctl.yamltext.stream import split
+
+_FOLDER = Path(__file__).parent / "rules" / "examples"
 _TOP_KEY = re.compile(r"^([A-Za-z]+):", re.MULTILINE)
 _IMAGE = "registry.example/app:1.0.0"
 _CONTAINERS = f"containers:\n- name: app\n  image: {_IMAGE}\n"
 _METADATA = "metadata:\n  name: example\n"
+
+
+def examples_of(rule: str) -> dict[str, str]:
+    """Return the examples of a rule by the keys "bad" and "good". Raises FileNotFoundError for an unknown rule."""
+    file = _FOLDER / f"{rule}.yaml"
+    (document,) = split(file.read_text("utf-8"), file.name)
+    examples: dict[str, str] = document.value
+    return examples
 
 
 def complete(example: str, scope: str = "pod") -> str:

@@ -1,6 +1,6 @@
 """What a rule is, and which there are. A rule is one function with its page beside it; knows no rule by name.
 
-@rule("duplicate-volume-name", Severity.ERROR, bad=..., good=..., fix="Give each volume a name of its own.")
+@rule("duplicate-volume-name", Severity.ERROR, fix="Give each volume a name of its own.")
 def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
     \"\"\"Two volumes of a pod have the same name.
 
@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeVar
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
 from sidecarctl.lazily import dataclass
+from sidecarctl.validate.examples import examples_of
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]
@@ -74,8 +75,6 @@ class Rule:
     """A rule and its page. There is one of each name, so that a rule is only itself.
 
     said        the function's docstring: `what` is its first line, `why` the rest of it
-    wrong       `bad` as the source code has it, a manifest or a part that `examples.complete` makes a manifest of
-    right       `good` as the source code has it
     fix         how to put it right; a finding's help where the problem has none of its own
     given       the context that the examples need
     scope       what `check` gets: each container, each pod, each object, or the whole stream
@@ -91,8 +90,6 @@ class Rule:
     severity: Severity
     layer: Layer
     said: str
-    wrong: str
-    right: str
     fix: str
     scope: Scope = "pod"
     roles: tuple[str, ...] = ()
@@ -121,13 +118,13 @@ class Rule:
 
     @property
     def bad(self) -> str:
-        """An example of what it finds."""
-        return _block(self.wrong)
+        """A manifest, or a part of one, that the rule finds: `bad` in examples/<name>.yaml."""
+        return examples_of(self.name)["bad"]
 
     @property
     def good(self) -> str:
-        """The example put right."""
-        return _block(self.right)
+        """The corrected example: `good` in examples/<name>.yaml."""
+        return examples_of(self.name)["good"]
 
     def applies(self, ctx: Context) -> bool:
         """True where the target version is one that the rule is about."""
@@ -148,8 +145,6 @@ def rule(
     name: str,
     severity: Severity,
     *,
-    bad: str,
-    good: str,
     fix: str,
     scope: Scope = "pod",
     layer: Layer = "api",
@@ -178,8 +173,6 @@ def rule(
                 severity,
                 layer,
                 said,
-                bad,
-                good,
                 fix,
                 scope,
                 roles,
@@ -203,27 +196,18 @@ def declare(
     *,
     what: str,
     why: str,
-    bad: str,
-    good: str,
     fix: str,
     layer: Layer = "structure",
     scope: Scope = "object",
 ) -> None:
     """Register the page of a rule that a module of its own looks after."""
-    _add(Rule(name, severity, layer, f"{what}\n\n{why}", bad, good, fix, scope))
+    _add(Rule(name, severity, layer, f"{what}\n\n{why}", fix, scope))
 
 
 def _add(new: Rule) -> None:
     if new.name in _registered:
         raise ValueError(f"there are two rules called {new.name}")
     _registered[new.name] = new
-
-
-def _block(text: str) -> str:
-    """An example as it is shown: no indentation of the source code, one line end at the end."""
-    import textwrap
-
-    return textwrap.dedent(text).strip("\n") + "\n"
 
 
 @cache

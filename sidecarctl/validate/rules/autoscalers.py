@@ -14,56 +14,6 @@ from sidecarctl.validate.views import ContainerView, ObjectView, PodView, Stream
 
 _RUNNING = ("app", "classic", "sidecar")
 
-_SCALER = """
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata:
-  name: web
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
-  maxReplicas: 10
-  metrics:
-"""
-_RESOURCE = """\
-  - type: Resource
-    resource:
-      name: cpu
-      target: {type: Utilization, averageUtilization: 70}
----
-"""
-_CONTAINER_RESOURCE = """\
-  - type: ContainerResource
-    containerResource:
-      name: cpu
-      container: app
-      target: {type: Utilization, averageUtilization: 70}
----
-"""
-_DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-spec:
-  selector:
-    matchLabels: {app: web}
-  template:
-    metadata:
-      labels: {app: web}
-    spec:
-      initContainers:
-      - name: logger
-        image: registry.example/logger:1.0.0
-        restartPolicy: Always
-        resources:
-          requests: {cpu: 10m}
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        resources:
-          requests: {cpu: 500m}
-"""
-
 
 @dataclass(frozen=True)
 class _Metric:
@@ -104,8 +54,6 @@ def _metrics(scaler: ObjectView) -> Iterator[_Metric]:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    bad=_SCALER + _RESOURCE + _DEPLOYMENT,
-    good=_SCALER + _CONTAINER_RESOURCE + _DEPLOYMENT,
     fix="Use a metric of type ContainerResource for the app's container (stable since Kubernetes 1.30).",
 )
 def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
@@ -137,8 +85,6 @@ def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    bad=_SCALER + _RESOURCE + _DEPLOYMENT.replace("cpu: 10m", "memory: 32Mi"),
-    good=_SCALER + _RESOURCE + _DEPLOYMENT,
     fix="Give every container a request for that resource.",
 )
 def hpa_missing_requests(stream: StreamView, ctx: Context) -> Problems:

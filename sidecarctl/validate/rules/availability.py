@@ -28,26 +28,6 @@ _SCALE_TO_ZERO = "1.37"
 _TOLERANCE = "1.35"
 _TARGETS = ("Utilization", "Value", "AverageValue")
 
-_AUTOSCALER = """\
-    apiVersion: autoscaling/v2
-    kind: HorizontalPodAutoscaler
-    metadata:
-      name: web
-    spec:
-      scaleTargetRef:
-        apiVersion: apps/v1
-        kind: Deployment
-        name: web
-"""
-_METRIC = """\
-      metrics:
-      - type: Resource
-        resource:
-          name: cpu
-          target:
-            type: Utilization
-"""
-
 
 def _is_autoscaler(one: ObjectView) -> bool:
     return one.group == "autoscaling" and one.kind == "HorizontalPodAutoscaler"
@@ -58,8 +38,6 @@ def _is_autoscaler(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    bad=_AUTOSCALER + "      minReplicas: 5\n      maxReplicas: 3\n",
-    good=_AUTOSCALER + "      minReplicas: 3\n      maxReplicas: 5\n",
     fix="Set minReplicas to at least 1 and maxReplicas to no less.",
 )
 def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
@@ -105,8 +83,6 @@ def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    bad=_AUTOSCALER + "      maxReplicas: 3\n" + _METRIC,
-    good=_AUTOSCALER + "      maxReplicas: 3\n" + _METRIC + "            averageUtilization: 80\n",
     fix="Give each metric the one source of its type, with a target above zero.",
 )
 def autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
@@ -183,10 +159,6 @@ def _target(source: Data, own: str, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    bad=_AUTOSCALER
-    + "      maxReplicas: 3\n      behavior:\n        scaleDown:\n          stabilizationWindowSeconds: 7200\n",
-    good=_AUTOSCALER
-    + "      maxReplicas: 3\n      behavior:\n        scaleDown:\n          stabilizationWindowSeconds: 3600\n",
     fix="Use a window of at most 3600 seconds, and policies above zero with periods of at most 1800 seconds.",
 )
 def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
@@ -223,29 +195,6 @@ def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("PodDisruptionBudget",),
-    bad="""
-        apiVersion: policy/v1
-        kind: PodDisruptionBudget
-        metadata:
-          name: web
-        spec:
-          minAvailable: 1
-          maxUnavailable: 1
-          selector:
-            matchLabels:
-              app: web
-    """,
-    good="""
-        apiVersion: policy/v1
-        kind: PodDisruptionBudget
-        metadata:
-          name: web
-        spec:
-          maxUnavailable: 1
-          selector:
-            matchLabels:
-              app: web
-    """,
     fix="Use one of them, as a whole number or at most 100%.",
 )
 def disruption_budget(one: ObjectView, ctx: Context) -> Problems:

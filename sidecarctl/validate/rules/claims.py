@@ -33,25 +33,6 @@ _CLAIM_FIELDS = frozenset(
     "ephemeral-claim",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: scratch
-          ephemeral:
-            volumeClaimTemplate:
-              spec:
-                accessModes: [ReadWriteOnce]
-    """,
-    good="""
-        volumes:
-        - name: scratch
-          ephemeral:
-            volumeClaimTemplate:
-              spec:
-                accessModes: [ReadWriteOnce]
-                resources:
-                  requests:
-                    storage: 1Gi
-    """,
     fix="Give the claim its access modes and a request of storage.",
 )
 def ephemeral_claim(pod: PodView, ctx: Context) -> Problems:

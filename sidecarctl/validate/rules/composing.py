@@ -6,23 +6,6 @@ from sidecarctl.findings import Severity
 from sidecarctl.validate.registry import declare
 
 # Examples are of `sidecarctl add logger` with a sidecar that shares /var/log/app with the app.
-_APP = """
-    containers:
-    - name: app
-      image: registry.example/app:1.0.0
-"""
-_MOUNT = """\
-      volumeMounts:
-      - name: {name}
-        mountPath: {path}
-{more}    volumes:
-    - name: {name}
-      {source}
-"""
-
-
-def _mounted(path: str, source: str = "emptyDir: {sizeLimit: 1Gi}", more: str = "", name: str = "own") -> str:
-    return _APP + _MOUNT.format(path=path, source=source, more=more, name=name)
 
 
 declare(
@@ -31,8 +14,6 @@ declare(
     layer="composing",
     what="The pod has a container of the name that a sidecar wants.",
     why="Names of containers are unique in a pod. What sidecarctl did not add it does not touch.",
-    bad=_APP + "    - name: logger\n      image: registry.example/logger:1.0.0\n",
-    good=_APP,
     fix="Give the sidecar another instance name with `--as NAME`, or remove the container.",
 )
 declare(
@@ -41,8 +22,6 @@ declare(
     layer="composing",
     what="The pod has a volume of the name that a sidecar wants, with another source.",
     why="Names of volumes are unique in a pod. One with the same source is used as it is.",
-    bad=_mounted("/srv", "configMap: {name: logger}", name="logger-logs"),
-    good=_mounted("/srv", "configMap: {name: logger}", name="config"),
     fix="Give the sidecar another instance name with `--as NAME`, or rename the volume.",
 )
 declare(
@@ -55,8 +34,6 @@ declare(
         sidecar writes, where its path depends on the container's variables, or where two containers of the app have
         different volumes there.
     """,
-    bad=_mounted("/var/log/app", "configMap: {name: logs}"),
-    good=_mounted("/var/log/app"),
     fix="Let the sidecar use another directory, or share with one container only: `--container NAME`.",
 )
 declare(
@@ -65,8 +42,6 @@ declare(
     layer="composing",
     what="A sidecar's volume hides a directory of a volume that the app mounts further up.",
     why="What the app writes there goes to the new volume from now on, and what was there is not seen any more.",
-    bad=_mounted("/var/log"),
-    good=_mounted("/var/log/app"),
     fix="Let the sidecar use the directory that is mounted, if they are meant to share it.",
 )
 declare(
@@ -75,8 +50,6 @@ declare(
     layer="composing",
     what="The app sets a variable that a sidecar needs to another value.",
     why="One of the two would not do what it is meant to. A variable with the same value stays the app's.",
-    bad=_APP + "      env:\n      - name: LOG_DIR\n        value: /srv\n",
-    good=_APP + "      env:\n      - name: LOG_DIR\n        value: /var/log/app\n",
     fix="Remove the variable, or give it the value that the sidecar needs.",
 )
 
@@ -87,8 +60,6 @@ for _word, _key in (("annotation", "prometheus.io/port"), ("label", "logs")):
         layer="composing",
         what=f"The pod has the {_word} that a sidecar sets, with another value.",
         why=f"Who reads the {_word} would be told something else. One with the same value stays the app's.",
-        bad=f'metadata:\n  name: example\n  {_word}s:\n    {_key}: "8080"\n',
-        good=f'metadata:\n  name: example\n  {_word}s:\n    {_key}: "9113"\n',
         fix=f"Remove the {_word}, or give it the value that the sidecar needs.",
     )
 
@@ -98,8 +69,6 @@ declare(
     layer="composing",
     what="A sidecar wants a setting of the pod that the pod has otherwise.",
     why="The pod's own setting stays: it is for the app too. The sidecar may lack what it asked for.",
-    bad="    securityContext:\n      fsGroup: 1000\n",
-    good="    securityContext:\n      fsGroup: 3000\n",
     fix="Set it to what the sidecar wants, if that suits the app.",
 )
 declare(
@@ -111,8 +80,6 @@ declare(
         A sidecar that signals the app has to see its processes, and no others: `shareProcessNamespace: true`. A pod that
         says `false`, or that sees the processes of its node by `hostPID`, says so for a reason.
     """,
-    bad="    shareProcessNamespace: false\n",
-    good="    shareProcessNamespace: true\n",
     fix="Leave the setting out, or let the sidecar notify the app in another way.",
 )
 declare(
@@ -123,30 +90,6 @@ declare(
     why="""
         Nothing but what is added may change. Where an anchor, a merge key or a value of another type is in the way,
         the edit would change what other parts of the document say.
-    """,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env: &shared
-          - name: MODE
-            value: fast
-        - name: admin
-          image: registry.example/admin:1.0.0
-          env: *shared
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: MODE
-            value: fast
-        - name: admin
-          image: registry.example/admin:1.0.0
-          env:
-          - name: MODE
-            value: fast
     """,
     fix="Put the place right as the finding says; usually by writing out what an alias brings.",
 )
@@ -159,8 +102,6 @@ declare(
         The annotation sidecarctl.dev/sidecars says what was added. Without it nothing can be removed or brought up to
         date, and adding again would make everything double.
     """,
-    bad='metadata:\n  name: example\n  annotations:\n    sidecarctl.dev/sidecars: "{"\n',
-    good="metadata:\n  name: example\n",
     fix="Restore the annotation, or remove it together with all that sidecarctl added.",
 )
 declare(
@@ -169,25 +110,6 @@ declare(
     layer="composing",
     what="A composition takes over a sidecar that another composition added.",
     why="If both are in use each will change what the other one did, for ever.",
-    bad="""
-        apiVersion: sidecarctl.dev/v1alpha1
-        kind: Composition
-        metadata: {name: team}
-        spec:
-          rules:
-          - sidecars:
-            - name: logger
-    """,
-    good="""
-        apiVersion: sidecarctl.dev/v1alpha1
-        kind: Composition
-        metadata: {name: team}
-        spec:
-          rules:
-          - sidecars:
-            - name: logger
-              as: team-logger
-    """,
     fix="Let one of them name its instance otherwise with `as`, or remove the wish from one of them.",
 )
 declare(
@@ -196,26 +118,6 @@ declare(
     layer="composing",
     what="A rule of a composition selects no workload.",
     why="A misspelt name or label is silent otherwise: the sidecar is simply not there.",
-    bad="""
-        apiVersion: sidecarctl.dev/v1alpha1
-        kind: Composition
-        metadata: {name: platform}
-        spec:
-          rules:
-          - select: {kinds: [Deploymemt]}
-            sidecars:
-            - name: logger
-    """,
-    good="""
-        apiVersion: sidecarctl.dev/v1alpha1
-        kind: Composition
-        metadata: {name: platform}
-        spec:
-          rules:
-          - select: {kinds: [Deployment]}
-            sidecars:
-            - name: logger
-    """,
     fix="Correct what it selects by, or remove the rule.",
 )
 
@@ -226,20 +128,8 @@ declare(
     layer="composing",
     what="A workload is not what the composition makes of it.",
     why="As a validator sidecarctl changes nothing: it says what `sidecarctl render` would change.",
-    bad=_APP,
-    good=_APP
-    + """\
-    initContainers:
-    - name: logger
-      image: registry.example/logger:1.0.0
-      restartPolicy: Always
-""",
     fix="Run the transformer, or `sidecarctl render`, before the check.",
 )
-
-
-def _asking(annotations: str) -> str:
-    return f"metadata:\n  name: example\n  annotations:\n{annotations}"
 
 
 declare(
@@ -248,8 +138,6 @@ declare(
     layer="composing",
     what="A workload asks by annotation for a sidecar that no library has.",
     why="It would run without it.",
-    bad=_asking("    sidecarctl.dev/inject: loger\n"),
-    good=_asking("    sidecarctl.dev/inject: logger\n"),
     fix="Use a name that `sidecarctl list` shows.",
 )
 declare(
@@ -258,8 +146,6 @@ declare(
     layer="composing",
     what="A workload gives a parameter by annotation that its sidecar does not take, or not with that value.",
     why="The sidecar would not do what the annotation says.",
-    bad=_asking("    sidecarctl.dev/inject: logger\n    sidecarctl.dev/logger.logDirs: /srv/log\n"),
-    good=_asking("    sidecarctl.dev/inject: logger\n    sidecarctl.dev/logger.logDir: /srv/log\n"),
     fix="`sidecarctl show NAME` lists the parameters and their values.",
 )
 declare(
@@ -268,8 +154,6 @@ declare(
     layer="composing",
     what="An annotation gives a parameter of a sidecar that nothing asks for.",
     why="It does nothing, and whoever wrote it believes otherwise.",
-    bad=_asking("    sidecarctl.dev/logger.logDir: /srv/log\n"),
-    good=_asking("    sidecarctl.dev/inject: logger\n    sidecarctl.dev/logger.logDir: /srv/log\n"),
     fix="Add the sidecar to the annotation sidecarctl.dev/inject, or remove this one.",
 )
 declare(
@@ -278,7 +162,5 @@ declare(
     layer="composing",
     what="An adopted container is not what the library would write.",
     why="It stays as it is. The next `add` without `--adopt`, or `render`, writes what the library has.",
-    bad=_APP + "    - name: logger\n      image: registry.example/logger:0.9.0\n",
-    good=_APP,
     fix="Give parameters that keep what matters, field by field, before the next upgrade.",
 )

@@ -25,22 +25,12 @@ _KEYS = {
 }
 _JSON = frozenset((".dockercfg", ".dockerconfigjson"))
 
-_CONFIG_MAP = """\
-    apiVersion: v1
-    kind: ConfigMap
-    metadata:
-      name: web
-    data:
-"""
-
 
 @rule(
     "config-key",
     Severity.ERROR,
     scope="object",
     kinds=("ConfigMap", "Secret"),
-    bad=_CONFIG_MAP + "      conf/nginx.conf: worker_processes 1;\n",
-    good=_CONFIG_MAP + "      nginx.conf: worker_processes 1;\n",
     fix='Use letters, digits, "-", "_" and "."; folders come from the items of a volume.',
 )
 def config_key(one: ObjectView, ctx: Context) -> Problems:
@@ -68,8 +58,6 @@ def config_key(one: ObjectView, ctx: Context) -> Problems:
     scope="object",
     kinds=("ConfigMap", "Secret"),
     given=Context(options={"config-size": 40}),
-    bad=_CONFIG_MAP + "      page.html: (with the option config-size 40 this is too much)\n",
-    good=_CONFIG_MAP + "      page.html: short\n",
     fix="Split it, or put the data into an image or a volume.",
 )
 def config_size(one: ObjectView, ctx: Context) -> Problems:
@@ -104,25 +92,6 @@ def _decoded_size(text: str) -> int:
     Severity.ERROR,
     scope="object",
     kinds=("Secret",),
-    bad="""
-        apiVersion: v1
-        kind: Secret
-        metadata:
-          name: web
-        type: kubernetes.io/tls
-        stringData:
-          cert.pem: ...
-    """,
-    good="""
-        apiVersion: v1
-        kind: Secret
-        metadata:
-          name: web
-        type: kubernetes.io/tls
-        stringData:
-          tls.crt: ...
-          tls.key: ...
-    """,
     fix="Add the keys, or leave the type out.",
 )
 def secret_type(one: ObjectView, ctx: Context) -> Problems:

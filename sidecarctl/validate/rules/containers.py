@@ -12,12 +12,6 @@ from sidecarctl.validate.views import ContainerView, PodView
 @rule(
     "no-containers",
     Severity.ERROR,
-    bad="containers: []",
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
     fix="Give the pod a container.",
 )
 def no_containers(pod: PodView, ctx: Context) -> Problems:
@@ -33,8 +27,6 @@ def no_containers(pod: PodView, ctx: Context) -> Problems:
     "container-name",
     Severity.ERROR,
     scope="container",
-    bad="name: Web_App",
-    good="name: web-app",
     fix='Use at most 63 of a-z, 0-9 and "-", with a letter or digit at both ends.',
 )
 def container_name(container: ContainerView, ctx: Context) -> Problems:
@@ -50,22 +42,6 @@ def container_name(container: ContainerView, ctx: Context) -> Problems:
 @rule(
     "duplicate-container-name",
     Severity.ERROR,
-    bad="""
-        initContainers:
-        - name: app
-          image: registry.example/setup:1.0.0
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
-    good="""
-        initContainers:
-        - name: setup
-          image: registry.example/setup:1.0.0
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
     fix="Give each container a name of its own; for a sidecar use `--as NAME`.",
 )
 def duplicate_container_name(pod: PodView, ctx: Context) -> Problems:
@@ -90,17 +66,6 @@ def duplicate_container_name(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "container-image",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          command: [sleep, infinity]
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          command: [sleep, infinity]
-    """,
     scope="container",
     fix="Name the image, with its exact version.",
 )
@@ -117,8 +82,6 @@ def container_image(container: ContainerView, ctx: Context) -> Problems:
     "image-white-space",
     Severity.ERROR,
     scope="container",
-    bad='image: "registry.example/app:1.0.0 "',
-    good='image: "registry.example/app:1.0.0"',
     fix="Remove the white space.",
 )
 def image_white_space(container: ContainerView, ctx: Context) -> Problems:

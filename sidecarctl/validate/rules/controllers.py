@@ -63,33 +63,12 @@ _DEFAULTS: dict[GroupKind, dict[str, int | str]] = {
     STATEFUL_SET: {"maxUnavailable": 1},
 }
 
-_DEPLOYMENT = """\
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: web
-    spec:
-      selector:
-        matchLabels:
-          app: web
-      template:
-        metadata:
-          labels:
-            app: web
-        spec:
-          containers:
-          - name: web
-            image: registry.example/web:1.0.0
-"""
-
 
 @rule(
     "negative-number",
     Severity.ERROR,
     scope="object",
     kinds=(*_CONTROLLERS, "Job", "CronJob"),
-    bad=_DEPLOYMENT + "      replicas: -1\n",
-    good=_DEPLOYMENT + "      replicas: 0\n",
     fix="Use zero or more.",
 )
 def negative_number(one: ObjectView, ctx: Context) -> Problems:
@@ -109,8 +88,6 @@ def negative_number(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("Deployment",),
-    bad=_DEPLOYMENT + "      minReadySeconds: 600\n",
-    good=_DEPLOYMENT + "      minReadySeconds: 600\n      progressDeadlineSeconds: 900\n",
     fix="Raise progressDeadlineSeconds above minReadySeconds.",
 )
 def progress_deadline(one: ObjectView, ctx: Context) -> Problems:
@@ -137,8 +114,6 @@ def progress_deadline(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    bad=_DEPLOYMENT + "      strategy:\n        rollingUpdate:\n          maxUnavailable: 50.5%\n",
-    good=_DEPLOYMENT + "      strategy:\n        rollingUpdate:\n          maxUnavailable: 50%\n",
     fix="Use a whole number of pods, like 1, or of percent, like 25%.",
 )
 def update_amount(one: ObjectView, ctx: Context) -> Problems:
@@ -180,8 +155,6 @@ def _counts(kind: GroupKind, ctx: Context) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    bad=_DEPLOYMENT + "      strategy:\n        rollingUpdate:\n          maxSurge: 0\n          maxUnavailable: 0\n",
-    good=_DEPLOYMENT + "      strategy:\n        rollingUpdate:\n          maxSurge: 1\n          maxUnavailable: 0\n",
     fix="Allow one pod more (maxSurge: 1) or one pod less (maxUnavailable: 1) during updates.",
 )
 def update_stuck(one: ObjectView, ctx: Context) -> Problems:
@@ -215,8 +188,6 @@ def update_stuck(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    bad=_DEPLOYMENT + "      strategy:\n        type: Recreate\n        rollingUpdate:\n          maxSurge: 1\n",
-    good=_DEPLOYMENT + "      strategy:\n        type: Recreate\n",
     fix="Remove rollingUpdate, or make the type RollingUpdate.",
 )
 def strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
@@ -236,8 +207,6 @@ def strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
 @rule(
     "pod-restart-policy",
     Severity.ERROR,
-    bad=_DEPLOYMENT + "          restartPolicy: OnFailure\n",
-    good=_DEPLOYMENT + "          restartPolicy: Always\n",
     fix="Leave it out where pods run for ever; in Jobs use OnFailure, or Never to keep the logs of each try.",
 )
 def pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
@@ -267,8 +236,6 @@ def pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
     "active-deadline",
     Severity.ERROR,
     needs=("activeDeadlineSeconds",),
-    bad=_DEPLOYMENT + "          activeDeadlineSeconds: 3600\n",
-    good=_DEPLOYMENT,
     fix="Remove it; a Job or a Pod of its own can have a deadline of one second and more.",
 )
 def active_deadline(pod: PodView, ctx: Context) -> Problems:
@@ -292,15 +259,6 @@ def active_deadline(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("nodeName",),
     since="1.27",
-    bad="""
-        nodeName: node-7
-        schedulingGates:
-        - name: example.com/quota
-    """,
-    good="""
-        schedulingGates:
-        - name: example.com/quota
-    """,
     fix="Let the scheduler choose the node, by a nodeSelector for example.",
 )
 def pod_node_name(pod: PodView, ctx: Context) -> Problems:

@@ -47,14 +47,6 @@ _NODE_AFFINITY = ("affinity", "nodeAffinity")
     "deprecated-node-label",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        nodeSelector:
-          beta.kubernetes.io/os: linux
-    """,
-    good="""
-        nodeSelector:
-          kubernetes.io/os: linux
-    """,
     fix="Use its successor.",
 )
 def deprecated_node_label(pod: PodView, ctx: Context) -> Problems:
@@ -90,20 +82,6 @@ def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
     "deprecated-annotation",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        metadata:
-          name: example
-          annotations:
-            container.apparmor.security.beta.kubernetes.io/app: runtime/default
-    """,
-    good="""
-        spec:
-          containers:
-          - name: app
-            image: registry.example/app:1.0.0
-            securityContext:
-              appArmorProfile: {type: RuntimeDefault}
-    """,
     fix="Use the field that took its place.",
 )
 def deprecated_annotation(pod: PodView, ctx: Context) -> Problems:
@@ -154,18 +132,6 @@ def _annotation(pod: PodView, key: str, field: str, state: str) -> Problem:
     "deprecated-volume",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        volumes:
-        - name: source
-          gitRepo:
-            repository: https://git.example/app.git
-    """,
-    good="""
-        volumes:
-        - name: source
-          emptyDir:
-            sizeLimit: 1Gi
-    """,
     fix="Use a CSI driver, or for gitRepo an emptyDir that a sidecar like git-sync fills.",
 )
 def deprecated_volume(pod: PodView, ctx: Context) -> Problems:

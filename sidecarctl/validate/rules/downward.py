@@ -33,26 +33,6 @@ _BINARY_STEPS = frozenset(NANO * 1024**power for power in range(7))
 @rule(
     "field-path",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: NODE
-            valueFrom:
-              fieldRef:
-                fieldPath: spec.node
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: NODE
-            valueFrom:
-              fieldRef:
-                fieldPath: spec.nodeName
-    """,
     fix="Use a field that the downward API offers; labels and annotations as metadata.labels['KEY'].",
 )
 def field_path(pod: PodView, ctx: Context) -> Problems:
@@ -95,26 +75,6 @@ def _field(holder: Data, where: PathTuple, allowed: frozenset[str]) -> Problems:
 @rule(
     "resource-field",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: PROCS
-            valueFrom:
-              resourceFieldRef:
-                resource: cpu.limits
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: PROCS
-            valueFrom:
-              resourceFieldRef:
-                resource: limits.cpu
-    """,
     fix="Use limits or requests of cpu, memory, ephemeral-storage or hugepages-SIZE; in a volume name the container.",
 )
 def resource_field(pod: PodView, ctx: Context) -> Problems:
@@ -164,22 +124,6 @@ def _is_step(divisor: object, amount: int, name: str) -> bool:
     "downward-file",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: about
-          downwardAPI:
-            items:
-            - path: labels
-    """,
-    good="""
-        volumes:
-        - name: about
-          downwardAPI:
-            items:
-            - path: labels
-              fieldRef:
-                fieldPath: metadata.labels
-    """,
     fix="Give each file either a fieldRef or a resourceFieldRef.",
 )
 def downward_file(pod: PodView, ctx: Context) -> Problems:

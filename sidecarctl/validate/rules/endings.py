@@ -32,45 +32,11 @@ _SERVERS = frozenset(
 )  # fmt: skip
 _QUITS = ("quitquitquit", "exit_after_auth", "exit-after-auth", "one-time", "one_time", "enable-lifecycle")
 
-_JOB = """
-    apiVersion: batch/v1
-    kind: Job
-    metadata:
-      name: report
-    spec:
-      template:
-"""
-
 
 @rule(
     "job-never-completes",
     Severity.ERROR,
     layer="advice",
-    bad=_JOB
-    + """\
-        metadata:
-          annotations:
-            sidecarctl.dev/sidecars: '{"instances":{"logger":{"added":{"containers":["logger"]}}}}'
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: report
-            image: registry.example/report:1.0.0
-          - name: logger
-            image: registry.example/logger:1.0.0
-""",
-    good=_JOB
-    + """\
-        spec:
-          restartPolicy: Never
-          initContainers:
-          - name: logger
-            image: registry.example/logger:1.0.0
-            restartPolicy: Always
-          containers:
-          - name: report
-            image: registry.example/report:1.0.0
-""",
     fix="Make it a native sidecar: an init container with `restartPolicy: Always` (Kubernetes 1.29 and newer).",
 )
 def job_never_completes(pod: PodView, ctx: Context) -> Problems:
@@ -114,28 +80,6 @@ def _serves_on(container: ContainerView) -> bool:
     layer="advice",
     scope="container",
     roles=("sidecar",),
-    bad="""
-        initContainers:
-        - name: proxy
-          image: registry.example/proxy:1.0.0
-          restartPolicy: Always
-          lifecycle:
-            preStop:
-              exec:
-                command: [nginx, -s, quit]
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
-    good="""
-        initContainers:
-        - name: proxy
-          image: registry.example/proxy:1.0.0
-          restartPolicy: Always
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
     fix="Remove the hook: a native sidecar gets its SIGTERM after the app has ended.",
 )
 def selfstopping_prestop(container: ContainerView, ctx: Context) -> Problems:
@@ -161,25 +105,6 @@ def selfstopping_prestop(container: ContainerView, ctx: Context) -> Problems:
     "grace-too-short",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          lifecycle:
-            preStop:
-              exec:
-                command: [sleep, "60"]
-    """,
-    good="""
-        terminationGracePeriodSeconds: 90
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          lifecycle:
-            preStop:
-              exec:
-                command: [sleep, "60"]
-    """,
     fix="Raise terminationGracePeriodSeconds: it has to hold the hook, the app's own end and then that of its sidecars.",
 )
 def grace_too_short(pod: PodView, ctx: Context) -> Problems:

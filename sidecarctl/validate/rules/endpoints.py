@@ -16,17 +16,6 @@ _KINDS = {("", "Endpoints"), ("discovery.k8s.io", "EndpointSlice")}
 _ADDRESSES, _ENDPOINTS, _PORTS, _HINTS = 100, 1000, 20000, 8
 _LAST_PORT = 65535
 
-_SLICE = """\
-    apiVersion: discovery.k8s.io/v1
-    kind: EndpointSlice
-    metadata:
-      name: database
-      labels:
-        kubernetes.io/service-name: database
-    addressType: IPv4
-"""
-_PORT = "    ports:\n    - name: sql\n      port: 5432\n"
-
 
 def _applies(one: ObjectView) -> bool:
     return (one.group, one.kind) in _KINDS
@@ -37,8 +26,6 @@ def _applies(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("Endpoints", "EndpointSlice"),
-    bad=_SLICE + _PORT + "    endpoints:\n    - addresses: [127.0.0.1]\n",
-    good=_SLICE + _PORT + "    endpoints:\n    - addresses: [10.0.0.7]\n",
     fix="Give addresses that other machines can reach, of the one family that addressType names.",
 )
 def endpoint_address(one: ObjectView, ctx: Context) -> Problems:
@@ -126,9 +113,6 @@ def _node(holder: Data, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("Endpoints", "EndpointSlice"),
-    bad=_SLICE + "    ports:\n    - port: 5432\n    - port: 9187\n    endpoints: []\n",
-    good=_SLICE
-    + "    ports:\n    - name: sql\n      port: 5432\n    - name: metrics\n      port: 9187\n    endpoints: []\n",
     fix="Give each port a name of its own, as in the Service, of lower-case letters, digits and dashes.",
 )
 def endpoint_port(one: ObjectView, ctx: Context) -> Problems:
@@ -174,12 +158,6 @@ def _ports(holder: Data, where: PathTuple, *, named: bool, once: bool) -> Proble
     Severity.ERROR,
     scope="object",
     kinds=("EndpointSlice",),
-    bad=_SLICE
-    + _PORT
-    + "    endpoints:\n    - addresses: [10.0.0.7]\n      hints:\n        forZones:\n        - name: eu-1\n        - name: eu-1\n",
-    good=_SLICE
-    + _PORT
-    + "    endpoints:\n    - addresses: [10.0.0.7]\n      hints:\n        forZones:\n        - name: eu-1\n        - name: eu-2\n",
     fix="Name each zone or node once, eight at most.",
 )
 def endpoint_hint(one: ObjectView, ctx: Context) -> Problems:

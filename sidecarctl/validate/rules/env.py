@@ -22,15 +22,6 @@ _KEY_REFS = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    bad="""
-        env:
-        - name: "LEVEL=debug"
-    """,
-    good="""
-        env:
-        - name: LEVEL
-          value: debug
-    """,
     fix="Name it with letters, digits and _, and put its value into `value`.",
 )
 def env_name(container: ContainerView, ctx: Context) -> Problems:
@@ -50,23 +41,6 @@ def env_name(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    bad="""
-        env:
-        - name: PASSWORD
-          value: none
-          valueFrom:
-            secretKeyRef:
-              name: login
-              key: password
-    """,
-    good="""
-        env:
-        - name: PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: login
-              key: password
-    """,
     fix="Give the variable either `value` or one source in `valueFrom`.",
 )
 def env_source(container: ContainerView, ctx: Context) -> Problems:
@@ -97,21 +71,6 @@ def env_source(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    bad="""
-        env:
-        - name: PASSWORD
-          valueFrom:
-            secretKeyRef:
-              key: password
-    """,
-    good="""
-        env:
-        - name: PASSWORD
-          valueFrom:
-            secretKeyRef:
-              name: login
-              key: password
-    """,
     fix="Give it the name of the ConfigMap or Secret and one of its keys.",
 )
 def env_key_ref(container: ContainerView, ctx: Context) -> Problems:
@@ -134,16 +93,6 @@ def env_key_ref(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("envFrom",),
     scope="container",
-    bad="""
-        envFrom:
-        - prefix: DB_
-    """,
-    good="""
-        envFrom:
-        - prefix: DB_
-          secretRef:
-            name: login
-    """,
     fix="Give each item either a configMapRef or a secretRef, with a name.",
 )
 def env_from(container: ContainerView, ctx: Context) -> Problems:
@@ -178,30 +127,6 @@ def env_from(container: ContainerView, ctx: Context) -> Problems:
     needs=("env",),
     scope="container",
     since="1.35",
-    bad="""
-        env:
-        - name: TOKEN
-          valueFrom:
-            fileKeyRef:
-              volumeName: shared
-              path: app.env
-              key: TOKEN
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: TOKEN
-            valueFrom:
-              fileKeyRef:
-                volumeName: shared
-                path: app.env
-                key: TOKEN
-        volumes:
-        - name: shared
-          emptyDir: {}
-    """,
     fix="Name an emptyDir of the pod, a path in it without .., and a key.",
 )
 def env_file_ref(container: ContainerView, ctx: Context) -> Problems:

@@ -13,19 +13,6 @@ _SIDECARS = ("sidecar", "classic")
 # With one of these a container can take over its node.
 _MIGHTY = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF")
 
-_SIDECAR = """
-    initContainers:
-    - name: logger
-      image: registry.example/logger:1.0.0
-      restartPolicy: Always
-      securityContext:
-"""
-_APP = """\
-    containers:
-    - name: app
-      image: registry.example/app:1.0.0
-"""
-
 
 @rule(
     "floating-image",
@@ -33,12 +20,6 @@ _APP = """\
     layer="advice",
     scope="container",
     roles=("app", "init", *_SIDECARS),
-    bad="""
-        image: registry.example/app:latest
-    """,
-    good="""
-        image: registry.example/app:1.4.2
-    """,
     fix="Name an exact version, or a digest (@sha256:…).",
 )
 def floating_image(container: ContainerView, ctx: Context) -> Problems:
@@ -62,8 +43,6 @@ def floating_image(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_SIDECARS,
-    bad=_SIDECAR + "        runAsNonRoot: true\n" + _APP,
-    good=_SIDECAR + "        readOnlyRootFilesystem: true\n" + _APP,
     fix="Set readOnlyRootFilesystem: true, with emptyDirs where it has to write.",
 )
 def writable_root_fs(container: ContainerView, ctx: Context) -> Problems:
@@ -82,8 +61,6 @@ def writable_root_fs(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_SIDECARS,
-    bad=_SIDECAR + "        privileged: true\n" + _APP,
-    good=_SIDECAR + "        allowPrivilegeEscalation: false\n" + _APP,
     fix="Remove it, and add the one capability that is needed.",
 )
 def privileged_sidecar(container: ContainerView, ctx: Context) -> Problems:

@@ -11,16 +11,6 @@ declare(
     layer="advice",
     what="An ignore hides nothing.",
     why="An ignore that has outlived its finding would silently hide the next one. It counts only for rules that ran.",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0  # sidecarctl: ignore[duplicate-env] the last one wins
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-    """,
     fix="Delete the rule's name from the ignore, or the whole ignore.",
 )
 declare(
@@ -29,15 +19,5 @@ declare(
     layer="advice",
     what="An ignore names a rule that does not exist.",
     why="A misspelt name hides nothing, and whoever wrote it believes otherwise.",
-    bad="""
-        metadata:
-          name: example
-          annotations:
-            sidecarctl.dev/ignore: unused-volum
-    """,
-    good="""
-        metadata:
-          name: example
-    """,
     fix="Use a name that `sidecarctl rules` lists.",
 )

@@ -14,23 +14,6 @@ _INSIDE = ("//", "/./", "/../", "%2f", "%2F")
 _AT_END = ("/..", "/.")
 _LAST_PORT = 65535
 
-_HEAD = """\
-    apiVersion: networking.k8s.io/v1
-    kind: Ingress
-    metadata:
-      name: web
-    spec:
-      rules:
-      - host: web.example.com
-        http:
-          paths:
-          - path: /
-            pathType: Prefix
-            backend:
-              service:
-                name: web
-"""
-
 
 def _is_ingress(one: ObjectView) -> bool:
     return one.group == "networking.k8s.io"
@@ -41,8 +24,6 @@ def _is_ingress(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
-    bad=(_HEAD + "                port:\n                  number: 80\n").replace("web.example.com", "10.0.0.1"),
-    good=_HEAD + "                port:\n                  number: 80\n",
     fix='Use a DNS name in lower case, with "*." in front for all names below it.',
 )
 def ingress_host(one: ObjectView, ctx: Context) -> Problems:
@@ -82,8 +63,6 @@ def _host_fault(host: str) -> str | None:
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
-    bad=_HEAD,
-    good=_HEAD + "                port:\n                  number: 80\n",
     fix="Name a Service and one of its ports, by number or by name; let paths begin with a slash.",
 )
 def ingress_backend(one: ObjectView, ctx: Context) -> Problems:

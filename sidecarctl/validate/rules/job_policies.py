@@ -15,38 +15,12 @@ _EXIT_CODES = 255
 _CONDITIONS = 20
 _INDEXES_LENGTH = 64 * 1024
 
-_JOB = """\
-    apiVersion: batch/v1
-    kind: Job
-    metadata:
-      name: import
-    spec:
-      completionMode: Indexed
-      completions: 5
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: import
-            image: registry.example/import:1.0.0
-"""
-_ON_EXIT = """\
-      podFailurePolicy:
-        rules:
-        - action: FailJob
-          onExitCodes:
-            operator: In
-            values: [42]
-"""
-
 
 @rule(
     "pod-failure-policy",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
-    bad=_JOB + _ON_EXIT.replace("[42]", "[0, 42]"),
-    good=_JOB + _ON_EXIT,
     fix="Give each rule exit codes, in order and each once, or conditions of the pod, but not both.",
 )
 def pod_failure_policy(one: ObjectView, ctx: Context) -> Problems:
@@ -123,8 +97,6 @@ def _exit_codes(spec: View, codes: Data, where: PathTuple) -> Problems:
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.31",
-    bad=_JOB + '      successPolicy:\n        rules:\n        - succeededIndexes: "3-7"\n',
-    good=_JOB + '      successPolicy:\n        rules:\n        - succeededIndexes: "0-2,4"\n',
     fix="Name indexes below completions, in order, like 0-2,4; and a count no higher than there are.",
 )
 def success_policy(one: ObjectView, ctx: Context) -> Problems:
@@ -208,8 +180,6 @@ def _is_number(text: str) -> bool:
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.29",
-    bad=_JOB + _ON_EXIT + "      podReplacementPolicy: TerminatingOrFailed\n",
-    good=_JOB + _ON_EXIT + "      podReplacementPolicy: Failed\n",
     fix="Use Failed, or leave it out: with a podFailurePolicy that is the default.",
 )
 def pod_replacement_policy(one: ObjectView, ctx: Context) -> Problems:

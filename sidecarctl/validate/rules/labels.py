@@ -19,18 +19,6 @@ _MIRROR = "kubernetes.io/config.mirror"
     "label",
     Severity.ERROR,
     scope="object",
-    bad="""
-        metadata:
-          name: web
-          labels:
-            app.kubernetes.io/version: "1.0.0+build 7"
-    """,
-    good="""
-        metadata:
-          name: web
-          labels:
-            app.kubernetes.io/version: 1.0.0_build-7
-    """,
     fix="Put what does not fit into an annotation, whose value is free.",
 )
 def label(one: ObjectView, ctx: Context) -> Problems:
@@ -49,18 +37,6 @@ def label(one: ObjectView, ctx: Context) -> Problems:
     "annotation-key",
     Severity.ERROR,
     scope="object",
-    bad="""
-        metadata:
-          name: web
-          annotations:
-            "example.com/team/owner": payments
-    """,
-    good="""
-        metadata:
-          name: web
-          annotations:
-            example.com/team-owner: payments
-    """,
     fix="Use an optional domain, one \"/\" and a name of at most 63 letters, digits, '-', '_' and '.'.",
 )
 def annotation_key(one: ObjectView, ctx: Context) -> Problems:
@@ -84,18 +60,6 @@ def annotation_key(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     given=Context(options={"annotations-size": 80}),
-    bad="""
-        metadata:
-          name: web
-          annotations:
-            example.com/page: "<html>…</html> (with the option annotations-size: 80, this is too much)"
-    """,
-    good="""
-        metadata:
-          name: web
-          annotations:
-            example.com/page: in the ConfigMap web-page
-    """,
     fix="Put large values into a ConfigMap.",
 )
 def annotations_size(one: ObjectView, ctx: Context) -> Problems:
@@ -121,18 +85,6 @@ def annotations_size(one: ObjectView, ctx: Context) -> Problems:
 @rule(
     "pod-annotation",
     Severity.ERROR,
-    bad="""
-        metadata:
-          name: web
-          annotations:
-            controller.kubernetes.io/pod-deletion-cost: high
-    """,
-    good="""
-        metadata:
-          name: web
-          annotations:
-            controller.kubernetes.io/pod-deletion-cost: "100"
-    """,
     fix="Write the cost as an integer in quotes; leave the annotation of mirror pods to the kubelet.",
 )
 def pod_annotation(pod: PodView, ctx: Context) -> Problems:

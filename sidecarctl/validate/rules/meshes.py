@@ -82,14 +82,6 @@ _BY_KEY = {key: injector for injector in INJECTORS for key in injector.asks}
 _BY_CONTAINER = {injector.container: injector for injector in INJECTORS if injector.telling}
 _NO = ("", "false", "disabled", "no", "off", "0")
 
-_INJECTED = """
-    metadata:
-      name: example
-      annotations:
-        linkerd.io/inject: enabled
-    spec:
-"""
-
 
 def _asked(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
     """Yield the injectors that a pod asks for, with the path of the annotation or label."""
@@ -121,22 +113,6 @@ def _present(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
     "mesh-uid-clash",
     Severity.ERROR,
     layer="advice",
-    bad=_INJECTED
-    + """\
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        securityContext:
-          runAsUser: 2102
-""",
-    good=_INJECTED
-    + """\
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        securityContext:
-          runAsUser: 1000
-""",
     fix="Run it as another user.",
 )
 def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
@@ -165,22 +141,6 @@ def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
     "mesh-port-clash",
     Severity.ERROR,
     layer="advice",
-    bad=_INJECTED
-    + """\
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        ports:
-        - containerPort: 4191
-""",
-    good=_INJECTED
-    + """\
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        ports:
-        - containerPort: 8080
-""",
     fix="Let it listen on another port.",
 )
 def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
@@ -206,25 +166,6 @@ def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
     "foreign-injector",
     Severity.INFO,
     layer="advice",
-    bad=_INJECTED
-    + """\
-      initContainers:
-      - name: logger
-        image: registry.example/logger:1.0.0
-        restartPolicy: Always
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-""",
-    good="""
-      initContainers:
-      - name: logger
-        image: registry.example/logger:1.0.0
-        restartPolicy: Always
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-""",
     fix="Reckon with its containers, or let sidecarctl add them instead.",
 )
 def foreign_injector(pod: PodView, ctx: Context) -> Problems:

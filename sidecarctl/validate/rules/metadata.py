@@ -96,18 +96,6 @@ _NAMES: dict[GroupKind, _Fault] = {
     "metadata-name",
     Severity.ERROR,
     scope="object",
-    bad="""
-        apiVersion: v1
-        kind: ConfigMap
-        metadata:
-          name: Web_Config
-    """,
-    good="""
-        apiVersion: v1
-        kind: ConfigMap
-        metadata:
-          name: web-config
-    """,
     fix='Give it a name of lower-case letters, digits and "-".',
 )
 def metadata_name(one: ObjectView, ctx: Context) -> Problems:
@@ -142,16 +130,6 @@ def metadata_name(one: ObjectView, ctx: Context) -> Problems:
     "namespace-name",
     Severity.ERROR,
     scope="object",
-    bad="""
-        metadata:
-          name: web
-          namespace: Team_A
-    """,
-    good="""
-        metadata:
-          name: web
-          namespace: team-a
-    """,
     fix='Name an existing namespace: at most 63 of a-z, 0-9 and "-".',
 )
 def namespace_name(one: ObjectView, ctx: Context) -> Problems:
@@ -167,16 +145,6 @@ def namespace_name(one: ObjectView, ctx: Context) -> Problems:
     "finalizer",
     Severity.ERROR,
     scope="object",
-    bad="""
-        metadata:
-          name: web
-          finalizers: [cleanup]
-    """,
-    good="""
-        metadata:
-          name: web
-          finalizers: [example.com/cleanup]
-    """,
     fix="Qualify it with a domain of yours, as in example.com/cleanup.",
 )
 def finalizer(one: ObjectView, ctx: Context) -> Problems:
@@ -204,20 +172,6 @@ def finalizer(one: ObjectView, ctx: Context) -> Problems:
     "owner-reference",
     Severity.ERROR,
     scope="object",
-    bad="""
-        metadata:
-          name: web
-          ownerReferences:
-          - {apiVersion: apps/v1, kind: Deployment, name: web, uid: 4d2c, controller: true}
-          - {apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: 9f1a, controller: true}
-    """,
-    good="""
-        metadata:
-          name: web
-          ownerReferences:
-          - {apiVersion: apps/v1, kind: Deployment, name: web, uid: 4d2c, controller: true}
-          - {apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: 9f1a}
-    """,
     fix="Leave ownerReferences out of manifests; controllers set them.",
 )
 def owner_reference(one: ObjectView, ctx: Context) -> Problems:

@@ -15,28 +15,6 @@ _CLAIMS = ("persistentVolumeClaim", "ephemeral")
 @rule(
     "unknown-volume",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: dta
-            mountPath: /data
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
     fix="Add the volume to the pod, or name one that it has.",
 )
 def unknown_volume(pod: PodView, ctx: Context) -> Problems:
@@ -71,36 +49,6 @@ def _hint(name: str, known: dict[str, Data]) -> str:
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-          - name: cache
-            mountPath: /data
-        volumes:
-        - name: data
-          emptyDir: {}
-        - name: cache
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-          - name: cache
-            mountPath: /cache
-        volumes:
-        - name: data
-          emptyDir: {}
-        - name: cache
-          emptyDir: {}
-    """,
     fix="Remove one, or give it a path of its own.",
 )
 def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
@@ -125,30 +73,6 @@ def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            subPath: /app
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            subPath: app
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
     fix="Use one relative path without .. in it.",
 )
 def sub_path(container: ContainerView, ctx: Context) -> Problems:
@@ -177,32 +101,6 @@ def sub_path(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            mountPropagation: Bidirectional
-        volumes:
-        - name: data
-          hostPath:
-            path: /data
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            mountPropagation: HostToContainer
-        volumes:
-        - name: data
-          hostPath:
-            path: /data
-    """,
     fix="Use HostToContainer, or make the container privileged.",
 )
 def mount_propagation(container: ContainerView, ctx: Context) -> Problems:
@@ -223,31 +121,6 @@ def mount_propagation(container: ContainerView, ctx: Context) -> Problems:
     needs=("volumeMounts",),
     scope="container",
     since="1.31",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            recursiveReadOnly: Enabled
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-            readOnly: true
-            recursiveReadOnly: Enabled
-        volumes:
-        - name: data
-          emptyDir: {}
-    """,
     fix="Add `readOnly: true`, and leave mountPropagation out.",
 )
 def recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
@@ -270,29 +143,6 @@ def recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumeDevices",),
     scope="container",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeDevices:
-          - name: disk
-            devicePath: /dev/xvda
-        volumes:
-        - name: disk
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeDevices:
-          - name: disk
-            devicePath: /dev/xvda
-        volumes:
-        - name: disk
-          persistentVolumeClaim:
-            claimName: disk
-    """,
     fix="Use a claim of a block volume, once, at a device path that nothing else has.",
 )
 def volume_device(container: ContainerView, ctx: Context) -> Problems:

@@ -19,14 +19,6 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
     "node-selector",
     Severity.ERROR,
     needs=("nodeSelector",),
-    bad="""
-        nodeSelector:
-          example.com/disk: "fast ssd"
-    """,
-    good="""
-        nodeSelector:
-          example.com/disk: fast-ssd
-    """,
     fix="Use a label that nodes can have.",
 )
 def node_selector(pod: PodView, ctx: Context) -> Problems:
@@ -41,26 +33,6 @@ def node_selector(pod: PodView, ctx: Context) -> Problems:
     "node-affinity",
     Severity.ERROR,
     needs=("affinity",),
-    bad="""
-        affinity:
-          nodeAffinity:
-            requiredDuringSchedulingIgnoredDuringExecution:
-              nodeSelectorTerms:
-              - matchExpressions:
-                - key: example.com/gpu
-                  operator: Exists
-                  values: ["true"]
-    """,
-    good="""
-        affinity:
-          nodeAffinity:
-            requiredDuringSchedulingIgnoredDuringExecution:
-              nodeSelectorTerms:
-              - matchExpressions:
-                - key: example.com/gpu
-                  operator: In
-                  values: ["true"]
-    """,
     fix="In and NotIn take values, Gt and Lt one number, Exists and DoesNotExist none; weights are 1 to 100.",
 )
 def node_affinity(pod: PodView, ctx: Context) -> Problems:
@@ -138,18 +110,6 @@ def _field(one: Data, where: PathTuple) -> Problems:
     "toleration",
     Severity.ERROR,
     needs=("tolerations",),
-    bad="""
-        tolerations:
-        - key: example.com/gpu
-          operator: Exists
-          value: "true"
-    """,
-    good="""
-        tolerations:
-        - key: example.com/gpu
-          operator: Equal
-          value: "true"
-    """,
     fix="Exists takes no value and needs no key; tolerationSeconds goes with effect NoExecute.",
 )
 def toleration(pod: PodView, ctx: Context) -> Problems:

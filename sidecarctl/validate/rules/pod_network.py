@@ -28,8 +28,6 @@ _SEARCH = re.compile(rf"{_PART}(?:\.{_PART})*")
     "pod-host-name",
     Severity.ERROR,
     needs=("hostname", "subdomain"),
-    bad="hostname: web.prod",
-    good="hostname: web\nsubdomain: prod",
     fix='Use one part of a name in each, without dots: at most 63 of a-z, 0-9 and "-".',
 )
 def pod_host_name(pod: PodView, ctx: Context) -> Problems:
@@ -50,13 +48,6 @@ def pod_host_name(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("hostnameOverride",),
     since="1.35",
-    bad="""
-        hostnameOverride: web.example.com
-        hostNetwork: true
-    """,
-    good="""
-        hostnameOverride: web.example.com
-    """,
     fix="Use a DNS name of at most 64 characters, without hostNetwork and setHostnameAsFQDN.",
 )
 def host_name_override(pod: PodView, ctx: Context) -> Problems:
@@ -83,16 +74,6 @@ def host_name_override(pod: PodView, ctx: Context) -> Problems:
     "host-alias",
     Severity.ERROR,
     needs=("hostAliases",),
-    bad="""
-        hostAliases:
-        - ip: 10.0.0.300
-          hostnames: [db.example.com]
-    """,
-    good="""
-        hostAliases:
-        - ip: 10.0.0.30
-          hostnames: [db.example.com]
-    """,
     fix="Write an IPv4 or IPv6 address, and host names in lower case.",
 )
 def host_alias(pod: PodView, ctx: Context) -> Problems:
@@ -115,14 +96,6 @@ def host_alias(pod: PodView, ctx: Context) -> Problems:
     "dns-config",
     Severity.ERROR,
     needs=("dnsConfig", "dnsPolicy"),
-    bad="""
-        dnsPolicy: None
-    """,
-    good="""
-        dnsPolicy: None
-        dnsConfig:
-          nameservers: [10.0.0.10]
-    """,
     fix="Give one to three addresses of nameservers, and domains to search in lower case.",
 )
 def dns_config(pod: PodView, ctx: Context) -> Problems:

@@ -24,8 +24,6 @@ _CLAIM_FIELDS = frozenset(("name", "resourceClaimName", "resourceClaimTemplateNa
     "pod-reference",
     Severity.ERROR,
     needs=(*_NAMED, "serviceAccount"),
-    bad="serviceAccountName: Web_Reader",
-    good="serviceAccountName: web-reader",
     fix='Name an existing object: at most 253 of a-z, 0-9, "-" and ".".',
 )
 def pod_reference(pod: PodView, ctx: Context) -> Problems:
@@ -47,15 +45,6 @@ def pod_reference(pod: PodView, ctx: Context) -> Problems:
     "pod-resource-claim",
     Severity.ERROR,
     needs=("resourceClaims",),
-    bad="""
-        resourceClaims:
-        - name: gpu
-    """,
-    good="""
-        resourceClaims:
-        - name: gpu
-          resourceClaimTemplateName: gpu
-    """,
     fix="Give each a name of its own and either resourceClaimName or resourceClaimTemplateName.",
 )
 def pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
@@ -91,14 +80,6 @@ def pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
     "readiness-gate",
     Severity.ERROR,
     needs=("readinessGates",),
-    bad="""
-        readinessGates:
-        - conditionType: load balancer
-    """,
-    good="""
-        readinessGates:
-        - conditionType: example.com/load-balancer
-    """,
     fix="Name the condition that a controller sets, as it does.",
 )
 def readiness_gate(pod: PodView, ctx: Context) -> Problems:
@@ -118,15 +99,6 @@ def readiness_gate(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     since="1.27",
     needs=("schedulingGates",),
-    bad="""
-        schedulingGates:
-        - name: example.com/quota
-        - name: example.com/quota
-    """,
-    good="""
-        schedulingGates:
-        - name: example.com/quota
-    """,
     fix="Name each gate once, like the key of a label.",
 )
 def scheduling_gate(pod: PodView, ctx: Context) -> Problems:
@@ -150,16 +122,6 @@ def scheduling_gate(pod: PodView, ctx: Context) -> Problems:
     "pod-overhead",
     Severity.ERROR,
     needs=("overhead",),
-    bad="""
-        runtimeClassName: sandbox
-        overhead:
-          memory: "-64Mi"
-    """,
-    good="""
-        runtimeClassName: sandbox
-        overhead:
-          memory: 64Mi
-    """,
     fix="Leave it out; it comes from the runtime class.",
 )
 def pod_overhead(pod: PodView, ctx: Context) -> Problems:

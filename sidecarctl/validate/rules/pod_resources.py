@@ -17,19 +17,6 @@ from sidecarctl.validate.views import ContainerView, PodView
     Severity.ERROR,
     needs=("resources",),
     since="1.34",
-    bad="""
-        resourceClaims:
-        - name: gpu
-          resourceClaimTemplateName: gpu
-        resources:
-          claims:
-          - name: gpu
-    """,
-    good="""
-        resources:
-          limits:
-            memory: 256Mi
-    """,
     fix="Name claims in the containers that use them; on Windows leave the pod's resources out.",
 )
 def pod_resources_field(pod: PodView, ctx: Context) -> Problems:
@@ -51,28 +38,6 @@ def pod_resources_field(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("resources",),
     since="1.34",
-    bad="""
-        resources:
-          requests:
-            memory: 128Mi
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              memory: 256Mi
-    """,
-    good="""
-        resources:
-          requests:
-            memory: 256Mi
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              memory: 256Mi
-    """,
     fix="Raise what the pod has, or lower what its containers ask for.",
 )
 def pod_resources_too_small(pod: PodView, ctx: Context) -> Problems:
@@ -114,20 +79,6 @@ def pod_resources_too_small(pod: PodView, ctx: Context) -> Problems:
     needs=("resizePolicy",),
     scope="container",
     since="1.33",
-    bad="""
-        resizePolicy:
-        - resourceName: cpu
-          restartPolicy: NotRequired
-        - resourceName: cpu
-          restartPolicy: RestartContainer
-    """,
-    good="""
-        resizePolicy:
-        - resourceName: cpu
-          restartPolicy: NotRequired
-        - resourceName: memory
-          restartPolicy: RestartContainer
-    """,
     roles=("app", "classic", "init", "sidecar"),
     fix="Name each resource once; use NotRequired where the container is never restarted.",
 )

@@ -13,27 +13,6 @@ from sidecarctl.validate.views import PodView
     "pod-security",
     Severity.ERROR,
     layer="advice",
-    bad="""
-        securityContext:
-          runAsNonRoot: true
-          seccompProfile: {type: RuntimeDefault}
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          securityContext:
-            privileged: true
-    """,
-    good="""
-        securityContext:
-          runAsNonRoot: true
-          seccompProfile: {type: RuntimeDefault}
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          securityContext:
-            allowPrivilegeEscalation: false
-            capabilities: {drop: [ALL]}
-    """,
     fix="Meet the level, or let the pod run in a namespace of a lower one.",
     given=Context(pod_security="restricted"),
 )

@@ -22,28 +22,6 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
     "pod-affinity",
     Severity.ERROR,
     needs=("affinity",),
-    bad="""
-        affinity:
-          podAntiAffinity:
-            preferredDuringSchedulingIgnoredDuringExecution:
-            - weight: 0
-              podAffinityTerm:
-                topologyKey: kubernetes.io/hostname
-                labelSelector:
-                  matchLabels:
-                    app: web
-    """,
-    good="""
-        affinity:
-          podAntiAffinity:
-            preferredDuringSchedulingIgnoredDuringExecution:
-            - weight: 100
-              podAffinityTerm:
-                topologyKey: kubernetes.io/hostname
-                labelSelector:
-                  matchLabels:
-                    app: web
-    """,
     fix="Use the key of a label of nodes as topologyKey, selectors of labels, and weights from 1 to 100.",
 )
 def pod_affinity(pod: PodView, ctx: Context) -> Problems:
@@ -82,23 +60,6 @@ def _terms(pod: PodView) -> Iterator[tuple[Data, PathTuple, bool]]:
     "match-label-keys",
     Severity.ERROR,
     needs=("affinity", "topologySpreadConstraints"),
-    bad="""
-        topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: DoNotSchedule
-          matchLabelKeys: [pod-template-hash]
-    """,
-    good="""
-        topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: DoNotSchedule
-          matchLabelKeys: [pod-template-hash]
-          labelSelector:
-            matchLabels:
-              app: web
-    """,
     fix="Add a labelSelector, and name each key in one place.",
 )
 def match_label_keys(pod: PodView, ctx: Context) -> Problems:
@@ -156,18 +117,6 @@ def _twice(pod: PodView, selector: Data, keys: list[str], merged: bool) -> set[s
     "topology-spread",
     Severity.ERROR,
     needs=("topologySpreadConstraints",),
-    bad="""
-        topologySpreadConstraints:
-        - maxSkew: 0
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: DoNotSchedule
-    """,
-    good="""
-        topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: DoNotSchedule
-    """,
     fix="Use a maxSkew of 1 or more, each pair of topologyKey and whenUnsatisfiable once, minDomains with DoNotSchedule.",
 )
 def topology_spread(pod: PodView, ctx: Context) -> Problems:

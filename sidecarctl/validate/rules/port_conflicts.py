@@ -40,32 +40,6 @@ def _together(one: ContainerView, two: ContainerView) -> bool:
     "port-conflict",
     Severity.ERROR,
     layer="advice",
-    bad="""
-        initContainers:
-        - name: metrics
-          image: registry.example/metrics:1.0.0
-          restartPolicy: Always
-          ports:
-          - containerPort: 8080
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-    """,
-    good="""
-        initContainers:
-        - name: metrics
-          image: registry.example/metrics:1.0.0
-          restartPolicy: Always
-          ports:
-          - containerPort: 9090
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-    """,
     fix="Let one of them listen on another port.",
 )
 def port_conflict(pod: PodView, ctx: Context) -> Problems:
@@ -101,18 +75,6 @@ def port_conflict(pod: PodView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="container",
-    bad="""
-        ports:
-        - containerPort: 8080
-          name: http
-        - containerPort: 8080
-          name: metrics
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-          name: http
-    """,
     fix="Keep one of them.",
 )
 def duplicate_port(container: ContainerView, ctx: Context) -> Problems:
@@ -149,32 +111,6 @@ def _same_place(one: Data, two: Data) -> bool:
     "ambiguous-port-name",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-            name: http
-        - name: admin
-          image: registry.example/admin:1.0.0
-          ports:
-          - containerPort: 8081
-            name: http
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-            name: http
-        - name: admin
-          image: registry.example/admin:1.0.0
-          ports:
-          - containerPort: 8081
-            name: http-admin
-    """,
     fix="Give each port of the pod a name of its own.",
 )
 def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
@@ -204,17 +140,6 @@ def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="container",
-    bad="""
-        ports:
-        - containerPort: 8080
-          hostIP: 127.0.0.1
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-          hostPort: 8080
-          hostIP: 127.0.0.1
-    """,
     fix="Remove the hostIP, or give a hostPort too.",
 )
 def host_ip_without_port(container: ContainerView, ctx: Context) -> Problems:

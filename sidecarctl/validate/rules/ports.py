@@ -18,14 +18,6 @@ LARGEST_PORT = 65535
     Severity.ERROR,
     needs=("ports",),
     scope="container",
-    bad="""
-        ports:
-        - containerPort: 80800
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-    """,
     fix="Use a number from 1 to 65535.",
 )
 def port_number(container: ContainerView, ctx: Context) -> Problems:
@@ -45,16 +37,6 @@ def port_number(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("ports",),
     scope="container",
-    bad="""
-        ports:
-        - containerPort: 9090
-          name: prometheus-metrics
-    """,
-    good="""
-        ports:
-        - containerPort: 9090
-          name: metrics
-    """,
     fix="Use at most 15 lower-case letters, digits and single dashes, with one letter at least.",
 )
 def port_name(container: ContainerView, ctx: Context) -> Problems:
@@ -73,20 +55,6 @@ def port_name(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("ports",),
     scope="container",
-    bad="""
-        ports:
-        - containerPort: 8080
-          name: http
-        - containerPort: 8081
-          name: http
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-          name: http
-        - containerPort: 8081
-          name: admin
-    """,
     fix="Give each port a name of its own.",
 )
 def duplicate_port_name(container: ContainerView, ctx: Context) -> Problems:
@@ -111,24 +79,6 @@ def duplicate_port_name(container: ContainerView, ctx: Context) -> Problems:
     "host-network-port",
     Severity.ERROR,
     needs=("hostNetwork",),
-    bad="""
-        hostNetwork: true
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-            hostPort: 80
-    """,
-    good="""
-        hostNetwork: true
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 80
-            hostPort: 80
-    """,
     fix="Remove the hostPort, or make it equal to the containerPort.",
 )
 def host_network_port(pod: PodView, ctx: Context) -> Problems:
@@ -150,32 +100,6 @@ def host_network_port(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "host-port-conflict",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-            hostPort: 80
-        - name: admin
-          image: registry.example/admin:1.0.0
-          ports:
-          - containerPort: 9090
-            hostPort: 80
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          ports:
-          - containerPort: 8080
-            hostPort: 80
-        - name: admin
-          image: registry.example/admin:1.0.0
-          ports:
-          - containerPort: 9090
-            hostPort: 81
-    """,
     fix="Give each its own port of the node, or another protocol or hostIP.",
 )
 def host_port_conflict(pod: PodView, ctx: Context) -> Problems:

@@ -65,24 +65,6 @@ def _add_ports(out: list[Asked], field: str, handler: Data, path: PathTuple) -> 
     layer="advice",
     scope="container",
     roles=_ROLES,
-    bad="""
-        ports:
-        - containerPort: 8080
-          name: http
-        readinessProbe:
-          httpGet:
-            path: /ready
-            port: web
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-          name: http
-        readinessProbe:
-          httpGet:
-            path: /ready
-            port: http
-    """,
     fix="Use the name of one of the container's own ports, or a number.",
 )
 def unknown_port_name(container: ContainerView, ctx: Context) -> Problems:
@@ -112,20 +94,6 @@ def unknown_port_name(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_ROLES,
-    bad="""
-        ports:
-        - containerPort: 8080
-        readinessProbe:
-          tcpSocket:
-            port: 8081
-    """,
-    good="""
-        ports:
-        - containerPort: 8080
-        readinessProbe:
-          tcpSocket:
-            port: 8080
-    """,
     fix="Correct the number, or list the port.",
 )
 def probe_port_unexposed(container: ContainerView, ctx: Context) -> Problems:
@@ -150,20 +118,6 @@ def probe_port_unexposed(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_ROLES,
-    bad="""
-        args: ["--http-address=127.0.0.1:4180"]
-        readinessProbe:
-          httpGet:
-            path: /ready
-            port: 4180
-    """,
-    good="""
-        args: ["--http-address=0.0.0.0:4180"]
-        readinessProbe:
-          httpGet:
-            path: /ready
-            port: 4180
-    """,
     fix="Let it listen on 0.0.0.0, or probe another port, or use an exec probe.",
 )
 def probe_on_localhost_server(container: ContainerView, ctx: Context) -> Problems:

@@ -26,16 +26,6 @@ _DEFAULT_GRACE = 30
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    bad="""
-        livenessProbe:
-          periodSeconds: 5
-    """,
-    good="""
-        livenessProbe:
-          periodSeconds: 5
-          tcpSocket:
-            port: 8080
-    """,
     fix="Give the probe exactly one of exec, httpGet, tcpSocket and grpc.",
 )
 def probe_handler(container: ContainerView, ctx: Context) -> Problems:
@@ -53,16 +43,6 @@ def probe_handler(container: ContainerView, ctx: Context) -> Problems:
     needs=("lifecycle",),
     scope="container",
     roles=_ROLES,
-    bad="""
-        lifecycle:
-          preStop: {}
-    """,
-    good="""
-        lifecycle:
-          preStop:
-            exec:
-              command: [sleep, "5"]
-    """,
     fix="Give the hook exactly one of exec, httpGet and, since Kubernetes 1.30, sleep.",
 )
 def hook_handler(container: ContainerView, ctx: Context) -> Problems:
@@ -88,16 +68,6 @@ def _one_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: 
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    bad="""
-        readinessProbe:
-          exec:
-            command: []
-    """,
-    good="""
-        readinessProbe:
-          exec:
-            command: [test, -f, /tmp/ready]
-    """,
     fix="Give the command as a list of words; for a line of shell [sh, -c, LINE].",
 )
 def handler_command(container: ContainerView, ctx: Context) -> Problems:
@@ -118,16 +88,6 @@ def handler_command(container: ContainerView, ctx: Context) -> Problems:
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    bad="""
-        livenessProbe:
-          httpGet:
-            port: "8080"
-    """,
-    good="""
-        livenessProbe:
-          httpGet:
-            port: 8080
-    """,
     fix="Use a number from 1 to 65535 without quotes, or the name of a port.",
 )
 def handler_port(container: ContainerView, ctx: Context) -> Problems:
@@ -154,22 +114,6 @@ def handler_port(container: ContainerView, ctx: Context) -> Problems:
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    bad="""
-        livenessProbe:
-          httpGet:
-            port: 8080
-            httpHeaders:
-            - name: "X-Probe:"
-              value: "yes"
-    """,
-    good="""
-        livenessProbe:
-          httpGet:
-            port: 8080
-            httpHeaders:
-            - name: X-Probe
-              value: "yes"
-    """,
     fix="Use letters, digits and dashes.",
 )
 def handler_header(container: ContainerView, ctx: Context) -> Problems:
@@ -193,18 +137,6 @@ def handler_header(container: ContainerView, ctx: Context) -> Problems:
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    bad="""
-        livenessProbe:
-          initialDelaySeconds: -5
-          tcpSocket:
-            port: 8080
-    """,
-    good="""
-        livenessProbe:
-          initialDelaySeconds: 5
-          tcpSocket:
-            port: 8080
-    """,
     fix="Use 0 for the default, or a positive number.",
 )
 def probe_number(container: ContainerView, ctx: Context) -> Problems:
@@ -225,18 +157,6 @@ def probe_number(container: ContainerView, ctx: Context) -> Problems:
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    bad="""
-        livenessProbe:
-          successThreshold: 2
-          tcpSocket:
-            port: 8080
-    """,
-    good="""
-        readinessProbe:
-          successThreshold: 2
-          tcpSocket:
-            port: 8080
-    """,
     fix="Remove it.",
 )
 def success_threshold(container: ContainerView, ctx: Context) -> Problems:
@@ -256,18 +176,6 @@ def success_threshold(container: ContainerView, ctx: Context) -> Problems:
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    bad="""
-        readinessProbe:
-          terminationGracePeriodSeconds: 60
-          tcpSocket:
-            port: 8080
-    """,
-    good="""
-        livenessProbe:
-          terminationGracePeriodSeconds: 60
-          tcpSocket:
-            port: 8080
-    """,
     fix="Remove it from readiness probes; elsewhere use a positive number.",
 )
 def probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
@@ -291,18 +199,6 @@ def probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
     scope="container",
     roles=_ROLES,
     since="1.30",
-    bad="""
-        lifecycle:
-          preStop:
-            sleep:
-              seconds: 60
-    """,
-    good="""
-        lifecycle:
-          preStop:
-            sleep:
-              seconds: 10
-    """,
     fix="Sleep less, or raise the pod's terminationGracePeriodSeconds.",
 )
 def hook_sleep(container: ContainerView, ctx: Context) -> Problems:
@@ -340,16 +236,6 @@ def _grace(pod: PodView) -> int | None:
     scope="container",
     roles=_ROLES,
     since="1.33",
-    bad="""
-        lifecycle:
-          stopSignal: SIGUSR1
-    """,
-    good="""
-        lifecycle:
-          preStop:
-            exec:
-              command: [kill, -USR1, "1"]
-    """,
     fix="Set STOPSIGNAL in the image, or use a preStop hook.",
 )
 def stop_signal(container: ContainerView, ctx: Context) -> Problems:

@@ -19,20 +19,6 @@ _REQUIRED, _PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for wor
     Severity.WARNING,
     layer="advice",
     scope="container",
-    bad="""
-        env:
-        - name: LOG_LEVEL
-          value: info
-        - name: LOG_LEVEL
-          value: debug
-    """,
-    good="""
-        env:
-        - name: OPTS
-          value: -v
-        - name: OPTS
-          value: $(OPTS) -x
-    """,
     fix="Keep the one that is meant; the last one counts.",
 )
 def duplicate_env(container: ContainerView, ctx: Context) -> Problems:
@@ -64,15 +50,6 @@ def _hides(variable: Data, reference: str) -> bool:
     "duplicate-pull-secret",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        imagePullSecrets:
-        - name: registry
-        - name: registry
-    """,
-    good="""
-        imagePullSecrets:
-        - name: registry
-    """,
     fix="Remove it.",
 )
 def duplicate_pull_secret(pod: PodView, ctx: Context) -> Problems:
@@ -91,18 +68,6 @@ def duplicate_pull_secret(pod: PodView, ctx: Context) -> Problems:
     "duplicate-host-alias",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        hostAliases:
-        - ip: 10.0.0.1
-          hostnames: [db]
-        - ip: 10.0.0.1
-          hostnames: [cache]
-    """,
-    good="""
-        hostAliases:
-        - ip: 10.0.0.1
-          hostnames: [db, cache]
-    """,
     fix="Put all names of an address into one entry.",
 )
 def duplicate_host_alias(pod: PodView, ctx: Context) -> Problems:
@@ -132,28 +97,6 @@ def _repeated(pod: PodView, field: str, key: str, what: str) -> Problems:
     "overlapping-volume-paths",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        volumes:
-        - name: config
-          configMap:
-            name: app
-            items:
-            - key: base
-              path: conf
-            - key: extra
-              path: conf/extra
-    """,
-    good="""
-        volumes:
-        - name: config
-          configMap:
-            name: app
-            items:
-            - key: base
-              path: conf/base
-            - key: extra
-              path: conf/extra
-    """,
     fix="Give each file a path of its own, none below another.",
 )
 def overlapping_volume_paths(pod: PodView, ctx: Context) -> Problems:
@@ -203,20 +146,6 @@ def _overlaps(files: list[tuple[str, PathTuple]], *, equal: bool) -> Problems:
     "selector-matches-nothing",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: ScheduleAnyway
-    """,
-    good="""
-        topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: ScheduleAnyway
-          labelSelector:
-            matchLabels: {app: web}
-    """,
     fix="Give a labelSelector; an empty one, {}, selects all pods.",
 )
 def selector_matches_nothing(pod: PodView, ctx: Context) -> Problems:

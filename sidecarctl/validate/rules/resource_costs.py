@@ -16,12 +16,6 @@ from sidecarctl.validate.views import ContainerView, PodView
 _BYTES = ("memory", "ephemeral-storage")
 _WHOLE = re.compile(r"\d+(?:[KMGTPE]i|[kMGTPE])?")
 
-_APP = """\
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-"""
-
 
 def _of_pod(container: ContainerView, ctx: Context) -> set[str]:
     """Return the resources that the pod itself requests or limits."""
@@ -37,22 +31,6 @@ def _of_pod(container: ContainerView, ctx: Context) -> set[str]:
     layer="advice",
     scope="container",
     roles=("sidecar", "classic"),
-    bad="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-"""
-    + _APP,
-    good="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          resources:
-            requests: {cpu: 10m, memory: 32Mi}
-"""
-    + _APP,
     fix="Set resources.requests for cpu and memory.",
 )
 def missing_requests(container: ContainerView, ctx: Context) -> Problems:
@@ -75,22 +53,6 @@ def missing_requests(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=("sidecar", "classic"),
-    bad="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-"""
-    + _APP,
-    good="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          resources:
-            limits: {memory: 64Mi}
-"""
-    + _APP,
     fix="Set resources.limits.memory.",
 )
 def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
@@ -115,38 +77,12 @@ _GUARANTEED = {
         }
     ]
 }
-_APP_WITH_LIMITS = (
-    _APP
-    + """\
-          resources:
-            limits: {cpu: 500m, memory: 256Mi}
-"""
-)
 
 
 @rule(
     "qos-downgrade",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          resources:
-            requests: {cpu: 10m, memory: 64Mi}
-            limits: {memory: 64Mi}
-"""
-    + _APP_WITH_LIMITS,
-    good="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          resources:
-            limits: {cpu: 10m, memory: 64Mi}
-"""
-    + _APP_WITH_LIMITS,
     fix="Give every container limits for cpu and memory, and no requests that differ from them; `--keep-qos` does it.",
     given=Context(options={"qos-downgrade": {"Pod/example": _GUARANTEED}}),
 )
@@ -185,22 +121,6 @@ def _advice(change: qos.Downgrade) -> str:
     "fractional-memory",
     Severity.ERROR,
     layer="advice",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 512m
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 512Mi
-    """,
     fix="Use Mi or M; m is a thousandth of a byte.",
 )
 def fractional_memory(pod: PodView, ctx: Context) -> Problems:

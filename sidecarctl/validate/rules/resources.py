@@ -21,22 +21,6 @@ _Requirements = tuple[dict[str, Data], "PodView | ContainerView"]
 @rule(
     "resource-name",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              mem: 128Mi
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 128Mi
-    """,
     fix="Use cpu, memory, ephemeral-storage, hugepages-SIZE or a resource with a domain, such as example.com/gpu.",
 )
 def resource_name(pod: PodView, ctx: Context) -> Problems:
@@ -63,22 +47,6 @@ def _of_pod(name: str) -> str:
 @rule(
     "negative-quantity",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              cpu: -100m
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              cpu: 100m
-    """,
     fix="Remove the minus.",
 )
 def negative_quantity(pod: PodView, ctx: Context) -> Problems:
@@ -97,22 +65,6 @@ def negative_quantity(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "fractional-resource",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              example.com/gpu: "0.5"
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              example.com/gpu: "1"
-    """,
     fix="Ask for a whole number.",
 )
 def fractional_resource(pod: PodView, ctx: Context) -> Problems:
@@ -135,26 +87,6 @@ def fractional_resource(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "request-over-limit",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              memory: 256Mi
-            limits:
-              memory: 128Mi
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              memory: 128Mi
-            limits:
-              memory: 256Mi
-    """,
     fix="Lower the request or raise the limit.",
 )
 def request_over_limit(pod: PodView, ctx: Context) -> Problems:
@@ -177,24 +109,6 @@ def request_over_limit(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "request-not-limit",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              example.com/gpu: 1
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            requests:
-              example.com/gpu: 1
-            limits:
-              example.com/gpu: 1
-    """,
     fix="Give the limit alone, or both with the same amount.",
 )
 def request_not_limit(pod: PodView, ctx: Context) -> Problems:
@@ -221,24 +135,6 @@ def request_not_limit(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "huge-pages",
     Severity.ERROR,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              hugepages-2Mi: 3Mi
-              memory: 128Mi
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              hugepages-2Mi: 4Mi
-              memory: 128Mi
-    """,
     fix="Ask for a multiple of the page's size, and for cpu or memory beside it.",
 )
 def huge_pages(pod: PodView, ctx: Context) -> Problems:
@@ -269,22 +165,6 @@ def huge_pages(pod: PodView, ctx: Context) -> Problems:
     needs=("resources",),
     scope="container",
     since="1.34",
-    bad="""
-        resources:
-          claims:
-          - name: gpu
-    """,
-    good="""
-        resourceClaims:
-        - name: gpu
-          resourceClaimTemplateName: gpu
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            claims:
-            - name: gpu
-    """,
     fix="Name each claim once, and list it in the pod's resourceClaims.",
 )
 def resource_claim(container: ContainerView, ctx: Context) -> Problems:

@@ -12,17 +12,6 @@ _PROBES_AND_HOOKS = ("lifecycle", "livenessProbe", "readinessProbe", "startupPro
 _NOT_EPHEMERAL = ("ports", "resources", *_PROBES_AND_HOOKS, "resizePolicy", "restartPolicy", "restartPolicyRules")
 _OPERATORS = frozenset(("In", "NotIn"))
 
-_INIT = """
-    initContainers:
-    - name: setup
-      image: registry.example/setup:1.0.0
-"""
-_APP = """
-    containers:
-    - name: app
-      image: registry.example/app:1.0.0
-"""
-
 
 @rule(
     "probe-on-init",
@@ -30,21 +19,6 @@ _APP = """
     needs=("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"),
     scope="container",
     roles=("init",),
-    bad=_INIT
-    + """\
-      readinessProbe:
-        tcpSocket:
-          port: 8080
-"""
-    + _APP[1:],
-    good=_INIT
-    + """\
-      restartPolicy: Always
-      readinessProbe:
-        tcpSocket:
-          port: 8080
-"""
-    + _APP[1:],
     fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 and newer).",
 )
 def probe_on_init(container: ContainerView, ctx: Context) -> Problems:
@@ -67,8 +41,6 @@ def probe_on_init(container: ContainerView, ctx: Context) -> Problems:
     since="1.28",
     until="1.34",
     given=Context("1.33"),
-    bad="restartPolicy: Always",
-    good="terminationMessagePolicy: File",
     fix="Move the container to initContainers to make it a native sidecar, or remove its restartPolicy.",
 )
 def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> Problems:
@@ -93,8 +65,6 @@ def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> P
     since="1.28",
     until="1.28",
     given=Context("1.28"),
-    bad=_INIT + "      restartPolicy: Always\n" + _APP[1:],
-    good=_INIT + _APP[1:],
     fix="Use Kubernetes 1.29, or a classic sidecar, or switch on the feature gate SidecarContainers.",
 )
 def native_sidecar_gate(container: ContainerView, ctx: Context) -> Problems:
@@ -113,21 +83,6 @@ def native_sidecar_gate(container: ContainerView, ctx: Context) -> Problems:
     scope="container",
     since="1.35",
     roles=("app", "classic", "init", "sidecar"),
-    bad="""
-        restartPolicyRules:
-        - action: Restart
-          exitCodes:
-            operator: In
-            values: [42]
-    """,
-    good="""
-        restartPolicy: Never
-        restartPolicyRules:
-        - action: Restart
-          exitCodes:
-            operator: In
-            values: [42]
-    """,
     fix="Give each rule an action and the exitCodes it is about, and the container a restartPolicy.",
 )
 def restart_rules(container: ContainerView, ctx: Context) -> Problems:
@@ -173,13 +128,6 @@ def restart_rules(container: ContainerView, ctx: Context) -> Problems:
     "ephemeral-containers",
     Severity.ERROR,
     needs=("ephemeralContainers",),
-    bad=_APP
-    + """\
-    ephemeralContainers:
-    - name: debug
-      image: registry.example/debug:1.0.0
-""",
-    good=_APP,
     fix="Remove them; `kubectl debug` adds one to a pod that runs.",
 )
 def ephemeral_containers(pod: PodView, ctx: Context) -> Problems:
@@ -198,21 +146,6 @@ def ephemeral_containers(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="container",
     roles=("ephemeral",),
-    bad=_APP
-    + """\
-    ephemeralContainers:
-    - name: debug
-      image: registry.example/debug:1.0.0
-      ports:
-      - containerPort: 8080
-""",
-    good=_APP
-    + """\
-    ephemeralContainers:
-    - name: debug
-      image: registry.example/debug:1.0.0
-      targetContainerName: app
-""",
     fix="Remove it, or use an ordinary container.",
 )
 def ephemeral_container_field(container: ContainerView, ctx: Context) -> Problems:

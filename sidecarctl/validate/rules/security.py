@@ -21,14 +21,6 @@ def _context(view: PodView | ContainerView) -> Data:
 @rule(
     "user-id",
     Severity.ERROR,
-    bad="""
-        securityContext:
-          runAsUser: -1
-    """,
-    good="""
-        securityContext:
-          runAsUser: 65534
-    """,
     fix=f"Use a number from 0 to {_HIGHEST_ID}.",
 )
 def user_id(pod: PodView, ctx: Context) -> Problems:
@@ -56,15 +48,6 @@ def _id_fault(value: object, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="container",
     needs=("securityContext",),
-    bad="""
-        securityContext:
-          privileged: true
-          allowPrivilegeEscalation: false
-    """,
-    good="""
-        securityContext:
-          privileged: true
-    """,
     fix="Remove allowPrivilegeEscalation: false, or better the privileges.",
 )
 def privilege_conflict(container: ContainerView, ctx: Context) -> Problems:
@@ -94,18 +77,6 @@ def privilege_conflict(container: ContainerView, ctx: Context) -> Problems:
     scope="container",
     needs=("securityContext",),
     since="1.33",
-    bad="""
-        securityContext:
-          procMount: Unmasked
-    """,
-    good="""
-        hostUsers: false
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          securityContext:
-            procMount: Unmasked
-    """,
     fix="Set hostUsers: false for the pod, or leave procMount out.",
 )
 def unmasked_proc(container: ContainerView, ctx: Context) -> Problems:
@@ -121,17 +92,6 @@ def unmasked_proc(container: ContainerView, ctx: Context) -> Problems:
 @rule(
     "seccomp-profile",
     Severity.ERROR,
-    bad="""
-        securityContext:
-          seccompProfile:
-            type: Localhost
-    """,
-    good="""
-        securityContext:
-          seccompProfile:
-            type: Localhost
-            localhostProfile: profiles/web.json
-    """,
     fix="Name the file in localhostProfile, relative to the kubelet's folder of profiles, for type Localhost alone.",
 )
 def seccomp_profile(pod: PodView, ctx: Context) -> Problems:
@@ -165,18 +125,6 @@ def _file_fault(file: str) -> str | None:
     "apparmor-profile",
     Severity.ERROR,
     since="1.30",
-    bad="""
-        securityContext:
-          appArmorProfile:
-            type: RuntimeDefault
-            localhostProfile: web
-    """,
-    good="""
-        securityContext:
-          appArmorProfile:
-            type: Localhost
-            localhostProfile: web
-    """,
     fix="Name the profile in localhostProfile for type Localhost, and for no other.",
 )
 def apparmor_profile(pod: PodView, ctx: Context) -> Problems:
@@ -207,13 +155,6 @@ def apparmor_profile(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("hostUsers",),
     since="1.33",
-    bad="""
-        hostUsers: false
-        hostPID: true
-    """,
-    good="""
-        hostUsers: false
-    """,
     fix="Remove hostUsers: false, or the host's namespaces.",
 )
 def host_users(pod: PodView, ctx: Context) -> Problems:
@@ -238,13 +179,6 @@ def host_users(pod: PodView, ctx: Context) -> Problems:
     "shared-processes",
     Severity.ERROR,
     needs=("shareProcessNamespace",),
-    bad="""
-        shareProcessNamespace: true
-        hostPID: true
-    """,
-    good="""
-        shareProcessNamespace: true
-    """,
     fix="Keep one of them.",
 )
 def shared_processes(pod: PodView, ctx: Context) -> Problems:
@@ -262,16 +196,6 @@ def shared_processes(pod: PodView, ctx: Context) -> Problems:
     "non-root-as-root",
     Severity.ERROR,
     layer="advice",
-    bad="""
-        securityContext:
-          runAsNonRoot: true
-          runAsUser: 0
-    """,
-    good="""
-        securityContext:
-          runAsNonRoot: true
-          runAsUser: 1000
-    """,
     fix="Run it as another user, or set runAsNonRoot: false for this container.",
 )
 def non_root_as_root(pod: PodView, ctx: Context) -> Problems:

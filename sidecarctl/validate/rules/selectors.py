@@ -28,41 +28,12 @@ _JOBS = frozenset((JOB, CRON_JOB))
 _JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
 _JOB_UIDS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 
-_HEAD = """\
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: web
-    spec:
-"""
-_CONTAINERS = """\
-        spec:
-          containers:
-          - name: web
-            image: registry.example/web:1.0.0
-"""
-_GOOD = (
-    _HEAD
-    + """\
-      selector:
-        matchLabels:
-          app: web
-      template:
-        metadata:
-          labels:
-            app: web
-"""
-    + _CONTAINERS
-)
-
 
 @rule(
     "empty-selector",
     Severity.ERROR,
     scope="object",
     kinds=_CONTROLLERS,
-    bad=_GOOD.replace("selector:\n        matchLabels:\n          app: web", "selector: {}"),
-    good=_GOOD,
     fix="Select by a label that the template's pods have and no other pods.",
 )
 def empty_selector(one: ObjectView, ctx: Context) -> Problems:
@@ -88,8 +59,6 @@ def empty_selector(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=(*_CONTROLLERS, "Job"),
-    bad=_GOOD.replace("labels:\n            app: web", "labels:\n            app: webserver"),
-    good=_GOOD,
     fix="Give the template's metadata the labels that the selector asks for.",
 )
 def selector_mismatch(one: ObjectView, ctx: Context) -> Problems:
@@ -150,8 +119,6 @@ def _mismatch(selector: Data, labels: Data) -> str:
     Severity.ERROR,
     scope="object",
     kinds=("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service", *_SELECTING_OTHERS),
-    bad=_GOOD.replace("app: web", 'app: "web server"'),
-    good=_GOOD,
     fix="Use keys and values that labels can have; In and NotIn need values, Exists and DoesNotExist take none.",
 )
 def label_selector(one: ObjectView, ctx: Context) -> Problems:
@@ -185,41 +152,6 @@ _PLAIN_SELECTORS = frozenset((("", "Service"),))
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
-    bad="""
-        apiVersion: batch/v1
-        kind: Job
-        metadata:
-          name: import
-        spec:
-          selector:
-            matchLabels:
-              app: import
-          template:
-            metadata:
-              labels:
-                app: import
-            spec:
-              restartPolicy: Never
-              containers:
-              - name: import
-                image: registry.example/import:1.0.0
-    """,
-    good="""
-        apiVersion: batch/v1
-        kind: Job
-        metadata:
-          name: import
-        spec:
-          template:
-            metadata:
-              labels:
-                app: import
-            spec:
-              restartPolicy: Never
-              containers:
-              - name: import
-                image: registry.example/import:1.0.0
-    """,
     fix="Remove the selector; the API server makes one that fits this Job alone.",
 )
 def job_selector(one: ObjectView, ctx: Context) -> Problems:

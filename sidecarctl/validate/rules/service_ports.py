@@ -16,39 +16,6 @@ _RUNNING = ("app", "classic", "sidecar")
 # Controllers find ports of native sidecars by name from here on.
 _NAMES_OF_SIDECARS_SINCE = "1.33"
 
-_SERVICE = """
-apiVersion: v1
-kind: Service
-metadata:
-  name: web
-spec:
-  selector: {app: web}
-  ports:
-  - port: 443
-    targetPort: https
----
-"""
-_POD = """\
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-  labels: {app: web}
-spec:
-"""
-_PROXY = """\
-  initContainers:
-  - name: proxy
-    image: registry.example/proxy:1.0.0
-    restartPolicy: Always
-    ports:
-    - containerPort: 8443
-      name: https
-  containers:
-  - name: app
-    image: registry.example/app:1.0.0
-"""
-
 
 @dataclass(frozen=True)
 class _Target:
@@ -114,8 +81,6 @@ def _holders(pod: PodView, target: _Target) -> list[tuple[ContainerView, PathTup
     layer="advice",
     scope="stream",
     until="1.32",
-    bad=_SERVICE + _POD + _PROXY,
-    good=_SERVICE.replace("https", "8443") + _POD + _PROXY,
     fix="Give the number as the targetPort, or target Kubernetes 1.33 or newer.",
     given=Context("1.31"),
 )
@@ -146,8 +111,6 @@ def named_targetport_to_sidecar(stream: StreamView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    bad=_SERVICE + _POD + _PROXY.replace("name: https", "name: tls"),
-    good=_SERVICE + _POD + _PROXY,
     fix="Use the name of a port of the pods, or a number.",
 )
 def unknown_target_port(stream: StreamView, ctx: Context) -> Problems:

@@ -14,16 +14,6 @@ _LAST_PORT = 65535
 _LONGEST_AFFINITY = 86400
 _ONLY_BALANCERS = ("loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts")
 
-_HEAD = """\
-    apiVersion: v1
-    kind: Service
-    metadata:
-      name: web
-    spec:
-      selector:
-        app: web
-"""
-
 
 def _is_service(one: ObjectView) -> bool:
     return one.kind == "Service" and one.group == ""
@@ -34,8 +24,6 @@ def _is_service(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
-    bad=_HEAD + "      ports:\n      - port: 80\n      - port: 9090\n",
-    good=_HEAD + "      ports:\n      - name: http\n        port: 80\n      - name: metrics\n        port: 9090\n",
     fix="Give each port a number from 1 to 65535 and, where there are several, a name of its own.",
 )
 def service_port(one: ObjectView, ctx: Context) -> Problems:
@@ -89,8 +77,6 @@ def _port_fault(number: object, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
-    bad=_HEAD + "      ports:\n      - port: 80\n        nodePort: 30080\n",
-    good=_HEAD + "      type: NodePort\n      ports:\n      - port: 80\n        nodePort: 30080\n",
     fix="Choose the type that has what you need, or remove what it does not have.",
 )
 def service_type(one: ObjectView, ctx: Context) -> Problems:

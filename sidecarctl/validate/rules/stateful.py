@@ -11,38 +11,6 @@ from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.claims import claim_faults
 from sidecarctl.validate.views import ObjectView
 
-_HEAD = """\
-    apiVersion: apps/v1
-    kind: StatefulSet
-    metadata:
-      name: db
-    spec:
-      selector:
-        matchLabels:
-          app: db
-      template:
-        metadata:
-          labels:
-            app: db
-        spec:
-          containers:
-          - name: db
-            image: registry.example/db:1.0.0
-            volumeMounts:
-            - name: data
-              mountPath: /data
-      volumeClaimTemplates:
-      - metadata:
-          name: data
-        spec:
-          accessModes: [ReadWriteOnce]
-"""
-_CLAIM = """\
-          resources:
-            requests:
-              storage: 1Gi
-"""
-
 
 @rule(
     "stateful-service-name",
@@ -50,8 +18,6 @@ _CLAIM = """\
     scope="object",
     kinds=("StatefulSet",),
     since="1.33",
-    bad=_HEAD + _CLAIM + "      serviceName: db.prod\n",
-    good=_HEAD + _CLAIM + "      serviceName: db\n",
     fix="Name a headless Service of the same namespace, without its domain.",
 )
 def stateful_service_name(one: ObjectView, ctx: Context) -> Problems:
@@ -72,8 +38,6 @@ def stateful_service_name(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("StatefulSet",),
-    bad=_HEAD,
-    good=_HEAD + _CLAIM,
     fix="Give each claim a name, its access modes and a request of storage.",
 )
 def claim_template(one: ObjectView, ctx: Context) -> Problems:
@@ -102,8 +66,6 @@ def claim_template(one: ObjectView, ctx: Context) -> Problems:
     scope="object",
     kinds=("StatefulSet",),
     layer="advice",
-    bad=_HEAD + _CLAIM + _HEAD[_HEAD.index("      - metadata") :] + _CLAIM,
-    good=_HEAD + _CLAIM,
     fix="Give each claim a name of its own.",
 )
 def duplicate_claim_template(one: ObjectView, ctx: Context) -> Problems:

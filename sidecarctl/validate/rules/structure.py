@@ -5,34 +5,6 @@ from __future__ import annotations
 from sidecarctl.findings import Severity
 from sidecarctl.validate.registry import declare
 
-_DEPLOYMENT = """
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: example
-    spec:
-"""
-_TEMPLATE = """\
-      selector:
-        matchLabels: {app: example}
-      template:
-        metadata:
-          labels: {app: example}
-        spec:
-          containers:
-          - name: app
-            image: registry.example/app:1.0.0
-"""
-_BUDGET = """\
-    kind: PodDisruptionBudget
-    metadata:
-      name: example
-    spec:
-      minAvailable: 1
-      selector:
-        matchLabels: {app: example}
-"""
-
 declare(
     "yaml-syntax",
     Severity.ERROR,
@@ -42,16 +14,6 @@ declare(
 
         Kubernetes reads YAML 1.1, cuts a stream at lines that begin with `---` before it parses, and refuses a key that
         stands twice in one mapping. The other documents of the file are checked all the same.
-    """,
-    bad="""
-        containers:
-        - name: app
-          image: "registry.example/app:1.0.0
-    """,
-    good="""
-        containers:
-        - name: app
-          image: "registry.example/app:1.0.0"
     """,
     fix="Put right what the finding says; what stands before its place may be the cause.",
 )
@@ -66,22 +28,6 @@ declare(
         Fields that came later, or have gone, are named with their version. `--validate warn` makes it a warning,
         `--validate ignore` says nothing of it.
     """,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMount:
-          - name: data
-            mountPath: /data
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: data
-            mountPath: /data
-    """,
     fix="Correct the name or its indentation, or target the version that has the field.",
 )
 declare(
@@ -94,22 +40,6 @@ declare(
         The classic case is the value of a variable: 8080, true and 1.5 are no strings unless they stand in quotes.
         Scalars are read as the API server reads them: yes and on are booleans, 0644 is 420.
     """,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: PORT
-            value: 8080
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          env:
-          - name: PORT
-            value: "8080"
-    """,
     fix="Write the value as its type: text in quotes, numbers and booleans without, lists with a dash before each item.",
 )
 declare(
@@ -120,23 +50,6 @@ declare(
         The API server refuses the object. Fields that it fills in itself, though the schema requires them, are a
         warning.
     """,
-    bad="""
-        volumes:
-        - name: keys
-          secret:
-            secretName: keys
-            items:
-            - key: tls.key
-    """,
-    good="""
-        volumes:
-        - name: keys
-          secret:
-            secretName: keys
-            items:
-            - key: tls.key
-              path: tls.key
-    """,
     fix="Add the field.",
 )
 declare(
@@ -144,12 +57,6 @@ declare(
     Severity.ERROR,
     what="A field that takes one of a few words has another one.",
     why="The API server refuses the object. Letters count: always is not Always.",
-    bad="""
-        restartPolicy: always
-    """,
-    good="""
-        restartPolicy: Always
-    """,
     fix="Use one of the words that the finding lists.",
 )
 declare(
@@ -160,22 +67,6 @@ declare(
         The API server refuses the object. A quantity is a number with a unit or none: m for thousandths, k, M, G for
         powers of 1000, Ki, Mi, Gi for powers of 1024; not MB, and no blank before the unit.
     """,
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 128MB
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 128Mi
-    """,
     fix="Use a number with one of the units m, k, M, G, T, Ki, Mi, Gi, Ti.",
 )
 declare(
@@ -183,8 +74,6 @@ declare(
     Severity.ERROR,
     what="The apiVersion was removed before the target version of Kubernetes.",
     why="The API server no longer serves it and refuses the object.",
-    bad="    apiVersion: policy/v1beta1\n" + _BUDGET,
-    good="    apiVersion: policy/v1\n" + _BUDGET,
     fix="Use the successor, and look whether its fields are the same.",
 )
 declare(
@@ -192,20 +81,6 @@ declare(
     Severity.WARNING,
     what="The apiVersion is deprecated in the target version of Kubernetes.",
     why="It still works; a later version will refuse it.",
-    bad="""
-        apiVersion: v1
-        kind: Endpoints
-        metadata:
-          name: example
-    """,
-    good="""
-        apiVersion: discovery.k8s.io/v1
-        kind: EndpointSlice
-        metadata:
-          name: example
-        addressType: IPv4
-        endpoints: []
-    """,
     fix="Use the successor where there is one.",
 )
 declare(
@@ -219,7 +94,5 @@ declare(
         A kind of another group is a custom one; that is only mentioned, as its fields can't be checked. Of custom
         kinds known to hold pods the pod template is checked all the same.
     """,
-    bad=_DEPLOYMENT.replace("kind: Deployment", "kind: Deploymemt") + _TEMPLATE,
-    good=_DEPLOYMENT + _TEMPLATE,
     fix="Correct apiVersion and kind.",
 )

@@ -23,19 +23,6 @@ _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
     "sysctl",
     Severity.ERROR,
     needs=("securityContext",),
-    bad="""
-        hostNetwork: true
-        securityContext:
-          sysctls:
-          - name: net.core.somaxconn
-            value: "1024"
-    """,
-    good="""
-        securityContext:
-          sysctls:
-          - name: net.core.somaxconn
-            value: "1024"
-    """,
     fix="Name each once, in lower case; set those of a namespace that the pod shares with its host on the host.",
 )
 def sysctl(pod: PodView, ctx: Context) -> Problems:
@@ -79,26 +66,6 @@ def _shared(pod: PodView, name: str) -> str:
 @rule(
     "profile-annotation",
     Severity.ERROR,
-    bad="""
-        metadata:
-          name: web
-          annotations:
-            container.apparmor.security.beta.kubernetes.io/web: runtime/default
-        spec:
-          containers:
-          - name: app
-            image: registry.example/app:1.0.0
-    """,
-    good="""
-        metadata:
-          name: web
-          annotations:
-            container.apparmor.security.beta.kubernetes.io/app: runtime/default
-        spec:
-          containers:
-          - name: app
-            image: registry.example/app:1.0.0
-    """,
     fix="Use securityContext.appArmorProfile (Kubernetes 1.30 and newer) and seccompProfile instead of annotations.",
 )
 def profile_annotation(pod: PodView, ctx: Context) -> Problems:

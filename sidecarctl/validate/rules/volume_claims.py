@@ -7,23 +7,12 @@ from sidecarctl.validate.registry import Context, Problems, rule
 from sidecarctl.validate.rules.claims import claim_faults
 from sidecarctl.validate.views import ObjectView
 
-_CLAIM = """\
-    apiVersion: v1
-    kind: PersistentVolumeClaim
-    metadata:
-      name: data
-    spec:
-      accessModes: [ReadWriteOnce]
-"""
-
 
 @rule(
     "volume-claim",
     Severity.ERROR,
     scope="object",
     kinds=("PersistentVolumeClaim",),
-    bad=_CLAIM,
-    good=_CLAIM + "      resources:\n        requests:\n          storage: 1Gi\n",
     fix="Give the claim its access modes and a request of storage.",
 )
 def volume_claim(one: ObjectView, ctx: Context) -> Problems:

@@ -15,20 +15,6 @@ _LARGEST_MODE = 0o777
     "file-mode",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: script
-          configMap:
-            name: script
-            defaultMode: 755
-    """,
-    good="""
-        volumes:
-        - name: script
-          configMap:
-            name: script
-            defaultMode: 0755
-    """,
     fix="Write the mode in octal, with a leading zero (0644), or as a decimal number up to 511; JSON takes decimal only.",
 )
 def file_mode(pod: PodView, ctx: Context) -> Problems:
@@ -52,24 +38,6 @@ def file_mode(pod: PodView, ctx: Context) -> Problems:
     "volume-item",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: settings
-          configMap:
-            name: settings
-            items:
-            - key: app.yaml
-              path: /etc/app.yaml
-    """,
-    good="""
-        volumes:
-        - name: settings
-          configMap:
-            name: settings
-            items:
-            - key: app.yaml
-              path: app.yaml
-    """,
     fix="Give each item a path in the volume: relative, and without .. in it or in front.",
 )
 def volume_item(pod: PodView, ctx: Context) -> Problems:
@@ -92,18 +60,6 @@ def volume_item(pod: PodView, ctx: Context) -> Problems:
     "host-path",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: logs
-          hostPath:
-            path: /var/log/../lib
-    """,
-    good="""
-        volumes:
-        - name: logs
-          hostPath:
-            path: /var/lib
-    """,
     fix="Write the path without ..; where it is mounted from NFS, make it absolute.",
 )
 def host_path(pod: PodView, ctx: Context) -> Problems:

@@ -56,23 +56,6 @@ _Fault = tuple[tuple[str, ...], str]
     "volume-field",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: settings
-          configMap:
-            items:
-            - key: app.yaml
-              path: app.yaml
-    """,
-    good="""
-        volumes:
-        - name: settings
-          configMap:
-            name: settings
-            items:
-            - key: app.yaml
-              path: app.yaml
-    """,
     fix="Fill it in.",
 )
 def volume_field(pod: PodView, ctx: Context) -> Problems:
@@ -112,18 +95,6 @@ def _optional_image(kind: str, pod: PodView, ctx: Context) -> bool:
     "empty-dir-size",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: cache
-          emptyDir:
-            sizeLimit: -1Gi
-    """,
-    good="""
-        volumes:
-        - name: cache
-          emptyDir:
-            sizeLimit: 1Gi
-    """,
     fix="Remove the minus.",
 )
 def empty_dir_size(pod: PodView, ctx: Context) -> Problems:
@@ -142,18 +113,6 @@ def empty_dir_size(pod: PodView, ctx: Context) -> Problems:
     "volume-value",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: certificates
-          csi:
-            driver: CSI_driver
-    """,
-    good="""
-        volumes:
-        - name: certificates
-          csi:
-            driver: csi.cert-manager.io
-    """,
     fix="See what the volume's driver documents for the field.",
 )
 def volume_value(pod: PodView, ctx: Context) -> Problems:

@@ -17,22 +17,6 @@ from sidecarctl.validate.views import ContainerView, PodView
     "unused-volume",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        volumes:
-        - name: cache
-          emptyDir: {}
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: cache
-            mountPath: /cache
-        volumes:
-        - name: cache
-          emptyDir: {}
-    """,
     fix="Mount it, or remove it.",
 )
 def unused_volume(pod: PodView, ctx: Context) -> Problems:
@@ -74,31 +58,6 @@ def _annotated(pod: PodView, name: str) -> bool:
     "unbounded-emptydir",
     Severity.INFO,
     layer="advice",
-    bad="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          volumeMounts:
-          - name: logs
-            mountPath: /logs
-        volumes:
-        - name: logs
-          emptyDir: {}
-    """,
-    good="""
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          volumeMounts:
-          - name: logs
-            mountPath: /logs
-        volumes:
-        - name: logs
-          emptyDir:
-            sizeLimit: 1Gi
-    """,
     fix="Give the emptyDir a sizeLimit.",
 )
 def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
@@ -130,38 +89,6 @@ def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
     "memory-emptydir-over-limit",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 256Mi
-          volumeMounts:
-          - name: cache
-            mountPath: /cache
-        volumes:
-        - name: cache
-          emptyDir:
-            medium: Memory
-            sizeLimit: 1Gi
-    """,
-    good="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          resources:
-            limits:
-              memory: 2Gi
-          volumeMounts:
-          - name: cache
-            mountPath: /cache
-        volumes:
-        - name: cache
-          emptyDir:
-            medium: Memory
-            sizeLimit: 1Gi
-    """,
     fix="Lower the sizeLimit, or raise the memory limit of the container that writes by it.",
 )
 def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:

@@ -22,49 +22,6 @@ _OTHERS_READ, _GROUP_READS = 0o004, 0o040
     "uid-cannot-read-shared-volume",
     Severity.WARNING,
     layer="advice",
-    bad="""
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          securityContext: {runAsUser: 1000}
-          volumeMounts:
-          - name: logs
-            mountPath: /var/log/app
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          securityContext: {runAsUser: 2000}
-          volumeMounts:
-          - name: logs
-            mountPath: /logs
-            readOnly: true
-        volumes:
-        - name: logs
-          emptyDir: {sizeLimit: 1Gi}
-    """,
-    good="""
-        securityContext: {fsGroup: 3000}
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          securityContext: {runAsUser: 1000}
-          volumeMounts:
-          - name: logs
-            mountPath: /var/log/app
-        initContainers:
-        - name: logger
-          image: registry.example/logger:1.0.0
-          restartPolicy: Always
-          securityContext: {runAsUser: 2000}
-          volumeMounts:
-          - name: logs
-            mountPath: /logs
-            readOnly: true
-        volumes:
-        - name: logs
-          emptyDir: {sizeLimit: 1Gi}
-    """,
     fix="Set the pod's securityContext.fsGroup, or let both run as the same user.",
 )
 def uid_cannot_read_shared_volume(pod: PodView, ctx: Context) -> Problems:
@@ -129,34 +86,6 @@ def _same_group(one: Mount, two: Mount, own: Data) -> bool:
     "unreadable-volume-file",
     Severity.ERROR,
     layer="advice",
-    bad="""
-        securityContext: {runAsUser: 1000}
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: keys
-            mountPath: /keys
-        volumes:
-        - name: keys
-          secret:
-            secretName: keys
-            defaultMode: 0400
-    """,
-    good="""
-        securityContext: {runAsUser: 1000, fsGroup: 1000}
-        containers:
-        - name: app
-          image: registry.example/app:1.0.0
-          volumeMounts:
-          - name: keys
-            mountPath: /keys
-        volumes:
-        - name: keys
-          secret:
-            secretName: keys
-            defaultMode: 0400
-    """,
     fix="Set the pod's securityContext.fsGroup, which lets its group read the files.",
 )
 def unreadable_volume_file(pod: PodView, ctx: Context) -> Problems:

@@ -23,16 +23,6 @@ _KNOWN = frozenset(("name", *SOURCES))
     "volume-name",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: app_data
-          emptyDir: {}
-    """,
-    good="""
-        volumes:
-        - name: app-data
-          emptyDir: {}
-    """,
     fix='Use at most 63 of a-z, 0-9 and "-", with a letter or digit at both ends.',
 )
 def volume_name(pod: PodView, ctx: Context) -> Problems:
@@ -50,22 +40,6 @@ def volume_name(pod: PodView, ctx: Context) -> Problems:
     "duplicate-volume-name",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: data
-          emptyDir: {}
-        - name: data
-          configMap:
-            name: data
-    """,
-    good="""
-        volumes:
-        - name: data
-          emptyDir: {}
-        - name: settings
-          configMap:
-            name: data
-    """,
     fix="Give each volume a name of its own.",
 )
 def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
@@ -89,21 +63,6 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
     "volume-source",
     Severity.ERROR,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: cache
-          emptyDir: {}
-          configMap:
-            name: settings
-    """,
-    good="""
-        volumes:
-        - name: cache
-          emptyDir: {}
-        - name: settings
-          configMap:
-            name: settings
-    """,
     fix="Leave one source, or make two volumes of it.",
 )
 def volume_source(pod: PodView, ctx: Context) -> Problems:
@@ -123,17 +82,6 @@ def volume_source(pod: PodView, ctx: Context) -> Problems:
     "sourceless-volume",
     Severity.WARNING,
     needs=("volumes",),
-    bad="""
-        volumes:
-        - name: settings
-          configMap:
-    """,
-    good="""
-        volumes:
-        - name: settings
-          configMap:
-            name: settings
-    """,
     fix="Give the volume a source; for an empty directory write `emptyDir: {}`.",
 )
 def sourceless_volume(pod: PodView, ctx: Context) -> Problems:
@@ -159,17 +107,6 @@ def sourceless_volume(pod: PodView, ctx: Context) -> Problems:
     since="1.31",
     until="1.34",
     given=Context("1.33"),
-    bad="""
-        volumes:
-        - name: model
-          image:
-            reference: registry.example/model:1.0.0
-    """,
-    good="""
-        volumes:
-        - name: model
-          emptyDir: {}
-    """,
     fix="Use Kubernetes 1.35, or switch on the feature gate ImageVolume.",
 )
 def image_volume_gate(pod: PodView, ctx: Context) -> Problems:

@@ -58,19 +58,6 @@ def _options(view: PodView | ContainerView) -> Data:
     "windows-pod-field",
     Severity.ERROR,
     needs=("os",),
-    bad="""
-        os:
-          name: windows
-        securityContext:
-          runAsUser: 1000
-    """,
-    good="""
-        os:
-          name: windows
-        securityContext:
-          windowsOptions:
-            runAsUserName: ContainerUser
-    """,
     fix="Remove it; users of Windows are named by windowsOptions.runAsUserName.",
 )
 def windows_pod_field(pod: PodView, ctx: Context) -> Problems:
@@ -108,19 +95,6 @@ def _foreign(where: PathTuple, field: str) -> Problem:
     "linux-pod-field",
     Severity.ERROR,
     needs=("os",),
-    bad="""
-        os:
-          name: linux
-        securityContext:
-          windowsOptions:
-            runAsUserName: ContainerUser
-    """,
-    good="""
-        os:
-          name: linux
-        securityContext:
-          runAsUser: 1000
-    """,
     fix="Remove windowsOptions, or make it a pod for Windows.",
 )
 def linux_pod_field(pod: PodView, ctx: Context) -> Problems:
@@ -139,16 +113,6 @@ def linux_pod_field(pod: PodView, ctx: Context) -> Problems:
 @rule(
     "windows-user",
     Severity.ERROR,
-    bad=r"""
-        securityContext:
-          windowsOptions:
-            runAsUserName: 'CORP\web\admin'
-    """,
-    good=r"""
-        securityContext:
-          windowsOptions:
-            runAsUserName: 'CORP\web'
-    """,
     fix=r"Write USER or DOMAIN\USER.",
 )
 def windows_user(pod: PodView, ctx: Context) -> Problems:
@@ -200,17 +164,6 @@ def _user_fault(text: str) -> str | None:
 @rule(
     "host-process",
     Severity.ERROR,
-    bad="""
-        securityContext:
-          windowsOptions:
-            hostProcess: true
-    """,
-    good="""
-        hostNetwork: true
-        securityContext:
-          windowsOptions:
-            hostProcess: true
-    """,
     fix="Set hostProcess for the pod alone, and hostNetwork: true.",
 )
 def host_process(pod: PodView, ctx: Context) -> Problems:
