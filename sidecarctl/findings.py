@@ -111,3 +111,12 @@ class Ignored:
 
     finding: Finding
     reason: str = ""
+
+
+_LONGEST_QUOTE = 60
+
+
+def quote(value: object) -> str:
+    """Return a text in quotes, cut where it is long, for a message."""
+    text = str(value).replace("\n", "\\n")
+    return f'"{text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"}"'

@@ -21,8 +21,7 @@ from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.library.fragment import Fragment
 from sidecarctl.library.render import render
-from sidecarctl.report.model import field_text, plural
-from sidecarctl.report.status import ABSENT, FieldChange
+from sidecarctl.report.model import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sidecarctl.report.status import ABSENT, FieldChange
+from sidecarctl.report.model import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import identical
 
 # By what people call an item of a list, tried in this order.

@@ -26,7 +26,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.library.catalog import Catalog, version_order
 from sidecarctl.library.parameters import resolve
 from sidecarctl.library.sidecar import Sidecar
-from sidecarctl.report.status import FieldChange, InstanceStatus, WorkloadStatus
+from sidecarctl.report.model import FieldChange, InstanceStatus, WorkloadStatus
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document, split
 

@@ -4,89 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
-from sidecarctl.lazily import dataclass
-from sidecarctl.report.model import plural
+from sidecarctl.report.model import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
 VERSION = 1
 _SHOWN = 60
-
-
-class _Absent:
-    """Stands for a field that is not there."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """A field with what it was (or should be) and what it is (or will be). A value may be ABSENT."""
-
-    path: str
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True)
-class InstanceStatus:
-    """One instance in a workload.
-
-    by         the composition that added it, empty for a person
-    available  a newer version that the library has, else empty
-    missing    wanted, but not there
-    unknown    whether somebody edited it can't be told; `note` says why
-    edits      fields that differ from what was written: before is what was written, after what stands there
-    upgrade    what an upgrade to `available` would change; or to the newest there is, where its own version is gone
-    kube_version  the Kubernetes that it is right for, where it is not the one asked about
-    note       why nothing can be said about edits or the upgrade
-    """
-
-    name: str
-    sidecar: str
-    version: str = ""
-    mode: str = ""
-    by: str = ""
-    available: str = ""
-    missing: bool = False
-    unknown: bool = False
-    edits: tuple[FieldChange, ...] = ()
-    upgrade: tuple[FieldChange, ...] = ()
-    kube_version: str = ""
-    note: str = ""
-
-    @property
-    def sound(self) -> bool:
-        """True where it is there, and as it was written."""
-        return not self.missing and not self.edits
-
-    @property
-    def state(self) -> str:
-        """Its state in a few words."""
-        if self.missing:
-            return "missing"
-        if self.edits:
-            return plural(len(self.edits), "hand edit")
-        if self.unknown:
-            return "unknown"
-        return f"as written for {self.kube_version}" if self.kube_version else "as written"
-
-
-@dataclass(frozen=True)
-class WorkloadStatus:
-    """A workload with its instances; `line` is where it begins in the file, from 1."""
-
-    label: str
-    file: str
-    line: int
-    instances: tuple[InstanceStatus, ...] = field(default=())
-    note: str = ""
 
 
 _HEAD = ("WORKLOAD", "SIDECAR", "VERSION", "UPGRADE", "STATE")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sidecarctl.findings import quote
 from sidecarctl.kube.zones import zones
-from sidecarctl.validate.parts import quote
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+from typing import cast
 
 from sidecarctl.yamltext.stream import split
 
@@ -19,8 +20,7 @@ def examples_of(rule: str) -> dict[str, str]:
     """Return the examples of a rule by the keys "bad" and "good". Raises FileNotFoundError for an unknown rule."""
     file = _FOLDER / f"{rule}.yaml"
     (document,) = split(file.read_text("utf-8"), file.name)
-    examples: dict[str, str] = document.value
-    return examples
+    return cast(dict[str, str], document.value)
 
 
 def complete(example: str, scope: str = "pod") -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple
+from sidecarctl.findings import PathTuple, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.registry import Problems, problem
 
 

@@ -11,8 +11,6 @@ from sidecarctl.validate.views import ContainerView, Data, PodView
 # Mappings with their paths.
 Sources = list[tuple[Data, PathTuple]]
 
-_LONGEST_QUOTE = 60
-
 
 def listed(data: Data, key: str) -> Sequence[tuple[int, Data]]:
     """Return the mappings of the list at `key` with their indices; () where there is no list.
@@ -44,12 +42,6 @@ def texts(data: Data, key: str) -> Sequence[tuple[int, str]]:
 def blank(value: object) -> bool:
     """True for what the API server takes as not given: null, absent, or an empty string."""
     return value is None or value == ""
-
-
-def quote(value: object) -> str:
-    """Return a text in quotes, cut where it is long, for a message."""
-    text = str(value).replace("\n", "\\n")
-    return f'"{text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"}"'
 
 
 def amounts(resources: Data, side: str) -> Data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.validate.parts import quote
+from sidecarctl.findings import quote
 
 _PERCENT = re.compile(r"([0-9]+)%", re.ASCII)
 

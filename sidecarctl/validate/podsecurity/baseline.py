@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sidecarctl.findings import quote
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.podsecurity.reading import CONTEXT, Breach, Judge, contexts, own_contexts
 from sidecarctl.validate.views import PodView
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazily import dataclass
-from sidecarctl.validate.parts import amounts, quote
+from sidecarctl.validate.parts import amounts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.percent import amount_fault, percentage
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.resourcenames import container_resource_fault

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.labels import label_faults, selector_faults
-from sidecarctl.validate.parts import blank, listed, quote, sources, strange
+from sidecarctl.validate.parts import blank, listed, sources, strange
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Related, Severity
+from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.validate.parts import blank, quote
+from sidecarctl.validate.parts import blank
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 

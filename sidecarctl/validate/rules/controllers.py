@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube.kinds import GroupKind
 from sidecarctl.kube.versions import enabled
 from sidecarctl.validate.controllers import (
@@ -16,7 +16,6 @@ from sidecarctl.validate.controllers import (
     REPLICATION_CONTROLLER,
     STATEFUL_SET,
 )
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.percent import amount, amount_fault, percentage
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView, PodView, View

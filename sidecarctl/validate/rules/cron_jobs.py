@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sidecarctl.errors import did_you_mean
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube.zones import zones
 from sidecarctl.validate.controllers import CRON_JOB
 from sidecarctl.validate.cron import schedule_fault, zone_fault
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView
 

@@ -4,10 +4,10 @@ variables and in volumes.
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import NANO, is_binary, nano
-from sidecarctl.validate.parts import Sources, chosen, env_sources, listed, projections, quote, strange
+from sidecarctl.validate.parts import Sources, chosen, env_sources, listed, projections, strange
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 

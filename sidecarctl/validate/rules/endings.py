@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import images
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 

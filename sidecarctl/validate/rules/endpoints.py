@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.addresses import address_fault, endpoint_fault, is_ipv4
-from sidecarctl.validate.parts import entries, quote, texts
+from sidecarctl.validate.parts import entries, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.parts import blank, chosen, env_sources, listed, quote, strange, volumes_by_name
+from sidecarctl.validate.parts import blank, chosen, env_sources, listed, strange, volumes_by_name
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.rules.volumes import SOURCES
 from sidecarctl.validate.views import ContainerView, Data

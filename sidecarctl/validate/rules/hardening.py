@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import images
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView
 

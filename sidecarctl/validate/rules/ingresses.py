@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.addresses import address_fault
-from sidecarctl.validate.parts import blank, listed, quote, texts
+from sidecarctl.validate.parts import blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.validate.controllers import JOB, completions_of, job_spec
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView
 

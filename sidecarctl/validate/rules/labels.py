@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.validate.controllers import all_metadata
 from sidecarctl.validate.labels import label_faults
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView, PodView
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import GroupKind
 from sidecarctl.kube.versions import at_least
-from sidecarctl.validate.parts import blank, listed, quote, texts
+from sidecarctl.validate.parts import blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sidecarctl.errors import did_you_mean
-from sidecarctl.findings import Related, Severity
+from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import listed, quote, volumes_by_name
+from sidecarctl.validate.parts import listed, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.labels import label_faults
-from sidecarctl.validate.parts import blank, entries, listed, quote, texts
+from sidecarctl.validate.parts import blank, entries, listed, texts
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 

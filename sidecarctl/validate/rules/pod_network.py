@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.addresses import address_fault
 from sidecarctl.validate.controllers import STATEFUL_SET
-from sidecarctl.validate.parts import blank, listed, quote, texts
+from sidecarctl.validate.parts import blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import PodView
 

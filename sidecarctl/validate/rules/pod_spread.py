@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.controllers import POD
 from sidecarctl.validate.labels import selector_faults
-from sidecarctl.validate.parts import listed, quote, texts
+from sidecarctl.validate.parts import listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.node_choice import weight_fault
 from sidecarctl.validate.views import Data, PodView

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 

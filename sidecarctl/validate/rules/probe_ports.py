@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import images
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.validate.parts import Sources, chosen, listed, quote, strange
+from sidecarctl.validate.parts import Sources, chosen, listed, strange
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.ports import LARGEST_PORT
 from sidecarctl.validate.views import ContainerView, Data, PodView

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.validate.labels import selector_faults
-from sidecarctl.validate.parts import chosen, listed, projections, quote, sources
+from sidecarctl.validate.parts import chosen, listed, projections, sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.volume_files import outside
 from sidecarctl.validate.views import Data, PodView

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.quantity import NANO, resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate import qos
-from sidecarctl.validate.parts import amounts, quote
+from sidecarctl.validate.parts import amounts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 

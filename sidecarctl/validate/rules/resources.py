@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import NANO, nano
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import amounts, listed, quote
+from sidecarctl.validate.parts import amounts, listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.resourcenames import HUGE, OF_CONTAINERS, container_resource_fault, is_extended
 from sidecarctl.validate.views import ContainerView, Data, PodView

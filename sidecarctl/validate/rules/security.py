@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.contexts import security_contexts
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Related, Severity
+from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.controllers import (
     CRON_JOB,
@@ -16,7 +16,6 @@ from sidecarctl.validate.controllers import (
     is_one_of,
 )
 from sidecarctl.validate.labels import label_faults, selector_faults
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView
 

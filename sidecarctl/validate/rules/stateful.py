@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.controllers import STATEFUL_SET
-from sidecarctl.validate.parts import entries, quote
+from sidecarctl.validate.parts import entries
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.claims import claim_faults
 from sidecarctl.validate.views import ObjectView

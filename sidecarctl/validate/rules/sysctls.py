@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Severity
-from sidecarctl.validate.parts import Sources, listed, projections, quote, sources
+from sidecarctl.findings import Severity, quote
+from sidecarctl.validate.parts import Sources, listed, projections, sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import PodView
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.parts import blank, listed, quote, sources
+from sidecarctl.validate.parts import blank, listed, sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 

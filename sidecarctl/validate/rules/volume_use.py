@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Related, Severity
+from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube.podresources import effective_limits
 from sidecarctl.kube.quantity import nano, readable, resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.mounting import RUNNING, SIDECARS, mounts_of
-from sidecarctl.validate.parts import listed, quote
+from sidecarctl.validate.parts import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.mounting import RUNNING, SIDECARS, Mount, mounts_of
-from sidecarctl.validate.parts import listed, quote, volumes_by_name
+from sidecarctl.validate.parts import listed, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 

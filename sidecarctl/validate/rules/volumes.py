@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sidecarctl.findings import Related, Severity
+from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.parts import chosen, listed, quote, strange
+from sidecarctl.validate.parts import chosen, listed, strange
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import PodView
 

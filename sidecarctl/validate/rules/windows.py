@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sidecarctl.findings import PathTuple, Related, Severity
+from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.contexts import security_contexts
-from sidecarctl.validate.parts import quote
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
