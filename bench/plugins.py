@@ -24,9 +24,9 @@ from typing import Any
 
 import yaml
 
-from sidecarctl.cli import composing
-from sidecarctl.compose.pipeline import render
-from sidecarctl.plugins import krm, resource_list
+from sidecarctl.cli import build_request
+from sidecarctl.inject.pipeline import render
+from sidecarctl.integrations import krm, resource_list
 
 ROOT = Path(__file__).resolve().parent.parent
 PER_HUNDRED = 0.010
@@ -89,7 +89,7 @@ def bench_krm(items: int, runs: int) -> float:
 
     config = yaml.safe_load(selecting)["functionConfig"]
     # Made ready once: what that takes does not grow with the items.
-    chosen, settings = composing.made_ready(krm.composition_of(config, Path(), ""), [], None, "strict")
+    chosen, settings = build_request.made_ready(krm.composition_of(config, Path(), ""), [], None, "strict")
 
     def function(data: bytes) -> Callable[[], object]:
         return lambda: krm.run(data, lambda given: (chosen, settings))

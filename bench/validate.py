@@ -75,8 +75,8 @@ def command(*words: str) -> Callable[[], object]:
 
 def main() -> None:
     """Print the table."""
-    from sidecarctl.validate.choice import choice
-    from sidecarctl.validate.texts import Text, validate
+    from sidecarctl.validate.check_files import Text, validate
+    from sidecarctl.validate.rule_selection import choice
     from sidecarctl.yamltext.stream import split
 
     text = "".join(DEPLOYMENT.format(number=number) for number in range(1000))

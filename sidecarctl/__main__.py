@@ -61,26 +61,26 @@ def _run(argv: list[str]) -> int:
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
-    from sidecarctl.cli import commands, fast
+    from sidecarctl.cli import parser
 
     if "_SIDECARCTL_COMPLETE" in os.environ:
-        from sidecarctl.cli import tab
+        from sidecarctl.cli import completion
 
-        offered = tab.answer(os.environ)
+        offered = completion.answer(os.environ)
         if offered is not None:
             print("\n".join(offered))  # noqa: T201
             return 0
-    entry = commands.BY_NAME.get(argv[0]) if argv else None
+    entry = parser.BY_NAME.get(argv[0]) if argv else None
     if entry is not None and not any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
         function = entry.load()
-        values = fast.read(function, argv[1:])
+        values = parser.read(function, argv[1:])
         if values is not None:
-            from sidecarctl.library import kept
+            from sidecarctl.catalog import render_cache
 
             gc.enable()
             gc.freeze()
             gc.set_threshold(200_000, 20, 20)
-            kept.switch_on()
+            render_cache.switch_on()
             return function(**values)
     return _typer(argv)
 
@@ -97,7 +97,7 @@ def _typer(argv: list[str]) -> int:
 
 
 def _report(error: SidecarctlError) -> int:
-    from sidecarctl.cli.talk import say_error
+    from sidecarctl.cli.console import say_error
 
     say_error(error)
     return error.exit_code
@@ -105,7 +105,7 @@ def _report(error: SidecarctlError) -> int:
 
 def _bug(error: Exception) -> int:
     """A bug of sidecarctl's own: say so, keep the trace in a file, and how to report it."""
-    from sidecarctl.cli.talk import say_bug
+    from sidecarctl.cli.console import say_bug
 
     say_bug(error)
     return EXIT_BUG

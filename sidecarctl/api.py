@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.composition import load
-from sidecarctl.compose.pipeline import Options, Result
-from sidecarctl.compose.request import asked_for
-from sidecarctl.compose.selection import selection
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.composition.model import load
+from sidecarctl.composition.request import asked_for
+from sidecarctl.composition.select import selection
+from sidecarctl.inject import pipeline
+from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.validate.choice import choice
-from sidecarctl.validate.texts import Text, Verdict, validate
+from sidecarctl.validate.check_files import Text, Verdict, validate
+from sidecarctl.validate.rule_selection import choice
 
 __all__ = ["Result", "Verdict", "add", "check", "remove", "render"]
 

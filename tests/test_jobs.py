@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.workers import number_of, spread
+from sidecarctl.cli.parallel import number_of, spread
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import run

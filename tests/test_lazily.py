@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 ROOT = Path(__file__).resolve().parent.parent
 

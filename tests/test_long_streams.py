@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.flowing import LONG
+from sidecarctl.cli.streaming import LONG
 from tests.command import Outcome, run
 
 WEB = """\

@@ -23,7 +23,7 @@ spec:
       - name: web
         image: registry.example/web:1.0.0
 """
-COMPOSE, RULES, AUTHORING = "sidecarctl.compose", "sidecarctl.validate.rules", "sidecarctl.authoring"
+COMPOSE, RULES, AUTHORING = "sidecarctl.inject", "sidecarctl.validate.rules", "sidecarctl.authoring"
 PARSER = "ruamel.yaml"
 # Nobody needs these to do what is usual.
 HEAVY = (
@@ -40,12 +40,12 @@ HEAVY = (
 )
 # By command: how many modules of ours it may import (those of rules come all together), and what else it may not.
 COMMANDS = {
-    "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.library")),
+    "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.catalog")),
     "list": (36, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (75, (PARSER, COMPOSE)),
     "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
     "add logger -f web.yaml": (126, (AUTHORING,)),
-    "remove logger -f web.yaml": (126, (AUTHORING, "sidecarctl.library.engines")),
+    "remove logger -f web.yaml": (126, (AUTHORING, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sidecarctl.compose.picture import pods
-from sidecarctl.compose.pipeline import Options
+from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.pod_graph import pods
 from sidecarctl.report.graph import mermaid, svg, tree
 
 ROOT = Path(__file__).resolve().parent.parent

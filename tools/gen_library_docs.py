@@ -10,12 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-from sidecarctl.authoring import drawing, page, sample
-from sidecarctl.authoring.rows import Row, common_rows, rows
+from sidecarctl.authoring import parameter_table, trial
+from sidecarctl.authoring import sidecar_page as sidecar_page_module
+from sidecarctl.authoring.parameter_table import Row, common_rows, rows
 from sidecarctl.authoring.trial import owned
-from sidecarctl.library.catalog import open_catalog, shipped_library
-from sidecarctl.library.index import INDEX_FILE, checksum
-from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.catalog.catalog import INDEX_FILE, checksum, open_catalog, shipped_library
+from sidecarctl.catalog.sidecar import Sidecar
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "library"
@@ -34,7 +34,7 @@ def texts() -> dict[Path, str]:
 def known(sidecars: list[Sidecar]) -> str:
     """Return the index of sidecars that work."""
     for one in sidecars:
-        outcome = sample.shown(one)
+        outcome = trial.shown(one)
         assert outcome.text is not None, f"{one}: {outcome.refusal}"
     found = {
         one.folder.name: {
@@ -69,7 +69,7 @@ def index(sidecars: list[Sidecar]) -> str:
 
 def sidecar_page(sidecar: Sidecar) -> str:
     """Return a sidecar's page."""
-    outcome = sample.shown(sidecar)
+    outcome = trial.shown(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
         f"# {sidecar.name}",
@@ -82,16 +82,16 @@ def sidecar_page(sidecar: Sidecar) -> str:
     lines += [
         "| | |",
         "|---|---|",
-        *(f"| {key} | {cell(text)} |" for key, text in page.facts(sidecar)),
+        *(f"| {key} | {cell(text)} |" for key, text in sidecar_page_module.facts(sidecar)),
         "",
         "## What it adds",
         "",
     ]
     for own in owned(outcome.text or "", sidecar.name):
-        given = f" with `{page.settings(outcome.trial.given)}`" if outcome.trial.given else ""
-        picture = drawing.draw(drawing.boxes(own), color=False, width=WIDTH)
+        given = f" with `{sidecar_page_module.settings(outcome.trial.given)}`" if outcome.trial.given else ""
+        picture = parameter_table.draw(parameter_table.boxes(own), color=False, width=WIDTH)
         lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
-    lines += ["## Use", "", "```sh", *page.example(sidecar, outcome), "```", "", "## Parameters", ""]
+    lines += ["## Use", "", "```sh", *sidecar_page_module.example(sidecar, outcome), "```", "", "## Parameters", ""]
     lines += [*table(rows(sidecar.parameters)), ""]
     lines.append("Besides these it takes the [parameters of every sidecar](README.md#parameters-of-every-sidecar).")
     if sidecar.does_not:

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sidecarctl.cli.handbook import handbook
-from sidecarctl.report.pages import markdown
+from sidecarctl.cli.commands.rules import handbook
+from sidecarctl.report.rule_pages import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "rules.md"

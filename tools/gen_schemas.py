@@ -1,7 +1,7 @@
 """Generates schemas/kubernetes/ from the development package `kubernetes-validate`: all versions in three
 text files.
 
-Run it as `python tools/gen_schemas.py [FOLDER]`. The output is deterministic; sidecarctl/validate/schemas.py
+Run it as `python tools/gen_schemas.py [FOLDER]`. The output is deterministic; sidecarctl/validate/schema/data.py
 reads it.
 
 Each line of workloads.txt and others.txt is one definition over a range of minor versions:

@@ -1,1 +1,1 @@
-"""Writing one's own library: looking at sidecars, trying them out, judging them, starting new ones."""
+"""Tools for library authors: scaffold, test, lint, discover, migrate."""

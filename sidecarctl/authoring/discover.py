@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sidecarctl.compose import record as records
-from sidecarctl.compose.passing import passes_through
-from sidecarctl.compose.record import RecordError
-from sidecarctl.compose.sharing import choose_targets
-from sidecarctl.kube import images
+from sidecarctl.inject import record as records
+from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.record import RecordError
+from sidecarctl.inject.sharing import choose_targets
+from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.yamltext.edits import identical
@@ -156,7 +156,7 @@ def _look(workload: Workload, file: str, seen: _Seen) -> None:
 
 
 def _key(found: Found) -> tuple[str, str]:
-    return images.parse(found.image).repository, found.mode
+    return names.parse(found.image).repository, found.mode
 
 
 def _group(members: list[Found], taken: Sequence[str]) -> Group:

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sidecarctl.authoring import levels
+from sidecarctl.authoring import lint
+from sidecarctl.catalog import common_parameters
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
-from sidecarctl.library import common
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
@@ -96,7 +96,7 @@ class _Taking:
         words = re.findall(r"[A-Za-z0-9]+", wanted) or ["value"]
         lowered = [word.lower() if word.isupper() else word for word in words]
         base = lowered[0][:1].lower() + lowered[0][1:] + "".join(word[:1].upper() + word[1:] for word in lowered[1:])
-        base = base if base[0].isalpha() and base not in common.NAMES else f"app{base[:1].upper()}{base[1:]}"
+        base = base if base[0].isalpha() and base not in common_parameters.NAMES else f"app{base[:1].upper()}{base[1:]}"
         key, number = base, 2
         while key in self.parameters:
             key, number = f"{base}{number}", number + 1
@@ -315,11 +315,11 @@ def _without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 def _level(own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """The strictest level that it passes by itself, and why no stricter one."""
     reasons: list[str] = []
-    for level in levels.ORDER:
+    for level in lint.ORDER:
         # The pod's own security context stays behind, so it counts for nothing.
-        found = levels.alone([own], [], volumes, level)
+        found = lint.alone([own], [], volumes, level)
         if not found:
             said = [re.sub(r"Jq\d+qJ(: |-)?", "", text) for text in reasons]
             return level, f"Taken over as it was: {'; '.join(said)}." if said else ""
         reasons = found
-    return levels.ORDER[-1], "; ".join(reasons)
+    return lint.ORDER[-1], "; ".join(reasons)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.authoring import levels
-from sidecarctl.authoring.rows import Row, rows
+from sidecarctl.authoring.parameter_table import Row, rows
+from sidecarctl.authoring.template_params import Use, uses
 from sidecarctl.authoring.trial import Outcome, Own, owned
-from sidecarctl.authoring.uses import Use, uses
+from sidecarctl.catalog.entry_files import read_text
+from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, did_you_mean
 from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.library.reading import read_text
-from sidecarctl.library.schemacheck import lookup
-from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.validate.podsecurity import levels
+from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.stream import Document
 
 _PARAMETERS = ("spec", "parameters", "properties")
@@ -322,7 +324,7 @@ def pod_security(subject: Subject) -> Iterator[Finding]:
     """A claim about Pod Security that does not hold."""
     claimed = subject.sidecar.pod_security.level
     for own in subject.owned:
-        for text in levels.breaches(own, claimed):
+        for text in breaches(own, claimed):
             yield Finding(
                 "pod-security-claim",
                 f"it does not pass the Pod Security level {claimed}: {text}",
@@ -330,7 +332,7 @@ def pod_security(subject: Subject) -> Iterator[Finding]:
                 help="put it right, or say so: spec.podSecurity with level and reason",
             )
     alone = [own for own in subject.owned if own.containers]
-    if claimed != "restricted" and alone and not any(levels.breaches(own, "restricted") for own in alone):
+    if claimed != "restricted" and alone and not any(breaches(own, "restricted") for own in alone):
         yield Finding(
             "pod-security-claim",
             f"it says that it needs the Pod Security level {claimed}, but passes restricted wherever it was tried",
@@ -397,3 +399,37 @@ CHECKS: tuple[Check, ...] = (
     missing_description,
     missing_cases,
 )
+
+
+ORDER = tuple(reversed(levels.LEVELS))
+
+
+def breaches(own: Own, level: str) -> list[str]:
+    """Return what in the parts of an instance is beyond a level, with the container's name where it is a container's."""
+    context = {path.split("/")[1]: value for path, value in own.pod.items() if path.startswith("securityContext/")}
+    init = [container for role, container in own.containers if role == "init"]
+    others = [container for role, container in own.containers if role != "init"]
+    return alone(others, init, own.volumes, level, context)
+
+
+def alone(
+    containers: Iterable[Mapping[str, Any]],
+    init: Iterable[Mapping[str, Any]],
+    volumes: Iterable[Mapping[str, Any]],
+    level: str,
+    context: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Return what in a pod of these parts is beyond a level."""
+    spec = {
+        "securityContext": dict(context or {}),
+        "initContainers": [dict(each) for each in init],
+        "containers": [dict(each) for each in containers],
+        "volumes": [dict(each) for each in volumes],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}, "spec": spec}
+    (view,) = StreamView([pod], DEFAULT_KINDS).pods
+    found = []
+    for _, breach in levels.breaches(view, level):
+        holder = next((c for c in view.containers if breach.path[: len(c.path)] == c.path), None)
+        found.append(f"{holder.name}: {breach.text}" if holder is not None else breach.text)
+    return found

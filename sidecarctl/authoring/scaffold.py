@@ -1,4 +1,4 @@
-"""A new sidecar's folder, from an image or from a container of a manifest, with a case that passes. Knows files, no template."""
+"""The files of a new sidecar that has nothing to start from but an image: small, complete, and fit to be changed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,162 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecarctl.authoring import skeleton
-from sidecarctl.authoring.cases import EXPECTED, cases_of, check
 from sidecarctl.authoring.extract import extract
-from sidecarctl.authoring.sample import MANIFEST
+from sidecarctl.authoring.test_runner import EXPECTED, cases_of, check
+from sidecarctl.authoring.trial import MANIFEST
+from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
+from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.library.catalog import ENVIRONMENT, split_request
-from sidecarctl.library.sidecar import read_sidecar
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.yamltext import emit
+
+ENGINES = tuple(DEFAULT_TEMPLATES)
+IMAGE = "registry.example/{name}:1.0.0"
+
+_METADATA = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata:
+  name: {name}
+  version: 0.1.0
+  summary: Runs {name} beside the app.
+  description: |
+    Say here what {name} does, and what the app has to do for it.
+spec:
+  engine: {engine}
+  # auto: native where Kubernetes knows it, else classic. init: it runs to its end before the app starts.
+  mode: auto
+  # Printed by `sidecarctl show`: what a user might expect, and it does not do.
+  doesNot: []
+{more}  parameters:
+    additionalProperties: false
+    properties:
+      directory:
+        type: string
+        pattern: ^/
+        default: /var/lib/{name}
+        description: Directory that the app and {name} share.
+"""
+
+_JINJA = """\
+{{# Renders a fragment; `sidecarctl schema fragment` says what may stand in it. #}}
+containers:
+- name: {{{{ instance }}}}
+  image: {image}
+  env:
+  - name: DIRECTORY
+    value: {{{{ params.directory | quote }}}}
+  resources:
+    requests: {{cpu: 10m, memory: 32Mi}}
+    limits: {{cpu: 100m, memory: 64Mi}}
+  volumeMounts:
+  - name: {{{{ instance }}}}-shared
+    mountPath: {{{{ params.directory | quote }}}}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    runAsGroup: 65532
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {{drop: [ALL]}}
+    seccompProfile: {{type: RuntimeDefault}}
+volumes:
+- name: {{{{ instance }}}}-shared
+  emptyDir: {{sizeLimit: 64Mi}}
+app:
+  volumeMounts:
+  - name: {{{{ instance }}}}-shared
+    mountPath: {{{{ params.directory | quote }}}}
+"""
+
+_PLAIN = """\
+# A fragment; `sidecarctl schema fragment` says what may stand in it. What parameters change, spec.substitutions names.
+containers:
+- name: {name}
+  image: {image}
+  env:
+  - name: DIRECTORY
+    value: ""
+  resources:
+    requests: {{cpu: 10m, memory: 32Mi}}
+    limits: {{cpu: 100m, memory: 64Mi}}
+  volumeMounts:
+  - name: {name}-shared
+    mountPath: ""
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    runAsGroup: 65532
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {{drop: [ALL]}}
+    seccompProfile: {{type: RuntimeDefault}}
+volumes:
+- name: {name}-shared
+  emptyDir: {{sizeLimit: 64Mi}}
+app:
+  volumeMounts:
+  - name: {name}-shared
+    mountPath: ""
+"""
+
+_SUBSTITUTIONS = """\
+  substitutions:
+  - {{path: "containers[0].name", input: instance}}
+  - {{path: "containers[0].env[DIRECTORY].value", parameter: directory}}
+  - {{path: "containers[0].volumeMounts[0].mountPath", parameter: directory}}
+  - {{path: "app.volumeMounts[0].mountPath", parameter: directory}}
+"""
+
+_KCL = """\
+# Renders a fragment; `sidecarctl schema fragment` says what may stand in it.
+_input = option("input")
+_params = _input.params
+_shared = {{
+    name = _input.instance + "-shared"
+    mountPath = _params.directory
+}}
+
+containers = [{{
+    name = _input.instance
+    image = "{image}"
+    env = [{{name = "DIRECTORY", value = _params.directory}}]
+    resources = {{
+        requests = {{cpu = "10m", memory = "32Mi"}}
+        limits = {{cpu = "100m", memory = "64Mi"}}
+    }}
+    volumeMounts = [_shared]
+    securityContext = {{
+        runAsNonRoot = True
+        runAsUser = 65532
+        runAsGroup = 65532
+        allowPrivilegeEscalation = False
+        readOnlyRootFilesystem = True
+        capabilities = {{drop = ["ALL"]}}
+        seccompProfile = {{type = "RuntimeDefault"}}
+    }}
+}}]
+volumes = [{{name = _shared.name, emptyDir = {{sizeLimit = "64Mi"}}}}]
+app = {{volumeMounts = [_shared]}}
+"""
+
+_TEMPLATES = {"jinja": _JINJA, "plain": _PLAIN, "kcl": _KCL}
+_PARAMETERS = "directory: /srv/shared\n"
+
+
+def files(name: str, engine: str, image: str, manifest: str) -> dict[str, str]:
+    """Return the texts of a new sidecar's files, by their paths in its folder; `manifest` is its case's input."""
+    words = {"name": name, "engine": engine, "image": image}
+    more = _SUBSTITUTIONS.format(**words) if engine == "plain" else ""
+    return {
+        "sidecar.yaml": _METADATA.format(**words, more=more),
+        DEFAULT_TEMPLATES[engine]: _TEMPLATES[engine].format(**words),
+        "tests/deployment/input.yaml": manifest,
+        "tests/deployment/parameters.yaml": _PARAMETERS,
+    }
+
 
 DEFAULT_LIBRARY = "sidecars"
 
@@ -40,10 +185,10 @@ class Scaffold:
 def from_image(library: Path, name: str, image: str = "", engine: str = "jinja") -> Scaffold:
     """Return a small sidecar that runs `image`. Raises UsageError for a name that is none or taken."""
     folder = _folder(library, name)
-    image = image or skeleton.IMAGE.format(name=name)
+    image = image or IMAGE.format(name=name)
     if any(char.isspace() or char in "\"'{}\\" for char in image):
         raise UsageError(f"{image!r} is not the name of an image", hint="write it like registry.example/my-agent:1.0.0")
-    return Scaffold(folder, skeleton.files(name, engine, image, MANIFEST))
+    return Scaffold(folder, files(name, engine, image, MANIFEST))
 
 
 def from_manifest(library: Path, name: str, manifest: str, container: str) -> Scaffold:

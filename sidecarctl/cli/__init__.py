@@ -1,1 +1,1 @@
-"""Flags and exit codes; no logic."""
+"""The command line: options, commands, input, output, and exit codes."""

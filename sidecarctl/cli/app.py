@@ -8,9 +8,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from sidecarctl.cli import commands, complete
-from sidecarctl.cli.fast import described
+from sidecarctl.cli import completion as completion_module
+from sidecarctl.cli import parser
 from sidecarctl.cli.options import Argument, Command
+from sidecarctl.cli.parser import described
 
 EPILOG = "Documentation of each rule: sidecarctl rules. Of each sidecar: sidecarctl show SIDECAR."
 
@@ -26,7 +27,7 @@ def build() -> typer.Typer:
         epilog=EPILOG,
         pretty_exceptions_enable=False,
     )
-    for command in commands.TABLE:
+    for command in parser.TABLE:
         app.command(
             command.name,
             help=command.help,
@@ -82,7 +83,7 @@ def _default(spec: Any, default: Any) -> Any:
 
 
 def _annotation(kind: type, spec: Any, default: Any) -> Any:
-    completion = getattr(complete, spec.complete, None) if spec.complete else None
+    completion = getattr(completion_module, spec.complete, None) if spec.complete else None
     base: Any = {bool: bool, int: int, str: Optional[str], list: list[str]}[kind]
     if isinstance(spec, Argument):
         return Annotated[

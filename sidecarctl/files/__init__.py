@@ -1,1 +1,1 @@
-"""Reading sources and replacing files. Knows paths and bytes, no YAML."""
+"""Reads manifests and replaces files atomically. Knows no YAML."""

@@ -1,4 +1,6 @@
-"""Where manifests come from: files, folders, standard input. Reads text exactly; knows no YAML."""
+"""Where the program's own data files stand: in the wheel, or in the source tree. Knows nothing of what is in
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sidecarctl.errors import InputError
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def data_folder(name: str) -> Path:
+    """Return the folder `name` ("library", "schemas"): `sidecarctl/_data/<name>` in a wheel, else
+    `<root>/<name>`.
+    """
+    packaged = _PACKAGE / "_data" / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name
+
 
 SUFFIXES = (".yaml", ".yml", ".json")
 Stamp = tuple[int, int, int]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Stamp, stamp_of
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 
 class OutputError(SidecarctlError):

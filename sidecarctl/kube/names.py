@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from sidecarctl.kube.versions import enabled
 
@@ -198,3 +199,52 @@ def _parent_folder_problem(value: str) -> str | None:
     if value == ".":
         return 'must not be "."'
     return 'must not begin with ".."' if value.startswith("..") else None
+
+
+OF_CONTAINERS = frozenset(("cpu", "memory", "ephemeral-storage"))
+HUGE = "hugepages-"
+
+
+def container_resource_fault(name: str) -> str:
+    """Say why a container can't have a resource of a name, "" where it can."""
+    if "/" not in name:
+        known = name in OF_CONTAINERS or (name.startswith(HUGE) and not qualified_name(name))
+        return "" if known else "is no resource of a container"
+    if fault := qualified_name(name):
+        return f"is no name of a resource: it {fault}"
+    if not is_extended(name) and "kubernetes.io/" not in name:
+        return "is no name of a resource"
+    return ""
+
+
+def is_extended(name: str) -> bool:
+    """True for a resource of somebody's own: a domain in front that is not kubernetes.io's and no quota's name."""
+    if "/" not in name or "kubernetes.io/" in name or name.startswith("requests."):
+        return False
+    return qualified_name(f"requests.{name}") is None
+
+
+class Image(NamedTuple):
+    """An image reference in parts: `repository` with its registry, `tag` and `digest` empty where there is none."""
+
+    repository: str
+    tag: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the repository: `fluent-bit` of `cr.fluentbit.io/fluent/fluent-bit:4.0`."""
+        return self.repository.rpartition("/")[2]
+
+    @property
+    def floating(self) -> bool:
+        """True where the reference may lead to another image tomorrow without anybody choosing so."""
+        return not self.digest and self.tag in ("", "latest")
+
+
+def parse(reference: str) -> Image:
+    """Return the parts of a reference, whatever it looks like; a colon before the last slash is that of a port."""
+    rest, _, digest = reference.partition("@")
+    folder, slash, last = rest.rpartition("/")
+    name, _, tag = last.partition(":")
+    return Image(folder + slash + name, tag, digest)

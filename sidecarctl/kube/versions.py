@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from sidecarctl.errors import UsageError, did_you_mean
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 OLDEST_MINOR = 25
 NEWEST_MINOR = 37

@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.kinds import DEFAULT_KINDS, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 RECORD_ANNOTATION = "sidecarctl.dev/sidecars"
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"

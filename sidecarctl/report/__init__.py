@@ -1,1 +1,1 @@
-"""How findings and results look. Renders data to text; touches no file and no stream, decides nothing."""
+"""Renders results and findings to text. Opens no files."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.report.model import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
+from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 
 VERSION = 1
 _SHOWN = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from sidecarctl.report.model import ACTIONS, InstanceChange, WorkloadChange, plural
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
+from sidecarctl.results import ACTIONS, InstanceChange, WorkloadChange, plural
 
 _INDENT = "    "
 _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.lazily import dataclass
-from sidecarctl.report.model import count, field_text, in_order, plural, subject
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
+from sidecarctl.results import count, field_text, in_order, plural, subject
 
 FIXABLE = "[*]"
 _CUT = "..."

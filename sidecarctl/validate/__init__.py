@@ -1,1 +1,1 @@
-"""What is wrong with a manifest: rules over plain data that speak in paths. Knows no files and no text."""
+"""Validates manifests with rules over plain data. Knows no files."""

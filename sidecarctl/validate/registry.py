@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.examples import examples_of
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
@@ -138,6 +138,7 @@ class Rule:
         return " ".join(self.why.split("\n\n")[0].split())
 
 
+_RULE_PACKAGES = ("sidecarctl.validate.rules", "sidecarctl.validate.rules.api", "sidecarctl.validate.rules.advice")
 _registered: dict[str, Rule] = {}
 
 
@@ -213,10 +214,11 @@ def _add(new: Rule) -> None:
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return all rules by name, sorted. The first call imports the modules of `validate.rules`."""
-    package = import_module("sidecarctl.validate.rules")
-    for file in sorted(Path(package.__path__[0]).glob("*.py")):
-        if file.stem != "__init__":
-            import_module(f"{package.__name__}.{file.stem}")
+    for name in _RULE_PACKAGES:
+        package = import_module(name)
+        for file in sorted(Path(package.__path__[0]).glob("*.py")):
+            if file.stem != "__init__":
+                import_module(f"{name}.{file.stem}")
     return MappingProxyType(dict(sorted(_registered.items())))
 
 

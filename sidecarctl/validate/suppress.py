@@ -14,7 +14,7 @@ from dataclasses import replace
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
 from sidecarctl.yamltext.stream import Document

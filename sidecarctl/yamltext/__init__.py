@@ -1,1 +1,1 @@
-"""Lossless YAML: positioned nodes, edits as data, splicing. Knows nothing of Kubernetes but how it reads a scalar."""
+"""Lossless YAML editing: parse to nodes with positions, edit, verify. Knows no Kubernetes except scalar types."""

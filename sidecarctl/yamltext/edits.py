@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.yamltext.remembered import by_content
 from sidecarctl.yamltext.scalars import reads_as_itself
-from sidecarctl.yamltext.style import FlowStyle, Style
+from sidecarctl.yamltext.style import FlowStyle, Style, by_content
 
 # The first character starts no indicator; none of the rest ends a plain scalar in block context.
 _PLAIN = re.compile(

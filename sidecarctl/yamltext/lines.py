@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
+
+from sidecarctl.errors import BugError
+from sidecarctl.lazy_dataclass import dataclass
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # Blanks, line breaks and comments: what may stand between a key and its colon, a value and its comma.
@@ -88,3 +92,25 @@ class Lines:
         start = self._starts[number]
         end = self._starts[number + 1] if number + 1 < len(self._starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n\x85\u2028\u2029")
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Replace text[start:end] by `text`. Of several at one place the one of the innermost collection comes first."""
+
+    start: int
+    end: int
+    text: str
+    depth: float = 0
+
+
+def carried_out(text: str, splices: Iterable[Splice]) -> str:
+    """Return the text with splices carried out, those at one place from the inside out, else in their order."""
+    out: list[str] = []
+    at = 0
+    for one in sorted(splices, key=lambda s: (s.start, s.end > s.start, -s.depth)):
+        if one.start < at:
+            raise BugError("two edits overlap")
+        out += (text[at : one.start], one.text)
+        at = one.end
+    return "".join((*out, text[at:]))

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
 from sidecarctl.yamltext import scalars
-from sidecarctl.yamltext.extent import block_scalar_end, place_of_nothing, start_of_properties
+from sidecarctl.yamltext.errors import SyntaxProblem, explain, no_json
+from sidecarctl.yamltext.layout import block_scalar_end, place_of_nothing, start_of_properties
 from sidecarctl.yamltext.lines import BREAK, Lines
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
-from sidecarctl.yamltext.problems import SyntaxProblem, explain, no_json
 
 if TYPE_CHECKING:
     from sidecarctl.yamltext.events import Source

@@ -6,20 +6,18 @@ from collections.abc import Sequence as Seq
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.anchors import refuse_shared
+from sidecarctl.yamltext.aliases import refuse_shared
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore, apply, dotted, identical
-from sidecarctl.yamltext.filling import displaced
-from sidecarctl.yamltext.folding import Folded, fold
-from sidecarctl.yamltext.insertion import KeyPlace, insertions
-from sidecarctl.yamltext.lines import first_on_line
-from sidecarctl.yamltext.members import value_place
+from sidecarctl.yamltext.errors import SyntaxProblem
+from sidecarctl.yamltext.insert import Folded, KeyPlace, fold, insertions
+from sidecarctl.yamltext.insert_block import displaced
+from sidecarctl.yamltext.layout import value_place
+from sidecarctl.yamltext.lines import Splice, carried_out, first_on_line
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.problems import SyntaxProblem
-from sidecarctl.yamltext.removal import merged, removals, restored
-from sidecarctl.yamltext.splices import Splice, carried_out
+from sidecarctl.yamltext.remove import merged, removals, restored
 
 __all__ = ["EditRefused", "KeyPlace", "Splice", "Spliced", "displaced_by", "last", "splice"]
 

@@ -12,11 +12,11 @@ from dataclasses import field
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Place
-from sidecarctl.lazily import dataclass
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.problems import SyntaxProblem
 
 _BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
 _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring.cases import Case, cases_of, trial_of
-from sidecarctl.authoring.sample import MANIFEST
-from sidecarctl.authoring.trial import Trial, attempt
-from sidecarctl.library.catalog import open_catalog
+from sidecarctl.authoring.test_runner import Case, cases_of, trial_of
+from sidecarctl.authoring.trial import MANIFEST, Trial, attempt
+from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command
 from tests.command import ROOT
 

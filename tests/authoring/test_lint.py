@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring import suite
+from sidecarctl.authoring import test_runner
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.findings import Finding
-from sidecarctl.library.catalog import Catalog
 from tests.authoring.library_kit import INPUT, TEMPLATE, entry
 
 ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /logs, description: Where logs are.}\n"
@@ -16,7 +16,7 @@ ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /lo
 
 def _linted(library: Path, **parts: str) -> list[Finding]:
     entry(library, **{"tests/pod/input.yaml": INPUT, **parts})
-    (one,) = suite.run(Catalog((("lib", library),)), ["agent"], update=True)
+    (one,) = test_runner.run(Catalog((("lib", library),)), ["agent"], update=True)
     assert not one.error, one.error
     return list(one.findings)
 
@@ -57,7 +57,7 @@ def test_a_doubt_is_found_at_its_place(rule: str, tmp_path: Path) -> None:
 
 def _refused(folder: Path, template: str) -> bool:
     entry(folder / "other", template=template, **{"tests/pod/input.yaml": INPUT})
-    (one,) = suite.run(Catalog((("lib", folder / "other"),)), ["agent"], update=True)
+    (one,) = test_runner.run(Catalog((("lib", folder / "other"),)), ["agent"], update=True)
     return any(verdict.state == "failed" for verdict in one.verdicts)
 
 
@@ -81,7 +81,7 @@ def test_missing_descriptions_and_cases_are_told(tmp_path: Path) -> None:
     entry(
         tmp_path, spec=ONE.replace(", description: Where logs are.", ""), template=TEMPLATE + "# {{ params.logDir }}\n"
     )
-    (one,) = suite.run(Catalog((("lib", tmp_path),)), [])
+    (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
     assert {f.rule for f in one.findings} == {"missing-description", "missing-cases"}
 
 
@@ -139,7 +139,7 @@ def test_items_and_open_maps_may_be_asked_for_anything(tmp_path: Path) -> None:
 
 def test_a_template_that_fails_everywhere_is_told_with_its_line(tmp_path: Path) -> None:
     entry(tmp_path, template="containers:\n- {{ nothing }}\n")
-    (one,) = suite.run(Catalog((("lib", tmp_path),)), [])
+    (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
     (found,) = [f for f in one.findings if f.rule == "template-fails"]
     assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:2:1"
     assert one.failed
@@ -147,7 +147,7 @@ def test_a_template_that_fails_everywhere_is_told_with_its_line(tmp_path: Path) 
 
 def test_parameters_of_kcl_and_plain_templates_are_seen(tmp_path: Path) -> None:
     from sidecarctl.authoring.lint import Subject, undeclared_parameter, unused_parameter
-    from sidecarctl.library.sidecar import read_sidecar
+    from sidecarctl.catalog.sidecar import read_sidecar
 
     kcl = '_input = option("input")\n_p = _input.params\nx = _p.logDir\ny = _p.logDri  # params.comment\n'
     home = entry(tmp_path, spec="  engine: kcl\n" + ONE, **{"template.k": kcl})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sidecarctl.library.catalog import open_catalog
+from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command, entry
 
 

@@ -9,22 +9,22 @@ import jsonschema
 import pytest
 import yaml
 
-from sidecarctl.authoring import schemas
-from sidecarctl.authoring.cases import cases_of
-from sidecarctl.library.catalog import open_catalog
+from sidecarctl.authoring.test_runner import cases_of
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.cli.commands import schema as schema_module
 from tests.authoring.library_kit import command, entry
 
 CATALOG = open_catalog([], {})
 
 
-@pytest.mark.parametrize("name", [*schemas.shipped(), schemas.VALUES, *CATALOG.names()])
+@pytest.mark.parametrize("name", [*schema_module.shipped(), schema_module.VALUES, *CATALOG.names()])
 def test_it_is_a_valid_schema(name: str) -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(schemas.text(name, CATALOG)))
+    jsonschema.Draft202012Validator.check_schema(json.loads(schema_module.text(name, CATALOG)))
 
 
 @pytest.mark.parametrize("name", CATALOG.names())
 def test_the_parameters_of_every_case_fit_the_schema_of_values_files(name: str) -> None:
-    schema = json.loads(schemas.text(name, CATALOG))
+    schema = json.loads(schema_module.text(name, CATALOG))
     for case in cases_of(CATALOG.find(name)):
         file = case.folder / "parameters.yaml"
         given = yaml.safe_load(file.read_text()) if file.exists() else None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring.sample import MANIFEST
-from sidecarctl.library.catalog import open_catalog
+from sidecarctl.authoring.trial import MANIFEST
+from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import TEMPLATE, command, entry
 from tests.command import run
 

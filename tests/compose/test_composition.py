@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.compose.composition import Composition, discover, holds, load
-from sidecarctl.compose.selection import selection
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.composition.model import Composition, discover, holds, load
+from sidecarctl.composition.select import selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
-from sidecarctl.library.catalog import open_catalog
 
 HEAD = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: platform}\nspec:\n"
 

@@ -15,11 +15,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.pipeline import Options, Result
-from sidecarctl.compose.request import Request
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.parameters import resolve
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.composition.request import Request
+from sidecarctl.inject import pipeline
+from sidecarctl.inject.pipeline import Options, Result
 from tests.manifests import stream, workload
 
 OPTIONS = Options()

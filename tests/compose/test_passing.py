@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.compose.passing import passes_through
 from sidecarctl.errors import InputError
+from sidecarctl.inject.prefilter import passes_through
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import workloads
 from sidecarctl.yamltext.parse import parse

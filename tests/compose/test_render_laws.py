@@ -13,12 +13,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.composition import from_document
-from sidecarctl.compose.pipeline import Options, Result
-from sidecarctl.compose.selection import selection
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.composition.model import from_document
+from sidecarctl.composition.select import selection
 from sidecarctl.errors import UsageError
-from sidecarctl.library.catalog import open_catalog
+from sidecarctl.inject import pipeline
+from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.yamltext.stream import split
 from tests.manifests import KINDS, stream, workload
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecarctl.compose import record as records
-from sidecarctl.compose.composition import from_document
-from sidecarctl.compose.selection import Choice, Selection, selection
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.composition.model import from_document
+from sidecarctl.composition.select import Choice, Selection, selection
 from sidecarctl.errors import UsageError
+from sidecarctl.inject import record as records
 from sidecarctl.kube.workload import workloads
-from sidecarctl.library.catalog import open_catalog
 from sidecarctl.yamltext.stream import split
 
 WEB = """

@@ -12,11 +12,10 @@ import oracle
 
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube.versions import NEWEST
-from sidecarctl.validate.checks import check_documents
-from sidecarctl.validate.choice import Choice, choice
+from sidecarctl.validate.check_document import check_documents, refused
+from sidecarctl.validate.check_files import shape
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.run import refused
-from sidecarctl.validate.texts import shape
+from sidecarctl.validate.rule_selection import Choice, choice
 
 # Where the server writes a path otherwise than the manifest has it.
 RESPELLED = (

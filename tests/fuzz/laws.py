@@ -14,25 +14,25 @@ from random import Random
 from xml.etree import ElementTree
 
 from sidecarctl import __version__
-from sidecarctl.compose import picture, pipeline
-from sidecarctl.compose import status as statuses
-from sidecarctl.compose.composition import Composition
-from sidecarctl.compose.pipeline import Options, Result
-from sidecarctl.compose.record import RecordError
-from sidecarctl.compose.request import Request
-from sidecarctl.compose.selection import Selection, selection
+from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.composition.model import Composition
+from sidecarctl.composition.request import Request
+from sidecarctl.composition.select import Selection, selection
 from sidecarctl.errors import BugError, InputError, SidecarctlError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.library.catalog import Catalog, open_catalog
-from sidecarctl.library.parameters import resolve
-from sidecarctl.plugins import krm as plugin
+from sidecarctl.inject import pipeline, pod_graph
+from sidecarctl.inject import status as statuses
+from sidecarctl.inject.pipeline import Options, Result
+from sidecarctl.inject.record import RecordError
+from sidecarctl.integrations import krm as plugin
 from sidecarctl.report import diff, machine, status, summary, text
 from sidecarctl.report.graph import mermaid, svg, tree
-from sidecarctl.report.graph import summary as markdown
-from sidecarctl.report.model import Report
-from sidecarctl.validate.choice import choice
-from sidecarctl.validate.texts import Text, validate
+from sidecarctl.report.graph import mermaid as markdown
+from sidecarctl.results import Report
+from sidecarctl.validate.check_files import Text, validate
+from sidecarctl.validate.rule_selection import choice
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.lines import BREAK
 from sidecarctl.yamltext.splice import splice
@@ -188,12 +188,12 @@ def looking_layer(data: bytes, seed: int) -> str:
     except InputError as error:
         return _refused(error)
     try:
-        drawn = list(picture.pods(given, Options(), FILE))
+        drawn = list(pod_graph.pods(given, Options(), FILE))
     except (InputError, RecordError) as error:
         return _outline(error.message)
     _shown(tree.render(drawn, color=False, width=60))
     _shown(mermaid.render(drawn))
-    _shown(markdown.render(drawn))
+    _shown(markdown.render_markdown(drawn))
     if drawn:
         ElementTree.fromstring(svg.render(drawn))
     return f"looked {_rules(verdict.findings)} {len(found)} {len(drawn)}"

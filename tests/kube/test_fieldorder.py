@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.kube.fieldorder import ORDER, arrange, context_of, place
+from sidecarctl.kube.field_order import ORDER, arrange, context_of, place
 
 
 @pytest.mark.parametrize(

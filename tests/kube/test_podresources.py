@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.kube import podresources
+from sidecarctl.kube import pod_resources
 from sidecarctl.kube.quantity import nano, readable
 
 
@@ -20,7 +20,7 @@ def sidecar(*args: str, **more: Any) -> dict[str, Any]:
 
 
 def requests(pod: object, version: str = "1.34") -> dict[str, str]:
-    return {name: readable(amount, name) for name, amount in podresources.effective_requests(pod, version).items()}
+    return {name: readable(amount, name) for name, amount in pod_resources.effective_requests(pod, version).items()}
 
 
 def test_app_containers_add_up() -> None:
@@ -61,7 +61,7 @@ def test_requests_not_given_equal_the_limits() -> None:
 def test_overhead_adds_to_requests_and_to_limits_that_exist() -> None:
     pod = {"containers": [container("1", cpu_limit="2")], "overhead": {"cpu": "250m", "memory": "64Mi"}}
     assert requests(pod) == {"cpu": "1250m", "memory": "64Mi"}
-    assert podresources.effective_limits(pod) == {"cpu": nano("2250m")}
+    assert pod_resources.effective_limits(pod) == {"cpu": nano("2250m")}
 
 
 def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
@@ -71,7 +71,7 @@ def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
     }
     assert requests(pod, "1.33") == {"cpu": "1", "memory": "1Gi"}
     assert requests(pod, "1.34") == {"cpu": "4", "memory": "1Gi"}
-    assert podresources.effective_limits(pod, "1.34") == {"memory": nano("8Gi")}
+    assert pod_resources.effective_limits(pod, "1.34") == {"memory": nano("8Gi")}
 
 
 def test_a_pod_level_limit_is_the_request_where_no_container_asks() -> None:
@@ -80,26 +80,26 @@ def test_a_pod_level_limit_is_the_request_where_no_container_asks() -> None:
         "resources": {"limits": {"cpu": "2", "memory": "1Gi", "example.com/gpu": "1"}},
     }
     assert requests(pod) == {"cpu": "2", "memory": "1Gi"}
-    assert podresources.qos_class(pod) == "Guaranteed"
-    assert podresources.qos_class(pod, "1.33") == "BestEffort"
+    assert pod_resources.qos_class(pod) == "Guaranteed"
+    assert pod_resources.qos_class(pod, "1.33") == "BestEffort"
 
 
 def test_qos_classes() -> None:
     full = container("1", "1Gi", "1000m", "1024Mi")
     half = container("1", "1Gi", "1", "2Gi")
-    assert podresources.qos_class({"containers": [full, full]}) == "Guaranteed"
-    assert podresources.qos_class({"containers": [container(cpu_limit="1", memory_limit="1Gi")]}) == "Guaranteed"
-    assert podresources.qos_class({"containers": [full, half]}) == "Burstable"
-    assert podresources.qos_class({"containers": [full, container()]}) == "Burstable"
-    assert podresources.qos_class({"containers": [container(), container()]}) == "BestEffort"
-    assert podresources.qos_class({"containers": [container("1", "", "1")]}) == "Burstable"
-    assert podresources.qos_class({"containers": [full], "initContainers": [container()]}) == "Burstable"
+    assert pod_resources.qos_class({"containers": [full, full]}) == "Guaranteed"
+    assert pod_resources.qos_class({"containers": [container(cpu_limit="1", memory_limit="1Gi")]}) == "Guaranteed"
+    assert pod_resources.qos_class({"containers": [full, half]}) == "Burstable"
+    assert pod_resources.qos_class({"containers": [full, container()]}) == "Burstable"
+    assert pod_resources.qos_class({"containers": [container(), container()]}) == "BestEffort"
+    assert pod_resources.qos_class({"containers": [container("1", "", "1")]}) == "Burstable"
+    assert pod_resources.qos_class({"containers": [full], "initContainers": [container()]}) == "Burstable"
     assert (
-        podresources.qos_class({"containers": [full], "initContainers": [sidecar("1", "1Gi", "1", "1Gi")]})
+        pod_resources.qos_class({"containers": [full], "initContainers": [sidecar("1", "1Gi", "1", "1Gi")]})
         == "Guaranteed"
     )
-    assert podresources.qos_class({"containers": [{"resources": {"limits": {"example.com/gpu": 1}}}]}) == "BestEffort"
-    assert podresources.qos_class({}) == "BestEffort"
+    assert pod_resources.qos_class({"containers": [{"resources": {"limits": {"example.com/gpu": 1}}}]}) == "BestEffort"
+    assert pod_resources.qos_class({}) == "BestEffort"
 
 
 ANYTHING = st.recursive(
@@ -130,5 +130,5 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 def test_any_shape_is_survived(pod: object) -> None:
-    facts = podresources.pod_resources(pod)
+    facts = pod_resources.pod_resources(pod)
     assert facts.qos in ("Guaranteed", "Burstable", "BestEffort")

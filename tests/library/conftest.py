@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from library_kit import entry, inputs
 
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.fragment import Fragment
-from sidecarctl.library.parameters import resolve
-from sidecarctl.library.render import Inputs, render
-from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.render import Inputs, render
+from sidecarctl.catalog.sidecar import Sidecar
 
 Run = Callable[..., Fragment]
 

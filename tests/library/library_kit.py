@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.library.render import Inputs
+from sidecarctl.catalog.render import Inputs
 
 METADATA = """\
 apiVersion: sidecarctl.dev/v1alpha1

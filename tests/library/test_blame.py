@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from library_kit import entry
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError
-from sidecarctl.library.fragment import Fragment
 from tests.command import run
 
 MANIFEST = """\

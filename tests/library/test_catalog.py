@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from library_kit import entry
 
+from sidecarctl.catalog.catalog import open_catalog, shipped_library, version_order
+from sidecarctl.catalog.sidecar import Sidecar, read_sidecar
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.catalog import open_catalog, shipped_library, version_order
-from sidecarctl.library.sidecar import Sidecar, read_sidecar
 
 Find = Callable[[str], Sidecar]
 

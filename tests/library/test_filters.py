@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.library.filters import (
+from sidecarctl.catalog.template_functions import (
     TemplateFailure,
     config_hash,
     dns_name,

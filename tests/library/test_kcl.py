@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from library_kit import entry, inputs
 
+from sidecarctl.catalog.engines import kcl
+from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.render import render, template_inputs
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.engines import kcl
-from sidecarctl.library.fragment import Fragment
-from sidecarctl.library.parameters import resolve
-from sidecarctl.library.render import render, template_inputs
-from sidecarctl.library.sidecar import Sidecar
 
 Run = Callable[..., Fragment]
 SPEC = "  engine: kcl\n  parameters: {properties: {logDir: {type: string, default: /logs}, none: {type: string}}}\n"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from library_kit import entry
 
+from sidecarctl.catalog.parameters import Parameters, Unread, assign, parse_set, read_values, resolve
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
-from sidecarctl.library.parameters import Parameters, Unread, assign, parse_set, read_values, resolve
-from sidecarctl.library.sidecar import Sidecar
 
 SPEC = """\
   parameters:

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_kit import entry, inputs
 
-from sidecarctl.library import render as rendering
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.engines import jinja
-from sidecarctl.library.parameters import resolve
-from sidecarctl.library.render import render
-from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.catalog import render as rendering
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.engines import jinja
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.render import render
+from sidecarctl.catalog.sidecar import Sidecar
 
 WRITES = """\
 {% set owner = workload.name or instance %}

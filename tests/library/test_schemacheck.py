@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.library.schemacheck import SchemaFault, problems, verdict
+from sidecarctl.catalog.json_schema import SchemaFault, problems, verdict
 from tests.command import ROOT
 
 _VALUES = st.recursive(

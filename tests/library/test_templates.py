@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from library_kit import CONTAINER, entry, inputs
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 Run = Callable[..., Fragment]
 SPEC = """\
@@ -257,8 +257,8 @@ def test_rendering_imports_no_jsonschema(library: Path) -> None:
     entry(library, jinja=CONTAINER)
     code = (
         "import sys; from library_kit import inputs; from pathlib import Path\n"
-        "from sidecarctl.library.catalog import open_catalog; from sidecarctl.library.parameters import resolve\n"
-        "from sidecarctl.library.render import render\n"
+        "from sidecarctl.catalog.catalog import open_catalog; from sidecarctl.catalog.parameters import resolve\n"
+        "from sidecarctl.catalog.render import render\n"
         f"s = open_catalog([Path({str(library)!r})], {{}}).find('agent'); render(s, resolve(s, {{}}), inputs())\n"
         "print(sorted({'jsonschema', 'kcl_lib', 'typer', 'rich'} & {m.split('.')[0] for m in sys.modules}))"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from sidecarctl.authoring import sample
-from sidecarctl.compose.request import Request
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.parameters import resolve
-from sidecarctl.library.sidecar import Sidecar
+from sidecarctl.authoring import trial
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.sidecar import Sidecar
+from sidecarctl.composition.request import Request
 
 VERSIONS = ("1.29", "1.34", "1.37")
 
@@ -98,6 +98,6 @@ NAMES = sorted(open_catalog([], {}).names())
 def request(name: str) -> Request:
     """A request for a sidecar with the fewest parameters."""
     sidecar = sidecars()[name]
-    outcome = sample.shown(sidecar)
+    outcome = trial.shown(sidecar)
     assert outcome.text is not None, outcome.refusal
     return Request(sidecar, resolve(sidecar, outcome.trial.given))

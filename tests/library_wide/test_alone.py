@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from sidecarctl.authoring import levels, suite
-from sidecarctl.authoring.cases import cases_of, check
+from sidecarctl.authoring import lint, test_runner
+from sidecarctl.authoring.test_runner import cases_of, check
 from sidecarctl.authoring.trial import owned
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.pipeline import Options
+from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.errors import UsageError
+from sidecarctl.inject import pipeline
+from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.kinds import DEFAULT_KINDS
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.validate.run import workload_findings
+from sidecarctl.validate.check_document import workload_findings
 from sidecarctl.yamltext.stream import split
 from tests.library_wide.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIONS, request, sidecars
 
@@ -54,7 +54,7 @@ def test_it_passes_the_pod_security_level_that_it_names(name: str) -> None:
     level = sidecars()[name].pod_security.level
     for kind in MANIFESTS:
         for own in owned(_add(name, kind, VERSIONS[-1]) or "", name):
-            assert not levels.breaches(own, level)
+            assert not lint.breaches(own, level)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,5 +94,5 @@ def test_its_cases_give_what_is_expected_of_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lint_finds_nothing(name: str) -> None:
-    for one in suite.run(open_catalog([], {}), [name]):
+    for one in test_runner.run(open_catalog([], {}), [name]):
         assert not [f"{finding.rule}: {finding.message} ({finding.place})" for finding in one.findings]

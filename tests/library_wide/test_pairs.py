@@ -7,10 +7,10 @@ from itertools import combinations
 import pytest
 
 from sidecarctl.authoring.trial import Own, owned
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.pipeline import Options
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding
+from sidecarctl.inject import pipeline
+from sidecarctl.inject.pipeline import Options
 from tests.library_wide.manifests import MANIFESTS, NAMES, VERSIONS, request
 
 PAIRS = list(combinations(NAMES, 2))

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.plugins.exports import cel
-from sidecarctl.plugins.exports.jsonpatch import operations
+from sidecarctl.integrations.exports import cel
+from sidecarctl.integrations.exports.patches import operations
 from tests.command import ROOT, Outcome, run
 
 MANIFESTS = ROOT / "examples" / "integrations" / "manifests"

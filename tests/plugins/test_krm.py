@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.plugins import resource_list
+from sidecarctl.integrations import resource_list
 from tests.command import Outcome, run
 
 PATH = "internal.config.kubernetes.io/path"

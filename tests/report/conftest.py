@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecarctl.findings import Finding, Ignored, Place, Related, Severity
-from sidecarctl.report.model import InstanceChange, PodFacts, Report, RuleCard, WorkloadChange
+from sidecarctl.results import InstanceChange, PodFacts, Report, RuleCard, WorkloadChange
 
 PORT = Finding(
     "port-conflict",

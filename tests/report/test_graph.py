@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.compose.picture import pods
-from sidecarctl.compose.pipeline import Options
+from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.pod_graph import pods
 from sidecarctl.report.graph import mermaid, svg, tree
 from sidecarctl.report.graph.layout import scene
 from sidecarctl.report.graph.model import Pod

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
-from sidecarctl.report.machine import FORMATS, render
-from sidecarctl.report.machine.anchors import relative
+from sidecarctl.report.machine import FORMATS, relative, render
 from sidecarctl.report.machine.markdown import code, prose
 from sidecarctl.report.machine.sarif import uri
-from sidecarctl.report.model import InstanceChange, PodFacts, Report, WorkloadChange
+from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange
 
 HERE = Path(__file__).parent
 REPORT_SCHEMA = json.loads((HERE.parents[1] / "schemas" / "report.schema.json").read_text("utf-8"))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.report.model import ACTIONS, InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.report.summary import changes_line, render_changes
 from sidecarctl.report.terminal import width_of
+from sidecarctl.results import ACTIONS, InstanceChange, PodFacts, WorkloadChange
 
 PARTS = ("container logger", "volume logger-logs", "mount /var/log/app in web")
 LOGGER = InstanceChange("added", "logger", "logger", "1.0.0", mode="native", parts=PARTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.library.fragment import Fragment
+from sidecarctl.catalog.fragment import Fragment
 
 Sections = dict[str, list[list[str]]]
 

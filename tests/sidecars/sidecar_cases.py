@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.fragment import Fragment
-from sidecarctl.library.parameters import resolve
-from sidecarctl.library.render import Inputs, render
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.render import Inputs, render
 
 LIBRARY = Path(__file__).parents[2] / "library"
 

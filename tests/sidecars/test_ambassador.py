@@ -10,8 +10,8 @@ import pytest
 from haproxy_config import check, has, line, sections
 from sidecar_cases import breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("ambassador")
 DB = {"name": "db", "host": "db.data.svc.cluster.local", "port": 5432}

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from sidecar_cases import LIBRARY, all_containers, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 from tests.command import run
 
 CASES = cases("cert-renewer")

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from sidecar_cases import LIBRARY, argument, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("config-reloader")
 NAMED = {"path": "/etc/app", "configMapName": "app"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sidecar_cases import all_containers, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("config-sync")
 MODES = ("native", "classic", "init")

@@ -9,8 +9,8 @@ import yaml
 from injected import assert_only_the_pods_are_marked
 from sidecar_cases import argument, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("dapr")
 STANDALONE = ["pod-restricted", "standalone-cronjob"]

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from sidecar_cases import argument, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("fluentd")
 FLUENTD = shutil.which("fluentd") or ""

@@ -9,8 +9,8 @@ import pytest
 from injected import assert_only_the_pods_are_marked
 from sidecar_cases import breaches, cases, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("istio")
 KNOWN = {

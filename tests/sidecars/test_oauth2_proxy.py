@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sidecar_cases import argument, breaches, cases, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("oauth2-proxy")
 NEEDED: dict[str, Any] = {

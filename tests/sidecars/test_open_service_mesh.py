@@ -8,9 +8,9 @@ import pytest
 from injected import assert_only_the_pods_are_marked
 from sidecar_cases import breaches, cases, rendered
 
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.fragment import Fragment
 
 CASES = [case for case in cases("open-service-mesh") if case != "cronjob"]  # which is refused
 ASK = "openservicemesh.io/sidecar-injection"

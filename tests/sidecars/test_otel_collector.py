@@ -9,8 +9,8 @@ import pytest
 import yaml
 from sidecar_cases import argument, breaches, cases, mounted, rendered
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.library.fragment import Fragment
 
 CASES = cases("otel-collector")
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from sidecarctl.cli.handbook import named
-from sidecarctl.validate.fix.successors import SAME
-from sidecarctl.validate.fix.table import FIXABLE
+from sidecarctl.cli.commands.rules import named
+from sidecarctl.validate.fix.table import FIXABLE, SAME
 from sidecarctl.validate.registry import rules
 from tests.command import ROOT, Outcome, run
 
@@ -230,7 +229,7 @@ def test_what_an_old_api_version_hid_is_fixed_next(tmp_path: Path) -> None:
 
 
 def test_the_kinds_with_a_successor_are_such_as_have_one() -> None:
-    from sidecarctl.validate.apis import successor
+    from sidecarctl.validate.schema.check_object import successor
 
     for api_version, kinds in SAME.items():
         for kind in kinds:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.validate.choice import choice
-from sidecarctl.validate.fix import rounds
-from sidecarctl.validate.fix.fixes import Amounts, Given
-from sidecarctl.validate.fix.rounds import Outcome
+from sidecarctl.validate.check_files import Text, Verdict, validate
+from sidecarctl.validate.fix import apply
+from sidecarctl.validate.fix.apply import Outcome
+from sidecarctl.validate.fix.fixers import Amounts, Given
 from sidecarctl.validate.fix.table import proposed
-from sidecarctl.validate.texts import Text, Verdict, validate
+from sidecarctl.validate.rule_selection import choice
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.nodes import trail
 from sidecarctl.yamltext.splice import splice
@@ -82,7 +82,7 @@ def doubled(rng: Random, values: list[Object]) -> list[Object]:
 
 
 def fix(text: str, amounts: Amounts = Amounts()) -> Outcome:
-    return rounds.fix([Text(text, "in.yaml")], CHOSEN, amounts)
+    return apply.fix([Text(text, "in.yaml")], CHOSEN, amounts)
 
 
 def judge(text: str) -> Verdict:
@@ -208,7 +208,7 @@ def test_what_a_report_marks_is_what_is_fixed(seed: int) -> None:
     rng = Random(seed)
     text, _ = with_numbers(rng, doubled(rng, objects(rng)))
     texts = [Text(text, "in.yaml")]
-    marked = rounds.marked(texts, validate(texts, CHOSEN), CHOSEN, AMOUNTS)
+    marked = apply.marked(texts, validate(texts, CHOSEN), CHOSEN, AMOUNTS)
     fixable = [one for one in marked.findings if one.fixable]
     done = fix(text, AMOUNTS).done
     # More may be done: what a fix brings up is fixed next.

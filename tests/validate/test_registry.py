@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sidecarctl.findings import Finding, Place, Related, Severity
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.validate import registry
-from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context, Problems, Rule, declare, problem, rule, rules
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.handbook import handbook
-from sidecarctl.report.pages import listing, page
+from sidecarctl.cli.commands.rules import handbook
+from sidecarctl.report.rule_pages import listing, page
 from sidecarctl.report.terminal import width_of
 from sidecarctl.validate.registry import rules
 from tests.command import ROOT, run

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.validate.structure import RULES, check
+from sidecarctl.validate.schema.check_object import RULES, check
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.files.data import data_folder
+from sidecarctl.files.sources import data_folder
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.validate import enums
-from sidecarctl.validate.schemas import field_span, kind_spans, schemas, since_text
-from sidecarctl.validate.shape import _WORDS
+from sidecarctl.validate.schema import overrides
+from sidecarctl.validate.schema.checker import _WORDS
+from sidecarctl.validate.schema.data import field_span, kind_spans, schemas, since_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,9 +93,9 @@ def test_lists_say_by_what_they_merge() -> None:
 def test_the_tables_name_definitions_and_fields_that_exist() -> None:
     versions = [schemas(version) for version in SUPPORTED]
     rows = {
-        *enums._table(),
-        *enums.FILLED_IN,
-        *((name, key) for name, keys in enums.REQUIRED.items() for key in keys),
+        *overrides._table(),
+        *overrides.FILLED_IN,
+        *((name, key) for name, keys in overrides.REQUIRED.items() for key in keys),
     }
     for name, key in rows:
         found = [definition for schema in versions if (definition := schema.definition(name))]
@@ -104,6 +104,6 @@ def test_the_tables_name_definitions_and_fields_that_exist() -> None:
 
 def test_what_the_server_fills_in_is_required_by_the_data() -> None:
     versions = [schemas(version) for version in SUPPORTED]
-    for name, key in enums.FILLED_IN:
+    for name, key in overrides.FILLED_IN:
         found = [definition for schema in versions if (definition := schema.definition(name))]
         assert any(key in definition.required for definition in found), (name, key)

@@ -6,8 +6,8 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Restore
-from sidecarctl.yamltext.folding import fold
-from sidecarctl.yamltext.members import value_place
+from sidecarctl.yamltext.insert import fold
+from sidecarctl.yamltext.layout import value_place
 from sidecarctl.yamltext.nodes import Node, trail
 from sidecarctl.yamltext.splice import Spliced
 

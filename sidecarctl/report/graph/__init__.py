@@ -1,1 +1,1 @@
-"""A pod as a picture: data in `model`, and one drawing a module. Knows no manifest and no library."""
+"""Pod graphs: the model, and one renderer per format."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sidecarctl.report.graph.model import ROLE_WORDS, Box, Pod, Volume
+from sidecarctl.report.machine.markdown import code, prose, table
 from sidecarctl.report.terminal import visible
 
 # Middling colours that can be read on GitHub's light and dark pages alike: the text's colour is given with them.
@@ -78,3 +79,30 @@ def _volume(volume: Volume) -> str:
 def quoted(text: str) -> str:
     """Write text for a Mermaid string in double quotes: nothing in it is markup."""
     return "".join(_ENTITIES.get(char, char) for char in visible(text))
+
+
+def render_markdown(pods: Iterable[Pod]) -> str:
+    """Return a section for each pod."""
+    return "\n".join("\n\n".join(_markdown_pod(pod)) + "\n" for pod in pods)
+
+
+def _markdown_pod(pod: Pod) -> Iterator[str]:
+    yield f"### {code(pod.label)}"
+    if pod.instances:
+        rows: list[tuple[str, ...]] = [
+            (code(one.name), prose(one.text), prose(one.mode), "<br>".join(map(prose, one.parts)))
+            for one in pod.instances
+        ]
+        yield table(("instance", "sidecar", "mode", "what it added"), rows)
+    else:
+        yield "No sidecars of sidecarctl."
+    yield table(("", "without sidecars", "now"), list(_resources(pod)))
+    yield f"```mermaid\n{render([pod])}```"
+
+
+def _resources(pod: Pod) -> Iterator[tuple[str, ...]]:
+    before, after = pod.before or pod.facts, pod.facts
+    for word, old, new in (("requests", before.requests, after.requests), ("limits", before.limits, after.limits)):
+        for name in dict.fromkeys((*old, *new)):
+            yield f"{word} {name}", prose(old.get(name, "none")), prose(new.get(name, "none"))
+    yield "QoS class", prose(before.qos), prose(after.qos)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sidecarctl.report.model import PodFacts
+from sidecarctl.results import PodFacts
 
 ROLE_WORDS: Mapping[str, str] = MappingProxyType(
     {

@@ -5,17 +5,8 @@ from __future__ import annotations
 import json
 
 from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
-from sidecarctl.report.machine.anchors import with_fingerprints
-from sidecarctl.report.model import (
-    InstanceChange,
-    PodFacts,
-    Report,
-    WorkloadChange,
-    count,
-    field_text,
-    in_order,
-    order,
-)
+from sidecarctl.report.machine import with_fingerprints
+from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange, count, field_text, in_order, order
 
 VERSION = 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from sidecarctl.findings import Finding
-from sidecarctl.report.machine.anchors import anchor, relative
-from sidecarctl.report.model import InstanceChange, Report, WorkloadChange, in_order, subject
+from sidecarctl.report.machine import anchor, relative
 from sidecarctl.report.terminal import visible
 from sidecarctl.report.text import closing_line
+from sidecarctl.results import InstanceChange, Report, WorkloadChange, in_order, subject
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 

@@ -6,9 +6,9 @@ import json
 from urllib.parse import quote
 
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.report.machine.anchors import anchor, relative, with_fingerprints
-from sidecarctl.report.model import Report, RuleCard, in_order, subject
+from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
+from sidecarctl.results import Report, RuleCard, in_order, subject
 
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}

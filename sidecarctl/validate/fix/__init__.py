@@ -1,1 +1,1 @@
-"""Safe fixes: edits that put a finding right where there is one right answer."""
+"""Safe fixes for findings with exactly one correct answer."""

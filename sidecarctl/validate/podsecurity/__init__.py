@@ -1,1 +1,1 @@
-"""The Pod Security Standards: what a pod may not do at the levels baseline and restricted, by version."""
+"""The Pod Security Standards: levels baseline and restricted, by version."""

@@ -1,8 +1,4 @@
-"""The levels of Pod Security as a table: which checks, in which versions of the standard, and which they replace.
-
-The table is that of Kubernetes' own admission plugin (k8s.io/pod-security-admission, policy): its ids, its levels, its
-history. A check's newest version that is not newer than the standard's version asked for is the one that counts.
-"""
+"""The checks of the level restricted, one function each: what hardens a container. Most must be said, not only left."""
 
 from __future__ import annotations
 
@@ -11,11 +7,136 @@ from functools import cache
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.kube.versions import NEWEST_MINOR
-from sidecarctl.lazily import dataclass
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.fields import listed
 from sidecarctl.validate.podsecurity import baseline as base
-from sidecarctl.validate.podsecurity import restricted as strict
-from sidecarctl.validate.podsecurity.reading import Breach, Judge, except_where, in_user_namespace, on_windows
+from sidecarctl.validate.podsecurity.baseline import (
+    CONTEXT,
+    Breach,
+    Judge,
+    context,
+    contexts,
+    except_where,
+    in_user_namespace,
+    on_windows,
+    own_contexts,
+)
 from sidecarctl.validate.views import PodView
+
+_VOLUMES = frozenset(
+    [
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    ]
+)
+_OTHER_VOLUMES = [
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "gitRepo",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "rbd",
+    "flexVolume",
+    "cinder",
+    "cephfs",
+    "flocker",
+    "fc",
+    "azureFile",
+    "vsphereVolume",
+    "quobyte",
+    "azureDisk",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "scaleIO",
+    "storageos",
+]
+_SECCOMP_TYPES = ("RuntimeDefault", "Localhost")
+
+
+def privilege_escalation(pod: PodView) -> Iterator[Breach]:
+    """Every container says that its processes may not get more rights than it has."""
+    for container, own in own_contexts(pod):
+        value = own.get("allowPrivilegeEscalation")
+        if value is None or value is True:
+            state = "not set" if value is None else "true"
+            yield Breach(container.at(CONTEXT, "allowPrivilegeEscalation"), f"allowPrivilegeEscalation is {state}")
+
+
+def capabilities(pod: PodView) -> Iterator[Breach]:
+    """Every container drops all capabilities, and adds at most that of binding to low ports."""
+    for container, own in own_contexts(pod):
+        found = own.get("capabilities")
+        if found is not None and not isinstance(found, dict):
+            continue
+        drop, add = as_mapping(found).get("drop"), as_mapping(found).get("add")
+        if drop is None or (isinstance(drop, list) and "ALL" not in drop):
+            where = container.at(CONTEXT, "capabilities", "drop")
+            yield Breach(where, "the container does not drop ALL capabilities")
+        for index, name in enumerate(add if isinstance(add, list) else ()):
+            if isinstance(name, str) and name != "NET_BIND_SERVICE":
+                where = container.at(CONTEXT, "capabilities", "add", index)
+                yield Breach(where, f"the container adds the capability {name}")
+
+
+def volume_types(pod: PodView) -> Iterator[Breach]:
+    """Volumes are of types that need no rights on the node; one without a source is an emptyDir."""
+    for index, volume in listed(pod.value, "volumes"):
+        if any(volume.get(source) is not None for source in volume if source in _VOLUMES):
+            continue
+        source = next((source for source in _OTHER_VOLUMES if volume.get(source) is not None), None)
+        if source is not None:
+            yield Breach(pod.at("volumes", index, source), f"the volume {volume.get('name')} is of the type {source}")
+
+
+def run_as_non_root(pod: PodView) -> Iterator[Breach]:
+    """Every container, or the pod for those that don't say, runs as a user other than root.
+
+    Of a pod that says false this is the breach, whatever its containers say; those that say nothing follow from it.
+    """
+    said = (context(pod) or {}).get("runAsNonRoot")
+    if said is False:
+        yield Breach(pod.at(CONTEXT, "runAsNonRoot"), "runAsNonRoot is false for the pod")
+    for container, own in own_contexts(pod):
+        value = own.get("runAsNonRoot")
+        if value is False or (value is None and said is None):
+            state = "not set, neither here nor for the pod" if value is None else "false"
+            yield Breach(container.at(CONTEXT, "runAsNonRoot"), f"runAsNonRoot is {state}")
+
+
+def run_as_user(pod: PodView) -> Iterator[Breach]:
+    """Nobody asks for user 0."""
+    for holder, own in contexts(pod):
+        value = own.get("runAsUser")
+        if value.__class__ is int and value == 0:
+            yield Breach(holder.at(CONTEXT, "runAsUser"), "runAsUser is 0, which is root")
+
+
+def seccomp(pod: PodView) -> Iterator[Breach]:
+    """Every container, or the pod for those that don't say, has a seccomp profile.
+
+    Of a pod that has a wrong one this is the breach; containers that say nothing follow from it.
+    """
+    for holder, own in contexts(pod):
+        kind = as_mapping(own.get("seccompProfile")).get("type")
+        if isinstance(kind, str) and kind not in _SECCOMP_TYPES:
+            yield Breach(holder.at(CONTEXT, "seccompProfile", "type"), f"the seccomp profile is {kind}")
+    if (context(pod) or {}).get("seccompProfile") is not None:
+        return
+    for container, own in own_contexts(pod):
+        if own.get("seccompProfile") is None:
+            where = container.at(CONTEXT, "seccompProfile")
+            yield Breach(where, "no seccomp profile is set, neither here nor for the pod")
+
 
 PRIVILEGED, BASELINE, RESTRICTED = LEVELS = ("privileged", "baseline", "restricted")
 LATEST = "latest"
@@ -98,13 +219,13 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "allowPrivilegeEscalation",
         RESTRICTED,
-        ((8, strict.privilege_escalation), (25, except_where(on_windows, strict.privilege_escalation))),
+        ((8, privilege_escalation), (25, except_where(on_windows, privilege_escalation))),
         "Set allowPrivilegeEscalation: false in the container's securityContext.",
     ),
     Check(
         "capabilities_restricted",
         RESTRICTED,
-        ((22, strict.capabilities), (25, except_where(on_windows, strict.capabilities))),
+        ((22, capabilities), (25, except_where(on_windows, capabilities))),
         _DROP_ALL,
         replaces="capabilities_baseline",
     ),
@@ -112,26 +233,26 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "restrictedVolumes",
         RESTRICTED,
-        ((0, strict.volume_types),),
+        ((0, volume_types),),
         "Use a volume of another type: emptyDir, a claim, a configMap.",
         replaces="hostPathVolumes",
     ),
     Check(
         "runAsNonRoot",
         RESTRICTED,
-        ((0, strict.run_as_non_root), (35, except_where(in_user_namespace, strict.run_as_non_root))),
+        ((0, run_as_non_root), (35, except_where(in_user_namespace, run_as_non_root))),
         "Set runAsNonRoot: true in the securityContext of the pod or the container.",
     ),
     Check(
         "runAsUser",
         RESTRICTED,
-        ((23, strict.run_as_user), (35, except_where(in_user_namespace, strict.run_as_user))),
+        ((23, run_as_user), (35, except_where(in_user_namespace, run_as_user))),
         "Use another user, or leave runAsUser out where the image has one.",
     ),
     Check(
         "seccompProfile_restricted",
         RESTRICTED,
-        ((19, strict.seccomp), (25, except_where(on_windows, strict.seccomp))),
+        ((19, seccomp), (25, except_where(on_windows, seccomp))),
         _SECCOMP,
         replaces="seccompProfile_baseline",
     ),

@@ -1,1 +1,1 @@
-"""The rules, one function each, in modules by what they look at. `registry.rules` loads them all."""
+"""The rules: one function each, grouped by what they check."""

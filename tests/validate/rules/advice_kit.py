@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place
-from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context, rules
 from sidecarctl.yamltext.stream import split

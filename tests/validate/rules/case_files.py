@@ -26,10 +26,10 @@ from pathlib import Path
 from sidecarctl.findings import Place
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import ROLES
-from sidecarctl.validate.choice import Choice, choice
+from sidecarctl.validate.check_files import Text, validate
 from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.texts import Text, validate
+from sidecarctl.validate.rule_selection import Choice, choice
 
 FOLDER = Path(__file__).parents[1] / "cases"
 _HEAD = re.compile(r"^# (bad|good|in|kube|given): *(.*)$")

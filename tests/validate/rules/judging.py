@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube.versions import NEWEST
-from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.registry import Context, rules
 
 Data = dict[str, Any]

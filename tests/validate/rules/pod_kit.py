@@ -7,7 +7,7 @@ import textwrap
 
 from sidecarctl.findings import Finding, Place
 from sidecarctl.kube.workload import RECORD_ANNOTATION
-from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.registry import Context, Rule, rules
 from sidecarctl.yamltext.stream import split
 

@@ -8,7 +8,7 @@ import pytest
 from advice_kit import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
-from sidecarctl.validate.qos import qos_downgrade
+from sidecarctl.kube.pod_resources import qos_downgrade
 
 BOTH = {"cpu": "100m", "memory": "64Mi"}
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.validate.checks import check_documents
+from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context, Rule, rules
 

@@ -13,14 +13,14 @@ import yaml
 from case_files import FOLDER, Case, cases, found, marked, unmarked
 from test_pages import ADDING, logger  # noqa: F401
 
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.request import Request
+from sidecarctl.composition.request import Request
 from sidecarctl.findings import Severity
+from sidecarctl.inject import pipeline
 from sidecarctl.kube.versions import NEWEST, SUPPORTED
 from sidecarctl.kube.workload import ROLES
-from sidecarctl.validate.choice import OF_MANIFESTS
+from sidecarctl.validate.check_files import Text, validate
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.texts import Text, validate
+from sidecarctl.validate.rule_selection import OF_MANIFESTS
 
 RULES = [one for one in rules().values() if one.layer in OF_MANIFESTS]
 CASES = [case for one in RULES for case in cases(one.name)]

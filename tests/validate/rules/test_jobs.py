@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from judging import CONTAINER, INIT, Case, cron_job, findings, job, places, template
 
-from sidecarctl.validate.cron import schedule_fault
+from sidecarctl.kube.cron import schedule_fault
 
 INDEXED = {"completionMode": "Indexed", "completions": 5}
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.compose import pipeline
-from sidecarctl.compose.request import Request
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.parameters import resolve
+from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding
-from sidecarctl.library.catalog import open_catalog
-from sidecarctl.library.parameters import resolve
-from sidecarctl.validate import structure
+from sidecarctl.inject import pipeline
 from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import rules
+from sidecarctl.validate.schema import check_object
 from sidecarctl.yamltext.stream import split
 
-PACKAGE = Path(structure.__file__).parents[1]
+PACKAGE = Path(check_object.__file__).parents[1]
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
 # Names that are put together where they are used.
 BUILT = {"{word}-conflict": ("annotation-conflict", "label-conflict")}
@@ -96,11 +96,13 @@ def test_the_search_for_names_finds_them() -> None:
 
 def structural(example: str) -> set[str]:
     return {
-        one.rule for document in split(complete(example), "x.yaml") for one in structure.check(document.value, "1.34")
+        one.rule
+        for document in split(complete(example), "x.yaml")
+        for one in check_object.check(document.value, "1.34")
     }
 
 
-@pytest.mark.parametrize("name", structure.RULES)
+@pytest.mark.parametrize("name", check_object.RULES)
 def test_a_page_about_structure_is_true(name: str) -> None:
     one = rules()[name]
     assert one.layer == "structure"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from judging import Case, controller, findings, places, pod, template
 
-from sidecarctl.validate.addresses import address_fault
+from sidecarctl.kube.ip_addresses import address_fault
 
 
 def dns(policy: str = "ClusterFirst", **config: object) -> dict[str, object]:

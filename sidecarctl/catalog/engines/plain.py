@@ -1,0 +1,131 @@
+"""Templates in plain YAML: parameters replace values that a path names. Knows no expression, no condition and no loop."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sidecarctl.catalog.entry_files import Source, read_yaml
+from sidecarctl.catalog.render_reuse import Uses
+from sidecarctl.catalog.sidecar import Sidecar, Substitution
+from sidecarctl.errors import LibraryError, did_you_mean
+
+_STEP = re.compile(r"((?:\\.|[^.\[\\])+)|\[([^\]]+)\]|(\.)")
+_ABSENT = object()
+
+
+def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
+    """Return the template's value with the sidecar's substitutions made, in their order.
+
+    A value of None removes what the path names. Raises LibraryError with the template's place where a path leads nowhere.
+    """
+    source = read_yaml(sidecar.template, sidecar.folder)
+    fragment = copy.deepcopy(source.value)
+    for substitution in sidecar.substitutions:
+        _substitute(fragment, substitution, _looked_up(inputs, substitution.source, sidecar), source)
+    return fragment
+
+
+def uses(sidecar: Sidecar) -> Uses:
+    """Return the inputs that the substitutions name: all that a plain template can look at."""
+    return Uses(frozenset(s.source.split(".")[0] for s in sidecar.substitutions))
+
+
+def split_path(path: str) -> list[str | int]:
+    """Return the steps of `containers[0].env[LOG].value`: keys, numbers of items, and ("name=",) texts for named items.
+
+    A named item is a step that starts with "=": `[LOG]` is `=LOG`. Raises ValueError for what is no path.
+    """
+    steps: list[str | int] = []
+    position, wants_key = 0, True
+    while position < len(path):
+        found = _STEP.match(path, position)
+        key, item, dot = found.groups() if found else (None, None, None)
+        if key and wants_key:
+            steps.append(re.sub(r"\\(.)", r"\1", key))
+            wants_key = False
+        elif item and (not wants_key or not steps):
+            steps.append(int(item) if item.isdecimal() else f"={item}")
+            wants_key = False
+        elif dot and not wants_key:
+            wants_key = True
+        else:
+            raise ValueError(path)
+        position = found.end() if found else len(path)
+    if wants_key:
+        raise ValueError(path)
+    return steps
+
+
+def _looked_up(inputs: Mapping[str, Any], source: str, sidecar: Sidecar) -> Any:
+    value: Any = inputs
+    for step in source.split("."):
+        if not isinstance(value, Mapping) or step not in value:
+            name = source.removeprefix("params.")
+            known = sidecar.parameters.get("properties", {})
+            raise LibraryError(
+                f"a substitution uses the parameter {name!r}, which is not declared",
+                where=str(sidecar.file),
+                hint=did_you_mean(name, known) or "declare it in spec.parameters",
+            )
+        value = value[step]
+    return value
+
+
+def _substitute(fragment: Any, substitution: Substitution, value: Any, source: Source) -> None:
+    try:
+        *above, last = split_path(substitution.path)
+    except ValueError:
+        raise LibraryError(
+            f"{substitution.path!r} is not a path",
+            where=source.file,
+            hint="write it like containers[0].env[LOG].value",
+        ) from None
+    owner = fragment
+    trail: list[str | int] = []
+    for step in above:
+        index = _index(owner, step)
+        owner = _child(owner, index)
+        if owner is _ABSENT:
+            _nowhere(substitution, step, source, trail)
+        trail.append(index)
+    index = _index(owner, last)
+    if isinstance(owner, dict) and isinstance(index, str):
+        if value is None:
+            owner.pop(index, None)
+        else:
+            owner[index] = copy.deepcopy(value)
+    elif isinstance(owner, list) and isinstance(index, int) and index < len(owner):
+        if value is None:
+            del owner[index]
+        else:
+            owner[index] = copy.deepcopy(value)
+    else:
+        _nowhere(substitution, last, source, trail)
+
+
+def _index(owner: Any, step: str | int) -> str | int:
+    """The key or number that a step means; a named item's number, or one that is past the end."""
+    if isinstance(step, str) and step.startswith("=") and isinstance(owner, list):
+        named = (n for n, item in enumerate(owner) if isinstance(item, dict) and item.get("name") == step[1:])
+        return next(named, len(owner))
+    return step
+
+
+def _child(owner: Any, index: str | int) -> Any:
+    if isinstance(owner, dict) and isinstance(index, str):
+        return owner.get(index, _ABSENT)
+    if isinstance(owner, list) and isinstance(index, int) and index < len(owner):
+        return owner[index]
+    return _ABSENT
+
+
+def _nowhere(substitution: Substitution, step: str | int, source: Source, trail: list[str | int]) -> None:
+    shown = f"[{step}]" if isinstance(step, int) else f"[{step[1:]}]" if step.startswith("=") else repr(step)
+    raise LibraryError(
+        f"the substitution {substitution.path!r} leads nowhere: there is no {shown}",
+        where=source.place(trail),
+        hint="what is above the value must stand in the template",
+    )

@@ -1,0 +1,165 @@
+"""One entry of a library: what `sidecar.yaml` says, checked. Knows nothing of where libraries are or what templates do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sidecarctl.catalog.catalog import METADATA_FILE
+from sidecarctl.catalog.entry_files import Source, read_yaml
+from sidecarctl.catalog.json_schema import path_text, problems
+from sidecarctl.errors import LibraryError
+from sidecarctl.files.sources import data_folder
+from sidecarctl.lazy_dataclass import dataclass
+
+DEFAULT_TEMPLATES = {"jinja": "template.yaml.j2", "kcl": "template.k", "plain": "template.yaml"}
+
+
+@dataclass(frozen=True)
+class PodSecurity:
+    """The Pod Security level that the sidecar needs, and why when it is not `restricted`."""
+
+    level: str = "restricted"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """For the engine `plain`: the value at `path` in the fragment comes from a parameter or another template input."""
+
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Sidecar:
+    """An entry of a library. `parameters` is its JSON Schema, `library` the label of the library that holds it."""
+
+    name: str
+    version: str
+    summary: str
+    description: str
+    homepage: str
+    keywords: tuple[str, ...]
+    engine: str
+    mode: str
+    start: str
+    starts_after: tuple[str, ...]
+    targets: str
+    pod_security: PodSecurity
+    does_not: tuple[str, ...]
+    admin_ports: tuple[int, ...]
+    parameters: Mapping[str, Any]
+    folder: Path
+    template: Path
+    library: str
+    substitutions: tuple[Substitution, ...] = ()
+    modules: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """Where its metadata stands."""
+        return self.folder / METADATA_FILE
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@cache
+def schema(name: str) -> Any:
+    """Return the shipped JSON Schema `name` ("sidecar", "fragment")."""
+    return json.loads((data_folder("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+def read_sidecar(folder: Path, library: str, *, checked: bool = False) -> Sidecar:
+    """Return the sidecar in `folder`. Raises LibraryError with `file:line:column` for what is wrong with it.
+
+    `checked` is True for one whose metadata need not be held against the schema again. The
+    folder is named after the sidecar, `logger` or `logger@1.0.0`, so that a sidecar is found without reading others.
+    """
+    source = read_yaml(folder / METADATA_FILE, folder)
+    if source.value is None:
+        raise LibraryError(
+            f"{METADATA_FILE} is empty",
+            where=str(folder / METADATA_FILE),
+            hint="it needs apiVersion, kind, metadata and spec",
+        )
+    found = [] if checked else problems(schema("sidecar"), source.value)
+    if found:
+        lines = [str(problem) for problem in found]
+        raise LibraryError(
+            "; ".join(lines[:5]) + (f" (and {len(lines) - 5} more)" if len(lines) > 5 else ""),
+            where=source.place(found[0].path, found[0].on_key),
+            hint="`sidecarctl schema sidecar` prints what may stand in it",
+        )
+    return _build(source, folder, library)
+
+
+def _build(source: Source, folder: Path, library: str) -> Sidecar:
+    metadata: Mapping[str, Any] = source.value["metadata"]
+    spec: Mapping[str, Any] = source.value.get("spec") or {}
+    name, version = metadata["name"], metadata["version"]
+    if folder.name not in (name, f"{name}@{version}"):
+        raise LibraryError(
+            f"the folder is {folder.name!r}, the sidecar in it {name}@{version}",
+            where=source.place(("metadata", "name" if folder.name.split("@")[0] != name else "version")),
+            hint=f"name the folder {name!r} or '{name}@{version}'",
+        )
+    engine = spec.get("engine", "jinja")
+    security = spec.get("podSecurity", {})
+    return Sidecar(
+        name=name,
+        version=version,
+        summary=metadata["summary"],
+        description=metadata.get("description", "").strip(),
+        homepage=metadata.get("homepage", ""),
+        keywords=tuple(metadata.get("keywords", ())),
+        engine=engine,
+        mode=spec.get("mode", "auto"),
+        start=spec.get("start", "before-init"),
+        starts_after=tuple(spec.get("startsAfter", ())),
+        targets=spec.get("targets", "default"),
+        pod_security=PodSecurity(security.get("level", "restricted"), security.get("reason", "")),
+        does_not=tuple(spec.get("doesNot", ())),
+        admin_ports=tuple(spec.get("adminPorts", ())),
+        parameters={"type": "object", "additionalProperties": False, **(spec.get("parameters") or {})},
+        folder=folder,
+        template=_inside(source, folder, spec.get("template", DEFAULT_TEMPLATES[engine]), ("spec", "template")),
+        library=library,
+        substitutions=tuple(_substitution(each) for each in spec.get("substitutions", ())),
+        modules={
+            key: _inside(source, folder, path, ("spec", "modules", key))
+            for key, path in spec.get("modules", {}).items()
+        },
+    )
+
+
+def _substitution(each: Mapping[str, str]) -> Substitution:
+    return Substitution(each["path"], f"params.{each['parameter']}" if "parameter" in each else each["input"])
+
+
+def _inside(source: Source, folder: Path, text: str, path: tuple[str, ...]) -> Path:
+    """Return a path of the entry's own; refuse one that leads out of it, by `..`, from the root, or by a symlink."""
+    wanted = folder / text
+    try:
+        real = wanted.resolve()
+        fine = real.is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        fine = False
+    if not fine:
+        raise LibraryError(
+            f"{path_text(path)}: {text!r} leads outside the folder of its sidecar",
+            where=source.place(path),
+            hint="a sidecar may only use files of its own folder",
+        )
+    if not wanted.exists():
+        raise LibraryError(
+            f"{path_text(path)}: there is no {text!r} in the folder of the sidecar",
+            where=source.place(path),
+            hint="create the file, or name the one that is there",
+        )
+    return wanted

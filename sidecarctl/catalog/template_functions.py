@@ -1,0 +1,182 @@
+"""What templates can call, as plain functions: YAML and JSON text, names, quantities, hashes. Knows no template engine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sidecarctl.catalog.render_reuse import Looked, Placeholder
+from sidecarctl.kube import quantity as quantities
+from sidecarctl.yamltext import emit
+from sidecarctl.yamltext.style import Style
+
+
+class TemplateFailure(ValueError):
+    """What a template calls with something that it can't have; the engine adds the place."""
+
+
+_WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*\Z")
+_MAX_NODES = 100_000
+
+
+def quote(value: object) -> str:
+    """Return a scalar as a YAML double-quoted string, on one line: `"0644"`, whatever it would mean unquoted."""
+    return emit.json_text(value._text if isinstance(value, Placeholder) else scalar_text(value))
+
+
+def scalar_text(value: object) -> str:
+    """Return a scalar's text as YAML and JSON write it: `true`, not `True`. Raises TemplateFailure for what is none."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if value is None:
+        raise TemplateFailure("the value is null here: ask for it with `if` first, or give the parameter a default")
+    noun = (
+        "mapping"
+        if isinstance(value, Mapping)
+        else "list"
+        if isinstance(value, (list, tuple))
+        else type(value).__name__
+    )
+    raise TemplateFailure(f"the value is a {noun}, not text: write it with `to_yaml` or `to_json`")
+
+
+def to_json(value: object) -> str:
+    """Return a value as JSON on one line, keys in their order."""
+    check_size(value)
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Placeholder):
+        return value._text
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TemplateFailure(f"a {type(value).__name__} has no JSON")
+
+
+def check_size(value: object) -> None:
+    """Raise TemplateFailure for data that is larger, written out, than any pod could be."""
+    budget, stack = _MAX_NODES, [value]
+    while stack:
+        node = stack.pop()
+        budget -= 1
+        if budget < 0:
+            raise TemplateFailure(f"the value has more than {_MAX_NODES:,} parts")
+        if isinstance(node, Mapping):
+            stack.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            stack.extend(node)
+        elif isinstance(node, str) and len(node) > 1000:
+            budget -= len(node) // 100
+
+
+def to_yaml(value: object) -> str:
+    """Return a value as block YAML without a final newline; use it with `indent(n)`.
+
+    Strings are quoted wherever a YAML 1.1 or 1.2 reader would see something else; long texts become literal blocks.
+    """
+    check_size(value)
+    return "\n".join(emit.lines(_data(value), Style()))
+
+
+def _data(value: object) -> object:
+    """The value as plain data, where every string but a simple word is for quotes: what reads it may be of any kind."""
+    if isinstance(value, Placeholder):
+        if not value._bare:  # how the whole is quoted depends on what it will be
+            raise Looked
+        return value._text
+    if isinstance(value, Mapping):
+        return {_data(str(key)): _data(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_data(inner) for inner in value]
+    if isinstance(value, str):
+        return value if _WORD.match(value) else emit.Quoted(value)
+    if value is not None:
+        scalar_text(value)
+    return value
+
+
+_LARGEST = 2**63 * quantities.NANO
+
+
+def quantity(value: object) -> str:
+    """Return a resource quantity in the form that the API server gives it: `0.5` is `500m`, `1024Mi` is `1Gi`.
+
+    Raises TemplateFailure for what is no quantity.
+    """
+    amount = quantities.nano(value)
+    if amount is None or abs(amount) > _LARGEST or not any(map(str.isdigit, str(value))):
+        why = quantities.problem(value) or "is none that a pod could have"
+        raise TemplateFailure(f"{value!r} is no quantity: it {why}, for example 100m, 0.5, 64Mi or 1Gi")
+    return quantities.text(amount, binary=quantities.is_binary(value))
+
+
+def dns_name(value: object, limit: int = 63) -> str:
+    """Return text as a DNS label: lower case, letters, digits and `-`; a longer one is cut and ends in a hash of the whole."""
+    text = re.sub(r"[^a-z0-9]+", "-", scalar_text(value).lower()).strip("-")
+    if not text:
+        raise TemplateFailure(f"{value!r} has no letter or digit to make a name of")
+    if len(text) <= limit:
+        return text
+    mark = _mark(value, 8 if limit > 20 else 4)
+    return f"{text[: limit - len(mark) - 1].rstrip('-')}-{mark}"
+
+
+def port_name(value: object) -> str:
+    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter.
+
+    Of a longer one the last words stay, which say what the port is for, and a hash of the whole tells it from others.
+    """
+    name = dns_name(value)
+    if len(name) > 15:
+        words = name[-10:] if name[-11] == "-" else name[-10:].partition("-")[2] or name[-10:]
+        name = f"{words.lstrip('-')}-{_mark(value, 4)}"
+    return name if re.search("[a-z]", name) else dns_name(f"p-{name}", 15)
+
+
+def _mark(value: object, length: int) -> str:
+    return hashlib.sha256(scalar_text(value).encode()).hexdigest()[:length]
+
+
+def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
+    """Return the number of the first port of that name among containers, or None."""
+    for container in containers:
+        for port in container.get("ports") or ():
+            if port.get("name") == name:
+                number = port.get("containerPort")
+                return number if isinstance(number, int) else None
+    return None
+
+
+def config_hash(value: object) -> str:
+    """Return 16 hexadecimal digits that change when the value does; the order of keys does not matter."""
+    check_size(value)
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_known)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Placeholder):
+        raise Looked
+    return _plain(value)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "to_yaml": to_yaml,
+    "to_json": to_json,
+    "quote": quote,
+    "quantity": quantity,
+    "dns_name": dns_name,
+    "port_name": port_name,
+    "port_named": port_named,
+    "config_hash": config_hash,
+}

@@ -1,0 +1,1 @@
+"""One module per command, with one function of the same name."""

@@ -1,0 +1,65 @@
+"""`sidecarctl add`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from sidecarctl.cli import options as o
+
+
+def add(
+    sidecars: Annotated[
+        list[str], o.Argument("SIDECAR...", "Sidecars of the library: logger, logger@1.0.0.", complete="sidecars")
+    ],
+    file: o.File = [],  # noqa: B006
+    set: o.Set = [],  # noqa: B006
+    values: o.Values = [],  # noqa: B006
+    container: o.Container = [],  # noqa: B006
+    as_: o.As = None,
+    mode: o.Mode = None,
+    keep_qos: o.KeepQos = False,
+    adopt: o.Adopt = False,
+    library: o.Library = [],  # noqa: B006
+    output: o.Output = None,
+    in_place: o.InPlace = False,
+    diff: o.Diff = False,
+    check: o.Check = False,
+    stdin_filename: o.StdinFilename = None,
+    keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = 0,
+    kube_version: o.KubeVersion = None,
+    validate: o.Validate = "strict",
+    fail_on: o.FailOn = "error",
+    format: o.Format = "text",
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> int:
+    """Add sidecars to every workload of the input."""
+    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli.build_request import composing_options
+    from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.inject import pipeline
+
+    delivery = Delivery(
+        file,
+        output,
+        in_place,
+        diff,
+        check,
+        keep_going,
+        fail_on,
+        format,
+        quiet,
+        verbose,
+        stdin_filename,
+        needs_workload=True,
+        jobs=jobs,
+    )
+    asked = build_request.requests(sidecars, library, set, values, container, as_, mode, adopt, keep_qos)
+    settings = composing_options(kube_version, validate, facts=verbose or format != "text")
+    step = pipeline.adding(asked, settings)
+    return run.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

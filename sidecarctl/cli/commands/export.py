@@ -1,0 +1,85 @@
+"""`sidecarctl export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from sidecarctl.files.sources import Source
+    from sidecarctl.integrations.exports.injection import File
+
+ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-component", "json-patch")
+
+
+def export(
+    to: Annotated[str | None, o.Option(("--to",), "What to write it for.", "ENGINE", choices=ENGINES)] = None,
+    composition: o.Composition = None,
+    env: o.Environment = None,
+    file: o.File = [],  # noqa: B006
+    library: o.Library = [],  # noqa: B006
+    output: o.Output = None,
+    kube_version: o.KubeVersion = None,
+    validate: o.Validate = "strict",
+    quiet: o.Quiet = False,
+) -> int:
+    """Write a composition as what another engine carries out."""
+    from sidecarctl.cli import build_request, console
+    from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+    from sidecarctl.findings import Severity
+    from sidecarctl.integrations.exports import engines, patches
+
+    if to is None:
+        raise UsageError("there is no engine to export to", hint=f"say --to with one of {', '.join(engines.ENGINES)}")
+    chosen, settings = build_request.selected(composition, env, library, kube_version, validate)
+    engine = engines.ENGINES[to]
+    if isinstance(engine, engines.Policies):
+        if file:
+            raise UsageError(f"--to {to} reads no manifests: it is about any that come", hint="drop -f")
+        write(engine.export(chosen), output)
+        return EXIT_OK
+    left_out = build_request.not_an_input(chosen.composition, file, output)
+    found = patches.rendered(texts(file, left_out), chosen, settings)
+    wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
+    console.say_findings(wrong if quiet else found.findings)
+    if wrong:
+        return EXIT_FINDINGS
+    write(engine.export(found, chosen.composition.name), output)
+    return EXIT_OK
+
+
+def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
+    """Yield text and name of each manifest."""
+    from sidecarctl.cli.delivery import named
+    from sidecarctl.files import sources
+
+    for source in sources.find(named(files)):
+        if not left_out(source):
+            yield sources.read(source).text, source.name
+
+
+def write(files: Sequence[File], output: str | None) -> None:
+    """Write to standard output or a file what is one stream, into a folder each file by itself.
+
+    Raises UsageError where several files can't be one and no folder is named.
+    """
+    from sidecarctl.cli.console import write_stdout
+    from sidecarctl.files.write import Write, write_all
+
+    into_folder = output is not None and (Path(output).is_dir() or output.endswith("/"))
+    if len(files) > 1 and not into_folder and not all(each.stream for each in files):
+        raise UsageError(
+            f"the export has {len(files)} files: {', '.join(each.name for each in files)}",
+            hint="name a folder for them with -o DIR/",
+        )
+    whole = "".join(each.text for each in files)
+    if output is None:
+        write_stdout([whole])
+    elif into_folder:
+        write_all(Write(Path(output) / each.name, each.text) for each in files)
+    else:
+        write_all([Write(Path(output), whole)])

@@ -1,0 +1,90 @@
+"""`sidecarctl graph`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
+
+from sidecarctl.cli import options as o
+from sidecarctl.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from sidecarctl.inject.pipeline import Options
+    from sidecarctl.report.graph.model import Pod
+
+
+def graph(
+    file: o.File = [],  # noqa: B006
+    format: Annotated[
+        str,
+        o.Option(
+            ("--format",), "What the picture is.", "FORMAT", ("text", "mermaid", "svg", "markdown"), panel="Talking"
+        ),
+    ] = "text",
+    output: Annotated[
+        str | None, o.Option(("--output", "-o"), "Write the picture to this file.", "PATH", panel="Input and output")
+    ] = None,
+    stdin_filename: o.StdinFilename = None,
+    kube_version: o.KubeVersion = None,
+) -> int:
+    """Draw the pods of the input: containers in the order they start and stop, volumes, ports, what was added."""
+    from sidecarctl.cli import delivery
+    from sidecarctl.cli.build_request import composing_options
+
+    settings = composing_options(kube_version, "ignore")
+    return draw(delivery.named(file), stdin_filename or "-", settings, format, output)
+
+
+# Format: module of report.graph, function.
+_RENDERERS = {"mermaid": ("mermaid", "render"), "svg": ("svg", "render"), "markdown": ("mermaid", "render_markdown")}
+_TREE_WIDTH = 80
+
+
+def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, output: str | None) -> int:
+    """Draw the pods of every source. Raises UsageError for a format that is none, and where there is no pod."""
+    from pathlib import Path
+
+    from sidecarctl.cli import console
+    from sidecarctl.files import sources
+    from sidecarctl.files.write import Write, write_all
+    from sidecarctl.inject.pod_graph import pods
+
+    if format != "text" and format not in _RENDERERS:
+        raise UsageError(f"graph can't be drawn as {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
+    found = [
+        pod
+        for source in sources.find(paths, stdin_name)
+        for pod in pods(sources.read(source).text, settings, source.name)
+    ]
+    if not found:
+        raise UsageError(
+            f"no pod to draw in {', '.join(paths[:3])}",
+            hint="name a Pod, Deployment, StatefulSet, CronJob or another kind with a pod template",
+        )
+    text = _tree(found, output) if format == "text" else _drawing(format)(found)
+    if output:
+        write_all([Write(Path(output), text)])
+    else:
+        console.out(text)
+    return EXIT_OK
+
+
+def _drawing(format: str) -> Callable[[Sequence[Pod]], str]:
+    module, function = _RENDERERS[format]
+    render: Callable[[Sequence[Pod]], str] = getattr(import_module(f"sidecarctl.report.graph.{module}"), function)
+    return render
+
+
+def _tree(found: Sequence[Pod], output: str | None) -> str:
+    from sidecarctl.report.graph import tree
+
+    if output:
+        return tree.render(found, color=False, width=_TREE_WIDTH)
+    from sidecarctl.cli import console
+
+    looks = console.looks()
+    wide = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return tree.render(found, color=looks.color, width=looks.width if wide else _TREE_WIDTH, lines=looks.lines)

@@ -1,0 +1,63 @@
+"""`sidecarctl remove`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError
+
+
+def remove(
+    sidecars: Annotated[
+        list[str], o.Argument("[SIDECAR...]", "Instances to remove, or sidecars.", required=False, complete="sidecars")
+    ] = [],  # noqa: B006
+    all: Annotated[bool, o.Option(("--all",), "Remove every instance that sidecarctl added.")] = False,
+    file: o.File = [],  # noqa: B006
+    output: o.Output = None,
+    in_place: o.InPlace = False,
+    diff: o.Diff = False,
+    check: o.Check = False,
+    stdin_filename: o.StdinFilename = None,
+    keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = 0,
+    kube_version: o.KubeVersion = None,
+    validate: o.Validate = "strict",
+    fail_on: o.FailOn = "error",
+    format: o.Format = "text",
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> int:
+    """Remove instances from every workload of the input."""
+    from sidecarctl.cli import run
+    from sidecarctl.cli.build_request import composing_options
+    from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.inject import pipeline
+
+    if bool(sidecars) == all:
+        raise UsageError(
+            "say what to remove: names of sidecars, or --all" if not all else "--all and names exclude each other",
+            hint="sidecarctl remove logger, or sidecarctl remove --all",
+        )
+    delivery = Delivery(
+        file,
+        output,
+        in_place,
+        diff,
+        check,
+        keep_going,
+        fail_on,
+        format,
+        quiet,
+        verbose,
+        stdin_filename,
+        idle=f"nothing to remove: no workload has {'an instance' if all else ' or '.join(sidecars)}",
+        jobs=jobs,
+    )
+    settings = composing_options(kube_version, validate, facts=verbose or format != "text")
+    step = pipeline.removing(None if all else sidecars, settings)
+    return run.run(
+        delivery,
+        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: pipeline.walk(documents, step, settings),
+    )

@@ -1,0 +1,109 @@
+"""JSON Schemas for editors: the shipped ones, and those of values files, made from sidecars' parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.files.sources import data_folder
+
+if TYPE_CHECKING:
+    from sidecarctl.catalog.catalog import Catalog
+    from sidecarctl.catalog.sidecar import Sidecar
+
+VALUES = "values"
+_SUFFIX = ".schema.json"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def shipped() -> list[str]:
+    """Return the names of the shipped schemas."""
+    return sorted(path.name.removesuffix(_SUFFIX) for path in data_folder("schemas").glob(f"*{_SUFFIX}"))
+
+
+def text(name: str, catalog: Catalog) -> str:
+    """Return the schema called `name`: a shipped one, `values`, or that of a sidecar's values file. Raises UsageError."""
+    if name in shipped():
+        return (data_folder("schemas") / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    if name == VALUES:
+        found = [e.sidecar for e in catalog.entries() if e.sidecar is not None and not e.shadowed_by]
+        return _json(values_schema(found))
+    if name.partition("@")[0] not in catalog.names():
+        known = [*shipped(), VALUES, *catalog.names()]
+        raise UsageError(
+            f"there is no schema {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}"
+        )
+    return _json(values_schema([catalog.find(name)]))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def values_schema(sidecars: Iterable[Sidecar]) -> dict[str, Any]:
+    """Return the schema of a values file for these sidecars: a mapping from each to its own and the common parameters."""
+    found = {sidecar.name: sidecar for sidecar in sidecars}
+    return {
+        "$schema": _DIALECT,
+        "title": f"Parameters of {', '.join(map(str, found.values()))}",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"description": one.summary, "anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
+            for name, one in found.items()
+        },
+        "$defs": {name: parameters_schema(one, f"#/$defs/{name}") for name, one in found.items()},
+    }
+
+
+def parameters_schema(sidecar: Sidecar, base: str = "#") -> dict[str, Any]:
+    """Return the schema of a sidecar's parameters with the common ones; `base` is where it will stand.
+
+    Nothing is `required`: several values files, and `--set`, may give the parts.
+    """
+    from sidecarctl.catalog import common_parameters
+
+    own: dict[str, Any] = _moved(sidecar.parameters, base)
+    required = own.pop("required", [])
+    properties = {**own.pop("properties", {}), **common_parameters.SCHEMA["properties"]}
+    for name in required:
+        part = properties.get(name)
+        if isinstance(part, dict):
+            properties[name] = {**part, "description": f"Required. {part.get('description', '')}".strip()}
+    return {"title": str(sidecar), **own, "properties": properties}
+
+
+def _moved(schema: Any, base: str) -> Any:
+    """A schema whose local references lead to where it now stands."""
+    if isinstance(schema, Mapping):
+        return {
+            key: base + value[1:]
+            if key == "$ref" and isinstance(value, str) and value.startswith("#")
+            else _moved(value, base)
+            for key, value in schema.items()
+        }
+    return [_moved(inner, base) for inner in schema] if isinstance(schema, list) else schema
+
+
+def schema(
+    name: Annotated[
+        str,
+        o.Argument(
+            "NAME",
+            "sidecar, fragment, composition, report; values, for values files; or a sidecar, for its parameters.",
+            complete="schemas",
+        ),
+    ],
+    library: o.Library = [],  # noqa: B006
+) -> int:
+    """Print a JSON Schema, for editors."""
+    from pathlib import Path
+
+    from sidecarctl.catalog.catalog import open_catalog
+    from sidecarctl.cli.console import out
+
+    out(text(name, open_catalog([Path(folder) for folder in library])))
+    return 0

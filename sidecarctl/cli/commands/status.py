@@ -1,0 +1,75 @@
+"""`sidecarctl status`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from sidecarctl.cli import options as o
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from sidecarctl.catalog.catalog import Catalog
+    from sidecarctl.composition.select import Selection
+    from sidecarctl.inject.pipeline import Options
+
+
+def status(
+    composition: o.Composition = None,
+    env: o.Environment = None,
+    file: o.File = [],  # noqa: B006
+    library: o.Library = [],  # noqa: B006
+    check: Annotated[
+        bool, o.Option(("--check",), "Exit 1 where an instance is missing or was edited by hand.", panel="Checking")
+    ] = False,
+    stdin_filename: o.StdinFilename = None,
+    kube_version: o.KubeVersion = None,
+    format: o.Format = "text",
+) -> int:
+    """Show which sidecars stand in which workload: versions, hand edits, what an upgrade would change."""
+    from sidecarctl.cli import build_request, delivery
+
+    chosen, catalog, settings = build_request.looking(composition, env, library, kube_version)
+    sources = delivery.named(file)
+    return print_status(sources, stdin_filename or "-", catalog, settings, chosen, format, check)
+
+
+def print_status(
+    paths: Sequence[str],
+    stdin_name: str,
+    catalog: Catalog,
+    settings: Options,
+    chosen: Selection | None,
+    format: str,
+    check: bool,
+) -> int:
+    """Print the status of every source; exit 1 with `check` where something is missing or edited by hand."""
+    from sidecarctl import __version__
+    from sidecarctl.cli.console import write_stdout
+    from sidecarctl.files import sources
+    from sidecarctl.inject.status import status as status_of
+    from sidecarctl.report import status as report
+    from sidecarctl.report import terminal
+
+    if format not in ("text", "json", "markdown"):
+        raise UsageError(f"status can't be written as {format}", hint="use --format text, json or markdown")
+    found = [
+        one
+        for source in sources.find(paths, stdin_name)
+        for one in status_of(sources.read(source).text, catalog, settings, source.name, chosen)
+    ]
+    if format == "json":
+        text = report.render_json(found, __version__)
+    elif format == "markdown":
+        text = report.render_markdown(found)
+    else:
+        text = report.render_text(
+            found,
+            color=terminal.use_color(sys.stdout, os.environ),
+            width=terminal.columns(sys.stdout, os.environ) if sys.stdout.isatty() or os.environ.get("COLUMNS") else 80,
+        )
+    write_stdout([text])
+    sound = all(one.sound for workload in found for one in workload.instances)
+    return EXIT_FINDINGS if check and not sound else EXIT_OK

@@ -1,0 +1,1 @@
+"""Compositions: which workloads get which sidecars. Reads, merges, and selects; changes no manifest."""

@@ -1,0 +1,1 @@
+"""What a sidecar does to a workload: plan, edit, record, remove, and report status."""

@@ -1,0 +1,131 @@
+"""What happened to each workload, for reports: instances, what was added, the pod's resources before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sidecarctl.inject import record as records
+from sidecarctl.inject.document import Composed
+from sidecarctl.inject.record import Added, Instance, Record
+from sidecarctl.kube import quantity
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.pod_resources import PodResources, pod_resources
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.results import InstanceChange, PodFacts, WorkloadChange
+from sidecarctl.yamltext.stream import Document
+
+
+def changes_of(
+    before: Document, composed: Composed, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+) -> list[WorkloadChange]:
+    """Return what happened to each workload of a document, in its order; `facts` adds the pods' resources."""
+    planned = {plan.workload.label for plan in composed.plans}
+    skipped = {workload.label: reason for workload, reason in composed.skipped}
+    removed = {one.workload.label: one for one in composed.removals}
+    out = []
+    # Companions are no workloads: both sides have the same ones, in the same order.
+    for workload, after in zip(workloads(before.value, kinds), workloads(composed.documents[0].value, kinds)):
+        line = before.locate(workload.path).line
+        if workload.label in skipped:
+            out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
+        elif workload.label in planned or workload.label in removed:
+            change = _compared(workload, after, before, line, composed)
+            out.append(_with_facts(change, workload, after, kube_version) if facts else change)
+    return out
+
+
+def _change(workload: Workload, file: str, line: int, **more: Any) -> WorkloadChange:
+    return WorkloadChange(workload.kind, workload.name, workload.namespace, file, line, **more)
+
+
+def _with_facts(change: WorkloadChange, old: Workload, new: Workload, kube_version: str) -> WorkloadChange:
+    first = facts(old, kube_version)
+    if new.value is old.value:
+        return replace(change, before=first, after=first)
+    return replace(change, before=first, after=facts(new, kube_version), cost=_cost(old, new, kube_version))
+
+
+def _compared(old: Workload, new: Workload, before: Document, line: int, composed: Composed) -> WorkloadChange:
+    was, now = records.read(old), records.read(new)
+    same_text = len(composed.documents) and composed.documents[0].text == before.text
+    touched = {plan.instance.name: plan for plan in composed.plans if plan.workload.label == old.label}
+    adopted = {name: plan.adopted for name, plan in touched.items()}
+    taken = {name for name, plan in touched.items() if plan.adopting}
+    names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
+    instances = tuple(
+        _instance(
+            name, was, now, bool(same_text) or (old.label, name) in composed.kept, adopted.get(name, {}), name in taken
+        )
+        for name in names
+        if name in touched or name not in now.instances
+    )
+    return _change(old, before.file, line, instances=instances, replicas=old.replicas)
+
+
+def _instance(
+    name: str, was: Record, now: Record, same_text: bool, adopted: Mapping[str, str], taken: bool
+) -> InstanceChange:
+    old, new = was.instances.get(name), now.instances.get(name)
+    present = new or old
+    assert present is not None
+    action = "removed" if new is None else "added" if old is None else "unchanged" if same_text else "updated"
+    previous = old.version if action == "updated" and old and old.version != present.version else ""
+    return InstanceChange(
+        action,
+        name,
+        present.sidecar,
+        present.version,
+        previous,
+        present.mode,
+        # What stands there already is no news.
+        tuple(parts(present, adopted)) if action != "unchanged" else (),
+        "adopted as it stands" if taken else "",
+    )
+
+
+_WORDS = (("init_containers", "init container"), ("containers", "container"), ("volumes", "volume"))
+
+
+def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
+    """Return what an instance consists of, in words."""
+    added: Added = instance.added
+    out = []
+    for attribute, word in _WORDS:
+        for name in getattr(added, attribute):
+            native = attribute == "init_containers" and instance.mode == "native" and name == instance.name
+            out.append(f"{'container' if native else word} {name}")
+    out += [f"adopted volume {volume}" for volume in adopted.values()]
+    out += [f"mount {path} in {container}" for container, paths in added.volume_mounts.items() for path in paths]
+    out += [f"variable {name} in {container}" for container, names in added.env.items() for name in names]
+    out += [f"annotation {key}" for key in added.annotations]
+    out += [f"label {key}" for key in added.labels]
+    out += [text.replace("/", ".") for text in added.pod]
+    out += [document.replace("/", " ") for document in added.documents]
+    return out
+
+
+def facts(workload: Workload, kube_version: str) -> PodFacts:
+    """Return a pod's effective requests and limits and its QoS class, for people."""
+    return readable(pod_resources(workload.pod, kube_version))
+
+
+def readable(found: PodResources) -> PodFacts:
+    """Return a pod's resources as people write them."""
+    return PodFacts(_readable(found.requests), _readable(found.limits), found.qos)
+
+
+def _readable(amounts: Mapping[str, int]) -> dict[str, str]:
+    return {name: quantity.readable(amount, name) for name, amount in amounts.items()}
+
+
+def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
+    """What the change adds to the requests of all replicas together."""
+    before = pod_resources(old.pod, kube_version).requests
+    after = pod_resources(new.pod, kube_version).requests
+    return {
+        name: quantity.readable((amount - before.get(name, 0)) * old.replicas, name)
+        for name, amount in after.items()
+        if amount > before.get(name, 0)
+    }

@@ -1,0 +1,160 @@
+"""Where things go: the mode for a target version, and the index of a new item among the items of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sidecarctl.composition.request import Request
+from sidecarctl.errors import UsageError
+from sidecarctl.findings import PathTuple
+from sidecarctl.inject.record import Added, Record, from_text, record_path
+from sidecarctl.kube import field_order, versions
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.yamltext.splice import KeyPlace
+
+NATIVE_DEFAULT = "1.29"
+NATIVE_KNOWN = "1.28"
+
+
+def resolve_mode(request: Request, kube_version: str) -> str:
+    """Return native, classic or init.
+
+    `auto` is native where the target Kubernetes has native sidecars on by default (KEP-753: beta in 1.29). Raises
+    UsageError for native mode on a version that does not know it.
+    """
+    wanted = request.mode or request.sidecar.mode
+    if wanted == "auto":
+        return "native" if versions.at_least(kube_version, NATIVE_DEFAULT) else "classic"
+    if wanted == "native" and not versions.at_least(kube_version, NATIVE_KNOWN):
+        raise UsageError(
+            f"Kubernetes {kube_version} has no native sidecars: they came with {NATIVE_KNOWN}",
+            hint="use --mode classic, or a newer --kube-version",
+        )
+    return wanted
+
+
+def never_completes(workload: Workload, mode: str) -> bool:
+    """True where a classic sidecar would keep a Job from finishing."""
+    return mode == "classic" and workload.runs_to_completion
+
+
+# Attribute of Added that names the items of a list, and the key of the item that holds the name.
+_NAMED = {
+    "containers": ("containers", "name"),
+    "initContainers": ("init_containers", "name"),
+    "volumes": ("volumes", "name"),
+}
+
+
+def owner_of(record: Record, field: str, item: Any, container: str = "") -> str | None:
+    """Return the instance that added an item of a list, None for the app's own.
+
+    `field` is containers, initContainers or volumes; or volumeMounts or env of the container named.
+    """
+    if not isinstance(item, dict):
+        return None
+    for instance in record.instances.values():
+        if item_name(field, item) in _owned(instance.added, field, container):
+            return instance.name
+    return None
+
+
+def item_name(field: str, item: Mapping[str, Any]) -> Any:
+    """Return what identifies an item of a list: a mount by its path, the rest by name."""
+    return item.get("mountPath" if field == "volumeMounts" else "name")
+
+
+def _owned(added: Added, field: str, container: str) -> tuple[str, ...]:
+    if field == "volumeMounts":
+        return added.volume_mounts.get(container, ())
+    if field == "env":
+        return added.env.get(container, ())
+    return tuple(getattr(added, _NAMED[field][0]))
+
+
+def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
+    """Return the index for an item that goes last: before what later instances added, so that an upgrade stays put.
+
+    What stands before the app's own init containers was put at the start, and does not count.
+    """
+    rank = record.rank(instance)
+    owners = [owner_of(record, field, item, container) for item in items]
+    first = owners.index(None) if field == "initContainers" and None in owners else 0
+    for index, owner in enumerate(owners[first:], first):
+        if owner is not None and record.rank(owner) > rank:
+            return index
+    return len(items)
+
+
+def index_at_start(items: Sequence[Any], record: Record, request: Request) -> int:
+    """Return the index among the init containers for a sidecar that starts before the app's own.
+
+    After what earlier instances added at the start, and after every sidecar that `startsAfter` names; before every one
+    that waits for it, whichever came first.
+    """
+    rank = record.rank(request.instance)
+    index = 0
+    leading = True
+    for position, item in enumerate(items):
+        owner = owner_of(record, "initContainers", item)
+        leading = leading and owner is not None
+        if owner is None:
+            if isinstance(item, dict) and item.get("name") in request.sidecar.starts_after:
+                index = position + 1
+            continue
+        present = record.instances[owner]
+        if present.waits_for(request.sidecar.name, request.instance):
+            return index
+        waits = present.sidecar in request.sidecar.starts_after or owner in request.sidecar.starts_after
+        if waits or (leading and record.rank(owner) < rank):
+            index = position + 1
+    return index
+
+
+Owned = dict[PathTuple, dict[str, float]]
+_LAST = float("inf")
+
+
+def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> KeyPlace:
+    """Return the KeyPlace for the keys of an instance, given what the records say of the keys that are there."""
+    owned: Owned = {}
+    ranks: dict[PathTuple, float] = {}
+    for workload, record in workloads:
+        _collect(workload, record, owned)
+        metadata = (*workload.template_path, "metadata")
+        ranks.update({(*metadata, field): record.rank(instance) for field in ("annotations", "labels")})
+
+    def place(path: PathTuple, keys: list[str], key: str) -> int:
+        own = owned.get(path, {})
+        context = field_order.context_of(path)
+        others = [k for k in keys if k not in own]
+        index = field_order.place(others, key, context)
+        if path and isinstance(path[-1], int) and others:
+            index = max(index, 1)  # the first key stands on the line of the dash, and stays as it was
+        index = keys.index(others[index - 1]) + 1 if index else 0
+        if path in ranks:
+            # Annotations and labels stand in the order of the instances, the record last.
+            rank = _LAST if key == RECORD_ANNOTATION else ranks[path]
+            order = {k: own.get(k, rank) for k in (*own, key)}
+        else:
+            order = {k: i for i, k in enumerate(field_order.arrange((*own, key), context))}
+        while index < len(keys) and keys[index] in own and order[keys[index]] <= order[key]:
+            index += 1
+        return index
+
+    return place
+
+
+def _collect(workload: Workload, record: Record, owned: Owned) -> None:
+    for text in record.created:
+        path = from_text(workload, text)
+        if path is not None and isinstance(path[-1], str):
+            owned.setdefault(path[:-1], {})[path[-1]] = 0
+    metadata = (*workload.template_path, "metadata")
+    for name, instance in record.instances.items():
+        for field, keys in (("annotations", instance.added.annotations), ("labels", instance.added.labels)):
+            for key in keys:
+                owned.setdefault((*metadata, field), {})[key] = record.rank(name)
+    path = record_path(workload)
+    owned.setdefault(path[:-1], {})[str(path[-1])] = _LAST

@@ -1,0 +1,190 @@
+"""From a text to what pictures of its pods show: roles, order, volumes, and what the record says was added.
+
+The order is the kubelet's: init containers one after the other, a native sidecar lets the next start when its startup
+probe has passed, the app's containers start together; at the end they are told to stop together, native sidecars after
+them in reverse order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sidecarctl.inject import changes
+from sidecarctl.inject import record as records
+from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.record import Record
+from sidecarctl.kube.pod_resources import pod_resources
+from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
+from sidecarctl.results import PodFacts
+from sidecarctl.yamltext.stream import split
+
+_READ_ONLY = frozenset({"configMap", "secret", "downwardAPI", "projected", "image"})
+_CLAIMED = ("persistentVolumeClaim", "csi", "nfs", "iscsi")
+_NAMES = ("name", "secretName", "claimName", "path", "driver", "reference", "server")
+
+
+def pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
+    """Yield the pod of every workload of a text. Raises InputError and RecordError for what can't be read."""
+    for document in split(text, file):
+        if passes_through(document.text, options.kinds):
+            continue
+        for workload in workloads(document.value, options.kinds):
+            if workload.containers:
+                yield pod_of(workload, options.kube_version, file)
+
+
+def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
+    """Return what a picture shows of one workload."""
+    record = records.read(workload)
+    volumes = {volume.name: volume for volume in _volumes(workload, _owners(record, "volumes"))}
+    boxes = tuple(_boxes(workload, record, _unwritable(workload)))
+    for box in boxes:
+        for mount in box.mounts:
+            volumes.setdefault(mount.volume, Volume(mount.volume, "not among the pod's volumes"))
+    instances = tuple(
+        Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.parts(one, {})), one.added.documents)
+        for one in record.instances.values()
+    )
+    return Pod(
+        workload.label,
+        file,
+        boxes,
+        tuple(volumes.values()),
+        instances,
+        workload.replicas,
+        changes.facts(workload, kube_version),
+        _facts_without(workload, record, kube_version) if instances else None,
+    )
+
+
+def _owners(record: Record, *attributes: str) -> dict[str, str]:
+    """Who added what: name -> instance."""
+    return {
+        name: one.name
+        for one in record.instances.values()
+        for attribute in attributes
+        for name in getattr(one.added, attribute)
+    }
+
+
+def _boxes(workload: Workload, record: Record, unwritable: frozenset[str]) -> Iterator[Box]:
+    owners = _owners(record, "containers", "init_containers")
+    natives = [c for c in workload.containers if c.role == "sidecar"]
+    # Ephemeral containers come later, by hand: they have no step.
+    before = [c for c in workload.containers if c.role in ("init", "sidecar")]
+    for container in workload.containers:
+        start = stop = 0
+        if container in before:
+            start = before.index(container) + 1
+            stop = 1 + len(natives) - natives.index(container) if container in natives else 0
+        elif container.role != "ephemeral":
+            start, stop = len(before) + 1, 1
+        value = container.value
+        yield Box(
+            container.name,
+            container.role,
+            str(value.get("image", "")),
+            start,
+            stop,
+            _gate(container),
+            tuple(_probes(value, container.role)),
+            tuple(_ports(value)),
+            tuple(_mounts(container, record, unwritable)),
+            owners.get(container.name, ""),
+        )
+
+
+def _gate(container: Container) -> str:
+    """What the containers of the next step wait for."""
+    if container.role == "init":
+        return "its end"
+    if container.role != "sidecar":
+        return ""
+    probe = as_mapping(container.value.get("startupProbe"))
+    if probe:
+        return f"startup probe {_probe(probe)}"
+    hook = as_mapping(as_mapping(container.value.get("lifecycle")).get("postStart"))
+    return "its postStart hook" if hook else ""
+
+
+def _probes(value: Mapping[str, Any], role: str) -> Iterator[str]:
+    for kind in ("startup", "readiness", "liveness"):
+        probe = as_mapping(value.get(f"{kind}Probe"))
+        if probe and not (kind == "startup" and role == "sidecar"):
+            yield f"{kind} {_probe(probe)}"
+
+
+def _probe(probe: Mapping[str, Any]) -> str:
+    if http := as_mapping(probe.get("httpGet")):
+        return f"GET :{http.get('port', '')}{http.get('path', '/')}"
+    if tcp := as_mapping(probe.get("tcpSocket")):
+        return f"TCP :{tcp.get('port', '')}"
+    if grpc := as_mapping(probe.get("grpc")):
+        return f"gRPC :{grpc.get('port', '')}"
+    command = [str(word) for word in as_list(as_mapping(probe.get("exec")).get("command"))]
+    return f"runs {command[0]}" if command else "of an unknown kind"
+
+
+def _ports(value: Mapping[str, Any]) -> Iterator[Port]:
+    for port in as_list(value.get("ports")):
+        if isinstance(port, dict):
+            yield Port(str(port.get("containerPort", "")), str(port.get("name", "")), str(port.get("protocol", "TCP")))
+
+
+def _mounts(container: Container, record: Record, unwritable: frozenset[str]) -> Iterator[Mount]:
+    givers = {
+        path: one.name for one in record.instances.values() for path in one.added.volume_mounts.get(container.name, ())
+    }
+    for mount in as_list(container.value.get("volumeMounts")):
+        if isinstance(mount, dict):
+            name, path = str(mount.get("name", "")), str(mount.get("mountPath", ""))
+            writes = mount.get("readOnly") is not True and name not in unwritable
+            below = mount.get("subPath") or mount.get("subPathExpr")
+            yield Mount(name, f"{path} (of {below})" if below else path, writes, givers.get(path, ""))
+
+
+def _unwritable(workload: Workload) -> frozenset[str]:
+    """Volumes that nobody can write to."""
+    return frozenset(
+        str(volume.get("name"))
+        for volume in as_list(workload.pod.get("volumes"))
+        if isinstance(volume, dict)
+        and (
+            _READ_ONLY & volume.keys() or any(as_mapping(volume.get(kind)).get("readOnly") is True for kind in _CLAIMED)
+        )
+    )
+
+
+def _volumes(workload: Workload, owners: Mapping[str, str]) -> Iterator[Volume]:
+    for volume in as_list(workload.pod.get("volumes")):
+        if isinstance(volume, dict):
+            name = str(volume.get("name", ""))
+            yield Volume(name, _source(volume), owners.get(name, ""))
+    for claim in as_list(as_mapping(workload.value.get("spec")).get("volumeClaimTemplates")):
+        spec = as_mapping(as_mapping(claim).get("spec"))
+        size = as_mapping(as_mapping(spec.get("resources")).get("requests")).get("storage")
+        name = str(as_mapping(as_mapping(claim).get("metadata")).get("name", ""))
+        yield Volume(name, f"a claim for each pod, {size}" if size else "a claim for each pod")
+
+
+def _source(volume: Mapping[str, Any]) -> str:
+    kind = next((str(key) for key in volume if key != "name"), "emptyDir")
+    source = as_mapping(volume.get(kind))
+    if kind == "emptyDir":
+        memory = " in memory" if source.get("medium") == "Memory" else ""
+        return f"emptyDir{memory}, " + (f"at most {source['sizeLimit']}" if source.get("sizeLimit") else "no limit")
+    name = next((str(source[key]) for key in _NAMES if source.get(key)), "")
+    return f"{kind} {name}".rstrip()
+
+
+def _facts_without(workload: Workload, record: Record, kube_version: str) -> PodFacts:
+    """What the scheduler saw before the sidecars: the same pod without the containers that were added."""
+    added = _owners(record, "containers", "init_containers")
+    kept = {
+        field: [c for c in as_list(workload.pod.get(field)) if str(as_mapping(c).get("name", "")) not in added]
+        for field in ("initContainers", "containers")
+    }
+    return changes.readable(pod_resources({**workload.pod, **kept}, kube_version))

@@ -1,0 +1,249 @@
+"""One document made as a composition wants it: what nobody wants any more goes, the rest comes or is brought up to date.
+
+An instance that another composition or a person added is left alone unless it is wanted here too. The result is that
+of starting from the bare manifest: where the order of instances differs, they are added anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sidecarctl.composition.request import Request
+from sidecarctl.composition.select import Choice
+from sidecarctl.errors import UsageError
+from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.inject import record as records
+from sidecarctl.inject.companions import owner, owner_of
+from sidecarctl.inject.document import Composed, add_one, numbered, same_meaning, usable, without
+from sidecarctl.inject.plan import Plan, plan
+from sidecarctl.inject.record import Record
+from sidecarctl.inject.removal import Removal, pruned, removal
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.yamltext.edits import apply, identical
+from sidecarctl.yamltext.stream import Document
+
+Chooser = Callable[[Workload, Record], Choice]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A workload of a document with what is wanted for it and what goes."""
+
+    number: int
+    workload: Workload
+    record: Record
+    choice: Choice
+    going: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is wanted and nothing goes."""
+        return not self.choice.requests and not self.going and not self.choice.findings
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The workloads of a document that a composition has something to do with; `rules` are those that select one."""
+
+    tasks: tuple[Task, ...] = ()
+    skipped: tuple[tuple[Workload, str], ...] = ()
+    rules: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is to be done or said."""
+        return all(task.idle for task in self.tasks)
+
+
+def tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> Tasks:
+    """Return what a composition named `by` has to do in a document. Raises UsageError, RecordError."""
+    found: list[Task] = []
+    skipped: list[tuple[Workload, str]] = []
+    for number, workload in numbered(document, kinds):
+        record = records.read(workload)
+        choice = choose(workload, record)
+        reason = usable(workload)
+        if reason:
+            if choice.requests:
+                skipped.append((workload, reason))
+            continue
+        found.append(Task(number, workload, record, choice, tuple(_going(record, choice.requests, by))))
+    return Tasks(tuple(found), tuple(skipped), frozenset(n for task in found for n in task.choice.rules))
+
+
+def _going(record: Record, requests: Sequence[Request], by: str) -> list[str]:
+    """The instances to be removed: what nobody wants, and what has to come again behind something new."""
+    wanted = [request.instance for request in requests]
+    unwanted = [i.name for i in record.instances.values() if i.by == by and i.name not in wanted]
+    present = [name for name in record.instances if name in wanted]
+    staying = 0
+    while staying < len(present) and present[staying] == wanted[staying]:
+        staying += 1
+    return [*unwanted, *present[staying:]]
+
+
+def declare(
+    document: Document,
+    companions: Sequence[Document],
+    todo: Tasks,
+    kube_version: str,
+    kinds: Kinds,
+    *,
+    following: str | None = None,
+) -> Composed:
+    """Return a document with its companions as `todo` wants them.
+
+    A document in which everything stands as it should is returned itself. Where a plan is refused, its findings say why
+    and the document is not to be used. Raises UsageError with the place of the rule that asked.
+    """
+    current = Composed((document, *companions), skipped=todo.skipped)
+    findings = [finding for task in todo.tasks for finding in (*task.choice.findings, *_taken_over(task))]
+    current = replace(current, findings=tuple(findings))
+    removals: list[Removal] = [removal(t.workload, t.record, t.going) for t in todo.tasks if t.going]
+    if removals:
+        wanted = {t.workload.label: {r.instance for r in t.choice.requests} for t in todo.tasks}
+        gone = [
+            replace(one, names=tuple(n for n in one.names if n not in wanted[one.workload.label])) for one in removals
+        ]
+        current = replace(
+            current,
+            documents=without(current.documents, removals, following),
+            removals=tuple(one for one in gone if one.names),
+        )
+    pending = {task.number: list(task.choice.requests) for task in todo.tasks}
+    while waiting := [number for number, requests in pending.items() if requests]:
+        request = pending[waiting[0]][0]
+        concerned = frozenset(number for number in waiting if pending[number][0] == request)
+        for number in concerned:
+            pending[number].pop(0)
+        current = _one(current, request, kube_version, kinds, following, concerned)
+        if any(one.refused for one in current.plans):
+            return current
+    if same_meaning((document, *companions), current.documents):
+        return replace(current, documents=(document, *companions))
+    return current
+
+
+def _one(
+    current: Composed,
+    request: Request,
+    kube_version: str,
+    kinds: Kinds,
+    following: str | None,
+    concerned: frozenset[int],
+) -> Composed:
+    try:
+        first = current.documents[0]
+        for number, workload in numbered(first, kinds):
+            if number in concerned:
+                kept = settled(first, current.documents[1:], workload, request, kube_version)
+                if kept is not None:
+                    concerned -= {number}
+                    current = replace(
+                        current,
+                        plans=(*current.plans, kept),
+                        kept=current.kept | {(workload.label, request.instance)},
+                    )
+        return add_one(current, request, kube_version, kinds, following, concerned) if concerned else current
+    except UsageError as error:
+        if error.where and request.where:
+            asked = f"{request.origin} ({request.where}) asks for it"
+            error.hint = f"{error.hint}; {asked}" if error.hint else asked
+        error.where = error.where or request.where
+        error.hint = error.hint.replace("with --container", "under `containers`")
+        raise
+
+
+def settled(
+    document: Document, companions: Sequence[Document], workload: Workload, request: Request, kube_version: str
+) -> Plan | None:
+    """Return the plan of an instance that stands in a document exactly as it would be added, None where it does not.
+
+    Decided on the data, without writing any text. A List is never settled: its companions are items of its own.
+    """
+    if workload.path:
+        return None
+    record = records.read(workload)
+    present = record.instances.get(request.instance)
+    if (
+        present is None
+        or present.by != request.by
+        or present.version != request.sidecar.version
+        or present.sidecar != request.sidecar.name
+        or present.containers != request.containers
+        or present.parameters != request.parameters.recorded
+        or pruned(workload, record) != record
+    ):
+        return None
+    taken = removal(workload, record, [request.instance], for_upgrade=True)
+    if taken.missing:
+        return None
+    bare = apply(document.value, taken.edits)
+    without_it = _again(workload, bare)
+    planned = plan(without_it, request, pruned(without_it, record), kube_version)
+    if planned.refused or planned.instance != present:
+        return None
+    if not identical(apply(bare, planned.edits), document.value):
+        return None
+    return planned if _companions_stand(companions, workload, record, planned) else None
+
+
+def _again(workload: Workload, value: Any) -> Workload:
+    """The same workload in another value of its document."""
+    return replace(workload, value=value, template=_at(value, workload.template_path))
+
+
+def _at(value: Any, path: PathTuple) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _companions_stand(companions: Sequence[Document], workload: Workload, record: Record, planned: Plan) -> bool:
+    """True where the companions of an instance follow the workload, in their place and as they should be."""
+    name = owner(workload, planned.instance.name)
+    owners = [owner_of(companion) for companion in companions]
+    values = [companion.value for companion, whose in zip(companions, owners) if whose == name]
+    if not values and not planned.documents:
+        return True
+    bare = [_without_notes(value, wanted) for value, wanted in zip(values, planned.documents)]
+    if len(values) != len(planned.documents) or not identical(bare, list(planned.documents)):
+        return False
+    order: Mapping[str | None, int] = {owner(workload, each): rank for rank, each in enumerate(record.instances)}
+    ranks = [order.get(whose, len(order)) for whose in owners]
+    return ranks == sorted(ranks)
+
+
+def _without_notes(value: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A companion without annotations and labels that it was not made with: other programs note things on objects."""
+    value = as_mapping(value)
+    metadata, made = dict(as_mapping(value.get("metadata"))), as_mapping(wanted.get("metadata"))
+    for field_ in ("annotations", "labels"):
+        own = as_mapping(made.get(field_))
+        kept = {key: each for key, each in as_mapping(metadata.pop(field_, None)).items() if key in own}
+        if field_ in made:
+            metadata[field_] = kept
+    return {**value, "metadata": metadata}
+
+
+def _taken_over(task: Task) -> list[Finding]:
+    """A warning for each instance that another composition had added."""
+    out = []
+    for request in task.choice.requests:
+        present = task.record.instances.get(request.instance)
+        if present is not None and present.by and present.by != request.by:
+            out.append(
+                Finding(
+                    "instance-taken-over",
+                    f"the composition {present.by} added the instance {present.name}; now {request.by} wants it "
+                    "and takes it over",
+                    Severity.WARNING,
+                    records.record_path(task.workload),
+                    help="if both compositions are in use, let one of them name its instance otherwise with `as`",
+                    workload=task.workload.label,
+                )
+            )
+    return out

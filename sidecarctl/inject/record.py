@@ -1,0 +1,221 @@
+"""The record: the annotation on the pod template that says which instances sidecarctl added, and what exactly.
+
+It is enough to remove without the library. One line of compact JSON:
+
+    {"v": 1,
+     "instances": {"logger": {"sidecar": "logger", "version": "1.0.0", "mode": "native",
+                              "parameters": {...}, "containers": ["web"], "added": {...}}},
+     "created": ["spec/volumes"],            keys that had not been there
+     "was": {"metadata/annotations": " {}"}}  what stood after the colon of a value that was empty
+
+Paths run from the pod template; a container is named, not counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from functools import lru_cache
+from typing import Any
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.findings import PathTuple
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass
+
+VERSION = 1
+_PER_CONTAINER = ("volumeMounts", "env")
+_CONTAINER_LISTS = ("containers", "initContainers")
+
+
+class RecordError(SidecarctlError):
+    """A record that can't be read: somebody edited it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, path: PathTuple, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Added:
+    """What one instance added.
+
+    containers, initContainers, volumes: names. annotations, labels: keys. pod: paths below the pod spec.
+    volume_mounts, env: container name -> mount paths, variable names. documents: `Kind/name` of companions.
+    """
+
+    containers: tuple[str, ...] = ()
+    init_containers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    volume_mounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    annotations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    pod: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One sidecar in one workload.
+
+    by     the composition that asked for it, empty for a person
+    after  the sidecars that must start before it, whenever they come
+    """
+
+    name: str
+    sidecar: str
+    version: str
+    mode: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    containers: tuple[str, ...] = ()
+    added: Added = Added()
+    by: str = ""
+    after: tuple[str, ...] = ()
+
+    def waits_for(self, sidecar: str, instance: str) -> bool:
+        """True where it must start after that instance of that sidecar."""
+        return sidecar in self.after or instance in self.after
+
+
+@dataclass(frozen=True)
+class Record:
+    """All instances of a workload, in the order in which they were first added, and what had to be made for them."""
+
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    created: tuple[str, ...] = ()
+    was: Mapping[str, str] = field(default_factory=dict)
+
+    def rank(self, name: str) -> int:
+        """Return the place of an instance in the order; a new one comes last."""
+        return list(self.instances).index(name) if name in self.instances else len(self.instances)
+
+
+_ADDED_KEYS = {
+    "containers": "containers",
+    "initContainers": "init_containers",
+    "volumes": "volumes",
+    "volumeMounts": "volume_mounts",
+    "env": "env",
+    "annotations": "annotations",
+    "labels": "labels",
+    "pod": "pod",
+    "documents": "documents",
+}
+
+
+def read(workload: Workload) -> Record:
+    """Return a workload's record, an empty one where it has none. Raises RecordError for one that can't be read."""
+    text = workload.annotations.get(RECORD_ANNOTATION)
+    if text is None:
+        return Record()
+    try:
+        return _parsed(text if isinstance(text, str) else None)
+    except (ValueError, TypeError, RecursionError) as problem:
+        raise RecordError(
+            f"the annotation {RECORD_ANNOTATION} of {workload.label} can't be read: {problem}",
+            record_path(workload),
+            hint="restore it from version control: it says what sidecarctl added",
+        ) from None
+
+
+# A record is asked for at every step of a run; it is data that nobody changes.
+@lru_cache(maxsize=64)
+def _parsed(text: str | None) -> Record:
+    data = None if text is None else json.loads(text)
+    if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
+        raise ValueError("it is no JSON object with `instances`")
+    if data.get("v") != VERSION:
+        raise ValueError(f"its version is {data.get('v')!r}, this sidecarctl reads {VERSION}")
+    for name, value in data["instances"].items():
+        if not name or not isinstance(value, dict) or not value.get("sidecar", name):
+            raise ValueError(f"the instance {name!r} in it names no sidecar")
+    instances = {name: _instance(name, value) for name, value in data["instances"].items()}
+    return Record(instances, _names(data.get("created")), {k: str(v) for k, v in as_mapping(data.get("was")).items()})
+
+
+def _instance(name: str, data: dict[str, Any]) -> Instance:
+    added = as_mapping(data.get("added"))
+    parts: dict[str, Any] = {}
+    for key, attribute in _ADDED_KEYS.items():
+        value = added.get(key)
+        if key in _PER_CONTAINER:
+            parts[attribute] = {str(k): _names(v) for k, v in as_mapping(value).items()}
+        else:
+            parts[attribute] = _names(value)
+    return Instance(
+        name,
+        str(data.get("sidecar", name)),
+        str(data.get("version", "")),
+        str(data.get("mode", "")),
+        as_mapping(data.get("parameters")),
+        _names(data.get("containers")),
+        Added(**parts),
+        str(data.get("by", "")),
+        _names(data.get("after")),
+    )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in as_list(value))
+
+
+def write(record: Record) -> str:
+    """Return the annotation's value."""
+    data: dict[str, Any] = {"v": VERSION, "instances": {i.name: _instance_data(i) for i in record.instances.values()}}
+    if record.created:
+        data["created"] = list(record.created)
+    if record.was:
+        data["was"] = dict(record.was)
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
+
+
+def _instance_data(instance: Instance) -> dict[str, Any]:
+    data: dict[str, Any] = {"sidecar": instance.sidecar, "version": instance.version, "mode": instance.mode}
+    if instance.by:
+        data["by"] = instance.by
+    if instance.parameters:
+        data["parameters"] = dict(instance.parameters)
+    if instance.containers:
+        data["containers"] = list(instance.containers)
+    if instance.after:
+        data["after"] = list(instance.after)
+    added: dict[str, Any] = {}
+    for key, attribute in _ADDED_KEYS.items():
+        value = getattr(instance.added, attribute)
+        if value:
+            added[key] = {k: list(v) for k, v in value.items()} if isinstance(value, Mapping) else list(value)
+    data["added"] = added
+    return data
+
+
+def record_path(workload: Workload) -> PathTuple:
+    """Path of the record from the document's root."""
+    return (*workload.template_path, "metadata", "annotations", RECORD_ANNOTATION)
+
+
+def to_text(workload: Workload, path: PathTuple) -> str:
+    """Write a document path as the record does: from the pod template, containers by name."""
+    rest = list(path[len(workload.template_path) :])
+    if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS and isinstance(rest[2], int):
+        rest[2] = as_mapping(as_list(workload.pod.get(str(rest[1])))[rest[2]]).get("name", rest[2])
+    return "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in rest)
+
+
+def from_text(workload: Workload, text: str) -> PathTuple | None:
+    """Read a recorded path; None where its container is gone."""
+    rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
+    if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
+        index = index_of(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
+        if index is None:
+            return None
+        rest[2] = index
+    return (*workload.template_path, *rest)
+
+
+def index_of(items: list[Any], key: str, value: object) -> int | None:
+    """Return the index of the first mapping in a list that has `value` under `key`."""
+    return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)

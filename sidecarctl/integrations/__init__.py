@@ -1,0 +1,1 @@
+"""Contracts of other programs: kustomize, kpt, Helm, and in-cluster policy engines."""

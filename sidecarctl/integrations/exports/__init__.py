@@ -1,0 +1,1 @@
+"""Exports a composition as in-cluster policies or as patches."""

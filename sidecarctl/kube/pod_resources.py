@@ -1,0 +1,211 @@
+"""What a pod really asks for: effective requests and limits, and its QoS class. Plain pod specs in, exact
+amounts out.
+
+Knows the API server's formula with native sidecars and pod-level resources. Refuses to judge shapes: what
+can't be read counts as absent. Amounts are ints of nano-units (see `quantity`), keyed by resource name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sidecarctl.findings import PathTuple
+from sidecarctl.kube.quantity import readable, resource_amount
+from sidecarctl.kube.versions import NEWEST, enabled
+from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass
+
+Amounts = dict[str, int]
+
+GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
+
+_QOS_RESOURCES = ("cpu", "memory")
+
+
+@dataclass(frozen=True)
+class PodResources:
+    """The facts about one pod: what it requests, what it may use, and the QoS class that follows."""
+
+    requests: Mapping[str, int]
+    limits: Mapping[str, int]
+    qos: str
+
+
+def pod_resources(pod: object, version: str = NEWEST) -> PodResources:
+    """Return requests, limits and QoS class of a pod spec on a Kubernetes version ("1.34")."""
+    return PodResources(effective_requests(pod, version), effective_limits(pod, version), qos_class(pod, version))
+
+
+def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
+    """Return what the scheduler reserves.
+
+    Per resource the larger of: all app containers and native sidecars together, and the hungriest moment of
+    start-up (an init container with the sidecars started before it). Requests not given equal the limits.
+    Pod-level requests replace the sum; the pod's overhead comes on top. The formula is PodRequests in
+    Kubernetes' component-helpers.
+    """
+    totals = _aggregate(pod, _requests, version)
+    own_requests, own_limits = _pod_level(pod, version)
+    if own_requests or own_limits:
+        # A pod-level request that is not given defaults to the containers' sum, else to the pod-level limit.
+        # (huge pages can't be overcommitted: to the limit at once).
+        given = {name for name in totals if not name.startswith("hugepages-")}
+        totals.update({name: amount for name, amount in own_limits.items() if name not in given})
+        totals.update(own_requests)
+    return _sum(totals, _amounts(as_mapping(pod).get("overhead")))
+
+
+def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
+    """Return the limits by the same formula. A resource without a limit in some container is not unlimited
+    here: it is the sum of the limits that are given. Overhead is added only to limits that are not zero."""
+    totals = _aggregate(pod, _limits, version)
+    totals.update(_pod_level(pod, version)[1])
+    overhead = _amounts(as_mapping(pod).get("overhead"))
+    return {name: amount + overhead.get(name, 0) if amount else amount for name, amount in totals.items()}
+
+
+def qos_class(pod: object, version: str = NEWEST) -> str:
+    """Return Guaranteed, Burstable or BestEffort.
+
+    cpu and memory of every container and init container count; each has to be Guaranteed, with requests equal
+    to limits, for the pod to be. Pod-level resources, where they are on and set, decide alone.
+    """
+    own_requests, own_limits = _pod_level(pod, version)
+    if own_requests or own_limits:
+        return _class_of(effective_requests({**as_mapping(pod), "overhead": None}, version), own_limits)
+    classes = {
+        _class_of(_requests(container), _limits(container))
+        for field in ("initContainers", "containers")
+        for container in _items(pod, field)
+    }
+    if len(classes) == 1:
+        return classes.pop()
+    return BURSTABLE if classes else BEST_EFFORT
+
+
+def container_amounts(container: object) -> tuple[Amounts, Amounts]:
+    """Return requests (defaulted from the limits) and limits of one container."""
+    return _requests(container), _limits(container)
+
+
+def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Amounts:
+    running: Amounts = {}
+    for container in _items(pod, "containers"):
+        running = _sum(running, of(container))
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in _items(pod, "initContainers"):
+        amounts = of(container)
+        if container.get("restartPolicy") == "Always" and enabled("native-sidecar", version):
+            running = _sum(running, amounts)
+            sidecars = _sum(sidecars, amounts)
+            peak = _max(peak, sidecars)
+        else:
+            peak = _max(peak, _sum(amounts, sidecars))
+    return _max(running, peak)
+
+
+def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
+    """Requests and limits of the pod itself: only cpu, memory and huge pages count there."""
+    if not enabled("pod-level-resources", version):
+        return {}, {}
+    resources = as_mapping(as_mapping(pod).get("resources"))
+    requests, limits = (
+        {
+            name: amount
+            for name, amount in _amounts(resources.get(field)).items()
+            if name in _QOS_RESOURCES or name.startswith("hugepages-")
+        }
+        for field in ("requests", "limits")
+    )
+    return requests, limits
+
+
+def _class_of(requests: Amounts, limits: Amounts) -> str:
+    classes = set()
+    for name in _QOS_RESOURCES:
+        request, limit = requests.get(name, 0), limits.get(name, 0)
+        if request != limit:
+            return BURSTABLE
+        classes.add(GUARANTEED if request else BEST_EFFORT)
+    return classes.pop() if len(classes) == 1 else BURSTABLE
+
+
+def _requests(container: object) -> Amounts:
+    resources = as_mapping(as_mapping(container).get("resources"))
+    return {**_amounts(resources.get("limits")), **_amounts(resources.get("requests"))}
+
+
+def _limits(container: object) -> Amounts:
+    return _amounts(as_mapping(as_mapping(container).get("resources")).get("limits"))
+
+
+def _amounts(value: object) -> Amounts:
+    found = ((name, resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
+    return {name: amount for name, amount in found if amount is not None}
+
+
+def _sum(left: Amounts, right: Amounts) -> Amounts:
+    return {**left, **{name: left.get(name, 0) + amount for name, amount in right.items()}}
+
+
+def _max(left: Amounts, right: Amounts) -> Amounts:
+    return {**left, **{name: max(left.get(name, amount), amount) for name, amount in right.items()}}
+
+
+def _items(pod: object, field: str) -> list[dict[Any, Any]]:
+    value = as_mapping(pod).get(field)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+_RANK = (BEST_EFFORT, BURSTABLE, GUARANTEED)
+_RESOURCES = ("cpu", "memory")
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What keeps a container from being Guaranteed: a resource whose request and limit are not one amount.
+
+    path   of the resources, from the pod spec: ("initContainers", 0, "resources")
+    value  the amount that would do, "100m", as far as the container says one; else ""
+    """
+
+    container: str
+    path: PathTuple
+    resource: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Downgrade:
+    """A pod whose class became worse: from what to what, and what would keep the old one."""
+
+    before: str
+    after: str
+    shortfalls: tuple[Shortfall, ...] = ()
+
+
+def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
+    """Compare two pod specs (plain data); None where the class is the same or better.
+
+    Shortfalls are those of the containers that the pod did not have before, or had otherwise; a pod that was Burstable
+    can't be kept by amounts, so there are none.
+    """
+    before, after = qos_class(before_pod, version), qos_class(after_pod, version)
+    if _RANK.index(after) >= _RANK.index(before):
+        return None
+    return Downgrade(before, after, tuple(_shortfalls(after_pod)) if before == GUARANTEED else ())
+
+
+def _shortfalls(pod: object) -> Iterator[Shortfall]:
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(as_list(as_mapping(pod).get(field))):
+            requests, limits = container_amounts(container)
+            for resource in _RESOURCES:
+                limit, request = limits.get(resource, 0), requests.get(resource, 0)
+                if not limit or limit != request:
+                    amount = max(limit, request)
+                    value = readable(amount, resource) if amount else ""
+                    name = str(as_mapping(container).get("name") or "")
+                    yield Shortfall(name, (field, index, "resources"), resource, value)

@@ -1,1 +1,0 @@
-"""A composition as what another engine carries out: policies of engines in the cluster, patches for kustomize."""

@@ -1,0 +1,273 @@
+"""Fixes tried on a document: those that can be written and bring no new error are kept, the others are told."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from sidecarctl.errors import BugError, InputError
+from sidecarctl.findings import Finding, PathTuple, Remedy, Severity
+from sidecarctl.kube import field_order
+from sidecarctl.validate.check_document import check_documents
+from sidecarctl.validate.check_files import Judged, Text, Verdict, shape, uncollected, validate
+from sidecarctl.validate.fix.fixers import Amounts, Fix, Given
+from sidecarctl.validate.fix.table import FIXABLE, Refusal, proposed
+from sidecarctl.validate.registry import Rule, rules
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, Choice
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
+from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.stream import Document, join, split
+
+_INDEX = re.compile(r"\[\d+\]")
+_FOLLOW_UPS = 3
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A document after its fixes, those that were made, and those that were not."""
+
+    document: Document
+    done: tuple[Fix, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+def fixed(document: Document, findings: Sequence[Finding], given: Given, chosen: Choice) -> Fixed:
+    """Make the fixes of a document's findings that can be made together."""
+    fixes, refused = proposed(document, findings, given)
+    if not fixes:
+        return Fixed(document, refused=tuple(refused))
+    trial = _Trial(document, given, chosen)
+    trial.take(_apart(fixes))
+    return Fixed(trial.after, tuple(trial.taken), (*refused, *trial.refused))
+
+
+class _Trial:
+    """One document being fixed: what is taken so far, what is refused, and the text that it makes."""
+
+    def __init__(self, document: Document, given: Given, chosen: Choice) -> None:
+        self.document = self.after = document
+        self.given, self.chosen = given, chosen
+        self.taken: list[Fix] = []
+        self.refused: list[Refusal] = []
+        self.errors = Counter(map(_identity, self._errors(document)))
+
+    def take(self, fixes: Sequence[Fix]) -> None:
+        """Take all, or drop whom the failure is about and try again, or halve them until it shows."""
+        while fixes:
+            blamed = self._failing(fixes)
+            if not blamed:
+                return
+            if None in blamed.values() and len(fixes) > 1:
+                middle = len(fixes) // 2
+                self.take(fixes[:middle])
+                self.take(fixes[middle:])
+                return
+            for number, why in blamed.items():
+                self.refused.append(Refusal(fixes[number].finding, why or ""))
+            fixes = [fix for number, fix in enumerate(fixes) if number not in blamed]
+
+    def _failing(self, fixes: Sequence[Fix]) -> dict[int, str | None]:
+        """Try fixes on top of those taken: take them, or return which are to blame and why; None: can't be told."""
+        together = [*self.taken, *fixes]
+        try:
+            after = _spliced(self.document, together)
+        except EditRefused as refusal:
+            found = {n: refusal.message for n, fix in enumerate(fixes) if _within(fix, refusal.path)}
+            return dict(found) if found else dict.fromkeys(range(len(fixes)), _alone(fixes, refusal.message))
+        new = self._new_errors(after)
+        if not new or self._settles(after, new):
+            self.taken, self.after = together, after
+            return {}
+        whys = {one.path: f"it would bring another error, {one.rule}: {one.message}" for one in new}
+        found = {n: whys[edit.path] for n, fix in enumerate(fixes) for edit in fix.edits if edit.path in whys}
+        return dict(found) if found else dict.fromkeys(range(len(fixes)), _alone(fixes, next(iter(whys.values()))))
+
+    def _new_errors(self, after: Document) -> list[Finding]:
+        left = self.errors.copy()
+        new = []
+        for one in self._errors(after):
+            left[_identity(one)] -= 1
+            if left[_identity(one)] < 0:
+                new.append(one)
+        return new
+
+    def _settles(self, after: Document, new: Sequence[Finding]) -> bool:
+        """True where the new errors are such as are fixed next: a kind that is known again shows what it hid."""
+        for _ in range(_FOLLOW_UPS):
+            fixes, _refused = proposed(after, [one for one in new if one.rule in self.chosen.names], self.given)
+            if not fixes:
+                return False
+            try:
+                after = _spliced(after, _apart(fixes))
+            except EditRefused:
+                return False
+            new = self._new_errors(after)
+            if not new:
+                return True
+        return False
+
+    def _errors(self, document: Document) -> Iterator[Finding]:
+        """What any rule, asked for or not, says is wrong with the document by itself."""
+        value = document.value
+        of_rules = check_documents([value], _rules_of_one_document(), self.chosen.context, kinds=self.chosen.kinds)
+        for one in (*shape(value, self.chosen), *(found for _, found in of_rules)):
+            if one.severity is Severity.ERROR:
+                yield one
+
+
+def _alone(fixes: Sequence[Fix], why: str) -> str | None:
+    """Why a fix fails that is tried alone; of several it can't be told."""
+    return why if len(fixes) == 1 else None
+
+
+def _within(fix: Fix, path: PathTuple) -> bool:
+    return any(edit.path[: len(path)] == path for edit in fix.edits)
+
+
+def _identity(finding: Finding) -> tuple[str, str]:
+    """What tells findings apart when items have moved up."""
+    return finding.rule, _INDEX.sub("[]", finding.message)
+
+
+@cache
+def _rules_of_one_document() -> tuple[Rule, ...]:
+    known = rules().values()
+    return tuple(one for one in known if one.on and one.check and one.scope != "stream" and one.layer in OF_MANIFESTS)
+
+
+def _apart(fixes: Sequence[Fix]) -> list[Fix]:
+    """Leave out fixes whose edits meet others': what lies in an item that goes, another value for one place.
+
+    They come again, where they are still needed, when the document is looked at the next time.
+    """
+    taken: dict[PathTuple, Edit] = {}
+    kept = []
+    removals_first = sorted(
+        fixes, key=lambda fix: min((not isinstance(one, Remove), len(one.path)) for one in fix.edits)
+    )
+    for fix in removals_first:
+        if any(_meets(edit, taken) for edit in fix.edits):
+            continue
+        taken.update((edit.path, edit) for edit in fix.edits)
+        kept.append(fix)
+    return kept
+
+
+def _meets(edit: Edit, taken: dict[PathTuple, Edit]) -> bool:
+    same = taken.get(edit.path, edit)
+    return same != edit or any(edit.path[:depth] in taken for depth in range(len(edit.path)))
+
+
+def _spliced(document: Document, fixes: Sequence[Fix]) -> Document:
+    edits = {edit.path: edit for fix in fixes for edit in fix.edits}
+    assert document.root is not None
+    done = splice(document.text, document.root, list(edits.values()), _place)
+    return document.with_text(done.text, done.root)
+
+
+def _place(path: PathTuple, keys: list[str], key: str) -> int:
+    return field_order.place(keys, key, field_order.context_of(path))
+
+
+_MOST_ROUNDS = 20
+_NOT_CUT = "the file can't be cut into its documents"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Texts after their fixes, what is left to say of them, and what was fixed."""
+
+    texts: tuple[Text, ...]
+    verdict: Verdict
+    done: tuple[Fix, ...] = ()
+
+
+def marked(texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts) -> Verdict:
+    """Return a verdict whose findings say what `--fix` would do. Changes nothing."""
+    with uncollected():
+        return _with_remedies(verdict, list(_round(texts, verdict, chosen, amounts, cautious=True)))
+
+
+def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
+    """Fix texts. Raises BugError where a result is not what its edits mean."""
+    now = tuple(texts)
+    done: list[Fix] = []
+    for _ in range(_MOST_ROUNDS):
+        verdict = validate(now, chosen)
+        with uncollected():
+            results = list(_round(now, verdict, chosen, amounts))
+        made = [each for _, one in results for each in one.done]
+        if not made:
+            break
+        done += made
+        before, now = now, _rewritten(now, results)
+        if now == before:
+            raise BugError("a fix changes nothing")
+    else:
+        raise BugError("fixes bring up new fixes without end")
+    return Outcome(now, _with_remedies(verdict, results), tuple(done))
+
+
+def _round(
+    texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts, *, cautious: bool = False
+) -> Iterator[tuple[Judged, Fixed]]:
+    """Yield the documents that have something to fix, with what becomes of them; `cautious` passes over bugs."""
+    given = Given(chosen.context.kube_version, amounts)
+    whole: dict[int, bool] = {}
+    for judged in verdict.judged:
+        own = [one for one in judged.findings if one.rule in FIXABLE]
+        if not own:
+            continue
+        try:
+            result = fixed(judged.document, own, given, chosen)
+        except BugError:
+            if not cautious:
+                raise
+            continue
+        if judged.text not in whole:
+            whole[judged.text] = _is_cut(texts[judged.text])
+        if whole[judged.text]:
+            yield judged, result
+        else:
+            refusals = (Refusal(each.finding, _NOT_CUT) for each in result.done)
+            yield judged, Fixed(judged.document, (), (*refusals, *result.refused))
+
+
+def _is_cut(text: Text) -> bool:
+    """True where the whole text can be cut into documents, and so be put together again."""
+    try:
+        for _ in split(text.text, text.file):
+            pass
+    except InputError:
+        return False
+    return True
+
+
+def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -> tuple[Text, ...]:
+    changed: dict[int, dict[int, Document]] = {}
+    for judged, result in results:
+        if result.done:
+            changed.setdefault(judged.text, {})[judged.document.index] = result.document
+    new = list(texts)
+    for number, documents in changed.items():
+        parts = split(texts[number].text, texts[number].file)
+        new[number] = replace(texts[number], text=join(documents.get(one.index, one) for one in parts))
+    return tuple(new)
+
+
+def _with_remedies(verdict: Verdict, results: Sequence[tuple[Judged, Fixed]]) -> Verdict:
+    remedies: dict[int, Remedy] = {}
+    for _, one in results:
+        remedies.update((id(each.finding), Remedy(each.says)) for each in one.done)
+        remedies.update((id(each.finding), Remedy(refused=each.why)) for each in one.refused)
+
+    def told(finding: Finding) -> Finding:
+        remedy = remedies.get(id(finding))
+        if remedy is None:
+            return finding
+        return replace(finding, remedy=remedy, help=remedy.says or finding.help)
+
+    return replace(verdict, findings=tuple(map(told, verdict.findings)))

@@ -1,0 +1,1 @@
+"""Rules about what the API server accepts and the user regrets."""

@@ -1,0 +1,156 @@
+"""Rules about what is deprecated within an object: labels of nodes, annotations, kinds of volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.validate.fields import listed
+from sidecarctl.validate.podsecurity.baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
+from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
+from sidecarctl.validate.views import PodView
+
+# The label: its successor, "" where there is none.
+_NODE_LABELS = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "node-role.kubernetes.io/master": "node-role.kubernetes.io/control-plane",
+    "app.kubernetes.io/created-by": "",
+    "scheduler.alpha.kubernetes.io/preferAvoidPods": "",
+}
+# The annotation: the field that took its place. All of them have done nothing since before 1.25.
+_ANNOTATIONS = {
+    "scheduler.alpha.kubernetes.io/critical-pod": "priorityClassName",
+    "security.alpha.kubernetes.io/sysctls": "securityContext.sysctls",
+    "security.alpha.kubernetes.io/unsafe-sysctls": "securityContext.sysctls",
+}
+# The volume: since when it is deprecated and since when nothing acts on it, as minor versions.
+_VOLUMES = {
+    "photonPersistentDisk": (11, 16),
+    "gitRepo": (11, 33),
+    "scaleIO": (16, 22),
+    "flocker": (22, 25),
+    "storageos": (22, 25),
+    "quobyte": (22, 25),
+    "glusterfs": (25, 26),
+    "cephfs": (28, 31),
+    "rbd": (28, 31),
+}
+_NODE_AFFINITY = ("affinity", "nodeAffinity")
+
+
+@rule(
+    "deprecated-node-label",
+    Severity.WARNING,
+    layer="advice",
+    fix="Use its successor.",
+)
+def deprecated_node_label(pod: PodView, ctx: Context) -> Problems:
+    """A pod chooses its node by a label that is deprecated.
+
+    Nodes will lose it one day, and then the pod finds none. The API server warns of it.
+    """
+    for key, path in _node_labels(pod):
+        successor = _NODE_LABELS.get(key)
+        if successor is not None:
+            advice = f"Use {successor}." if successor else "Use another label, or taints and tolerations."
+            yield problem(path, f"the label {key} is deprecated", help=advice, on_key=path[-1] == key)
+
+
+def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
+    """Yield the keys of labels of nodes that a pod speaks of."""
+    if pod.value.get("nodeSelector"):
+        for key, _, path in pod.pairs("nodeSelector"):
+            yield key, path
+    for constraint in pod.each("topologySpreadConstraints"):
+        yield constraint.text("topologyKey"), constraint.at("topologyKey")
+    if not as_mapping(pod.value.get("affinity")).get("nodeAffinity"):
+        return
+    required, preferred = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
+    terms = list(pod.each(*_NODE_AFFINITY, required, "nodeSelectorTerms"))
+    terms += [term.child("preference") for term in pod.each(*_NODE_AFFINITY, preferred)]
+    for term in terms:
+        for expression in term.each("matchExpressions"):
+            yield expression.text("key"), expression.at("key")
+
+
+@rule(
+    "deprecated-annotation",
+    Severity.WARNING,
+    layer="advice",
+    fix="Use the field that took its place.",
+)
+def deprecated_annotation(pod: PodView, ctx: Context) -> Problems:
+    """A pod has an annotation that a field has taken the place of.
+
+    Those about seccomp, sysctls and critical pods do nothing any more; those about AppArmor still work and are
+    deprecated since 1.30. The API server warns of it where the field is not there too.
+    """
+    annotations = pod.metadata.value.get("annotations")
+    if not annotations or not isinstance(annotations, dict):
+        return
+    for key, field in _ANNOTATIONS.items():
+        if key in annotations:
+            yield _annotation(pod, key, field, "does nothing")
+    own = as_mapping(pod.value.get("securityContext"))
+    if SECCOMP_POD_ANNOTATION in annotations and own.get("seccompProfile") is None:
+        yield _annotation(pod, SECCOMP_POD_ANNOTATION, "securityContext.seccompProfile", *_seccomp(ctx))
+    for container in pod.containers:
+        context = as_mapping(container.value.get("securityContext"))
+        key = SECCOMP_ANNOTATION + container.name
+        if key in annotations and context.get("seccompProfile") is None:
+            yield _annotation(pod, key, "securityContext.seccompProfile", *_seccomp(ctx))
+        key = APP_ARMOR_ANNOTATION + container.name
+        if key in annotations and ctx.since("1.30") and context.get("appArmorProfile") is None:
+            if own.get("appArmorProfile") != _profile(annotations[key]):
+                yield _annotation(pod, key, "securityContext.appArmorProfile", "is deprecated since 1.30")
+
+
+def _seccomp(ctx: Context) -> tuple[str]:
+    return ("does nothing" if ctx.since("1.27") else "does nothing from 1.27 on",)
+
+
+def _profile(annotation: object) -> dict[str, str] | None:
+    """Return the field that says what an annotation about AppArmor says."""
+    text = str(annotation)
+    if text.startswith("localhost/"):
+        return {"type": "Localhost", "localhostProfile": text.removeprefix("localhost/")}
+    kind = {"runtime/default": "RuntimeDefault", "unconfined": "Unconfined"}.get(text)
+    return {"type": kind} if kind else None
+
+
+def _annotation(pod: PodView, key: str, field: str, state: str) -> Problem:
+    path = pod.metadata.at("annotations", key)
+    return problem(path, f"the annotation {key} {state}", help=f"Use the field {field}.", on_key=True)
+
+
+@rule(
+    "deprecated-volume",
+    Severity.WARNING,
+    layer="advice",
+    fix="Use a CSI driver, or for gitRepo an emptyDir that a sidecar like git-sync fills.",
+)
+def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
+    """A volume is of a kind that is deprecated or has gone.
+
+    The API server still takes it and warns; where nothing acts on it any more, which is an error here, the pod waits
+    for its volume for ever.
+    """
+    minor = int(ctx.kube_version[2:])
+    for index, volume in listed(pod.value, "volumes"):
+        for source in sorted(volume.keys() & _VOLUMES.keys()):
+            since, gone = _VOLUMES[source]
+            if volume[source] is None or minor < since:
+                continue
+            dead = minor >= gone
+            state = f"has not worked since 1.{gone}" if dead else f"is deprecated since 1.{since}"
+            yield problem(
+                pod.at("volumes", index, source),
+                f"{source} {state}",
+                on_key=True,
+                severity=Severity.ERROR if dead else None,
+            )

@@ -1,0 +1,1 @@
+"""Rules that the API server enforces beyond its schema."""

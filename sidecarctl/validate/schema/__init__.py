@@ -1,0 +1,1 @@
+"""The Kubernetes schema: data per version, checker, and messages."""

@@ -1,0 +1,267 @@
+"""Which apiVersion a kind has in which Kubernetes version: what is gone, deprecated, not there yet, or
+misspelt.
+
+The versions since 1.25 come from the schema data. The tables here have what was removed before, and what is
+deprecated; both come from the life cycle that the API types themselves declare.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from sidecarctl.errors import did_you_mean
+from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.kube.versions import NEWEST_MINOR
+from sidecarctl.validate.schema.checker import Problem, shapes
+from sidecarctl.validate.schema.data import kind_spans, schemas
+from sidecarctl.validate.schema.messages import described, finding
+
+# apiVersion, kinds ("*" for any), minor that removed it, successor: a version of the same group, an
+# apiVersion, "-" for none.
+_REMOVED = """
+extensions/v1beta1 Deployment,DaemonSet,ReplicaSet,ControllerRevision 16 apps/v1
+extensions/v1beta1 NetworkPolicy 16 networking.k8s.io/v1
+extensions/v1beta1 PodSecurityPolicy 16 -
+extensions/v1beta1 Ingress 22 networking.k8s.io/v1
+apps/v1beta1 * 16 v1
+apps/v1beta2 * 16 v1
+settings.k8s.io/v1alpha1 PodPreset 20 -
+batch/v2alpha1 CronJob 21 v1
+admissionregistration.k8s.io/v1beta1 MutatingWebhookConfiguration 22 v1
+admissionregistration.k8s.io/v1beta1 ValidatingWebhookConfiguration 22 v1
+apiextensions.k8s.io/v1beta1 CustomResourceDefinition 22 v1
+apiregistration.k8s.io/v1beta1 APIService 22 v1
+authentication.k8s.io/v1beta1 TokenReview 22 v1
+authorization.k8s.io/v1beta1 * 22 v1
+certificates.k8s.io/v1beta1 CertificateSigningRequest 22 v1
+coordination.k8s.io/v1beta1 Lease 22 v1
+networking.k8s.io/v1beta1 Ingress,IngressClass 22 v1
+rbac.authorization.k8s.io/v1beta1 * 22 v1
+rbac.authorization.k8s.io/v1alpha1 * 22 v1
+scheduling.k8s.io/v1beta1 PriorityClass 22 v1
+scheduling.k8s.io/v1alpha1 PriorityClass 22 v1
+storage.k8s.io/v1beta1 CSIDriver,CSINode,StorageClass,VolumeAttachment 22 v1
+autoscaling/v2beta1 HorizontalPodAutoscaler 25 v2
+batch/v1beta1 CronJob 25 v1
+discovery.k8s.io/v1beta1 EndpointSlice 25 v1
+events.k8s.io/v1beta1 Event 25 v1
+node.k8s.io/v1beta1 RuntimeClass 25 v1
+policy/v1beta1 PodDisruptionBudget,Eviction 25 v1
+policy/v1beta1 PodSecurityPolicy 25 -
+"""
+
+# apiVersion, kinds, minor that deprecated it, successor (named only where it is there already), its kind
+# where that differs.
+_DEPRECATED = """
+v1 ComponentStatus 19 -
+v1 Endpoints 33 discovery.k8s.io/v1 EndpointSlice
+autoscaling/v2beta2 HorizontalPodAutoscaler 23 v2
+flowcontrol.apiserver.k8s.io/v1beta1 * 23 v1
+flowcontrol.apiserver.k8s.io/v1beta2 * 26 v1
+flowcontrol.apiserver.k8s.io/v1beta3 * 29 v1
+storage.k8s.io/v1beta1 CSIStorageCapacity 24 v1
+storage.k8s.io/v1beta1 VolumeAttributesClass 34 v1
+storage.k8s.io/v1alpha1 VolumeAttributesClass 32 v1
+admissionregistration.k8s.io/v1alpha1 ValidatingAdmissionPolicy 29 v1
+admissionregistration.k8s.io/v1alpha1 ValidatingAdmissionPolicyBinding 29 v1
+admissionregistration.k8s.io/v1beta1 ValidatingAdmissionPolicy 31 v1
+admissionregistration.k8s.io/v1beta1 ValidatingAdmissionPolicyBinding 31 v1
+admissionregistration.k8s.io/v1alpha1 MutatingAdmissionPolicy 35 v1
+admissionregistration.k8s.io/v1alpha1 MutatingAdmissionPolicyBinding 35 v1
+admissionregistration.k8s.io/v1beta1 MutatingAdmissionPolicy 37 v1
+admissionregistration.k8s.io/v1beta1 MutatingAdmissionPolicyBinding 37 v1
+authentication.k8s.io/v1alpha1 SelfSubjectReview 29 v1
+authentication.k8s.io/v1beta1 SelfSubjectReview 30 v1
+certificates.k8s.io/v1alpha1 ClusterTrustBundle 34 v1
+certificates.k8s.io/v1beta1 ClusterTrustBundle,PodCertificateRequest 37 v1
+networking.k8s.io/v1beta1 IPAddress,ServiceCIDR 34 v1
+resource.k8s.io/v1beta1 * 35 v1
+resource.k8s.io/v1beta2 DeviceClass,ResourceClaim,ResourceClaimTemplate,ResourceSlice 36 v1
+storagemigration.k8s.io/v1beta1 StorageVersionMigration 37 v1
+"""
+
+_WHY_REMOVED = "the API server no longer serves it and refuses the object"
+
+
+def deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> Finding | None:
+    """Return a warning for an apiVersion that is served but deprecated in a version ("1.34"), None for
+    others.
+    """
+    row = _row(_DEPRECATED, api_version, kind)
+    here = schemas(version)
+    if row is None or row[0] > here.minor:
+        return None
+    since, successor, successor_kind = row
+    if (successor, successor_kind) in here.kinds:
+        help_text = f"use {_named(successor, successor_kind, kind)}"
+    else:
+        help_text = "it has no successor yet" if successor != "-" else "nothing takes its place"
+    span = kind_spans().get((api_version, kind))
+    gone = f" and is gone in 1.{span.last + 1}" if span and span.last < NEWEST_MINOR else ""
+    return Finding(
+        "deprecated-api",
+        f"{kind} in {api_version} is deprecated since Kubernetes 1.{since}{gone}",
+        Severity.WARNING,
+        (*path, "apiVersion"),
+        help=help_text,
+    )
+
+
+def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Finding:
+    """Return why a version does not know a kind: removed, not there yet, misspelt, or no built-in kind at all
+    (info).
+    """
+    here = schemas(version)
+    span = kind_spans().get((api_version, kind))
+    at_version, at_kind = (*path, "apiVersion"), (*path, "kind")
+    if span and span.first > here.minor:
+        other = _best_version(api_version, kind, version)
+        message = f"{kind} in {api_version} exists since Kubernetes 1.{span.first}; you target {version}"
+        return Finding(
+            "unknown-kind",
+            message,
+            path=at_version,
+            help=f"use {other}" if other else "target a newer version",
+        )
+    removed = _row(_REMOVED, api_version, kind)
+    if span or removed:
+        gone = span.last + 1 if span else removed[0] if removed else 0
+        successor = removed[1] if removed else _best_version(api_version, kind, version)
+        message = f"{kind} in {api_version} was removed in Kubernetes 1.{gone}; you target {version}"
+        help_text = f"use {successor}" if successor and successor != "-" else "nothing takes its place"
+        return Finding("removed-api", message, path=at_version, why=_WHY_REMOVED, help=help_text)
+    homes = sorted(known for known, own in here.kinds if own == kind)
+    if not _is_built_in(api_version) and not (homes and "." not in api_version):
+        note = f"{kind} in {api_version} is no built-in kind; its fields are not checked"
+        return Finding("unknown-kind", note, Severity.INFO, at_kind)
+    message = f"{kind} in {api_version} is no kind of Kubernetes {version}"
+    if homes:
+        return Finding("unknown-kind", message, path=at_version, help=f"{kind} is in {' and '.join(homes)}")
+    same_group = [own for known, own in here.kinds if known == api_version]
+    help_text = did_you_mean(kind, same_group) or did_you_mean(kind, (own for _, own in here.kinds))
+    return Finding("unknown-kind", message, path=at_kind, help=help_text)
+
+
+def successor(api_version: str, kind: str, version: str) -> str:
+    """Return the apiVersion that takes the place of a removed or deprecated one, "" where the kind has none there."""
+    row = _row(_REMOVED, api_version, kind) or _row(_DEPRECATED, api_version, kind)
+    known = schemas(version).kinds
+    found = row[1] if row and row[2] == kind else _best_version(api_version, kind, version)
+    return found if (found, kind) in known and found != api_version else ""
+
+
+def _named(api_version: str, kind: str, old_kind: str) -> str:
+    return api_version if kind == old_kind else f"{kind} in {api_version}"
+
+
+def _best_version(api_version: str, kind: str, version: str) -> str:
+    """The most stable apiVersion of the same group in which a version has the kind, "" for none."""
+    group = api_version.rpartition("/")[0]
+    names = [known for known, own in schemas(version).kinds if own == kind]
+    return max((known for known in names if known.rpartition("/")[0] == group), key=_stability, default="")
+
+
+def _stability(api_version: str) -> tuple[bool, bool, list[int]]:
+    """Sort key that is larger for the more stable and then for the newer: v1alpha1 < v1beta2 < v1 < v2."""
+    name = api_version.rpartition("/")[2]
+    return "alpha" not in name, "beta" not in name, [int(number) for number in re.findall(r"\d+", name)]
+
+
+@cache
+def _built_in_groups() -> frozenset[str]:
+    rows = (line.split()[0] for line in _REMOVED.strip().splitlines())
+    return frozenset(name.rpartition("/")[0] for name in (*rows, *(known for known, _ in kind_spans())))
+
+
+def _is_built_in(api_version: str) -> bool:
+    return api_version.rpartition("/")[0] in _built_in_groups()
+
+
+def _row(table: str, api_version: str, kind: str) -> tuple[int, str, str] | None:
+    """The first row of a table that fits: minor, successor's apiVersion ("-" for none) and kind."""
+    for line in table.strip().splitlines():
+        own, kinds, minor, successor, *other_kind = line.split()
+        if own == api_version and (kinds == "*" or kind in kinds.split(",")):
+            if successor != "-" and "/" not in successor:
+                successor = f"{own.rpartition('/')[0]}/{successor}"
+            return int(minor), successor, other_kind[0] if other_kind else kind
+    return None
+
+
+RULES = (
+    "unknown-field",
+    "wrong-type",
+    "missing-required",
+    "invalid-enum",
+    "invalid-quantity",
+    "removed-api",
+    "deprecated-api",
+    "unknown-kind",
+)
+
+
+def check(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
+    """Return all findings about the shape of one object that stands at `path` of its document.
+
+    `value` is plain data as Kubernetes reads them, of any shape; `version` is "1.34". Items of a List are
+    checked each as an object of its own. An empty document (None) has no findings. The path of a missing
+    field ends with that field.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        help_text = "begin with apiVersion and kind"
+        return [
+            Finding(
+                "wrong-type",
+                f"an object must be a mapping, and is {described(value)}",
+                path=path,
+                help=help_text,
+            )
+        ]
+    try:
+        return _check(value, version, path)
+    except RecursionError:
+        return [Finding("wrong-type", "the object is nested too deeply to be checked", path=path)]
+
+
+def _check(value: dict[object, object], version: str, path: PathTuple) -> list[Finding]:
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    if not (isinstance(api_version, str) and api_version and isinstance(kind, str) and kind):
+        return [*_type_meta(value, "apiVersion", path), *_type_meta(value, "kind", path)]
+    if api_version == "v1" and kind == "List":
+        return _list(value, version, path)
+    schema = schemas(version)
+    name = schema.kinds.get((api_version, kind))
+    if name is None:
+        return [absence(api_version, kind, version, path)]
+    problems = shapes(version).of(name)(value) or []
+    found = [finding(problem, name, schema, path) for problem in problems]
+    deprecated = deprecation(api_version, kind, version, path)
+    return [deprecated, *found] if deprecated else found
+
+
+def _list(value: dict[object, object], version: str, path: PathTuple) -> list[Finding]:
+    items = value.get("items")
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        schema = schemas(version)
+        return [finding(Problem("type", items, "[object]", reversed=["items"]), "", schema, path)]
+    return [found for index, item in enumerate(items) for found in check(item, version, (*path, "items", index))]
+
+
+def _type_meta(value: dict[object, object], key: str, path: PathTuple) -> list[Finding]:
+    """Findings for apiVersion or kind that are missing or no text; without both nothing else can be
+    checked.
+    """
+    found = value.get(key)
+    if isinstance(found, str) and found:
+        return []
+    where = (*path, key)
+    if found is None or found == "":
+        example = "apps/v1" if key == "apiVersion" else "Deployment"
+        message = f'an object needs "{key}", which is {"empty" if found == "" else "missing"}'
+        return [Finding("missing-required", message, path=where, help=f"{key}: {example}, for example")]
+    return [Finding("wrong-type", f'"{key}" must be a string, and is {described(found)}', path=where)]

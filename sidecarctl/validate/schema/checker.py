@@ -1,0 +1,254 @@
+"""Whether plain data have the shape that a definition asks for, fast: types become functions when they are
+first met.
+
+Knows what the API server's strict decoding refuses, and required fields and limited values. Says it as
+problems; the words are elsewhere. Paths are put together on the way up from a problem, so that what is right
+pays nothing for them.
+
+Null is absent, as it is to the server: every type takes it. An item of a list that is null is the zero value,
+which is wrong only where the item has required fields.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import field
+from functools import cache
+from typing import Any
+
+from sidecarctl.kube.quantity import nano
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.schema.data import schemas
+from sidecarctl.validate.schema.overrides import FILLED_IN, REQUIRED, allowed
+
+INT32 = 2**31
+INT64 = 2**63
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+@dataclass
+class Problem:
+    """One thing that does not fit.
+
+    code        unknown, type, missing, empty, filled-in, enum, null-item
+    value       what stands there; for unknown, missing, empty and filled-in the key
+    want        the type wanted, in the words of the schema data
+    definition  the definition whose field it is, with `key` the field
+    reversed    the path from the deepest step up, filled in on the way up
+    """
+
+    code: str
+    value: Any
+    want: str = ""
+    definition: str = ""
+    key: str = ""
+    reversed: list[str | int] = field(default_factory=list)
+
+
+Check = Callable[[Any], "list[Problem] | None"]
+
+
+@cache
+def shapes(version: str) -> Shapes:
+    """Return the shapes of a version ("1.34"), made once."""
+    return Shapes(version)
+
+
+class Shapes:
+    """The checks of one Kubernetes version, made as they are needed."""
+
+    def __init__(self, version: str) -> None:
+        self._schemas = schemas(version)
+        self._objects: dict[str, Check] = {}
+
+    def of(self, name: str) -> Check:
+        """Return the check of a definition ("apps.v1.Deployment")."""
+        check = self._objects.get(name)
+        if check is None:
+            check = self._objects[name] = self._object(name)
+        return check
+
+    def _object(self, name: str) -> Check:
+        definition = self._schemas.definition(name)
+        if definition is None:
+            return _anything
+        # Holds type words at first, then what they became: the types str and bool as they are, else a check.
+        fields: dict[Any, Any] = dict(definition.fields)
+        required = tuple(dict.fromkeys((*definition.required, *REQUIRED.get(name, ()))))
+        # To the server a text that is empty and one that is missing are the same.
+        never_empty = frozenset(
+            key
+            for key in required
+            if definition.fields.get(key) == "string"
+            and not allowed(name, key, self._schemas.minor)
+            and (name, key) not in FILLED_IN
+        )
+        compiled = self._compiled
+
+        def check(value: Any) -> list[Problem] | None:
+            if value.__class__ is not dict and not isinstance(value, dict):
+                return None if value is None else [Problem("type", value, name)]
+            found: list[Problem] = []
+            for key, item in value.items():
+                wanted = fields.get(key)
+                if item.__class__ is wanted:
+                    continue
+                if wanted.__class__ is str:
+                    wanted = fields[key] = compiled(wanted, name, key)
+                    if item.__class__ is wanted:
+                        continue
+                if wanted is None:
+                    found.append(Problem("unknown", key, "", name, str(key), [key]))
+                elif item is None:
+                    continue
+                else:
+                    for problem in _plain(item, wanted) if wanted is str or wanted is bool else wanted(item) or ():
+                        problem.definition = problem.definition or name
+                        problem.key = problem.key or key
+                        problem.reversed.append(key)
+                        found.append(problem)
+            for key in required:
+                item = value.get(key)
+                if item is None:
+                    code = "filled-in" if (name, key) in FILLED_IN else "missing"
+                    found.append(Problem(code, key, "", name, key, [key]))
+                elif item == "" and key in never_empty:
+                    found.append(Problem("empty", key, "", name, key, [key]))
+            return found
+
+        return check
+
+    def _compiled(self, kind: str, name: str, key: str) -> Any:
+        """Return the check for a type word. `name` and `key` are the field that it is of, for its limited
+        values.
+        """
+        inner = kind[1:-1]
+        if kind[0] == "[":
+            return self._list(self._compiled(inner, name, key), kind, self._has_required(inner))
+        if kind[0] == "{":
+            return self._map(self._compiled(inner, name, key), kind)
+        if kind == "string":
+            values = allowed(name, key, self._schemas.minor)
+            return _one_of(values) if values else str
+        return _WORDS.get(kind) or self.of(kind)
+
+    def _has_required(self, name: str) -> bool:
+        definition = self._schemas.definition(name) if "." in name else None
+        return definition is not None and any((name, key) not in FILLED_IN for key in definition.required)
+
+    @staticmethod
+    def _list(wanted: Any, kind: str, no_null: bool) -> Check:
+        plain = wanted is str or wanted is bool
+
+        def check(value: Any) -> list[Problem] | None:
+            if not isinstance(value, list):
+                return [Problem("type", value, kind)]
+            found: list[Problem] = []
+            for index, item in enumerate(value):
+                if item.__class__ is wanted:
+                    continue
+                if item is None:
+                    if no_null:
+                        found.append(Problem("null-item", None, kind, reversed=[index]))
+                    continue
+                for problem in _plain(item, wanted) if plain else wanted(item) or ():
+                    problem.reversed.append(index)
+                    found.append(problem)
+            return found
+
+        return check
+
+    @staticmethod
+    def _map(wanted: Any, kind: str) -> Check:
+        plain = wanted is str or wanted is bool
+
+        def check(value: Any) -> list[Problem] | None:
+            if not isinstance(value, dict):
+                return [Problem("type", value, kind)]
+            found: list[Problem] = []
+            for key, item in value.items():
+                if item.__class__ is wanted or item is None:
+                    continue
+                for problem in _plain(item, wanted) if plain else wanted(item) or ():
+                    problem.reversed.append(key)
+                    found.append(problem)
+            return found
+
+        return check
+
+
+def _plain(value: Any, wanted: type) -> list[Problem]:
+    """A value that is not exactly a str or bool: fine if it is a subclass, and nothing else is."""
+    if isinstance(value, wanted):
+        return []
+    return [Problem("type", value, "string" if wanted is str else "boolean")]
+
+
+def _one_of(values: tuple[str, ...]) -> Check:
+    known = frozenset(values)
+
+    def check(value: Any) -> list[Problem] | None:
+        if not isinstance(value, str):
+            return [Problem("type", value, "string")]
+        return None if value in known else [Problem("enum", value, "string")]
+
+    return check
+
+
+def _anything(value: Any) -> list[Problem] | None:
+    return None
+
+
+def _integer(bound: int, word: str) -> Check:
+    def check(value: Any) -> list[Problem] | None:
+        if value.__class__ is int and -bound <= value < bound:
+            return None
+        return [Problem("type", value, word)]
+
+    return check
+
+
+def _by(test: Callable[[Any], bool], word: str) -> Check:
+    def check(value: Any) -> list[Problem] | None:
+        return None if test(value) else [Problem("type", value, word)]
+
+    return check
+
+
+def _is_int_or_string(value: Any) -> bool:
+    return isinstance(value, str) or (value.__class__ is int and -INT32 <= value < INT32)
+
+
+def _is_number(value: Any) -> bool:
+    return value.__class__ is int or value.__class__ is float
+
+
+def _is_base64(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        # The server skips line ends in it, and nothing else.
+        base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+_WORDS: dict[str, Any] = {
+    "boolean": bool,
+    "int32": _integer(INT32, "int32"),
+    "int64": _integer(INT64, "int64"),
+    "number": _by(_is_number, "number"),
+    "quantity": _by(lambda value: nano(value) is not None, "quantity"),
+    "int-or-string": _by(_is_int_or_string, "int-or-string"),
+    "time": _by(lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None, "time"),
+    "micro-time": _by(lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None, "micro-time"),
+    "bytes": _by(_is_base64, "bytes"),
+    "object": _by(lambda value: isinstance(value, dict), "object"),
+    "mapping-or-boolean": _by(lambda value: isinstance(value, (dict, bool)), "mapping-or-boolean"),
+    "any": _anything,
+}

@@ -1,0 +1,224 @@
+"""Removals to splices: which text goes. Cutting what was inserted gives the bytes back that stood there before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Sequence as Seq
+
+from sidecarctl.errors import BugError
+from sidecarctl.findings import PathTuple
+from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
+from sidecarctl.yamltext.insert_flow import refuse_pair
+from sidecarctl.yamltext.layout import Bounds, block_indent, bounds, keeps_blank_lines, properties_end, value_place
+from sidecarctl.yamltext.lines import (
+    BREAK,
+    Splice,
+    break_before,
+    first_on_line,
+    line_end,
+    line_start,
+    next_line,
+    skip_gap,
+)
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
+
+_LINE_IS_OVER = re.compile("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
+
+
+def removals(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
+    """Yield the cuts for removals; neighbours in one collection are cut together."""
+    by_holder: dict[PathTuple, list[str | int]] = {}
+    for edit in removes:
+        by_holder.setdefault(edit.path[:-1], []).append(edit.path[-1])
+    for path, steps in by_holder.items():
+        nodes = trail(root, path)
+        holder = nodes[-1]
+        if not isinstance(holder, (Mapping, Sequence)) or len(nodes) <= len(path):
+            raise BugError(f"nothing to remove from at {dotted(path)}")
+        names: list[str | int] = list(holder.pairs) if isinstance(holder, Mapping) else list(range(len(holder.items)))
+        gone = sorted({names.index(step) for step in steps})
+        if len(gone) == len(names) and not holder.flow:
+            yield from _emptied(text, nodes)
+        else:
+            yield from _cuts(text, holder, gone)
+
+
+def restored(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
+    """Cut a collection's members and write what stood there before them."""
+    nodes = trail(root, edit.path)
+    node = nodes[-1]
+    if len(nodes) <= len(edit.path) or not isinstance(node, (Mapping, Sequence)):
+        raise BugError(f"nothing to restore at {dotted(edit.path)}")
+    place = value_place(text, nodes)
+    if place is None:
+        raise BugError(f"nothing to restore at {dotted(edit.path)}")
+    if node.flow:
+        yield Splice(place, node.end, edit.text)
+    else:
+        yield from _written_over(text, node, place, edit.text)
+
+
+def _emptied(text: str, nodes: list[Node]) -> Iterator[Splice]:
+    """A block collection that loses all its members becomes `[]` or `{}`."""
+    node = nodes[-1]
+    assert isinstance(node, (Mapping, Sequence))
+    place = value_place(text, nodes) if len(nodes) > 1 else None
+    empty = "{}" if isinstance(node, Mapping) else "[]"
+    if place is None:
+        yield Splice(bounds(text, node)[0][0], node.end, empty)
+    else:
+        yield from _written_over(text, node, place, f" {empty}")
+
+
+def _written_over(text: str, node: Mapping | Sequence, at: int, written: str) -> Iterator[Splice]:
+    """Write something at `at`, or behind anchor and tag, in place of all members of a block collection."""
+    spans = bounds(text, node)
+    first = spans[0][0]
+    at = properties_end(text, node) if at <= node.start < first else at
+    if first_on_line(text, first):
+        yield Splice(at, at, written)
+        yield from _line_cuts(text, spans, [(0, len(spans))])
+    else:
+        yield Splice(at, node.end, written)
+
+
+def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Splice]:
+    spans = bounds(text, holder)
+    if holder.flow:
+        refuse_pair(text, holder)
+        for first, after in _runs(gone):
+            yield from _flow_cut(text, spans, first, after)
+    else:
+        yield from _line_cuts(text, spans, _runs(gone))
+
+
+def _runs(indices: list[int]) -> list[tuple[int, int]]:
+    """Neighbouring indices as (first, one past the last)."""
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        if runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs
+
+
+def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterator[Splice]:
+    """The lines of members; what stands between two of them stays."""
+    for first, after in runs:
+        if not first_on_line(text, spans[first][0]):
+            # The first member, on the line of what holds the collection: the next one takes its place.
+            end = spans[after][0] if after < len(spans) else spans[after - 1][1]
+            yield Splice(spans[first][0], end, "")
+            continue
+        for start, end in spans[first:after]:
+            yield Splice(line_start(text, start), next_line(text, end), "")
+
+
+def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Splice]:
+    """Members with their comma: the one before them or, for the first members, the one behind."""
+    end = spans[after - 1][1]
+    following = skip_gap(text, end)
+    separated = text.startswith(",", following)
+    if first == 0:
+        if after < len(spans):
+            yield Splice(spans[0][0], spans[after][0], "")
+        else:
+            yield Splice(spans[0][0], following + 1 if separated else end, "")
+        return
+    before, start = spans[first - 1][1], spans[first][0]
+    sign = text.rfind("#", before, start)
+    if sign < 0:
+        yield Splice(before, end, "")
+        return
+    # A comment stands between: it stays, with the comma before the members where another one follows them.
+    kept = line_end(text, sign)
+    comma = skip_gap(text, before)
+    if not separated:
+        if comma < kept:
+            yield Splice(comma, comma + 1, "")
+        yield Splice(kept if BREAK.search(text, end, following) else start, end, "")
+    elif "#" in text[end:following]:
+        yield Splice(max(kept, comma + 1), end, "")
+        yield Splice(following, following + 1, "")
+    elif _LINE_IS_OVER.match(text, following + 1):
+        yield Splice(max(kept, comma + 1), following + 1, "")
+    else:
+        # The break that ends the comment stays for what stands on the line of the members.
+        yield Splice(max(start, comma + 1), following + 1, "")
+
+
+def merged(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
+    """Join cuts that touch; one that takes the last lines of a text without final line end takes the line end before them.
+
+    Raises EditRefused where what follows a cut would become part of a block scalar before it.
+    """
+    out: list[Splice] = []
+    for cut in sorted(cuts, key=lambda one: one.start):
+        if out and cut.start <= out[-1].end:
+            out[-1] = Splice(out[-1].start, max(out[-1].end, cut.end), "")
+        else:
+            out.append(cut)
+    for index, cut in enumerate(out):
+        if line_start(text, cut.start) == cut.start and (before := _block_scalar_before(text, root, cut.start)):
+            out[index] = _behind_block_scalar(text, before, cut, out)
+        elif _takes_the_end(text, cut):
+            out[index] = Splice(break_before(text, cut.start), cut.end, "")
+    return out
+
+
+def ends_in_block_scalar(text: str, root: Node | None) -> bool:
+    """True for a text that ends without line end inside a block scalar: any line after it would add one to its value."""
+    before = None if root is None else _block_scalar_before(text, root, len(text))
+    return (
+        before is not None
+        and keeps_blank_lines(text, before.start) is not False
+        and not BREAK.match(text, len(text) - 1)
+    )
+
+
+def _takes_the_end(text: str, cut: Splice) -> bool:
+    return cut.end == len(text) and not BREAK.match(text, len(text) - 1)
+
+
+def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splice]) -> Splice:
+    """A cut of lines right behind a block scalar, which must not change what it means."""
+    gone = {one.start: one.end for one in cuts}
+    chomping = keeps_blank_lines(text, before.start)
+    if _takes_the_end(text, cut):
+        return Splice(break_before(text, cut.start), cut.end, "") if chomping is False else cut
+    indent = block_indent(text, before.start, before.end, str(before.value))
+    at = cut.start
+    while at < len(text):
+        if at in gone:
+            at = gone[at]
+            continue
+        end = line_end(text, at)
+        line = text[at:end]
+        blank = not line.strip(" ")
+        if blank and not before.value and chomping is not True:  # a scalar of nothing but blank lines stays one
+            at = next_line(text, at)
+            continue
+        if len(line) - len(line.lstrip(" ")) >= indent + blank or (blank and chomping is True and end < len(text)):
+            raise EditRefused(
+                "the lines below what is to be cut would become part of the block scalar above it",
+                (),
+                hint="delete the blank line or the comment there",
+            )
+        if not blank:
+            break
+        at = next_line(text, at)
+    return cut
+
+
+def _block_scalar_before(text: str, node: Node, offset: int) -> Scalar | None:
+    """The block scalar that ends before an offset, with nothing but blank lines between."""
+    while isinstance(node, (Mapping, Sequence)):
+        members = [value for _, value in node.pairs.values()] if isinstance(node, Mapping) else node.items
+        earlier = [member for member in members if member.start < offset]
+        if node.flow or not earlier:
+            return None
+        node = earlier[-1]
+    found = isinstance(node, Scalar) and node.style in ("|", ">") and not text[node.end : offset].strip()
+    return node if found and isinstance(node, Scalar) else None
