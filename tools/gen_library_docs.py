@@ -10,11 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-from sidecarctl.authoring import parameter_table, trial
+from sidecarctl.authoring import sidecar_drawing, test_cases
 from sidecarctl.authoring import sidecar_page as sidecar_page_module
 from sidecarctl.authoring.parameter_table import Row, common_rows, rows
 from sidecarctl.authoring.trial import owned
-from sidecarctl.catalog.catalog import INDEX_FILE, checksum, open_catalog, shipped_library
+from sidecarctl.catalog.catalog import open_catalog, shipped_library
+from sidecarctl.catalog.index import INDEX_FILE, checksum
 from sidecarctl.catalog.sidecar import Sidecar
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +35,7 @@ def texts() -> dict[Path, str]:
 def known(sidecars: list[Sidecar]) -> str:
     """Return the index of sidecars that work."""
     for one in sidecars:
-        outcome = trial.shown(one)
+        outcome = test_cases.shown(one)
         assert outcome.text is not None, f"{one}: {outcome.refusal}"
     found = {
         one.folder.name: {
@@ -69,7 +70,7 @@ def index(sidecars: list[Sidecar]) -> str:
 
 def sidecar_page(sidecar: Sidecar) -> str:
     """Return a sidecar's page."""
-    outcome = trial.shown(sidecar)
+    outcome = test_cases.shown(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
         f"# {sidecar.name}",
@@ -89,7 +90,7 @@ def sidecar_page(sidecar: Sidecar) -> str:
     ]
     for own in owned(outcome.text or "", sidecar.name):
         given = f" with `{sidecar_page_module.settings(outcome.trial.given)}`" if outcome.trial.given else ""
-        picture = parameter_table.draw(parameter_table.boxes(own), color=False, width=WIDTH)
+        picture = sidecar_drawing.draw(sidecar_drawing.boxes(own), color=False, width=WIDTH)
         lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
     lines += ["## Use", "", "```sh", *sidecar_page_module.example(sidecar, outcome), "```", "", "## Parameters", ""]
     lines += [*table(rows(sidecar.parameters)), ""]

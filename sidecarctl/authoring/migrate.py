@@ -12,9 +12,9 @@ from typing import Any
 
 from sidecarctl.authoring.discover import Discovery, Found, Group
 from sidecarctl.authoring.extract import looks_secret
-from sidecarctl.authoring.test_runner import EXPECTED, FOLDER, INPUT
-from sidecarctl.authoring.trial import MANIFEST, attempt
+from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
+from sidecarctl.authoring.trial import attempt
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.composition.model import FILE_NAME, load

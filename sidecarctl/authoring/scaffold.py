@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.authoring.extract import extract
-from sidecarctl.authoring.test_runner import EXPECTED, cases_of, check
-from sidecarctl.authoring.trial import MANIFEST
+from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, cases_of, check
 from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError

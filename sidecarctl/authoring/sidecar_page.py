@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.authoring import parameter_table, trial
+from sidecarctl.authoring import sidecar_drawing, test_cases
 from sidecarctl.authoring.parameter_table import Row, common_rows, rows
 from sidecarctl.authoring.trial import Outcome, owned
 from sidecarctl.catalog.catalog import SHIPPED, Entry
@@ -29,7 +29,7 @@ _MOST_FLAGS = 4
 
 def render_page(sidecar: Sidecar, *, color: bool, width: int, lines: bool = True) -> str:
     """Return the page: what it is, what it adds, how to use it, its parameters, what it does not do."""
-    outcome = trial.shown(sidecar)
+    outcome = test_cases.shown(sidecar)
     out = [
         *_head(sidecar, color, width),
         *_section("What it adds", color),
@@ -94,10 +94,10 @@ def _added(sidecar: Sidecar, outcome: Outcome, color: bool, width: int, lines: b
         kind = own.workload.kind
         given = f" with {settings(outcome.trial.given)}" if outcome.trial.given else ""
         yield from wrap(visible(f"To a {kind} called {own.workload.name}{given}:"), width, "  ", "  ")
-        parts = parameter_table.boxes(own)
+        parts = sidecar_drawing.boxes(own)
         yield from (
             f"  {line}"
-            for line in parameter_table.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
+            for line in sidecar_drawing.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
         )
 
 
@@ -155,7 +155,7 @@ def _doubts(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
 
 def page_data(sidecar: Sidecar) -> str:
     """Return the page's facts as JSON."""
-    outcome = trial.shown(sidecar)
+    outcome = test_cases.shown(sidecar)
     found: dict[str, Any] = {
         "name": sidecar.name,
         "version": sidecar.version,
@@ -194,7 +194,7 @@ def judged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _tried(entry: Entry) -> Entry:
-    from sidecarctl.authoring.trial import shown
+    from sidecarctl.authoring.test_cases import shown
     from sidecarctl.errors import LibraryError, TemplateRefusal
 
     assert entry.sidecar is not None

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.catalog import METADATA_FILE
 from sidecarctl.catalog.entry_files import Source, read_yaml
+from sidecarctl.catalog.index import METADATA_FILE
 from sidecarctl.catalog.json_schema import path_text, problems
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_folder

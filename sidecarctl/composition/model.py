@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.composition.layers import Layer, RawRule, Stated, Wish, chain, read_document, read_file
-from sidecarctl.composition.select import Selection
 from sidecarctl.errors import UsageError, did_you_mean
-from sidecarctl.findings import Finding, PathTuple, Place
+from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -274,9 +273,3 @@ def _expressed(expression: Expression, labels: Mapping[str, Any]) -> bool:
 
 def _valued(wanted: Mapping[str, str], there: Mapping[str, Any]) -> bool:
     return all(key in there and fnmatchcase(str(there[key]), glob) for key, glob in wanted.items())
-
-
-def told_unused(chosen: Selection, used: Iterable[int]) -> list[Finding]:
-    """Return warnings for rules that select nothing, where none of the composition's rules selected anything at all."""
-    used = set(used)
-    return [] if used else chosen.unused(used)

@@ -274,3 +274,9 @@ def _difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     return "not given" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def told_unused(chosen: Selection, used: Iterable[int]) -> list[Finding]:
+    """Return warnings for rules that select nothing, where none of the composition's rules selected anything at all."""
+    used = set(used)
+    return [] if used else chosen.unused(used)

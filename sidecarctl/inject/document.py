@@ -13,9 +13,10 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, is_owned, listed, owned_items, owner_of, place_companions
+from sidecarctl.inject.companions import OWNER_ANNOTATION, owner_of
 from sidecarctl.inject.placement import key_place
 from sidecarctl.inject.plan import Plan, plan
+from sidecarctl.inject.regroup import is_owned, listed, owned_items, place_companions
 from sidecarctl.inject.removal import Removal, instance_names, pruned, recorded, removal
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.composition.annotations import INJECT, OPT_OUT
-from sidecarctl.composition.model import told_unused
-from sidecarctl.composition.select import Selection
+from sidecarctl.composition.select import Selection, told_unused
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.model import Composition, told_unused
-from sidecarctl.composition.select import Selection
+from sidecarctl.composition.model import Composition
+from sidecarctl.composition.select import Selection, told_unused
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring.test_runner import Case, cases_of, trial_of
-from sidecarctl.authoring.trial import MANIFEST, Trial, attempt
+from sidecarctl.authoring.test_cases import MANIFEST, Case, cases_of, trial_of
+from sidecarctl.authoring.trial import Trial, attempt
 from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command
 from tests.command import ROOT

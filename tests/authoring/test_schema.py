@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from sidecarctl.authoring.test_runner import cases_of
+from sidecarctl.authoring.test_cases import cases_of
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.cli.commands import schema as schema_module
 from tests.authoring.library_kit import command, entry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring.trial import MANIFEST
+from sidecarctl.authoring.test_cases import MANIFEST
 from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import TEMPLATE, command, entry
 from tests.command import run

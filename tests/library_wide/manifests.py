@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sidecarctl.authoring import trial
+from sidecarctl.authoring import test_cases
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.sidecar import Sidecar
@@ -98,6 +98,6 @@ NAMES = sorted(open_catalog([], {}).names())
 def request(name: str) -> Request:
     """A request for a sidecar with the fewest parameters."""
     sidecar = sidecars()[name]
-    outcome = trial.shown(sidecar)
+    outcome = test_cases.shown(sidecar)
     assert outcome.text is not None, outcome.refusal
     return Request(sidecar, resolve(sidecar, outcome.trial.given))

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sidecarctl.authoring import lint, test_runner
-from sidecarctl.authoring.test_runner import cases_of, check
+from sidecarctl.authoring.test_cases import cases_of, check
 from sidecarctl.authoring.trial import owned
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.errors import UsageError
