@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.command import run
-from tests.compose.test_render import DEPLOYMENT
+from tests.inject.test_render import DEPLOYMENT
 
 SIDECAR = """\
 apiVersion: sidecarctl.dev/v1alpha1

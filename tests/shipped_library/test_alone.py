@@ -15,7 +15,7 @@ from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.validate.check_document import workload_findings
 from sidecarctl.yamltext.stream import split
-from tests.library_wide.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIONS, request, sidecars
+from tests.shipped_library.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIONS, request, sidecars
 
 
 def _add(name: str, kind: str, version: str) -> str | None:

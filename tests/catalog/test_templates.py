@@ -268,7 +268,7 @@ def test_rendering_imports_no_jsonschema(library: Path) -> None:
         capture_output=True,
         text=True,
         cwd=root,
-        env={"PYTHONPATH": f"{root}:{root}/tests/library"},
+        env={"PYTHONPATH": f"{root}:{root}/tests/catalog"},
     )
     assert done.stdout == "[]\n", done.stderr
 

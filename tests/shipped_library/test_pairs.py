@@ -11,7 +11,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
-from tests.library_wide.manifests import MANIFESTS, NAMES, VERSIONS, request
+from tests.shipped_library.manifests import MANIFESTS, NAMES, VERSIONS, request
 
 PAIRS = list(combinations(NAMES, 2))
 # Each pair meets every kind and every version; which kind with which version goes round.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.command import Outcome, run
-from tests.compose.test_render import COMPOSITION, DEPLOYMENT
+from tests.inject.test_render import COMPOSITION, DEPLOYMENT
 
 SIDECAR = """\
 apiVersion: sidecarctl.dev/v1alpha1
