@@ -20,20 +20,17 @@ LISTS = {
 }
 # Modules with the rules about what ValidatePodSpec refuses in containers and volumes.
 MODULES = frozenset(
-    (
+    f"sidecarctl.validate.rules.api.{name}"
+    for name in (
         "containers",
-        "roles",
+        "container_roles",
         "env",
-        "downward",
-        "ports",
+        "downward_api",
         "resources",
-        "pod_resources",
         "volumes",
-        "volume_files",
         "volume_sources",
-        "projected",
-        "claims",
-        "mounts",
+        "volume_claims",
+        "projected_volumes",
         "probes",
     )
 )
@@ -72,7 +69,7 @@ def container(fields: str, role: str = "app", *, more: str = "", kind: str = "Po
 
 def pod_rules() -> list[Rule]:
     """Return the rules of those modules."""
-    return [one for one in rules().values() if one.check and one.check.__module__.rpartition(".")[2] in MODULES]
+    return [one for one in rules().values() if one.check and one.check.__module__ in MODULES]
 
 
 def findings(text: str, *names: str, version: str = "1.37") -> list[Finding]:

@@ -28,11 +28,11 @@ BAD = [case for case in CASES if case.bad]
 GOOD = [case for case in CASES if not case.bad]
 # Rules that need more than a manifest: tests of their own hold them.
 ELSEWHERE = {
-    "compose/test_adoption.py": ("adopted-differs",),
-    "compose/test_pod_settings.py": ("pod-setting-conflict",),
-    "compose/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
-    "compose/test_selection.py": ("annotation-unused", "inject-parameter", "inject-unknown"),
-    "plugins/test_krm.py": ("out-of-date",),
+    "inject/test_adoption.py": ("adopted-differs",),
+    "inject/test_pod_settings.py": ("pod-setting-conflict",),
+    "inject/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
+    "inject/test_selection.py": ("annotation-unused", "inject-parameter", "inject-unknown"),
+    "integrations/test_krm.py": ("out-of-date",),
     "authoring/test_lint.py": tuple(one.name for one in rules().values() if one.layer == "library"),
 }
 # Rules that find something in containers of one role alone, and why.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import sidecarctl
+
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import Request
@@ -18,7 +20,7 @@ from sidecarctl.validate.registry import rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.yamltext.stream import split
 
-PACKAGE = Path(check_object.__file__).parents[1]
+PACKAGE = Path(sidecarctl.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
 # Names that are put together where they are used.
 BUILT = {"{word}-conflict": ("annotation-conflict", "label-conflict")}
