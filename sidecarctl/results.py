@@ -256,7 +256,7 @@ class WorkloadStatus:
     note: str = ""
 
 
-RULE = "out-of-date"
+RULE = "outdated"
 _STATES = {"added": "is missing", "updated": "is not as it would be written", "removed": "is not wanted any more"}
 
 

@@ -53,7 +53,7 @@ def test_render_brings_a_text_to_what_a_composition_wants(tmp_path: Path) -> Non
 
 def test_check_finds_what_validate_finds() -> None:
     verdict = sidecarctl.check(DEPLOYMENT.replace("name: web\n        image", "name: Web\n        image"))
-    assert [finding.rule for finding in verdict.findings if finding.severity == "error"] == ["container-name"]
+    assert [finding.rule for finding in verdict.findings if finding.severity == "error"] == ["invalid-container-name"]
 
 
 def test_wrong_use_is_an_exception_with_the_way_out() -> None:

@@ -122,7 +122,7 @@ def missing_cases(subject: Subject) -> Iterator[Finding]:
     """A sidecar without a case: nobody notices when it changes."""
     if not (subject.sidecar.folder / "tests").is_dir():
         yield Finding(
-            "missing-cases",
+            "missing-tests",
             f"{subject.sidecar.name} has no case",
             Severity.WARNING,
             place=subject.at("metadata", "name"),
@@ -366,7 +366,7 @@ def unrendered(subject: Subject) -> Iterator[Finding]:
     for outcome in subject.outcomes:
         if isinstance(outcome.error, LibraryError):
             yield Finding(
-                "template-fails",
+                "template-failure",
                 outcome.error.message,
                 place=_place_of(outcome.error.where, subject),
                 help=outcome.error.hint or "put the template right",

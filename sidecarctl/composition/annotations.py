@@ -69,14 +69,14 @@ class Asked:
                     for instance in meant:
                         assign(out.setdefault(instance, {}), key, Unread(text))
                 except UsageError as error:
-                    findings.append(self.finding(f"{PREFIX}{name}.{key}", "inject-parameter", error))
+                    findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
         return out, findings
 
     def _unmeant(self, name: str, parameter: str, known: Iterable[str]) -> Finding:
         key, names = f"{PREFIX}{name}.{parameter}", list(known)
         meant = "" if name in names else did_you_mean(name, names)
         return Finding(
-            "annotation-unused",
+            "unused-parameter-annotation",
             f"the annotation {key} sets a parameter of {name}, which nothing asks for here",
             Severity.WARNING,
             self._path(key),

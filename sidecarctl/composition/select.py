@@ -123,7 +123,7 @@ class Selection:
             except LibraryError:
                 raise
             except UsageError as error:
-                findings.append(own.finding(INJECT, "inject-unknown", error))
+                findings.append(own.finding(INJECT, "unknown-injected-sidecar", error))
                 continue
             wish = Wish({"name": name}, _NOWHERE)
             wishes.setdefault(wish.instance, (wish, f"the annotation {INJECT}"))
@@ -139,7 +139,7 @@ class Selection:
                 key = own.blamed(instance, sidecars[instance], error)
                 if not key and wish.place is not _NOWHERE:
                     raise
-                findings.append(own.finding(key or INJECT, "inject-parameter", error))
+                findings.append(own.finding(key or INJECT, "invalid-inject-parameter", error))
         return requests, [*findings, *wrong]
 
     def prepare(self) -> None:

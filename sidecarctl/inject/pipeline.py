@@ -295,6 +295,6 @@ def _has_errors(findings: Iterable[Finding]) -> bool:
 
 
 def _refusal(document: Document, refusal: EditRefused | RecordError) -> Finding:
-    rule = "record-unreadable" if isinstance(refusal, RecordError) else "edit-refused"
+    rule = "unreadable-record" if isinstance(refusal, RecordError) else "edit-refused"
     finding = Finding(rule, refusal.message, path=refusal.path, help=refusal.hint)
     return next(located(document, [finding]))

@@ -82,7 +82,7 @@ def test_missing_descriptions_and_cases_are_told(tmp_path: Path) -> None:
         tmp_path, spec=ONE.replace(", description: Where logs are.", ""), template=TEMPLATE + "# {{ params.logDir }}\n"
     )
     (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
-    assert {f.rule for f in one.findings} == {"missing-description", "missing-cases"}
+    assert {f.rule for f in one.findings} == {"missing-description", "missing-tests"}
 
 
 USES = [
@@ -140,7 +140,7 @@ def test_items_and_open_maps_may_be_asked_for_anything(tmp_path: Path) -> None:
 def test_a_template_that_fails_everywhere_is_told_with_its_line(tmp_path: Path) -> None:
     entry(tmp_path, template="containers:\n- {{ nothing }}\n")
     (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
-    (found,) = [f for f in one.findings if f.rule == "template-fails"]
+    (found,) = [f for f in one.findings if f.rule == "template-failure"]
     assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:2:1"
     assert one.failed
 

@@ -181,7 +181,7 @@ def test_a_file_name_that_is_no_text_is_no_obstacle(tmp_path: Path) -> None:
     for format_name in ("json", "sarif", "github", "gitlab", "junit", "markdown"):
         outcome = run(f"sidecarctl validate -f . --format {format_name}", tmp_path)
         assert "internal error" not in outcome.stderr
-        assert "metadata-name" in outcome.stdout
+        assert "invalid-object-name" in outcome.stdout
         outcome.raw.decode("utf-8")
     path.write_text(POD.format(1))
     assert run(ADD, tmp_path).code == 0

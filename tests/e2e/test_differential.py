@@ -43,17 +43,17 @@ KNOWN = (
     ),
     Known(
         "both",
-        r"claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
+        r"invalid-claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
         "the server makes a volume of a claim template and misses the name there",
     ),
     Known(
         "both",
-        r"job-name metadata\.name: .*the server Invalid spec\.template\.labels",
+        r"job-name-too-long metadata\.name: .*the server Invalid spec\.template\.labels",
         "the server makes a label of the Job's name and finds it too long there",
     ),
     Known(
         "both",
-        r"\b(indexed-job|progress-deadline|secret-type|host-process|dns-config|autoscaler-bounds|request-not-limit|restart-rules) ",
+        r"\b(invalid-indexed-job|invalid-progress-deadline|invalid-secret-data|invalid-host-process|invalid-dns-config|invalid-autoscaler-bounds|request-limit-mismatch|invalid-restart-rules) ",
         "the server names a field that is missing and that another one asks for; we show the one that asks",
     ),
     Known(

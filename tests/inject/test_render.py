@@ -255,7 +255,7 @@ def test_a_wrong_annotation_is_an_error_at_its_line(repo: Path) -> None:
     text = DEPLOYMENT.replace("NAME", "web-1\n  annotations: {sidecarctl.dev/inject: loger}")
     (repo / "k8s/web-1.yaml").write_text(text)
     outcome = done(repo, "render -f k8s/web-1.yaml", 1)
-    assert "error[inject-unknown]" in outcome.stderr
+    assert "error[unknown-injected-sidecar]" in outcome.stderr
     assert "k8s/web-1.yaml:6:40" in outcome.stderr
     assert outcome.stdout == ""
 
@@ -297,7 +297,7 @@ def test_rules_that_contradict_each_other_stop_the_run_with_both_places(repo: Pa
 def test_a_check_tells_other_programs_what_is_out_of_date(repo: Path, output: str, told: str) -> None:
     (repo / "rendered").mkdir()
     found = json.loads(done(repo, f"render -f k8s --check --format json{output}", 1).stdout)["findings"]
-    assert {(each["rule"], each["severity"]) for each in found} == {("out-of-date", "error")}
+    assert {(each["rule"], each["severity"]) for each in found} == {("outdated", "error")}
     assert all(told in each["message"] for each in found)
     done(repo, f"render -f k8s{output or ' -i'}")
     assert json.loads(done(repo, f"render -f k8s --check --format json{output}").stdout)["findings"] == []

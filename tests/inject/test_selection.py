@@ -248,11 +248,11 @@ def test_the_parameters_of_a_sidecar_reach_each_of_its_instances_and_an_instance
 @pytest.mark.parametrize(
     ("name", "value", "rule", "hint"),
     [
-        ("inject", "loger", "inject-unknown", 'did you mean "logger"?'),
-        ("logger.logDri", "/x", "inject-parameter", 'did you mean "logDir"?'),
-        ("logger.rotate_wait", "soon", "inject-parameter", ""),
-        ("loger.logDir", "/x", "annotation-unused", 'did you mean "logger"?'),
-        ("proxy.port", "1", "annotation-unused", "add proxy to the annotation"),
+        ("inject", "loger", "unknown-injected-sidecar", 'did you mean "logger"?'),
+        ("logger.logDri", "/x", "invalid-inject-parameter", 'did you mean "logDir"?'),
+        ("logger.rotate_wait", "soon", "invalid-inject-parameter", ""),
+        ("loger.logDir", "/x", "unused-parameter-annotation", 'did you mean "logger"?'),
+        ("proxy.port", "1", "unused-parameter-annotation", "add proxy to the annotation"),
     ],
 )
 def test_a_mistake_in_an_annotation_is_found_where_it_stands(name: str, value: str, rule: str, hint: str) -> None:

@@ -109,7 +109,7 @@ def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
 def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(repository: Path) -> None:
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
     assert done.returncode == 1, done.stderr
-    assert done.stdout.startswith("::error file=manifests/web.yaml,line=1,title=out-of-date::")
+    assert done.stdout.startswith("::error file=manifests/web.yaml,line=1,title=outdated::")
     rendered = run("sidecarctl render -c manifests/sidecarctl.yaml -f manifests --env prod -i", repository)
     assert rendered.code == 0, rendered.stderr
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
@@ -148,7 +148,7 @@ def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_dat
     done = shell(script, repository, **env)
     assert done.returncode == 1, done.stderr
     (found,) = read(repository / "gl-code-quality-report.json")
-    assert (found["check_name"], found["location"]["path"]) == ("out-of-date", "manifests/web.yaml")
+    assert (found["check_name"], found["location"]["path"]) == ("outdated", "manifests/web.yaml")
 
 
 # ---- Argo CD -----------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
     }
     refused = run(validator["exec"], folder, stdin=yaml.safe_dump(given))
     assert refused.code == 1
-    assert "out-of-date" in refused.stderr
+    assert "outdated" in refused.stderr
     added = run(mutator["exec"], folder, stdin=yaml.safe_dump(given))
     assert added.code == 0, added.stderr
     assert run(validator["exec"], folder, stdin=added.stdout).code == 0

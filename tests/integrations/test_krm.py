@@ -339,7 +339,7 @@ def test_a_validator_changes_nothing_and_says_what_is_missing(tmp_path: Path) ->
     value = listed([deployment()], injection())
     outcome = krm(value, tmp_path, "--check")
     (result,) = refused(outcome, 1)
-    assert (result["tags"], result["severity"]) == ({"rule": "out-of-date"}, "error")
+    assert (result["tags"], result["severity"]) == ({"rule": "outdated"}, "error")
     assert yaml.safe_load(outcome.stdout)["items"] == value["items"]
 
 

@@ -267,7 +267,7 @@ def test_an_amount_that_is_none_is_refused(amount: str, tmp_path: Path) -> None:
 def test_one_fix_that_brings_an_error_keeps_no_other_back(tmp_path: Path) -> None:
     text = POD.replace("- name: web", "- name: 1_0") + "    env: [{name: A, value: 1}]\n"
     assert fixed(tmp_path, text) == text.replace("value: 1", 'value: "1"')
-    assert "container-name" in refusals(tmp_path, text)[0]
+    assert "invalid-container-name" in refusals(tmp_path, text)[0]
 
 
 @pytest.mark.parametrize(

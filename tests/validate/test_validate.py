@@ -72,7 +72,7 @@ def test_all_findings_of_a_file_are_reported_in_order(tmp_path: Path) -> None:
     done = validate(tmp_path, text.replace("spec:\n  sel", "spec:\n  replicsa: 1\n  sel"))
     assert done.code == 1
     headlines = [line.partition("]")[0] for line in done.stdout.splitlines() if line.startswith("error[")]
-    assert headlines == ["error[unknown-field", "error[container-name", "error[request-over-limit"]
+    assert headlines == ["error[unknown-field", "error[invalid-container-name", "error[request-over-limit"]
     assert done.stdout.endswith("3 errors in 1 file\n")
 
 
@@ -80,7 +80,7 @@ def test_a_mistake_of_shape_hides_no_mistake_of_a_rule(tmp_path: Path) -> None:
     text = UPPER.replace(
         "        ports:\n        - {name: http, containerPort: 8080}\n", "        volumeMounts: logs\n"
     )
-    assert found(tmp_path, text) == ["container-name", "wrong-type"]
+    assert found(tmp_path, text) == ["invalid-container-name", "wrong-type"]
 
 
 def test_a_service_in_another_file_is_held_against_the_pods(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_cannot_be_parsed_is_a_finding_and_the_rest_goes_on(tmp_path: Path)
     done = validate(tmp_path, f'a: "b\n---\n{UPPER}--- what\nb: 1\n---\n{UPPER}')
     assert done.code == 3
     assert done.stdout.count("error[yaml-syntax]") == 2
-    assert done.stdout.count("error[container-name]") == 2
+    assert done.stdout.count("error[invalid-container-name]") == 2
     assert done.stderr == ""
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_missing_stops_no_other(tmp_path: Path) -> None:
     done = run("sidecarctl validate -f gone.yaml -f web.yaml", tmp_path)
     assert done.code == 3
     assert "gone.yaml does not exist" in done.stderr
-    assert "container-name" in done.stdout
+    assert "invalid-container-name" in done.stdout
 
 
 def test_a_custom_kind_passes_with_a_note(tmp_path: Path) -> None:
@@ -145,29 +145,29 @@ def test_pods_are_held_to_the_level_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_rules_are_selected_and_ignored_by_name(tmp_path: Path) -> None:
     text = UPPER.replace("web:1.0.0", "web:latest") + UNUSED
-    assert set(found(tmp_path, text)) == {"container-name", "floating-image", "unused-volume"}
+    assert set(found(tmp_path, text)) == {"invalid-container-name", "floating-image", "unused-volume"}
     assert found(tmp_path, text, "--select floating-image,unused-volume --ignore unused-volume") == ["floating-image"]
-    assert set(found(tmp_path, text, "--ignore container-name")) == {"floating-image", "unused-volume"}
+    assert set(found(tmp_path, text, "--ignore invalid-container-name")) == {"floating-image", "unused-volume"}
 
 
 @pytest.mark.parametrize("flag", ["--select", "--ignore"])
 def test_a_misspelt_rule_is_wrong_use(tmp_path: Path, flag: str) -> None:
     done = validate(tmp_path, WEB, f"{flag} container-nam")
     assert done.code == 2
-    assert 'did you mean "container-name"?' in done.stderr
+    assert 'did you mean "invalid-container-name"?' in done.stderr
 
 
 def test_ignores_are_counted_and_can_be_overruled(tmp_path: Path) -> None:
-    text = UPPER.replace("- name: Web", "- name: Web  # sidecarctl: ignore[container-name] renamed later")
+    text = UPPER.replace("- name: Web", "- name: Web  # sidecarctl: ignore[invalid-container-name] renamed later")
     done = validate(tmp_path, text)
     assert (done.code, done.stdout) == (0, "no findings in 1 file; 1 ignored\n")
     assert validate(tmp_path, text, "--no-ignores").code == 1
 
 
 def test_an_ignore_of_a_rule_that_did_not_run_is_not_unused(tmp_path: Path) -> None:
-    text = WEB.replace("- name: web", "- name: web  # sidecarctl: ignore[container-name]")
+    text = WEB.replace("- name: web", "- name: web  # sidecarctl: ignore[invalid-container-name]")
     assert found(tmp_path, text) == ["unused-ignore"]
-    assert found(tmp_path, text, "--ignore container-name") == []
+    assert found(tmp_path, text, "--ignore invalid-container-name") == []
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ declare(
     fix="Put the place right as the finding says; usually by writing out what an alias brings.",
 )
 declare(
-    "record-unreadable",
+    "unreadable-record",
     Severity.ERROR,
     layer="composing",
     what="The record of what sidecarctl added can't be read.",
@@ -123,7 +123,7 @@ declare(
 
 
 declare(
-    "out-of-date",
+    "outdated",
     Severity.ERROR,
     layer="composing",
     what="A workload is not what the composition makes of it.",
@@ -133,7 +133,7 @@ declare(
 
 
 declare(
-    "inject-unknown",
+    "unknown-injected-sidecar",
     Severity.ERROR,
     layer="composing",
     what="A workload asks by annotation for a sidecar that no library has.",
@@ -141,7 +141,7 @@ declare(
     fix="Use a name that `sidecarctl list` shows.",
 )
 declare(
-    "inject-parameter",
+    "invalid-inject-parameter",
     Severity.ERROR,
     layer="composing",
     what="A workload gives a parameter by annotation that its sidecar does not take, or not with that value.",
@@ -149,7 +149,7 @@ declare(
     fix="`sidecarctl show NAME` lists the parameters and their values.",
 )
 declare(
-    "annotation-unused",
+    "unused-parameter-annotation",
     Severity.WARNING,
     layer="composing",
     what="An annotation gives a parameter of a sidecar that nothing asks for.",
@@ -185,7 +185,7 @@ declare(
 
 
 declare(
-    "template-fails",
+    "template-failure",
     Severity.ERROR,
     layer="library",
     what="A template fails, or renders no fragment, wherever it is tried.",
@@ -272,7 +272,7 @@ declare(
     fix="Add a description.",
 )
 declare(
-    "missing-cases",
+    "missing-tests",
     Severity.WARNING,
     layer="library",
     what="A sidecar has no case.",

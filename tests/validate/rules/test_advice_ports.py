@@ -101,9 +101,9 @@ def test_one_name_for_ports_of_two_containers() -> None:
 
 
 def test_a_host_ip_alone() -> None:
-    assert where("host-ip-without-port", pod(ports(80, hostIP="127.0.0.1"))) == ["containers[0].ports[0].hostIP"]
-    assert where("host-ip-without-port", pod(ports(80, hostIP="127.0.0.1", hostPort=80))) == []
-    assert where("host-ip-without-port", pod(ports(80, hostIP="127.0.0.1"), hostNetwork=True)) == []
+    assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1"))) == ["containers[0].ports[0].hostIP"]
+    assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1", hostPort=80))) == []
+    assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1"), hostNetwork=True)) == []
 
 
 def asks(port: object, field: str = "readinessProbe", action: str = "httpGet", **more: Any) -> dict[str, Any]:

@@ -242,12 +242,12 @@ def command(*words: str) -> dict[str, Any]:
     ],
 )
 def test_a_hook_that_stops_a_native_sidecar(hook: dict[str, Any], place: str) -> None:
-    places = where("selfstopping-prestop", pod({}, native=(hook,)))
+    places = where("self-stopping-prestop", pod({}, native=(hook,)))
     assert places == ([f"initContainers[0].lifecycle.preStop.{place}"] if place else [])
 
 
 def test_an_app_may_stop_itself() -> None:
-    assert where("selfstopping-prestop", pod(command("nginx", "-s", "quit"))) == []
+    assert where("self-stopping-prestop", pod(command("nginx", "-s", "quit"))) == []
 
 
 @pytest.mark.parametrize(

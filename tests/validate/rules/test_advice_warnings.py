@@ -168,7 +168,7 @@ OF_THE_SERVER = (
     "port-conflict",
     "duplicate-port",
     "ambiguous-port-name",
-    "host-ip-without-port",
+    "host-ip-without-host-port",
     "duplicate-env",
     "duplicate-pull-secret",
     "duplicate-host-alias",

@@ -91,11 +91,11 @@ def test_a_good_example_is_good_to_all_rules(one: Any) -> None:
     (document, *more) = split(complete(one.good, one.scope), "good.yaml")
     values = [each.value for each in (document, *more)]
     errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
-    assert {found.rule for found in errors} <= {"ephemeral-containers"}
+    assert {found.rule for found in errors} <= {"ephemeral-containers-in-manifest"}
 
 
 @pytest.mark.parametrize("one", API, ids=lambda one: one.name)
 def test_a_bad_example_shows_nothing_else(one: Any) -> None:
     values = [each.value for each in split(complete(one.bad, one.scope), "bad.yaml")]
     errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
-    assert {found.rule for found in errors} <= {one.name, "ephemeral-containers"}
+    assert {found.rule for found in errors} <= {one.name, "ephemeral-containers-in-manifest"}

@@ -31,22 +31,22 @@ ELSEWHERE = {
     "inject/test_adoption.py": ("adopted-differs",),
     "inject/test_pod_settings.py": ("pod-setting-conflict",),
     "inject/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
-    "inject/test_selection.py": ("annotation-unused", "inject-parameter", "inject-unknown"),
-    "integrations/test_krm.py": ("out-of-date",),
+    "inject/test_selection.py": ("unused-parameter-annotation", "invalid-inject-parameter", "unknown-injected-sidecar"),
+    "integrations/test_krm.py": ("outdated",),
     "authoring/test_lint.py": tuple(one.name for one in rules().values() if one.layer == "library"),
 }
 # Rules that find something in containers of one role alone, and why.
 ONE_ROLE = {
     "ambiguous-port-name": "it looks at ports of one name in several containers, the app's first",
-    "host-network-port": "the server looks at the app's containers alone",
-    "host-users": "devices are of all containers, with a volume of the pod",
+    "host-network-port-mismatch": "the server looks at the app's containers alone",
+    "host-users-conflict": "devices are of all containers, with a volume of the pod",
     "job-never-completes": "a classic sidecar keeps a Job from its end, a native one does not",
-    "profile-annotation": "an annotation names a container of any role",
+    "invalid-profile-annotation": "an annotation names a container of any role",
     "qos-downgrade": "what was added is a sidecar",
     "uid-cannot-read-shared-volume": "it takes a sidecar and its app",
 }
 # The server's admission fills in what its validation asks for, and the oracle has no admission.
-NOT_JUDGED = ("service-account-token",)
+NOT_JUDGED = ("invalid-service-account-token",)
 
 
 @pytest.mark.parametrize("one", RULES, ids=lambda one: one.name)
@@ -102,7 +102,7 @@ def test_one_cause_gives_one_error(case: Case) -> None:
         one.rule for one in validate([Text(text, "case.yaml")], chosen).findings if one.severity is Severity.ERROR
     }
     # A manifest may have no ephemeral containers, whatever else is wrong with one.
-    errors -= {"ephemeral-containers"} if "ephemeralContainers" in text else set()
+    errors -= {"ephemeral-containers-in-manifest"} if "ephemeralContainers" in text else set()
     assert errors <= {case.rule.name} | {name for name, *_ in marks}, text
 
 

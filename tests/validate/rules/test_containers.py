@@ -12,12 +12,12 @@ ROLES = tuple(LISTS)
 @pytest.mark.parametrize("name", ["", "Web", "web_app", "web.app", "-web", "a" * 64])
 def test_a_name_that_is_no_dns_label_is_found_in_every_role(role: str, name: str) -> None:
     text = container("command: [x]", role).replace("name: one", f'name: "{name}"').replace('["one"]', f'["{name}"]')
-    assert said(text, "container-name") == [f"container-name {LISTS[role]}[0].name"]
+    assert said(text, "invalid-container-name") == [f"invalid-container-name {LISTS[role]}[0].name"]
 
 
 @pytest.mark.parametrize("name", ["web", "0", "a-b-0", "a" * 63])
 def test_a_dns_label_is_a_name(name: str) -> None:
-    assert said(container("command: [x]").replace("one", name), "container-name") == []
+    assert said(container("command: [x]").replace("one", name), "invalid-container-name") == []
 
 
 def test_a_name_that_is_missing_is_the_schema_s_to_tell() -> None:
@@ -55,11 +55,11 @@ def test_a_duplicate_is_shown_with_the_first() -> None:
 @pytest.mark.parametrize("fields", ["command: [x]", "image: ", "image: ''"])
 def test_an_image_has_to_be_named_in_every_role(role: str, fields: str) -> None:
     text = container("image: ''", role).replace("image: ''", fields)
-    assert said(text, "container-image") == [f"container-image {LISTS[role]}[0].image"]
+    assert said(text, "missing-image") == [f"missing-image {LISTS[role]}[0].image"]
 
 
 def test_a_missing_image_is_shown_at_the_container() -> None:
-    assert places(manifest("containers:\n- name: a"), "container-image") == ["container-image 6:5"]
+    assert places(manifest("containers:\n- name: a"), "missing-image") == ["missing-image 6:5"]
 
 
 @pytest.mark.parametrize("kind", ["Pod", "Deployment"])
@@ -69,7 +69,7 @@ def test_a_missing_image_is_shown_at_the_container() -> None:
 )
 def test_white_space_around_an_image_is_found(kind: str, image: str, bad: bool) -> None:
     text = container(f'image: "{image}"', kind=kind)
-    assert said(text, "image-white-space") == ["image-white-space containers[0].image"] * bad
+    assert said(text, "image-whitespace") == ["image-whitespace containers[0].image"] * bad
 
 
 def test_an_empty_list_of_containers_is_found_and_a_missing_one_left_to_the_schema() -> None:
@@ -82,15 +82,15 @@ class TestRoles:
     @pytest.mark.parametrize("field", ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"])
     @pytest.mark.parametrize("role", ROLES)
     def test_only_ordinary_init_containers_are_refused_probes_and_hooks(self, role: str, field: str) -> None:
-        found = said(container(f"{field}: {{}}", role), "probe-on-init")
-        assert found == (["probe-on-init initContainers[0]." + field] if role == "init" else [])
+        found = said(container(f"{field}: {{}}", role), "probe-on-init-container")
+        assert found == (["probe-on-init-container initContainers[0]." + field] if role == "init" else [])
 
     def test_a_probe_that_is_null_is_none(self) -> None:
         assert said(container("livenessProbe: null", "init")) == []
 
     def test_a_probe_where_none_may_be_gives_one_finding_at_its_key(self) -> None:
         text = manifest("initContainers:\n- name: a\n  image: a\n  livenessProbe:\n    httpGet: {port: 'x y'}")
-        assert places(text) == ["probe-on-init 8:5"]
+        assert places(text) == ["probe-on-init-container 8:5"]
 
     @pytest.mark.parametrize(
         ("version", "severity"),
@@ -109,8 +109,8 @@ class TestRoles:
     @pytest.mark.parametrize(("version", "found"), [("1.27", False), ("1.28", True), ("1.29", False)])
     def test_native_sidecars_are_off_in_1_28(self, version: str, found: bool) -> None:
         text = container("command: [x]", "sidecar")
-        want = ["native-sidecar-gate initContainers[0].restartPolicy"] * found
-        assert said(text, "native-sidecar-gate", version=version) == want
+        want = ["native-sidecar-disabled initContainers[0].restartPolicy"] * found
+        assert said(text, "native-sidecar-disabled", version=version) == want
 
     @pytest.mark.parametrize(
         ("role", "fields", "version", "where"),
@@ -170,8 +170,8 @@ class TestRoles:
     def test_restart_rules(self, role: str, fields: str, version: str, where: list[str]) -> None:
         rule = "{action: Restart, exitCodes: {operator: In, values: [1]}}"
         text = container(fields.replace("RULE", rule).replace("MANY", str([1] * 256)), role)
-        assert said(text, "restart-rules", version=version) == [
-            f"restart-rules {LISTS[role]}[0].{one}" for one in where
+        assert said(text, "invalid-restart-rules", version=version) == [
+            f"invalid-restart-rules {LISTS[role]}[0].{one}" for one in where
         ]
 
 
@@ -179,7 +179,7 @@ class TestEphemeral:
     @pytest.mark.parametrize("kind", ["Pod", "Deployment"])
     def test_ephemeral_containers_have_no_place_in_a_manifest(self, kind: str) -> None:
         text = container("command: [x]", "ephemeral", kind=kind)
-        assert said(text) == ["ephemeral-containers ephemeralContainers"]
+        assert said(text) == ["ephemeral-containers-in-manifest ephemeralContainers"]
         assert said(manifest("ephemeralContainers: []", kind=kind)) == []
 
     @pytest.mark.parametrize(
@@ -199,5 +199,5 @@ class TestEphemeral:
         ],
     )
     def test_what_an_ephemeral_container_can_not_have(self, fields: str, where: list[str]) -> None:
-        found = said(container(fields, "ephemeral"), "ephemeral-container-field")
-        assert found == [f"ephemeral-container-field ephemeralContainers[0].{one}" for one in where]
+        found = said(container(fields, "ephemeral"), "invalid-ephemeral-container-field")
+        assert found == [f"invalid-ephemeral-container-field ephemeralContainers[0].{one}" for one in where]

@@ -58,13 +58,13 @@ CASES = [
     ),
     Case(
         "a key's form",
-        "label-selector",
+        "invalid-label-selector",
         controller("Deployment", selector={"matchLabels": LABELS, "matchExpressions": [{**EXPRESSION, "key": "a b"}]}),
         "spec.selector.matchExpressions[0].key",
     ),
     Case(
         "In without values",
-        "label-selector",
+        "invalid-label-selector",
         controller(
             "DaemonSet", selector={"matchLabels": LABELS, "matchExpressions": [{"key": "app", "operator": "In"}]}
         ),
@@ -72,38 +72,44 @@ CASES = [
     ),
     Case(
         "a disruption budget's",
-        "label-selector",
+        "invalid-label-selector",
         thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a b"}}}),
         "spec.selector.matchLabels.app",
         thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a"}}}),
     ),
     Case(
         "a Job's own",
-        "job-selector",
+        "invalid-job-selector",
         job(selector={"matchLabels": LABELS}),
         "spec.selector",
         job(selector={"matchLabels": LABELS}, manualSelector=True),
     ),
-    Case("a manual one that is missing", "job-selector", job(manualSelector=True), "spec.selector", job(selector={})),
+    Case(
+        "a manual one that is missing",
+        "invalid-job-selector",
+        job(manualSelector=True),
+        "spec.selector",
+        job(selector={}),
+    ),
     Case(
         "a CronJob's",
-        "job-selector",
+        "invalid-job-selector",
         cron_job(job_spec={"selector": {"matchLabels": LABELS}}),
         "spec.jobTemplate.spec.selector",
         cron_job(job_spec={"manualSelector": False}),
     ),
     Case(
         "a CronJob's manual one",
-        "job-selector",
+        "invalid-job-selector",
         cron_job(job_spec={"manualSelector": True}),
         "spec.jobTemplate.spec.manualSelector",
     ),
     Case(
         "another Job's name",
-        "job-selector",
-        job(template=template({"labels": {"job-name": "export"}}, restartPolicy="Never")),
-        "spec.template.metadata.labels[job-name]",
-        job(template=template({"labels": {"job-name": "import"}}, restartPolicy="Never")),
+        "invalid-job-selector",
+        job(template=template({"labels": {"job-name-too-long": "export"}}, restartPolicy="Never")),
+        "spec.template.metadata.labels[job-name-too-long]",
+        job(template=template({"labels": {"job-name-too-long": "import"}}, restartPolicy="Never")),
     ),
     *(
         Case(f"{field} of a {kind}", "negative-number", controller(kind, **{field: -1}), f"spec.{field}")
@@ -135,89 +141,89 @@ CASES = [
     ),
     Case(
         "no more than the seconds to be ready",
-        "progress-deadline",
+        "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=60),
         "spec.progressDeadlineSeconds",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=61),
     ),
     Case(
         "ten minutes by default",
-        "progress-deadline",
+        "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=600),
         "spec.minReadySeconds",
         controller("Deployment", minReadySeconds=599),
     ),
     Case(
         "no percentage",
-        "update-amount",
+        "invalid-rolling-update-value",
         rolling("Deployment", maxSurge="half"),
         "spec.strategy.rollingUpdate.maxSurge",
         rolling("Deployment", maxSurge="200%", maxUnavailable="100%"),
     ),
     Case(
         "a number in quotes",
-        "update-amount",
+        "invalid-rolling-update-value",
         rolling("Deployment", maxUnavailable="1"),
         "spec.strategy.rollingUpdate.maxUnavailable",
         rolling("Deployment", maxUnavailable=1),
     ),
     Case(
         "less than none",
-        "update-amount",
+        "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=-1),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
     ),
     Case(
         "more than all",
-        "update-amount",
+        "invalid-rolling-update-value",
         rolling("StatefulSet", maxUnavailable="101%"),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
         rolling("StatefulSet", maxUnavailable="100%"),
     ),
     Case(
         "a DaemonSet's surge beyond all",
-        "update-amount",
+        "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=0, maxSurge="101%"),
         "spec.updateStrategy.rollingUpdate.maxSurge",
         rolling("DaemonSet", maxUnavailable=0, maxSurge="100%"),
     ),
     Case(
         "both zero",
-        "update-stuck",
+        "stuck-rolling-update",
         rolling("Deployment", maxSurge="0%", maxUnavailable=0),
         "spec.strategy.rollingUpdate.maxUnavailable",
         rolling("Deployment", maxUnavailable=0),
     ),
     Case(
         "both zero in a DaemonSet",
-        "update-stuck",
+        "stuck-rolling-update",
         rolling("DaemonSet", maxUnavailable=0),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
     ),
     Case(
         "both above zero in a DaemonSet",
-        "update-stuck",
+        "stuck-rolling-update",
         rolling("DaemonSet", maxSurge=1),
         "spec.updateStrategy.rollingUpdate.maxSurge",
         rolling("DaemonSet", maxSurge=1, maxUnavailable=0),
     ),
     Case(
         "zero in a StatefulSet",
-        "update-stuck",
+        "stuck-rolling-update",
         rolling("StatefulSet", maxUnavailable=0),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
         rolling("StatefulSet", partition=0),
     ),
     Case(
         "Recreate",
-        "strategy-conflict",
+        "update-strategy-conflict",
         controller("Deployment", strategy={"type": "Recreate", "rollingUpdate": {}}),
         "spec.strategy.rollingUpdate",
         controller("Deployment", strategy={"type": "Recreate", "rollingUpdate": None}),
     ),
     Case(
         "OnDelete",
-        "strategy-conflict",
+        "update-strategy-conflict",
         controller("StatefulSet", updateStrategy={"type": "OnDelete", "rollingUpdate": {"partition": 1}}),
         "spec.updateStrategy.rollingUpdate",
         controller("DaemonSet", updateStrategy={"type": "OnDelete", "rollingUpdate": {"maxSurge": 5}}),
@@ -225,7 +231,7 @@ CASES = [
     *(
         Case(
             f"of a {kind}",
-            "pod-restart-policy",
+            "invalid-pod-restart-policy",
             controller(kind, template=template(restartPolicy="Never")),
             "spec.template.spec.restartPolicy",
             controller(kind, template=template(restartPolicy="Always")),
@@ -234,14 +240,14 @@ CASES = [
     ),
     Case(
         "of a Job by default",
-        "pod-restart-policy",
+        "invalid-pod-restart-policy",
         job(template=template()),
         "spec.template.spec.restartPolicy",
         job(template=template(restartPolicy="OnFailure")),
     ),
     Case(
         "of a CronJob",
-        "pod-restart-policy",
+        "invalid-pod-restart-policy",
         cron_job(job_spec={"template": template(restartPolicy="Always")}),
         "spec.jobTemplate.spec.template.spec.restartPolicy",
         cron_job(),
@@ -249,7 +255,7 @@ CASES = [
     *(
         Case(
             f"of a {kind}'s pods",
-            "active-deadline",
+            "invalid-active-deadline",
             controller(kind, template=template(activeDeadlineSeconds=5)),
             "spec.template.spec.activeDeadlineSeconds",
         )
@@ -257,42 +263,42 @@ CASES = [
     ),
     Case(
         "of no second",
-        "active-deadline",
+        "invalid-active-deadline",
         pod(activeDeadlineSeconds=0),
         "spec.activeDeadlineSeconds",
         pod(activeDeadlineSeconds=1),
     ),
     Case(
         "beyond 32 bits",
-        "active-deadline",
+        "invalid-active-deadline",
         job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31)),
         "spec.template.spec.activeDeadlineSeconds",
         job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31 - 1)),
     ),
     Case(
         "of a Pod with gates",
-        "pod-node-name",
+        "node-name-with-scheduling-gates",
         pod(nodeName="node-1", schedulingGates=[{"name": "a"}]),
         "spec.nodeName",
         controller("Deployment", template=template(nodeName="node-1", schedulingGates=[{"name": "a"}])),
     ),
     Case(
         "with a dot",
-        "stateful-service-name",
+        "invalid-service-name",
         controller("StatefulSet", serviceName="web.prod"),
         "spec.serviceName",
         controller("StatefulSet", serviceName="web"),
     ),
     Case(
         "no storage",
-        "claim-template",
+        "invalid-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim(resources={})]),
         "spec.volumeClaimTemplates[0].spec.resources.requests.storage",
         controller("StatefulSet", volumeClaimTemplates=[claim()]),
     ),
     Case(
         "no volume's name",
-        "claim-template",
+        "invalid-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim("a.b")]),
         "spec.volumeClaimTemplates[0].metadata.name",
     ),
@@ -320,7 +326,7 @@ def test_a_stateful_set_has_no_maximum_before_1_37_since_the_server_drops_it() -
 
 def test_one_wrong_amount_gives_one_finding() -> None:
     found = findings(rolling("Deployment", maxSurge=0, maxUnavailable="none"))
-    assert [one.rule for one in found] == ["update-amount"]
+    assert [one.rule for one in found] == ["invalid-rolling-update-value"]
 
 
 def test_a_wrong_type_of_a_label_is_left_to_the_structural_layer() -> None:

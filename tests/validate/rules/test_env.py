@@ -34,7 +34,7 @@ def at(rule: str, *where: str, prefix: str = "containers[0].env[0]") -> list[str
 @pytest.mark.parametrize("role", ROLES)
 def test_names_of_variables_by_version(role: str, name: str, version: str, bad: bool) -> None:
     text = container(f'env: [{{name: "{name}"}}]', role)
-    assert said(text, "env-name", version=version) == [f"env-name {LISTS[role]}[0].env[0].name"] * bad
+    assert said(text, "invalid-env-name", version=version) == [f"invalid-env-name {LISTS[role]}[0].env[0].name"] * bad
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_names_of_variables_by_version(role: str, name: str, version: str, bad: 
     ],
 )
 def test_a_variable_has_one_source(variable: str, where: list[str]) -> None:
-    assert said(container(f"env: [{{name: A, {variable}}}]"), "env-source") == at("env-source", *where)
+    assert said(container(f"env: [{{name: A, {variable}}}]"), "invalid-env-source") == at("invalid-env-source", *where)
 
 
 @pytest.mark.parametrize(("version", "where"), [("1.33", []), ("1.34", ["valueFrom.fileKeyRef"]), ("1.35", [])])
 def test_a_variable_from_a_file_is_dropped_by_1_34(version: str, where: list[str]) -> None:
     text = env("{fileKeyRef: {volumeName: shared, path: a, key: b}}")
-    assert said(text, "env-source", version=version) == at("env-source", *where)
+    assert said(text, "invalid-env-source", version=version) == at("invalid-env-source", *where)
 
 
 @pytest.mark.parametrize("kind", ["configMapKeyRef", "secretKeyRef"])
@@ -77,8 +77,8 @@ def test_a_variable_from_a_file_is_dropped_by_1_34(version: str, where: list[str
     ],
 )
 def test_references_to_keys(kind: str, ref: str, where: list[str]) -> None:
-    found = said(env(f"{{{kind}: {ref}}}"), "env-key-ref")
-    assert found == at("env-key-ref", *(f"valueFrom.{kind}.{one}" for one in where))
+    found = said(env(f"{{{kind}: {ref}}}"), "invalid-env-key-ref")
+    assert found == at("invalid-env-key-ref", *(f"valueFrom.{kind}.{one}" for one in where))
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_references_to_keys(kind: str, ref: str, where: list[str]) -> None:
     ],
 )
 def test_items_of_env_from(item: str, where: list[str]) -> None:
-    found = said(container(f"envFrom: [{item}]"), "env-from")
-    assert found == at("env-from", *where, prefix="containers[0].envFrom[0]")
+    found = said(container(f"envFrom: [{item}]"), "invalid-env-from")
+    assert found == at("invalid-env-from", *where, prefix="containers[0].envFrom[0]")
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_items_of_env_from(item: str, where: list[str]) -> None:
     ],
 )
 def test_a_variable_from_a_file_needs_an_empty_dir(ref: str, where: list[str]) -> None:
-    found = said(env(f"{{fileKeyRef: {ref}}}"), "env-file-ref")
-    assert found == at("env-file-ref", *(f"valueFrom.fileKeyRef.{one}" for one in where))
-    assert said(env(f"{{fileKeyRef: {ref}}}"), "env-file-ref", version="1.34") == []
+    found = said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref")
+    assert found == at("invalid-env-file-ref", *(f"valueFrom.fileKeyRef.{one}" for one in where))
+    assert said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref", version="1.34") == []
 
 
 class TestDownward:
@@ -151,25 +151,25 @@ class TestDownward:
     )
     def test_fields_by_place(self, path: str, in_variable: bool, in_volume: bool) -> None:
         ref = f'{{fieldRef: {{fieldPath: "{path}"}}}}'
-        want = [] if in_variable else at("field-path", "valueFrom.fieldRef.fieldPath")
-        assert said(env(ref), "field-path") == want
+        want = [] if in_variable else at("invalid-field-path", "valueFrom.fieldRef.fieldPath")
+        assert said(env(ref), "invalid-field-path") == want
         item = f"{{path: a, {ref[1:-1]}}}"
         for volume, where in (
             (f"downwardAPI: {{items: [{item}]}}", "downwardAPI"),
             (f"projected: {{sources: [{{downwardAPI: {{items: [{item}]}}}}]}}", "projected.sources[0].downwardAPI"),
         ):
-            found = said(manifest(f"volumes: [{{name: a, {volume}}}]"), "field-path")
-            assert found == [] if in_volume else [f"field-path volumes[0].{where}.items[0].fieldRef.fieldPath"]
+            found = said(manifest(f"volumes: [{{name: a, {volume}}}]"), "invalid-field-path")
+            assert found == [] if in_volume else [f"invalid-field-path volumes[0].{where}.items[0].fieldRef.fieldPath"]
 
     @pytest.mark.parametrize(("version", "bad"), [("1.28", True), ("1.29", False)])
     def test_all_addresses_of_the_node_since_1_29(self, version: str, bad: bool) -> None:
-        found = said(env("{fieldRef: {fieldPath: status.hostIPs}}"), "field-path", version=version)
-        assert found == at("field-path", "valueFrom.fieldRef.fieldPath") * bad
+        found = said(env("{fieldRef: {fieldPath: status.hostIPs}}"), "invalid-field-path", version=version)
+        assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(("version", "bad"), [("v1", False), ("''", False), ("v2", True)])
     def test_fields_are_those_of_v1(self, version: str, bad: bool) -> None:
-        found = said(env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "field-path")
-        assert found == at("field-path", "valueFrom.fieldRef.fieldPath") * bad
+        found = said(env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "invalid-field-path")
+        assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(
         ("ref", "where"),
@@ -195,18 +195,21 @@ class TestDownward:
         ],
     )
     def test_resources_and_divisors(self, ref: str, where: list[str]) -> None:
-        found = said(env(f"{{resourceFieldRef: {{{ref}}}}}"), "resource-field")
-        assert found == at("resource-field", *(f"valueFrom.resourceFieldRef.{one}" for one in where))
+        found = said(env(f"{{resourceFieldRef: {{{ref}}}}}"), "invalid-resource-field")
+        assert found == at("invalid-resource-field", *(f"valueFrom.resourceFieldRef.{one}" for one in where))
 
     @pytest.mark.parametrize(
         ("item", "where"),
         [
-            ("resourceFieldRef: {resource: limits.cpu}", ["resource-field items[0].resourceFieldRef.containerName"]),
+            (
+                "resourceFieldRef: {resource: limits.cpu}",
+                ["invalid-resource-field items[0].resourceFieldRef.containerName"],
+            ),
             ("resourceFieldRef: {resource: limits.cpu, containerName: a}", []),
-            ("fieldRef: null", ["downward-file items[0]"]),
+            ("fieldRef: null", ["invalid-downward-api-file items[0]"]),
             (
                 "fieldRef: {fieldPath: metadata.uid}, resourceFieldRef: {resource: limits.cpu, containerName: a}",
-                ["downward-file items[0]"],
+                ["invalid-downward-api-file items[0]"],
             ),
             ("fieldref: {}", []),
         ],
@@ -219,6 +222,6 @@ class TestDownward:
 def test_a_finding_stands_at_the_value_in_every_role() -> None:
     for role in ROLES:
         text = container("env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.phase}}}]", role)
-        (place,) = places(text, "field-path")
+        (place,) = places(text, "invalid-field-path")
         line, column = (int(number) for number in place.split()[1].split(":"))
         assert text.splitlines()[line - 1][column - 1 :].startswith("status.phase")

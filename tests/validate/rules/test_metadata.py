@@ -10,32 +10,32 @@ from sidecarctl.yamltext.stream import split
 OWNER = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "4d2c"}
 
 CASES = [
-    Case("no name at all", "metadata-name", {"apiVersion": "v1", "kind": "ConfigMap"}, "metadata.name"),
-    Case("an underscore", "metadata-name", pod({"name": "a_b"}), "metadata.name", pod({"name": "a.b"})),
+    Case("no name at all", "invalid-object-name", {"apiVersion": "v1", "kind": "ConfigMap"}, "metadata.name"),
+    Case("an underscore", "invalid-object-name", pod({"name": "a_b"}), "metadata.name", pod({"name": "a.b"})),
     Case(
         "254 characters",
-        "metadata-name",
+        "invalid-object-name",
         thing("v1", "Secret", {"name": "a" * 254}),
         "metadata.name",
         thing("v1", "Secret", {"name": "a" * 253}),
     ),
     Case(
         "a StatefulSet's with a dot",
-        "metadata-name",
+        "invalid-object-name",
         controller("StatefulSet", {"name": "a.b"}),
         "metadata.name",
         controller("StatefulSet", {"name": "a-b"}),
     ),
     Case(
         "a CronJob's with 53 characters",
-        "metadata-name",
+        "invalid-object-name",
         cron_job({"name": "a" * 53}),
         "metadata.name",
         cron_job({"name": "a" * 52}),
     ),
     Case(
         "a Service's with a digit first, before 1.36",
-        "metadata-name",
+        "invalid-object-name",
         thing("v1", "Service", {"name": "1a"}, spec={"ports": [{"port": 1}]}),
         "metadata.name",
         thing("v1", "Service", {"name": "a1"}, spec={"ports": [{"port": 1}]}),
@@ -43,109 +43,115 @@ CASES = [
     ),
     Case(
         "a Role's with a slash",
-        "metadata-name",
+        "invalid-object-name",
         thing("rbac.authorization.k8s.io/v1", "Role", {"name": "a/b"}),
         "metadata.name",
         thing("rbac.authorization.k8s.io/v1", "Role", {"name": "system:a_B"}),
     ),
     Case(
         "the beginning of a name",
-        "metadata-name",
+        "invalid-object-name",
         job({"name": "", "generateName": "Import-"}),
         "metadata.generateName",
         job({"name": "", "generateName": "import-"}),
     ),
-    Case("a namespace", "namespace-name", pod({"namespace": "a.b"}), "metadata.namespace", pod({"namespace": "a-b"})),
+    Case(
+        "a namespace",
+        "invalid-namespace-name",
+        pod({"namespace": "a.b"}),
+        "metadata.namespace",
+        pod({"namespace": "a-b"}),
+    ),
     Case(
         "a label's value with a blank",
-        "label",
+        "invalid-label",
         pod({"labels": {"app": "a b"}}),
         "metadata.labels.app",
         pod({"labels": {"app": "a_B.c", "other": "", "none": None}}),
     ),
     Case(
         "a label's key with two slashes",
-        "label",
+        "invalid-label",
         pod({"labels": {"a/b/c": "d"}}),
         "metadata.labels[a/b/c]",
         pod({"labels": {"a.example/b_C": "d"}}),
     ),
     Case(
         "a label of a template",
-        "label",
+        "invalid-label",
         controller("Deployment", template=template({"labels": {"app": "web", "x": "-"}})),
         "spec.template.metadata.labels.x",
     ),
     Case(
         "a label of a CronJob's template",
-        "label",
+        "invalid-label",
         cron_job(job_spec={"template": template({"labels": {"x": "-"}}, restartPolicy="Never")}),
         "spec.jobTemplate.spec.template.metadata.labels.x",
     ),
     Case(
         "an annotation's key",
-        "annotation-key",
+        "invalid-annotation-key",
         pod({"annotations": {"a b": "c"}}),
         "metadata.annotations[a b]",
         pod({"annotations": {"Example.COM/A": "anything: goes"}}),
     ),
     Case(
         "annotations of more than 256 KiB",
-        "annotations-size",
+        "annotations-too-large",
         pod({"annotations": {"a": "x" * (256 * 1024)}}),
         "metadata.annotations",
         pod({"annotations": {"a": "x" * (256 * 1024 - 1)}}),
     ),
     Case(
         "annotations count in bytes",
-        "annotations-size",
+        "annotations-too-large",
         pod({"annotations": {"a": "ü" * (128 * 1024)}}),
         "metadata.annotations",
         pod({"annotations": {"a": "ü" * (128 * 1024 - 1)}}),
     ),
     Case(
         "a deletion cost that is no number",
-        "pod-annotation",
+        "invalid-pod-annotation",
         pod({"annotations": {"controller.kubernetes.io/pod-deletion-cost": "+1"}}),
         "metadata.annotations[controller.kubernetes.io/pod-deletion-cost]",
         pod({"annotations": {"controller.kubernetes.io/pod-deletion-cost": "-10"}}),
     ),
     Case(
         "a mirror pod without a node",
-        "pod-annotation",
+        "invalid-pod-annotation",
         pod({"annotations": {"kubernetes.io/config.mirror": "x"}}),
         "metadata.annotations[kubernetes.io/config.mirror]",
         pod({"annotations": {"kubernetes.io/config.mirror": "x"}}, nodeName="node-1"),
     ),
     Case(
         "a finalizer without a domain",
-        "finalizer",
+        "invalid-finalizer",
         pod({"finalizers": ["cleanup"]}),
         "metadata.finalizers[0]",
         pod({"finalizers": ["example.com/cleanup", "orphan"]}),
     ),
     Case(
         "finalizers that exclude each other",
-        "finalizer",
+        "invalid-finalizer",
         pod({"finalizers": ["orphan", "foregroundDeletion"]}),
         "metadata.finalizers",
     ),
     Case(
         "an owner's apiVersion",
-        "owner-reference",
+        "invalid-owner-reference",
         pod({"ownerReferences": [{**OWNER, "apiVersion": "a/b/c"}]}),
         "metadata.ownerReferences[0].apiVersion",
         pod({"ownerReferences": [OWNER]}),
     ),
     Case(
         "an Event as owner",
-        "owner-reference",
+        "invalid-owner-reference",
         pod({"ownerReferences": [{**OWNER, "apiVersion": "v1", "kind": "Event"}]}),
         "metadata.ownerReferences[0]",
     ),
     Case(
         "two controllers",
-        "owner-reference",
+        "invalid-owner-reference",
         pod({"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "name": "b", "controller": True}]}),
         "metadata.ownerReferences[1].controller",
         pod({"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "name": "b", "controller": False}]}),
@@ -161,11 +167,11 @@ def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) ->
 
 def test_a_service_may_begin_with_a_digit_since_1_36() -> None:
     service = thing("v1", "Service", {"name": "1a"}, spec={"ports": [{"port": 1}]})
-    assert findings(service, "1.36", ["metadata-name"]) == []
+    assert findings(service, "1.36", ["invalid-object-name"]) == []
 
 
 def test_a_stateful_set_could_have_dots_before_1_27() -> None:
-    assert findings(controller("StatefulSet", {"name": "a.b"}), "1.26", ["metadata-name"]) == []
+    assert findings(controller("StatefulSet", {"name": "a.b"}), "1.26", ["invalid-object-name"]) == []
 
 
 def test_kinds_of_others_may_have_any_name_but_not_any_label() -> None:
@@ -176,6 +182,6 @@ def test_kinds_of_others_may_have_any_name_but_not_any_label() -> None:
 def test_each_label_is_a_finding_of_its_own_and_underlined() -> None:
     text = "kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    a b: c\n    d: 'e f'\nspec: {}\n"
     (document,) = split(text, "pod.yaml")
-    first, second = findings(document.value, names=["label"])
+    first, second = findings(document.value, names=["invalid-label"])
     assert str(document.locate(first.path, on_key=first.on_key)) == "pod.yaml:6:5"
     assert str(document.locate(second.path, on_key=second.on_key)) == "pod.yaml:7:8"

@@ -90,7 +90,7 @@ def test_two_containers_may_mount_at_the_same_path() -> None:
 )
 def test_sub_paths_stay_in_the_volume(field: str, where: list[str]) -> None:
     found = said(mounting(f"name: data, mountPath: /a, {field}"))
-    assert found == [f"sub-path containers[0].volumeMounts[0].{one}" for one in where]
+    assert found == [f"invalid-sub-path containers[0].volumeMounts[0].{one}" for one in where]
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_sub_paths_stay_in_the_volume(field: str, where: list[str]) -> None:
 @pytest.mark.parametrize("role", ["app", "init", "sidecar"])
 def test_only_privileged_containers_propagate_mounts(role: str, propagation: str, security: str, bad: bool) -> None:
     text = mounting(f"name: data, mountPath: /a, mountPropagation: {propagation}", role=role, more=security)
-    found = said(text, "mount-propagation")
-    assert found == [f"mount-propagation {LISTS[role]}[0].volumeMounts[0].mountPropagation"] * bad
+    found = said(text, "invalid-mount-propagation")
+    assert found == [f"invalid-mount-propagation {LISTS[role]}[0].volumeMounts[0].mountPropagation"] * bad
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_only_privileged_containers_propagate_mounts(role: str, propagation: str
     ],
 )
 def test_read_only_recursively(fields: str, version: str, bad: bool) -> None:
-    found = said(mounting(f"name: data, mountPath: /a, {fields}"), "recursive-read-only", version=version)
-    assert found == ["recursive-read-only containers[0].volumeMounts[0].recursiveReadOnly"] * bad
+    found = said(mounting(f"name: data, mountPath: /a, {fields}"), "invalid-recursive-read-only", version=version)
+    assert found == ["invalid-recursive-read-only containers[0].volumeMounts[0].recursiveReadOnly"] * bad
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,9 @@ def test_read_only_recursively(fields: str, version: str, bad: bool) -> None:
 )
 def test_devices(devices: str, where: list[str]) -> None:
     text = mounting("name: data, mountPath: /data", more=f", volumeDevices: {devices}")
-    assert said(text, "volume-device") == [f"volume-device containers[0].volumeDevices{one}" for one in where]
+    assert said(text, "invalid-volume-device") == [
+        f"invalid-volume-device containers[0].volumeDevices{one}" for one in where
+    ]
 
 
 def test_a_finding_stands_at_the_value_of_the_name() -> None:

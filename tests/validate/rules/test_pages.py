@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import sidecarctl
-
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import Request
@@ -160,7 +159,7 @@ ADDING = (
     "annotation-conflict",
     "label-conflict",
     "pod-setting-kept",
-    "record-unreadable",
+    "unreadable-record",
     "edit-refused",
 )
 

@@ -23,8 +23,8 @@ ROLES = tuple(LISTS)
     ],
 )
 def test_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
-    found = said(container(f"ports: [{{{port}}}]", role), "port-number")
-    assert found == [f"port-number {LISTS[role]}[0].ports[0].{field}"] * bool(field)
+    found = said(container(f"ports: [{{{port}}}]", role), "invalid-port-number")
+    assert found == [f"invalid-port-number {LISTS[role]}[0].ports[0].{field}"] * bool(field)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
     ],
 )
 def test_port_names(name: str, bad: bool) -> None:
-    found = said(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "port-name")
-    assert found == ["port-name containers[0].ports[0].name"] * bad
+    found = said(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "invalid-port-name")
+    assert found == ["invalid-port-name containers[0].ports[0].name"] * bad
 
 
 def test_a_name_of_a_port_is_unique_in_its_container_only() -> None:
@@ -75,7 +75,9 @@ def test_a_name_of_a_port_is_unique_in_its_container_only() -> None:
     ],
 )
 def test_in_the_network_of_the_node_no_port_is_mapped(kind: str, spec: str, where: list[str]) -> None:
-    assert said(manifest(spec, kind=kind), "host-network-port") == [f"host-network-port {one}" for one in where]
+    assert said(manifest(spec, kind=kind), "host-network-port-mismatch") == [
+        f"host-network-port-mismatch {one}" for one in where
+    ]
 
 
 A, B = "{name: a, image: a, ports: [%s]}", "{name: b, image: b, ports: [%s]}"
@@ -123,4 +125,4 @@ def test_in_the_network_of_the_node_every_port_is_one_of_the_node() -> None:
 
 def test_a_port_name_is_underlined_where_it_stands() -> None:
     text = manifest("containers:\n- name: a\n  image: a\n  ports:\n  - containerPort: 9090\n    name: Metrics")
-    assert places(text) == ["port-name 10:13"]
+    assert places(text) == ["invalid-port-name 10:13"]

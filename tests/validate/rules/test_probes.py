@@ -26,13 +26,20 @@ TCP = "tcpSocket: {port: 80}"
     ],
 )
 def test_a_probe_has_one_handler(role: str, probe: str, handler: str, where: list[str]) -> None:
-    found = said(container(f"{probe}: {handler}", role), "probe-handler")
-    assert found == [f"probe-handler {LISTS[role]}[0].{probe}{one}" for one in where]
+    found = said(container(f"{probe}: {handler}", role), "invalid-probe-handler")
+    assert found == [f"invalid-probe-handler {LISTS[role]}[0].{probe}{one}" for one in where]
 
 
 @pytest.mark.parametrize("role", ["init", "ephemeral"])
 def test_probes_where_none_may_be_are_not_looked_into(role: str) -> None:
-    assert said(container("livenessProbe: {}, lifecycle: {preStop: {}}", role), "probe-handler", "hook-handler") == []
+    assert (
+        said(
+            container("livenessProbe: {}, lifecycle: {preStop: {}}", role),
+            "invalid-probe-handler",
+            "invalid-hook-handler",
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -48,32 +55,35 @@ def test_probes_where_none_may_be_are_not_looked_into(role: str) -> None:
     ],
 )
 def test_a_hook_has_one_handler(role: str, hook: str, handler: str, where: list[str]) -> None:
-    found = said(container(f"lifecycle: {{{hook}: {handler}}}", role), "hook-handler")
-    assert found == [f"hook-handler {LISTS[role]}[0].lifecycle.{hook}{one}" for one in where]
+    found = said(container(f"lifecycle: {{{hook}: {handler}}}", role), "invalid-hook-handler")
+    assert found == [f"invalid-hook-handler {LISTS[role]}[0].lifecycle.{hook}{one}" for one in where]
 
 
 @pytest.mark.parametrize("holder", ["livenessProbe: ", "lifecycle: {preStop: "])
 @pytest.mark.parametrize(
     ("handler", "want"),
     [
-        ("{exec: {}}", ["handler-command exec.command"]),
-        ("{exec: {command: []}}", ["handler-command exec.command"]),
+        ("{exec: {}}", ["missing-handler-command exec.command"]),
+        ("{exec: {command: []}}", ["missing-handler-command exec.command"]),
         ("{exec: {command: [a]}}", []),
         ("{exec: {cmd: [a]}}", []),
-        ("{httpGet: {port: 0}}", ["handler-port httpGet.port"]),
-        ("{httpGet: {port: 65536}}", ["handler-port httpGet.port"]),
-        ("{httpGet: {port: ''}}", ["handler-port httpGet.port"]),
-        ("{httpGet: {port: '80'}}", ["handler-port httpGet.port"]),
-        ("{httpGet: {port: web_1}}", ["handler-port httpGet.port"]),
+        ("{httpGet: {port: 0}}", ["invalid-handler-port httpGet.port"]),
+        ("{httpGet: {port: 65536}}", ["invalid-handler-port httpGet.port"]),
+        ("{httpGet: {port: ''}}", ["invalid-handler-port httpGet.port"]),
+        ("{httpGet: {port: '80'}}", ["invalid-handler-port httpGet.port"]),
+        ("{httpGet: {port: web_1}}", ["invalid-handler-port httpGet.port"]),
         ("{httpGet: {port: http}}", []),
         ("{httpGet: {}}", []),
-        ("{tcpSocket: {port: -1}}", ["handler-port tcpSocket.port"]),
+        ("{tcpSocket: {port: -1}}", ["invalid-handler-port tcpSocket.port"]),
         ("{httpGet: {port: 80, httpHeaders: [{name: X-A, value: b}]}}", []),
         (
             "{httpGet: {port: 80, httpHeaders: [{name: X-A, value: b}, {name: 'X A', value: b}]}}",
-            ["handler-header httpGet.httpHeaders[1].name"],
+            ["invalid-handler-header httpGet.httpHeaders[1].name"],
         ),
-        ("{httpGet: {port: 80, httpHeaders: [{name: '', value: b}]}}", ["handler-header httpGet.httpHeaders[0].name"]),
+        (
+            "{httpGet: {port: 80, httpHeaders: [{name: '', value: b}]}}",
+            ["invalid-handler-header httpGet.httpHeaders[0].name"],
+        ),
     ],
 )
 def test_what_handlers_do(holder: str, handler: str, want: list[str]) -> None:
@@ -83,7 +93,9 @@ def test_what_handlers_do(holder: str, handler: str, want: list[str]) -> None:
 
 
 def test_the_port_of_a_grpc_probe_is_a_number() -> None:
-    assert said(container("livenessProbe: {grpc: {port: 0}}")) == ["handler-port containers[0].livenessProbe.grpc.port"]
+    assert said(container("livenessProbe: {grpc: {port: 0}}")) == [
+        "invalid-handler-port containers[0].livenessProbe.grpc.port"
+    ]
 
 
 def test_a_number_in_quotes_gets_a_hint() -> None:
@@ -96,14 +108,16 @@ def test_a_number_in_quotes_gets_a_hint() -> None:
     "field", ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
 )
 def test_numbers_of_probes_are_not_negative(probe: str, field: str) -> None:
-    assert said(container(f"{probe}: {{{TCP}, {field}: -1}}")) == [f"probe-number containers[0].{probe}.{field}"]
+    assert said(container(f"{probe}: {{{TCP}, {field}: -1}}")) == [
+        f"invalid-probe-number containers[0].{probe}.{field}"
+    ]
     assert said(container(f"{probe}: {{{TCP}, {field}: 0}}")) == []
 
 
 @pytest.mark.parametrize(("probe", "most"), [("livenessProbe", 1), ("startupProbe", 1), ("readinessProbe", 5)])
 def test_only_readiness_probes_succeed_more_than_once(probe: str, most: int) -> None:
     for threshold in (0, 1, 2, 5):
-        want = [f"success-threshold containers[0].{probe}.successThreshold"] * (threshold > most)
+        want = [f"invalid-success-threshold containers[0].{probe}.successThreshold"] * (threshold > most)
         assert said(container(f"{probe}: {{{TCP}, successThreshold: {threshold}}}")) == want
 
 
@@ -112,7 +126,7 @@ def test_only_readiness_probes_succeed_more_than_once(probe: str, most: int) -> 
 def test_grace_periods_of_probes(probe: str, seconds: int) -> None:
     found = said(container(f"{probe}: {{{TCP}, terminationGracePeriodSeconds: {seconds}}}"))
     bad = probe == "readinessProbe" or seconds < 1
-    assert found == [f"probe-grace-period containers[0].{probe}.terminationGracePeriodSeconds"] * bad
+    assert found == [f"invalid-probe-grace-period containers[0].{probe}.terminationGracePeriodSeconds"] * bad
 
 
 @pytest.mark.parametrize(
@@ -135,16 +149,16 @@ def test_grace_periods_of_probes(probe: str, seconds: int) -> None:
 )
 def test_a_hook_sleeps_no_longer_than_the_pod_has(sleep: str, more: str, version: str, bad: bool) -> None:
     text = container(f"lifecycle: {{preStop: {{sleep: {sleep}}}}}", more=more)
-    found = said(text, "hook-sleep", version=version)
-    assert found == ["hook-sleep containers[0].lifecycle.preStop.sleep.seconds"] * bad
+    found = said(text, "hook-sleep-too-long", version=version)
+    assert found == ["hook-sleep-too-long containers[0].lifecycle.preStop.sleep.seconds"] * bad
 
 
 @pytest.mark.parametrize(("version", "found"), [("1.32", False), ("1.33", True), ("1.37", True)])
 def test_a_stop_signal_is_dropped(version: str, found: bool) -> None:
     text = container("lifecycle: {stopSignal: SIGUSR1}")
-    assert said(text, version=version) == ["stop-signal containers[0].lifecycle.stopSignal"] * found
+    assert said(text, version=version) == ["stop-signal-disabled containers[0].lifecycle.stopSignal"] * found
 
 
 def test_a_finding_stands_at_the_number() -> None:
     text = manifest("containers:\n- name: a\n  image: a\n  livenessProbe:\n    grpc: {port: 1}\n    periodSeconds: -3")
-    assert places(text) == ["probe-number 10:22"]
+    assert places(text) == ["invalid-probe-number 10:22"]

@@ -17,13 +17,13 @@ def ask(resources: str, role: str = "app", more: str = "") -> str:
     ("resources", "want"),
     [
         ("{limits: {cpu: 1, memory: 1Gi, ephemeral-storage: 1Gi}, requests: {cpu: 1m}}", []),
-        ("{limits: {mem: 1Gi}}", ["resource-name limits.mem"]),
-        ("{limits: {pods: 1}}", ["resource-name limits.pods"]),
-        ("{requests: {storage: 1Gi}}", ["resource-name requests.storage"]),
+        ("{limits: {mem: 1Gi}}", ["invalid-resource-name limits.mem"]),
+        ("{limits: {pods: 1}}", ["invalid-resource-name limits.pods"]),
+        ("{requests: {storage: 1Gi}}", ["invalid-resource-name requests.storage"]),
         ("{limits: {example.com/gpu: 1}, requests: {example.com/gpu: 1}}", []),
         ("{limits: {kubernetes.io/x: 1}}", []),
-        ("{limits: {requests.example.com/gpu: 1}}", ["resource-name limits.requests.example.com/gpu"]),
-        ("{limits: {EXAMPLE.com/gpu: 1}}", ["resource-name limits.EXAMPLE.com/gpu"]),
+        ("{limits: {requests.example.com/gpu: 1}}", ["invalid-resource-name limits.requests.example.com/gpu"]),
+        ("{limits: {EXAMPLE.com/gpu: 1}}", ["invalid-resource-name limits.EXAMPLE.com/gpu"]),
         ("{limits: {cpu: -1}}", ["negative-quantity limits.cpu"]),
         ("{requests: {cpu: -1m}}", ["negative-quantity requests.cpu"]),
         ("{requests: {cpu: 0}}", []),
@@ -38,24 +38,24 @@ def ask(resources: str, role: str = "app", more: str = "") -> str:
         ("{limits: {memory: 1Gi}, requests: {memory: null}}", []),
         ("{limits: {memory: one}, requests: {memory: 1Gi}}", []),
         ("{requests: {memory: 1Gi}}", []),
-        ("{requests: {example.com/gpu: 1}}", ["request-not-limit requests.example.com/gpu"]),
+        ("{requests: {example.com/gpu: 1}}", ["request-limit-mismatch requests.example.com/gpu"]),
         (
             "{limits: {example.com/gpu: 2}, requests: {example.com/gpu: 1}}",
-            ["request-not-limit requests.example.com/gpu"],
+            ["request-limit-mismatch requests.example.com/gpu"],
         ),
         (
             "{limits: {example.com/gpu: 1}, requests: {example.com/gpu: 2}}",
-            ["request-not-limit requests.example.com/gpu"],
+            ["request-limit-mismatch requests.example.com/gpu"],
         ),
         ("{limits: {hugepages-2Mi: 4Mi, cpu: 1}}", []),
-        ("{limits: {hugepages-2Mi: 4Mi}}", ["huge-pages "]),
-        ("{limits: {hugepages-2Mi: 3Mi, cpu: 1}}", ["huge-pages limits.hugepages-2Mi"]),
-        ("{limits: {hugepages-big: 3Mi, cpu: 1}}", ["huge-pages limits.hugepages-big"]),
+        ("{limits: {hugepages-2Mi: 4Mi}}", ["invalid-huge-pages "]),
+        ("{limits: {hugepages-2Mi: 3Mi, cpu: 1}}", ["invalid-huge-pages limits.hugepages-2Mi"]),
+        ("{limits: {hugepages-big: 3Mi, cpu: 1}}", ["invalid-huge-pages limits.hugepages-big"]),
         (
             "{limits: {hugepages-2Mi: 4Mi, cpu: 1}, requests: {hugepages-2Mi: 2Mi}}",
-            ["request-not-limit requests.hugepages-2Mi"],
+            ["request-limit-mismatch requests.hugepages-2Mi"],
         ),
-        ("{limits: {1: 1}, requests: []}", ["resource-name limits.1"]),
+        ("{limits: {1: 1}, requests: []}", ["invalid-resource-name limits.1"]),
     ],
 )
 def test_requests_and_limits_in_every_role(role: str, resources: str, want: list[str]) -> None:
@@ -82,10 +82,12 @@ class TestClaims:
     )
     def test_claims_are_listed_in_the_pod_and_used_once(self, claims: str, where: list[str]) -> None:
         text = ask(f"{{claims: {claims}}}", more=self.CLAIMS)
-        assert said(text, "resource-claim") == [f"resource-claim containers[0].resources.claims{one}" for one in where]
+        assert said(text, "invalid-resource-claim") == [
+            f"invalid-resource-claim containers[0].resources.claims{one}" for one in where
+        ]
 
     def test_claims_are_dropped_before_1_34(self) -> None:
-        assert said(ask("{claims: [{name: none}]}"), "resource-claim", version="1.33") == []
+        assert said(ask("{claims: [{name: none}]}"), "invalid-resource-claim", version="1.33") == []
 
 
 def whole(own: str, *containers: str) -> str:
@@ -121,9 +123,9 @@ class TestPodAsAWhole:
             ),
             ("{requests: {cpu: 2}, limits: {cpu: 1}}", [], ["request-over-limit resources.requests.cpu"]),
             ("{requests: {cpu: -1}}", [], ["negative-quantity resources.requests.cpu"]),
-            ("{limits: {ephemeral-storage: 1}}", [], ["resource-name resources.limits.ephemeral-storage"]),
-            ("{limits: {example.com/gpu: 1}}", [], ["resource-name resources.limits.example.com/gpu"]),
-            ("{claims: []}", [], ["pod-resources-field resources.claims"]),
+            ("{limits: {ephemeral-storage: 1}}", [], ["invalid-resource-name resources.limits.ephemeral-storage"]),
+            ("{limits: {example.com/gpu: 1}}", [], ["invalid-resource-name resources.limits.example.com/gpu"]),
+            ("{claims: []}", [], ["unsupported-pod-resource resources.claims"]),
             ("{}", [], []),
             ("null", [], []),
         ],
@@ -143,7 +145,7 @@ class TestPodAsAWhole:
 
     def test_a_pod_for_windows_has_none(self) -> None:
         text = manifest("os: {name: windows}\nresources: {limits: {cpu: 1}}")
-        assert said(text) == ["pod-resources-field resources"]
+        assert said(text) == ["unsupported-pod-resource resources"]
 
 
 class TestResizing:
@@ -170,11 +172,11 @@ class TestResizing:
         ],
     )
     def test_policies_by_role_and_version(self, role: str, policies: str, version: str, where: list[str]) -> None:
-        found = said(container(f"resizePolicy: {policies}", role), "resize-policy", version=version)
-        assert found == [f"resize-policy {LISTS[role]}[0].resizePolicy{one}" for one in where]
+        found = said(container(f"resizePolicy: {policies}", role), "invalid-resize-policy", version=version)
+        assert found == [f"invalid-resize-policy {LISTS[role]}[0].resizePolicy{one}" for one in where]
 
     def test_a_pod_that_never_restarts_does_not_for_a_resize(self) -> None:
         text = container(
             "resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]", more="restartPolicy: Never"
         )
-        assert said(text) == ["resize-policy containers[0].resizePolicy[0].restartPolicy"]
+        assert said(text) == ["invalid-resize-policy containers[0].resizePolicy[0].restartPolicy"]

@@ -44,24 +44,24 @@ RESPELLED = (
 )
 # The server names the first of two that are the same, the rules the second; the rules name what was written.
 ELSEWHERE = {
-    ("service-type", "spec.clusterIPs[0]"): "spec.clusterIP",
-    ("service-type", "spec.clusterIPs"): "spec.clusterIP",
-    ("config-size", "[]"): "data",
-    ("job-name", "metadata.labels"): "metadata.name",
-    ("job-name", "spec.template.metadata.labels"): "metadata.name",
-    ("topology-spread", "spec.topologySpreadConstraints[0]"): "spec.topologySpreadConstraints[1]",
-    ("pod-reference", "spec.serviceAccountName"): "spec.serviceAccount",
+    ("invalid-service-type", "spec.clusterIPs[0]"): "spec.clusterIP",
+    ("invalid-service-type", "spec.clusterIPs"): "spec.clusterIP",
+    ("config-too-large", "[]"): "data",
+    ("job-name-too-long", "metadata.labels"): "metadata.name",
+    ("job-name-too-long", "spec.template.metadata.labels"): "metadata.name",
+    ("invalid-topology-spread", "spec.topologySpreadConstraints[0]"): "spec.topologySpreadConstraints[1]",
+    ("invalid-pod-reference", "spec.serviceAccountName"): "spec.serviceAccount",
     # What is missing is shown at what asks for it.
-    ("progress-deadline", "spec.progressDeadlineSeconds"): "spec.minReadySeconds",
-    ("autoscaler-bounds", "spec.metrics"): "spec.minReplicas",
-    ("indexed-job", "spec.completions"): "spec.completionMode",
-    ("indexed-job", "spec.jobTemplate.spec.completions"): "spec.jobTemplate.spec.completionMode",
-    ("secret-type", "data[tls.key]"): "type",
-    ("secret-type", "data.username"): "type",
-    ("secret-type", "data[ssh-privatekey]"): "stringData[ssh-privatekey]",
-    ("secret-type", "metadata.annotations[kubernetes.io/service-account.name]"): "type",
-    ("dns-config", "spec.dnsConfig"): "spec.dnsPolicy",
-    ("host-process", "spec.hostNetwork"): "spec.securityContext.windowsOptions.hostProcess",
+    ("invalid-progress-deadline", "spec.progressDeadlineSeconds"): "spec.minReadySeconds",
+    ("invalid-autoscaler-bounds", "spec.metrics"): "spec.minReplicas",
+    ("invalid-indexed-job", "spec.completions"): "spec.completionMode",
+    ("invalid-indexed-job", "spec.jobTemplate.spec.completions"): "spec.jobTemplate.spec.completionMode",
+    ("invalid-secret-data", "data[tls.key]"): "type",
+    ("invalid-secret-data", "data.username"): "type",
+    ("invalid-secret-data", "data[ssh-privatekey]"): "stringData[ssh-privatekey]",
+    ("invalid-secret-data", "metadata.annotations[kubernetes.io/service-account.name]"): "type",
+    ("invalid-dns-config", "spec.dnsConfig"): "spec.dnsPolicy",
+    ("invalid-host-process", "spec.hostNetwork"): "spec.securityContext.windowsOptions.hostProcess",
 }
 
 

@@ -30,7 +30,7 @@ CASES = [
     *(
         Case(
             f"{field} of the pod",
-            "user-id",
+            "invalid-user-id",
             pod(securityContext={field: 2**31}),
             f"spec.securityContext.{field}",
             pod(securityContext={field: 2**31 - 1}),
@@ -39,21 +39,21 @@ CASES = [
     ),
     Case(
         "a further group",
-        "user-id",
+        "invalid-user-id",
         pod(securityContext={"supplementalGroups": [1, -1]}),
         "spec.securityContext.supplementalGroups[1]",
     ),
-    Case("of a container", "user-id", container(runAsUser=-1), f"{OWN}.runAsUser", container(runAsUser=0)),
+    Case("of a container", "invalid-user-id", container(runAsUser=-1), f"{OWN}.runAsUser", container(runAsUser=0)),
     Case(
         "privileged",
-        "privilege-conflict",
+        "privilege-escalation-conflict",
         container(privileged=True, allowPrivilegeEscalation=False),
         f"{OWN}.allowPrivilegeEscalation",
         container(privileged=True, allowPrivilegeEscalation=True),
     ),
     Case(
         "an administrator",
-        "privilege-conflict",
+        "privilege-escalation-conflict",
         container(capabilities={"add": ["CAP_SYS_ADMIN"]}, allowPrivilegeEscalation=False),
         f"{OWN}.allowPrivilegeEscalation",
         container(capabilities={"add": ["SYS_ADMIN"]}, allowPrivilegeEscalation=False),
@@ -67,125 +67,131 @@ CASES = [
     ),
     Case(
         "no file",
-        "seccomp-profile",
+        "invalid-seccomp-profile",
         pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
         "spec.securityContext.seccompProfile.localhostProfile",
         pod(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "a/b..c"}}),
     ),
     Case(
         "an absolute path",
-        "seccomp-profile",
+        "invalid-seccomp-profile",
         container(seccompProfile={"type": "Localhost", "localhostProfile": "/a"}),
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
         "a path upwards",
-        "seccomp-profile",
+        "invalid-seccomp-profile",
         container(seccompProfile={"type": "Localhost", "localhostProfile": "a/../b"}),
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
         "a file where there is none",
-        "seccomp-profile",
+        "invalid-seccomp-profile",
         container(seccompProfile={"type": "RuntimeDefault", "localhostProfile": "a"}),
         f"{OWN}.seccompProfile.localhostProfile",
         container(seccompProfile={"type": "RuntimeDefault"}),
     ),
     Case(
         "no name",
-        "apparmor-profile",
+        "invalid-apparmor-profile",
         container(appArmorProfile={"type": "Localhost"}),
         f"{OWN}.appArmorProfile.localhostProfile",
         container(appArmorProfile={"type": "Localhost", "localhostProfile": "web"}),
     ),
     Case(
         "a name in blanks",
-        "apparmor-profile",
+        "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": " web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
     ),
     Case(
         "a name where there is none",
-        "apparmor-profile",
+        "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Unconfined", "localhostProfile": "web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
     ),
     *(
-        Case(field, "host-users", pod(**{"hostUsers": False, field: True}), f"spec.{field}", pod(**{field: True}))
+        Case(
+            field,
+            "host-users-conflict",
+            pod(**{"hostUsers": False, field: True}),
+            f"spec.{field}",
+            pod(**{field: True}),
+        )
         for field in ("hostNetwork", "hostPID", "hostIPC")
     ),
     Case(
         "and the host's",
-        "shared-processes",
+        "shared-process-namespace-conflict",
         pod(shareProcessNamespace=True, hostPID=True),
         "spec.shareProcessNamespace",
         pod(shareProcessNamespace=False, hostPID=True),
     ),
     Case(
         "a name",
-        "sysctl",
+        "invalid-sysctl",
         pod(securityContext={"sysctls": [{"name": "Net.core", "value": "1"}]}),
         "spec.securityContext.sysctls[0].name",
         pod(securityContext={"sysctls": [{"name": "net/ipv4/tcp_syncookies", "value": "1"}]}),
     ),
     Case(
         "twice",
-        "sysctl",
+        "invalid-sysctl",
         pod(securityContext={"sysctls": [SYSCTL, SYSCTL]}),
         "spec.securityContext.sysctls[1].name",
         pod(securityContext={"sysctls": [SYSCTL]}),
     ),
     Case(
         "of the host's network",
-        "sysctl",
+        "invalid-sysctl",
         pod(hostNetwork=True, securityContext={"sysctls": [{"name": "net/ipv4.a", "value": "1"}]}),
         "spec.securityContext.sysctls[0].name",
         pod(hostNetwork=True, securityContext={"sysctls": [SYSCTL]}),
     ),
     Case(
         "of the host's IPC",
-        "sysctl",
+        "invalid-sysctl",
         pod(hostIPC=True, securityContext={"sysctls": [SYSCTL]}),
         "spec.securityContext.sysctls[0].name",
     ),
     Case(
         "for a container that is not there",
-        "profile-annotation",
+        "invalid-profile-annotation",
         pod({"annotations": {APPARMOR + "x": "runtime/default"}}),
         f"metadata.annotations[{APPARMOR}x]",
         pod({"annotations": {APPARMOR: "runtime/default"}}),
     ),
     Case(
         "no AppArmor profile",
-        "profile-annotation",
+        "invalid-profile-annotation",
         pod({"annotations": {APPARMOR: "default"}}),
         f"metadata.annotations[{APPARMOR}]",
         pod({"annotations": {APPARMOR: "localhost/web"}}),
     ),
     Case(
         "no seccomp profile",
-        "profile-annotation",
+        "invalid-profile-annotation",
         pod({"annotations": {SECCOMP: "default"}}),
         f"metadata.annotations[{SECCOMP}]",
         pod({"annotations": {SECCOMP: "docker/default"}}),
     ),
     Case(
         "another one than the field",
-        "profile-annotation",
+        "invalid-profile-annotation",
         pod({"annotations": {SECCOMP: "unconfined"}}, securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
         "spec.securityContext.seccompProfile.type",
         pod({"annotations": {SECCOMP: "unconfined"}}, securityContext={"seccompProfile": {"type": "Unconfined"}}),
     ),
     Case(
         "another AppArmor profile than the container's field",
-        "profile-annotation",
+        "invalid-profile-annotation",
         {**container(appArmorProfile={"type": "Unconfined"}), "metadata": {"name": "a", "annotations": {APPARMOR: ""}}},
         f"{OWN}.appArmorProfile.type",
     ),
     *(
         Case(
             f"{field} of the pod",
-            "windows-pod-field",
+            "linux-field-on-windows-pod",
             windows(**{field: value}),
             f"spec.{field}",
             pod(**{field: value}),
@@ -200,7 +206,7 @@ CASES = [
     *(
         Case(
             f"{field} of the pod's context",
-            "windows-pod-field",
+            "linux-field-on-windows-pod",
             windows(securityContext={field: value}),
             f"spec.securityContext.{field}",
             windows(securityContext={"runAsNonRoot": True}, hostPID=False),
@@ -210,7 +216,7 @@ CASES = [
     *(
         Case(
             f"{field} of a container",
-            "windows-pod-field",
+            "linux-field-on-windows-pod",
             windows(containers=[{**CONTAINER, "securityContext": {field: value}}]),
             f"{OWN}.{field}",
         )
@@ -218,7 +224,7 @@ CASES = [
     ),
     Case(
         "of a container",
-        "linux-pod-field",
+        "windows-field-on-linux-pod",
         pod(os={"name": "linux"}, containers=[{**CONTAINER, "securityContext": {"windowsOptions": {}}}]),
         f"{OWN}.windowsOptions",
         pod(os={"name": "linux"}, securityContext={"windowsOptions": None}),
@@ -226,7 +232,7 @@ CASES = [
     *(
         Case(
             repr(user),
-            "windows-user",
+            "invalid-windows-user",
             options(runAsUserName=user),
             "spec.securityContext.windowsOptions.runAsUserName",
             options(runAsUserName=r"CORP\web"),
@@ -235,33 +241,33 @@ CASES = [
     ),
     Case(
         "a credential's name",
-        "windows-user",
+        "invalid-windows-user",
         options(gmsaCredentialSpecName="A b"),
         "spec.securityContext.windowsOptions.gmsaCredentialSpecName",
     ),
     Case(
         "a credential of nothing",
-        "windows-user",
+        "invalid-windows-user",
         options(gmsaCredentialSpec=""),
         "spec.securityContext.windowsOptions.gmsaCredentialSpec",
         options(gmsaCredentialSpec="x" * 64 * 1024),
     ),
     Case(
         "without the host's network",
-        "host-process",
+        "invalid-host-process",
         pod(securityContext=HOST),
         "spec.securityContext.windowsOptions.hostProcess",
         pod(securityContext=HOST, hostNetwork=True),
     ),
     Case(
         "only one container",
-        "host-process",
+        "invalid-host-process",
         pod(hostNetwork=True, containers=[{**CONTAINER, "securityContext": HOST}], initContainers=[INIT]),
         "spec.initContainers[0]",
     ),
     Case(
         "against the pod",
-        "host-process",
+        "invalid-host-process",
         pod(
             securityContext={"windowsOptions": {"hostProcess": False}},
             hostNetwork=True,
@@ -308,7 +314,7 @@ def test_containers_of_every_role_are_looked_at() -> None:
     )
     found = {(one.rule, one.container, one.role) for one in findings(document)}
     for name, role in (("setup", "init"), ("logger", "sidecar"), ("app", "app")):
-        assert {("privilege-conflict", name, role), ("user-id", name, role)} <= found
+        assert {("privilege-escalation-conflict", name, role), ("invalid-user-id", name, role)} <= found
 
 
 def test_profiles_and_namespaces_by_version() -> None:

@@ -18,7 +18,7 @@ def at(*found: str) -> list[str]:
     ("name", "bad"), [("data", False), ("0a-b", False), ("a_b", True), ("a.b", True), ("''", True)]
 )
 def test_names_of_volumes(name: str, bad: bool) -> None:
-    assert said(volume("emptyDir: {}", name=name)) == at("volume-name name") * bad
+    assert said(volume("emptyDir: {}", name=name)) == at("invalid-volume-name name") * bad
 
 
 def test_a_name_stands_for_one_volume() -> None:
@@ -31,16 +31,16 @@ def test_a_name_stands_for_one_volume() -> None:
 @pytest.mark.parametrize(
     ("source", "want"),
     [
-        ("emptyDir: {}, configMap: {name: a}", ["volume-source configMap"]),
-        ("configMap: {name: a}, emptyDir: {}", ["volume-source configMap"]),
+        ("emptyDir: {}, configMap: {name: a}", ["multiple-volume-sources configMap"]),
+        ("configMap: {name: a}, emptyDir: {}", ["multiple-volume-sources configMap"]),
         (
             "emptyDir: {}, configMap: {name: a}, secret: {secretName: a}",
-            ["volume-source configMap", "volume-source secret"],
+            ["multiple-volume-sources configMap", "multiple-volume-sources secret"],
         ),
         ("emptyDir: {}, configMap: null", []),
         ("emptyDir: null", []),
         ("emptydir: {}", []),
-        ("configMap: null", ["sourceless-volume "]),
+        ("configMap: null", ["volume-without-source "]),
         ("configMap: text", []),
     ],
 )
@@ -50,13 +50,13 @@ def test_a_volume_has_one_source(source: str, want: list[str]) -> None:
 
 def test_a_volume_without_a_source_is_a_warning_since_the_server_makes_it_an_empty_directory() -> None:
     (one,) = findings(manifest("volumes: [{name: a}]"))
-    assert (one.rule, one.severity.value, one.path) == ("sourceless-volume", "warning", ("spec", "volumes", 0))
+    assert (one.rule, one.severity.value, one.path) == ("volume-without-source", "warning", ("spec", "volumes", 0))
 
 
 @pytest.mark.parametrize(("version", "found"), [("1.30", False), ("1.31", True), ("1.34", True), ("1.35", False)])
 def test_volumes_from_images_are_dropped_before_1_35(version: str, found: bool) -> None:
     text = volume("image: {reference: a}")
-    assert said(text, "image-volume-gate", version=version) == at("image-volume-gate image") * found
+    assert said(text, "image-volume-disabled", version=version) == at("image-volume-disabled image") * found
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,10 @@ def test_volumes_from_images_are_dropped_before_1_35(version: str, found: bool) 
     [("Pod", "1.36", True), ("Deployment", "1.36", False), ("Pod", "1.37", True), ("Deployment", "1.37", True)],
 )
 def test_the_image_of_a_volume_is_needed_in_templates_since_1_37(kind: str, version: str, bad: bool) -> None:
-    assert said(volume("image: {}", kind), "volume-field", version=version) == at("volume-field image.reference") * bad
+    assert (
+        said(volume("image: {}", kind), "missing-volume-field", version=version)
+        == at("missing-volume-field image.reference") * bad
+    )
 
 
 # A source as it should be, and what makes it bad: "field: value" for the whole text of the field.
@@ -186,21 +189,21 @@ def test_one_bad_field_of_a_source_gives_one_finding_there(kind: str, right: str
     [
         (
             "iscsi: {targetPortal: a, iqn: 'eui.0123456789abcdef', lun: 1, chapAuthSession: true}",
-            ["volume-value iscsi.secretRef"],
+            ["invalid-volume-value iscsi.secretRef"],
         ),
         (
             f"iscsi: {{targetPortal: {'a' * 61}, iqn: 'eui.0123456789abcdef', lun: 1, initiatorName: 'eui.0123456789abcdef'}}",
-            ["volume-value name"],
+            ["invalid-volume-value name"],
         ),
-        ("fc: {}", ["volume-value fc.targetWWNs"]),
+        ("fc: {}", ["invalid-volume-value fc.targetWWNs"]),
         ("fc: {wwids: [a]}", []),
-        ("fc: {wwids: [a], targetWWNs: [a], lun: 1}", ["volume-value fc.targetWWNs"]),
-        ("fc: {targetWWNs: [a]}", ["volume-value fc.lun"]),
-        ("flocker: {}", ["volume-value flocker"]),
-        ("flocker: {datasetName: a, datasetUUID: b}", ["volume-value flocker"]),
-        ("flocker: {datasetName: a/b}", ["volume-value flocker.datasetName"]),
+        ("fc: {wwids: [a], targetWWNs: [a], lun: 1}", ["invalid-volume-value fc.targetWWNs"]),
+        ("fc: {targetWWNs: [a]}", ["invalid-volume-value fc.lun"]),
+        ("flocker: {}", ["invalid-volume-value flocker"]),
+        ("flocker: {datasetName: a, datasetUUID: b}", ["invalid-volume-value flocker"]),
+        ("flocker: {datasetName: a/b}", ["invalid-volume-value flocker.datasetName"]),
         ("azureDisk: {diskName: a, diskURI: https://a}", []),
-        ("ephemeral: {}", ["volume-field ephemeral.volumeClaimTemplate"]),
+        ("ephemeral: {}", ["missing-volume-field ephemeral.volumeClaimTemplate"]),
     ],
 )
 def test_fields_that_go_together(source: str, want: list[str]) -> None:
@@ -235,7 +238,7 @@ class TestFiles:
         ],
     )
     def test_modes(self, source: str, where: str, mode: str, bad: bool) -> None:
-        assert said(volume(source.replace("MODE", mode))) == at(f"file-mode {where}") * bad
+        assert said(volume(source.replace("MODE", mode))) == at(f"invalid-file-mode {where}") * bad
 
     def test_a_decimal_mode_is_told_what_was_meant(self) -> None:
         (one,) = findings(volume("configMap: {name: a, defaultMode: 644}"))
@@ -256,11 +259,11 @@ class TestFiles:
     @pytest.mark.parametrize("kind", ["configMap: {name: a, ", "secret: {secretName: a, "])
     def test_paths_of_items(self, kind: str, path: str, bad: bool) -> None:
         found = said(volume(f"{kind}items: [{{key: a, path: {path}}}]}}"))
-        assert found == at(f"volume-item {kind.partition(':')[0]}.items[0].path") * bad
+        assert found == at(f"invalid-volume-item {kind.partition(':')[0]}.items[0].path") * bad
 
     def test_an_empty_key(self) -> None:
         assert said(volume("configMap: {name: a, items: [{key: '', path: b}]}")) == at(
-            "volume-item configMap.items[0].key"
+            "invalid-volume-item configMap.items[0].key"
         )
 
 
@@ -269,9 +272,9 @@ class TestProjected:
         ("sources", "want"),
         [
             ("[{configMap: {name: a}}, {secret: {name: b}}, {}]", []),
-            ("[{configMap: {name: a}, secret: {name: b}}]", ["projected-source [0]"]),
-            ("[{configMap: {}}]", ["volume-field [0].configMap.name"]),
-            ("[{secret: {name: ''}}]", ["volume-field [0].secret.name"]),
+            ("[{configMap: {name: a}, secret: {name: b}}]", ["invalid-projected-source [0]"]),
+            ("[{configMap: {}}]", ["missing-volume-field [0].configMap.name"]),
+            ("[{secret: {name: ''}}]", ["missing-volume-field [0].secret.name"]),
             (
                 "[{configMap: {name: a, items: [{key: a, path: x}]}}, {secret: {name: a, items: [{key: a, path: x}]}}]",
                 ["projected-path-conflict [1].secret.items[0].path"],
@@ -288,50 +291,59 @@ class TestProjected:
             ("[{serviceAccountToken: {path: a}}, {serviceAccountToken: {path: a}}]", []),
             (
                 "[{serviceAccountToken: {path: a, expirationSeconds: 599}}]",
-                ["service-account-token [0].serviceAccountToken.expirationSeconds"],
+                ["invalid-service-account-token [0].serviceAccountToken.expirationSeconds"],
             ),
             ("[{serviceAccountToken: {path: a, expirationSeconds: 600}}]", []),
             (
                 "[{serviceAccountToken: {path: a, expirationSeconds: 4294967297}}]",
-                ["service-account-token [0].serviceAccountToken.expirationSeconds"],
+                ["invalid-service-account-token [0].serviceAccountToken.expirationSeconds"],
             ),
-            ("[{serviceAccountToken: {path: ../a}}]", ["service-account-token [0].serviceAccountToken.path"]),
-            ("[{serviceAccountToken: {path: ''}}]", ["service-account-token [0].serviceAccountToken.path"]),
-            ("[{clusterTrustBundle: {path: a}}]", ["trust-bundle [0].clusterTrustBundle"]),
-            ("[{clusterTrustBundle: {path: a, name: a, signerName: b.c/d}}]", ["trust-bundle [0].clusterTrustBundle"]),
+            ("[{serviceAccountToken: {path: ../a}}]", ["invalid-service-account-token [0].serviceAccountToken.path"]),
+            ("[{serviceAccountToken: {path: ''}}]", ["invalid-service-account-token [0].serviceAccountToken.path"]),
+            ("[{clusterTrustBundle: {path: a}}]", ["invalid-trust-bundle [0].clusterTrustBundle"]),
+            (
+                "[{clusterTrustBundle: {path: a, name: a, signerName: b.c/d}}]",
+                ["invalid-trust-bundle [0].clusterTrustBundle"],
+            ),
             ("[{clusterTrustBundle: {path: a, name: 'a.b:c:d'}}]", []),
-            ("[{clusterTrustBundle: {path: a, name: A}}]", ["trust-bundle [0].clusterTrustBundle.name"]),
+            ("[{clusterTrustBundle: {path: a, name: A}}]", ["invalid-trust-bundle [0].clusterTrustBundle.name"]),
             (
                 "[{clusterTrustBundle: {path: a, name: a, labelSelector: {}}}]",
-                ["trust-bundle [0].clusterTrustBundle.labelSelector"],
+                ["invalid-trust-bundle [0].clusterTrustBundle.labelSelector"],
             ),
             (
                 "[{clusterTrustBundle: {path: a, signerName: b.c/d, labelSelector: {matchLabels: {a: '-'}}}}]",
-                ["trust-bundle [0].clusterTrustBundle.labelSelector.matchLabels.a"],
+                ["invalid-trust-bundle [0].clusterTrustBundle.labelSelector.matchLabels.a"],
             ),
-            ("[{clusterTrustBundle: {path: a, signerName: b}}]", ["trust-bundle [0].clusterTrustBundle.signerName"]),
-            ("[{clusterTrustBundle: {path: /a, name: a}}]", ["trust-bundle [0].clusterTrustBundle.path"]),
+            (
+                "[{clusterTrustBundle: {path: a, signerName: b}}]",
+                ["invalid-trust-bundle [0].clusterTrustBundle.signerName"],
+            ),
+            ("[{clusterTrustBundle: {path: /a, name: a}}]", ["invalid-trust-bundle [0].clusterTrustBundle.path"]),
             ("[{podCertificate: {signerName: a.b/c, keyType: ED25519, keyPath: a}}]", []),
-            ("[{podCertificate: {signerName: a.b/c, keyType: ED25519}}]", ["pod-certificate [0].podCertificate"]),
+            (
+                "[{podCertificate: {signerName: a.b/c, keyType: ED25519}}]",
+                ["invalid-pod-certificate [0].podCertificate"],
+            ),
             (
                 "[{podCertificate: {signerName: a/c, keyType: ED25519, keyPath: a}}]",
-                ["pod-certificate [0].podCertificate.signerName"],
+                ["invalid-pod-certificate [0].podCertificate.signerName"],
             ),
             (
                 "[{podCertificate: {signerName: a.b/c, keyType: RSA, keyPath: a}}]",
-                ["pod-certificate [0].podCertificate.keyType"],
+                ["invalid-pod-certificate [0].podCertificate.keyType"],
             ),
             (
                 "[{podCertificate: {signerName: a.b/c, keyType: ED25519, keyPath: ../a}}]",
-                ["pod-certificate [0].podCertificate.keyPath"],
+                ["invalid-pod-certificate [0].podCertificate.keyPath"],
             ),
             (
                 "[{podCertificate: {signerName: a.b/c, keyType: ED25519, keyPath: a, maxExpirationSeconds: 3599}}]",
-                ["pod-certificate [0].podCertificate.maxExpirationSeconds"],
+                ["invalid-pod-certificate [0].podCertificate.maxExpirationSeconds"],
             ),
             (
                 "[{podCertificate: {signerName: x.kubernetes.io/c, keyType: ED25519, keyPath: a, maxExpirationSeconds: 86401}}]",
-                ["pod-certificate [0].podCertificate.maxExpirationSeconds"],
+                ["invalid-pod-certificate [0].podCertificate.maxExpirationSeconds"],
             ),
             (
                 "[{podCertificate: {signerName: a.b/c, keyType: ED25519, keyPath: a, certificateChainPath: a}}]",
@@ -395,13 +407,13 @@ class TestClaims:
     )
     def test_the_claim_of_an_ephemeral_volume(self, spec: str, where: list[str]) -> None:
         found = said(volume(f"ephemeral: {{volumeClaimTemplate: {{spec: {{{spec}}}}}}}"))
-        head = "ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.spec"
+        head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.spec"
         assert found == [f"{head}.{one}".rstrip(".") for one in where]
 
     def test_its_metadata_are_labels_and_annotations(self) -> None:
         metadata = "{name: a, labels: {a: '-'}, annotations: {a: b}}"
         text = volume(f"ephemeral: {{volumeClaimTemplate: {{metadata: {metadata}, spec: {{{self.GOOD}}}}}}}")
-        head = "ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.metadata"
+        head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.metadata"
         assert said(text) == [f"{head}.labels.a", f"{head}.name"]
 
     def test_a_pod_does_not_use_a_claim_that_it_makes(self) -> None:
@@ -410,15 +422,15 @@ class TestClaims:
             - {{name: a, ephemeral: {{volumeClaimTemplate: {{spec: {{{self.GOOD}}}}}}}}}
             - {{name: b, persistentVolumeClaim: {{claimName: web-a}}}}
         """
-        assert said(manifest(spec)) == ["ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
+        assert said(manifest(spec)) == ["invalid-ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
         assert said(manifest(spec, kind="Deployment")) == []
 
 
 def test_a_finding_stands_at_the_value() -> None:
     text = manifest("volumes:\n- name: a\n  secret:\n    secretName: a\n    defaultMode: 999")
-    assert places(text) == ["file-mode 9:20"]
+    assert places(text) == ["invalid-file-mode 9:20"]
 
 
 def test_a_missing_field_stands_at_its_source() -> None:
     text = manifest("volumes:\n- name: a\n  secret:\n    optional: true")
-    assert places(text)[0].startswith("volume-field ")
+    assert places(text)[0].startswith("missing-volume-field ")

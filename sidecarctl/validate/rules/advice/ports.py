@@ -139,13 +139,13 @@ def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-ip-without-port",
+    "host-ip-without-host-port",
     Severity.WARNING,
     layer="advice",
     scope="container",
     fix="Remove the hostIP, or give a hostPort too.",
 )
-def host_ip_without_port(container: ContainerView, ctx: Context) -> Problems:
+def host_ip_without_host_port(container: ContainerView, ctx: Context) -> Problems:
     """A port has a hostIP and no hostPort.
 
     The address of the node says where a hostPort listens; alone it does nothing, least of all bind the app to it. The

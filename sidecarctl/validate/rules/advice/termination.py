@@ -74,14 +74,14 @@ def _serves_on(container: ContainerView) -> bool:
 
 
 @rule(
-    "selfstopping-prestop",
+    "self-stopping-prestop",
     Severity.WARNING,
     layer="advice",
     scope="container",
     roles=("sidecar",),
     fix="Remove the hook: a native sidecar gets its SIGTERM after the app has ended.",
 )
-def selfstopping_prestop(container: ContainerView, ctx: Context) -> Problems:
+def self_stopping_prestop(container: ContainerView, ctx: Context) -> Problems:
     """A native sidecar's preStop hook stops it.
 
     All hooks of a pod run at once when it is to end, those of sidecars too. A sidecar that stops itself there is gone

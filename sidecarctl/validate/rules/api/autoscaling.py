@@ -33,13 +33,13 @@ def _is_autoscaler(one: ObjectView) -> bool:
 
 
 @rule(
-    "autoscaler-bounds",
+    "invalid-autoscaler-bounds",
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
     fix="Set minReplicas to at least 1 and maxReplicas to no less.",
 )
-def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
+def invalid_autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
     """An autoscaler's bounds leave it no number of pods, or it scales nothing.
 
     The least is 1 by default, and 0 only with a metric that does not come from the pods themselves (Object or External,
@@ -78,13 +78,13 @@ def autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "autoscaler-metric",
+    "invalid-autoscaler-metric",
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
     fix="Give each metric the one source of its type, with a target above zero.",
 )
-def autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
+def invalid_autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
     """A metric of an autoscaler has no source, another type's source, or no target.
 
     Its type says which field holds it. A target is a utilization in percent or an amount, above zero.
@@ -154,13 +154,13 @@ def _target(source: Data, own: str, where: PathTuple) -> Problems:
 
 
 @rule(
-    "autoscaler-behavior",
+    "invalid-autoscaler-behavior",
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
     fix="Use a window of at most 3600 seconds, and policies above zero with periods of at most 1800 seconds.",
 )
-def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
+def invalid_autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
     """The pace of an autoscaler is zero or too slow.
 
     It looks back an hour at most. A policy changes some pods or percent, above zero, in a period of 1 to 1800 seconds.
@@ -190,13 +190,13 @@ def autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "disruption-budget",
+    "invalid-disruption-budget",
     Severity.ERROR,
     scope="object",
     kinds=("PodDisruptionBudget",),
     fix="Use one of them, as a whole number or at most 100%.",
 )
-def disruption_budget(one: ObjectView, ctx: Context) -> Problems:
+def invalid_disruption_budget(one: ObjectView, ctx: Context) -> Problems:
     """A disruption budget says twice how many pods it keeps, or says it wrongly.
 
     `minAvailable` and `maxUnavailable` are two ways to say the same, each a number of pods or a percentage of at most

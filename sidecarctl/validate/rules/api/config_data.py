@@ -26,13 +26,13 @@ _JSON = frozenset((".dockercfg", ".dockerconfigjson"))
 
 
 @rule(
-    "config-key",
+    "invalid-config-key",
     Severity.ERROR,
     scope="object",
     kinds=("ConfigMap", "Secret"),
     fix='Use letters, digits, "-", "_" and "."; folders come from the items of a volume.',
 )
-def config_key(one: ObjectView, ctx: Context) -> Problems:
+def invalid_config_key(one: ObjectView, ctx: Context) -> Problems:
     """A key of a ConfigMap or Secret is none, or there twice.
 
     Keys become file names and variables: at most 253 of letters, digits, "-", "_" and ".". In a ConfigMap data and
@@ -52,22 +52,22 @@ def config_key(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "config-size",
+    "config-too-large",
     Severity.ERROR,
     scope="object",
     kinds=("ConfigMap", "Secret"),
-    given=Context(options={"config-size": 40}),
+    given=Context(options={"config-too-large": 40}),
     fix="Split it, or put the data into an image or a volume.",
 )
-def config_size(one: ObjectView, ctx: Context) -> Problems:
+def config_too_large(one: ObjectView, ctx: Context) -> Problems:
     """A ConfigMap or Secret holds more than 1 MiB.
 
-    All values together count, without their keys, in bytes as the pods see them. The option `config-size` sets another
+    All values together count, without their keys, in bytes as the pods see them. The option `config-too-large` sets another
     limit, in bytes.
     """
     if one.group:
         return
-    limit = ctx.options.get("config-size", _SIZE)
+    limit = ctx.options.get("config-too-large", _SIZE)
     values: dict[object, tuple[int, PathTuple]] = {}
     for field in _HOLDERS[one.kind]:
         encoded = field == "binaryData" or (one.kind == "Secret" and field == "data")
@@ -87,13 +87,13 @@ def _decoded_size(text: str) -> int:
 
 
 @rule(
-    "secret-type",
+    "invalid-secret-data",
     Severity.ERROR,
     scope="object",
     kinds=("Secret",),
     fix="Add the keys, or leave the type out.",
 )
-def secret_type(one: ObjectView, ctx: Context) -> Problems:
+def invalid_secret_data(one: ObjectView, ctx: Context) -> Problems:
     """A Secret lacks what its type promises.
 
     Who uses a Secret relies on its type: kubernetes.io/tls has tls.crt and tls.key, dockerconfigjson a JSON object,

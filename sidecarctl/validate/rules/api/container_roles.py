@@ -14,14 +14,14 @@ _OPERATORS = frozenset(("In", "NotIn"))
 
 
 @rule(
-    "probe-on-init",
+    "probe-on-init-container",
     Severity.ERROR,
     needs=("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"),
     scope="container",
     roles=("init",),
     fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 and newer).",
 )
-def probe_on_init(container: ContainerView, ctx: Context) -> Problems:
+def probe_on_init_container(container: ContainerView, ctx: Context) -> Problems:
     """An ordinary init container has a probe or a lifecycle hook.
 
     It runs to its end before the next one starts, so there is nothing to probe: the API server refuses the pod.
@@ -58,7 +58,7 @@ def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> P
 
 
 @rule(
-    "native-sidecar-gate",
+    "native-sidecar-disabled",
     Severity.WARNING,
     scope="container",
     roles=("sidecar",),
@@ -67,7 +67,7 @@ def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> P
     given=Context("1.28"),
     fix="Use Kubernetes 1.29, or a classic sidecar, or switch on the feature gate SidecarContainers.",
 )
-def native_sidecar_gate(container: ContainerView, ctx: Context) -> Problems:
+def native_sidecar_disabled(container: ContainerView, ctx: Context) -> Problems:
     """A native sidecar on Kubernetes 1.28.
 
     There they are an alpha feature that is off: the API server drops `restartPolicy: Always`, and the pod waits
@@ -77,7 +77,7 @@ def native_sidecar_gate(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "restart-rules",
+    "invalid-restart-rules",
     Severity.ERROR,
     needs=("restartPolicyRules",),
     scope="container",
@@ -85,7 +85,7 @@ def native_sidecar_gate(container: ContainerView, ctx: Context) -> Problems:
     roles=("app", "classic", "init", "sidecar"),
     fix="Give each rule an action and the exitCodes it is about, and the container a restartPolicy.",
 )
-def restart_rules(container: ContainerView, ctx: Context) -> Problems:
+def invalid_restart_rules(container: ContainerView, ctx: Context) -> Problems:
     """A container's restartPolicyRules are incomplete or not for this container.
 
     Rules are exceptions to the container's own restartPolicy, each for some exit codes. The API server refuses
@@ -125,12 +125,12 @@ def restart_rules(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "ephemeral-containers",
+    "ephemeral-containers-in-manifest",
     Severity.ERROR,
     needs=("ephemeralContainers",),
     fix="Remove them; `kubectl debug` adds one to a pod that runs.",
 )
-def ephemeral_containers(pod: PodView, ctx: Context) -> Problems:
+def ephemeral_containers_in_manifest(pod: PodView, ctx: Context) -> Problems:
     """A manifest has ephemeral containers.
 
     They are for looking into a pod that already runs: the API server refuses them in templates and in new pods.
@@ -142,13 +142,13 @@ def ephemeral_containers(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "ephemeral-container-field",
+    "invalid-ephemeral-container-field",
     Severity.ERROR,
     scope="container",
     roles=("ephemeral",),
     fix="Remove it, or use an ordinary container.",
 )
-def ephemeral_container_field(container: ContainerView, ctx: Context) -> Problems:
+def invalid_ephemeral_container_field(container: ContainerView, ctx: Context) -> Problems:
     """An ephemeral container has what only other containers can have.
 
     Nothing may depend on it, so the API server refuses ports, resources, probes, hooks, restart policies and

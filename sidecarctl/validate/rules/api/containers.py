@@ -26,12 +26,12 @@ def no_containers(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "container-name",
+    "invalid-container-name",
     Severity.ERROR,
     scope="container",
     fix='Use at most 63 of a-z, 0-9 and "-", with a letter or digit at both ends.',
 )
-def container_name(container: ContainerView, ctx: Context) -> Problems:
+def invalid_container_name(container: ContainerView, ctx: Context) -> Problems:
     """A container's name is no DNS label.
 
     The API server refuses other names: they become part of host names, cgroup paths and file names of logs.
@@ -66,12 +66,12 @@ def duplicate_container_name(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "container-image",
+    "missing-image",
     Severity.ERROR,
     scope="container",
     fix="Name the image, with its exact version.",
 )
-def container_image(container: ContainerView, ctx: Context) -> Problems:
+def missing_image(container: ContainerView, ctx: Context) -> Problems:
     """A container names no image.
 
     The schema lets it pass, for the sake of patches, but the API server refuses the pod.
@@ -81,12 +81,12 @@ def container_image(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "image-white-space",
+    "image-whitespace",
     Severity.ERROR,
     scope="container",
     fix="Remove the white space.",
 )
-def image_white_space(container: ContainerView, ctx: Context) -> Problems:
+def image_whitespace(container: ContainerView, ctx: Context) -> Problems:
     """An image's name begins or ends with white space.
 
     The API server refuses such a Pod. It takes a Deployment or another workload with it, and then refuses
@@ -101,13 +101,13 @@ LARGEST_PORT = 65535
 
 
 @rule(
-    "port-number",
+    "invalid-port-number",
     Severity.ERROR,
     needs=("ports",),
     scope="container",
     fix="Use a number from 1 to 65535.",
 )
-def port_number(container: ContainerView, ctx: Context) -> Problems:
+def invalid_port_number(container: ContainerView, ctx: Context) -> Problems:
     """A container's port or its hostPort is no port number.
 
     Ports go from 1 to 65535; the API server refuses others. A hostPort of 0 means none.
@@ -120,13 +120,13 @@ def port_number(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "port-name",
+    "invalid-port-name",
     Severity.ERROR,
     needs=("ports",),
     scope="container",
     fix="Use at most 15 lower-case letters, digits and single dashes, with one letter at least.",
 )
-def port_name(container: ContainerView, ctx: Context) -> Problems:
+def invalid_port_name(container: ContainerView, ctx: Context) -> Problems:
     """A port's name is no IANA service name.
 
     Services and probes refer to ports by these names; the API server refuses longer ones and other characters.
@@ -163,12 +163,12 @@ def duplicate_port_name(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-network-port",
+    "host-network-port-mismatch",
     Severity.ERROR,
     needs=("hostNetwork",),
     fix="Remove the hostPort, or make it equal to the containerPort.",
 )
-def host_network_port(pod: PodView, ctx: Context) -> Problems:
+def host_network_port_mismatch(pod: PodView, ctx: Context) -> Problems:
     """A pod in the network of its node maps a port to another one of the node.
 
     With `hostNetwork: true` the container listens on the node itself and nothing is mapped: the API server refuses a

@@ -83,13 +83,13 @@ def negative_number(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "progress-deadline",
+    "invalid-progress-deadline",
     Severity.ERROR,
     scope="object",
     kinds=("Deployment",),
     fix="Raise progressDeadlineSeconds above minReadySeconds.",
 )
-def progress_deadline(one: ObjectView, ctx: Context) -> Problems:
+def invalid_progress_deadline(one: ObjectView, ctx: Context) -> Problems:
     """A Deployment gives up before a pod can count as ready.
 
     A new pod counts after `minReadySeconds`. When that is no less than `progressDeadlineSeconds` (600 where it is not
@@ -109,13 +109,13 @@ def progress_deadline(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "update-amount",
+    "invalid-rolling-update-value",
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
     fix="Use a whole number of pods, like 1, or of percent, like 25%.",
 )
-def update_amount(one: ObjectView, ctx: Context) -> Problems:
+def invalid_rolling_update_value(one: ObjectView, ctx: Context) -> Problems:
     """How many pods an update takes at a time is no number and no percentage.
 
     The API server wants a whole number, not negative, or a percentage in whole numbers; more pods than there are,
@@ -150,13 +150,13 @@ def _counts(kind: GroupKind, ctx: Context) -> bool:
 
 
 @rule(
-    "update-stuck",
+    "stuck-rolling-update",
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
     fix="Allow one pod more (maxSurge: 1) or one pod less (maxUnavailable: 1) during updates.",
 )
-def update_stuck(one: ObjectView, ctx: Context) -> Problems:
+def stuck_rolling_update(one: ObjectView, ctx: Context) -> Problems:
     """An update may neither add a pod nor take one away, or in a DaemonSet both.
 
     With `maxSurge` and `maxUnavailable` both zero no update could ever begin. A DaemonSet updates in one way or the
@@ -183,13 +183,13 @@ def update_stuck(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "strategy-conflict",
+    "update-strategy-conflict",
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
     fix="Remove rollingUpdate, or make the type RollingUpdate.",
 )
-def strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
+def update_strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
     """A strategy that is not rolling has settings for a rolling update.
 
     A Deployment of type Recreate and a StatefulSet of type OnDelete have no use for `rollingUpdate`. The API server
@@ -204,11 +204,11 @@ def strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-restart-policy",
+    "invalid-pod-restart-policy",
     Severity.ERROR,
     fix="Leave it out where pods run for ever; in Jobs use OnFailure, or Never to keep the logs of each try.",
 )
-def pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
     """The restartPolicy of a pod is none that its controller can have.
 
     Pods of a Deployment, ReplicaSet, StatefulSet, DaemonSet or ReplicationController run for ever: only Always is
@@ -232,12 +232,12 @@ def pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "active-deadline",
+    "invalid-active-deadline",
     Severity.ERROR,
     needs=("activeDeadlineSeconds",),
     fix="Remove it; a Job or a Pod of its own can have a deadline of one second and more.",
 )
-def active_deadline(pod: PodView, ctx: Context) -> Problems:
+def invalid_active_deadline(pod: PodView, ctx: Context) -> Problems:
     """A pod that is to run for ever has a deadline, or the deadline is none.
 
     After `activeDeadlineSeconds` a pod is killed. The API server refuses that for the pods of controllers that keep
@@ -254,13 +254,13 @@ def active_deadline(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-node-name",
+    "node-name-with-scheduling-gates",
     Severity.ERROR,
     needs=("nodeName",),
     since="1.27",
     fix="Let the scheduler choose the node, by a nodeSelector for example.",
 )
-def pod_node_name(pod: PodView, ctx: Context) -> Problems:
+def node_name_with_scheduling_gates(pod: PodView, ctx: Context) -> Problems:
     """A Pod has a node already and scheduling gates at the same time.
 
     Gates keep a pod from being scheduled; with a `nodeName` it is past that. The API server refuses the Pod; it takes

@@ -31,11 +31,11 @@ _BINARY_STEPS = frozenset(NANO * 1024**power for power in range(7))
 
 
 @rule(
-    "field-path",
+    "invalid-field-path",
     Severity.ERROR,
     fix="Use a field that the downward API offers; labels and annotations as metadata.labels['KEY'].",
 )
-def field_path(pod: PodView, ctx: Context) -> Problems:
+def invalid_field_path(pod: PodView, ctx: Context) -> Problems:
     """A fieldRef names a field that the downward API does not offer there.
 
     Variables can read metadata.name, .namespace, .uid, one label or annotation, spec.nodeName,
@@ -73,11 +73,11 @@ def _field(holder: Data, where: PathTuple, allowed: frozenset[str]) -> Problems:
 
 
 @rule(
-    "resource-field",
+    "invalid-resource-field",
     Severity.ERROR,
     fix="Use limits or requests of cpu, memory, ephemeral-storage or hugepages-SIZE; in a volume name the container.",
 )
-def resource_field(pod: PodView, ctx: Context) -> Problems:
+def invalid_resource_field(pod: PodView, ctx: Context) -> Problems:
     """A resourceFieldRef names a resource or a divisor that the downward API does not offer.
 
     It offers limits and requests of cpu, memory, ephemeral-storage and huge pages, in steps of 1 or 1m for cpu and of
@@ -121,12 +121,12 @@ def _is_step(divisor: object, amount: int, name: str) -> bool:
 
 
 @rule(
-    "downward-file",
+    "invalid-downward-api-file",
     Severity.ERROR,
     needs=("volumes",),
     fix="Give each file either a fieldRef or a resourceFieldRef.",
 )
-def downward_file(pod: PodView, ctx: Context) -> Problems:
+def invalid_downward_api_file(pod: PodView, ctx: Context) -> Problems:
     """A file of a downwardAPI volume has no content, or two.
 
     Each shows either a field of the pod or a resource of a container; the API server refuses none and both.

@@ -22,13 +22,13 @@ def _applies(one: ObjectView) -> bool:
 
 
 @rule(
-    "endpoint-address",
+    "invalid-endpoint-address",
     Severity.ERROR,
     scope="object",
     kinds=("Endpoints", "EndpointSlice"),
     fix="Give addresses that other machines can reach, of the one family that addressType names.",
 )
-def endpoint_address(one: ObjectView, ctx: Context) -> Problems:
+def invalid_endpoint_address(one: ObjectView, ctx: Context) -> Problems:
     """An endpoint has no address, or one that nobody can reach.
 
     The API server refuses addresses of the machine itself (loopback), of a single network (link-local) and those that
@@ -109,13 +109,13 @@ def _node(holder: Data, where: PathTuple) -> Problems:
 
 
 @rule(
-    "endpoint-port",
+    "invalid-endpoint-port",
     Severity.ERROR,
     scope="object",
     kinds=("Endpoints", "EndpointSlice"),
     fix="Give each port a name of its own, as in the Service, of lower-case letters, digits and dashes.",
 )
-def endpoint_port(one: ObjectView, ctx: Context) -> Problems:
+def invalid_endpoint_port(one: ObjectView, ctx: Context) -> Problems:
     """Ports of endpoints can't be told apart, or have names or numbers that none can have.
 
     A Service finds its endpoints' ports by their names. In a slice each name is there once, an empty one too; in
@@ -154,13 +154,13 @@ def _ports(holder: Data, where: PathTuple, *, named: bool, once: bool) -> Proble
 
 
 @rule(
-    "endpoint-hint",
+    "invalid-endpoint-hint",
     Severity.ERROR,
     scope="object",
     kinds=("EndpointSlice",),
     fix="Name each zone or node once, eight at most.",
 )
-def endpoint_hint(one: ObjectView, ctx: Context) -> Problems:
+def invalid_endpoint_hint(one: ObjectView, ctx: Context) -> Problems:
     """An endpoint's hints name a zone or node twice, or one that there can't be.
 
     Proxies keep traffic near by them. There may be eight of each; zones are values of labels, nodes have DNS names.

@@ -18,13 +18,13 @@ _KEY_REFS = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 
 
 @rule(
-    "env-name",
+    "invalid-env-name",
     Severity.ERROR,
     needs=("env",),
     scope="container",
     fix="Name it with letters, digits and _, and put its value into `value`.",
 )
-def env_name(container: ContainerView, ctx: Context) -> Problems:
+def invalid_env_name(container: ContainerView, ctx: Context) -> Problems:
     """An environment variable has a name that it can't have.
 
     The API server refuses an empty name and one with "=". Before Kubernetes 1.32 it also refuses a digit in
@@ -37,13 +37,13 @@ def env_name(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "env-source",
+    "invalid-env-source",
     Severity.ERROR,
     needs=("env",),
     scope="container",
     fix="Give the variable either `value` or one source in `valueFrom`.",
 )
-def env_source(container: ContainerView, ctx: Context) -> Problems:
+def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
     """An environment variable has no source for its value, or more than one.
 
     `valueFrom` holds exactly one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef and, since
@@ -67,13 +67,13 @@ def env_source(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "env-key-ref",
+    "invalid-env-key-ref",
     Severity.ERROR,
     needs=("env",),
     scope="container",
     fix="Give it the name of the ConfigMap or Secret and one of its keys.",
 )
-def env_key_ref(container: ContainerView, ctx: Context) -> Problems:
+def invalid_env_key_ref(container: ContainerView, ctx: Context) -> Problems:
     """A variable comes from a key of a ConfigMap or Secret that can't be named so.
 
     The schema lets a missing name pass, but the API server refuses it, and names that no such object can have.
@@ -89,13 +89,13 @@ def env_key_ref(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "env-from",
+    "invalid-env-from",
     Severity.ERROR,
     needs=("envFrom",),
     scope="container",
     fix="Give each item either a configMapRef or a secretRef, with a name.",
 )
-def env_from(container: ContainerView, ctx: Context) -> Problems:
+def invalid_env_from(container: ContainerView, ctx: Context) -> Problems:
     """An item of envFrom does not name exactly one ConfigMap or Secret.
 
     The API server refuses it, as it does names that no such object can have and prefixes that no variable's name
@@ -122,14 +122,14 @@ def env_from(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "env-file-ref",
+    "invalid-env-file-ref",
     Severity.ERROR,
     needs=("env",),
     scope="container",
     since="1.35",
     fix="Name an emptyDir of the pod, a path in it without .., and a key.",
 )
-def env_file_ref(container: ContainerView, ctx: Context) -> Problems:
+def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
     """A variable comes from a file that can't be there.
 
     The file stands in an emptyDir volume of the pod, at a relative path that does not leave it. The API server

@@ -16,13 +16,13 @@ _INDEXES_LENGTH = 64 * 1024
 
 
 @rule(
-    "pod-failure-policy",
+    "invalid-pod-failure-policy",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     fix="Give each rule exit codes, in order and each once, or conditions of the pod, but not both.",
 )
-def pod_failure_policy(one: ObjectView, ctx: Context) -> Problems:
+def invalid_pod_failure_policy(one: ObjectView, ctx: Context) -> Problems:
     """A rule of a podFailurePolicy can't be followed.
 
     Each of at most 20 rules looks either at exit codes of a container that exists, or at conditions of the pod. Zero
@@ -91,14 +91,14 @@ def _exit_codes(spec: View, codes: Data, where: PathTuple) -> Problems:
 
 
 @rule(
-    "success-policy",
+    "invalid-success-policy",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.31",
     fix="Name indexes below completions, in order, like 0-2,4; and a count no higher than there are.",
 )
-def success_policy(one: ObjectView, ctx: Context) -> Problems:
+def invalid_success_policy(one: ObjectView, ctx: Context) -> Problems:
     """A successPolicy can't be met, or the Job is not indexed.
 
     It says which indexes, or how many, have to succeed. The API server refuses one of a Job that is not indexed, one
@@ -174,14 +174,14 @@ def _is_number(text: str) -> bool:
 
 
 @rule(
-    "pod-replacement-policy",
+    "invalid-pod-replacement-policy",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.29",
     fix="Use Failed, or leave it out: with a podFailurePolicy that is the default.",
 )
-def pod_replacement_policy(one: ObjectView, ctx: Context) -> Problems:
+def invalid_pod_replacement_policy(one: ObjectView, ctx: Context) -> Problems:
     """Pods are replaced while they still end, and a podFailurePolicy waits for how they end.
 
     With a podFailurePolicy only `Failed` is taken: the exit code is known when the pod has ended.

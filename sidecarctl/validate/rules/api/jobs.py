@@ -22,13 +22,13 @@ _MANAGER_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 
 
 @rule(
-    "job-name",
+    "job-name-too-long",
     Severity.ERROR,
     scope="object",
     kinds=("Job",),
     fix="Use at most 63 characters.",
 )
-def job_name(one: ObjectView, ctx: Context) -> Problems:
+def job_name_too_long(one: ObjectView, ctx: Context) -> Problems:
     """A Job's name is longer than a label's value can be.
 
     The API server writes the name into the label job-name of the Job's pods, and then refuses the label. A Job with
@@ -43,13 +43,13 @@ def job_name(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "indexed-job",
+    "invalid-indexed-job",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     fix="Say how many completions there are, at most 100,000 of them at a time, and keep the Job's name short.",
 )
-def indexed_job(one: ObjectView, ctx: Context) -> Problems:
+def invalid_indexed_job(one: ObjectView, ctx: Context) -> Problems:
     """An indexed Job does not say how many indexes there are, or has too many, or too long a name.
 
     Each index is a pod whose host name is the Job's name, a dash and the index; the API server checks that the last
@@ -72,14 +72,14 @@ def indexed_job(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "backoff-per-index",
+    "invalid-backoff-per-index",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.29",
     fix="Make the Job indexed, and set backoffLimitPerIndex where you set maxFailedIndexes.",
 )
-def backoff_per_index(one: ObjectView, ctx: Context) -> Problems:
+def invalid_backoff_per_index(one: ObjectView, ctx: Context) -> Problems:
     """A limit of tries per index is set for a Job that it does not fit.
 
     Only indexed Jobs count by index, and maxFailedIndexes counts the indexes that ran out of tries. With more than
@@ -122,14 +122,14 @@ def backoff_per_index(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "job-manager",
+    "invalid-job-manager",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.32",
     fix="Write a domain, a slash and a name: at most 63 characters together.",
 )
-def job_manager(one: ObjectView, ctx: Context) -> Problems:
+def invalid_job_manager(one: ObjectView, ctx: Context) -> Problems:
     """A Job is managed by somebody whose name has no domain.
 
     `managedBy` tells Kubernetes' own controller to leave the Job to another one, which is known by a domain and a
@@ -156,13 +156,13 @@ def _manager_fault(manager: str) -> str | None:
 
 
 @rule(
-    "cron-schedule",
+    "invalid-cron-schedule",
     Severity.ERROR,
     scope="object",
     kinds=("CronJob",),
     fix='Write five fields, like "30 4 * * 1-5", or a name like @daily.',
 )
-def cron_schedule(one: ObjectView, ctx: Context) -> Problems:
+def invalid_cron_schedule(one: ObjectView, ctx: Context) -> Problems:
     """A CronJob's schedule can't be read.
 
     It has five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or jan-dec) and day of the week
@@ -177,13 +177,13 @@ def cron_schedule(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "time-zone",
+    "invalid-time-zone",
     Severity.ERROR,
     scope="object",
     kinds=("CronJob",),
     fix="Name the zone in timeZone, as the IANA database has it: Europe/Berlin.",
 )
-def time_zone(one: ObjectView, ctx: Context) -> Problems:
+def invalid_time_zone(one: ObjectView, ctx: Context) -> Problems:
     """A CronJob's time zone stands in the schedule, or is none.
 
     The schedule counts in the time zone of the field `timeZone`, or of the cluster. A zone in the schedule itself (TZ=)

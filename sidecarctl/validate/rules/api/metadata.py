@@ -93,12 +93,12 @@ _NAMES: dict[GroupKind, _Fault] = {
 
 
 @rule(
-    "metadata-name",
+    "invalid-object-name",
     Severity.ERROR,
     scope="object",
     fix='Give it a name of lower-case letters, digits and "-".',
 )
-def metadata_name(one: ObjectView, ctx: Context) -> Problems:
+def invalid_object_name(one: ObjectView, ctx: Context) -> Problems:
     """An object has no name, or one that its kind can't have.
 
     Names become parts of addresses and host names. Most kinds take DNS subdomains (at most 253 of a-z, 0-9, "-" and
@@ -127,12 +127,12 @@ def metadata_name(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "namespace-name",
+    "invalid-namespace-name",
     Severity.ERROR,
     scope="object",
     fix='Name an existing namespace: at most 63 of a-z, 0-9 and "-".',
 )
-def namespace_name(one: ObjectView, ctx: Context) -> Problems:
+def invalid_namespace_name(one: ObjectView, ctx: Context) -> Problems:
     """An object's namespace is no DNS label.
 
     No namespace can have such a name, so the object has nowhere to be.
@@ -142,12 +142,12 @@ def namespace_name(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "finalizer",
+    "invalid-finalizer",
     Severity.ERROR,
     scope="object",
     fix="Qualify it with a domain of yours, as in example.com/cleanup.",
 )
-def finalizer(one: ObjectView, ctx: Context) -> Problems:
+def invalid_finalizer(one: ObjectView, ctx: Context) -> Problems:
     """A finalizer has no domain, or contradicts another one.
 
     A finalizer keeps an object from being deleted until its owner takes it off, so it has to say whose it is. Without
@@ -169,12 +169,12 @@ def finalizer(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "owner-reference",
+    "invalid-owner-reference",
     Severity.ERROR,
     scope="object",
     fix="Leave ownerReferences out of manifests; controllers set them.",
 )
-def owner_reference(one: ObjectView, ctx: Context) -> Problems:
+def invalid_owner_reference(one: ObjectView, ctx: Context) -> Problems:
     """An owner can't be one, or there are two that control the object.
 
     Owners decide what becomes of an object when they are deleted. The API server refuses an apiVersion that is none,
@@ -203,12 +203,12 @@ _MIRROR = "kubernetes.io/config.mirror"
 
 
 @rule(
-    "label",
+    "invalid-label",
     Severity.ERROR,
     scope="object",
     fix="Put what does not fit into an annotation, whose value is free.",
 )
-def label(one: ObjectView, ctx: Context) -> Problems:
+def invalid_label(one: ObjectView, ctx: Context) -> Problems:
     """A label's key or value has characters or a length that labels can't have.
 
     Labels are written into selectors and addresses. A value is empty or at most 63 of letters, digits, "-", "_" and
@@ -221,12 +221,12 @@ def label(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "annotation-key",
+    "invalid-annotation-key",
     Severity.ERROR,
     scope="object",
     fix="Use an optional domain, one \"/\" and a name of at most 63 letters, digits, '-', '_' and '.'.",
 )
-def annotation_key(one: ObjectView, ctx: Context) -> Problems:
+def invalid_annotation_key(one: ObjectView, ctx: Context) -> Problems:
     """The key of an annotation is no qualified name.
 
     Keys have the form of label keys, except that the domain may have capitals; their values are free.
@@ -243,19 +243,19 @@ def annotation_key(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "annotations-size",
+    "annotations-too-large",
     Severity.ERROR,
     scope="object",
-    given=Context(options={"annotations-size": 80}),
+    given=Context(options={"annotations-too-large": 80}),
     fix="Put large values into a ConfigMap.",
 )
-def annotations_size(one: ObjectView, ctx: Context) -> Problems:
+def annotations_too_large(one: ObjectView, ctx: Context) -> Problems:
     """The annotations of an object are larger than 256 KiB together.
 
     Keys and values count, in bytes of UTF-8. `kubectl apply` keeps a copy of the whole manifest among them, so the
-    option `annotations-size` can set a lower limit, in bytes.
+    option `annotations-too-large` can set a lower limit, in bytes.
     """
-    limit = ctx.options.get("annotations-size", _ANNOTATIONS_SIZE)
+    limit = ctx.options.get("annotations-too-large", _ANNOTATIONS_SIZE)
     for metadata in all_metadata(one):
         annotations = metadata.value.get("annotations")
         if not annotations or not isinstance(annotations, dict):
@@ -270,11 +270,11 @@ def annotations_size(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-annotation",
+    "invalid-pod-annotation",
     Severity.ERROR,
     fix="Write the cost as an integer in quotes; leave the annotation of mirror pods to the kubelet.",
 )
-def pod_annotation(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_annotation(pod: PodView, ctx: Context) -> Problems:
     """An annotation that Kubernetes itself reads has a value that it can't read.
 
     The cost of deleting a pod is a 32-bit integer without "+" or leading zeros. Only the kubelet makes mirror pods,

@@ -26,12 +26,12 @@ _SEARCH = re.compile(rf"{_PART}(?:\.{_PART})*")
 
 
 @rule(
-    "pod-host-name",
+    "invalid-pod-hostname",
     Severity.ERROR,
     needs=("hostname", "subdomain"),
     fix='Use one part of a name in each, without dots: at most 63 of a-z, 0-9 and "-".',
 )
-def pod_host_name(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_hostname(pod: PodView, ctx: Context) -> Problems:
     """A pod's hostname or subdomain is no DNS label.
 
     Together with the namespace they make the pod's full name, each as one part of it. A StatefulSet replaces both.
@@ -45,13 +45,13 @@ def pod_host_name(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-name-override",
+    "invalid-hostname-override",
     Severity.ERROR,
     needs=("hostnameOverride",),
     since="1.35",
     fix="Use a DNS name of at most 64 characters, without hostNetwork and setHostnameAsFQDN.",
 )
-def host_name_override(pod: PodView, ctx: Context) -> Problems:
+def invalid_hostname_override(pod: PodView, ctx: Context) -> Problems:
     """A pod's hostnameOverride is no name that a host can have, or there is another name already.
 
     It is what the pod calls itself: a DNS subdomain of at most 64 characters. With `hostNetwork` the pod has its host's
@@ -72,12 +72,12 @@ def host_name_override(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-alias",
+    "invalid-host-alias",
     Severity.ERROR,
     needs=("hostAliases",),
     fix="Write an IPv4 or IPv6 address, and host names in lower case.",
 )
-def host_alias(pod: PodView, ctx: Context) -> Problems:
+def invalid_host_alias(pod: PodView, ctx: Context) -> Problems:
     """An entry for the pod's hosts file has no address or no host name.
 
     They are written into /etc/hosts of each container as they stand. Since Kubernetes 1.36 an address may have no
@@ -94,12 +94,12 @@ def host_alias(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "dns-config",
+    "invalid-dns-config",
     Severity.ERROR,
     needs=("dnsConfig", "dnsPolicy"),
     fix="Give one to three addresses of nameservers, and domains to search in lower case.",
 )
-def dns_config(pod: PodView, ctx: Context) -> Problems:
+def invalid_dns_config(pod: PodView, ctx: Context) -> Problems:
     """A pod's DNS settings leave it without a nameserver, or can't be written into its resolv.conf.
 
     With `dnsPolicy: None` all comes from dnsConfig, so it needs a nameserver. There can be three of them, and 32
@@ -157,12 +157,12 @@ _CLAIM_FIELDS = frozenset(("name", "resourceClaimName", "resourceClaimTemplateNa
 
 
 @rule(
-    "pod-reference",
+    "invalid-pod-reference",
     Severity.ERROR,
     needs=(*_NAMED, "serviceAccount"),
     fix='Name an existing object: at most 253 of a-z, 0-9, "-" and ".".',
 )
-def pod_reference(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_reference(pod: PodView, ctx: Context) -> Problems:
     """A pod names a service account, node or class that can't exist.
 
     Their names are DNS subdomains, so the API server refuses any other.
@@ -178,12 +178,12 @@ def pod_reference(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-resource-claim",
+    "invalid-pod-resource-claim",
     Severity.ERROR,
     needs=("resourceClaims",),
     fix="Give each a name of its own and either resourceClaimName or resourceClaimTemplateName.",
 )
-def pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
     """A pod's claim of a device says neither which claim nor which template, or both.
 
     Containers name the entries of `resourceClaims`, which have DNS labels for names, each once. An entry is one claim
@@ -213,12 +213,12 @@ def pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "readiness-gate",
+    "invalid-readiness-gate",
     Severity.ERROR,
     needs=("readinessGates",),
     fix="Name the condition that a controller sets, as it does.",
 )
-def readiness_gate(pod: PodView, ctx: Context) -> Problems:
+def invalid_readiness_gate(pod: PodView, ctx: Context) -> Problems:
     """A readiness gate waits for a condition that no pod can have.
 
     Types of conditions are qualified names, like keys of labels.
@@ -231,13 +231,13 @@ def readiness_gate(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "scheduling-gate",
+    "invalid-scheduling-gate",
     Severity.ERROR,
     since="1.27",
     needs=("schedulingGates",),
     fix="Name each gate once, like the key of a label.",
 )
-def scheduling_gate(pod: PodView, ctx: Context) -> Problems:
+def invalid_scheduling_gate(pod: PodView, ctx: Context) -> Problems:
     """A scheduling gate is there twice or has no possible name.
 
     A controller opens a gate by its name, which has the form of a label's key.
@@ -255,12 +255,12 @@ def scheduling_gate(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-overhead",
+    "invalid-pod-overhead",
     Severity.ERROR,
     needs=("overhead",),
     fix="Leave it out; it comes from the runtime class.",
 )
-def pod_overhead(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_overhead(pod: PodView, ctx: Context) -> Problems:
     """The overhead of a pod is negative, or of a resource that does not exist.
 
     It is what the sandbox around the containers takes, and adds to what they ask for.

@@ -21,14 +21,14 @@ _DEFAULT_GRACE = 30
 
 
 @rule(
-    "probe-handler",
+    "invalid-probe-handler",
     Severity.ERROR,
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
     fix="Give the probe exactly one of exec, httpGet, tcpSocket and grpc.",
 )
-def probe_handler(container: ContainerView, ctx: Context) -> Problems:
+def invalid_probe_handler(container: ContainerView, ctx: Context) -> Problems:
     """A probe does not say what to do, or says two things.
 
     The API server wants exactly one of exec, httpGet, tcpSocket and grpc.
@@ -38,14 +38,14 @@ def probe_handler(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "hook-handler",
+    "invalid-hook-handler",
     Severity.ERROR,
     needs=("lifecycle",),
     scope="container",
     roles=_ROLES,
     fix="Give the hook exactly one of exec, httpGet and, since Kubernetes 1.30, sleep.",
 )
-def hook_handler(container: ContainerView, ctx: Context) -> Problems:
+def invalid_hook_handler(container: ContainerView, ctx: Context) -> Problems:
     """A lifecycle hook does not say what to do, or says two things.
 
     The API server wants exactly one of exec, httpGet, sleep and, though nothing acts on it, tcpSocket.
@@ -63,14 +63,14 @@ def _one_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: 
 
 
 @rule(
-    "handler-command",
+    "missing-handler-command",
     Severity.ERROR,
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
     fix="Give the command as a list of words; for a line of shell [sh, -c, LINE].",
 )
-def handler_command(container: ContainerView, ctx: Context) -> Problems:
+def missing_handler_command(container: ContainerView, ctx: Context) -> Problems:
     """A probe or hook that runs a command has none.
 
     The API server refuses it.
@@ -83,14 +83,14 @@ def handler_command(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "handler-port",
+    "invalid-handler-port",
     Severity.ERROR,
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
     fix="Use a number from 1 to 65535 without quotes, or the name of a port.",
 )
-def handler_port(container: ContainerView, ctx: Context) -> Problems:
+def invalid_handler_port(container: ContainerView, ctx: Context) -> Problems:
     """A probe or hook goes to what is neither a number nor a name of a port.
 
     A number in quotes is read as a name, and names need a letter. The API server refuses the pod.
@@ -109,14 +109,14 @@ def handler_port(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "handler-header",
+    "invalid-handler-header",
     Severity.ERROR,
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
     fix="Use letters, digits and dashes.",
 )
-def handler_header(container: ContainerView, ctx: Context) -> Problems:
+def invalid_handler_header(container: ContainerView, ctx: Context) -> Problems:
     """A probe or hook sends a header with a name that it can't have.
 
     The API server takes letters, digits and dashes.
@@ -132,14 +132,14 @@ def handler_header(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "probe-number",
+    "invalid-probe-number",
     Severity.ERROR,
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
     fix="Use 0 for the default, or a positive number.",
 )
-def probe_number(container: ContainerView, ctx: Context) -> Problems:
+def invalid_probe_number(container: ContainerView, ctx: Context) -> Problems:
     """A time or threshold of a probe is less than nothing.
 
     The API server refuses it.
@@ -152,14 +152,14 @@ def probe_number(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "success-threshold",
+    "invalid-success-threshold",
     Severity.ERROR,
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
     fix="Remove it.",
 )
-def success_threshold(container: ContainerView, ctx: Context) -> Problems:
+def invalid_success_threshold(container: ContainerView, ctx: Context) -> Problems:
     """A liveness or startup probe is to succeed more than once.
 
     Only readiness probes can ask for several successes in a row: the API server wants 1 in the others.
@@ -171,14 +171,14 @@ def success_threshold(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "probe-grace-period",
+    "invalid-probe-grace-period",
     Severity.ERROR,
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
     fix="Remove it from readiness probes; elsewhere use a positive number.",
 )
-def probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
+def invalid_probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
     """A probe's terminationGracePeriodSeconds is not positive, or its failure ends nothing.
 
     A readiness probe that fails does not end the container, so the API server refuses a grace period there.
@@ -193,7 +193,7 @@ def probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "hook-sleep",
+    "hook-sleep-too-long",
     Severity.ERROR,
     needs=("lifecycle",),
     scope="container",
@@ -201,7 +201,7 @@ def probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
     since="1.30",
     fix="Sleep less, or raise the pod's terminationGracePeriodSeconds.",
 )
-def hook_sleep(container: ContainerView, ctx: Context) -> Problems:
+def hook_sleep_too_long(container: ContainerView, ctx: Context) -> Problems:
     """A hook sleeps longer than the pod has to end.
 
     The API server compares with terminationGracePeriodSeconds, which is 30 where nothing is said, and refuses a longer
@@ -230,7 +230,7 @@ def _grace(pod: PodView) -> int | None:
 
 
 @rule(
-    "stop-signal",
+    "stop-signal-disabled",
     Severity.WARNING,
     needs=("lifecycle",),
     scope="container",
@@ -238,7 +238,7 @@ def _grace(pod: PodView) -> int | None:
     since="1.33",
     fix="Set STOPSIGNAL in the image, or use a preStop hook.",
 )
-def stop_signal(container: ContainerView, ctx: Context) -> Problems:
+def stop_signal_disabled(container: ContainerView, ctx: Context) -> Problems:
     """A container sets the signal that stops it, which is off in Kubernetes.
 
     The API server drops lifecycle.stopSignal without a word unless ContainerStopSignals is switched on; then it also wants

@@ -16,12 +16,12 @@ _LARGEST_MODE = 0o777
 
 
 @rule(
-    "file-mode",
+    "invalid-file-mode",
     Severity.ERROR,
     needs=("volumes",),
     fix="Write the mode in octal, with a leading zero (0644), or as a decimal number up to 511; JSON takes decimal only.",
 )
-def file_mode(pod: PodView, ctx: Context) -> Problems:
+def invalid_file_mode(pod: PodView, ctx: Context) -> Problems:
     """The mode of a volume's files is out of range.
 
     A mode goes from 0 to 0777, which is 511. A number without the leading zero is decimal: 755 is 01363, which the API
@@ -39,12 +39,12 @@ def file_mode(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "volume-item",
+    "invalid-volume-item",
     Severity.ERROR,
     needs=("volumes",),
     fix="Give each item a path in the volume: relative, and without .. in it or in front.",
 )
-def volume_item(pod: PodView, ctx: Context) -> Problems:
+def invalid_volume_item(pod: PodView, ctx: Context) -> Problems:
     """A file of a volume lies outside of it, or has no key or path.
 
     Paths of items begin at the volume, wherever that is mounted. The API server refuses absolute paths, ".." and names
@@ -61,12 +61,12 @@ def volume_item(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-path",
+    "invalid-host-path",
     Severity.ERROR,
     needs=("volumes",),
     fix="Write the path without ..; where it is mounted from NFS, make it absolute.",
 )
-def host_path(pod: PodView, ctx: Context) -> Problems:
+def invalid_host_path(pod: PodView, ctx: Context) -> Problems:
     """The path of a hostPath, nfs or gitRepo volume is one that the API server refuses.
 
     It refuses ".." in the path of a hostPath, which could lead out of what is allowed, a relative path on an NFS server,
@@ -110,12 +110,12 @@ _SHORTEST_CERTIFICATE, _LONGEST_CERTIFICATE, _LONGEST_OF_KUBERNETES = 3600, 91 *
 
 
 @rule(
-    "projected-source",
+    "invalid-projected-source",
     Severity.ERROR,
     needs=("volumes",),
     fix="Give each its own item, with a dash.",
 )
-def projected_source(pod: PodView, ctx: Context) -> Problems:
+def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
     """An item of a projected volume has more than one source.
 
     The API server refuses it: each item of `sources` is one.
@@ -157,7 +157,7 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
                 path = item.get("path")
                 if path and isinstance(path, str):
                     yield path, (*where, kind, "items", index, "path")
-    if enabled("pod-certificate", ctx.kube_version):
+    if enabled("invalid-pod-certificate", ctx.kube_version):
         for kind, fields in (("clusterTrustBundle", ("path",)), ("podCertificate", _CERTIFICATE_FILES)):
             part = source.get(kind)
             if isinstance(part, dict):
@@ -168,12 +168,12 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
 
 
 @rule(
-    "service-account-token",
+    "invalid-service-account-token",
     Severity.ERROR,
     needs=("volumes",),
     fix="Use a relative path, and a time from 600 seconds (10 minutes) to 2^32.",
 )
-def service_account_token(pod: PodView, ctx: Context) -> Problems:
+def invalid_service_account_token(pod: PodView, ctx: Context) -> Problems:
     """A projected service account token lives too shortly or lies outside of the volume.
 
     The API server issues tokens for ten minutes at least, and since Kubernetes 1.30 refuses paths that lead out of the
@@ -190,13 +190,13 @@ def service_account_token(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "trust-bundle",
+    "invalid-trust-bundle",
     Severity.ERROR,
     needs=("volumes",),
     since="1.37",
     fix="Give it either a name or a signerName, and a relative path.",
 )
-def trust_bundle(pod: PodView, ctx: Context) -> Problems:
+def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
     """A projected ClusterTrustBundle does not say which, or not clearly.
 
     The API server wants either the name of one, without a labelSelector, or the signer of several.
@@ -222,13 +222,13 @@ def trust_bundle(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "pod-certificate",
+    "invalid-pod-certificate",
     Severity.ERROR,
     needs=("volumes",),
     since="1.37",
     fix="Give it a signer, a type of key, and a path for what it writes.",
 )
-def pod_certificate(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
     """A projected pod certificate is incomplete or out of range.
 
     The API server wants a signer of the form DOMAIN/NAME, one of the known types of keys, at least one file to write, and

@@ -20,11 +20,11 @@ _Requirements = tuple[dict[str, Data], "PodView | ContainerView"]
 
 
 @rule(
-    "resource-name",
+    "invalid-resource-name",
     Severity.ERROR,
     fix="Use cpu, memory, ephemeral-storage, hugepages-SIZE or a resource with a domain, such as example.com/gpu.",
 )
-def resource_name(pod: PodView, ctx: Context) -> Problems:
+def invalid_resource_name(pod: PodView, ctx: Context) -> Problems:
     """A container or pod asks for a resource that does not exist.
 
     Besides cpu, memory, ephemeral-storage and hugepages-SIZE a container can only have resources with a domain in front,
@@ -108,11 +108,11 @@ def request_over_limit(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "request-not-limit",
+    "request-limit-mismatch",
     Severity.ERROR,
     fix="Give the limit alone, or both with the same amount.",
 )
-def request_not_limit(pod: PodView, ctx: Context) -> Problems:
+def request_limit_mismatch(pod: PodView, ctx: Context) -> Problems:
     """A request of something that can't be shared is not equal to its limit.
 
     Huge pages and resources with a domain in front are never promised twice: the API server wants a limit, and a request
@@ -134,11 +134,11 @@ def request_not_limit(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "huge-pages",
+    "invalid-huge-pages",
     Severity.ERROR,
     fix="Ask for a multiple of the page's size, and for cpu or memory beside it.",
 )
-def huge_pages(pod: PodView, ctx: Context) -> Problems:
+def invalid_huge_pages(pod: PodView, ctx: Context) -> Problems:
     """Huge pages are asked for in parts, or without cpu and memory.
 
     The API server takes multiples of the page's size only, and only where cpu or memory is asked for too.
@@ -161,14 +161,14 @@ def huge_pages(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "resource-claim",
+    "invalid-resource-claim",
     Severity.ERROR,
     needs=("resources",),
     scope="container",
     since="1.34",
     fix="Name each claim once, and list it in the pod's resourceClaims.",
 )
-def resource_claim(container: ContainerView, ctx: Context) -> Problems:
+def invalid_resource_claim(container: ContainerView, ctx: Context) -> Problems:
     """A container uses a resource claim that the pod does not have, or uses one twice.
 
     The API server refuses names that the pod's resourceClaims do not list, a claim or request of it named twice, and
@@ -222,13 +222,13 @@ def _overcommitted(name: str) -> bool:
 
 
 @rule(
-    "pod-resources-field",
+    "unsupported-pod-resource",
     Severity.ERROR,
     needs=("resources",),
     since="1.34",
     fix="Name claims in the containers that use them; on Windows leave the pod's resources out.",
 )
-def pod_resources_field(pod: PodView, ctx: Context) -> Problems:
+def unsupported_pod_resource(pod: PodView, ctx: Context) -> Problems:
     """A pod as a whole has resources that only containers can have.
 
     The API server refuses claims there, and any resources of a pod that is for Windows.
@@ -283,7 +283,7 @@ def pod_resources_too_small(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "resize-policy",
+    "invalid-resize-policy",
     Severity.ERROR,
     needs=("resizePolicy",),
     scope="container",
@@ -291,7 +291,7 @@ def pod_resources_too_small(pod: PodView, ctx: Context) -> Problems:
     roles=("app", "classic", "init", "sidecar"),
     fix="Name each resource once; use NotRequired where the container is never restarted.",
 )
-def resize_policy(container: ContainerView, ctx: Context) -> Problems:
+def invalid_resize_policy(container: ContainerView, ctx: Context) -> Problems:
     """A container's resizePolicy contradicts itself or the pod.
 
     The API server refuses a resource named twice, and RestartContainer where nothing restarts: in pods with

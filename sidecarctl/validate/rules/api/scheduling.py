@@ -17,12 +17,12 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 @rule(
-    "node-selector",
+    "invalid-node-selector",
     Severity.ERROR,
     needs=("nodeSelector",),
     fix="Use a label that nodes can have.",
 )
-def node_selector(pod: PodView, ctx: Context) -> Problems:
+def invalid_node_selector(pod: PodView, ctx: Context) -> Problems:
     """A nodeSelector asks for a label that no node can have.
 
     Its keys and values have the form of labels.
@@ -31,12 +31,12 @@ def node_selector(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "node-affinity",
+    "invalid-node-affinity",
     Severity.ERROR,
     needs=("affinity",),
     fix="In and NotIn take values, Gt and Lt one number, Exists and DoesNotExist none; weights are 1 to 100.",
 )
-def node_affinity(pod: PodView, ctx: Context) -> Problems:
+def invalid_node_affinity(pod: PodView, ctx: Context) -> Problems:
     """A term of a node affinity can't be met by any node, or can't be read.
 
     Keys are keys of labels; each operator takes the number of values that it compares with. By field, only
@@ -108,12 +108,12 @@ def _field(one: Data, where: PathTuple) -> Problems:
 
 
 @rule(
-    "toleration",
+    "invalid-toleration",
     Severity.ERROR,
     needs=("tolerations",),
     fix="Exists takes no value and needs no key; tolerationSeconds goes with effect NoExecute.",
 )
-def toleration(pod: PodView, ctx: Context) -> Problems:
+def invalid_toleration(pod: PodView, ctx: Context) -> Problems:
     """A toleration contradicts itself or tolerates what no taint can be.
 
     Without a key it tolerates all taints, and so needs the operator Exists, which takes no value. Seconds count for the
@@ -153,12 +153,12 @@ _POD_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 @rule(
-    "pod-affinity",
+    "invalid-pod-affinity",
     Severity.ERROR,
     needs=("affinity",),
     fix="Use the key of a label of nodes as topologyKey, selectors of labels, and weights from 1 to 100.",
 )
-def pod_affinity(pod: PodView, ctx: Context) -> Problems:
+def invalid_pod_affinity(pod: PodView, ctx: Context) -> Problems:
     """A term of a pod affinity or anti-affinity can't be met or can't be read.
 
     `topologyKey` is the key of a node's label; the selectors have the form of label selectors, `namespaces` are names
@@ -191,12 +191,12 @@ def _terms(pod: PodView) -> Iterator[tuple[Data, PathTuple, bool]]:
 
 
 @rule(
-    "match-label-keys",
+    "invalid-match-label-keys",
     Severity.ERROR,
     needs=("affinity", "topologySpreadConstraints"),
     fix="Add a labelSelector, and name each key in one place.",
 )
-def match_label_keys(pod: PodView, ctx: Context) -> Problems:
+def invalid_match_label_keys(pod: PodView, ctx: Context) -> Problems:
     """Keys of labels whose values come from the pod have no selector to refine, or contradict it.
 
     `matchLabelKeys` and `mismatchLabelKeys` add to the labelSelector beside them. The API server refuses them without
@@ -248,12 +248,12 @@ def _twice(pod: PodView, selector: Data, keys: list[str], merged: bool) -> set[s
 
 
 @rule(
-    "topology-spread",
+    "invalid-topology-spread",
     Severity.ERROR,
     needs=("topologySpreadConstraints",),
     fix="Use a maxSkew of 1 or more, each pair of topologyKey and whenUnsatisfiable once, minDomains with DoNotSchedule.",
 )
-def topology_spread(pod: PodView, ctx: Context) -> Problems:
+def invalid_topology_spread(pod: PodView, ctx: Context) -> Problems:
     """A topology spread constraint can't be met, is there twice or can't be read.
 
     Pods can differ by one at least, so `maxSkew` and `minDomains` are 1 or more; `minDomains` only goes with

@@ -18,11 +18,11 @@ def _context(view: PodView | ContainerView) -> Data:
 
 
 @rule(
-    "user-id",
+    "invalid-user-id",
     Severity.ERROR,
     fix=f"Use a number from 0 to {_HIGHEST_ID}.",
 )
-def user_id(pod: PodView, ctx: Context) -> Problems:
+def invalid_user_id(pod: PodView, ctx: Context) -> Problems:
     """A user or group has a number that none can have.
 
     The API server takes runAsUser, runAsGroup, fsGroup and supplementalGroups from 0 to 2147483647. "Nobody" is 65534,
@@ -43,13 +43,13 @@ def _id_fault(value: object, where: PathTuple) -> Problems:
 
 
 @rule(
-    "privilege-conflict",
+    "privilege-escalation-conflict",
     Severity.ERROR,
     scope="container",
     needs=("securityContext",),
     fix="Remove allowPrivilegeEscalation: false, or better the privileges.",
 )
-def privilege_conflict(container: ContainerView, ctx: Context) -> Problems:
+def privilege_escalation_conflict(container: ContainerView, ctx: Context) -> Problems:
     """A container has all privileges and may not gain any.
 
     A privileged container, or one that adds CAP_SYS_ADMIN, can always gain more, so the API server refuses
@@ -89,11 +89,11 @@ def unmasked_proc(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "seccomp-profile",
+    "invalid-seccomp-profile",
     Severity.ERROR,
     fix="Name the file in localhostProfile, relative to the kubelet's folder of profiles, for type Localhost alone.",
 )
-def seccomp_profile(pod: PodView, ctx: Context) -> Problems:
+def invalid_seccomp_profile(pod: PodView, ctx: Context) -> Problems:
     """A seccomp profile names no file, or one that it can't have.
 
     Type Localhost reads a file of the node, whose path is relative and does not lead upwards. The other types have no
@@ -121,12 +121,12 @@ def _file_fault(file: str) -> str | None:
 
 
 @rule(
-    "apparmor-profile",
+    "invalid-apparmor-profile",
     Severity.ERROR,
     since="1.30",
     fix="Name the profile in localhostProfile for type Localhost, and for no other.",
 )
-def apparmor_profile(pod: PodView, ctx: Context) -> Problems:
+def invalid_apparmor_profile(pod: PodView, ctx: Context) -> Problems:
     """An AppArmor profile has no name, or one where its type has none.
 
     Type Localhost needs the name of a profile that the node has loaded, of at most 4095 characters and without white
@@ -150,13 +150,13 @@ def apparmor_profile(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "host-users",
+    "host-users-conflict",
     Severity.ERROR,
     needs=("hostUsers",),
     since="1.33",
     fix="Remove hostUsers: false, or the host's namespaces.",
 )
-def host_users(pod: PodView, ctx: Context) -> Problems:
+def host_users_conflict(pod: PodView, ctx: Context) -> Problems:
     """A pod has users of its own and shares other namespaces with its host.
 
     With `hostUsers: false` the users of the pod mean nothing to the host, so it can't share the host's network,
@@ -175,12 +175,12 @@ def host_users(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "shared-processes",
+    "shared-process-namespace-conflict",
     Severity.ERROR,
     needs=("shareProcessNamespace",),
     fix="Keep one of them.",
 )
-def shared_processes(pod: PodView, ctx: Context) -> Problems:
+def shared_process_namespace_conflict(pod: PodView, ctx: Context) -> Problems:
     """A pod shares its processes among its containers and with its host.
 
     With `hostPID` all see the processes of the host already, so the API server refuses `shareProcessNamespace` beside

@@ -25,7 +25,7 @@ _SELECTING_OTHERS = ("PodDisruptionBudget", "NetworkPolicy")
 _SELECTING = frozenset((DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET))
 _JOBS = frozenset((JOB, CRON_JOB))
 # Labels that the controller of Jobs gives to its pods.
-_JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
+_JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name-too-long")
 _JOB_UIDS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 
 
@@ -115,13 +115,13 @@ def _mismatch(selector: Data, labels: Data) -> str:
 
 
 @rule(
-    "label-selector",
+    "invalid-label-selector",
     Severity.ERROR,
     scope="object",
     kinds=("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service", *_SELECTING_OTHERS),
     fix="Use keys and values that labels can have; In and NotIn need values, Exists and DoesNotExist take none.",
 )
-def label_selector(one: ObjectView, ctx: Context) -> Problems:
+def invalid_label_selector(one: ObjectView, ctx: Context) -> Problems:
     """A selector asks for what no label can be.
 
     Keys and values of a selector have the form of those of labels; In and NotIn compare with values, Exists and
@@ -148,13 +148,13 @@ _PLAIN_SELECTORS = frozenset((("", "Service"),))
 
 
 @rule(
-    "job-selector",
+    "invalid-job-selector",
     Severity.ERROR,
     scope="object",
     kinds=("Job", "CronJob"),
     fix="Remove the selector; the API server makes one that fits this Job alone.",
 )
-def job_selector(one: ObjectView, ctx: Context) -> Problems:
+def invalid_job_selector(one: ObjectView, ctx: Context) -> Problems:
     """A Job has a selector of its own without `manualSelector`, or the other way round.
 
     The API server makes the selector of a Job, by a label with the Job's own uid. It refuses another one unless

@@ -20,13 +20,13 @@ def _is_service(one: ObjectView) -> bool:
 
 
 @rule(
-    "service-port",
+    "invalid-service-port",
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
     fix="Give each port a number from 1 to 65535 and, where there are several, a name of its own.",
 )
-def service_port(one: ObjectView, ctx: Context) -> Problems:
+def invalid_service_port(one: ObjectView, ctx: Context) -> Problems:
     """A Service has no port, or one without the name or number it needs.
 
     A Service has a port unless it is headless or of type ExternalName. With several ports each needs a name, which is a
@@ -73,13 +73,13 @@ def _port_fault(number: object, where: PathTuple) -> Problems:
 
 
 @rule(
-    "service-type",
+    "invalid-service-type",
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
     fix="Choose the type that has what you need, or remove what it does not have.",
 )
-def service_type(one: ObjectView, ctx: Context) -> Problems:
+def invalid_service_type(one: ObjectView, ctx: Context) -> Problems:
     """A Service has what only Services of another type have, or lacks what its own type needs.
 
     A nodePort needs type NodePort or LoadBalancer, a range of sources or a class LoadBalancer. ExternalName needs the
@@ -148,13 +148,13 @@ def _is_ingress(one: ObjectView) -> bool:
 
 
 @rule(
-    "ingress-host",
+    "invalid-ingress-host",
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
     fix='Use a DNS name in lower case, with "*." in front for all names below it.',
 )
-def ingress_host(one: ObjectView, ctx: Context) -> Problems:
+def invalid_ingress_host(one: ObjectView, ctx: Context) -> Problems:
     """A host, secret or class of an Ingress has a name that none can have.
 
     Hosts are DNS names, not addresses, with at most one wildcard as their first part.
@@ -187,13 +187,13 @@ def _host_fault(host: str) -> str | None:
 
 
 @rule(
-    "ingress-backend",
+    "invalid-ingress-backend",
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
     fix="Name a Service and one of its ports, by number or by name; let paths begin with a slash.",
 )
-def ingress_backend(one: ObjectView, ctx: Context) -> Problems:
+def invalid_ingress_backend(one: ObjectView, ctx: Context) -> Problems:
     """A path of an Ingress leads nowhere.
 
     An Ingress has rules or a default backend. A backend is a Service with a port, by number or by name, or another

@@ -20,12 +20,12 @@ _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
 
 
 @rule(
-    "sysctl",
+    "invalid-sysctl",
     Severity.ERROR,
     needs=("securityContext",),
     fix="Name each once, in lower case; set those of a namespace that the pod shares with its host on the host.",
 )
-def sysctl(pod: PodView, ctx: Context) -> Problems:
+def invalid_sysctl(pod: PodView, ctx: Context) -> Problems:
     """A sysctl has no possible name, is set twice, or would change the host.
 
     A name has at most 253 of a-z, 0-9, "-" and "_", in parts between dots or slashes. With `hostNetwork` or `hostIPC`
@@ -64,11 +64,11 @@ def _shared(pod: PodView, name: str) -> str:
 
 
 @rule(
-    "profile-annotation",
+    "invalid-profile-annotation",
     Severity.ERROR,
     fix="Use securityContext.appArmorProfile (Kubernetes 1.30 and newer) and seccompProfile instead of annotations.",
 )
-def profile_annotation(pod: PodView, ctx: Context) -> Problems:
+def invalid_profile_annotation(pod: PodView, ctx: Context) -> Problems:
     """An annotation gives a profile to a container that does not exist, or one that is none.
 
     Before there were fields, annotations named the AppArmor and seccomp profiles. The API server still checks them:

@@ -38,12 +38,12 @@ _CLAIM_FIELDS = frozenset(
 
 
 @rule(
-    "ephemeral-claim",
+    "invalid-ephemeral-claim",
     Severity.ERROR,
     needs=("volumes",),
     fix="Give the claim its access modes and a request of storage.",
 )
-def ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
+def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
     """The claim of an ephemeral volume can't be made.
 
     The API server wants access modes that go together, a request of storage, well-formed names of classes and sources, and
@@ -145,13 +145,13 @@ def _made_for_pod(pod: PodView) -> Problems:
 
 
 @rule(
-    "volume-claim",
+    "invalid-volume-claim",
     Severity.ERROR,
     scope="object",
     kinds=("PersistentVolumeClaim",),
     fix="Give the claim its access modes and a request of storage.",
 )
-def volume_claim(one: ObjectView, ctx: Context) -> Problems:
+def invalid_volume_claim(one: ObjectView, ctx: Context) -> Problems:
     """A claim does not say what it claims.
 
     The API server wants access modes that go together, a request of storage, and well-formed names of classes and
@@ -162,14 +162,14 @@ def volume_claim(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "stateful-service-name",
+    "invalid-service-name",
     Severity.ERROR,
     scope="object",
     kinds=("StatefulSet",),
     since="1.33",
     fix="Name a headless Service of the same namespace, without its domain.",
 )
-def stateful_service_name(one: ObjectView, ctx: Context) -> Problems:
+def invalid_service_name(one: ObjectView, ctx: Context) -> Problems:
     """The Service of a StatefulSet has a name that no Service can have.
 
     It becomes the domain of the pods' host names, so it has to be a DNS label. Since Kubernetes 1.33 the API server
@@ -183,13 +183,13 @@ def stateful_service_name(one: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "claim-template",
+    "invalid-claim-template",
     Severity.ERROR,
     scope="object",
     kinds=("StatefulSet",),
     fix="Give each claim a name, its access modes and a request of storage.",
 )
-def claim_template(one: ObjectView, ctx: Context) -> Problems:
+def invalid_claim_template(one: ObjectView, ctx: Context) -> Problems:
     """The claims that a StatefulSet makes can't be made.
 
     Each pod gets a claim from each of the volumeClaimTemplates, and a volume of the same name. Since Kubernetes 1.34

@@ -53,12 +53,12 @@ _Fault = tuple[tuple[str, ...], str]
 
 
 @rule(
-    "volume-field",
+    "missing-volume-field",
     Severity.ERROR,
     needs=("volumes",),
     fix="Fill it in.",
 )
-def volume_field(pod: PodView, ctx: Context) -> Problems:
+def missing_volume_field(pod: PodView, ctx: Context) -> Problems:
     """The source of a volume lacks what it is about.
 
     The schema leaves many fields optional that the API server wants to see filled: the name of a ConfigMap, of a
@@ -92,12 +92,12 @@ def _optional_image(kind: str, pod: PodView, ctx: Context) -> bool:
 
 
 @rule(
-    "empty-dir-size",
+    "invalid-empty-dir-size",
     Severity.ERROR,
     needs=("volumes",),
     fix="Remove the minus.",
 )
-def empty_dir_size(pod: PodView, ctx: Context) -> Problems:
+def invalid_empty_dir_size(pod: PodView, ctx: Context) -> Problems:
     """The size limit of an emptyDir is less than nothing.
 
     The API server refuses it.
@@ -110,12 +110,12 @@ def empty_dir_size(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "volume-value",
+    "invalid-volume-value",
     Severity.ERROR,
     needs=("volumes",),
     fix="See what the volume's driver documents for the field.",
 )
-def volume_value(pod: PodView, ctx: Context) -> Problems:
+def invalid_volume_value(pod: PodView, ctx: Context) -> Problems:
     """A field of a volume's source has a value that the source can't have.
 
     The API server knows the names, numbers and combinations that drivers take: names of CSI drivers, pull policies of

@@ -22,12 +22,12 @@ _KNOWN = frozenset(("name", *SOURCES))
 
 
 @rule(
-    "volume-name",
+    "invalid-volume-name",
     Severity.ERROR,
     needs=("volumes",),
     fix='Use at most 63 of a-z, 0-9 and "-", with a letter or digit at both ends.',
 )
-def volume_name(pod: PodView, ctx: Context) -> Problems:
+def invalid_volume_name(pod: PodView, ctx: Context) -> Problems:
     """A volume's name is no DNS label.
 
     The name becomes that of a folder on the node; the API server refuses other names.
@@ -62,12 +62,12 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "volume-source",
+    "multiple-volume-sources",
     Severity.ERROR,
     needs=("volumes",),
     fix="Leave one source, or make two volumes of it.",
 )
-def volume_source(pod: PodView, ctx: Context) -> Problems:
+def multiple_volume_sources(pod: PodView, ctx: Context) -> Problems:
     """A volume has more than one source.
 
     The API server refuses it: nobody could tell what is in the volume.
@@ -81,12 +81,12 @@ def volume_source(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "sourceless-volume",
+    "volume-without-source",
     Severity.WARNING,
     needs=("volumes",),
     fix="Give the volume a source; for an empty directory write `emptyDir: {}`.",
 )
-def sourceless_volume(pod: PodView, ctx: Context) -> Problems:
+def volume_without_source(pod: PodView, ctx: Context) -> Problems:
     """A volume has no source.
 
     The API server makes it an empty directory without a word, also where a source is named and nothing stands behind it.
@@ -103,7 +103,7 @@ def sourceless_volume(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "image-volume-gate",
+    "image-volume-disabled",
     Severity.WARNING,
     needs=("volumes",),
     since="1.31",
@@ -111,7 +111,7 @@ def sourceless_volume(pod: PodView, ctx: Context) -> Problems:
     given=Context("1.33"),
     fix="Use Kubernetes 1.35, or switch on the feature gate ImageVolume.",
 )
-def image_volume_gate(pod: PodView, ctx: Context) -> Problems:
+def image_volume_disabled(pod: PodView, ctx: Context) -> Problems:
     """A volume comes from an image on a Kubernetes where that is off.
 
     Before 1.35 the API server drops such volumes and their mounts without a word unless ImageVolume is switched on.
@@ -182,13 +182,13 @@ def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "sub-path",
+    "invalid-sub-path",
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
     fix="Use one relative path without .. in it.",
 )
-def sub_path(container: ContainerView, ctx: Context) -> Problems:
+def invalid_sub_path(container: ContainerView, ctx: Context) -> Problems:
     """A mount's subPath leads out of the volume, or there are two.
 
     It is a path in the volume: the API server refuses absolute ones and "..", and subPathExpr beside subPath.
@@ -210,13 +210,13 @@ def sub_path(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "mount-propagation",
+    "invalid-mount-propagation",
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
     fix="Use HostToContainer, or make the container privileged.",
 )
-def mount_propagation(container: ContainerView, ctx: Context) -> Problems:
+def invalid_mount_propagation(container: ContainerView, ctx: Context) -> Problems:
     """A container that is not privileged propagates its mounts to the node.
 
     What it mounts would outlive it on the node, so the API server allows Bidirectional to privileged containers only.
@@ -229,14 +229,14 @@ def mount_propagation(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "recursive-read-only",
+    "invalid-recursive-read-only",
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
     since="1.31",
     fix="Add `readOnly: true`, and leave mountPropagation out.",
 )
-def recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
+def invalid_recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
     """A mount is to be read-only recursively, but not read-only, or its mounts propagate.
 
     The API server takes recursiveReadOnly only beside `readOnly: true` and without mountPropagation.
@@ -252,13 +252,13 @@ def recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
 
 
 @rule(
-    "volume-device",
+    "invalid-volume-device",
     Severity.ERROR,
     needs=("volumeDevices",),
     scope="container",
     fix="Use a claim of a block volume, once, at a device path that nothing else has.",
 )
-def volume_device(container: ContainerView, ctx: Context) -> Problems:
+def invalid_volume_device(container: ContainerView, ctx: Context) -> Problems:
     """A container uses a volume as a block device in a way that is not possible.
 
     Only claims can be devices. The API server refuses other volumes, a volume or path used twice, as a mount too, and

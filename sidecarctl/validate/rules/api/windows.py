@@ -54,12 +54,12 @@ def _options(view: PodView | ContainerView) -> Data:
 
 
 @rule(
-    "windows-pod-field",
+    "linux-field-on-windows-pod",
     Severity.ERROR,
     needs=("os",),
     fix="Remove it; users of Windows are named by windowsOptions.runAsUserName.",
 )
-def windows_pod_field(pod: PodView, ctx: Context) -> Problems:
+def linux_field_on_windows_pod(pod: PodView, ctx: Context) -> Problems:
     """A pod for Windows has settings that only Linux knows.
 
     With `os.name: windows` the API server refuses users by number, capabilities, seccomp, AppArmor, SELinux, sysctls,
@@ -91,12 +91,12 @@ def _foreign(where: PathTuple, field: str) -> Problem:
 
 
 @rule(
-    "linux-pod-field",
+    "windows-field-on-linux-pod",
     Severity.ERROR,
     needs=("os",),
     fix="Remove windowsOptions, or make it a pod for Windows.",
 )
-def linux_pod_field(pod: PodView, ctx: Context) -> Problems:
+def windows_field_on_linux_pod(pod: PodView, ctx: Context) -> Problems:
     """A pod for Linux has windowsOptions.
 
     With `os.name: linux` the API server refuses them, of the pod and of each container.
@@ -110,11 +110,11 @@ def linux_pod_field(pod: PodView, ctx: Context) -> Problems:
 
 
 @rule(
-    "windows-user",
+    "invalid-windows-user",
     Severity.ERROR,
     fix=r"Write USER or DOMAIN\USER.",
 )
-def windows_user(pod: PodView, ctx: Context) -> Problems:
+def invalid_windows_user(pod: PodView, ctx: Context) -> Problems:
     """The options for Windows name a user or a credential that can't exist.
 
     A user is named by itself or with a domain and one backslash before it; a credential spec is the name of an object,
@@ -161,11 +161,11 @@ def _user_fault(text: str) -> str | None:
 
 
 @rule(
-    "host-process",
+    "invalid-host-process",
     Severity.ERROR,
     fix="Set hostProcess for the pod alone, and hostNetwork: true.",
 )
-def host_process(pod: PodView, ctx: Context) -> Problems:
+def invalid_host_process(pod: PodView, ctx: Context) -> Problems:
     """Only some containers of a pod run as processes of a Windows host, or without its network.
 
     Either all containers of a pod are HostProcess containers or none, and those that are use the host's network.
