@@ -35,7 +35,6 @@ HEAVY = (
     "kcl_lib",
     "multiprocessing",
     "concurrent",
-    "hashlib",
     "shutil",
 )
 # By command: how many modules of ours it may import (those of rules come all together), and what else it may not.

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Draws what a sidecar adds to a pod as a tree of text lines."""
 
 from __future__ import annotations
 

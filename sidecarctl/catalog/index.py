@@ -1,4 +1,4 @@
-"""TODO."""
+"""The index of the shipped library (index.json): listing sidecars reads no entry. Made by tools/gen_library_docs.py."""
 
 from __future__ import annotations
 

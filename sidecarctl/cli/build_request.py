@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown
 
 
 def catalog(libraries: Sequence[str]) -> Catalog:
@@ -142,36 +140,3 @@ def looking(
     if environment:
         raise UsageError("--env needs a composition, and there is none here", hint="name one with -c FILE")
     return None, open_catalog([Path(folder) for folder in libraries]), composing_options(kube_version, "strict")
-
-
-_FILE = "sidecarctl.yaml"
-
-
-def beside(file: str) -> Severities:
-    """Return the severities that hold for a manifest; for standard input those of the folder we are in.
-
-    Raises UsageError with the place where the file is no composition or names a rule that does not exist.
-    """
-    return _of_folder(Path(file).resolve().parent)
-
-
-@cache
-def _of_folder(folder: Path) -> Severities:
-    for one in (folder, *folder.parents):
-        if (one / _FILE).is_file():
-            return _read(one / _FILE)
-    return {}
-
-
-@cache
-def _read(path: Path) -> Severities:
-    from sidecarctl.composition.layers import read_file
-    from sidecarctl.validate.registry import rules
-
-    said = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
-    known = [one.name for one in rules().values() if one.layer in OF_MANIFESTS]
-    for name in said:
-        if name not in known:
-            raise unknown(name, known, f"{path}: spec.validate.rules")
-    # Kubernetes reads `off` without quotes as the boolean.
-    return {name: OFF if severity is False else str(severity) for name, severity in said.items()}

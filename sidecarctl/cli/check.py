@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TextIO
 
 from sidecarctl import __version__
-from sidecarctl.cli.delivery import named
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, InputError
 from sidecarctl.files import sources
-from sidecarctl.files.sources import Read, Source
+from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Report, RuleCard, in_order
@@ -113,8 +112,8 @@ def cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
     """Return what reports say about the rules that findings name."""
     from sidecarctl.validate.registry import rules
 
-    named = (rules()[name] for name in sorted({finding.rule for finding in findings}))
-    return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in named)
+    input_paths = (rules()[name] for name in sorted({finding.rule for finding in findings}))
+    return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in input_paths)
 
 
 def read_all(judging: Judging) -> Given:
@@ -124,7 +123,7 @@ def read_all(judging: Judging) -> Given:
 
 
 def _read(judging: Judging, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
-    for path in named(judging.files):
+    for path in input_paths(judging.files):
         try:
             for source in sources.find([path], judging.stdin_name):
                 try:

@@ -5,7 +5,6 @@ but what stands in an output's place.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -137,25 +136,3 @@ def with_present(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
         except (OSError, SidecarctlError):
             text = ""
         yield replace(one, present=text, source=replace(one.source, name=str(path)))
-
-
-def named(files: Sequence[str]) -> list[str]:
-    """Return what `-f` names; without it standard input. Raises UsageError where that is a terminal."""
-    if files:
-        return list(files)
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError(
-            "there is no input: nothing was piped in and no -f is given",
-            hint="name a manifest or a folder with -f PATH, or pipe manifests in",
-        )
-    return ["-"]
-
-
-def stdin_bytes() -> bytes:
-    """Return what another program pipes in. Raises UsageError where standard input is a terminal."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError(
-            "nothing is piped in: this command is run by another program",
-            hint="see the example in --help; for manifests of your own use `sidecarctl render`",
-        )
-    return sys.stdin.buffer.read()

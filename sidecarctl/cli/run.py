@@ -11,11 +11,11 @@ from pathlib import Path
 from sidecarctl import __version__
 from sidecarctl.cli import console, parallel, streaming
 from sidecarctl.cli.console import write_stdout
-from sidecarctl.cli.delivery import Delivery, Done, named, refuse_nonsense, targets, with_present
+from sidecarctl.cli.delivery import Delivery, Done, refuse_nonsense, targets, with_present
 from sidecarctl.cli.streaming import Flowed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError, UsageError
 from sidecarctl.files import sources
-from sidecarctl.files.sources import Read, Source
+from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.pipeline import Result, Walked
@@ -32,7 +32,7 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
     refuse_nonsense(delivery)
     data: bytes | None = None
     if walk is not None and streaming.suits(delivery):
-        (path,) = named(delivery.files)
+        (path,) = input_paths(delivery.files)
         stream = streaming.opened(path)
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.stdin_filename or path if path == "-" else path
@@ -99,7 +99,7 @@ def _flowed(delivery: Delivery, flowed: Flowed, name: str) -> int:
 
 def _worked(delivery: Delivery, transform: Transform, data: bytes | None = None) -> Iterator[Done]:
     """Yield what becomes of each source; `data` is standard input, where it has been read."""
-    found = sources.find(named(delivery.files), delivery.stdin_filename or "-")
+    found = sources.find(input_paths(delivery.files), delivery.stdin_filename or "-")
     wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
 
     def work(source: Source) -> Done:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.lazy_dataclass import dataclass
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -131,3 +131,25 @@ def decode(data: bytes, name: str) -> str:
             where=f"{name}:{line}:{column}",
             hint=hint,
         ) from None
+
+
+def input_paths(files: Sequence[str]) -> list[str]:
+    """Return what `-f` names; without it standard input. Raises UsageError where that is a terminal."""
+    if files:
+        return list(files)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "there is no input: nothing was piped in and no -f is given",
+            hint="name a manifest or a folder with -f PATH, or pipe manifests in",
+        )
+    return ["-"]
+
+
+def read_stdin() -> bytes:
+    """Return what another program pipes in. Raises UsageError where standard input is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "nothing is piped in: this command is run by another program",
+            hint="see the example in --help; for manifests of your own use `sidecarctl render`",
+        )
+    return sys.stdin.buffer.read()

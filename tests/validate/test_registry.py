@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,12 @@ from sidecarctl.findings import Finding, Place, Related, Severity
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.validate import registry
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete
+from sidecarctl.validate.examples import complete, examples_of
 from sidecarctl.validate.registry import Context, Problems, Rule, declare, problem, rule, rules
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View
 from sidecarctl.yamltext.stream import split
 
+EXAMPLES = Path(registry.__file__).parent / "rules" / "examples"
 WEB = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -305,3 +307,9 @@ def test_the_context_knows_its_version() -> None:
     assert Context().kube_version == NEWEST
     assert Context("1.29").since("1.29")
     assert not Context("1.9").since("1.29")
+
+
+@pytest.mark.parametrize("name", sorted(rules()))
+def test_examples_are_yaml_files_with_two_literal_blocks(name: str) -> None:
+    (document,) = split((EXAMPLES / f"{name}.yaml").read_text("utf-8"), "x.yaml")
+    assert document.value == examples_of(name)

@@ -54,10 +54,10 @@ def export(
 
 def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
     """Yield text and name of each manifest."""
-    from sidecarctl.cli.delivery import named
     from sidecarctl.files import sources
+    from sidecarctl.files.sources import input_paths
 
-    for source in sources.find(named(files)):
+    for source in sources.find(input_paths(files)):
         if not left_out(source):
             yield sources.read(source).text, source.name
 

@@ -31,11 +31,12 @@ def graph(
     kube_version: o.KubeVersion = None,
 ) -> int:
     """Draw the pods of the input: containers in the order they start and stop, volumes, ports, what was added."""
-    from sidecarctl.cli import delivery
     from sidecarctl.cli.build_request import composing_options
 
     settings = composing_options(kube_version, "ignore")
-    return draw(delivery.named(file), stdin_filename or "-", settings, format, output)
+    from sidecarctl.files.sources import input_paths
+
+    return draw(input_paths(file), stdin_filename or "-", settings, format, output)
 
 
 # Format: module of report.graph, function.

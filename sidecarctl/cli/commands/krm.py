@@ -35,8 +35,9 @@ def krm(
     verbose: o.Verbose = False,
 ) -> int:
     """Read a ResourceList, apply the functionConfig to its items, write a ResourceList."""
-    from sidecarctl.cli import build_request, console, delivery
+    from sidecarctl.cli import build_request, console
     from sidecarctl.errors import UsageError
+    from sidecarctl.files.sources import read_stdin
     from sidecarctl.findings import Severity
     from sidecarctl.integrations import krm as plugin
 
@@ -50,7 +51,7 @@ def krm(
             )
         return build_request.made_ready(given, library, kube_version, validate)
 
-    outcome = plugin.run(delivery.stdin_bytes(), ready, env or "", check=check, fail_on=Severity(fail_on))
+    outcome = plugin.run(read_stdin(), ready, env or "", check=check, fail_on=Severity(fail_on))
     console.write_stdout([outcome.text])
     if outcome.error is not None:
         console.say_error(outcome.error)

@@ -12,15 +12,15 @@ def list(
     """List the sidecars of the libraries in their order of search."""
     from pathlib import Path
 
-    from sidecarctl.authoring import sidecar_page
+    from sidecarctl.authoring import sidecar_list
     from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import looks, out
 
-    entries = sidecar_page.judged(open_catalog([Path(folder) for folder in library]).entries())
+    entries = sidecar_list.judged(open_catalog([Path(folder) for folder in library]).entries())
     look = looks()
     out(
-        sidecar_page.list_data(entries)
+        sidecar_list.list_data(entries)
         if format == "json"
-        else sidecar_page.render_list(entries, color=look.color, width=look.width)
+        else sidecar_list.render_list(entries, color=look.color, width=look.width)
     )
     return 0

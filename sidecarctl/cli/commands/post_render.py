@@ -39,14 +39,15 @@ def post_render(
     verbose: o.Verbose = False,
 ) -> int:
     """Read a chart's manifests from Helm, apply a composition, write them."""
-    from sidecarctl.cli import build_request, console, delivery
+    from sidecarctl.cli import build_request, console
+    from sidecarctl.files.sources import read_stdin
     from sidecarctl.findings import Severity
     from sidecarctl.integrations import helm as plugin
     from sidecarctl.integrations.helm import log_path
 
     log = log_path(log_file, os.environ)
     with console.logged(log, "post-render", asked_for=bool(log_file)):
-        data = delivery.stdin_bytes()
+        data = read_stdin()
         chosen, settings = build_request.selected(composition, env, library, kube_version, validate)
         outcome = plugin.run(data, chosen, settings, hooks=hooks, allow_empty=allow_empty, fail_on=Severity(fail_on))
         console.say_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])

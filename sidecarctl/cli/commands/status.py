@@ -29,10 +29,10 @@ def status(
     format: o.Format = "text",
 ) -> int:
     """Show which sidecars stand in which workload: versions, hand edits, what an upgrade would change."""
-    from sidecarctl.cli import build_request, delivery
+    from sidecarctl.cli import build_request
 
     chosen, catalog, settings = build_request.looking(composition, env, library, kube_version)
-    sources = delivery.named(file)
+    sources = input_paths(file)
     return print_status(sources, stdin_filename or "-", catalog, settings, chosen, format, check)
 
 

@@ -78,7 +78,7 @@ def validate(
     verbose: o.Verbose = False,
 ) -> int:
     """Check manifests: their shape, what the API server refuses beyond it, and what breaks or costs later."""
-    from sidecarctl.cli import build_request, check
+    from sidecarctl.cli import check, rule_config
     from sidecarctl.validate.fix.fixers import read_amounts
     from sidecarctl.validate.rule_selection import choice
 
@@ -89,7 +89,7 @@ def validate(
         select=select,
         ignore=ignore,
         ignores=not no_ignores,
-        severities=build_request.beside,
+        severities=rule_config.beside,
     )
     amounts = read_amounts(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request

@@ -69,7 +69,11 @@ def container(fields: str, role: str = "app", *, more: str = "", kind: str = "Po
 
 def pod_rules() -> list[Rule]:
     """Return the rules of those modules."""
-    return [one for one in rules().values() if one.check and one.check.__module__ in MODULES and "StatefulSet" not in one.kinds]
+    return [
+        one
+        for one in rules().values()
+        if one.check and one.check.__module__ in MODULES and "StatefulSet" not in one.kinds
+    ]
 
 
 def findings(text: str, *names: str, version: str = "1.37") -> list[Finding]:
