@@ -32,6 +32,8 @@ def status(
     from sidecarctl.cli import build_request
 
     chosen, catalog, settings = build_request.looking(composition, env, library, kube_version)
+    from sidecarctl.files.sources import input_paths
+
     sources = input_paths(file)
     return print_status(sources, stdin_filename or "-", catalog, settings, chosen, format, check)
 
