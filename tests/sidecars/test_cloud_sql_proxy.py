@@ -96,7 +96,7 @@ def test_further_flags_stand_before_the_instances() -> None:
         ({"mode": "init"}, "mode native or classic"),
         ({"instances": [ONE, ONE]}, "remove one of them"),
         ({"private-ip": True, "psc": True}, "cannot combine private-ip and psc"),
-        ({"port": 9089, "instances": [ONE, TWO]}, "range of database ports .9089 to 9090"),
+        ({"port": 9089, "instances": [ONE, TWO]}, "range of database ports (9089 to 9090)"),
         ({"admin-port": 9090, "quitquitquit": True}, "http-port and admin-port must differ"),
     ],
 )
