@@ -152,7 +152,10 @@ def test_the_pod_lives_long_enough_to_stop(hosting: str, graceful: int, block: i
         ({"hosting": "standalone", "nativeSidecar": True}, "set the mode"),
         ({"components": [STATE]}, "set hosting to standalone"),
         ({"hosting": "standalone", "components": [STATE, STATE]}, 'duplicate component name "cache"'),
-        ({"hosting": "standalone", "components": [{**STATE, "name": "secretenv"}]}, 'invalid component name "secretenv"'),
+        (
+            {"hosting": "standalone", "components": [{**STATE, "name": "secretenv"}]},
+            'invalid component name "secretenv"',
+        ),
         ({"hosting": "standalone", "metricsPort": 3500}, "set another"),
         ({"appHealthCheck": {"enabled": True}}, "set appPort"),
         ({"appHealthCheck": {"probeTimeout": 5000}}, "lower appHealthCheck.probeTimeout"),

@@ -74,7 +74,10 @@ def test_the_pod_lives_long_enough_to_drain(wait: int | None, drain: int, grace:
     [
         ({"case": "cronjob", "nativeSidecar": False}, "never completes; leave nativeSidecar unset"),
         ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "do not add the Job to the mesh"),
-        ({"case": "cronjob", "proxyWaitBeforeExitSeconds": 5}, "the proxy of a Job is native; leave proxyWaitBeforeExitSeconds unset"),
+        (
+            {"case": "cronjob", "proxyWaitBeforeExitSeconds": 5},
+            "the proxy of a Job is native; leave proxyWaitBeforeExitSeconds unset",
+        ),
         ({"nativeSidecar": True, "proxyWaitBeforeExitSeconds": 5}, "leave one of"),
         ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave nativeSidecar unset"),
         ({"mode": "init"}, "use mode auto"),

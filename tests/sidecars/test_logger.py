@@ -388,7 +388,10 @@ def test_tls_checks_certificate_and_name_unless_told_otherwise() -> None:
         ({"tls": TLS}, "stdout does not support credentials or tls"),
         ({"credentials": SECRET}, "stdout does not support credentials or tls"),
         ({"output": "http", "http": {"host": "h"}, "tls": {"caKey": "ca.crt"}}, "tls.enabled=true"),
-        ({"output": "http", "http": {"host": "h"}, "tls": {**TLS, "caKey": "ca.crt"}}, "tls.caKey requires a ConfigMap or a Secret"),
+        (
+            {"output": "http", "http": {"host": "h"}, "tls": {**TLS, "caKey": "ca.crt"}},
+            "tls.caKey requires a ConfigMap or a Secret",
+        ),
         ({"output": "http", "http": {"host": "h"}, "tls": {**TLS, "caConfigMap": "c"}}, "set tls.caKey"),
         ({"output": "http", "http": {"host": "h"}, "tls": {**TLS, **SECRET}}, "tls.secretName requires the keys"),
         ({"output": "http", "http": {"host": "h"}, "tls": {**TLS, **SECRET, "crtKey": "c"}}, "all three"),
