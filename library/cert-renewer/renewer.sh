@@ -1,9 +1,9 @@
 #!/bin/sh
-# Gets a certificate, keeps it fresh, and puts it where the app reads it. step reads its flags from the STEP_ variables.
-# Usage: renewer.sh issue    get a certificate unless there is one that is good
-#        renewer.sh run      the same, then renew it again and again
-#        renewer.sh install  put it where the app reads it, and tell the app
-#        renewer.sh check    fail when its time is over
+# Requests a certificate, renews it, and installs it for the app. step reads its flags from STEP_ variables.
+# Usage: renewer.sh issue    request a certificate unless a valid one exists
+#        renewer.sh run      issue, then renew periodically
+#        renewer.sh install  copy the certificate to the shared volume and notify the app
+#        renewer.sh check    fail if the certificate has expired
 set -eu
 umask 077
 own=$STEPPATH/certificate
@@ -26,7 +26,7 @@ issue() {
     fi
     step ca certificate --force "$SUBJECT" "$own.new.crt" "$own.new.key"
     unset STEP_TOKEN
-    # The certificate last: without it the pair is not good, and is asked for anew.
+    # Write the certificate last: without it, the pair is invalid and is requested again.
     rm -f "$own.crt"
     mv "$own.new.key" "$own.key"
     mv "$own.new.crt" "$own.crt"
@@ -34,7 +34,7 @@ issue() {
   install
 }
 
-# Whoever reads a file sees the old one or the new one, never half of it.
+# Replace files atomically, so that the app never reads a partial file.
 put() {
   part=${2%/*}/.${2##*/}.part
   cp "$1" "$part"

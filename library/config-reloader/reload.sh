@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends a signal to a process when a file in one of the directories has changed.
+# Sends a signal to a process when a file in one of the directories changes.
 # Usage: reload.sh PROCESS SIGNAL SECONDS DIRECTORY...
 process=$1 signal=$2 seconds=$3
 shift 3

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches STATIC_SOURCE into STATIC_FILE. Readers see the old file or the new one, never half of one.
+# Downloads STATIC_SOURCE to STATIC_FILE. Replaces the file atomically, so that readers never see a partial file.
 set -u
 umask 022
 config=/etc/content-refresher
@@ -9,7 +9,7 @@ folder=${STATIC_FILE%/*}
 part=$folder/.${STATIC_FILE##*/}.part
 child=
 
-# The shell is process 1: without a trap it would not hear SIGTERM, and a trap waits for what runs in front.
+# As process 1, the shell handles SIGTERM only with a trap, and a trap runs only after a foreground command ends.
 stop() {
   [ -z "$child" ] || kill "$child" 2>/dev/null
   rm -f "$part"
@@ -38,7 +38,7 @@ quoted() {
   tr -d '\r\n' <"$1" | sed 's/[\\"]/\\&/g'
 }
 
-# As curl's settings on its standard input: arguments could be read by every process of the pod.
+# Passed to curl on stdin, because every process in the pod can read command-line arguments.
 credentials() {
   if [ -f "$secret/token" ]; then
     printf 'oauth2-bearer = "%s"\n' "$(quoted "$secret/token")"

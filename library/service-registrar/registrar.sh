@@ -1,5 +1,5 @@
 #!/bin/sh
-# Registers this pod, keeps its lease alive while the app is well, and deregisters it. With the word stop: deregisters, for preStop.
+# Registers this pod, renews its lease while the app is healthy, and deregisters it. With the argument "stop" (preStop): only deregisters.
 set -u
 here=/etc/service-registrar
 state=/run/service-registrar
@@ -10,7 +10,7 @@ say() {
   echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $*"
 }
 
-# The token goes through standard input: arguments could be read by every process of the pod.
+# The token is passed on stdin, because every process in the pod can read command-line arguments.
 ask() {
   path=$1
   shift
@@ -47,7 +47,7 @@ register_etcd() {
     "{\"key\":\"$(base "$KEY_PREFIX/$SERVICE/$POD_NAME")\",\"value\":\"$(base "$(filled service.json)")\",\"lease\":\"$lease\"}"
 }
 
-# A lease that has run out is answered with success, and without a TTL.
+# For an expired lease, etcd responds with success but without a TTL.
 keep_etcd() {
   ask /v3/lease/keepalive --data "{\"ID\":\"$(cat "$state/lease")\"}" | grep -q '"TTL":"[1-9]'
 }
@@ -74,7 +74,7 @@ stop() {
   fi
 }
 
-# The shell is process 1: without a trap it would not hear SIGTERM, and a trap waits for what runs in front.
+# As process 1, the shell handles SIGTERM only with a trap, and a trap runs only after a foreground command ends.
 pause() {
   sleep "$1" &
   child=$!
@@ -98,7 +98,7 @@ while :; do
     : >"$state/registered"
     "keep_$REGISTRY" >/dev/null
     say "registered $id"
-    # preStop may have come in between.
+    # preStop may have run in the meantime.
     [ ! -f "$state/stopped" ] || "deregister_$REGISTRY" >/dev/null
   else
     say "could not register $id"

@@ -19,7 +19,7 @@ NAMES = open_catalog([], {}).names()
 
 def test_parameters_stand_with_type_default_and_description_the_nested_ones_below(tmp_path: Path) -> None:
     shown = command("show metrics", tmp_path).stdout
-    assert "  exporter  nginx | redis | postgres | statsd, required\n      Which exporter to run.\n" in shown
+    assert "  exporter  nginx | redis | postgres | statsd, required\n      Exporter to run.\n" in shown
     assert "  tls  map\n" in shown
     assert "    caKey  string, default ca.crt\n" in shown
     assert "imagePullPolicy" in shown

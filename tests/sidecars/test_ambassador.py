@@ -113,9 +113,9 @@ def test_tcp_has_no_http_settings_and_long_timeouts() -> None:
 @pytest.mark.parametrize(
     ("services", "said"),
     [
-        ([DB, DB], "called db"),
-        ([DB, {**DB, "name": "other"}], "local port 5432 of other is taken by db; set localPort"),
-        ([{**DB, "port": 8405}], "taken by healthPort"),
+        ([DB, DB], 'duplicate service name "db"'),
+        ([DB, {**DB, "name": "other"}], "local port 5432 of service other is already used by db; set localPort"),
+        ([{**DB, "port": 8405}], "already used by healthPort"),
         ([{**DB, "host": "db"}], "NAME.NAMESPACE.svc.cluster.local"),
         ([{**DB, "host": "db.data.svc"}], "NAME.NAMESPACE.svc.cluster.local"),
         ([{**API, "host": "192.0.2.1"}], "set tls.sni of api"),

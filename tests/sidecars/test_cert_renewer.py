@@ -314,7 +314,7 @@ def test_nginx_serves_the_certificate_and_is_told_of_a_new_one(tmp_path: Path, o
         ({"provisioner_password_file": None, "token": {"secretName": "t"}, "san": ["a.b"]}, "remove san"),
         ({"expires_in": "8h", "renew_period": "16h"}, "remove one of them"),
         ({"size": 4096}, "set kty=RSA"),
-        ({"ca": "tls.crt"}, "give them different names"),
+        ({"ca": "tls.crt"}, "must be different file names"),
         ({"notify": "signal"}, "set process-executable-name"),
         ({"process_executable_name": "nginx"}, "set notify=signal or remove it"),
         ({"mode": "init", "notify": "http"}, "set notify=none"),

@@ -95,9 +95,9 @@ def test_further_flags_stand_before_the_instances() -> None:
     [
         ({"mode": "init"}, "mode native or classic"),
         ({"instances": [ONE, ONE]}, "remove one of them"),
-        ({"private-ip": True, "psc": True}, "exclude each other"),
-        ({"port": 9089, "instances": [ONE, TWO]}, "take the ports 9089 to 9090"),
-        ({"admin-port": 9090, "quitquitquit": True}, "give one of them another number"),
+        ({"private-ip": True, "psc": True}, "cannot combine private-ip and psc"),
+        ({"port": 9089, "instances": [ONE, TWO]}, "range of database ports (9089 to 9090)"),
+        ({"admin-port": 9090, "quitquitquit": True}, "http-port and admin-port must differ"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:

@@ -79,7 +79,7 @@ def test_a_directory_below_a_mount_is_watched_through_that_mount() -> None:
 
 
 def test_a_name_that_only_begins_alike_is_another_directory() -> None:
-    with pytest.raises(LibraryError, match="mounts nothing at /etc/apps"):
+    with pytest.raises(LibraryError, match="has no volume mount at /etc/apps"):
         reloader({"name": "c", "mountPath": "/etc/app"}, **{"watched-dir": [{"path": "/etc/apps"}]})
 
 
@@ -136,7 +136,7 @@ def test_the_script_sends_the_signal_after_a_change_and_only_then(tmp_path: Path
         ({"reload-method": "signal"}, "set process-executable-name"),
         ({"process-executable-name": "app"}, "set reload-method=signal or remove it"),
         ({"watched-dir": [{"path": "/etc/app"}]}, "set configMapName or secretName"),
-        ({"watched-dir": [NAMED, NAMED]}, "is watched twice"),
+        ({"watched-dir": [NAMED, NAMED]}, "duplicate watched directory"),
         ({"watched-dir": [{**NAMED, "secretName": "app"}]}, "remove configMapName or secretName"),
     ],
 )
@@ -146,7 +146,7 @@ def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str
 
 
 def test_a_mount_with_a_sub_path_is_refused() -> None:
-    with pytest.raises(LibraryError, match="let it mount the whole directory"):
+    with pytest.raises(LibraryError, match="mount the whole directory in the app"):
         reloader({"name": "c", "mountPath": "/etc/app", "subPath": "a"})
 
 

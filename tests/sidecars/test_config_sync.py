@@ -122,7 +122,7 @@ def test_without_a_namespace_it_asks_for_one() -> None:
     ("params", "said"),
     [
         ({"podNamespace": "back"}, "remove podNamespace"),
-        ({"namespaces": ["billing"]}, "set rbac=false and write Roles for billing"),
+        ({"namespaces": ["billing"]}, "set rbac=false and create Roles for billing"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:

@@ -131,10 +131,10 @@ def test_nginx_finds_the_page_without_any_setting() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"source": "https://bob:secret@example.com/"}, "everybody who reads the manifest"),
-        ({"file": "../passwd"}, "inside of mountPath"),
-        ({"source": "http://example.com/", "ca": {"configMapName": "ca"}}, "ca is for HTTPS"),
-        ({"mode": "init", "wait": False}, "always waits"),
+        ({"source": "https://bob:secret@example.com/"}, "visible in the manifest"),
+        ({"file": "../passwd"}, "inside mountPath"),
+        ({"source": "http://example.com/", "ca": {"configMapName": "ca"}}, "ca requires HTTPS"),
+        ({"mode": "init", "wait": False}, "wait=false has no effect"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(params: dict[str, Any], message: str) -> None:

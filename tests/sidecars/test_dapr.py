@@ -151,15 +151,18 @@ def test_the_pod_lives_long_enough_to_stop(hosting: str, graceful: int, block: i
         ({"hosting": "standalone", "config": "tracing"}, "leave it unset"),
         ({"hosting": "standalone", "nativeSidecar": True}, "set the mode"),
         ({"components": [STATE]}, "set hosting to standalone"),
-        ({"hosting": "standalone", "components": [STATE, STATE]}, "two components are called cache"),
-        ({"hosting": "standalone", "components": [{**STATE, "name": "secretenv"}]}, "give yours another name"),
+        ({"hosting": "standalone", "components": [STATE, STATE]}, 'duplicate component name "cache"'),
+        (
+            {"hosting": "standalone", "components": [{**STATE, "name": "secretenv"}]},
+            'invalid component name "secretenv"',
+        ),
         ({"hosting": "standalone", "metricsPort": 3500}, "set another"),
         ({"appHealthCheck": {"enabled": True}}, "set appPort"),
         ({"appHealthCheck": {"probeTimeout": 5000}}, "lower appHealthCheck.probeTimeout"),
         ({"case": "cronjob", "nativeSidecar": False}, "leave nativeSidecar unset"),
-        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "leave Dapr out of it"),
-        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave it unset"),
-        ({"mode": "init"}, "leave mode at auto"),
+        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "do not add Dapr to the Job"),
+        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave nativeSidecar unset"),
+        ({"mode": "init"}, "use mode auto"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(given: dict[str, Any], said: str) -> None:

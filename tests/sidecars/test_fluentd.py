@@ -205,7 +205,7 @@ def test_the_first_line_of_a_file_that_appears_late_is_not_missed() -> None:
 
 @pytest.mark.parametrize("path", ["/var/log/other/*.log", "../*.log", "a.log,,b.log", "/var/log/app2/x"])
 def test_a_pattern_outside_of_the_log_directory_is_refused(path: str) -> None:
-    with pytest.raises(LibraryError, match="outside of logDir"):
+    with pytest.raises(LibraryError, match="must be inside logDir"):
         fluentd(path=path)
 
 
@@ -238,17 +238,17 @@ def test_a_first_line_starts_a_record_and_every_other_line_continues_it() -> Non
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"mode": "init"}, "beside the app"),
+        ({"mode": "init"}, "next to the app"),
         ({"output": "http"}, "set http.host"),
         ({"output": "custom"}, "set custom.type"),
-        ({"credentials": SECRET}, "uses neither credentials nor tls"),
+        ({"credentials": SECRET}, "does not support credentials or tls"),
         ({"output": "http", "http": {"host": "h"}, "credentials": {**SECRET, "type": "shared_key"}}, "basic or bearer"),
         ({"output": "forward", "forward": {"host": "h"}, "credentials": SECRET}, "shared_key"),
-        ({"parser": "regex"}, "belong together"),
-        ({"parser": "csv"}, "names of the columns"),
-        ({"parser": "json", "keys": ["a"]}, "names of the columns"),
+        ({"parser": "regex"}, "parser=regex and the parameter regex require each other"),
+        ({"parser": "csv"}, "the parameter keys require each other"),
+        ({"parser": "json", "keys": ["a"]}, "the parameter keys require each other"),
         ({"parser": "json", "multiline": {"firstline": "^x"}}, "parser=none or parser=regex"),
-        ({"labels": {"a": "${POD_NAME"}}, "without }"),
+        ({"labels": {"a": "${POD_NAME"}}, "without closing }"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(params: dict[str, Any], message: str) -> None:

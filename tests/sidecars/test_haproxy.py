@@ -107,7 +107,7 @@ def test_there_is_an_access_log_unless_it_is_off() -> None:
     ("params", "said"),
     [
         ({"port": 8080}, "set port to another number"),
-        ({"tls": {"secretName": "a", "volumeName": "b"}}, "given twice"),
+        ({"tls": {"secretName": "a", "volumeName": "b"}}, "cannot combine tls.secretName and tls.volumeName"),
         ({"tls": {"clientCa": "ca.crt"}}, "set tls.secretName"),
         ({"mode": "init"}, "mode native or classic"),
     ],

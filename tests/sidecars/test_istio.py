@@ -88,9 +88,9 @@ def test_the_pod_lives_long_enough_to_drain(seconds: int, grace: int | None) -> 
         ({"includeInboundPorts": [80], "excludeInboundPorts": [81]}, "set one of the two"),
         ({"includeOutboundIPRanges": ["10.0.0.0/8"], "excludeOutboundIPRanges": ["10.1.0.0/16"]}, "set one of the two"),
         ({"case": "cronjob", "nativeSidecar": False}, "never completes; leave nativeSidecar unset"),
-        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "leave the Job out of the mesh"),
-        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave it unset"),
-        ({"mode": "init"}, "leave mode at auto"),
+        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "do not add the Job to the mesh"),
+        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave nativeSidecar unset"),
+        ({"mode": "init"}, "use mode auto"),
         ({"proxyMemory": "lots"}, "lots"),
     ],
 )

@@ -73,14 +73,17 @@ def test_the_pod_lives_long_enough_to_drain(wait: int | None, drain: int, grace:
     ("given", "said"),
     [
         ({"case": "cronjob", "nativeSidecar": False}, "never completes; leave nativeSidecar unset"),
-        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "leave the Job out of the mesh"),
-        ({"case": "cronjob", "proxyWaitBeforeExitSeconds": 5}, "a Job's is native; leave it unset"),
+        ({"case": "cronjob", "kube": "1.28", "mode": "classic"}, "do not add the Job to the mesh"),
+        (
+            {"case": "cronjob", "proxyWaitBeforeExitSeconds": 5},
+            "the proxy of a Job is native; leave proxyWaitBeforeExitSeconds unset",
+        ),
         ({"nativeSidecar": True, "proxyWaitBeforeExitSeconds": 5}, "leave one of"),
-        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave it unset"),
-        ({"mode": "init"}, "leave mode at auto"),
-        ({"skipInboundPorts": ["70000"]}, "skipInboundPorts holds 70000"),
-        ({"opaquePorts": ["90-80"]}, "opaquePorts holds 90-80"),
-        ({"skipOutboundPorts": ["0"]}, "skipOutboundPorts holds 0"),
+        ({"kube": "1.28", "mode": "classic", "nativeSidecar": True}, "leave nativeSidecar unset"),
+        ({"mode": "init"}, "use mode auto"),
+        ({"skipInboundPorts": ["70000"]}, 'invalid skipInboundPorts "70000"'),
+        ({"opaquePorts": ["90-80"]}, 'invalid opaquePorts "90-80"'),
+        ({"skipOutboundPorts": ["0"]}, 'invalid skipOutboundPorts "0"'),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(given: dict[str, Any], said: str) -> None:

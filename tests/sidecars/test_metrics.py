@@ -242,7 +242,7 @@ def test_the_mapping_is_the_file_that_the_flag_names() -> None:
         (
             "redis",
             {"redis": {"user": "a"}, "credentials": {"secretName": "x", "userKey": "u"}},
-            "given twice",
+            "cannot combine redis.user and credentials.userKey",
         ),
         ("redis", {"tls": {"clientCertificate": True}}, "set tls.secretName"),
         (

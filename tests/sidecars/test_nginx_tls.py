@@ -104,7 +104,7 @@ def test_websockets_are_let_through_unless_they_are_off(websocket: bool, header:
     ("params", "said"),
     [
         ({"tls": {}}, "set tls.secretName or tls.volumeName"),
-        ({"tls": {"secretName": "a", "volumeName": "b"}}, "not both"),
+        ({"tls": {"secretName": "a", "volumeName": "b"}}, "exactly one certificate"),
         ({"port": 8080}, "to other numbers"),
         ({"mode": "init"}, "mode native or classic"),
     ],

@@ -61,12 +61,12 @@ def test_it_says_that_the_project_is_archived() -> None:
 
 @pytest.mark.parametrize("manifest", [JOB, CRONJOB], ids=["Job", "CronJob"])
 def test_a_job_is_refused_because_it_would_never_complete(manifest: dict[str, Any]) -> None:
-    with pytest.raises(LibraryError, match="never completes; leave the Job out of the mesh"):
+    with pytest.raises(LibraryError, match="never completes; do not add the Job to the mesh"):
         osm(manifest=manifest)
 
 
 def test_it_is_no_init_container() -> None:
-    with pytest.raises(LibraryError, match="leave mode at auto"):
+    with pytest.raises(LibraryError, match="use mode auto"):
         osm(mode="init")
 
 

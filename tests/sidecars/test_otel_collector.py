@@ -125,14 +125,14 @@ def test_the_app_is_left_alone_when_asked() -> None:
     ("params", "said"),
     [
         ({"mode": "init"}, "mode native or classic"),
-        ({"endpoint": "otlp.example.com:4317"}, "write https://otlp.example.com:4317, or set protocol=grpc"),
-        ({"tls": {"insecure": True}}, "write http:// in endpoint"),
-        ({"tls": {"insecure": True}, "protocol": "grpc"}, "contradicts https://"),
+        ({"endpoint": "otlp.example.com:4317"}, "use https://otlp.example.com:4317, or set protocol=grpc"),
+        ({"tls": {"insecure": True}}, "use http:// in endpoint"),
+        ({"tls": {"insecure": True}, "protocol": "grpc"}, "cannot combine tls.insecure and https://"),
         ({"tls": {"clientCertificate": True}}, "set tls.secretName"),
-        ({"grpcPort": 4318}, "give each its own number"),
-        ({"scrape": {"port": 8888}}, "give that another number"),
+        ({"grpcPort": 4318}, "metricsPort must differ"),
+        ({"scrape": {"port": 8888}}, "the collector itself listens on this port"),
         ({"scrape": {"port": 8080}, "signals": ["logs"]}, "add metrics to signals"),
-        ({"processors": [{"name": "filter/a", "config": {}}] * 2}, "give one of them a name of its own"),
+        ({"processors": [{"name": "filter/a", "config": {}}] * 2}, 'duplicate processor name "filter/a"'),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:

@@ -115,11 +115,11 @@ def test_the_port_is_the_one_named_http_unless_it_is_set() -> None:
     ("given", "said"),
     [
         ({"registry": "etcd"}, "set address"),
-        ({**ETCD, "token": {"secretName": "consul"}}, "leave it unset"),
-        ({"address": "http://consul:8500", "tls": {"caSecretName": "ca"}}, "set address to one"),
-        ({"tls": {"clientSecretName": "me"}}, "set address to one"),
+        ({**ETCD, "token": {"secretName": "consul"}}, "leave token unset"),
+        ({"address": "http://consul:8500", "tls": {"caSecretName": "ca"}}, "requires an https address; change address"),
+        ({"tls": {"clientSecretName": "me"}}, "requires an https address; change address"),
         ({"case": "cronjob"}, "declares no port; set port"),
-        ({"mode": "init"}, "leave mode at auto"),
+        ({"mode": "init"}, "use mode auto"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(given: dict[str, Any], said: str) -> None:

@@ -137,12 +137,12 @@ def test_the_address_is_not_a_variable_which_would_go_before_the_configuration()
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"templates": [ONE, ONE]}, "each needs a file of its own"),
+        ({"templates": [ONE, ONE]}, "give each file its own name"),
         ({"templates": [{"name": "a"}]}, "set secret or contents"),
         ({"templates": [{**ONE, "contents": "x"}]}, "remove one of them"),
         ({"templates": [{"name": "a", "secret": "kv/a"}]}, "add it, or set engine=other"),
         ({"tls": {"secretName": "a", "configMapName": "b"}}, "remove tls.secretName or tls.configMapName"),
-        ({"address": "http://vault:8200", "tls": {"secretName": "a"}}, "write https:// in address"),
+        ({"address": "http://vault:8200", "tls": {"secretName": "a"}}, "use https:// in address"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:
