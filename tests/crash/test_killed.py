@@ -39,7 +39,7 @@ def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, r
         last = folder / f"web-{min(count, 50):03}.yaml"
         until(lambda: last.stat().st_size == len(new[last.name]), process)
     process.kill()
-    process.communicate()
+    process.communicate(timeout=120)  # ends when its workers have ended too
 
 
 @pytest.mark.parametrize("round_", range(KILLS))
