@@ -15,7 +15,8 @@ from tests.crash.folder import CONFIG, POD, ended, filled, staged, started, unti
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 ADD = "add logger -q -i -f manifests"
 KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
-FILES = 500
+# As few as two worker processes share.
+FILES = 300
 
 
 @pytest.fixture(scope="module")
