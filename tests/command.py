@@ -43,7 +43,7 @@ def run(
 ) -> Outcome:
     """Run `sidecarctl ...` in a directory. The output shows the path of the directory as FOLDER.
 
-    `fresh` starts a new interpreter, which takes 40 times as long as a fork of one that has imported sidecarctl.
+    `fresh` starts a new interpreter, which takes about five times as long as a fork of one that has imported sidecarctl.
     """
     words = shlex.split(command) if isinstance(command, str) else command
     assert words[0] == "sidecarctl"
