@@ -68,3 +68,21 @@ def test_a_key_behind_an_empty_block_scalar_goes_without_a_trace(header: str, ho
     for place in (1, 2):
         done = splice(text, root, [Insert(path, 1)], lambda *_, place=place: place)
         assert splice(done.text, done.root, [Remove(path)]).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("? b\n: 1\nc: 2\n", "c: 2\n"),
+        ("c: 2\n?   b\n: 1\n", "c: 2\n"),
+        ("- ? b\n  : 1\n  ? c\n  : 2\n", "- ? c\n  : 2\n"),
+        ("- {? b : 1, c: 2}\n", "- {c: 2}\n"),
+        ("- {c: 2, ?\tb : 1}\n", "- {c: 2}\n"),
+        ("- {c: , b: !!str }\n", "- {c: }\n"),
+    ],
+)
+def test_an_entry_goes_with_its_question_mark_and_colon(text: str, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    path = (0, "b") if text.startswith("-") else ("b",)
+    assert splice(text, root, [Remove(path)]).text == expected
