@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 
 ## test: everything that needs no other program than Python
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -m "not e2e"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not e2e" -n auto --dist worksteal
 
 ## lint: style and types
 lint: $(VENV)/tested

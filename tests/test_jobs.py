@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from sidecarctl.cli.parallel import number_of, spread
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.edits import EditRefused
-from tests.command import run
+from tests.command import ROOT, run
 
 WEB = """\
 apiVersion: apps/v1
@@ -81,3 +83,26 @@ def test_results_come_in_order_and_errors_whole() -> None:
     assert isinstance(bad, InputError) and (str(bad), bad.where, bad.exit_code) == ("bad", "a:1:1", 3)
     assert [one[0] for one in found] == [n for n in range(200) if n not in (7, 8)]  # type: ignore[index]
     assert os.getpid() not in {one[1] for one in found}  # type: ignore[index]
+
+
+PROGRAM = """
+import time
+from sidecarctl.cli.workers import spread
+
+def work(number):
+    print(number, flush=True)
+    time.sleep(120 if number else 0)
+
+list(spread(range(100), work, 2))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
+def test_workers_end_when_their_parent_is_killed() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert {process.stdout.readline(), process.stdout.readline()}  # both workers are busy
+    process.kill()
+    # The output ends when no worker holds it open any more.
+    process.communicate(timeout=30)

@@ -56,10 +56,22 @@ def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator
 
 
 def _begin() -> None:
-    """Ctrl-C is the parent's to answer."""
+    """Leave Ctrl-C to the parent, and end when the parent is killed."""
     import signal
+    from threading import Thread
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _worked(chunk: range) -> list[Any]:

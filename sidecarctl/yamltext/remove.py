@@ -188,7 +188,9 @@ def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splic
     chomping = keeps_blank_lines(text, before.start)
     if _takes_the_end(text, cut):
         return Splice(break_before(text, cut.start), cut.end, "") if chomping is False else cut
-    indent = block_indent(text, before.start, before.end, str(before.value))
+    # An empty scalar shows no indentation: what is cut is less indented than its text would be.
+    first = text[cut.start : line_end(text, cut.start)]
+    indent = block_indent(text, before.start, before.end, str(before.value)) or len(first) - len(first.lstrip(" ")) + 1
     at = cut.start
     while at < len(text):
         if at in gone:

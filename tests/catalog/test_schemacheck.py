@@ -141,3 +141,11 @@ def test_a_composition_is_judged_without_a_slow_import() -> None:
     value = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition", "metadata": {"name": "x"}}
     assert verdict(schema, {**value, "spec": {"rules": [rule]}}) is True
     assert verdict({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None
+
+
+@pytest.mark.parametrize("value", [["a", "b", "a"], [1, 1.0], [{"a": 1}, {"a": 1}]])
+def test_a_list_of_unique_items_refuses_a_repeated_item(value: list[Any]) -> None:
+    schema = {"properties": {"ports": {"type": "array", "uniqueItems": True}}}
+    assert verdict(schema, {"ports": value}) is not True
+    assert [str(problem) for problem in problems(schema, {"ports": value})] == ["ports: has an item twice"]
+    assert problems(schema, {"ports": value[:2][:1]}) == []

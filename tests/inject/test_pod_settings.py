@@ -100,3 +100,38 @@ def test_a_template_can_not_take_the_namespace_away(folder: Path) -> None:
     (folder / "library" / "one" / "template.yaml").write_text("pod: {shareProcessNamespace: false}\n")
     done = run(["sidecarctl", "add", "one", "--library", "library"], folder, stdin=POD)
     assert done.code == 2 and "shareProcessNamespace" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "written", "warned"),
+    [
+        (None, 30, False, False),
+        (None, 31, True, False),
+        (59, 60, False, True),
+        (60, 60, False, False),
+        (61, 60, False, False),
+    ],
+)
+def test_a_grace_period_that_lasts_long_enough_is_kept_without_a_warning(
+    folder: Path, own: int | None, wanted: int, written: bool, warned: bool
+) -> None:
+    (folder / "library" / "one" / "template.yaml").write_text(f"pod: {{terminationGracePeriodSeconds: {wanted}}}\n")
+    setting = "" if own is None else f"  terminationGracePeriodSeconds: {own}\n"
+    done = run(
+        ["sidecarctl", "add", "one", "--library", "library"], folder, stdin=POD.replace("spec:\n", f"spec:\n{setting}")
+    )
+    assert done.code == 0, done.stderr
+    assert (f"terminationGracePeriodSeconds: {wanted}\n" in done.stdout) is (written or own == wanted)
+    assert own is None or f"terminationGracePeriodSeconds: {own}\n" in done.stdout
+    assert ("warning[grace-too-short]" in done.stderr) is warned
+
+
+@pytest.mark.parametrize(("level", "code"), [("error", 0), ("warning", 1), ("info", 1), ("never", 0)])
+def test_a_warning_fails_the_run_at_the_severity_that_fail_on_names_or_below(
+    folder: Path, level: str, code: int
+) -> None:
+    (folder / "library" / "one" / "template.yaml").write_text("pod: {terminationGracePeriodSeconds: 60}\n")
+    short = POD.replace("spec:\n", "spec:\n  terminationGracePeriodSeconds: 5\n")
+    words = ["sidecarctl", "add", "one", "--library", "library", "--fail-on", level]
+    done = run(words, folder, stdin=short)
+    assert (done.code, "warning[grace-too-short]" in done.stderr) == (code, True), done.stderr

@@ -74,6 +74,15 @@ def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
     assert pod_resources.effective_limits(pod, "1.34") == {"memory": nano("8Gi")}
 
 
+def test_a_pod_level_limit_of_huge_pages_is_the_request_even_where_containers_ask() -> None:
+    own = {"hugepages-2Mi": "64Mi", "memory": "1Gi"}
+    pod = {
+        "containers": [{"name": "c", "resources": {"requests": own, "limits": own}}],
+        "resources": {"limits": {"hugepages-2Mi": "128Mi", "memory": "8Gi"}},
+    }
+    assert requests(pod) == {"hugepages-2Mi": "128Mi", "memory": "1Gi"}
+
+
 def test_a_pod_level_limit_is_the_request_where_no_container_asks() -> None:
     pod = {
         "containers": [container()],

@@ -9,6 +9,7 @@ import pytest
 
 from sidecarctl.errors import BugError
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore
+from sidecarctl.yamltext.lines import Splice, carried_out
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.splice import Spliced, displaced_by, splice
 
@@ -228,3 +229,26 @@ def test_many_edits_in_a_long_document_stay_linear() -> None:
 
     calls(50)  # what is remembered or made on first use
     assert calls(1_000) < 25 * calls(50)
+
+
+def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
+    assert carried_out("abcdef", [Splice(3, 5, "y"), Splice(1, 3, "x")]) == "axyf"
+    with pytest.raises(BugError, match="overlap"):
+        carried_out("abcdef", [Splice(1, 4, "x"), Splice(3, 5, "y")])
+    with pytest.raises(BugError, match="overlap"):
+        carried_out("abcdef", [Splice(1, 4, "x"), Splice(2, 2, "y")])
+
+
+@pytest.mark.parametrize(
+    ("removed", "inserted", "expected"),
+    [
+        ((1,), 1, "a:\n- 0\n- x\n- 2\n"),
+        ((0,), 1, "a:\n- x\n- 1\n- 2\n"),
+        ((0, 1), 1, "a:\n- x\n- 2\n"),
+        ((1, 2), 3, "a:\n- 0\n- x\n"),
+        ((2,), 0, "a:\n- x\n- 0\n- 1\n"),
+    ],
+)
+def test_an_item_takes_the_place_of_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
+    edits = [Remove(("a", index)) for index in removed]
+    assert edited("a:\n- 0\n- 1\n- 2\n", *edits, put(("a", inserted), "x")).text == expected

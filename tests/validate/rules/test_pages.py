@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,20 @@ from sidecarctl.validate.schema import check_object
 from sidecarctl.yamltext.stream import split
 
 PACKAGE = Path(sidecarctl.__file__).parent
-TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 # Names that are put together where they are used.
 BUILT = {"{word}-conflict": ("annotation-conflict", "label-conflict")}
 
 
-def takers(tree: ast.Module) -> dict[str, int]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+
+
+@cache
+def takers(path: Path) -> dict[str, int]:
     """Functions of a module whose parameter `rule` is a name, with its position among the arguments of a call."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)]
     return {"Finding": 0} | {
         function.name: [a.arg for a in function.args.args if a.arg != "self"].index("rule")
         for function in functions
@@ -37,11 +44,11 @@ def takers(tree: ast.Module) -> dict[str, int]:
 
 def printed(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """The names of rules in a module, with where they stand; "" for one that can't be told."""
-    tree = TREES[path]
-    known = takers(tree)
-    for neighbour in TREES:
+    tree = parsed(path)
+    known = takers(path)
+    for neighbour in MODULES:
         if neighbour.parent == path.parent:
-            known = {**{f".{name}": at for name, at in takers(TREES[neighbour]).items()}, **known}
+            known = {**{f".{name}": at for name, at in takers(neighbour).items()}, **known}
     constants = {
         target.id: node.value
         for node in ast.walk(tree)
@@ -77,14 +84,14 @@ def names_of(value: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
         yield ""
 
 
-@pytest.mark.parametrize("path", sorted(TREES), ids=str)
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_every_name_that_the_code_prints_has_a_page(path: Path) -> None:
     for name, node in printed(path):
         assert name in rules(), f"{path}:{getattr(node, 'lineno', 0)}: no page for {name or ast.unparse(node)}"
 
 
 def test_the_search_for_names_finds_them() -> None:
-    found = {name for path in TREES for name, _ in printed(path)}
+    found = {name for path in MODULES for name, _ in printed(path)}
     assert {
         "unknown-field",
         "unused-ignore",

@@ -1,0 +1,101 @@
+"""Writing files: all or none, and never over what another program has written meanwhile."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.files.sources import stamp_of
+from sidecarctl.files.write import OutputError, Write, write_all
+
+
+def write(path: Path, text: str = "old") -> Write:
+    """Create a file, and return the write that replaces it."""
+    path.write_text(text)
+    return Write(path, "new", stamp_of(path.stat()))
+
+
+def test_a_file_that_changes_after_the_last_one_is_prepared_keeps_all_of_them(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a"), write(tmp_path / "b")
+
+    def writes() -> Iterator[Write]:
+        yield first
+        yield second
+        second.path.write_text("written by another program")
+
+    with pytest.raises(OutputError, match="no file was changed"):
+        write_all(writes())
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a": "old",
+        "b": "written by another program",
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("change", ["rewritten", "deleted"])
+def test_nothing_goes_to_a_pipe_if_a_file_before_it_has_changed(change: str, tmp_path: Path) -> None:
+    stale, pipe = write(tmp_path / "a"), tmp_path / "pipe"
+    stale.path.unlink() if change == "deleted" else stale.path.write_text("written by another program")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(OutputError, match="no file was changed"):
+            write_all([stale, Write(pipe, "new")])
+        assert os.read(reader, 10) == b""
+    finally:
+        os.close(reader)
+
+
+def test_a_link_that_has_changed_is_named_as_it_was_given(tmp_path: Path) -> None:
+    stale = write(tmp_path / "a")
+    (tmp_path / "link").symlink_to("a")
+    stale.path.write_text("written by another program")
+    with pytest.raises(OutputError, match=r"/link was changed"):
+        write_all([Write(tmp_path / "link", "new", stale.stamp)])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    old = write(tmp_path / "old")
+    old.path.chmod(0o640)
+    before = os.umask(0o027)
+    try:
+        write_all([old, Write(tmp_path / "made" / "new", "new")])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(old.path.stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "made" / "new").stat().st_mode) == 0o640
+    assert [path.read_text() for path in (old.path, tmp_path / "made" / "new")] == ["new", "new"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "old"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
+    old = write(tmp_path / "old")
+    os.chown(old.path, 1234, 2345)
+    write_all([Write(old.path, "new", stamp_of(old.path.stat()))])
+    assert (old.path.stat().st_uid, old.path.stat().st_gid) == (1234, 2345)
+    assert old.path.read_text() == "new"
+
+
+def test_a_file_that_can_not_be_written_keeps_the_others_and_says_why(tmp_path: Path) -> None:
+    old = write(tmp_path / "old")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"new can't be written: .*\w.*; no file was changed") as caught:
+        write_all([old, Write(tmp_path / "file" / "new", "new")])
+    assert "None" not in str(caught.value)
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(OutputError, match="can't be replaced: Is a directory; 1 of 2 files were written"):
+        write_all([old, Write(tmp_path / "directory", "new")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file", "old"]
+
+
+def test_two_names_of_one_file_are_written_once(tmp_path: Path) -> None:
+    old = write(tmp_path / "old")
+    (tmp_path / "link").symlink_to("old")
+    write_all([old, Write(tmp_path / "link", "other", old.stamp)])
+    assert (old.path.read_text(), (tmp_path / "link").is_symlink()) == ("new", True)

@@ -1,0 +1,89 @@
+"""Companions that another program has moved away from their workload are noticed, and found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.inject.regroup import out_of_place
+from sidecarctl.yamltext.stream import split
+from tests.command import run
+
+
+def workload(name: str, kind: str = "Deployment", record: str = "sidecarctl.dev/sidecars: '{}'") -> str:
+    return f"""\
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: a}}}}
+  template:
+    metadata:
+      labels: {{app: a}}
+      annotations: {{{record}}}
+    spec:
+      containers:
+      - {{name: app, image: "registry.example/app:1.0.0"}}
+"""
+
+
+def companion(owner: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, annotations: {{sidecarctl.dev/owner: {owner}}}}}\n"
+
+
+OTHER = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
+SHOP, BLOG = workload("shop"), workload("blog")
+LOGS, PROXY = companion("Deployment/shop/logger"), companion("Deployment/shop/proxy")
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        (SHOP, LOGS),
+        (SHOP, LOGS, PROXY),
+        (OTHER, SHOP, LOGS, BLOG, OTHER),
+        (workload("shop", "StatefulSet"), companion("StatefulSet/prod/shop/logger")),
+    ],
+)
+def test_companions_that_follow_their_workload_are_in_place(documents: tuple[str, ...]) -> None:
+    assert not out_of_place(split("---\n".join(documents), "-"))
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        (LOGS, SHOP),
+        (SHOP, OTHER, LOGS),
+        (SHOP, BLOG, LOGS),
+        (SHOP, LOGS, BLOG, PROXY),
+        (workload("shop", "StatefulSet"), LOGS),
+        (workload("shop", record="note: none"), LOGS),
+    ],
+    ids=[
+        "before it",
+        "behind a Service",
+        "behind another workload",
+        "the second one",
+        "another kind",
+        "without record",
+    ],
+)
+def test_companions_that_do_not_follow_their_workload_are_out_of_place(documents: tuple[str, ...]) -> None:
+    assert out_of_place(split("---\n".join(documents), "-"))
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 3, 0, 2), (2, 0, 3, 1), (3, 2, 1, 0)])
+def test_companions_in_any_order_are_removed_with_their_workloads_instance(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
+    plain = [workload(name, record="note: none") for name in ("shop", "blog")]
+    added = run("sidecarctl add logger -q", tmp_path, stdin="---\n".join(plain))
+    assert added.code == 0, added.stderr
+    documents = added.stdout.split("---\n")
+    assert len(documents) == 4
+    moved = "---\n".join(documents[index] for index in order)
+    assert run("sidecarctl add logger -q", tmp_path, stdin=moved).stdout == moved
+    removed = run("sidecarctl remove logger -q", tmp_path, stdin=moved)
+    assert removed.code == 0, removed.stderr
+    assert removed.stdout.removeprefix("---\n") == "---\n".join(plain[index // 2] for index in order if index % 2 == 0)

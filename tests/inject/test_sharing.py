@@ -1,0 +1,119 @@
+"""What a sidecar shares with the app's containers: volumes that it adopts, and what can't be shared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import Outcome, run
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1.0.0
+    volumeMounts:
+    - {name: data, mountPath: /data}
+  volumes:
+  - name: data
+    %s
+"""
+TWO = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1.0.0
+    volumeMounts:
+    - {name: data, mountPath: /data%s}
+  - name: worker
+    image: registry.example/web:1.0.0
+    volumeMounts:
+    - {name: data, mountPath: /data%s}
+  volumes:
+  - name: data
+    emptyDir: {}
+"""
+SIDECAR = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: agent, version: 1.0.0, summary: Shares a directory.}
+spec: {engine: plain}
+"""
+TEMPLATE = """\
+containers:
+- name: agent
+  image: registry.example/agent:1.0.0
+  ports: [{containerPort: 9000}]
+  volumeMounts:
+  - {name: files, mountPath: /files%s}
+volumes:
+- {name: files, emptyDir: {}}
+app:
+  volumeMounts:
+  - {name: files, mountPath: /data}
+"""
+SOURCES = {
+    "configMap": "{name: data}",
+    "secret": "{secretName: data}",
+    "projected": "{sources: [{configMap: {name: data}}]}",
+    "downwardAPI": "{items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}",
+    "image": '{reference: "registry.example/data:1.0.0"}',
+}
+
+
+def add(folder: Path, text: str, more: str = "", *, read_only: bool = False, words: str = "") -> Outcome:
+    entry = folder / "library" / "agent"
+    entry.mkdir(parents=True, exist_ok=True)
+    (entry / "sidecar.yaml").write_text(SIDECAR)
+    (entry / "template.yaml").write_text(TEMPLATE % (", readOnly: true" if read_only else "") + more)
+    return run(f"sidecarctl add agent --library library --validate ignore {words}", folder, stdin=text)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_sidecar_that_writes_does_not_adopt_a_read_only_volume(kind: str, tmp_path: Path) -> None:
+    text = POD % f"{kind}: {SOURCES[kind]}"
+    done = add(tmp_path, text)
+    assert (done.code, done.stdout) == (1, "")
+    assert "error[mount-conflict]" in done.stderr and f"the {kind} volume data" in done.stderr
+    assert add(tmp_path, text, read_only=True).code == 0
+
+
+def test_a_sidecar_that_writes_adopts_a_volume_that_can_be_written(tmp_path: Path) -> None:
+    done = add(tmp_path, POD % "persistentVolumeClaim: {claimName: data}")
+    assert done.code == 0, done.stderr
+    assert "name: files" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "shared"),
+    [
+        ("", "", True),
+        (", subPath: a", ", subPath: a", True),
+        (", subPath: a", ", subPath: b", False),
+        (", subPath: a", "", False),
+        ("", ", subPathExpr: $(POD)", False),
+    ],
+)
+def test_two_containers_share_a_directory_only_if_it_is_the_same_part_of_the_volume(
+    one: str, two: str, shared: bool, tmp_path: Path
+) -> None:
+    done = add(tmp_path, TWO % (one, two), words="--container web --container worker")
+    assert (done.code, "mount different volumes at /data" in done.stderr) == (0 if shared else 1, not shared), (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize("mode", ["native", "classic"])
+def test_two_instances_do_not_share_a_port(mode: str, tmp_path: Path) -> None:
+    first = add(tmp_path, POD % "emptyDir: {}", words=f"--mode {mode}")
+    assert first.code == 0, first.stderr
+    second = add(tmp_path, first.stdout, words=f"--mode {mode} --as other")
+    assert (second.code, second.stdout) == (1, "")
+    assert "error[port-conflict]" in second.stderr and "port 9000/TCP" in second.stderr

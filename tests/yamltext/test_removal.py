@@ -1,0 +1,88 @@
+"""Block scalars at the end of a text, and what stands behind one when lines are cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecarctl.yamltext.edits import EditRefused, Insert, Remove
+from sidecarctl.yamltext.parse import parse
+from sidecarctl.yamltext.remove import ends_in_block_scalar
+from sidecarctl.yamltext.splice import splice
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: |\n  x", True),
+        ("a: |+\n  x", True),
+        ("- >\n  x", True),
+        ("a: |-\n  x", False),
+        ("a: |\n  x\n", False),
+        ("a: |\n  x\r\n", False),
+        ("a: |\n  x\nb: y", False),
+        ("a: x", False),
+        ("", False),
+        ("# only a comment", False),
+    ],
+)
+def test_a_text_ends_in_a_block_scalar_only_if_a_line_after_it_changes_its_value(text: str, expected: bool) -> None:
+    assert ends_in_block_scalar(text, parse(text)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: |\n  x\nb: 1\nc: 2\n", "a: |\n  x\nc: 2\n"),
+        ("a: |\n  x\nb: 1\n# c\n", "a: |\n  x\n# c\n"),
+        ("a: |\n  x\nb: 1\n # c\n", "a: |\n  x\n # c\n"),
+        ("a: |+\n  x\nb: 1\n\nc: 2\n", None),
+        ("a: |\n  x\nb: 1\n  # c\n", None),
+        ("a: |\n  x\nb: 1\n   # c\n", None),
+        ("a: |\n\nb: 1\n\nc: 2\n", "a: |\n\n\nc: 2\n"),
+        ("a: |+\n\nb: 1\n\nc: 2\n", None),
+        ("a: |+\n\nb: 1\nc: 2\n", "a: |+\n\nc: 2\n"),
+        ("a: |\nb: 1\n# c\nc: 2\n", "a: |\n# c\nc: 2\n"),
+        ("a: |\nb: 1\n # c\nc: 2\n", None),
+        ("a: |\n  x\nb: 1\n  \nc: 2\n", "a: |\n  x\n  \nc: 2\n"),
+        ("a: |\n  x\nb: 1\n   \nc: 2\n", None),
+    ],
+)
+def test_lines_behind_a_cut_do_not_become_part_of_a_block_scalar(text: str, expected: str | None) -> None:
+    root = parse(text)
+    assert root is not None
+    if expected is None:
+        with pytest.raises(EditRefused, match="part of the block scalar above"):
+            splice(text, root, [Remove(("b",))])
+    else:
+        assert splice(text, root, [Remove(("b",))]).text == expected
+
+
+@pytest.mark.parametrize("header", ["|", ">", "|-", "|+", "|2"])
+@pytest.mark.parametrize("holder", ["", "x:\n", "x:\n  w:\n"])
+def test_a_key_behind_an_empty_block_scalar_goes_without_a_trace(header: str, holder: str) -> None:
+    depth = holder.count("\n")
+    text = holder + "".join(f"{'  ' * depth}{line}\n" for line in (f"a: {header}", "c: 2")) + "z: 3\n"
+    path = (*"xw"[:depth], "b")
+    root = parse(text)
+    assert root is not None
+    for place in (1, 2):
+        done = splice(text, root, [Insert(path, 1)], lambda *_, place=place: place)
+        assert splice(done.text, done.root, [Remove(path)]).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("? b\n: 1\nc: 2\n", "c: 2\n"),
+        ("c: 2\n?   b\n: 1\n", "c: 2\n"),
+        ("- ? b\n  : 1\n  ? c\n  : 2\n", "- ? c\n  : 2\n"),
+        ("- {? b : 1, c: 2}\n", "- {c: 2}\n"),
+        ("- {c: 2, ?\tb : 1}\n", "- {c: 2}\n"),
+        ("- {c: , b: !!str }\n", "- {c: }\n"),
+    ],
+)
+def test_an_entry_goes_with_its_question_mark_and_colon(text: str, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    path = (0, "b") if text.startswith("-") else ("b",)
+    assert splice(text, root, [Remove(path)]).text == expected
