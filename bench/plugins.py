@@ -89,7 +89,7 @@ def bench_krm(items: int, runs: int) -> float:
 
     config = yaml.safe_load(selecting)["functionConfig"]
     # Made ready once: what that takes does not grow with the items.
-    chosen, settings = build_request.made_ready(krm.composition_of(config, Path(), ""), [], None, "strict")
+    chosen, settings = build_request.prepare_selection(krm.composition_of(config, Path(), ""), [], None, "strict")
 
     def function(data: bytes) -> Callable[[], object]:
         return lambda: krm.run(data, lambda given: (chosen, settings))

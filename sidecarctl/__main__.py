@@ -1,4 +1,4 @@
-"""The entry point: one command line to one exit code. Here, and only here, errors become text and a status."""
+"""The entry point: runs a command line and exits with its status. Only this module turns errors into text and a status."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError
+from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from sidecarctl.cli.command_table import CommandInfo
 
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
@@ -17,14 +21,14 @@ _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
-    # Documents make many objects and few cycles, imports none.
+    # Disable GC during startup: imports create no garbage.
     gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads has enough
+    except BrokenPipeError:  # the reader closed the pipe
         _write_no_more()
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
@@ -36,56 +40,96 @@ def main(argv: Sequence[str] | None = None) -> None:
             code = _bug(error)
         else:
             _write_no_more()
-            why = f"standard output can't be written: {error.strerror}"
-            code = _report(InputError(why, hint="check the space where it goes; what arrived there is not whole"))
+            why = f"cannot write to stdout: {error.strerror}"
+            code = _report(InputError(why, hint="check the free space; the output is incomplete"))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Give a stream that was closed before the start (`2>&-`) somewhere to go."""
+    """Replace a stream that was closed before the start (`2>&-`) with the null device."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _write_no_more() -> None:
-    """Nothing more may go to standard output, not even at exit."""
+    """Discard what is still to be written to stdout, also at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str]) -> int:
-    if argv == ["--version"]:
+    if argv in (["--version"], ["version"]):
         from sidecarctl import __version__
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
-    from sidecarctl.cli import parser
+    from sidecarctl.cli.parser import describe, parse, split_words
 
     if "_SIDECARCTL_COMPLETE" in os.environ:
-        from sidecarctl.cli import completion
+        return _complete(argv)
+    if not argv or argv[0] in ("help", "-h", "--help"):
+        return _help(argv)
+    if argv[0] in ("--install-completion", "--show-completion"):
+        return _typer(argv)
+    info = _find_command(argv[0])
+    command = info.load()
+    parameters = describe(command)
+    values = parse(parameters, argv[1:], os.environ)
+    if values is None:
+        words = split_words(parameters, argv[1:])
+        return _help(["help", info.name]) if words and words.help else _typer(argv)
+    from sidecarctl.catalog import render_cache
 
-        offered = completion.answer(os.environ)
-        if offered is not None:
-            print("\n".join(offered))  # noqa: T201
-            return 0
-    entry = parser.BY_NAME.get(argv[0]) if argv else None
-    if entry is not None and not any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ):
-        function = entry.load()
-        values = parser.read(function, argv[1:])
-        if values is not None:
-            from sidecarctl.catalog import render_cache
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
+    render_cache.switch_on()
+    return command(**values)
 
-            gc.enable()
-            gc.freeze()
-            gc.set_threshold(200_000, 20, 20)
-            render_cache.switch_on()
-            return function(**values)
-    return _typer(argv)
+
+def _help(argv: list[str]) -> int:
+    """Print help: on stdout if it was asked for, else on stderr as a usage error."""
+    from sidecarctl.cli import help as pages
+    from sidecarctl.cli.console import stream_style
+    from sidecarctl.cli.parser import HELP_FLAGS
+    from sidecarctl.errors import EXIT_OK, EXIT_USAGE
+
+    stream = sys.stdout if argv else sys.stderr
+    style = stream_style(stream)
+    names = [word for word in argv[1:] if word not in HELP_FLAGS]
+    if names:
+        text = pages.render_command(_find_command(names[0]), color=style.color, width=style.width)
+    else:
+        text = pages.render_program(color=style.color, width=style.width)
+    stream.write(text)
+    return EXIT_OK if argv else EXIT_USAGE
+
+
+def _find_command(name: str) -> CommandInfo:
+    from sidecarctl.cli.command_table import BY_NAME
+
+    if name not in BY_NAME:
+        what = "option" if name.startswith("-") else "command"
+        hint = did_you_mean(name, BY_NAME) or "`sidecarctl help` lists the commands"
+        raise UsageError(f'unknown {what} "{name}"', hint=hint)
+    return BY_NAME[name]
+
+
+def _complete(argv: list[str]) -> int:
+    """Answer a shell that completes a command line."""
+    from sidecarctl.cli.completion import complete_bash
+
+    offered = complete_bash(os.environ)
+    if offered is None:
+        return _typer(argv)
+    print("\n".join(offered))  # noqa: T201
+    return 0
 
 
 def _typer(argv: list[str]) -> int:
+    """Let typer explain a command line, complete it, or run it."""
     from sidecarctl.cli.app import build
 
     gc.enable()
@@ -97,17 +141,17 @@ def _typer(argv: list[str]) -> int:
 
 
 def _report(error: SidecarctlError) -> int:
-    from sidecarctl.cli.console import say_error
+    from sidecarctl.cli.console import report_error
 
-    say_error(error)
+    report_error(error)
     return error.exit_code
 
 
 def _bug(error: Exception) -> int:
-    """A bug of sidecarctl's own: say so, keep the trace in a file, and how to report it."""
-    from sidecarctl.cli.console import say_bug
+    """Report an internal error, with its traceback in a file."""
+    from sidecarctl.cli.console import report_bug
 
-    say_bug(error)
+    report_bug(error)
     return EXIT_BUG
 
 

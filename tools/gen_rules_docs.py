@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sidecarctl.cli.commands.rules import handbook
+from sidecarctl.cli.commands.rules import all_pages
 from sidecarctl.report.rule_pages import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ What `sidecarctl validate` checks, what `add`, `remove` and `render` say, and wh
 
 def text() -> str:
     """Return the file's text."""
-    return HEAD + markdown(handbook())
+    return HEAD + markdown(all_pages())
 
 
 def main() -> int:

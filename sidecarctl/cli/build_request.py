@@ -1,4 +1,4 @@
-"""From options to requests: sidecars by name, their parameters from --values and --set, instance names, modes."""
+"""From options to requests: sidecars with their parameters, or a composition prepared for a run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,9 @@ from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 
 
-def catalog(libraries: Sequence[str]) -> Catalog:
-    """Return the libraries in their order of search."""
-    return open_catalog([Path(folder) for folder in libraries])
-
-
 def requests(
     names: Sequence[str],
+    *,
     libraries: Sequence[str],
     sets: Sequence[str],
     values: Sequence[str],
@@ -34,13 +30,15 @@ def requests(
     adopt: bool = False,
     keep_qos: bool = False,
 ) -> list[Request]:
-    """Return one request per sidecar named. Raises UsageError."""
-    found = catalog(libraries)
-    own_names = [found.find(name).name for name in names]
+    """Return one request for each named sidecar. Raises UsageError."""
+    catalog = _open(libraries)
+    own_names = [catalog.find(name).name for name in names]
+    parameters, origins = _parameters(own_names, sets, values)
     return asked_for(
-        found,
+        catalog,
         names,
-        *_given(own_names, sets, values),
+        parameters,
+        origins,
         instance=as_name or "",
         mode=mode or "",
         containers=containers,
@@ -49,10 +47,14 @@ def requests(
     )
 
 
-def _given(
+def _open(libraries: Sequence[str]) -> Catalog:
+    return open_catalog([Path(directory) for directory in libraries])
+
+
+def _parameters(
     names: Sequence[str], sets: Sequence[str], values: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
-    """Parameters by sidecar: files in their order, then --set; and where each of them was given."""
+    """Return the parameters by sidecar, and where each was given: values files in order, then --set."""
     from sidecarctl.catalog.assignments import merge, of_sets, of_values, parse_set, read_values
 
     given: dict[str, dict[str, Any]] = {}
@@ -60,8 +62,8 @@ def _given(
     for file in values:
         try:
             text = decode(Path(file).read_bytes(), file)
-        except OSError as problem:
-            raise InputError(f"{file} can't be read: {problem.strerror or problem}", hint="check --values") from None
+        except OSError as error:
+            raise InputError(f"cannot read {file}: {error.strerror or error}", hint="check --values") from None
         for name, parameters in read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
         origins = merge(origins, of_values(text, file))
@@ -70,73 +72,73 @@ def _given(
     return given, merge(origins, of_sets(sets, names))
 
 
-def composing_options(
+def pipeline_options(
     kube_version: str | None, validate: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> Options:
-    """Return the options of composing. Raises UsageError for an unknown version."""
+    """Return the options of the pipeline. Raises UsageError for an unknown version."""
     return Options(versions.parse(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
 
 
-def found(file: str | None, environment: str | None) -> Composition | None:
-    """Return the composition named, else the nearest sidecarctl.yaml; None where there is none."""
+def find_composition(file: str | None, environment: str | None) -> Composition | None:
+    """Return the named composition, else the nearest sidecarctl.yaml, else None."""
     path = Path(file) if file else discover(Path())
     return load(path, environment or "") if path else None
 
 
-def selected(
+def load_selection(
     file: str | None, environment: str | None, libraries: Sequence[str], kube_version: str | None, validate: str
 ) -> tuple[Selection, Options]:
-    """Return the composition made ready, and the options of composing: flags and variables win over the composition.
+    """Return a composition prepared for a run, and the pipeline options. Options rank above the composition.
 
-    Raises UsageError where there is no composition.
+    Raises UsageError if there is no composition.
     """
-    composition = found(file, environment)
+    composition = find_composition(file, environment)
     if composition is None:
         raise UsageError(
-            f"there is no composition: no {FILE_NAME} here or in a folder above",
-            hint="name one with -c FILE; `sidecarctl schema composition` prints what stands in it",
+            f"no composition found: no {FILE_NAME} in this directory or above",
+            hint="name one with -c FILE; `sidecarctl schema composition` prints its schema",
         )
-    return made_ready(composition, libraries, kube_version, validate)
+    return prepare_selection(composition, libraries, kube_version, validate)
 
 
-def made_ready(
+def prepare_selection(
     composition: Composition, libraries: Sequence[str], kube_version: str | None, validate: str
 ) -> tuple[Selection, Options]:
-    """Return a composition made ready, and the options of composing."""
-    settings = composing_options(kube_version or composition.kube_version, validate, composition.kinds)
-    catalog = open_catalog([*(Path(folder) for folder in libraries), *composition.libraries])
-    return selection(composition, catalog, settings.kube_version), settings
+    """Return a loaded composition prepared for a run, and the pipeline options."""
+    options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
+    catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
+    return selection(composition, catalog, options.kube_version), options
 
 
-def not_an_input(composition: Composition, named: Sequence[str], output: str | None) -> Callable[[Source], bool]:
-    """Return what tells the composition's own files, its libraries and the output folder from manifests."""
+def load_optional_selection(
+    file: str | None, environment: str | None, libraries: Sequence[str], kube_version: str | None
+) -> tuple[Selection | None, Catalog, Options]:
+    """Return a prepared composition if one is named or found, the catalog, and the pipeline options."""
+    if find_composition(file, environment) is not None:
+        chosen, options = load_selection(file, environment, libraries, kube_version, "strict")
+        return chosen, chosen.catalog, options
+    if environment:
+        raise UsageError("--env requires a composition", hint="name one with -c FILE")
+    return None, _open(libraries), pipeline_options(kube_version, "strict")
+
+
+def own_files(composition: Composition, named: Sequence[str], output: str | None) -> Callable[[Source], bool]:
+    """Return a test for sources that are not manifests: files of the composition, its libraries, and the output."""
     files = {Path(file).resolve() for file in composition.files}
-    folders = [folder.resolve() for folder in composition.libraries]
+    directories = [directory.resolve() for directory in composition.libraries]
     if output and Path(output).is_dir():
-        folders.append(Path(output).resolve())
+        directories.append(Path(output).resolve())
 
-    def left_out(source: Source) -> bool:
-        # A file named by itself is meant; only what a walk finds is left out.
+    def is_own(source: Source) -> bool:
+        # A file that the command line names is always an input.
         if source.path is None or source.name in named:
             return False
         path = source.path.resolve()
-        return path in files or any(path.is_relative_to(folder) for folder in folders)
+        return path in files or any(path.is_relative_to(directory) for directory in directories)
 
-    return left_out
+    return is_own
 
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:
-    """Return what warns of rules that selected nothing in a run."""
+    """Return a function from the results of a run to warnings about rules that selected no workload."""
     return lambda results: chosen.unused(number for result in results for number in result.rules)
-
-
-def looking(
-    file: str | None, environment: str | None, libraries: Sequence[str], kube_version: str | None
-) -> tuple[Selection | None, Catalog, Options]:
-    """Return what a command that only looks needs: a composition where one is named or found, libraries, options."""
-    if found(file, environment) is not None:
-        chosen, settings = selected(file, environment, libraries, kube_version, "strict")
-        return chosen, chosen.catalog, settings
-    if environment:
-        raise UsageError("--env needs a composition, and there is none here", hint="name one with -c FILE")
-    return None, open_catalog([Path(folder) for folder in libraries]), composing_options(kube_version, "strict")

@@ -1,4 +1,4 @@
-"""Manifests in, a verdict out: reads every source, prints the report on standard output, and says how the run ends."""
+"""Validates every source, prints the report to stdout, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Judging:
-    """What the options of input and output ask for; `fail_on` None is the format's own default."""
+class CheckRequest:
+    """The input and output options of `validate`; `fail_on` None is the default of the format."""
 
     files: Sequence[str]
     stdin_name: str = "-"
@@ -34,98 +34,98 @@ class Judging:
 
     @property
     def severity(self) -> Severity | None:
-        """The mildest severity that fails the run. SARIF is taken to be uploaded, which a failed step would prevent."""
+        """The minimum severity that fails the run. SARIF is uploaded by a later step, which must not be skipped."""
         word = self.fail_on or ("never" if self.format == "sarif" else "error")
         return None if word == "never" else Severity(word)
 
 
 @dataclass(frozen=True)
-class Given:
-    """What was read: each source with its text, and what can't be read."""
+class Inputs:
+    """The sources with their texts, and the errors of those that cannot be read."""
 
     sources: tuple[tuple[Source, Read], ...]
     unreadable: tuple[InputError, ...] = ()
 
     @property
     def texts(self) -> tuple[Text, ...]:
-        """The texts, by the names that messages use."""
+        """The texts, by the file names that messages show."""
         return tuple(Text(read.text, source.name) for source, read in self.sources)
 
 
-def run_checks(judging: Judging, chosen: Choice, amounts: Amounts) -> int:
-    """Judge every source, print, and return the exit code; what can't be read is told, and the rest judged."""
-    given = read_all(judging)
-    texts = given.texts
+def run_checks(request: CheckRequest, chosen: Choice, amounts: Amounts) -> int:
+    """Validate every source, print the report, and return the exit code. An unreadable source does not stop the others."""
+    inputs = read_all(request)
+    texts = inputs.texts
     verdict = validate(texts, chosen)
     if verdict.findings:
         from sidecarctl.validate.fix.apply import marked
 
         verdict = marked(texts, verdict, chosen, amounts)
-    return tell(judging, chosen, given, verdict)
+    return print_verdict(request, chosen, inputs, verdict)
 
 
-def tell(
-    judging: Judging,
+def print_verdict(
+    request: CheckRequest,
     chosen: Choice,
-    given: Given,
+    inputs: Inputs,
     verdict: Verdict,
     fixed: int | None = None,
     stream: TextIO | None = None,
 ) -> int:
-    """Print the report, and what can't be read, and return the exit code; `fixed` is how many findings were fixed."""
+    """Print the report and return the exit code; `fixed` is the number of fixed findings."""
     report = Report(
         __version__,
         tuple(in_order(verdict.findings)),
         verdict.ignored,
         (),
-        tuple(source.name for source, _ in given.sources),
-        cards(verdict.findings),
+        tuple(source.name for source, _ in inputs.sources),
+        rule_cards(verdict.findings),
         chosen.context.kube_version,
         str(Path.cwd()),
-        judging.severity,
+        request.severity,
         fixed,
     )
-    say_unreadable(given)
-    if judging.format != "text":
-        from sidecarctl.cli.console import out
+    report_unreadable(inputs)
+    if request.format != "text":
+        from sidecarctl.cli.console import write_text
         from sidecarctl.report import machine
 
-        out(machine.render(report, judging.format), stream)
-    elif given.sources:
-        _print(report, judging, stream)
-    if given.unreadable:
+        write_text(machine.render(report, request.format), stream)
+    elif inputs.sources:
+        _print(report, request, stream)
+    if inputs.unreadable:
         return EXIT_INPUT
     if not any(report.fails(finding) for finding in report.findings):
         return EXIT_OK
     return EXIT_INPUT if verdict.unparsed else EXIT_FINDINGS
 
 
-def say_unreadable(given: Given) -> None:
-    """Say what can't be read."""
-    for error in given.unreadable:
+def report_unreadable(inputs: Inputs) -> None:
+    """Report the sources that cannot be read."""
+    for error in inputs.unreadable:
         from sidecarctl.cli import console
 
-        console.say_error(error)
+        console.report_error(error)
 
 
-def cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
-    """Return what reports say about the rules that findings name."""
+def rule_cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
+    """Return the rules that findings name, for reports."""
     from sidecarctl.validate.registry import rules
 
-    input_paths = (rules()[name] for name in sorted({finding.rule for finding in findings}))
-    return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in input_paths)
+    named = (rules()[name] for name in sorted({finding.rule for finding in findings}))
+    return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in named)
 
 
-def read_all(judging: Judging) -> Given:
-    """Read every source that can be read."""
+def read_all(request: CheckRequest) -> Inputs:
+    """Read every source; collect the errors of those that cannot be read."""
     unreadable: list[InputError] = []
-    return Given(tuple(_read(judging, unreadable)), tuple(unreadable))
+    return Inputs(tuple(_read(request, unreadable)), tuple(unreadable))
 
 
-def _read(judging: Judging, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
-    for path in input_paths(judging.files):
+def _read(request: CheckRequest, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
+    for path in input_paths(request.files):
         try:
-            for source in sources.find([path], judging.stdin_name):
+            for source in sources.find([path], request.stdin_name):
                 try:
                     yield source, sources.read(source)
                 except InputError as error:
@@ -134,28 +134,28 @@ def _read(judging: Judging, unreadable: list[InputError]) -> Iterator[tuple[Sour
             unreadable.append(error)
 
 
-def _print(report: Report, judging: Judging, stream: TextIO | None) -> None:
-    from sidecarctl.cli.console import looks, out
+def _print(report: Report, request: CheckRequest, stream: TextIO | None) -> None:
+    from sidecarctl.cli.console import stream_style, write_text
     from sidecarctl.report.text import closing_line, render_findings
 
-    look = looks(stream)
+    style = stream_style(stream)
     found = report.findings
     custom = [one for one in found if one.rule == _UNKNOWN_KIND and one.severity is Severity.INFO]
-    shown = [one for one in found if judging.verbose or one not in custom]
-    if judging.quiet:
+    shown = [one for one in found if request.verbose or one not in custom]
+    if request.quiet:
         shown = [one for one in shown if one.severity is Severity.ERROR]
-    out(render_findings(shown, color=look.color, width=look.width), stream)
-    if judging.quiet:
+    write_text(render_findings(shown, color=style.color, width=style.width), stream)
+    if request.quiet:
         return
-    if custom and not judging.verbose:
-        out(_note(custom) + "\n", stream)
-    counted = [one for one in found if judging.verbose or one not in custom]
+    if custom and not request.verbose:
+        write_text(_note(custom) + "\n", stream)
+    counted = [one for one in found if request.verbose or one not in custom]
     files, ignored = len(report.files), len(report.ignored)
-    out(closing_line(counted, files, ignored, fixed=report.fixed, color=look.color), stream)
+    write_text(closing_line(counted, files, ignored, fixed=report.fixed, color=style.color), stream)
 
 
 def _note(custom: Sequence[Finding]) -> str:
-    """One line for all objects of custom kinds: there may be many, and there is nothing to do about them."""
+    """Return one line for all objects of custom kinds, because no action is needed."""
     kinds = list(dict.fromkeys(one.message.partition(" is no ")[0] for one in custom))
     more = ", ..." if len(kinds) > _SHOWN else ""
     objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"

@@ -1,4 +1,4 @@
-"""What can be typed after --set: the parameters of some sidecars, nested ones too, and the values that a schema names."""
+"""Shell completion: what each argument and option can be, and a fast answer for bash that does not import typer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecarctl.authoring.parameter_table import common_rows, rows
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.cli import parser
+from sidecarctl.cli.command_table import BY_NAME
 from sidecarctl.cli.options import Argument, Option
+from sidecarctl.cli.parser import HELP_FLAGS, Parameter, describe, split_words
 from sidecarctl.errors import SidecarctlError
 
 if TYPE_CHECKING:
@@ -111,65 +112,49 @@ def rules(incomplete: str) -> list[tuple[str, str]]:
     return [(name, one.what) for name, one in known().items() if name.startswith(incomplete)]
 
 
-Described = Mapping[str, tuple[type, Option | Argument, Any]]
-_HELP = ("-h", "--help")
-
-
-def answer(env: Mapping[str, str]) -> list[str] | None:
-    """Return what to offer for the line in the variables of bash's completion, None where typer should say."""
+def complete_bash(env: Mapping[str, str]) -> list[str] | None:
+    """Return the words that bash offers for the line in its completion variables; None to leave the answer to typer."""
     if env.get("_SIDECARCTL_COMPLETE") != "complete_bash":
         return None
     try:
-        words, at = shlex.split(env["COMP_WORDS"]), int(env["COMP_CWORD"])
+        words, position = shlex.split(env["COMP_WORDS"]), int(env["COMP_CWORD"])
     except (KeyError, ValueError):
         return None
-    given, typed = words[1:at], words[at] if at < len(words) else ""
-    if not given:
-        return None if typed.startswith("-") else [name for name in parser.BY_NAME if name.startswith(typed)]
-    entry = parser.BY_NAME.get(given[0])
-    return _offered(parser.described(entry.load()), given[1:], typed) if entry else None
+    before, typed = words[1:position], words[position] if position < len(words) else ""
+    if not before:
+        return None if typed.startswith("-") else [name for name in BY_NAME if name.startswith(typed)]
+    info = BY_NAME.get(before[0])
+    return _offer(describe(info.load()), before[1:], typed) if info else None
 
 
-def _offered(parameters: Described, given: Sequence[str], typed: str) -> list[str] | None:
-    flags = {flag: name for name, (_, spec, _) in parameters.items() if isinstance(spec, Option) for flag in spec.flags}
-    values: dict[str, list[str]] = {}
-    positional: list[str] = []
-    waiting = ""  # the option whose value comes next
-    for word in given:
-        if waiting:
-            values.setdefault(waiting, []).append(word)
-            waiting = ""
-        elif word in flags:
-            name = flags[word]
-            values.setdefault(name, [])
-            waiting = "" if parameters[name][0] is bool else name
-        elif word.startswith("-"):
-            return None
-        else:
-            positional.append(word)
-    if not waiting and typed.startswith("-"):
-        if "=" in typed:
-            return None
-        once = {name for name in values if parameters[name][0] is not list}
-        return [*(flag for flag, name in flags.items() if name not in once and flag.startswith(typed)), *_help(typed)]
-    arguments = [name for name, (_, spec, _) in parameters.items() if isinstance(spec, Argument)]
-    for name in arguments:
-        values[name] = positional
-    if not waiting and not (arguments and (parameters[arguments[0]][0] is list or not positional)):
+def _offer(parameters: Mapping[str, Parameter], before: Sequence[str], typed: str) -> list[str] | None:
+    words = split_words(parameters, before)
+    if words is None or words.help or "--" in before:
         return None
-    context = SimpleNamespace(params=values, args=positional)
-    return _values(parameters[waiting or arguments[0]][1], context, typed)
+    if not words.pending and typed.startswith("-"):
+        return None if "=" in typed else _offer_flags(parameters, words.values, typed)
+    arguments = [one for one in parameters.values() if isinstance(one.spec, Argument)]
+    if words.pending:
+        wanted = parameters[words.pending]
+    elif arguments and (arguments[0].kind is list or not words.positional):
+        wanted = arguments[0]
+    else:
+        return None
+    given = {**words.values, **{one.name: words.positional for one in arguments}}
+    return _offer_values(wanted.spec, SimpleNamespace(params=given, args=words.positional), typed)
 
 
-def _help(typed: str) -> list[str]:
-    return [flag for flag in _HELP if flag.startswith(typed)]
+def _offer_flags(parameters: Mapping[str, Parameter], given: Mapping[str, object], typed: str) -> list[str]:
+    open_options = [one for one in parameters.values() if one.name not in given or one.kind is list]
+    flags = [flag for one in open_options if isinstance(one.spec, Option) for flag in one.spec.flags]
+    return [flag for flag in (*flags, *HELP_FLAGS) if flag.startswith(typed)]
 
 
-def _values(spec: Option | Argument, context: SimpleNamespace, typed: str) -> list[str]:
+def _offer_values(spec: Option | Argument, context: SimpleNamespace, typed: str) -> list[str]:
     if isinstance(spec, Option) and spec.choices:
         return [choice for choice in spec.choices if choice.startswith(typed)]
-    known = globals().get(spec.complete) if spec.complete else None
-    if known is None:
+    if not spec.complete:
         return []
-    found = known(context, typed) if "ctx" in inspect.signature(known).parameters else known(typed)
+    complete = globals()[spec.complete]
+    found = complete(context, typed) if "ctx" in inspect.signature(complete).parameters else complete(typed)
     return [each if isinstance(each, str) else each[0] for each in found]

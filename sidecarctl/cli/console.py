@@ -1,4 +1,4 @@
-"""What goes to standard error, and how a report is chosen. Decides colour and width once."""
+"""Writes to stdout and stderr: reports, errors, progress. Decides colors and width."""
 
 from __future__ import annotations
 
@@ -12,38 +12,108 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from sidecarctl.errors import BugError, SidecarctlError
-from sidecarctl.findings import Finding
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
-from sidecarctl.results import WorkloadChange
+from sidecarctl.results import WorkloadChange, plural
 
 _T = TypeVar("_T")
-_PATIENCE = 1.0  # seconds
+_PROGRESS_DELAY = 1.0  # seconds
 ISSUES = "https://github.com/sidecarctl/sidecarctl/issues"
 
 
+@dataclass(frozen=True)
+class StreamStyle:
+    """How to write to a stream: colors, columns, and whether it can show box-drawing characters."""
+
+    color: bool
+    width: int
+    lines: bool
+
+
+def stream_style(stream: TextIO | None = None) -> StreamStyle:
+    """Return the style of a stream, by default of stdout."""
+    stream = stream or sys.stdout
+    encoding = (stream.encoding or "").lower()
+    return StreamStyle(
+        terminal.use_color(stream, os.environ),
+        terminal.columns(stream, os.environ),
+        encoding.startswith("utf"),
+    )
+
+
 def color() -> bool:
-    """True when standard error takes colours."""
+    """Return whether stderr takes colors."""
     return terminal.use_color(sys.stderr, os.environ)
 
 
 def width() -> int:
-    """Columns of the terminal behind standard error."""
+    """Return the width of stderr in columns."""
     return terminal.columns(sys.stderr, os.environ)
 
 
-def say(message: str) -> None:
-    """Write to standard error."""
+def report(message: str) -> None:
+    """Write a message to stderr."""
     sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
 
 
+def report_findings(findings: Sequence[Finding]) -> None:
+    """Write findings to stderr, with their source lines."""
+    if findings:
+        report(text.render_findings(findings, color=color(), width=width()))
+
+
+def report_error(error: SidecarctlError) -> None:
+    """Write an error to stderr; for a bug, add how to report it."""
+    report(text.render_error(error, color=color(), width=width()))
+    if isinstance(error, BugError):
+        report(f"This is a bug in sidecarctl. No files were written. Report it at {ISSUES}")
+
+
+def report_bug(error: Exception) -> None:
+    """Write an unexpected exception to stderr, and its traceback to a temporary file."""
+    import tempfile
+    import traceback
+
+    from sidecarctl import __version__
+
+    trace = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="sidecarctl-", suffix=".log", delete=False) as log:
+            log.write(f"sidecarctl {__version__}, Python {sys.version}\n{_without_values(sys.argv)!r}\n\n{trace}")
+        details = f"the traceback is in {log.name}; "
+    except OSError:
+        details = ""
+    bug = BugError(f"{type(error).__name__}: {error}")
+    bug.hint = f"{details}report it with the input that causes it"
+    report_error(bug)
+
+
+def _without_values(arguments: Sequence[str]) -> list[str]:
+    """Return a command line without the values of parameters, which may be secret."""
+    return [re.sub(r"=.*", "=...", word, flags=re.DOTALL) for word in arguments]
+
+
+def render_changes(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
+    """Return the report of a run: one line for each workload and instance."""
+    from sidecarctl.report import summary
+
+    return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
+
+
+def nothing_written(findings: Sequence[Finding]) -> str:
+    """Return the line that closes a failed run."""
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    return f"no files written: {plural(errors, 'error')}" if errors else "no files written"
+
+
 def progress(items: Iterable[_T], total: int) -> Iterator[_T]:
-    """Yield items; on a terminal, where it takes longer than a second, with a bar that is gone when they are."""
+    """Yield items; on a terminal, show a progress bar once they take longer than a second."""
     bar = task = None
     began = time.monotonic()
     try:
         for number, item in enumerate(items, 1):
-            if bar is None and sys.stderr.isatty() and time.monotonic() - began > _PATIENCE:
+            if bar is None and sys.stderr.isatty() and time.monotonic() - began > _PROGRESS_DELAY:
                 from rich.console import Console
                 from rich.progress import MofNCompleteColumn, Progress
 
@@ -60,129 +130,57 @@ def progress(items: Iterable[_T], total: int) -> Iterator[_T]:
             bar.stop()
 
 
-def say_findings(findings: Sequence[Finding]) -> None:
-    """Write findings as a compiler does."""
-    if findings:
-        say(text.render_findings(findings, color=color(), width=width()))
-
-
-def say_error(error: SidecarctlError) -> None:
-    """Write an error; a bug says how to report it."""
-    say(text.render_error(error, color=color(), width=width()))
-    if isinstance(error, BugError):
-        say(f"This is a bug in sidecarctl, and nothing was written. Please report it: {ISSUES}")
-
-
-def say_bug(error: Exception) -> None:
-    """Write what is known of an unforeseen failure; the trace goes to a file."""
-    import tempfile
-    import traceback
-
-    from sidecarctl import __version__
-
-    trace = "".join(traceback.format_exception(error))
-    try:
-        with tempfile.NamedTemporaryFile("w", prefix="sidecarctl-", suffix=".log", delete=False) as log:
-            log.write(f"sidecarctl {__version__}, Python {sys.version}\n{_told(sys.argv)!r}\n\n{trace}")
-        kept = f"The details are in {log.name}. "
-    except OSError:
-        kept = ""
-    bug = BugError(f"{type(error).__name__}: {error}")
-    bug.hint = f"{kept}please report it with the input that causes it"
-    say_error(bug)
-
-
-def _told(arguments: Sequence[str]) -> list[str]:
-    """A command line without the values of parameters, which may be secret."""
-    return [re.sub(r"=.*", "=...", word, flags=re.DOTALL) for word in arguments]
-
-
-def say_changes(changes: Sequence[WorkloadChange], *, verbose: bool, held_back: bool) -> None:
-    """Write the human report: a line per workload."""
-    if held_back:
-        say("nothing was written, because of the errors above")
-    else:
-        say(changes_text(changes, verbose=verbose))
-
-
-def changes_text(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
-    """Return the lines of the human report."""
-    from sidecarctl.report import summary
-
-    return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
-
-
 @contextmanager
-def logged(path: Path | None, command: str, *, asked_for: bool) -> Iterator[None]:
-    """Write what is said meanwhile to a log too, errors that end the run included; None writes none.
+def log_to(path: Path | None, command: str, *, always: bool) -> Iterator[None]:
+    """Append what is written to stderr to a log file too, including the error that ends the run.
 
-    The error that reaches standard error names the log.
+    Without `always`, a log that cannot be written is ignored. Without a path, nothing is logged.
     """
     if path is None:
         yield
         return
     from sidecarctl.integrations import helm
 
-    said = _Tee(sys.stderr)
-    sys.stderr = said
+    tee = _Tee(sys.stderr)
+    sys.stderr = tee
     try:
         yield
     except SidecarctlError as error:
-        said.heard.append(text.render_error(error, color=False, width=0))
-        if helm.append(path, command, said.told(), asked_for=False):
-            error.hint = f"{error.hint}{'; ' if error.hint else ''}this is also in {path}"
+        tee.written.append(text.render_error(error, color=False, width=0))
+        if helm.append(path, command, tee.plain_text(), asked_for=False):
+            error.hint = f"{error.hint}{'; ' if error.hint else ''}see also {path}"
         raise
-    except Exception as problem:
-        said.heard.append(f"internal error: {type(problem).__name__}: {problem}\n")
-        helm.append(path, command, said.told(), asked_for=False)
+    except Exception as error:
+        tee.written.append(f"internal error: {type(error).__name__}: {error}\n")
+        helm.append(path, command, tee.plain_text(), asked_for=False)
         raise
     else:
-        helm.append(path, command, said.told(), asked_for=asked_for)
+        helm.append(path, command, tee.plain_text(), asked_for=always)
     finally:
-        sys.stderr = said.stream
+        sys.stderr = tee.stream
 
 
 class _Tee:
-    """Standard error that remembers what was written to it."""
+    """A stream that also keeps what is written to it."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.heard: list[str] = []
+        self.written: list[str] = []
 
     def write(self, message: str) -> int:
-        self.heard.append(message)
+        self.written.append(message)
         return self.stream.write(message)
 
-    def told(self) -> str:
-        """All that was written, without colours."""
-        return re.sub(r"\x1b\[[0-9;]*m", "", "".join(self.heard))
+    def plain_text(self) -> str:
+        """Return all that was written, without colors."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", "".join(self.written))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
 
-@dataclass(frozen=True)
-class Looks:
-    """Colours or not, columns, and whether characters that draw lines can be shown."""
-
-    color: bool
-    width: int
-    lines: bool
-
-
-def looks(stream: TextIO | None = None) -> Looks:
-    """Return how standard output looks, or another stream."""
-    stream = stream or sys.stdout
-    encoding = (stream.encoding or "").lower()
-    return Looks(
-        terminal.use_color(stream, os.environ),
-        terminal.columns(stream, os.environ),
-        encoding.startswith("utf"),
-    )
-
-
-def out(text: str, stream: TextIO | None = None) -> None:
-    """Write text to standard output, or another stream: no translation of line ends, UTF-8 whatever the locale."""
+def write_text(text: str, stream: TextIO | None = None) -> None:
+    """Write text for people to stdout or another stream, as UTF-8 and without translating line ends."""
     stream = stream or sys.stdout
     stream.flush()
     stream.buffer.write(text.encode("utf-8", "backslashreplace"))
@@ -190,7 +188,7 @@ def out(text: str, stream: TextIO | None = None) -> None:
 
 
 def write_stdout(parts: Iterable[str | bytes]) -> None:
-    """Write text to standard output exactly: no translation of line ends, UTF-8 whatever the locale."""
+    """Write manifests or reports to stdout exactly, as UTF-8 and without translating line ends."""
     sys.stdout.flush()
     for part in parts:
         sys.stdout.buffer.write(part.encode("utf-8") if isinstance(part, str) else part)

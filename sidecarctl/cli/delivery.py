@@ -1,6 +1,4 @@
-"""What the options of input and output ask for, what became of each source, and where it goes. Data; reads and writes nothing
-but what stands in an output's place.
-"""
+"""Input and output options as data, the result of each source, and where it goes. Writes nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +17,11 @@ from sidecarctl.lazy_dataclass import dataclass
 
 @dataclass(frozen=True)
 class Mirror:
-    """What is different where the output is the render of a tree.
+    """Options of a run whose output mirrors its input (`render`).
 
-    leave_out  sources that are no input: the composition's own files
-    closing    what is to be said at the end, given the results of all sources
-    prune      delete what an earlier run wrote into the output folder and this one does not
+    leave_out  whether a source is not an input: the composition's own files
+    closing    findings about the whole run, from the results of all sources
+    prune      delete files that an earlier run wrote to the output directory and this run does not
     """
 
     leave_out: Callable[[Source], bool]
@@ -33,7 +31,7 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the options of input and output ask for."""
+    """The input and output options of a command. `idle` is printed when there was nothing to do."""
 
     files: Sequence[str]
     output: str | None = None
@@ -53,19 +51,19 @@ class Delivery:
 
     @property
     def writes_nothing(self) -> bool:
-        """True when only a diff or a verdict is asked for."""
+        """Whether only a diff or an exit code is wanted."""
         return self.diff or self.check
 
     def severity(self) -> Severity | None:
-        """The mildest severity that fails the run."""
+        """Return the minimum severity that fails the run."""
         return None if self.fail_on == "never" else Severity(self.fail_on)
 
 
 @dataclass(frozen=True)
 class Done:
-    """One source with what became of it: a result, or the error that stopped it.
+    """One source with its result, or with the error that stopped it.
 
-    `present` is what stands now where the result belongs: the input itself, or an output of an earlier run.
+    `present` is the current content of the output: the input itself, or what an earlier run wrote.
     """
 
     source: Source
@@ -76,46 +74,44 @@ class Done:
 
     @property
     def outdated(self) -> bool:
-        """True where the result is not what stands in its place."""
-        return self.result is not None and self.result.text != self.now
+        """Whether the output differs from the result."""
+        return self.result is not None and self.result.text != self.current
 
-    def told(self, delivery: Delivery) -> bool:
-        """True where its changes are to be reported: of outputs that are compared, only those that differ."""
+    def is_reported(self, delivery: Delivery) -> bool:
+        """Return whether its changes are reported: when outputs are only compared, just those that differ."""
         return self.present is None or self.outdated or not delivery.writes_nothing
 
     @property
-    def now(self) -> str:
-        """What stands where the result belongs."""
+    def current(self) -> str:
+        """The current content of the output."""
         return self.read.text if self.present is None else self.present
 
 
-def refuse_nonsense(delivery: Delivery) -> None:
+def check_options(delivery: Delivery) -> None:
     """Raise UsageError for options that exclude each other."""
     if delivery.in_place and delivery.output:
-        raise UsageError("--in-place and --output exclude each other", hint="drop one of them")
+        raise UsageError("--in-place cannot be combined with --output", hint="drop one of them")
     if delivery.in_place and (not delivery.files or "-" in delivery.files):
-        raise UsageError("--in-place needs files: standard input can't be replaced", hint="name them with -f")
+        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="name them with -f")
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
-    """Return where each result goes: one input to the output file itself, several below the folder, as they stand below
-    theirs.
-    """
+    """Return the output path of each result: the output file, or a path below the output directory."""
     assert delivery.output
     target = Path(delivery.output)
-    if len(done) == 1 and not target.is_dir() and not (delivery.mirror and into_folder(delivery)):
+    if len(done) == 1 and not target.is_dir() and not (delivery.mirror and is_directory_output(delivery)):
         return [target]
     taken: dict[Path, str] = {}
     for one in done:
         path = target / (one.source.relative or "stdin.yaml")
         if path in taken:
-            raise UsageError(f"{one.source.name} and {taken[path]} would both be written to {path}")
+            raise UsageError(f"{one.source.name} and {taken[path]} have the same output {path}")
         taken[path] = one.source.name
     return list(taken)
 
 
-def into_folder(delivery: Delivery) -> bool:
-    """True where the output is a folder: it is one, is written like one, or what it mirrors is one or several."""
+def is_directory_output(delivery: Delivery) -> bool:
+    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
     output = delivery.output or ""
     return (
         Path(output).is_dir()
@@ -125,8 +121,8 @@ def into_folder(delivery: Delivery) -> bool:
     )
 
 
-def with_present(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
-    """Compare with the outputs that are there, where the run has any; a file that is not there counts as empty."""
+def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
+    """Yield the results with the current content of their outputs; a missing file counts as empty."""
     if not delivery.output:
         yield from done
         return

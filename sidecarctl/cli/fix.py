@@ -1,4 +1,4 @@
-"""`validate --fix`: what has one right answer is put right where it stands, and what is left is reported."""
+"""`validate --fix`: applies safe fixes and reports the findings that are left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sidecarctl.cli import check, console
-from sidecarctl.cli.check import Given, Judging
+from sidecarctl.cli.check import CheckRequest, Inputs
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.diff import unified
@@ -19,55 +19,55 @@ from sidecarctl.validate.fix.fixers import Amounts, Fix
 from sidecarctl.validate.rule_selection import Choice
 
 
-def run_fixes(asked: Judging, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:
-    """Fix every source, or show what would be fixed, report what is left, and return the exit code.
+def run_fixes(request: CheckRequest, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:
+    """Fix every source, or print the diff; report the findings that are left and return the exit code.
 
-    Where a source can't be read nothing is written at all.
+    Writes nothing if a source cannot be read.
     """
-    given = check.read_all(asked)
-    outcome = apply.fix(given.texts, chosen, amounts)
+    inputs = check.read_all(request)
+    outcome = apply.fix(inputs.texts, chosen, amounts)
     if diff:
-        return _show(asked, given, outcome)
-    if given.unreadable:
-        check.say_unreadable(given)
-        console.say("nothing was fixed, because of the errors above")
+        return _show(request, inputs, outcome)
+    if inputs.unreadable:
+        check.report_unreadable(inputs)
+        console.report(f"no files written: {plural(len(inputs.unreadable), 'error')}")
         return EXIT_INPUT
     write_all(
         Write(source.path, after.text, read.stamp)
-        for (source, read), after in zip(given.sources, outcome.texts)
+        for (source, read), after in zip(inputs.sources, outcome.texts)
         if source.path and after.text != read.text
     )
-    piped = [after.text for (source, _), after in zip(given.sources, outcome.texts) if source.path is None]
+    piped = [after.text for (source, _), after in zip(inputs.sources, outcome.texts) if source.path is None]
     console.write_stdout(piped)
-    if asked.verbose and asked.format == "text":
+    if request.verbose and request.format == "text":
         _list(outcome.done)
     stream = sys.stderr if piped else None
-    return check.tell(asked, chosen, given, outcome.verdict, len(outcome.done), stream)
+    return check.print_verdict(request, chosen, inputs, outcome.verdict, len(outcome.done), stream)
 
 
-def _show(asked: Judging, given: Given, outcome: apply.Outcome) -> int:
-    """Print the diff; of findings that have no fix only what can't be parsed is told, and counts."""
-    before = given.texts
+def _show(request: CheckRequest, inputs: Inputs, outcome: apply.Outcome) -> int:
+    """Print the diff. Findings without a fix are not reported, except text that cannot be parsed."""
+    before = inputs.texts
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
     console.write_stdout(
         unified(old.text, new.text, old.file, color=color, terminal=terminal) for old, new in zip(before, outcome.texts)
     )
-    check.say_unreadable(given)
-    console.say_findings([one for one in outcome.verdict.findings if one.rule == SYNTAX])
-    if not asked.quiet and asked.format == "text":
-        console.say(_would(outcome.done, before, outcome.texts))
-    if given.unreadable or outcome.verdict.unparsed:
+    check.report_unreadable(inputs)
+    console.report_findings([one for one in outcome.verdict.findings if one.rule == SYNTAX])
+    if not request.quiet and request.format == "text":
+        console.report(_would(outcome.done, before, outcome.texts))
+    if inputs.unreadable or outcome.verdict.unparsed:
         return EXIT_INPUT
-    return EXIT_FINDINGS if outcome.done and asked.severity is not None else EXIT_OK
+    return EXIT_FINDINGS if outcome.done and request.severity is not None else EXIT_OK
 
 
 def _would(done: Sequence[Fix], before: Sequence[Text], after: Sequence[Text]) -> str:
     if not done:
-        return "nothing would be fixed"
+        return "no fixes to apply"
     changed = sum(old.text != new.text for old, new in zip(before, after))
     return f"would fix {plural(len(done), 'finding')} in {plural(changed, 'file')}"
 
 
 def _list(done: Sequence[Fix]) -> None:
     for one in done:
-        console.say(f"fixed {one.finding.rule} at {one.finding.place}: {one.says}")
+        console.report(f"fixed {one.finding.rule} at {one.finding.place}: {one.says}")

@@ -1,7 +1,7 @@
-"""The options of the command line as annotations: one place says flags, help and completion of each.
+"""The options and arguments of commands, as annotations: flags, help, choices, and completion in one place.
 
-Commands are plain functions whose parameters carry these; `app` makes a typer application of them, `fast` reads the
-usual command lines without it.
+A command is a function whose parameters carry an `Option` or an `Argument`. `parser` reads command lines by them,
+`help` prints them, and `app` builds the typer application from them.
 """
 
 from __future__ import annotations
@@ -11,31 +11,42 @@ from typing import Annotated
 
 from sidecarctl.lazy_dataclass import dataclass
 
+INPUT = "Input"
+OUTPUT = "Output"
+SIDECARS = "Sidecars"
+VALIDATION = "Validation"
+VERBOSITY = "Verbosity"
+PANELS = (INPUT, OUTPUT, SIDECARS, VALIDATION, VERBOSITY)
+
 
 @dataclass(frozen=True)
 class Option:
-    """An option. It can also be set by SIDECARCTL_<NAME> in the environment, unless somebody else reads that."""
+    """An option of a command.
+
+    complete  the function of `completion` that offers its values
+    from_env  False: the environment variable of that name is read elsewhere
+    """
 
     flags: tuple[str, ...]
     help: str
     metavar: str = ""
     choices: tuple[str, ...] = ()
-    panel: str = "Options"
+    panel: str = SIDECARS
     complete: str = ""
     from_env: bool = True
 
     @property
     def env(self) -> str:
-        """The environment variable that sets it, empty for none."""
+        """The environment variable that sets the option: SIDECARCTL_ and the long flag; empty for none."""
         if not self.from_env:
             return ""
-        longest = max(self.flags, key=len).split("/")[0]
+        longest = max(self.flags, key=len)
         return "SIDECARCTL_" + longest.lstrip("-").upper().replace("-", "_")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """A positional argument."""
+    """A positional argument of a command."""
 
     metavar: str
     help: str
@@ -45,58 +56,49 @@ class Argument:
 
 Command = Callable[..., int]
 
-_IN = "Input and output"
-_CHECK = "Checking"
-_TALK = "Talking"
+SEVERITIES = ("error", "warning", "info")
 
 File = Annotated[
     list[str],
-    Option(
-        ("--file", "-f"), "A manifest, a folder of them, or - for standard input. May be repeated.", "PATH", panel=_IN
-    ),
+    Option(("--file", "-f"), "Manifest, directory of manifests, or - for stdin. Repeatable.", "PATH", panel=INPUT),
 ]
-Output = Annotated[
-    str | None,
-    Option(("--output", "-o"), "Write to this file or, for several inputs, below this folder.", "PATH", panel=_IN),
-]
-InPlace = Annotated[bool, Option(("--in-place", "-i"), "Replace the files that were read.", panel=_IN)]
-Diff = Annotated[bool, Option(("--diff",), "Print a unified diff; write nothing.", panel=_IN)]
-Check = Annotated[bool, Option(("--check",), "Write nothing; exit 1 if anything would change.", panel=_IN)]
 StdinFilename = Annotated[
-    str | None, Option(("--stdin-filename",), "What messages call standard input.", "NAME", panel=_IN)
+    str | None, Option(("--stdin-filename",), "File name to report for stdin.", "NAME", panel=INPUT)
 ]
 Jobs = Annotated[
     int,
-    Option(
-        ("--jobs", "-j"),
-        "Worker processes for many files. 0, the default: one per processor where there are hundreds.",
-        "N",
-        panel=_IN,
-    ),
+    Option(("--jobs", "-j"), "Number of worker processes. 0: one per CPU for hundreds of files.", "N", panel=INPUT),
 ]
 KeepGoing = Annotated[
-    bool, Option(("--keep-going",), "Go on after a file that fails; the others are written.", panel=_IN)
+    bool, Option(("--keep-going",), "Continue after a file fails, and write the other files.", panel=INPUT)
 ]
+
+Output = Annotated[
+    str | None,
+    Option(("--output", "-o"), "File to write, or directory for several inputs.", "PATH", panel=OUTPUT),
+]
+InPlace = Annotated[bool, Option(("--in-place", "-i"), "Write changes back to the input files.", panel=OUTPUT)]
+Diff = Annotated[bool, Option(("--diff",), "Print a unified diff and write nothing.", panel=OUTPUT)]
+Check = Annotated[bool, Option(("--check",), "Write nothing; exit with status 1 if a file would change.", panel=OUTPUT)]
 
 Composition = Annotated[
     str | None,
     Option(
         ("--composition", "-c"),
-        "The composition; by default the nearest sidecarctl.yaml, here or in a folder above.",
+        "Composition file. Default: the nearest sidecarctl.yaml in this directory or above.",
         "FILE",
     ),
 ]
 Environment = Annotated[
-    str | None, Option(("--env",), "The environment of the composition.", "NAME", complete="environments")
+    str | None, Option(("--env",), "Environment of the composition.", "NAME", complete="environments")
 ]
 Library = Annotated[
     list[str],
     Option(
         ("--library",),
-        "A folder of sidecars, searched first. May be repeated.",
+        "Directory of sidecars, searched before the shipped library. Repeatable.",
         "DIR",
-        panel="Sidecars",
-        # SIDECARCTL_LIBRARY comes after the libraries of the composition: the catalog reads it.
+        # SIDECARCTL_LIBRARY ranks below the libraries of a composition: the catalog reads it.
         from_env=False,
     ),
 ]
@@ -104,32 +106,25 @@ Set = Annotated[
     list[str],
     Option(
         ("--set",),
-        "A parameter: [SIDECAR.]KEY=VALUE. May be repeated.",
+        "Parameter of a sidecar: [SIDECAR.]KEY=VALUE. Repeatable.",
         "KEY=VALUE",
-        panel="Sidecars",
         complete="parameters",
     ),
 ]
-Values = Annotated[
-    list[str], Option(("--values",), "A file of parameters, by sidecar. May be repeated.", "FILE", panel="Sidecars")
-]
+Values = Annotated[list[str], Option(("--values",), "YAML file of parameters, by sidecar. Repeatable.", "FILE")]
 Container = Annotated[
     list[str],
     Option(
-        ("--container", "-c"),
-        "An app container that gets the mounts and variables; globs work.",
+        ("--container",),
+        "App container that gets the mounts and variables; globs allowed. Repeatable.",
         "NAME",
-        panel="Sidecars",
     ),
 ]
-As = Annotated[str | None, Option(("--as",), "Another instance name, for one sidecar twice.", "NAME", panel="Sidecars")]
+As = Annotated[
+    str | None, Option(("--as",), "Instance name, to add one sidecar twice. Default: the sidecar's name.", "NAME")
+]
 Adopt = Annotated[
-    bool,
-    Option(
-        ("--adopt",),
-        "Take ownership of a container of that name that was written by hand; only the record changes.",
-        panel="Sidecars",
-    ),
+    bool, Option(("--adopt",), "Adopt a hand-written container of the same name; change only the record.")
 ]
 Mode = Annotated[
     str | None,
@@ -138,56 +133,67 @@ Mode = Annotated[
         "How the sidecar runs.",
         "MODE",
         choices=("auto", "native", "classic", "init"),
-        panel="Sidecars",
     ),
 ]
-
 KeepQos = Annotated[
     bool,
-    Option(
-        ("--keep-qos",),
-        "In a Guaranteed pod give the sidecar requests equal to its limits, so that it stays Guaranteed.",
-        panel="Sidecars",
-    ),
+    Option(("--keep-qos",), "Set requests equal to limits in a Guaranteed pod, so that it stays Guaranteed."),
 ]
+
 KubeVersion = Annotated[
     str | None,
     Option(
-        ("--kube-version",), "The Kubernetes that the manifests are for.", "VERSION", panel=_CHECK, complete="versions"
+        ("--kube-version",),
+        "Target Kubernetes version, for example 1.34. Default: the newest supported.",
+        "VERSION",
+        panel=VALIDATION,
+        complete="versions",
     ),
 ]
 Validate = Annotated[
     str,
     Option(
         ("--validate",),
-        "What unknown fields are: an error, a warning, or nothing (as in kubectl).",
+        "How to treat unknown fields: error (strict), warning (warn), or accept (ignore).",
         "LEVEL",
         choices=("strict", "warn", "ignore"),
-        panel=_CHECK,
+        panel=VALIDATION,
     ),
 ]
 FailOn = Annotated[
     str,
     Option(
         ("--fail-on",),
-        "The mildest finding that makes the run fail.",
+        "Minimum severity that makes the command fail.",
         "SEVERITY",
-        choices=("error", "warning", "info", "never"),
-        panel=_CHECK,
+        choices=(*SEVERITIES, "never"),
+        panel=VALIDATION,
     ),
 ]
+# For commands that other programs run: a finding must not pass silently.
+FailOnError = Annotated[
+    str,
+    Option(
+        ("--fail-on",),
+        "Minimum severity that makes the command fail.",
+        "SEVERITY",
+        choices=SEVERITIES,
+        panel=VALIDATION,
+    ),
+]
+
 Format = Annotated[
     str,
     Option(
         ("--format",),
-        "How the report is written.",
+        "Report format.",
         "FORMAT",
         choices=("text", "json", "sarif", "github", "gitlab", "junit", "markdown"),
-        panel=_CHECK,
+        panel=VERBOSITY,
     ),
 ]
-Data = Annotated[
-    str, Option(("--format",), "For people, or for programs.", "FORMAT", choices=("text", "json"), panel=_TALK)
+Data = Annotated[str, Option(("--format",), "Output format.", "FORMAT", choices=("text", "json"), panel=VERBOSITY)]
+Quiet = Annotated[bool, Option(("--quiet", "-q"), "Print errors only.", panel=VERBOSITY)]
+Verbose = Annotated[
+    bool, Option(("--verbose", "-v"), "Print details: resources, QoS class, every change.", panel=VERBOSITY)
 ]
-Quiet = Annotated[bool, Option(("--quiet", "-q"), "Say only what went wrong.", panel=_TALK)]
-Verbose = Annotated[bool, Option(("--verbose", "-v"), "Say more: resources, QoS, every part.", panel=_TALK)]

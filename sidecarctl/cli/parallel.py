@@ -1,6 +1,6 @@
-"""Many inputs spread over processes: chunks go out, results come back in their order. Knows nothing of the work.
+"""Spreads work over processes and yields the results in order.
 
-Workers are forks, which have everything that was made ready; where there are none (Windows) the work is done here.
+Workers are forks and inherit what was prepared. Without fork (Windows), the work runs in this process.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-# With fewer items for each, starting workers takes longer than they save.
-_WORTH_A_WORKER = 150
+# With fewer items per worker, starting it costs more than it saves.
+_MIN_ITEMS_PER_WORKER = 150
 _CHUNKS_PER_WORKER = 8
 _MAX_CHUNK = 100
 
-# What workers find when they are forked: the items and what to do with each.
+# Inherited by forked workers: the items, and the function to call on each.
 _inherited: list[tuple[Sequence[Any], Callable[[Any], Any]]] = []
 
 
-def number_of(jobs: int, count: int) -> int:
-    """Return how many processes to use for `count` items; for 0 jobs as many as are worth it, one per processor at most."""
+def process_count(jobs: int, count: int) -> int:
+    """Return the number of processes for `count` items. 0 jobs: one per CPU, if there are enough items."""
     if not hasattr(os, "fork"):
         return 1
-    return max(1, min(jobs, count) if jobs else min(_processors(), count // _WORTH_A_WORKER))
+    return max(1, min(jobs, count) if jobs else min(_processors(), count // _MIN_ITEMS_PER_WORKER))
 
 
 def _processors() -> int:
@@ -33,8 +33,8 @@ def _processors() -> int:
 
 
 def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator[_R]:
-    """Yield the result of each item, in order, worked out by `jobs` processes (0: as many as are worth it)."""
-    processes = number_of(jobs, len(items))
+    """Yield `work(item)` for each item, in order, computed by `jobs` processes (0: chosen by the number of items)."""
+    processes = process_count(jobs, len(items))
     if processes == 1:
         yield from map(work, items)
         return
@@ -46,25 +46,25 @@ def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator
     sys.stdout.flush()
     sys.stderr.flush()
     _inherited.append((items, work))
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin)
+    pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
     try:
-        for results in pool.map(_worked, chunks):
+        for results in pool.map(_work_on, chunks):
             yield from results
     finally:
         pool.shutdown(cancel_futures=True)
         _inherited.pop()
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is killed."""
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and exit when the parent is killed."""
     import signal
     from threading import Thread
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     from multiprocessing import parent_process
     from multiprocessing.connection import wait
 
@@ -74,6 +74,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _worked(chunk: range) -> list[Any]:
+def _work_on(chunk: range) -> list[Any]:
     items, work = _inherited[-1]
     return [work(items[index]) for index in chunk]

@@ -1,218 +1,153 @@
-"""The commands: name, where its function is, and what help says of it. Loads a command's module only when it is used."""
+"""Reads command lines. Every other part of the command line (help, completion, typer) uses what is described here.
+
+typer is only asked about a command line that `parse` does not accept: it explains what is wrong. Its import takes
+longer than most commands run.
+"""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sidecarctl.cli.options import Argument, Command, Option
 from sidecarctl.lazy_dataclass import dataclass
 
-_SIDECARS = "Sidecars in manifests"
-_LIBRARY = "The library"
-_PLUGINS = "Inside other programs"
-_CHECKING = "Checking and looking"
+HELP_FLAGS = ("--help", "-h")
+_TRUE = ("1", "true", "t", "yes", "y", "on")
+_FALSE = ("0", "false", "f", "no", "n", "off")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One command. Its function is `cli.commands.<name>.<name>`, with underscores for hyphens."""
+class Parameter:
+    """One parameter of a command. `kind` is bool, int, str, or list (of strings)."""
 
     name: str
-    help: str
-    panel: str
-    example: str = ""
-
-    def load(self) -> Command:
-        """Return the function."""
-        function = self.name.replace("-", "_")
-        module = importlib.import_module(f"sidecarctl.cli.commands.{function}")
-        command: Command = getattr(module, function)
-        return command
+    kind: type
+    spec: Option | Argument
+    default: Any
 
 
-TABLE: tuple[Entry, ...] = (
-    Entry(
-        "add",
-        "Add sidecars to workloads; what is there already is upgraded.",
-        _SIDECARS,
-        "sidecarctl add logger -f web.yaml --set logDir=/var/log/nginx",
-    ),
-    Entry(
-        "remove",
-        "Remove sidecars; the manifest is what it was before.",
-        _SIDECARS,
-        "sidecarctl remove logger -f k8s/ -i",
-    ),
-    Entry(
-        "render",
-        "Apply a composition: sidecars are added, upgraded and removed.",
-        _SIDECARS,
-        "sidecarctl render -f k8s/ --env prod -o rendered/prod --prune",
-    ),
-    Entry(
-        "status",
-        "Show which sidecars stand in manifests, hand edits, and upgrades.",
-        _SIDECARS,
-        "sidecarctl status -f k8s/",
-    ),
-    Entry(
-        "krm",
-        "Be a KRM function: a ResourceList on standard input and output (kustomize, kpt).",
-        _PLUGINS,
-        "kustomize build --enable-alpha-plugins --enable-exec overlays/prod",
-    ),
-    Entry(
-        "export",
-        "Write a composition as a policy of an engine in the cluster, or as patches.",
-        _PLUGINS,
-        "sidecarctl export --to kyverno -c sidecarctl.yaml > policy.yaml",
-    ),
-    Entry(
-        "post-render",
-        "Be a Helm post-renderer: manifests on standard input and output.",
-        _PLUGINS,
-        "helm template web ./chart --post-renderer sidecarctl --post-renderer-args -c --post-renderer-args sidecarctl.yaml",
-    ),
-    Entry(
-        "validate",
-        "Check manifests as the API server would, and what breaks or costs later.",
-        _CHECKING,
-        "sidecarctl validate -f k8s/ --kube-version 1.34 --pod-security baseline",
-    ),
-    Entry(
-        "rules",
-        "What each rule checks and why, with examples.",
-        _CHECKING,
-        "sidecarctl rules port-conflict",
-    ),
-    Entry(
-        "graph",
-        "Draw pods: containers in order, volumes, and what was added.",
-        _CHECKING,
-        "sidecarctl graph -f web.yaml --format svg -o web.svg",
-    ),
-    Entry(
-        "init",
-        "Find sidecars pasted by hand; write composition and library.",
-        _SIDECARS,
-        "sidecarctl init k8s/",
-    ),
-    Entry("list", "List the sidecars of the library.", _LIBRARY, "sidecarctl list"),
-    Entry("show", "Show a sidecar: its parameters and what it adds.", _LIBRARY, "sidecarctl show logger"),
-    Entry(
-        "new",
-        "Start a sidecar of your own, with a case that passes.",
-        _LIBRARY,
-        "sidecarctl new my-agent --from-manifest deployment.yaml --container agent",
-    ),
-    Entry(
-        "test",
-        "Run the cases of a library, and lint it.",
-        _LIBRARY,
-        "sidecarctl test --library ./sidecars my-agent --update",
-    ),
-    Entry("schema", "Print a JSON Schema, for editors.", _LIBRARY, "sidecarctl schema sidecar > sidecar.schema.json"),
-)
-BY_NAME = {entry.name: entry for entry in TABLE}
+@dataclass(frozen=True)
+class Words:
+    """A command line as words: what each option was given, the positional arguments, and what is left open.
+
+    values   by parameter name: the texts given, in order; none for a flag
+    pending  the option whose value comes next, empty for none
+    """
+
+    values: dict[str, list[str]]
+    positional: list[str]
+    pending: str = ""
+    help: bool = False
 
 
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off", "")
-
-
-def read(command: Command, argv: Sequence[str], env: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
-    """Return the keyword arguments that a command line means, None where typer should read it."""
-    parameters = described(command)
-    values: dict[str, Any] = {
-        name: list(d) if isinstance(d, (list, tuple)) else d for name, (_, _, d) in parameters.items()
-    }
-    flags = {flag: name for name, (_, spec, _) in parameters.items() if isinstance(spec, Option) for flag in spec.flags}
-    given: set[str] = set()
-    positional: list[str] = []
-    rest = list(argv)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            positional += rest
-            break
-        if not word.startswith("-") or word == "-":
-            positional.append(word)
-            continue
-        flag, equals, value = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
-        name = flags.get(flag)
-        if name is None:
-            return None
-        kind, spec, _ = parameters[name]
-        if kind is bool:
-            if equals:
-                return None
-            values[name] = True
-        else:
-            if not equals:
-                if not rest:
-                    return None
-                value = rest.pop(0)
-            assert isinstance(spec, Option)
-            if not _store(values, name, kind, spec, value, name not in given):
-                return None
-        given.add(name)
-    for name, (kind, spec, _) in parameters.items():
-        if isinstance(spec, Argument):
-            if (spec.required and not positional) or (kind is not list and len(positional) > 1):
-                return None
-            values[name] = positional if kind is list else (positional[0] if positional else values[name])
-            positional = []
-        elif name not in given and not _from_env(values, name, kind, spec, env):
-            return None
-    return None if positional else values
-
-
-def _store(values: dict[str, Any], name: str, kind: type, spec: Option, value: str, first: bool) -> bool:
-    if spec.choices and value not in spec.choices:
-        return False
-    if kind is list:
-        values[name] = [value] if first else [*values[name], value]
-    elif kind is int:
-        if not value.isdigit():
-            return False
-        values[name] = int(value)
-    else:
-        values[name] = value
-    return True
-
-
-def _from_env(values: dict[str, Any], name: str, kind: type, spec: Option, env: Mapping[str, str]) -> bool:
-    text = env.get(spec.env) if spec.env else None
-    if not text:
-        return True
-    if kind is bool:
-        if text.lower() not in _TRUE + _FALSE:
-            return False
-        values[name] = text.lower() in _TRUE
-        return True
-    if kind is list:
-        # typer splits the environment's lists at blanks.
-        values[name] = text.split()
-        return True
-    return _store(values, name, kind, spec, text, True)
-
-
-def described(command: Command) -> dict[str, tuple[type, Option | Argument, Any]]:
-    """Return, by parameter: bool, int, str or list; its Option or Argument; its default."""
-    out: dict[str, tuple[type, Option | Argument, Any]] = {}
+def describe(command: Command) -> dict[str, Parameter]:
+    """Return the parameters of a command by name."""
+    parameters: dict[str, Parameter] = {}
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
         hint = hints[name]
         while not hasattr(hint, "__metadata__"):
-            # Python 3.10 wraps what has None for its default.
+            # Python 3.10 wraps the hint of a parameter whose default is None.
             hint = get_args(hint)[0]
         base = hint.__origin__
         spec = next(extra for extra in hint.__metadata__ if isinstance(extra, (Option, Argument)))
-        kind = list if get_origin(base) is list else next((t for t in (bool, int) if base is t), str)
+        kind = list if get_origin(base) is list else next((each for each in (bool, int) if base is each), str)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        out[name] = (kind, spec, default)
-    return out
+        parameters[name] = Parameter(name, kind, spec, default)
+    return parameters
+
+
+def split_words(parameters: Mapping[str, Parameter], argv: Sequence[str]) -> Words | None:
+    """Assign the words of a command line to parameters; None for an unknown or malformed option."""
+    flags = {flag: one.name for one in parameters.values() if isinstance(one.spec, Option) for flag in one.spec.flags}
+    words = Words({}, [])
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            words.positional.extend(rest)
+            break
+        if word in HELP_FLAGS:
+            return Words(words.values, words.positional, help=True)
+        if not word.startswith("-") or word == "-":
+            words.positional.append(word)
+            continue
+        if word.startswith("--"):
+            flag, attached, value = word.partition("=")
+        else:
+            flag, attached, value = word[:2], word[2:], word[2:]
+        name = flags.get(flag)
+        if name is None:
+            return None
+        given = words.values.setdefault(name, [])
+        if parameters[name].kind is bool:
+            if attached:
+                return None
+        elif attached:
+            given.append(value)
+        elif rest:
+            given.append(rest.pop(0))
+        else:
+            return Words(words.values, words.positional, pending=name)
+    return words
+
+
+def parse(parameters: Mapping[str, Parameter], argv: Sequence[str], env: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the keyword arguments of a command line; None if it is not valid or asks for help.
+
+    An option that the command line does not give is taken from its environment variable, if that is not empty.
+    """
+    words = split_words(parameters, argv)
+    if words is None or words.pending or words.help:
+        return None
+    values: dict[str, Any] = {}
+    positional = words.positional
+    for name, parameter in parameters.items():
+        default = (
+            list(parameter.default) if parameter.kind is list and parameter.default is not None else parameter.default
+        )
+        if isinstance(parameter.spec, Argument):
+            if (parameter.spec.required and not positional) or (parameter.kind is not list and len(positional) > 1):
+                return None
+            values[name] = positional if parameter.kind is list else (positional[0] if positional else default)
+            positional = []
+            continue
+        try:
+            if name in words.values:
+                values[name] = True if parameter.kind is bool else _convert(parameter, words.values[name])
+            else:
+                values[name] = _from_env(parameter, env, default)
+        except ValueError:
+            return None
+    return None if positional else values
+
+
+def _from_env(parameter: Parameter, env: Mapping[str, str], default: Any) -> Any:
+    assert isinstance(parameter.spec, Option)
+    text = env.get(parameter.spec.env) if parameter.spec.env else None
+    if not text:
+        return default
+    if parameter.kind is bool:
+        word = text.strip().lower()
+        if word not in _TRUE + _FALSE:
+            raise ValueError(text)
+        return word in _TRUE
+    # As in typer: a list in the environment is separated by whitespace.
+    return _convert(parameter, text.split() if parameter.kind is list else [text])
+
+
+def _convert(parameter: Parameter, texts: list[str]) -> Any:
+    """Return the value of an option, of which the last text counts. Raises ValueError."""
+    assert isinstance(parameter.spec, Option)
+    if parameter.kind is list:
+        return texts
+    text = texts[-1]
+    if parameter.spec.choices and text not in parameter.spec.choices:
+        raise ValueError(text)
+    if parameter.kind is int:
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(text)
+        return int(text)
+    return text

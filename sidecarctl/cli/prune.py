@@ -1,6 +1,6 @@
-"""Which files a run has put into an output folder, so that a later run can take away what it no longer makes.
+"""Records the files that `render` writes to an output directory, so that a later run can delete stale ones.
 
-A small text file in that folder keeps their paths and hashes. A file that somebody changed since is never deleted.
+The record is a text file in that directory, with paths and digests. A file that was edited since is never deleted.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from sidecarctl.cli import console
-from sidecarctl.cli.delivery import Delivery, Done, into_folder, targets
+from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from sidecarctl.files.write import OutputError, Write, write_all
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import plural
 
 FILE_NAME = ".sidecarctl-outputs"
-_HEAD = "# Written by sidecarctl: the files that it put here, by which --prune knows what is stale.\n"
+_HEAD = "# Written by sidecarctl. Lists the rendered files, so that --prune can delete stale ones.\n"
 
 
 @dataclass(frozen=True)
 class Stale:
-    """A file of an earlier run that this one does not make. `changed`: somebody has edited it since, so it stays."""
+    """A file that an earlier run wrote and this one does not. `changed`: edited since then, so it is kept."""
 
     path: Path
     changed: bool = False
 
 
 def known(folder: Path) -> dict[str, str]:
-    """Return what earlier runs wrote: path below the folder to its hash. Lines that make no sense are passed over."""
+    """Return what earlier runs wrote: path below the directory to digest. Malformed lines are ignored."""
     try:
         text = (folder / FILE_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -45,7 +45,7 @@ def known(folder: Path) -> dict[str, str]:
 
 
 def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
-    """Return the files of earlier runs that are still there and not among `made`, sorted."""
+    """Return the existing files of earlier runs that are not in `made`, sorted."""
     names = set(made)
     out = []
     for name, digest in sorted(known(folder).items()):
@@ -56,7 +56,7 @@ def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
 
 
 def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path]) -> str:
-    """Return the new text of the file that remembers: what was there before, `made` (path to text) and not `forgotten`."""
+    """Return the new list of written files: earlier entries without `forgotten`, and `made` (path to text)."""
     gone = {path.relative_to(folder).as_posix() for path in forgotten}
     entries = {name: digest for name, digest in known(folder).items() if name not in gone and (folder / name).exists()}
     entries.update({name: _digest(text) for name, text in made.items()})
@@ -64,7 +64,7 @@ def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path])
 
 
 def delete(stale_files: Iterable[Stale], folder: Path) -> None:
-    """Delete stale files, and folders that are empty then. Raises OutputError."""
+    """Delete stale files and directories that become empty. Raises OutputError."""
     for each in stale_files:
         try:
             each.path.unlink()
@@ -72,7 +72,8 @@ def delete(stale_files: Iterable[Stale], folder: Path) -> None:
             continue
         except OSError as problem:
             raise OutputError(
-                f"{each.path} is stale and can't be deleted: {problem.strerror or problem}", hint="check its folder"
+                f"cannot delete stale file {each.path}: {problem.strerror or problem}",
+                hint="check the directory permissions",
             ) from None
         for parent in each.path.parents:
             if parent == folder:
@@ -93,25 +94,25 @@ def _digest_of(path: Path) -> str:
 
 
 def check_options(delivery: Delivery) -> None:
-    """Raise UsageError where --prune has no output folder."""
-    if delivery.mirror and delivery.mirror.prune and not (delivery.output and into_folder(delivery)):
+    """Raise UsageError if --prune has no output directory."""
+    if delivery.mirror and delivery.mirror.prune and not (delivery.output and is_directory_output(delivery)):
         raise UsageError(
-            "--prune needs an output folder",
-            hint="it deletes what an earlier run wrote there: render -f k8s/ -o rendered/ --prune",
+            "--prune requires an output directory",
+            hint="sidecarctl render -f k8s/ -o rendered/ --prune",
         )
 
 
 def finish(delivery: Delivery, done: Sequence[Done]) -> int:
-    """Say what is out of date, remember what was written, prune what is stale; return the exit code of that."""
+    """Report outdated files, record what was written, prune stale files; return the exit code."""
     stale: list[Stale] = []
-    if delivery.output and into_folder(delivery):
+    if delivery.output and is_directory_output(delivery):
         stale = _stale(delivery, done)
     if delivery.writes_nothing:
-        return _verdict(delivery, done, stale)
+        return _report_outdated(delivery, done, stale)
     return EXIT_OK
 
 
-def _verdict(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -> int:
+def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -> int:
     old = [one.source.name for one in done if one.outdated]
     assert delivery.mirror
     leftover = [str(each.path) for each in stale if not each.changed] if delivery.mirror.prune else []
@@ -119,14 +120,14 @@ def _verdict(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -
         if delivery.output:
             for one in done:
                 if one.outdated:
-                    console.say(f"{one.source.name}: {'out of date' if one.present else 'missing'}")
+                    console.report(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
         for name in leftover:
-            console.say(f"{name}: stale, nothing makes it any more")
+            console.report(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
-        console.say(
-            f"{number} of {plural(len(done) + len(leftover), 'file')} {'is' if number == 1 else 'are'} out of date"
+        console.report(
+            f"{number} of {plural(len(done) + len(leftover), 'file')} outdated"
             if number
-            else f"{plural(len(done), 'file')}, all up to date"
+            else f"{plural(len(done), 'file')}, all in sync"
         )
     return EXIT_FINDINGS if delivery.check and leftover else EXIT_OK
 
@@ -145,7 +146,7 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
         return stale
     gone = [each for each in stale if not each.changed] if delivery.mirror.prune else []
     delete(gone, folder)
-    _say(delivery, stale, gone)
+    _report_stale(delivery, stale, gone)
     text = remembered(folder, made, [each.path for each in gone])
     memory = folder / FILE_NAME
     if not memory.exists() or memory.read_text(encoding="utf-8") != text:
@@ -153,12 +154,12 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
     return stale
 
 
-def _say(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Stale]) -> None:
+def _report_stale(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Stale]) -> None:
     for each in gone:
         if not delivery.quiet:
-            console.say(f"{each.path}: deleted, nothing makes it any more")
+            console.report(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
     for each in stale:
         if each not in gone:
-            why = "was edited since, so it stays" if each.changed else "--prune deletes it"
-            console.say(f"{each.path}: nothing makes it any more; {why}")
+            why = "edited since it was written, so it is kept" if each.changed else "--prune deletes it"
+            console.report(f"{each.path}: no longer rendered; {why}")

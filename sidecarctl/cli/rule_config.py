@@ -1,4 +1,4 @@
-"""Rule severities from the nearest composition (`spec.validate.rules`)."""
+"""Rule severities from the composition next to a manifest (`spec.validate.rules`)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, un
 _FILE = "sidecarctl.yaml"
 
 
-def beside(file: str) -> Severities:
-    """Return the severities that hold for a manifest; for standard input those of the folder we are in.
+def severities_for(file: str) -> Severities:
+    """Return the severities that apply to a manifest; for stdin, those of the working directory.
 
-    Raises UsageError with the place where the file is no composition or names a rule that does not exist.
+    They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
+    file and line, if that is not a valid composition or names an unknown rule.
     """
-    return _of_folder(Path(file).resolve().parent)
+    return _nearest(Path(file).resolve().parent)
 
 
 @cache
-def _of_folder(folder: Path) -> Severities:
-    for one in (folder, *folder.parents):
-        if (one / _FILE).is_file():
-            return _read(one / _FILE)
+def _nearest(directory: Path) -> Severities:
+    for each in (directory, *directory.parents):
+        if (each / _FILE).is_file():
+            return _read(each / _FILE)
     return {}
 
 
@@ -31,10 +32,10 @@ def _read(path: Path) -> Severities:
     from sidecarctl.composition.layers import read_file
     from sidecarctl.validate.registry import rules
 
-    said = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
-    known = [one.name for one in rules().values() if one.layer in OF_MANIFESTS]
-    for name in said:
+    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
+    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
+    for name in configured:
         if name not in known:
             raise unknown(name, known, f"{path}: spec.validate.rules")
-    # Kubernetes reads `off` without quotes as the boolean.
-    return {name: OFF if severity is False else str(severity) for name, severity in said.items()}
+    # YAML 1.1 reads an unquoted `off` as false.
+    return {name: OFF if severity is False else str(severity) for name, severity in configured.items()}

@@ -1,4 +1,7 @@
-"""Where results go: standard output, a file, a folder, in place; or a diff, or only the exit code. All or nothing."""
+"""Runs a transformation over all sources and delivers the results: stdout, file, directory, in place, diff, or check.
+
+All or nothing: unless --keep-going is given, a run with an error writes no file and nothing to stdout.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pathlib import Path
 from sidecarctl import __version__
 from sidecarctl.cli import console, parallel, streaming
 from sidecarctl.cli.console import write_stdout
-from sidecarctl.cli.delivery import Delivery, Done, refuse_nonsense, targets, with_present
-from sidecarctl.cli.streaming import Flowed, Walk
+from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
+from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source, input_paths
@@ -25,43 +28,45 @@ Transform = Callable[[str, str], Result]
 
 
 def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> int:
-    """Take every source through a transformation, deliver the results, report, and return the exit code.
+    """Transform every source, deliver the results, report, and return the exit code.
 
-    A long stream goes through `walk`, which is the same for documents, without ever being in memory as a whole.
+    `walk` is the same transformation for a stream of documents: a long input goes through it in flat memory.
     """
-    refuse_nonsense(delivery)
-    data: bytes | None = None
-    if walk is not None and streaming.suits(delivery):
+    check_options(delivery)
+    stdin: bytes | None = None
+    if walk is not None and streaming.is_possible(delivery):
         (path,) = input_paths(delivery.files)
-        stream = streaming.opened(path)
+        stream = streaming.open_long(path)
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.stdin_filename or path if path == "-" else path
-            with stream, streaming.flow(walk, stream, name, lambda walked: _told(delivery, walked)) as flowed:
-                if flowed is not None:
-                    return _flowed(delivery, flowed, name)
+            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one)) as streamed:
+                if streamed is not None:
+                    return _deliver_stream(delivery, streamed, name)
                 stream.seek(0)
-                data = stream.read() if path == "-" else None
+                stdin = stream.read() if path == "-" else None
         else:
-            data = stream
-    done = list(_worked(delivery, transform, data))
+            stdin = stream
+    return _deliver_all(delivery, list(_transform_all(delivery, transform, stdin)))
+
+
+def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
     errors = [one.error for one in done if one.error is not None]
     findings = [finding for one in done if one.result for finding in one.result.findings]
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
-        done = list(with_present(delivery, done))
-    changes = [change for one in done if one.result and one.told(delivery) for change in one.result.changes]
+        done = list(compare_with_output(delivery, done))
+    changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
     failed = any(one.result is not None and one.result.failed for one in done)
-    in_vain = delivery.needs_workload and not (errors or findings or changes)
-    held_back = in_vain or ((bool(errors) or failed) and not delivery.keep_going)
-    report_is_output = delivery.format != "text"
+    no_workload = delivery.needs_workload and not (errors or findings or changes)
+    held_back = no_workload or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
-        _deliver(delivery, [one for one in done if one.result and not one.result.failed], report_is_output)
+        _deliver(delivery, [one for one in done if one.result and not one.result.failed])
     for error in errors:
-        console.say_error(error)
-    if in_vain:
-        console.say_error(nothing_to_do(done))
+        console.report_error(error)
+    if no_workload:
+        console.report_error(no_workload_error(done))
         return EXIT_FINDINGS
-    report_changes(delivery, done, findings, changes, held_back)
+    report_changes(delivery, done, findings, changes, held_back=held_back)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
@@ -70,57 +75,55 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
     return code
 
 
-def _told(delivery: Delivery, walked: Walked) -> str:
+def _render(delivery: Delivery, walked: Walked) -> str:
     quiet = delivery.quiet or not walked.changes
-    return "" if quiet else console.changes_text(walked.changes, verbose=delivery.verbose)
+    return "" if quiet else console.render_changes(walked.changes, verbose=delivery.verbose)
 
 
-def _flowed(delivery: Delivery, flowed: Flowed, name: str) -> int:
-    """Deliver what has flowed, report, and return the exit code."""
-    errors = [flowed.error] if flowed.error else []
-    one = Done(Source(name), Read(""), None if errors else Result("", (), flowed.findings))
-    in_vain = delivery.needs_workload and not (errors or flowed.findings or flowed.workloads)
-    held_back = in_vain or bool(errors) or bool(one.result and one.result.failed)
+def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
+    errors = [streamed.error] if streamed.error else []
+    one = Done(Source(name), Read(""), None if errors else Result("", (), streamed.findings))
+    no_workload = delivery.needs_workload and not (errors or streamed.findings or streamed.workloads)
+    held_back = no_workload or bool(errors) or bool(one.result and one.result.failed)
     if not held_back:
-        write_stdout(streaming.waiting(flowed.out))
+        write_stdout(streaming.rewind(streamed.out))
     for error in errors:
-        console.say_error(error)
-    if in_vain:
-        console.say_error(nothing_to_do([one]))
+        console.report_error(error)
+    if no_workload:
+        console.report_error(no_workload_error([one]))
         return EXIT_FINDINGS
-    report_changes(
-        replace(delivery, idle="" if flowed.workloads else delivery.idle), [one], flowed.findings, (), held_back
-    )
+    idle = "" if streamed.workloads else delivery.idle
+    report_changes(replace(delivery, idle=idle), [one], streamed.findings, (), held_back=held_back)
     if not held_back:
-        for line in streaming.waiting(flowed.lines):
-            console.say(line.decode("utf-8", "surrogateescape"))
-    return exit_code(delivery, [one], flowed.findings, errors)
+        for line in streaming.rewind(streamed.lines):
+            console.report(line.decode("utf-8", "surrogateescape"))
+    return exit_code(delivery, [one], streamed.findings, errors)
 
 
-def _worked(delivery: Delivery, transform: Transform, data: bytes | None = None) -> Iterator[Done]:
-    """Yield what becomes of each source; `data` is standard input, where it has been read."""
+def _transform_all(delivery: Delivery, transform: Transform, stdin: bytes | None = None) -> Iterator[Done]:
+    """Yield the result of each source; `stdin` is standard input if it was already read."""
     found = sources.find(input_paths(delivery.files), delivery.stdin_filename or "-")
     wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
 
     def work(source: Source) -> Done:
         read = Read("")
         try:
-            held = data is not None and source.path is None
-            read = Read(sources.decode(data or b"", source.name)) if held else sources.read(source)
+            already_read = stdin is not None and source.path is None
+            read = Read(sources.decode(stdin or b"", source.name)) if already_read else sources.read(source)
             return Done(source, read, transform(read.text, source.name))
         except SidecarctlError as error:
             return Done(source, read, error=error)
 
-    # Only this process has standard input.
+    # Worker processes cannot read stdin.
     jobs = delivery.jobs if all(source.path for source in wanted) else 1
-    worked = parallel.spread(wanted, work, jobs)
-    for done in worked if delivery.quiet else console.progress(worked, len(wanted)):
+    results = parallel.spread(wanted, work, jobs)
+    for done in results if delivery.quiet else console.progress(results, len(wanted)):
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
             raise done.error
         yield done
 
 
-def _deliver(delivery: Delivery, done: Sequence[Done], report_is_output: bool) -> None:
+def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
     if delivery.diff:
         _print_diffs(done)
     elif delivery.check:
@@ -133,8 +136,8 @@ def _deliver(delivery: Delivery, done: Sequence[Done], report_is_output: bool) -
         )
     elif delivery.output:
         write_all(_outputs(delivery, done))
-    elif not report_is_output:
-        write_stdout(_joined(one.result.text for one in done if one.result))
+    elif delivery.format == "text":
+        write_stdout(_join(one.result.text for one in done if one.result))
 
 
 def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
@@ -144,8 +147,8 @@ def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
             yield Write(path, one.result.text)
 
 
-def _joined(texts: Iterable[str]) -> Iterator[str]:
-    """Several texts as one stream: a separator where the next does not bring its own."""
+def _join(texts: Iterable[str]) -> Iterator[str]:
+    """Join texts to one stream, with a separator where the next text does not start with one."""
     before = ""
     for text in texts:
         if before:
@@ -163,7 +166,7 @@ def _print_diffs(done: Sequence[Done]) -> None:
 
     color = use_color(sys.stdout, os.environ)
     write_stdout(
-        unified(one.now, one.result.text, one.source.name, color=color, terminal=sys.stdout.isatty())
+        unified(one.current, one.result.text, one.source.name, color=color, terminal=sys.stdout.isatty())
         for one in done
         if one.result
     )
@@ -174,48 +177,50 @@ def report_changes(
     done: Sequence[Done],
     findings: Sequence[Finding],
     changes: Sequence[WorkloadChange],
+    *,
     held_back: bool,
 ) -> None:
-    """Say what was found and done; to another program as the report that it asked for."""
+    """Report findings and changes: to people on stderr, to programs on stdout."""
     if delivery.format != "text":
-        verdict = _verdict(delivery, done) if delivery.check else ()
-        print_report(delivery, [*findings, *verdict], changes, [one.source.name for one in done])
+        outdated = _outdated_findings(delivery, done) if delivery.check else ()
+        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
         return
-    console.say_findings([f for f in findings if not delivery.quiet or f.severity is Severity.ERROR])
+    console.report_findings([f for f in findings if not delivery.quiet or f.severity is Severity.ERROR])
     if delivery.quiet:
+        return
+    if held_back:
+        console.report(console.nothing_written(findings))
         return
     nothing = not findings and not any(one.result.changes for one in done if one.result)
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
-    console.say_changes(changes, verbose=delivery.verbose, held_back=held_back)
-    if nothing and delivery.idle and not held_back:
-        console.say(delivery.idle)
+    console.report(console.render_changes(changes, verbose=delivery.verbose))
+    if nothing and delivery.idle:
+        console.report(delivery.idle)
 
 
-def _verdict(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
-    """What `--check` found to change, for a program that reads findings and no exit codes."""
+def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
+    """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
     from sidecarctl.results import RULE, outdated
 
+    help = "run the same command without --check"
     for one in done:
         if one.result is None or one.result.failed or not one.outdated:
             continue
         if one.present is None:
-            yield from outdated(one.result.changes, "run the same command without --check")
+            yield from outdated(one.result.changes, help)
         else:
             name = one.source.name
-            place = Place(name, 1, 1, 1, 1)
-            yield Finding(
-                RULE, f"what is made of {name} is out of date", help="run the same command without --check", place=place
-            )
+            yield Finding(RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
 
 
 def print_report(
     delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
 ) -> None:
-    """Write a report for another program to standard output."""
+    """Write a report for another program to stdout."""
     from sidecarctl.report import machine
 
-    whole = Report(
+    report = Report(
         __version__,
         tuple(findings),
         (),
@@ -224,22 +229,22 @@ def print_report(
         root=str(Path.cwd()),
         fail_on=delivery.severity(),
     )
-    write_stdout([machine.render(whole, delivery.format)])
+    write_stdout([machine.render(report, delivery.format)])
 
 
-def nothing_to_do(done: Sequence[Done]) -> SidecarctlError:
-    """An input without a workload is more likely a mistake than a wish."""
+def no_workload_error(done: Sequence[Done]) -> SidecarctlError:
+    """Return the error for input without a workload, which is more likely a mistake than intended."""
     names = ", ".join(one.source.name for one in done[:3]) + (", ..." if len(done) > 3 else "")
     return UsageError(
-        f"no workload found in {names}: nothing was added",
-        hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob or another kind with a pod template",
+        f"no workload found in {names}",
+        hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",
     )
 
 
 def exit_code(
     delivery: Delivery, done: Sequence[Done], findings: Sequence[Finding], errors: Sequence[SidecarctlError]
 ) -> int:
-    """Return how the run ends."""
+    """Return the exit code of a run."""
     if errors:
         return max(error.exit_code for error in errors)
     limit = delivery.severity()

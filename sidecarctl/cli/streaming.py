@@ -1,6 +1,6 @@
-"""One long stream, document by document: what comes out waits in temporary files until all is well, and memory stays flat.
+"""Transforms one long stream document by document, in flat memory. The output is held in temporary files until the end.
 
-Takes on what needs no look at the whole; the rest it leaves to `deliver`, which does the same with texts.
+Handles runs that need no look at the whole input; `run` handles the others.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from sidecarctl.yamltext.stream import Document, join, split
 if TYPE_CHECKING:
     from sidecarctl.cli.delivery import Delivery
 
-LONG = 2 << 20  # bytes, from which on an input flows
+MIN_BYTES = 2 << 20  # shorter inputs are transformed as a whole
 _PIECE = 1 << 20
 
 Walk = Callable[[Iterable[Document]], Iterator[Walked]]
 
 
-def suits(delivery: Delivery) -> bool:
-    """True where one input goes to standard output, and nothing but its documents is asked for."""
+def is_possible(delivery: Delivery) -> bool:
+    """Return whether one input goes to stdout as plain manifests."""
     whole = delivery.output or delivery.in_place or delivery.writes_nothing or delivery.mirror or delivery.keep_going
     return not whole and delivery.format == "text" and len(delivery.files) < 2
 
 
-def opened(path: str) -> IO[bytes] | bytes | None:
-    """Return the stream of a long input; the bytes of a short standard input, which can't be read twice; else None."""
+def open_long(path: str) -> IO[bytes] | bytes | None:
+    """Return the stream of a long input, the bytes of a short stdin (it cannot be read twice), or None."""
     if path != "-":
         file = Path(path)
-        return file.open("rb") if file.is_file() and file.stat().st_size >= LONG else None
-    head = sys.stdin.buffer.read(LONG)
-    if len(head) < LONG:
+        return file.open("rb") if file.is_file() and file.stat().st_size >= MIN_BYTES else None
+    head = sys.stdin.buffer.read(MIN_BYTES)
+    if len(head) < MIN_BYTES:
         return head
     import shutil
 
@@ -50,8 +50,8 @@ def opened(path: str) -> IO[bytes] | bytes | None:
 
 
 @dataclass(frozen=True)
-class Flowed:
-    """What became of a stream: its result and the lines about its workloads, both waiting, and what else is to be said."""
+class Streamed:
+    """The result of a stream: the output and the report, both in temporary files, and the findings."""
 
     out: IO[bytes]
     lines: IO[bytes]
@@ -61,30 +61,30 @@ class Flowed:
 
 
 @contextmanager
-def flow(walk: Walk, stream: IO[bytes], name: str, tell: Callable[[Walked], str]) -> Iterator[Flowed | None]:
-    """Take a stream down the stair; `tell` says what was done. None where it has to be taken as a whole."""
+def transform(walk: Walk, stream: IO[bytes], name: str, render: Callable[[Walked], str]) -> Iterator[Streamed | None]:
+    """Transform a stream; `render` returns the report of each document. Yields None if the input must be read whole."""
     with _temporary() as out, _temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
         try:
-            if _scattered(stream, name):
+            if _needs_whole_input(stream, name):
                 yield None
                 return
             for walked in walk(documents(stream, name)):
                 out.write(join(walked.documents).encode("utf-8"))
-                lines.write(tell(walked).encode("utf-8", "surrogateescape"))
+                lines.write(render(walked).encode("utf-8", "surrogateescape"))
                 findings += walked.findings
                 workloads += len(walked.changes)
         except UnicodeDecodeError:
             yield None
         except InputError as error:
-            yield Flowed(out, lines, error=error)
+            yield Streamed(out, lines, error=error)
         else:
-            yield Flowed(out, lines, tuple(findings), workloads)
+            yield Streamed(out, lines, tuple(findings), workloads)
 
 
 def documents(stream: IO[bytes], name: str) -> Iterator[Document]:
-    """Yield the documents of a stream as `split` yields those of its text, a piece at a time. Raises UnicodeDecodeError."""
+    """Yield the documents of a stream, as `split` does for a text, without reading it whole. Raises UnicodeDecodeError."""
     line = index = 0
     for piece in _pieces(stream):
         for document in split(piece, name, line, index):
@@ -94,7 +94,7 @@ def documents(stream: IO[bytes], name: str) -> Iterator[Document]:
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[str]:
-    """Yield the text of a stream, cut where a line begins with `---`: nowhere else can a document begin for `split`."""
+    """Yield the text of a stream in pieces that start with a `---` line, where `split` starts documents."""
     stream.seek(0)
     held = bytearray()
     while block := stream.read(_PIECE):
@@ -107,8 +107,8 @@ def _pieces(stream: IO[bytes]) -> Iterator[str]:
     yield held.decode("utf-8")
 
 
-def _scattered(stream: IO[bytes], name: str) -> bool:
-    """True where companions do not follow their workloads: then the stair has to see all documents at once."""
+def _needs_whole_input(stream: IO[bytes], name: str) -> bool:
+    """Return whether a companion does not follow its workload: then the pipeline needs all documents at once."""
     from sidecarctl.inject.regroup import out_of_place
 
     if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
@@ -116,8 +116,8 @@ def _scattered(stream: IO[bytes], name: str) -> bool:
     return out_of_place(documents(stream, name))
 
 
-def waiting(file: IO[bytes]) -> IO[bytes]:
-    """Return a file at its beginning: its lines are what waits in it."""
+def rewind(file: IO[bytes]) -> IO[bytes]:
+    """Return a file, positioned at its start."""
     file.seek(0)
     return file
 

@@ -19,6 +19,7 @@ _STYLES = {
     "help": "1;36",
     "gutter": "1;34",
     "bold": "1",
+    "heading": "1;4",
     "dim": "2",
     "added": "32",
     "removed": "31",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecarctl.cli.commands.rules import named
+from sidecarctl.cli.commands.rules import find_page
 from sidecarctl.validate.fix.table import FIXABLE, SAME
 from sidecarctl.validate.registry import rules
 from tests.command import ROOT, Outcome, run
@@ -394,8 +394,8 @@ def test_programs_are_told_too(tmp_path: Path) -> None:
 def test_every_fixable_rule_has_a_page_that_says_so_and_a_row_in_the_docs(tmp_path: Path) -> None:
     assert set(FIXABLE) <= set(rules())
     for name in FIXABLE:
-        assert named(name).fixable.startswith("with --fix")
-    assert named("port-conflict").fixable == ""
+        assert find_page(name).fixable.startswith("with --fix")
+    assert find_page("port-conflict").fixable == ""
     shown = run("sidecarctl rules unbounded-emptydir", tmp_path).stdout
     assert "Fixable: with --fix --size-limit, where" in shown
     section = (ROOT / "docs" / "validation.md").read_text().partition("## Safe fixes\n")[2].partition("\n## ")[0]

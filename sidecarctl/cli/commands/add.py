@@ -9,7 +9,8 @@ from sidecarctl.cli import options as o
 
 def add(
     sidecars: Annotated[
-        list[str], o.Argument("SIDECAR...", "Sidecars of the library: logger, logger@1.0.0.", complete="sidecars")
+        list[str],
+        o.Argument("SIDECAR...", "Sidecars of the library, such as logger or logger@1.0.0.", complete="sidecars"),
     ],
     file: o.File = [],  # noqa: B006
     set: o.Set = [],  # noqa: B006
@@ -36,28 +37,37 @@ def add(
 ) -> int:
     """Add sidecars to every workload of the input."""
     from sidecarctl.cli import build_request, run
-    from sidecarctl.cli.build_request import composing_options
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.inject import pipeline
 
     delivery = Delivery(
         file,
         output,
-        in_place,
-        diff,
-        check,
-        keep_going,
-        fail_on,
-        format,
-        quiet,
-        verbose,
-        stdin_filename,
+        in_place=in_place,
+        diff=diff,
+        check=check,
+        keep_going=keep_going,
+        fail_on=fail_on,
+        format=format,
+        quiet=quiet,
+        verbose=verbose,
+        stdin_filename=stdin_filename,
         needs_workload=True,
         jobs=jobs,
     )
-    asked = build_request.requests(sidecars, library, set, values, container, as_, mode, adopt, keep_qos)
-    settings = composing_options(kube_version, validate, facts=verbose or format != "text")
-    step = pipeline.adding(asked, settings)
+    requests = build_request.requests(
+        sidecars,
+        libraries=library,
+        sets=set,
+        values=values,
+        containers=container,
+        as_name=as_,
+        mode=mode,
+        adopt=adopt,
+        keep_qos=keep_qos,
+    )
+    settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
+    step = pipeline.adding(requests, settings)
     return run.run(
         delivery,
         lambda text, name: pipeline.run(text, step, settings, name),

@@ -17,7 +17,9 @@ ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-compon
 
 
 def export(
-    to: Annotated[str | None, o.Option(("--to",), "What to write it for.", "ENGINE", choices=ENGINES)] = None,
+    to: Annotated[
+        str | None, o.Option(("--to",), "Target of the export.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
+    ] = None,
     composition: o.Composition = None,
     env: o.Environment = None,
     file: o.File = [],  # noqa: B006
@@ -27,25 +29,27 @@ def export(
     validate: o.Validate = "strict",
     quiet: o.Quiet = False,
 ) -> int:
-    """Write a composition as what another engine carries out."""
+    """Export a composition as an in-cluster policy or as patches."""
     from sidecarctl.cli import build_request, console
     from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
     from sidecarctl.findings import Severity
     from sidecarctl.integrations.exports import engines, patches
 
     if to is None:
-        raise UsageError("there is no engine to export to", hint=f"say --to with one of {', '.join(engines.ENGINES)}")
-    chosen, settings = build_request.selected(composition, env, library, kube_version, validate)
+        raise UsageError("missing option --to", hint=f"one of: {', '.join(engines.ENGINES)}")
+    chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
     engine = engines.ENGINES[to]
     if isinstance(engine, engines.Policies):
         if file:
-            raise UsageError(f"--to {to} reads no manifests: it is about any that come", hint="drop -f")
+            raise UsageError(
+                f"--to {to} does not take manifests", hint="drop -f: the policy applies to workloads of the cluster"
+            )
         write(engine.export(chosen), output)
         return EXIT_OK
-    left_out = build_request.not_an_input(chosen.composition, file, output)
+    left_out = build_request.own_files(chosen.composition, file, output)
     found = patches.rendered(texts(file, left_out), chosen, settings)
     wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
-    console.say_findings(wrong if quiet else found.findings)
+    console.report_findings(wrong if quiet else found.findings)
     if wrong:
         return EXIT_FINDINGS
     write(engine.export(found, chosen.composition.name), output)
@@ -63,23 +67,23 @@ def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[
 
 
 def write(files: Sequence[File], output: str | None) -> None:
-    """Write to standard output or a file what is one stream, into a folder each file by itself.
+    """Write the exported files: one stream to stdout or a file, or each file into a directory.
 
-    Raises UsageError where several files can't be one and no folder is named.
+    Raises UsageError if several files need a directory and none is given.
     """
     from sidecarctl.cli.console import write_stdout
     from sidecarctl.files.write import Write, write_all
 
-    into_folder = output is not None and (Path(output).is_dir() or output.endswith("/"))
-    if len(files) > 1 and not into_folder and not all(each.stream for each in files):
+    into_directory = output is not None and (Path(output).is_dir() or output.endswith("/"))
+    if len(files) > 1 and not into_directory and not all(each.stream for each in files):
         raise UsageError(
             f"the export has {len(files)} files: {', '.join(each.name for each in files)}",
-            hint="name a folder for them with -o DIR/",
+            hint="write them to a directory with -o DIR/",
         )
     whole = "".join(each.text for each in files)
     if output is None:
         write_stdout([whole])
-    elif into_folder:
+    elif into_directory:
         write_all(Write(Path(output) / each.name, each.text) for each in files)
     else:
         write_all([Write(Path(output), whole)])

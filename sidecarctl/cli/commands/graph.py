@@ -20,20 +20,18 @@ def graph(
     file: o.File = [],  # noqa: B006
     format: Annotated[
         str,
-        o.Option(
-            ("--format",), "What the picture is.", "FORMAT", ("text", "mermaid", "svg", "markdown"), panel="Talking"
-        ),
+        o.Option(("--format",), "Output format.", "FORMAT", ("text", "mermaid", "svg", "markdown"), panel=o.OUTPUT),
     ] = "text",
     output: Annotated[
-        str | None, o.Option(("--output", "-o"), "Write the picture to this file.", "PATH", panel="Input and output")
+        str | None, o.Option(("--output", "-o"), "File to write the graph to.", "PATH", panel=o.OUTPUT)
     ] = None,
     stdin_filename: o.StdinFilename = None,
     kube_version: o.KubeVersion = None,
 ) -> int:
-    """Draw the pods of the input: containers in the order they start and stop, volumes, ports, what was added."""
-    from sidecarctl.cli.build_request import composing_options
+    """Draw the pods of the input: containers in start order, volumes, ports, and what sidecarctl added."""
+    from sidecarctl.cli.build_request import pipeline_options
 
-    settings = composing_options(kube_version, "ignore")
+    settings = pipeline_options(kube_version, "ignore")
     from sidecarctl.files.sources import input_paths
 
     return draw(input_paths(file), stdin_filename or "-", settings, format, output)
@@ -45,7 +43,7 @@ _TREE_WIDTH = 80
 
 
 def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, output: str | None) -> int:
-    """Draw the pods of every source. Raises UsageError for a format that is none, and where there is no pod."""
+    """Draw the pods of every source. Raises UsageError for an unknown format, and if there is no pod."""
     from pathlib import Path
 
     from sidecarctl.cli import console
@@ -54,7 +52,7 @@ def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, 
     from sidecarctl.inject.pod_graph import pods
 
     if format != "text" and format not in _RENDERERS:
-        raise UsageError(f"graph can't be drawn as {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
+        raise UsageError(f"unsupported format for graph: {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
     found = [
         pod
         for source in sources.find(paths, stdin_name)
@@ -62,14 +60,14 @@ def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, 
     ]
     if not found:
         raise UsageError(
-            f"no pod to draw in {', '.join(paths[:3])}",
-            hint="name a Pod, Deployment, StatefulSet, CronJob or another kind with a pod template",
+            f"no workload found in {', '.join(paths[:3])}",
+            hint="a workload is a Pod, Deployment, StatefulSet, CronJob, or another kind with a pod template",
         )
     text = _tree(found, output) if format == "text" else _drawing(format)(found)
     if output:
         write_all([Write(Path(output), text)])
     else:
-        console.out(text)
+        console.write_text(text)
     return EXIT_OK
 
 
@@ -86,6 +84,6 @@ def _tree(found: Sequence[Pod], output: str | None) -> str:
         return tree.render(found, color=False, width=_TREE_WIDTH)
     from sidecarctl.cli import console
 
-    looks = console.looks()
+    style = console.stream_style()
     wide = sys.stdout.isatty() or os.environ.get("COLUMNS")
-    return tree.render(found, color=looks.color, width=looks.width if wide else _TREE_WIDTH, lines=looks.lines)
+    return tree.render(found, color=style.color, width=style.width if wide else _TREE_WIDTH, lines=style.lines)

@@ -8,10 +8,12 @@ from sidecarctl.cli import options as o
 
 
 def init(
-    folder: Annotated[list[str], o.Argument("[DIR]", "Folder of manifests; by default this one.", required=False)] = [],  # noqa: B006
+    folder: Annotated[
+        list[str], o.Argument("[DIR]", "Directory of manifests. Default: the current directory.", required=False)
+    ] = [],  # noqa: B006
     output: Annotated[
         str | None,
-        o.Option(("--output", "-o"), "Write composition and library here instead.", "DIR", panel="Input and output"),
+        o.Option(("--output", "-o"), "Directory for the composition and the library.", "DIR", panel=o.OUTPUT),
     ] = None,
     kube_version: o.KubeVersion = None,
     quiet: o.Quiet = False,
@@ -21,26 +23,26 @@ def init(
 
     from sidecarctl.authoring import discover, migrate
     from sidecarctl.cli import console
-    from sidecarctl.cli.build_request import composing_options
+    from sidecarctl.cli.build_request import pipeline_options
     from sidecarctl.errors import UsageError
     from sidecarctl.files import sources
 
     if len(folder) > 1:
-        raise UsageError("init looks at one folder", hint="name one, or none for this one")
+        raise UsageError("expected one directory", hint="sidecarctl init k8s/")
     home = Path(folder[0] if folder else ".")
     if not home.is_dir():
-        raise UsageError(f"{home} is no folder", hint="name a folder of manifests")
+        raise UsageError(f"not a directory: {home}", hint="name a directory of manifests")
     texts = [(source.name, sources.read(source).text) for source in sources.find([str(home)], "-")]
     found = discover.discover(texts)
     target = Path(output) if output else home
     if not found.groups:
-        console.say("no sidecar stands in two workloads or more: nothing was written")
+        console.report("no files written: no sidecar appears in two or more workloads")
         return 0
     files = migrate.files(found, home.resolve().name)
     migrate.write(target, files)
     cases = migrate.cases(target, found)
     migrate.write(target, cases)
-    trials = migrate.tried(target, texts, composing_options(kube_version, "warn"))
+    trials = migrate.tried(target, texts, pipeline_options(kube_version, "warn"))
     if not quiet:
-        console.out(migrate.report(found, trials, [*files, *cases], target))
+        console.write_text(migrate.report(found, trials, [*files, *cases], target))
     return 0

@@ -16,46 +16,40 @@ def krm(
     composition: o.Composition = None,
     env: o.Environment = None,
     check: Annotated[
-        bool, o.Option(("--check",), "Be a validator: change nothing, exit 1 where something is missing or wrong.")
+        bool,
+        o.Option(
+            ("--check",), "Validate only: change nothing, exit with status 1 if an item would change.", panel=o.OUTPUT
+        ),
     ] = False,
     library: o.Library = [],  # noqa: B006
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
-    fail_on: Annotated[
-        str,
-        o.Option(
-            ("--fail-on",),
-            "The mildest finding that makes the build fail.",
-            "SEVERITY",
-            choices=("error", "warning", "info"),
-            panel="Checking",
-        ),
-    ] = "error",
+    fail_on: o.FailOnError = "error",
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Read a ResourceList, apply the functionConfig to its items, write a ResourceList."""
+    """Read a ResourceList from stdin, apply the functionConfig to its items, and write a ResourceList."""
     from sidecarctl.cli import build_request, console
     from sidecarctl.errors import UsageError
     from sidecarctl.files.sources import read_stdin
     from sidecarctl.findings import Severity
-    from sidecarctl.integrations import krm as plugin
+    from sidecarctl.integrations import krm as function
 
     def ready(given: Composition | None) -> tuple[Selection, Options]:
         if given is None:
-            return build_request.selected(composition, env, library, kube_version, validate)
+            return build_request.load_selection(composition, env, library, kube_version, validate)
         if composition:
             raise UsageError(
-                f"the functionConfig is a composition ({given.name}), and -c names another: {composition}",
+                f"two compositions: the functionConfig ({given.name}) and -c {composition}",
                 hint="drop -c, or name its file in the functionConfig under spec.include",
             )
-        return build_request.made_ready(given, library, kube_version, validate)
+        return build_request.prepare_selection(given, library, kube_version, validate)
 
-    outcome = plugin.run(read_stdin(), ready, env or "", check=check, fail_on=Severity(fail_on))
+    outcome = function.run(read_stdin(), ready, env or "", check=check, fail_on=Severity(fail_on))
     console.write_stdout([outcome.text])
     if outcome.error is not None:
-        console.say_error(outcome.error)
-    console.say_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
+        console.report_error(outcome.error)
+    console.report_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
     if verbose:
-        console.say_changes(outcome.changes, verbose=True, held_back=False)
+        console.report(console.render_changes(outcome.changes, verbose=True))
     return outcome.code

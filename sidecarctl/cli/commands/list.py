@@ -9,18 +9,18 @@ def list(
     library: o.Library = [],  # noqa: B006
     format: o.Data = "text",
 ) -> int:
-    """List the sidecars of the libraries in their order of search."""
+    """List the sidecars of the libraries in the order in which they are searched."""
     from pathlib import Path
 
     from sidecarctl.authoring import sidecar_list
     from sidecarctl.catalog.catalog import open_catalog
-    from sidecarctl.cli.console import looks, out
+    from sidecarctl.cli.console import stream_style, write_text
 
     entries = sidecar_list.judged(open_catalog([Path(folder) for folder in library]).entries())
-    look = looks()
-    out(
+    style = stream_style()
+    write_text(
         sidecar_list.list_data(entries)
         if format == "json"
-        else sidecar_list.render_list(entries, color=look.color, width=look.width)
+        else sidecar_list.render_list(entries, color=style.color, width=style.width)
     )
     return 0

@@ -9,19 +9,22 @@ from sidecarctl.errors import UsageError
 
 
 def new(
-    name: Annotated[str, o.Argument("NAME", "Name of the sidecar and of its folder.")],
-    image: Annotated[str | None, o.Option(("--from",), "Image that it runs.", "IMAGE")] = None,
+    name: Annotated[str, o.Argument("NAME", "Name of the sidecar and of its directory.")],
+    image: Annotated[str | None, o.Option(("--from",), "Container image of the sidecar.", "IMAGE")] = None,
     manifest: Annotated[
-        str | None, o.Option(("--from-manifest",), "Manifest to take a container out of.", "FILE")
+        str | None, o.Option(("--from-manifest",), "Manifest that contains the sidecar.", "FILE", panel=o.INPUT)
     ] = None,
-    container: Annotated[str | None, o.Option(("--container", "-c"), "That container.", "NAME")] = None,
+    container: Annotated[
+        str | None,
+        o.Option(("--container",), "Container of --from-manifest to turn into a sidecar.", "NAME", panel=o.INPUT),
+    ] = None,
     engine: Annotated[
-        str | None, o.Option(("--engine",), "Language of its template.", "ENGINE", choices=("jinja", "kcl", "plain"))
+        str | None, o.Option(("--engine",), "Template language.", "ENGINE", choices=("jinja", "kcl", "plain"))
     ] = None,
     library: o.Library = [],  # noqa: B006
     quiet: o.Quiet = False,
 ) -> int:
-    """Start a sidecar of one's own, with a case that passes."""
+    """Create a sidecar with a passing test case."""
     from pathlib import Path
 
     from sidecarctl.authoring import scaffold
@@ -29,12 +32,12 @@ def new(
 
     if manifest and (image or engine not in (None, "jinja")):
         raise UsageError(
-            "--from-manifest takes image and all from the manifest, and writes Jinja",
-            hint="drop --from and --engine",
+            "--from-manifest cannot be combined with --from or --engine",
+            hint="the image comes from the manifest, and the template is Jinja2",
         )
     if bool(manifest) != bool(container):
         raise UsageError(
-            "--from-manifest and --container go together",
+            "--from-manifest and --container require each other",
             hint=f"sidecarctl new {name} --from-manifest deployment.yaml --container NAME",
         )
     home = Path(library[0]) if library else scaffold.default_library()
@@ -44,5 +47,5 @@ def new(
         made = scaffold.from_image(home, name, image or "", engine or "jinja")
     scaffold.write(made)
     if not quiet:
-        console.say(scaffold.report(made, color=console.color(), width=console.width()))
+        console.report(scaffold.report(made, color=console.color(), width=console.width()))
     return 0

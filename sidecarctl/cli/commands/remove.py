@@ -10,7 +10,7 @@ from sidecarctl.errors import UsageError
 
 def remove(
     sidecars: Annotated[
-        list[str], o.Argument("[SIDECAR...]", "Instances to remove, or sidecars.", required=False, complete="sidecars")
+        list[str], o.Argument("[SIDECAR...]", "Instances or sidecars to remove.", required=False, complete="sidecars")
     ] = [],  # noqa: B006
     all: Annotated[bool, o.Option(("--all",), "Remove every instance that sidecarctl added.")] = False,
     file: o.File = [],  # noqa: B006
@@ -30,31 +30,32 @@ def remove(
 ) -> int:
     """Remove instances from every workload of the input."""
     from sidecarctl.cli import run
-    from sidecarctl.cli.build_request import composing_options
+    from sidecarctl.cli.build_request import pipeline_options
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.inject import pipeline
 
     if bool(sidecars) == all:
         raise UsageError(
-            "say what to remove: names of sidecars, or --all" if not all else "--all and names exclude each other",
+            "--all cannot be combined with names" if all else "no sidecars named",
             hint="sidecarctl remove logger, or sidecarctl remove --all",
         )
+    names = "instances" if all else f"instance of {' or '.join(sidecars)}"
     delivery = Delivery(
         file,
         output,
-        in_place,
-        diff,
-        check,
-        keep_going,
-        fail_on,
-        format,
-        quiet,
-        verbose,
-        stdin_filename,
-        idle=f"nothing to remove: no workload has {'an instance' if all else ' or '.join(sidecars)}",
+        in_place=in_place,
+        diff=diff,
+        check=check,
+        keep_going=keep_going,
+        fail_on=fail_on,
+        format=format,
+        quiet=quiet,
+        verbose=verbose,
+        stdin_filename=stdin_filename,
+        idle=f"nothing to remove: no {names} found",
         jobs=jobs,
     )
-    settings = composing_options(kube_version, validate, facts=verbose or format != "text")
+    settings = pipeline_options(kube_version, validate, facts=verbose or format != "text")
     step = pipeline.removing(None if all else sidecars, settings)
     return run.run(
         delivery,

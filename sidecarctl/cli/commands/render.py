@@ -20,7 +20,11 @@ def render(
     check: o.Check = False,
     prune: Annotated[
         bool,
-        o.Option(("--prune",), "Delete from the output folder what an earlier run wrote and this one does not."),
+        o.Option(
+            ("--prune",),
+            "Delete files that an earlier run wrote to the output directory and this run does not.",
+            panel=o.OUTPUT,
+        ),
     ] = False,
     stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
@@ -32,31 +36,30 @@ def render(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Bring the input to what a composition wants: sidecars are added, upgraded and removed."""
+    """Apply a composition to every workload of the input."""
     from sidecarctl.cli import build_request, run
     from sidecarctl.cli import prune as prune_module
     from sidecarctl.cli.delivery import Delivery, Mirror
     from sidecarctl.inject import pipeline
 
-    chosen, settings = build_request.selected(composition, env, library, kube_version, validate)
-    chosen = replace(chosen, adopt=adopt, _requests={}, _choices={})
-    left_out = build_request.not_an_input(chosen.composition, file, output)
-    mirror = Mirror(left_out, build_request.unused_rules(chosen), prune)
+    selection, settings = build_request.load_selection(composition, env, library, kube_version, validate)
+    selection = replace(selection, adopt=adopt, _requests={}, _choices={})
+    leave_out = build_request.own_files(selection.composition, file, output)
     delivery = Delivery(
         file,
         output,
-        in_place,
-        diff,
-        check,
-        keep_going,
-        fail_on,
-        format,
-        quiet,
-        verbose,
-        stdin_filename,
-        idle=f"the composition {chosen.composition.name} has nothing to do with any workload here",
-        mirror=mirror,
+        in_place=in_place,
+        diff=diff,
+        check=check,
+        keep_going=keep_going,
+        fail_on=fail_on,
+        format=format,
+        quiet=quiet,
+        verbose=verbose,
+        stdin_filename=stdin_filename,
+        idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
+        mirror=Mirror(leave_out, build_request.unused_rules(selection), prune),
         jobs=jobs,
     )
     prune_module.check_options(delivery)
-    return run.run(delivery, lambda text, name: pipeline.render(text, chosen, settings, name))
+    return run.run(delivery, lambda text, name: pipeline.render(text, selection, settings, name))

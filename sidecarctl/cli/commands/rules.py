@@ -13,61 +13,59 @@ if TYPE_CHECKING:
 
 
 def rules(
-    rule: Annotated[
-        str | None, o.Argument("RULE", "A rule, as findings name it.", required=False, complete="rules")
-    ] = None,
+    rule: Annotated[str | None, o.Argument("[RULE]", "Rule to explain.", required=False, complete="rules")] = None,
     format: o.Data = "text",
 ) -> int:
-    """List the rules, or print the page of one: what it finds, why, an example of each kind, and how to fix it."""
-    from sidecarctl.cli.console import looks, out
+    """List the rules, or explain one: what it finds, why it matters, examples, and the fix."""
+    from sidecarctl.cli.console import stream_style, write_text
     from sidecarctl.report import rule_pages
 
-    cards = [named(rule)] if rule else handbook()
-    look = looks()
+    pages = [find_page(rule)] if rule else all_pages()
+    style = stream_style()
     if format == "json":
-        out(rule_pages.data(cards[0]) if rule else rule_pages.data(cards))
+        write_text(rule_pages.data(pages[0] if rule else pages))
     elif rule:
-        out(rule_pages.page(cards[0], color=look.color, width=look.width))
+        write_text(rule_pages.page(pages[0], color=style.color, width=style.width))
     else:
-        out(rule_pages.listing(cards, color=look.color, width=look.width))
+        write_text(rule_pages.listing(pages, color=style.color, width=style.width))
     return 0
 
 
-def handbook() -> list[Page]:
+def all_pages() -> list[Page]:
     """Return the pages of all rules, by name."""
     from sidecarctl.validate import registry
 
-    return [_page(one) for one in registry.rules().values()]
+    return [_page(rule) for rule in registry.rules().values()]
 
 
-def named(name: str) -> Page:
-    """Return the page of a rule. Raises UsageError, with a suggestion, where there is none of that name."""
+def find_page(name: str) -> Page:
+    """Return the page of a rule. Raises UsageError, with a suggestion, for an unknown rule."""
     from sidecarctl.validate import registry
 
     known = registry.rules()
     if name not in known:
         hint = did_you_mean(name, known) or "`sidecarctl rules` lists all rules"
-        raise UsageError(f'there is no rule "{name}"', hint=hint)
+        raise UsageError(f'unknown rule "{name}"', hint=hint)
     return _page(known[name])
 
 
-def _page(one: Rule) -> Page:
+def _page(rule: Rule) -> Page:
     from sidecarctl.report.rule_pages import Page
 
     return Page(
-        one.name,
-        one.severity,
-        one.layer,
-        one.what,
-        one.why,
-        one.bad,
-        one.good,
-        one.fix,
-        one.roles,
-        one.since,
-        one.until,
-        one.on,
-        _fixable(one.name),
+        rule.name,
+        rule.severity,
+        rule.layer,
+        rule.what,
+        rule.why,
+        rule.bad,
+        rule.good,
+        rule.fix,
+        rule.roles,
+        rule.since,
+        rule.until,
+        rule.on,
+        _fixable(rule.name),
     )
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas for editors: the shipped ones, and those of values files, made from sidecars' parameters."""
+"""`sidecarctl schema`: the shipped JSON Schemas, and those of values files, made from the parameters of sidecars."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shipped() -> list[str]:
 
 
 def text(name: str, catalog: Catalog) -> str:
-    """Return the schema called `name`: a shipped one, `values`, or that of a sidecar's values file. Raises UsageError."""
+    """Return a schema: a shipped one, `values`, or the parameters of a sidecar. Raises UsageError for an unknown name."""
     if name in shipped():
         return (data_folder("schemas") / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
     if name == VALUES:
@@ -33,9 +33,7 @@ def text(name: str, catalog: Catalog) -> str:
         return _json(values_schema(found))
     if name.partition("@")[0] not in catalog.names():
         known = [*shipped(), VALUES, *catalog.names()]
-        raise UsageError(
-            f"there is no schema {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}"
-        )
+        raise UsageError(f'unknown schema "{name}"', hint=did_you_mean(name, known) or f"one of: {', '.join(known)}")
     return _json(values_schema([catalog.find(name)]))
 
 
@@ -44,7 +42,7 @@ def _json(value: object) -> str:
 
 
 def values_schema(sidecars: Iterable[Sidecar]) -> dict[str, Any]:
-    """Return the schema of a values file for these sidecars: a mapping from each to its own and the common parameters."""
+    """Return the schema of a values file: a mapping from each sidecar to its own and the common parameters."""
     found = {sidecar.name: sidecar for sidecar in sidecars}
     return {
         "$schema": _DIALECT,
@@ -60,9 +58,9 @@ def values_schema(sidecars: Iterable[Sidecar]) -> dict[str, Any]:
 
 
 def parameters_schema(sidecar: Sidecar, base: str = "#") -> dict[str, Any]:
-    """Return the schema of a sidecar's parameters with the common ones; `base` is where it will stand.
+    """Return the schema of a sidecar's own and common parameters; `base` is the JSON pointer at which it is embedded.
 
-    Nothing is `required`: several values files, and `--set`, may give the parts.
+    Nothing is `required`, because values files and `--set` together give the parameters.
     """
     from sidecarctl.catalog import common_parameters
 
@@ -77,7 +75,7 @@ def parameters_schema(sidecar: Sidecar, base: str = "#") -> dict[str, Any]:
 
 
 def _moved(schema: Any, base: str) -> Any:
-    """A schema whose local references lead to where it now stands."""
+    """Return a schema whose local references start at `base`."""
     if isinstance(schema, Mapping):
         return {
             key: base + value[1:]
@@ -93,17 +91,17 @@ def schema(
         str,
         o.Argument(
             "NAME",
-            "sidecar, fragment, composition, report; values, for values files; or a sidecar, for its parameters.",
+            "sidecar, fragment, composition, report, values (for values files), or the name of a sidecar.",
             complete="schemas",
         ),
     ],
     library: o.Library = [],  # noqa: B006
 ) -> int:
-    """Print a JSON Schema, for editors."""
+    """Print a JSON Schema for editors."""
     from pathlib import Path
 
     from sidecarctl.catalog.catalog import open_catalog
-    from sidecarctl.cli.console import out
+    from sidecarctl.cli.console import write_text
 
-    out(text(name, open_catalog([Path(folder) for folder in library])))
+    write_text(text(name, open_catalog([Path(folder) for folder in library])))
     return 0

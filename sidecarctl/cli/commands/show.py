@@ -9,23 +9,23 @@ from sidecarctl.cli import options as o
 
 def show(
     sidecar: Annotated[
-        str, o.Argument("SIDECAR", "A sidecar of the library: logger, logger@1.0.0.", complete="sidecars")
+        str, o.Argument("SIDECAR", "Sidecar of the library, such as logger or logger@1.0.0.", complete="sidecars")
     ],
     library: o.Library = [],  # noqa: B006
     format: o.Data = "text",
 ) -> int:
-    """Show a sidecar: its parameters and what it adds."""
+    """Show what a sidecar adds, and its parameters."""
     from pathlib import Path
 
     from sidecarctl.authoring import sidecar_page
     from sidecarctl.catalog.catalog import open_catalog
-    from sidecarctl.cli.console import looks, out
+    from sidecarctl.cli.console import stream_style, write_text
 
     found = open_catalog([Path(folder) for folder in library]).find(sidecar)
-    look = looks()
-    out(
+    style = stream_style()
+    write_text(
         sidecar_page.page_data(found)
         if format == "json"
-        else sidecar_page.render_page(found, color=look.color, width=look.width, lines=look.lines)
+        else sidecar_page.render_page(found, color=style.color, width=style.width, lines=style.lines)
     )
     return 0

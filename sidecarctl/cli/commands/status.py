@@ -22,16 +22,17 @@ def status(
     file: o.File = [],  # noqa: B006
     library: o.Library = [],  # noqa: B006
     check: Annotated[
-        bool, o.Option(("--check",), "Exit 1 where an instance is missing or was edited by hand.", panel="Checking")
+        bool,
+        o.Option(("--check",), "Exit with status 1 if an instance is missing or edited.", panel=o.VALIDATION),
     ] = False,
     stdin_filename: o.StdinFilename = None,
     kube_version: o.KubeVersion = None,
     format: o.Format = "text",
 ) -> int:
-    """Show which sidecars stand in which workload: versions, hand edits, what an upgrade would change."""
+    """Show the sidecars of each workload: version, state, edits, and what an upgrade would change."""
     from sidecarctl.cli import build_request
 
-    chosen, catalog, settings = build_request.looking(composition, env, library, kube_version)
+    chosen, catalog, settings = build_request.load_optional_selection(composition, env, library, kube_version)
     from sidecarctl.files.sources import input_paths
 
     sources = input_paths(file)
@@ -47,7 +48,7 @@ def print_status(
     format: str,
     check: bool,
 ) -> int:
-    """Print the status of every source; exit 1 with `check` where something is missing or edited by hand."""
+    """Print the status of every source; with `check`, return 1 if an instance is missing or edited."""
     from sidecarctl import __version__
     from sidecarctl.cli.console import write_stdout
     from sidecarctl.files import sources
@@ -56,7 +57,7 @@ def print_status(
     from sidecarctl.report import terminal
 
     if format not in ("text", "json", "markdown"):
-        raise UsageError(f"status can't be written as {format}", hint="use --format text, json or markdown")
+        raise UsageError(f"unsupported format for status: {format}", hint="use --format text, json, or markdown")
     found = [
         one
         for source in sources.find(paths, stdin_name)

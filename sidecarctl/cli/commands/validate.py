@@ -15,88 +15,90 @@ def validate(
         str | None,
         o.Option(
             ("--pod-security",),
-            "The level of Pod Security to hold pods to: privileged, baseline or restricted; with the standard's "
-            "version, restricted:v1.30.",
+            "Pod Security level: privileged, baseline, or restricted; optionally with a version (restricted:v1.30).",
             "LEVEL[:VERSION]",
-            panel="Checking",
+            panel=o.VALIDATION,
         ),
     ] = None,
     select: Annotated[
         list[str],
-        o.Option(("--select",), "Run these rules alone; may be repeated.", "RULE", panel="Checking", complete="rules"),
+        o.Option(("--select",), "Run only these rules. Repeatable.", "RULE", panel=o.VALIDATION, complete="rules"),
     ] = [],  # noqa: B006
     ignore: Annotated[
         list[str],
-        o.Option(("--ignore",), "Leave a rule out; may be repeated.", "RULE", panel="Checking", complete="rules"),
+        o.Option(("--ignore",), "Skip a rule. Repeatable.", "RULE", panel=o.VALIDATION, complete="rules"),
     ] = [],  # noqa: B006
     no_ignores: Annotated[
-        bool, o.Option(("--no-ignores",), "Report what manifests ask to ignore, too.", panel="Checking")
+        bool,
+        o.Option(
+            ("--no-ignores",), "Report findings that ignore comments and annotations suppress.", panel=o.VALIDATION
+        ),
     ] = False,
     fail_on: Annotated[
         str | None,
         o.Option(
             ("--fail-on",),
-            "The mildest finding that makes the run fail. Default: error; never with --format sarif.",
+            "Minimum severity that makes the command fail. Default: error; never with --format sarif.",
             "SEVERITY",
             choices=("error", "warning", "info", "never"),
-            panel="Checking",
+            panel=o.VALIDATION,
         ),
     ] = None,
     fix: Annotated[
         bool,
         o.Option(
             ("--fix",),
-            "Put right what has one right answer, in the files themselves; standard input is written to standard "
-            "output, and the report to standard error.",
-            panel="Fixing",
+            "Fix findings that have exactly one correct fix, in place. Fixed stdin goes to stdout, the report to stderr.",
+            panel=o.OUTPUT,
         ),
     ] = False,
     diff: Annotated[
         bool,
         o.Option(
             ("--diff",),
-            "Print what --fix would do as a unified diff; write nothing, and exit 1 if anything would change.",
-            panel="Fixing",
+            "Print the changes of --fix as a unified diff; exit with status 1 if there are any.",
+            panel=o.OUTPUT,
         ),
     ] = False,
     size_limit: Annotated[
-        str | None, o.Option(("--size-limit",), "The sizeLimit of an emptyDir without one.", "SIZE", panel="Fixing")
+        str | None, o.Option(("--size-limit",), "sizeLimit to set on an emptyDir without one.", "SIZE", panel=o.OUTPUT)
     ] = None,
     memory_limit: Annotated[
-        str | None, o.Option(("--memory-limit",), "The memory limit of a sidecar without one.", "SIZE", panel="Fixing")
+        str | None,
+        o.Option(("--memory-limit",), "Memory limit to set on a sidecar without one.", "SIZE", panel=o.OUTPUT),
     ] = None,
     cpu_request: Annotated[
-        str | None, o.Option(("--cpu-request",), "The cpu request of a sidecar without one.", "CPU", panel="Fixing")
+        str | None, o.Option(("--cpu-request",), "CPU request to set on a sidecar without one.", "CPU", panel=o.OUTPUT)
     ] = None,
     memory_request: Annotated[
         str | None,
-        o.Option(("--memory-request",), "The memory request of a sidecar without one.", "SIZE", panel="Fixing"),
+        o.Option(("--memory-request",), "Memory request to set on a sidecar without one.", "SIZE", panel=o.OUTPUT),
     ] = None,
     stdin_filename: o.StdinFilename = None,
     format: o.Format = "text",
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Check manifests: their shape, what the API server refuses beyond it, and what breaks or costs later."""
+    """Validate manifests: the schema, the API server's own rules, and advice."""
     from sidecarctl.cli import check, rule_config
     from sidecarctl.validate.fix.fixers import read_amounts
     from sidecarctl.validate.rule_selection import choice
 
-    chosen = choice(
+    selection = choice(
         kube_version=kube_version,
         level=validate,
         pod_security=pod_security,
         select=select,
         ignore=ignore,
         ignores=not no_ignores,
-        severities=rule_config.beside,
+        severities=rule_config.severities_for,
     )
     amounts = read_amounts(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
-    asked = check.Judging(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
+    request = check.CheckRequest(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
     if fix or diff:
         from sidecarctl.cli import fix as fix_module
 
-        return fix_module.run_fixes(asked, chosen, amounts, diff=diff)
-    return check.run_checks(asked, chosen, amounts)
+        return fix_module.run_fixes(request, selection, amounts, diff=diff)
+    return check.run_checks(request, selection, amounts)
