@@ -101,10 +101,10 @@ def render_changes(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
     return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
 
 
-def nothing_written(findings: Sequence[Finding]) -> str:
+def nothing_written(findings: Sequence[Finding], other_errors: int = 0) -> str:
     """Return the line that closes a failed run."""
-    errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    return f"no files written: {plural(errors, 'error')}" if errors else "no files written"
+    errors = other_errors + sum(finding.severity is Severity.ERROR for finding in findings)
+    return f"no files written: {plural(errors, 'error')}"
 
 
 def progress(items: Iterable[_T], total: int) -> Iterator[_T]:

@@ -82,7 +82,8 @@ def _render(delivery: Delivery, walked: Walked) -> str:
 
 def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
     errors = [streamed.error] if streamed.error else []
-    one = Done(Source(name), Read(""), None if errors else Result("", (), streamed.findings))
+    result = None if errors else Result("", (), streamed.findings)
+    one = Done(Source(name), Read(""), result, streamed.error)
     no_workload = delivery.needs_workload and not (errors or streamed.findings or streamed.workloads)
     held_back = no_workload or bool(errors) or bool(one.result and one.result.failed)
     if not held_back:
@@ -189,7 +190,7 @@ def report_changes(
     if delivery.quiet:
         return
     if held_back:
-        console.report(console.nothing_written(findings))
+        console.report(console.nothing_written(findings, sum(one.error is not None for one in done)))
         return
     nothing = not findings and not any(one.result.changes for one in done if one.result)
     if delivery.mirror and not delivery.verbose:
