@@ -1,6 +1,6 @@
-"""docs/writing-sidecars.md, step by step: its files are written, its commands run, their output compared.
+"""docs/writing-sidecars.md: its files are written, its commands run in order, and their output compared.
 
-UPDATE_GUIDE=1 writes the outputs into the guide; read the diff before you commit.
+UPDATE_GALLERY=1 writes the outputs into the guide; read the diff before you commit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BLOCK = re.compile(r"^```(\w+)(?: (file|exit)=(\S+))?\n(.*?)^```$", re.MULTILIN
 def test_every_step_of_the_guide_does_what_it_shows(tmp_path: Path) -> None:
     text = GUIDE.read_text(encoding="utf-8")
     shown, code = _followed(text, tmp_path)
-    if os.environ.get("UPDATE_GUIDE"):
+    if os.environ.get("UPDATE_GALLERY"):
         GUIDE.write_text(shown, encoding="utf-8")
         text = shown
     assert shown == text
