@@ -9,7 +9,8 @@ import os
 import re
 from pathlib import Path
 
-from tests.command import ROOT, run
+from tests.command import ROOT, Outcome, run
+from tests.programs import environment, execute
 
 GUIDE = ROOT / "docs" / "writing-sidecars.md"
 _BLOCK = re.compile(r"^```(\w+)(?: (file|exit)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,7 +48,13 @@ def _run(body: str, folder: Path) -> tuple[str, set[int]]:
     shown, codes = "", set()
     for line in body.splitlines():
         if line.startswith("$ "):
-            outcome = run(line[2:], folder, env={"COLUMNS": "88"})
+            outcome = _outcome(line[2:], folder)
             codes.add(outcome.code)
             shown += f"{line}\n{outcome.stdout}{outcome.stderr}"
     return shown, codes
+
+
+def _outcome(command: str, folder: Path) -> Outcome:
+    if command.startswith("sidecarctl "):
+        return run(command, folder, env={"COLUMNS": "88"})
+    return execute(["sh", "-c", command], folder, environment(folder / ".home"))
