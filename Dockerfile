@@ -1,4 +1,4 @@
-# A KRM function for kustomize and kpt, the sidecar of an Argo CD config management plugin, or the command in a pipeline.
+# Image for three uses: KRM function (kustomize, kpt), Argo CD config management plugin, and command in CI.
 FROM python:3.13.9-alpine3.22 AS build
 RUN apk add --no-cache gcc musl-dev
 WORKDIR /src
@@ -15,7 +15,7 @@ LABEL org.opencontainers.image.title="sidecarctl" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/sidecarctl /opt/sidecarctl
 ENV PATH=/opt/sidecarctl/bin:$PATH PYTHONDONTWRITEBYTECODE=1
-# Argo CD runs plugins as 999; kustomize and kpt run functions as nobody.
+# Argo CD runs plugins as user 999; kustomize and kpt run functions as nobody.
 USER 999:999
 WORKDIR /work
 ENTRYPOINT ["sidecarctl"]

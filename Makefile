@@ -1,26 +1,34 @@
-# Everything needs only Python 3.10+ with venv and pip, git and make.
+# Requirements: Python 3.10 or newer with venv and pip, Git, and make.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# A file of exact versions with hashes, which CI names: everything but the project itself comes from it.
+# Requirements file with exact versions and hashes. CI sets it; without it, pip resolves the newest versions.
 PINNED ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FUZZ_RUNS ?= 20000
 
-.PHONY: demo test lint check docs fuzz requirements clean
+# Tomcat writes its logs to /usr/local/tomcat/logs with mode 0640, so the logger needs a common group to read them.
+DEMO := add logger -f examples/java-logs/input.yaml --set logDir=/usr/local/tomcat/logs \
+  --set path='catalina.*.log,localhost_access_log.*.txt' --set fsGroup=2000 --diff
 
-## demo: add a logger to an example and show what changes
+.PHONY: help demo test lint check docs fuzz requirements clean
+
+## help: list the targets
+help:
+	@sed -n 's/^## //p' Makefile
+
+## demo: show what adding a logger to an example changes
 demo: $(VENV)/installed
-	@echo '$$ sidecarctl add logger -f examples/java-logs/input.yaml --set logDir=/opt/app/logs --diff'
-	@$(BIN)/sidecarctl add logger -f examples/java-logs/input.yaml --set logDir=/opt/app/logs --diff
+	@echo "$$ sidecarctl $(DEMO)"
+	@$(BIN)/sidecarctl $(DEMO)
 
-## test: everything that needs no other program than Python
+## test: run all tests that need no other program than Python
 test: $(VENV)/tested
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not e2e" -n auto --dist worksteal
 
-## lint: style and types
+## lint: check style and types
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,17 +37,17 @@ lint: $(VENV)/tested
 ## check: lint and test
 check: lint test
 
-## docs: pages and pictures that are made from the library and the examples
+## docs: generate the pages and pictures of the library, the rules, and the examples
 docs: $(VENV)/installed
 	$(BIN)/python tools/gen_library_docs.py
 	$(BIN)/python tools/gen_rules_docs.py
 	$(BIN)/python tools/gen_graphs.py
 
-## fuzz: FUZZ_RUNS random inputs; what breaks a law is made small and kept in build/fuzz
+## fuzz: run FUZZ_RUNS random inputs; failures are minimized and saved in build/fuzz
 fuzz: $(VENV)/tested
 	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
 
-## requirements: the exact versions that CI installs, for every Python that is supported
+## requirements: pin the versions that CI installs, for all supported Python versions
 requirements: $(VENV)/tested
 	$(INSTALL) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --group dev \
@@ -55,5 +63,6 @@ $(VENV)/tested: $(VENV)/installed
 	$(if $(PINNED),,$(INSTALL) --upgrade "pip>=25.1" && $(INSTALL) --group dev)
 	@touch $@
 
+## clean: remove the virtual environment, caches, and build results
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -197,7 +197,7 @@ def install(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
     words = [sys.executable, "-c", program, str(ROOT), str(file)]
     scan, whole = map(float, subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
     size = f"{len(text) / 1e6:.1f} MB"
-    return [_row(f"install manifest of {size}, one Deployment in it", whole, scan, "x reading and scanning", 2)]
+    return [_row(f"{size} install manifest with one Deployment", whole, scan, "x reading and scanning", 2)]
 
 
 def memory(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
@@ -351,14 +351,14 @@ def _markdown(results: dict[str, Any]) -> str:
     lines = [f"Machine: {results['machine']}.", ""]
     lines += [f"- {name}: {version}" for name, version in results["peers"].items()]
     lines += [f"- {name}: not found" for name in results["missing"]]
-    lines += ["", "| what | measured | CPU seconds | target | |", "|---|---|---|---|---|"]
+    lines += ["", "| measurement | value | CPU seconds | target | result |", "|---|---|---|---|---|"]
     for name, rows in results["sections"].items():
         for row in rows:
             goal, seconds = row.get("goal"), row.get("seconds")
             what = f"{row['what']}: {row['size']:,}" if name == "growth" else row["what"]
             verdict = "" if goal is None else "met" if row["value"] <= goal else "missed"
             value = f"{row['value']:.3g}" if row["value"] < 100 else f"{row['value']:.0f}"
-            target = "" if goal is None else f"at most {goal:g}"
+            target = "" if goal is None else f"≤ {goal:g}"
             lines.append(
                 f"| {what} | {value} {row['unit']} | {f'{seconds:.3f}' if seconds else ''} | {target} | {verdict} |"
             )
@@ -383,8 +383,8 @@ def _plot(rows: Sequence[Row]) -> None:
         axes.loglog(*zip(*points), marker="o", label=kind)
     top = max(row["size"] for row in rows)
     axes.loglog([1, top], [1e-3, 1e-3 * top], color="grey", linestyle=":", label="linear")
-    axes.set_xlabel("how many")
-    axes.set_ylabel("CPU seconds, start-up aside")
+    axes.set_xlabel("count")
+    axes.set_ylabel("CPU seconds without startup")
     axes.legend()
     figure.tight_layout()
     figure.savefig(RESULTS / "growth.svg", metadata={"Date": None})

@@ -1,6 +1,7 @@
-"""Pages whose commands are run: each `$ command` of a console block, and what it prints in the place of what stands there.
+"""Runs the commands of documentation pages, and returns the pages with the output that the commands really print.
 
-A block that runs another program than this one can be told from those that do not: end-to-end tests run it.
+Two forms: `console` blocks with `$ command` and output, and `sh` blocks, which a block with their output may follow.
+Blocks that run other programs than this one are left to the end-to-end tests.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ def every(others: bool) -> bool:
 _EXAMPLES = ROOT / "examples" / "integrations"
 _EXAMPLE = re.compile(r"\(\.\./\.\./examples/integrations/([\w-]+)/")
 _BLOCK = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
+# A `file=NAME` block, or a `sh` block (`exit=N` where it fails) with the block of its output.
+_FILE_OR_SHELL = re.compile(
+    r"^```\w+ file=(?P<file>\S+)\n(?P<body>.*?)^```$"
+    r"|^```sh(?: exit=(?P<code>\d+))?\n(?P<script>.*?)^```$(?P<open>\n\n```(?:text|diff)\n)?(?P<output>(?(open).*?(?=^```$)|))",
+    re.MULTILINE | re.DOTALL,
+)
 _WORD = re.compile(r"(?:^|[|&;]\s*)(?:[A-Z_]+=\S* )*([\w-]+)")
 
 
@@ -47,6 +54,28 @@ def replayed(text: str, folder: Path, env: Mapping[str, str], which: Callable[[b
         return "```console\n" + "".join(f"$ {each}\n{_output(each, folder, env)}" for each in found) + "```\n"
 
     return _BLOCK.sub(answered, text)
+
+
+def followed(text: str, folder: Path, env: Mapping[str, str], elsewhere: tuple[str, ...] = ()) -> str:
+    """Return a page with the real output of its `sh` blocks, run in order in one directory.
+
+    A `sh` block of which every command starts with one of `elsewhere` is not run.
+    """
+
+    def answered(block: re.Match[str]) -> str:
+        if block["file"]:
+            (folder / block["file"]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block["file"]).write_text(block["body"], encoding="utf-8")
+            return block[0]
+        if all(line.startswith(elsewhere) for line in block["script"].splitlines()):
+            return block[0]
+        done = _bash(f"set -e\n{block['script']}", folder, env)
+        assert done.returncode == int(block["code"] or 0), f"{block['script']}{done.stdout}"
+        if not block["open"]:
+            return block[0]
+        return block[0][: len(block[0]) - len(block["output"])] + done.stdout.replace(str(folder.resolve()), "FOLDER")
+
+    return _FILE_OR_SHELL.sub(answered, text)
 
 
 def example_of(page: Path, folder: Path) -> Path:
@@ -74,8 +103,12 @@ def _commands(block: str) -> Iterator[str]:
 
 
 def _output(command: str, folder: Path, env: Mapping[str, str]) -> str:
+    return _bash(command, folder, env).stdout.replace(str(folder.resolve()), "FOLDER")
+
+
+def _bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        ["bash", "-c", command],
+        ["bash", "-c", script],
         cwd=folder,
         env={**env, "COLUMNS": "88"},
         stdin=subprocess.DEVNULL,
@@ -86,4 +119,4 @@ def _output(command: str, folder: Path, env: Mapping[str, str]) -> str:
         check=False,
     )
     assert "Traceback" not in done.stdout, done.stdout
-    return done.stdout.replace(str(folder.resolve()), "FOLDER")
+    return done

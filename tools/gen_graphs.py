@@ -1,4 +1,4 @@
-"""Generates docs/graph.md and docs/graphs/*.svg: the picture of every example. Run it as `python tools/gen_graphs.py`."""
+"""Generate docs/graph.md and docs/graphs/*.svg from the examples: `python tools/gen_graphs.py`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from sidecarctl.report.graph import mermaid, svg, tree
 ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = "two-sidecars"
 _PAGE = """\
-# Pictures of pods
+# Graphs
 
-`sidecarctl graph` draws what a manifest means: the containers in the order in which they start, what lets the next one
-start, who mounts which volume where and who can write to it, ports, and what each sidecar added. It reads manifests and
-nothing else; a pod without sidecars has a picture, too.
+`sidecarctl graph` draws a Pod: containers in start order, what each start waits for, volumes with their readers and writers, ports,
+and what each sidecar added. It reads only manifests. Pods without sidecars work too.
 
 ```sh
-sidecarctl graph -f web.yaml                              # a tree, in the terminal
-sidecarctl graph -f web.yaml --format svg -o web.svg      # light and dark, as the reader's system is
+sidecarctl graph -f web.yaml                              # tree for the terminal
+sidecarctl graph -f web.yaml --format svg -o web.svg      # adapts to light and dark mode
 sidecarctl graph -f web.yaml --format mermaid             # for a pull request
 sidecarctl graph -f web.yaml --format markdown >> "$GITHUB_STEP_SUMMARY"
 ```
 
-- The numbers are steps of the start. Init containers run one after the other. A native sidecar lets the next step begin
-  when its startup probe has passed, or when it has started if it has none. The app's containers share one step.
-- Containers of the app are told to stop together, native sidecars after them in reverse order.
-- A container *writes* a volume where nothing stops it: no `readOnly`, and a source that can be written to.
+How to read a graph:
+
+- The numbers are start steps. Init containers run one after the other. A native sidecar lets the next step begin when its startup
+  probe succeeds, or, without a startup probe, when it has started. All app containers share one step.
+- App containers stop first, all at once. Native sidecars stop after them, in reverse start order.
+- A container *writes* a volume if the mount is not `readOnly` and the volume source is writable.
 
 ## In the terminal
 
@@ -41,7 +42,7 @@ $ sidecarctl graph -f {shown}/expected.yaml
 ```mermaid
 {mermaid}```
 
-## The examples
+## Examples
 
 {examples}
 """
@@ -57,7 +58,7 @@ def pages() -> Iterator[tuple[Path, str]]:
             shown = found
         yield ROOT / "docs" / "graphs" / f"{name}.svg", svg.render(found)
         command = (source.parent / "cmd").read_text(encoding="utf-8").strip()
-        sections.append(f"### {name}\n\n```sh\n{command}\n```\n\n![The pod of {name}](graphs/{name}.svg)")
+        sections.append(f"### {name}\n\n```sh\n{command}\n```\n\n![Pod of the example {name}](graphs/{name}.svg)")
     yield (
         ROOT / "docs" / "graph.md",
         _PAGE.format(

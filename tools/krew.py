@@ -79,7 +79,7 @@ def manifest(archive: Path, platform: str, url: str) -> str:
     system, _, machine = platform.partition("/")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
-    text = text.replace("Python 3.10 or newer on PATH as python3", f"Python {MINOR} on PATH")
+    text = text.replace("Python 3.10 or newer as python3 on the PATH", f"Python {MINOR} on the PATH")
     entry = f"""\
   platforms:
     - selector:

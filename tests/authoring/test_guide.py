@@ -1,6 +1,6 @@
-"""docs/writing-sidecars.md, step by step: its files are written, its commands run, their output compared.
+"""docs/writing-sidecars.md: its files are written, its commands run in order, and their output compared.
 
-UPDATE_GUIDE=1 writes the outputs into the guide; read the diff before you commit.
+UPDATE_GALLERY=1 writes the outputs into the guide; read the diff before you commit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import os
 import re
 from pathlib import Path
 
-from tests.command import ROOT, run
+from tests.command import ROOT, Outcome, run
+from tests.programs import environment, execute
 
 GUIDE = ROOT / "docs" / "writing-sidecars.md"
 _BLOCK = re.compile(r"^```(\w+)(?: (file|exit)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -18,7 +19,7 @@ _BLOCK = re.compile(r"^```(\w+)(?: (file|exit)=(\S+))?\n(.*?)^```$", re.MULTILIN
 def test_every_step_of_the_guide_does_what_it_shows(tmp_path: Path) -> None:
     text = GUIDE.read_text(encoding="utf-8")
     shown, code = _followed(text, tmp_path)
-    if os.environ.get("UPDATE_GUIDE"):
+    if os.environ.get("UPDATE_GALLERY"):
         GUIDE.write_text(shown, encoding="utf-8")
         text = shown
     assert shown == text
@@ -47,7 +48,13 @@ def _run(body: str, folder: Path) -> tuple[str, set[int]]:
     shown, codes = "", set()
     for line in body.splitlines():
         if line.startswith("$ "):
-            outcome = run(line[2:], folder, env={"COLUMNS": "88"})
+            outcome = _outcome(line[2:], folder)
             codes.add(outcome.code)
             shown += f"{line}\n{outcome.stdout}{outcome.stderr}"
     return shown, codes
+
+
+def _outcome(command: str, folder: Path) -> Outcome:
+    if command.startswith("sidecarctl "):
+        return run(command, folder, env={"COLUMNS": "88"})
+    return execute(["sh", "-c", command], folder, environment(folder / ".home"))

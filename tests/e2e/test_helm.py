@@ -107,7 +107,7 @@ def test_what_no_rule_selects_is_what_helm_alone_renders(helm: Helm) -> None:
 
 def test_comments_of_the_chart_and_source_lines_stay(helm: Helm) -> None:
     text = helm.template().stdout
-    assert "# This comment stays in what is rendered." in text
+    assert "# This comment is kept in the output." in text
     for each in ("web", "worker", "report", "import", "migrate"):
         assert f"# Source: shop/templates/{each}.yaml" in text
     assert "# Source: shop/charts/cache/templates/cache.yaml" in text

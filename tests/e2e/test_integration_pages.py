@@ -17,7 +17,7 @@ from tests.programs import environment, execute, program
 
 pytestmark = pytest.mark.e2e
 
-README = ROOT / "README.md"
+INDEX = ROOT / "docs/integrations/README.md"
 PAGES = [
     page
     for page in sorted((ROOT / "docs/integrations").glob("*.md"))
@@ -52,9 +52,9 @@ def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> 
     compared(page, replayed(page.read_text(), example_of(page, tmp_path), env, every))
 
 
-def test_the_readme_shows_what_kustomize_and_helm_do(tmp_path: Path) -> None:
-    env = prepared(README, tmp_path)
+def test_the_index_shows_what_kustomize_and_helm_do(tmp_path: Path) -> None:
+    env = prepared(INDEX, tmp_path)
     clone = tmp_path / "clone"
     shutil.copytree(ROOT / "examples/integrations", clone / "examples/integrations")
     shutil.copy(ROOT / "plugin.yaml", clone)
-    compared(README, replayed(README.read_text(), clone, env, bool))
+    compared(INDEX, replayed(INDEX.read_text(), clone, env, bool))

@@ -102,7 +102,7 @@ def test_the_plugin_of_krew_runs_through_a_link_and_its_manifest_fits_the_archiv
 
 def test_the_plugin_of_krew_says_which_python_it_needs(archive: Path, tmp_path: Path) -> None:
     minor = "{}.{}".format(*sys.version_info)
-    assert f"Needs Python {minor} on PATH" in (archive.parent / "sidecar.yaml").read_text()
+    assert f"Requires Python {minor} on the PATH" in (archive.parent / "sidecar.yaml").read_text()
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "store")
     # A Python of another version, first on the PATH under both names.

@@ -30,16 +30,6 @@ def answered(block: str, folder: Path) -> str:
     return "".join(out)
 
 
-def test_the_commands_of_the_readme_answer_as_shown(tmp_path: Path) -> None:
-    folder = tmp_path / "platform"
-    shutil.copytree(EXAMPLE, folder)
-    text = README.read_text(encoding="utf-8")
-    found = _BLOCK.sub(lambda block: f"```console\n{answered(block[1], folder)}```", text)
-    if os.environ.get("UPDATE_GALLERY"):
-        README.write_text(found, encoding="utf-8")
-    assert found == text
-
-
 def test_the_rendered_folders_are_what_the_composition_makes(tmp_path: Path) -> None:
     for environment in ("dev", "staging", "prod"):
         target = tmp_path / environment
@@ -52,6 +42,16 @@ def test_the_rendered_folders_are_what_the_composition_makes(tmp_path: Path) -> 
         files = sorted(path.relative_to(shown) for path in shown.rglob("*") if path.is_file())
         assert files == sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
         assert all((shown / file).read_bytes() == (target / file).read_bytes() for file in files)
+
+
+def test_the_commands_of_the_readme_answer_as_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    shutil.copytree(EXAMPLE, folder)
+    text = README.read_text(encoding="utf-8")
+    found = _BLOCK.sub(lambda block: f"```console\n{answered(block[1], folder)}```", text)
+    if os.environ.get("UPDATE_GALLERY"):
+        README.write_text(found, encoding="utf-8")
+    assert found == text
 
 
 def test_removing_everything_gives_the_manifests_back() -> None:

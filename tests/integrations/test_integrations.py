@@ -45,7 +45,7 @@ def shell(script: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 
 def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
     assert read(ROOT / "plugin.yaml")["version"] == __version__
-    assert read(ROOT / "action.yml")["inputs"]["version"]["default"] == __version__
+    assert read(ROOT / "action.yml")["inputs"]["version"]["default"] == ""
     assert next(yaml.safe_load_all((ROOT / "templates/sidecarctl.yml").read_text()))["spec"]["inputs"]["version"][
         "default"
     ] == (__version__)
@@ -64,7 +64,7 @@ def test_each_integration_has_a_page_and_each_page_an_example() -> None:
     assert set().union(*linked.values()) == {path.name for path in EXAMPLES.iterdir()}
     index = (DOCS / "README.md").read_text()
     assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES}
-    assert all("\n## What goes wrong\n" in page.read_text() for page in PAGES)
+    assert all("\n## Troubleshooting\n" in page.read_text() for page in PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
