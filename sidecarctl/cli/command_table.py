@@ -29,7 +29,7 @@ class CommandInfo:
     def load(self) -> Command:
         """Import the module of the command and return its function."""
         function = self.name.replace("-", "_")
-        module = importlib.import_module(f"sidecarctl.cli.parser.{function}")
+        module = importlib.import_module(f"sidecarctl.cli.commands.{function}")
         command: Command = getattr(module, function)
         return command
 
