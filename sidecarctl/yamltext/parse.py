@@ -22,13 +22,8 @@ from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
 if TYPE_CHECKING:
     from sidecarctl.yamltext.events import Source
 
-__all__ = ["BREAK", "MAX_DEPTH", "MAX_VALUES", "Lines", "SyntaxProblem", "parse"]
+__all__ = ["BREAK", "Lines", "SyntaxProblem", "parse"]
 
-MAX_DEPTH = limits.DEPTH.value
-MAX_VALUES = limits.VALUES.value
-MAX_DOCUMENT = limits.DOCUMENT.value
-if limits.DEPTH.default < MAX_DEPTH:
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * MAX_DEPTH))
 _VALUES = frozenset(("ScalarEvent", "AliasEvent", "MappingStartEvent", "SequenceStartEvent"))
 _MERGE = "<<"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -39,13 +34,14 @@ def parse(text: str) -> Node | None:
     """Return the root node of the one document in `text`, None where there is none (blank lines and comments).
 
     Raises SyntaxProblem for text that is no YAML, a duplicate key, an unknown alias, a key that JSON can't have, nesting
-    beyond MAX_DEPTH, more than MAX_VALUES values, those behind aliases included, more than MAX_DOCUMENT characters, or a
-    second document.
+    deeper than limits.DEPTH, more than limits.VALUES values (aliases expanded), more than limits.DOCUMENT characters, or
+    a second document.
     """
     if text.startswith("\ufeff"):
         return _behind_mark(text)
-    if len(text) > MAX_DOCUMENT:
-        raise SyntaxProblem(f"the document has more than {MAX_DOCUMENT:,} characters", 0, hint=limits.DOCUMENT.way_out)
+    most = limits.DOCUMENT.value
+    if len(text) > most:
+        raise SyntaxProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
     from sidecarctl.yamltext import events  # with ruamel.yaml, which only parsing needs
 
     source = events.Source.of(text)
@@ -64,9 +60,12 @@ def parse(text: str) -> Node | None:
 def _compose(text: str, source: Source) -> Node | None:
     from sidecarctl.yamltext import events
 
+    max_depth, max_values = limits.DEPTH.value, limits.VALUES.value
+    if max_depth > limits.DEPTH.default:
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * max_depth))
     following, meant = source.events(), source.meant
-    if len(text) > MAX_VALUES:  # a shorter text holds fewer values, and need not be counted
-        following = _counted(following)
+    if len(text) > max_values:  # a shorter text holds fewer values, and need not be counted
+        following = _counted(following, max_values)
     resolve = scalars.resolve
     scalar_event, alias_event = events.ScalarEvent, events.AliasEvent
     mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
@@ -124,7 +123,7 @@ def _compose(text: str, source: Source) -> Node | None:
         elif kind is mapping_start or kind is sequence_start:
             start = event.start_mark.index
             anchor = event.anchor
-            if len(around) >= MAX_DEPTH:
+            if len(around) >= max_depth:
                 raise _too_deep(start)
             if anchor is not None and event.ctag is not None:
                 start = start_of_properties(text, start)
@@ -142,7 +141,7 @@ def _compose(text: str, source: Source) -> Node | None:
         elif kind is alias_event:
             node, size = _alias(event, anchors)
             count += size
-            if count > MAX_VALUES:
+            if count > max_values:
                 raise _too_many("aliases expand to", node.start, "drop the anchors that multiply each other; ")
         elif kind is events.DocumentStartEvent:
             documents += 1
@@ -177,20 +176,22 @@ def _compose(text: str, source: Source) -> Node | None:
 
 def _too_deep(offset: int) -> SyntaxProblem:
     hint = f"no Kubernetes object nests that deep; {limits.DEPTH.way_out}"
-    return SyntaxProblem(f"nested deeper than {MAX_DEPTH} levels", offset, hint=hint)
+    return SyntaxProblem(f"nested deeper than {limits.DEPTH.value} levels", offset, hint=hint)
 
 
 def _too_many(what: str, offset: int, way_out: str = "") -> SyntaxProblem:
-    return SyntaxProblem(f"{what} more than {MAX_VALUES:,} values", offset, hint=way_out + limits.VALUES.way_out)
+    return SyntaxProblem(
+        f"{what} more than {limits.VALUES.value:,} values", offset, hint=way_out + limits.VALUES.way_out
+    )
 
 
-def _counted(following: Callable[[], Any]) -> Callable[[], Any]:
+def _counted(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:
     """The same events, as long as there are not too many of them."""
     numbers = itertools.count()
 
     def counted() -> Any:
         event = following()
-        if type(event).__name__ in _VALUES and next(numbers) >= MAX_VALUES:
+        if type(event).__name__ in _VALUES and next(numbers) >= max_values:
             raise _too_many("the document has", int(event.start_mark.index))
         return event
 

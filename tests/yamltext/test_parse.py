@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from random_yaml import Handwriting
 
-from sidecarctl.yamltext import parse as parse_module
+from sidecarctl import limits
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail, walk
 from sidecarctl.yamltext.parse import SyntaxProblem, parse
@@ -174,7 +174,7 @@ def test_nesting_has_a_limit(shape: str, parser: str) -> None:
 
 
 def test_nesting_just_below_the_limit_is_read(parser: str) -> None:
-    depth = 150 if parser == "pure" else parse_module.MAX_DEPTH
+    depth = 150 if parser == "pure" else limits.DEPTH.value
     root = parse("[" * depth + "]" * depth)
     assert root is not None
 
