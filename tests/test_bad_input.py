@@ -103,7 +103,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "a file that is not there": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "does not exist")),
     "a values file that is not there": ("add logger --values nowhere.yaml", 3, ("nowhere.yaml",)),
     "in place of standard input": ("add logger -i -f -", 2, ("--in-place",)),
-    "two ways out": ("add logger -i -o out.yaml", 2, ("exclude",)),
+    "two ways out": ("add logger -i -o out.yaml", 2, ("cannot be combined",)),
     "nothing to remove": ("remove", 2, ("--all",)),
 }
 

@@ -15,7 +15,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_ma
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore
 from sidecarctl.yamltext.scalars import resolve
-from sidecarctl.yamltext.splice import displaced_by
+from sidecarctl.yamltext.splice import filled_texts
 from sidecarctl.yamltext.stream import Document
 
 _EMPTY: Mapping[str, Any] = {"[]": [], "{}": {}}
@@ -227,7 +227,7 @@ def recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
     assert document.root is not None
     was = {
         records.to_text(workload, where): text
-        for where, text in displaced_by(document.root, document.text, inserts).items()
+        for where, text in filled_texts(document.root, document.text, inserts).items()
     }
     new = Record(
         {**old.instances, planned.instance.name: planned.instance},

@@ -1,4 +1,4 @@
-"""Which edits the anchors, aliases and merge keys of a document forbid, because they would show somewhere else too."""
+"""Refuses edits that anchors, aliases, or merge keys would make visible in more than one place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sidecarctl.yamltext.nodes import Sequence as SequenceNode
 _MERGE = "<<"
 
 
-def refuse_shared(text: str, root: Node, edits: Sequence[Edit]) -> None:
-    """Raise EditRefused for an edit whose place others see through an anchor, or that is not its own.
+def check_shared(text: str, root: Node, edits: Sequence[Edit]) -> None:
+    """Raise EditRefused for an edit of a node that an alias shares, or that a merge key brings.
 
-    An edit below an alias, or below an anchor that an alias uses, would show in two places; what a merge key brings stands
-    elsewhere; what an alias outside still needs cannot go.
+    An edit below an alias, or below an anchor that an alias uses, would change two places. What a merge key brings is
+    defined elsewhere. An anchor cannot be removed while an alias outside the removed part uses it.
     """
     if "*" not in text and _MERGE not in text:
         return
@@ -23,7 +23,7 @@ def refuse_shared(text: str, root: Node, edits: Sequence[Edit]) -> None:
     shared = {id(alias.target) for alias in aliases}
     for edit in edits:
         _refuse_on_the_way(root, edit, shared)
-    _refuse_needed(root, edits, aliases)
+    _check_needed(root, edits, aliases)
 
 
 def _refuse_on_the_way(root: Node, edit: Edit, shared: set[int]) -> None:
@@ -81,12 +81,12 @@ def _merged_keys(mapping: Mapping) -> set[str]:
     return {name for part in parts for name in part.value}
 
 
-def _refuse_needed(root: Node, edits: Iterable[Edit], aliases: Sequence[Alias]) -> None:
-    """Raise for a removal that takes an anchor away from an alias that stays."""
+def _check_needed(root: Node, edits: Iterable[Edit], aliases: Sequence[Alias]) -> None:
+    """Raise EditRefused for a removal that takes an anchor away from an alias that stays."""
     for edit in edits:
         if isinstance(edit, Insert):
             continue
-        gone = {id(node): node for top in _going(root, edit) for node in walk(top)}
+        gone = {id(node): node for top in _removed_nodes(root, edit) for node in walk(top)}
         for alias in aliases:
             if id(alias) not in gone and id(alias.target) in gone:
                 raise EditRefused(
@@ -96,8 +96,8 @@ def _refuse_needed(root: Node, edits: Iterable[Edit], aliases: Sequence[Alias]) 
                 )
 
 
-def _going(root: Node, edit: Edit) -> Iterator[Node]:
-    """The nodes that a removal takes away: a value, and its key."""
+def _removed_nodes(root: Node, edit: Edit) -> Iterator[Node]:
+    """Return the nodes that a removal takes away: a value, and its key."""
     holder: Node | None = root
     for step in edit.path[:-1]:
         holder = child(holder, step) if holder is not None else None

@@ -1,4 +1,4 @@
-"""Edits as data and what they do to plain data. Knows no text."""
+"""Edits as data, and their effect on plain data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sidecarctl.lazy_dataclass import dataclass
 
 @dataclass(frozen=True)
 class Insert:
-    """Put `value` at `path`.
+    """Insert `value` at `path`.
 
-    Where the last step is a key, the key must not exist or be empty; where it is an index, the value goes before that
-    item (an index equal to the length appends). Collections on the way that are missing, null or empty are made.
+    If the last step is a key, the key must be missing or its value empty. If it is an index, the value goes before that
+    item; an index equal to the length appends. Missing, null, or empty collections on the way are created.
     """
 
     path: PathTuple
@@ -26,7 +26,7 @@ class Insert:
 
 @dataclass(frozen=True)
 class Remove:
-    """Take away what stands at `path`: a key with its value, or an item."""
+    """Remove what is at `path`: a key with its value, or an item."""
 
     path: PathTuple
     reason: str = ""
@@ -34,7 +34,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class Restore:
-    """Empty the collection at `path` and write `text` (what stood after the colon) in its place; it means `value`."""
+    """Empty the collection at `path` and write `text` after the colon instead; `text` must mean `value`."""
 
     path: PathTuple
     text: str
@@ -44,7 +44,7 @@ class Restore:
 
 @dataclass(frozen=True)
 class Replace:
-    """Write another scalar in place of the one at `path`; as `text` where that is given, which has to mean `value`."""
+    """Replace the scalar at `path`; with `text` if given, which must mean `value`."""
 
     path: PathTuple
     value: Any
@@ -56,7 +56,7 @@ Edit = Insert | Remove | Restore | Replace
 
 
 class EditRefused(SidecarctlError):
-    """An edit that cannot be made at its place: an anchor, alias or merge key shares it, or nothing can be written there."""
+    """An edit that is not possible: an anchor, alias, or merge key shares the place, or the text has no room for it."""
 
     exit_code = 1
 
@@ -66,12 +66,12 @@ class EditRefused(SidecarctlError):
 
 
 def apply(value: Any, edits: Sequence[Edit]) -> Any:
-    """Return what the data become; the input stays as it is. Indices of all edits refer to the input."""
+    """Return the data after the edits; the input does not change. All indices refer to the input."""
     result = _copied(value, [edit.path for edit in edits])
     for edit in _right_to_left(edits):
         if edit.path:
             _apply(result, edit)
-        elif not isinstance(edit, Remove):  # the document itself is filled or empty again
+        elif not isinstance(edit, Remove):
             result = edit.value
     return result
 
@@ -95,19 +95,21 @@ def _apply(result: Any, edit: Edit) -> None:
 
 
 def _right_to_left(edits: Sequence[Edit]) -> list[Edit]:
-    """Edits of later items first, so that earlier indices stay true; inserts at one index keep their order."""
+    """Order edits so that edits of later items come first and indices stay valid; inserts at one index keep their
+    order.
+    """
     numbered = sorted(enumerate(edits), key=lambda pair: (_order(pair[1]), pair[0]), reverse=True)
     return [edit for _, edit in numbered]
 
 
 def _order(edit: Edit) -> tuple[tuple[int, int, str], ...]:
-    """What is inside an item sorts behind the item itself, and so comes before it from the right."""
+    """Return a sort key: what is inside an item sorts after the item."""
     steps = ((1, step, "") if isinstance(step, int) else (0, 0, step) for step in edit.path)
     return (*steps, (-1, int(isinstance(edit, Remove)), ""))
 
 
 def _copied(value: Any, paths: Iterable[PathTuple]) -> Any:
-    """A copy as deep as the paths go; what they do not touch is shared."""
+    """Copy data as deep as the paths go and share the rest."""
     heads: dict[str | int, list[PathTuple]] = {}
     here = list(paths)
     if not here or not isinstance(value, (dict, list)):
@@ -126,7 +128,7 @@ _ABSENT = object()
 
 
 def identical(a: Any, b: Any) -> bool:
-    """True when two values are the same as Kubernetes would see them: 1, 1.0 and true differ; the order of keys is free."""
+    """Return whether Kubernetes sees two values as the same: 1, 1.0, and true differ; key order does not matter."""
     if type(a) is not type(b):
         return False
     if type(a) is dict:
@@ -146,7 +148,7 @@ def identical(a: Any, b: Any) -> bool:
 
 
 def dotted(path: PathTuple) -> str:
-    """Return a path as people write it: `spec.containers[0].name`."""
+    """Return a path in the usual notation: `spec.containers[0].name`."""
     out = ""
     for step in path:
         if isinstance(step, int):

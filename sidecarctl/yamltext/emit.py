@@ -1,7 +1,4 @@
-"""Plain data to YAML or JSON text in a given style. Quotes whatever a YAML 1.1 or 1.2 reader could misread.
-
-Knows no document: where the text goes is for `insertion` to say.
-"""
+"""Writes plain data as YAML or JSON text in a given style. Quotes what a YAML 1.1 or 1.2 reader could misread."""
 
 from __future__ import annotations
 
@@ -11,20 +8,20 @@ from functools import lru_cache
 from typing import Any
 
 from sidecarctl.yamltext.scalars import reads_as_itself
-from sidecarctl.yamltext.style import FlowStyle, Style, by_content
+from sidecarctl.yamltext.style import FlowStyle, Style, cache_by_content
 
-# The first character starts no indicator; none of the rest ends a plain scalar in block context.
+# A plain scalar in block context: no leading indicator, and no character that ends it.
 _PLAIN = re.compile(
     r"(?:[^\W]|[\U00010000-\U0010ffff]|[/.$(+;=^<\\)]|[-?:](?=[^\s,\[\]{}]))[^\x00-\x1f\x7f-\xa0\ufeff\u2028\u2029\ud800-\udfff]*\Z"
 )
 _PLAIN_ENDS = re.compile(r":(?:\s|\Z)|\s#|\s\Z|^---|^\.\.\.")
-# A colon inside a word is plain to all but an older libyaml, which refuses the document.
+# Older libyaml refuses a colon inside a word.
 _FLOW_ENDS = re.compile(r"[,\[\]{}?:]|^-")
 _LITERAL = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z")
 
 
 class Quoted(str):
-    """A string that is written in quotes where another would stand plain; long text stays a literal block."""
+    """A string that is always quoted; text of several lines stays a literal block."""
 
 
 def scalar(value: Any, *, flow: bool = False, json_style: bool = False) -> str:
@@ -42,7 +39,7 @@ def scalar(value: Any, *, flow: bool = False, json_style: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def _written(text: str, flow: bool) -> str:
-    """A string as it is, else in single quotes where that spares escapes, else as JSON."""
+    """Return a string plain if possible, else in single quotes if that avoids escapes, else as JSON."""
     if (
         _PLAIN.match(text)
         and not _PLAIN_ENDS.search(text)
@@ -56,7 +53,7 @@ def _written(text: str, flow: bool) -> str:
 
 
 def json_text(value: str) -> str:
-    """Return a string as JSON, with an escape for what YAML would not take as it is."""
+    """Return a string as JSON, with escapes for characters that YAML does not allow."""
     return re.sub(
         "[\x7f-\xa0\ufeff\u2028\u2029\ufffe\uffff\ud800-\udfff]",
         lambda found: f"\\u{ord(found.group()):04x}",
@@ -65,7 +62,7 @@ def json_text(value: str) -> str:
 
 
 def lines(value: Any, style: Style) -> list[str]:
-    """Return a collection as block lines, from column 0. An empty collection or a scalar is one line."""
+    """Return a collection as block lines from column 0. A scalar or an empty collection is one line."""
     if isinstance(value, dict) and value:
         return [line for key, item in value.items() for line in entry(key, item, style)]
     if isinstance(value, list) and value:
@@ -73,14 +70,14 @@ def lines(value: Any, style: Style) -> list[str]:
     return [_inline(value)]
 
 
-@by_content
+@cache_by_content
 def member_lines(value: Any, step: str | int, style: Style) -> tuple[str, ...]:
-    """Return a list item (`step` is an index) or `step: value` as block lines, from column 0."""
+    """Return a list item (`step` is an index) or `step: value` as block lines from column 0."""
     return tuple(dashed(value, style) if isinstance(step, int) else entry(step, value, style))
 
 
 def dashed(value: Any, style: Style) -> list[str]:
-    """Return a list item as block lines, the dash at column 0."""
+    """Return a list item as block lines, with the dash at column 0."""
     dash = "-" + " " * (style.gap - 1)
     if style.literal and _is_literal(value):
         head, *body = _literal(value)
@@ -90,7 +87,7 @@ def dashed(value: Any, style: Style) -> list[str]:
 
 
 def entry(key: str, value: Any, style: Style) -> list[str]:
-    """Return `key: value` as block lines, the key at column 0."""
+    """Return `key: value` as block lines, with the key at column 0."""
     name = scalar(key)
     if style.literal and _is_literal(value):
         head, *body = _literal(value)
@@ -111,7 +108,7 @@ def _inline(value: Any) -> str:
 
 
 def _is_literal(value: Any) -> bool:
-    """True for text of several lines that a literal block scalar can hold as it is, whatever follows it."""
+    """Return whether a literal block scalar can hold a text exactly, whatever follows it."""
     return (
         isinstance(value, str)
         and "\n" in value.rstrip("\n")
@@ -133,7 +130,7 @@ def _indented(body: list[str], columns: int) -> list[str]:
 
 
 def flow(value: Any, style: FlowStyle, lead: str = "") -> str:
-    """Return a value in flow style; `lead` is the blanks that the line on which it stands begins with."""
+    """Return a value in flow style; `lead` is the indentation of its line."""
     inner = lead + style.step
     if isinstance(value, dict) and value:
         return _braced("{", [member(k, v, style, inner) for k, v in value.items()], "}", style, lead)
@@ -157,7 +154,7 @@ def _braced(opening: str, members: list[str], closing: str, style: FlowStyle, le
 
 
 def document(value: Any, newline: str = "\n") -> str:
-    """Return a document's text as block YAML, with a final line end."""
+    """Return a document as block YAML with a final line break."""
     style = Style(newline)
     if not isinstance(value, dict) or not value:
         return newline.join([*lines(value, style), ""])

@@ -1,4 +1,4 @@
-"""A parser's complaint as a sentence for people, with the place and what to do about it."""
+"""Explains parser errors: what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ import re
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.lines import line_end, line_start
 
-# Compiled only for a complaint: that takes milliseconds.
+# Compiled on first use, because most runs have no syntax error.
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-_TABS = "indent with spaces: YAML does not allow tabs there"
-_TEMPLATE = "`{{` looks like a template of Helm's or another's: render it first; quote it if it is meant as it stands"
+_TABS = "indent with spaces; YAML does not allow tabs here"
+_TEMPLATE = "this looks like a Helm template: run `helm template` first, or quote the value"
 _QUOTE, _BRACKET = "while scanning a quoted scalar", "while parsing a flow"
-# What a complaint contains, and the way out; the first that fits.
+# What a parser message contains, and the help for it. The first match counts.
 _HINTS: tuple[tuple[str, str], ...] = (
     ("found character '\\t'", _TABS),
     ("found a tab character", _TABS),
     ("cannot start any token", "quote the value, or indent with spaces if this is a tab"),
     ("while scanning a quoted scalar", "close the quote"),
-    ("while scanning an anchor", "an anchor's name takes letters, digits, `-` and `_`"),
+    ("while scanning an anchor", "use letters, digits, `-`, and `_` in anchor names"),
     (
         "while scanning an alias",
-        "an alias' name takes letters, digits, `-` and `_`; quote the value if none is meant",
+        "use letters, digits, `-`, and `_` in alias names; quote the value if it is not an alias",
     ),
     ("found unexpected end of stream", "close the quote or bracket that is open here"),
-    ("did not find expected node content", "close the bracket, or quote the value if no list or mapping is meant"),
-    ("unknown escape character", "write a backslash twice, or use single quotes"),
+    ("did not find expected node content", "close the bracket, or quote the value if it is not a list or mapping"),
+    ("unknown escape character", "double the backslash, or use single quotes"),
     ("mapping values are not allowed", "check the indentation, or quote a value that contains `: `"),
     ("did not find expected key", "check the indentation of this line against the lines above it"),
     ("expected <block end>", "check the indentation of this line against the lines above it"),
     ("did not find expected '-'", "check the indentation of this line against the other items"),
-    ("could not find expected ':'", "a key needs a colon, followed by a blank"),
+    ("could not find expected ':'", "write a colon and a space after the key"),
     (
         "expected ',' or",
-        "close the bracket, put a comma between two members, or quote a value with `?` or brackets in it",
+        "close the bracket, separate members with a comma, or quote a value that contains `?` or brackets",
     ),
-    ("expected <document start>", "check the indentation; a new document begins with `---`"),
+    ("expected <document start>", "check the indentation; start a new document with `---`"),
     ("control character", "delete the character"),
     ("special characters are not allowed", "delete the character"),
 )
 
 
 class SyntaxProblem(InputError):
-    """Text that is no YAML, or YAML that the API server refuses.
+    """Text that is not valid YAML, or YAML that the API server refuses.
 
-    `offset` is the place in the document's text; `other` is one that helps to understand it, and `other_is` says how.
+    `offset` is a position in the text; `other` is a related position, and `other_is` its label.
     """
 
     def __init__(
-        self, message: str, offset: int, *, hint: str = "", other: int | None = None, other_is: str = "the first stands"
+        self, message: str, offset: int, *, hint: str = "", other: int | None = None, other_is: str = "the first is"
     ) -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
@@ -56,19 +56,19 @@ class SyntaxProblem(InputError):
         self.other_is = other_is
 
 
-def explain(problem: Exception, text: str) -> SyntaxProblem:
-    """Return a parser's exception as a SyntaxProblem of `text`."""
+def explain_error(problem: Exception, text: str) -> SyntaxProblem:
+    """Return the exception of a parser as a SyntaxProblem of `text`."""
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
     said = getattr(problem, "problem", None) or getattr(problem, "reason", None) or problem
     what = str(said).splitlines()[0]
     context = str(getattr(problem, "context", None) or "")
     if mark is not None:
         offset = min(int(mark.index), len(text))
-    else:  # the reader's own complaint, which gives bytes, if anything
+    else:  # ruamel.yaml's reader reports bytes
         bad = re.compile(_NOT_YAML).search(text, 1 if text.startswith("\ufeff") else 0)
         offset = bad.start() if bad else 0
         if bad:
-            what = f"control character U+{ord(bad.group()):04X}, which YAML does not allow"
+            what = f"control character U+{ord(bad.group()):04X}, which is not allowed in YAML"
     everything = f"{context} {what}"
     hint = next((hint for pattern, hint in _HINTS if pattern in everything), "")
     start = line_start(text, offset)
@@ -76,23 +76,21 @@ def explain(problem: Exception, text: str) -> SyntaxProblem:
         hint = _TABS
     opened = getattr(getattr(problem, "context_mark", None), "index", None)
     if context == _QUOTE and opened is not None and "end of stream" in what:
-        return SyntaxProblem("a quote is opened here and never closed", opened, hint=hint)
+        return SyntaxProblem("unclosed quote", opened, hint=hint)
     if not text[offset:].strip():
-        offset = len(text[:offset].rstrip())  # where something is missing, not the empty line below
+        offset = len(text[:offset].rstrip())  # the position where something is missing, not the empty line after it
     if looks_templated(text, offset):
         hint = _TEMPLATE
     other = opened if context.startswith(_BRACKET) and opened != offset else None
-    return SyntaxProblem(
-        f"{context}, {what}" if context else what, offset, hint=hint, other=other, other_is="it is opened"
-    )
+    return SyntaxProblem(f"{context}, {what}" if context else what, offset, hint=hint, other=other, other_is="opened")
 
 
-def no_json(message: str, text: str, offset: int) -> SyntaxProblem:
-    """Return the problem of a value or key that JSON can't have."""
-    hint = _TEMPLATE if looks_templated(text, offset) else "quote it if a string is meant"
+def json_error(message: str, text: str, offset: int) -> SyntaxProblem:
+    """Return the error for a value or key that JSON cannot represent."""
+    hint = _TEMPLATE if looks_templated(text, offset) else "quote it if it is a string"
     return SyntaxProblem(message, offset, hint=hint)
 
 
 def looks_templated(text: str, offset: int) -> bool:
-    """True where a `{{` stands in the line of an offset."""
+    """Return whether the line of an offset contains `{{`."""
     return "{{" in text[line_start(text, offset) : line_end(text, offset)]

@@ -1,9 +1,9 @@
-"""Text to YAML events: libyaml's, or those of ruamel.yaml's own parser where its C extension is absent.
+"""Parses text to YAML events with libyaml, or with ruamel.yaml's own parser if its C extension is missing.
 
-The only module that touches ruamel.yaml. Both parsers refuse a few things that the API server's reader takes; there the
-text is parsed again with a stand-in of the same length, so that every position stays true. What remains different in the pure
-parser: it takes a tab behind a dash, a dot in an anchor's name and a byte order mark inside a key, and it refuses `|#` and
-U+2028 or U+2029 as a line break in a block scalar.
+The only module that imports ruamel.yaml. Both parsers refuse some input that the API server accepts. Such text is parsed
+again with replacement characters of the same length, so that positions stay valid. Known differences of the pure parser:
+it accepts a tab after a dash, a dot in an anchor name, and a byte order mark inside a key; it refuses `|#`, and U+2028 or
+U+2029 as a line break in a block scalar.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ from sidecarctl.lazy_dataclass import dataclass
 __all__ = [
     "AliasEvent",
     "DocumentStartEvent",
+    "EventSource",
     "MappingEndEvent",
     "MappingStartEvent",
     "ScalarEvent",
     "SequenceEndEvent",
     "SequenceStartEvent",
-    "Source",
     "StreamEndEvent",
     "YAMLError",
 ]
 
-# A colon inside a word (`http://x:80`), which older libyaml refuses in flow collections; tags keep theirs.
+# A colon inside a word (`http://x:80`), which older libyaml refuses in flow collections. Tags keep theirs.
 _INNER_COLON = re.compile(r"(?:^|(?<=[\s,\[{]))!\S*|(?<=[^\s\[\]{},\"']):(?=\S)")
-# Two escapes that make one character of JSON; YAML knows no pairs.
+# JSON writes one character as two escapes; YAML does not know surrogate pairs.
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _BEFORE_A_TAB = re.compile(r"[ \t]*(?:[-?:][ \t]*)*\Z")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A text as the parser gets it; `meant` translates the stand-ins in a scalar back, None where there are none."""
+class EventSource:
+    """A text for the parser; `meant` maps replacement characters in scalars back, None if there are none."""
 
     text: str
     meant: dict[int, str] | None = field(default=None)
 
     @staticmethod
-    def of(text: str) -> Source:
+    def of(text: str) -> EventSource:
         """Return the source for a document's text."""
         if "\\u" in text and text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
             return _without_pairs(text)
-        return Source(text)
+        return EventSource(text)
 
     def events(self) -> Callable[[], Any]:
-        """Return a function that gives the next event and raises YAMLError."""
+        """Return a function that returns the next event and raises YAMLError."""
         try:
             import _ruamel_yaml as c
         except ImportError:
@@ -70,23 +70,23 @@ class Source:
         following: Callable[[], Any] = c.CParser(self.text).get_event
         return following
 
-    def again(self, problem: YAMLError) -> Source | None:
-        """Return the source to try next when the parser has refused this one, None when the refusal stands."""
+    def retry(self, problem: YAMLError) -> EventSource | None:
+        """Return the source to try after the parser refused this one, or None if the error is final."""
         said, mark = str(getattr(problem, "problem", "")), getattr(problem, "problem_mark", None)
         if "found unexpected ':'" in said:
             stand_in = _unused(self.text)
             text = _INNER_COLON.sub(lambda m: stand_in if m.group() == ":" else m.group(), self.text)
-            return Source(text, {**(self.meant or {}), ord(stand_in): ":"}) if text != self.text else None
+            return EventSource(text, {**(self.meant or {}), ord(stand_in): ":"}) if text != self.text else None
         if "found character '\\t'" in said and mark is not None and self.text[mark.index : mark.index + 1] == "\t":
-            # Only the pure parser: libyaml takes a tab wherever no key can begin.
+            # Only the pure parser: libyaml accepts a tab where no key can start.
             line = self.text[self.text.rfind("\n", 0, mark.index) + 1 : mark.index]
             if not _BEFORE_A_TAB.match(line):
-                return Source(self.text[: mark.index] + " " + self.text[mark.index + 1 :], self.meant)
+                return EventSource(self.text[: mark.index] + " " + self.text[mark.index + 1 :], self.meant)
         return None
 
 
-def _without_pairs(text: str) -> Source:
-    """JSON's surrogate pairs as the characters that they mean, filled up to their length."""
+def _without_pairs(text: str) -> EventSource:
+    """Replace JSON surrogate pairs by the characters that they mean, padded to the same length."""
     filler = _unused(text)
 
     def one(found: re.Match[str]) -> str:
@@ -95,22 +95,22 @@ def _without_pairs(text: str) -> Source:
         return found.group(1) + meant + filler * 11
 
     changed = _PAIR.sub(one, text)
-    return Source(changed, {ord(filler): ""}) if changed != text else Source(text)
+    return EventSource(changed, {ord(filler): ""}) if changed != text else EventSource(text)
 
 
 def _unused(text: str) -> str:
-    """A character of the private use area that the text does not contain."""
+    """Return a private use character that does not occur in the text."""
     return next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
 
 
 def _pure_events(text: str) -> Callable[[], Any]:
-    """The same events from the pure parser, told to read YAML 1.1."""
+    """Return the events of the pure parser, set to YAML 1.1."""
     from ruamel.yaml import YAML
 
     reader = YAML(typ="safe", pure=True)
     reader.version = (1, 1)
     if text.startswith("\ufeff"):
-        text = text[1:]  # libyaml does not count it either
+        text = text[1:]
     following = iter(reader.parse(text.replace("\x85", "\n"))).__next__
 
     def checked() -> Any:

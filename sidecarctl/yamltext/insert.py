@@ -1,4 +1,4 @@
-"""Inserts sorted by what they do to a document: fill what is empty, or add a member. Looks at nodes, not at text."""
+"""Turns inserts into text replacements: fill an empty value, or add a member to a collection."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
-from sidecarctl.yamltext.insert_block import filling, into_block
-from sidecarctl.yamltext.insert_flow import into_flow
+from sidecarctl.yamltext.insert_block import fill_empty, insert_into_block
+from sidecarctl.yamltext.insert_flow import insert_into_flow
 from sidecarctl.yamltext.lines import Splice
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child, trail
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
@@ -19,15 +19,15 @@ _GROUP = object()
 
 
 @dataclass
-class Folded:
-    """Inserts sorted by what they do: values for what is empty, and new members by their holder."""
+class GroupedInserts:
+    """Inserts by their effect: values for empty nodes, and new members by collection."""
 
     fills: dict[PathTuple, Any] = field(default_factory=dict)
     members: dict[PathTuple, list[Insert]] = field(default_factory=dict)
 
 
-def fold(root: Node, inserts: Sequence[Insert]) -> Folded:
-    """Sort inserts; those below something that is missing or empty become one, of the topmost such thing."""
+def group_inserts(root: Node, inserts: Sequence[Insert]) -> GroupedInserts:
+    """Group inserts; all inserts below a missing or empty node become one insert of that node."""
     below: dict[PathTuple, list[Insert]] = {}
     order: list[tuple[Insert, bool]] = []
     for insert in inserts:
@@ -45,10 +45,10 @@ def fold(root: Node, inserts: Sequence[Insert]) -> Folded:
         if top not in below:
             order.append((Insert(top, _GROUP, insert.reason), filled))
         below.setdefault(top, []).append(Insert(insert.path[len(top) :], insert.value))
-    folded = Folded()
+    folded = GroupedInserts()
     for insert, filled in order:
         path = insert.path
-        value = _made(below[path]) if insert.value is _GROUP else insert.value
+        value = _created_value(below[path]) if insert.value is _GROUP else insert.value
         if filled:
             folded.fills[path] = value
         else:
@@ -56,8 +56,8 @@ def fold(root: Node, inserts: Sequence[Insert]) -> Folded:
     return folded
 
 
-def _made(inserts: Sequence[Insert]) -> Any:
-    """Return what inserts below nothing amount to: keys in the order of the inserts, items by their indices."""
+def _created_value(inserts: Sequence[Insert]) -> Any:
+    """Return the value that inserts below a missing node create: keys in insert order, items by index."""
     if not inserts[0].path:
         return inserts[-1].value
     if isinstance(inserts[0].path[0], int):
@@ -65,45 +65,47 @@ def _made(inserts: Sequence[Insert]) -> Any:
     groups: dict[str | int, list[Insert]] = {}
     for insert in inserts:
         groups.setdefault(insert.path[0], []).append(Insert(insert.path[1:], insert.value))
-    return {key: _made(members) for key, members in groups.items()}
+    return {key: _created_value(members) for key, members in groups.items()}
 
 
 def is_empty(node: Node) -> bool:
-    """True for null, `[]` and `{}`."""
+    """Return whether a value is null, `[]`, or `{}`."""
     if node.value or isinstance(node, Alias) or (isinstance(node, Mapping) and node.pairs):
         return False
     return node.value in (None, [], {})
 
 
-# Where a new key goes among a mapping's keys: (path of the mapping, its keys, the new key) -> index.
+# Index of a new key among the keys of a mapping: (path of the mapping, its keys, the new key) -> index.
 KeyPlace = Callable[[PathTuple, list[str], str], int]
 
 
-def insertions(text: str, root: Node, inserts: Folded, place: KeyPlace) -> Iterator[Splice]:
-    """Yield the splices for inserts. Raises EditRefused where there is no place for one."""
+def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPlace) -> Iterator[Splice]:
+    """Yield the text replacements for inserts. Raises EditRefused where an insert is not possible."""
     known: dict[str, int] = {}
     filled: dict[PathTuple, set[str | int]] = {}
     for path, value in inserts.fills.items():
         filled.setdefault(path[:-1], set()).update(path[-1:])
-        for one in filling(text, trail(root, path), path, value, known):
+        for one in fill_empty(text, trail(root, path), path, value, known):
             yield replace(one, depth=len(path) + 0.5)
     for path, members in inserts.members.items():
         nodes = trail(root, path)
         holder = nodes[-1]
         if not isinstance(holder, (Mapping, SequenceNode)) or len(nodes) <= len(path):
-            raise EditRefused(f"{dotted(path)} holds nothing that could be added to", path)
+            raise EditRefused(f"{dotted(path)} is not a list or mapping", path)
         groups: dict[int, list[Insert]] = {}
         keys = list(holder.pairs) if isinstance(holder, Mapping) else []
         for insert in members:
             step = insert.path[-1]
             if isinstance(step, str) != isinstance(holder, Mapping):
                 kind = "mapping" if isinstance(holder, Mapping) else "list"
-                raise EditRefused(f"{dotted(path)} is a {kind}, so {dotted((step,))} has no place in it", path)
+                raise EditRefused(
+                    f"{dotted(path)} is a {kind}, so {dotted((step,))} has no position for a new value", path
+                )
             groups.setdefault(step if isinstance(step, int) else place(path, keys, step), []).append(insert)
         written = (
-            into_flow(text, nodes, groups, filled.get(path, set()))
+            insert_into_flow(text, nodes, groups, filled.get(path, set()))
             if holder.flow
-            else into_block(text, nodes, groups, known)
+            else insert_into_block(text, nodes, groups, known)
         )
         for one in written:
             yield replace(one, depth=len(path))

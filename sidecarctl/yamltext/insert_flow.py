@@ -1,4 +1,4 @@
-"""New members of flow collections, with their commas, behind the member before them and the comment on its line."""
+"""Inserts members into flow collections, with commas, after the previous member and the comment on its line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Set
 
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert
-from sidecarctl.yamltext.layout import bounds, properties_end
+from sidecarctl.yamltext.layout import member_bounds, properties_end
 from sidecarctl.yamltext.lines import Splice, line_end, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Sequence
 from sidecarctl.yamltext.style import FlowStyle, flow_style
@@ -15,35 +15,37 @@ from sidecarctl.yamltext.style import FlowStyle, flow_style
 _COMMENT_ON_LINE = re.compile(r"[ \t]*(,?)[ \t]*#")
 
 
-def into_flow(
+def insert_into_flow(
     text: str, nodes: list[Node], groups: dict[int, list[Insert]], filled: Set[str | int]
 ) -> Iterator[Splice]:
-    """Members with their commas, each group behind the member before it or, at index 0, before the first one.
+    """Insert members with commas, each group after the previous member or, at index 0, before the first one.
 
     `filled` are the steps of members that get a value in the same run.
     """
     holder = nodes[-1]
     assert isinstance(holder, (Mapping, Sequence))
-    refuse_pair(text, holder)
+    check_pair(text, holder)
     style = flow_style(text, nodes)
-    spans = bounds(text, holder, filled)
+    spans = member_bounds(text, holder, filled)
     for index, inserts in groups.items():
         members = [_flow_member(insert, style) for insert in inserts]
         if index == 0:
             start = spans[0][0]
             yield Splice(start, start, "".join(f"{member},{style.between}" for member in members))
         else:
-            yield from _behind(text, spans[index - 1][1], members, style)
+            yield from _insert_after(text, spans[index - 1][1], members, style)
 
 
-def refuse_pair(text: str, holder: Mapping | Sequence) -> None:
-    """Raise EditRefused for a pair without braces in a list (`[a: b]`), which takes no other key and can't lose its own."""
+def check_pair(text: str, holder: Mapping | Sequence) -> None:
+    """Raise EditRefused for a pair without braces in a list (`[a: b]`): it cannot get another key or lose its own."""
     if isinstance(holder, Mapping) and not text.startswith("{", skip_gap(text, properties_end(text, holder))):
-        raise EditRefused("a pair in a list stands there without braces", (), hint="write braces around it: `[{a: b}]`")
+        raise EditRefused(
+            "a key-value pair in a flow list has no braces", (), hint="write braces around it: `[{a: b}]`"
+        )
 
 
-def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterator[Splice]:
-    """Members behind the one that ends at `end`, and behind the comment on its line."""
+def _insert_after(text: str, end: int, members: list[str], style: FlowStyle) -> Iterator[Splice]:
+    """Insert members after the one that ends at `end`, and after the comment on its line."""
     comment = _COMMENT_ON_LINE.match(text, end, line_end(text, end)) if style.spread else None
     separated = text.startswith(",", skip_gap(text, end))
     if comment and comment.group(1):
@@ -55,7 +57,7 @@ def _behind(text: str, end: int, members: list[str], style: FlowStyle) -> Iterat
         yield Splice(at, at, ",".join(f"{style.between}{member}" for member in members))
     elif text.startswith("#", end):
         raise EditRefused(
-            "a comment stands where the value before it should", (), hint="write `null` before the comment"
+            "a comment takes the place of the value before it", (), hint="write `null` before the comment"
         )
     else:
         yield Splice(end, end, "".join(f",{style.between}{member}" for member in members))

@@ -1,4 +1,4 @@
-"""Where nodes begin and end where the parser's marks do not say it exactly: block scalars, values that are not there."""
+"""Exact start and end of nodes and of their parts, where the parser's marks do not give them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _ANCHOR_ALONE = re.compile(r"&\S+\s+(?!!)")
 _TAG_BEFORE = re.compile(r"(?:^|(?<=\s))!\S*\s+\Z")
 
 
-def place_of_nothing(text: str, key: Node) -> int:
-    """Return where a missing value would begin: behind the colon, or behind the key where that is missing too."""
+def missing_value_offset(text: str, key: Node) -> int:
+    """Return where a missing value would start: after the colon, or after the key if there is no colon."""
     colon = skip_gap(text, key.end)
     return colon + 1 if text.startswith(":", colon) else key.end
 
 
-def start_of_properties(text: str, start: int) -> int:
-    """Return where a tag before an anchor begins; the pure parser counts from the anchor."""
+def properties_start(text: str, start: int) -> int:
+    """Return where a tag before an anchor starts; the pure parser counts from the anchor."""
     if not _ANCHOR_ALONE.match(text, start):
         return start
     found = _TAG_BEFORE.search(text[max(0, start - 200) : start])
@@ -29,17 +29,17 @@ def start_of_properties(text: str, start: int) -> int:
 
 
 def block_scalar_end(text: str, start: int, end: int, value: str) -> int:
-    """Return where a block scalar's last line ends, its line break excluded; blank lines count only where they are kept (`+`)."""
+    """Return where the last line of a block scalar ends, without its line break; blank lines count only if kept (`+`)."""
     header_break = BREAK.search(text, start)
     while header_break and not _BLOCK_HEADER.match(text[start : header_break.start()]):
-        header_break = BREAK.search(text, header_break.end())  # an anchor or tag on a line of its own
+        header_break = BREAK.search(text, header_break.end())  # an anchor or tag on its own line
     if header_break is None or header_break.start() >= end:
         return header_break.start() if header_break else len(text)
     header = _BLOCK_HEADER.match(text, start)
     kept = header is not None and "+" in header.group(1)
     lines = BREAK.split(text[header_break.end() : end])
     indent = _indent(lines, value)
-    # The end mark may stand inside the line that follows: what is there is its indentation.
+    # The end mark may be inside the next line: what is there is indentation.
     offset = end
     if lines[-1] and len(lines[-1]) <= indent and not lines[-1].strip():
         offset -= len(lines[-1])
@@ -56,19 +56,19 @@ def block_scalar_end(text: str, start: int, end: int, value: str) -> int:
 
 
 def block_indent(text: str, start: int, end: int, value: str) -> int:
-    """Return how far the lines of a block scalar are indented, 0 where it has none."""
+    """Return the indentation of the lines of a block scalar, 0 for none."""
     return _indent(BREAK.split(text[start:end])[1:], value)
 
 
 def keeps_blank_lines(text: str, start: int) -> bool | None:
-    """Return what a block scalar's header says of the line ends at its end: True keep, False strip, None one of them."""
+    """Return the chomping of a block scalar's header: True for keep, False for strip, None for clip."""
     found = _BLOCK_HEADER.match(text, start)
     chomping = found.group(1) if found else ""
     return True if "+" in chomping else False if "-" in chomping else None
 
 
 def _indent(lines: list[str], value: str) -> int:
-    """How far a block scalar's lines are indented: what its first written line has and its value's first line has not."""
+    """Return the indentation of a block scalar: of its first line in the text, minus that of its value's first line."""
     written = next((line for line in lines if line.strip(" ")), "")
     meant = next((line for line in value.splitlines() if line.strip(" ")), "")
     return (len(written) - len(written.lstrip(" "))) - (len(meant) - len(meant.lstrip(" ")))
@@ -77,10 +77,10 @@ def _indent(lines: list[str], value: str) -> int:
 Bounds = list[tuple[int, int]]
 
 
-def bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = frozenset()) -> Bounds:
-    """Return start and end of each member: of a key with its value, of an item with its dash.
+def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = frozenset()) -> Bounds:
+    """Return start and end of each member: a key with its value, or an item with its dash.
 
-    `filled` are the steps of members without value that are about to get one.
+    `filled` are the steps of members without a value that are about to get one.
     """
     if isinstance(holder, Mapping):
         spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
@@ -89,7 +89,7 @@ def bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = froze
         spans, values = [(item.start, item.end) for item in holder.items], list(enumerate(holder.items))
     if holder.flow:
         return [
-            (start, end if step in filled else _behind_nothing(text, node, end))
+            (start, end if step in filled else _empty_member_end(text, node, end))
             for (start, end), (step, node) in zip(spans, values)
         ]
     if isinstance(holder, Mapping):
@@ -103,8 +103,8 @@ def bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] = froze
     return out
 
 
-def _behind_nothing(text: str, node: Node, end: int) -> int:
-    """Where a member of a flow collection ends: a colon or a tag without value needs the blank behind it (`{a: ,b: !!str }`)."""
+def _empty_member_end(text: str, node: Node, end: int) -> int:
+    """Return where a flow member ends: a colon or tag without a value needs the space after it (`{a: ,b: !!str }`)."""
     bare = isinstance(node, Scalar) and not node.style and node.value in (None, "")
     if bare and (text[end - 1 : end] == ":" or text.startswith("!", node.start)):
         blank = re.compile("[ \t]|\r\n|[\n\r\x85\u2028\u2029]").match(text, end)
@@ -113,7 +113,7 @@ def _behind_nothing(text: str, node: Node, end: int) -> int:
 
 
 def entry_start(text: str, key: Node) -> int:
-    """Return where a key's entry begins: at the key, or at the question mark before it."""
+    """Return where the entry of a key starts: at the key, or at the question mark before it."""
     at = key.start
     while at and text[at - 1] in " \t":
         at -= 1
@@ -122,14 +122,14 @@ def entry_start(text: str, key: Node) -> int:
     return key.start
 
 
-def colon_of(text: str, key: Node) -> int | None:
-    """Return where the colon behind a key stands, None where it has none (`{a}`, `? a`)."""
+def colon_offset(text: str, key: Node) -> int | None:
+    """Return the offset of the colon after a key, None if there is none (`{a}`, `? a`)."""
     at = skip_gap(text, key.end)
     return at if text.startswith(":", at) else None
 
 
 def properties_end(text: str, node: Node) -> int:
-    """Return where the anchor and tag of a node end; its start where it has none."""
+    """Return where the anchor and tag of a node end; its start if it has none."""
     at = end = node.start
     while text[at : at + 1] in ("&", "!"):
         while text[at : at + 1].strip("\x85\u2028\u2029 \t\r\n"):
@@ -139,43 +139,43 @@ def properties_end(text: str, node: Node) -> int:
 
 
 def first_dash(text: str, sequence: Sequence) -> int:
-    """Return where the first dash stands: at the start, or behind anchor and tag."""
+    """Return the offset of the first dash: at the start, or after an anchor and tag."""
     return skip_gap(text, properties_end(text, sequence))
 
 
-def dash_of(text: str, sequence: Sequence, index: int) -> int:
-    """Return where the dash of an item of a block sequence stands."""
+def dash_offset(text: str, sequence: Sequence, index: int) -> int:
+    """Return the offset of the dash of a block sequence item."""
     dash = first_dash(text, sequence)
     if index == 0:
         return dash
     before = sequence.items[index - 1]
-    # An empty item ends behind its own dash, wherever the parser places it.
-    return skip_gap(text, before.end if before.end > before.start else bounds(text, sequence)[index - 1][1])
+    # An empty item ends after its own dash, whatever the parser's mark says.
+    return skip_gap(text, before.end if before.end > before.start else member_bounds(text, sequence)[index - 1][1])
 
 
-def value_place(text: str, nodes: Seq[Node]) -> int | None:
-    """Return where the value at the end of a trail may begin: behind its colon or dash; None where it has no colon.
+def value_offset(text: str, nodes: Seq[Node]) -> int | None:
+    """Return where the value at the end of a trail may start: after its colon or dash; None if there is no colon.
 
-    An item of a flow sequence and a document begin where they stand.
+    An item of a flow sequence and a document start at their own offset.
     """
     node = nodes[-1]
     holder = nodes[-2] if len(nodes) > 1 else None
     if isinstance(holder, Mapping):
         key = next(key for key, value in holder.pairs.values() if value is node)
-        colon = colon_of(text, key)
+        colon = colon_offset(text, key)
         return None if colon is None else colon + 1
     if isinstance(holder, Sequence) and not holder.flow:
-        return dash_of(text, holder, next(i for i, item in enumerate(holder.items) if item is node)) + 1
+        return dash_offset(text, holder, next(i for i, item in enumerate(holder.items) if item is node)) + 1
     return node.start
 
 
-def opening_of(text: str, node: Mapping | Sequence) -> int:
-    """Return where the opening bracket of a flow collection stands, behind anchor and tag."""
+def opening_bracket(text: str, node: Mapping | Sequence) -> int:
+    """Return the offset of the opening bracket of a flow collection, after an anchor and tag."""
     return text.index("[" if isinstance(node, Sequence) else "{", node.start)
 
 
 def member_starts(node: Mapping | Sequence) -> list[int]:
-    """Return where keys or items begin, without looking at the text."""
+    """Return where keys or items start, from the nodes alone."""
     if isinstance(node, Mapping):
         return [key.start for key, _ in node.pairs.values()]
     return [item.start for item in node.items]

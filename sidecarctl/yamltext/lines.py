@@ -1,4 +1,4 @@
-"""Line breaks, lines and the gaps between tokens, as YAML 1.1 has them. Knows characters only, no nodes."""
+"""Lines, line breaks, and gaps between tokens in YAML 1.1 text, and text replacements."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sidecarctl.errors import BugError
 from sidecarctl.lazy_dataclass import dataclass
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-# Blanks, line breaks and comments: what may stand between a key and its colon, a value and its comma.
+# Spaces, line breaks, and comments: what may be between a key and its colon, or a value and its comma.
 _GAP = re.compile("(?:[ \t\n\r\x85\u2028\u2029\ufeff]+|#[^\n\r\x85\u2028\u2029]*)*")
 _RARE_BREAK = re.compile("[\r\x85\u2028\u2029]")
 
 
 def line_start(text: str, offset: int) -> int:
-    """Return where the line of an offset begins, behind a byte order mark."""
+    """Return where the line of an offset starts, after a byte order mark."""
     start = text.rfind("\n", 0, offset) + 1
     rare = [found.end() for found in _RARE_BREAK.finditer(text, start, offset)]
     start = rare[-1] if rare else start
@@ -24,19 +24,19 @@ def line_start(text: str, offset: int) -> int:
 
 
 def line_end(text: str, offset: int) -> int:
-    """Return where the line of an offset ends, its line break excluded."""
+    """Return where the line of an offset ends, without its line break."""
     found = BREAK.search(text, offset)
     return found.start() if found else len(text)
 
 
 def next_line(text: str, offset: int) -> int:
-    """Return where the line after that of an offset begins; the text's length where there is none."""
+    """Return where the line after that of an offset starts, or the length of the text."""
     found = BREAK.search(text, offset)
     return found.end() if found else len(text)
 
 
 def break_before(text: str, offset: int) -> int:
-    """Return where the line break that ends at an offset begins; the offset itself where none does."""
+    """Return where the line break that ends at an offset starts, or the offset itself."""
     if offset > 1 and text.startswith("\r\n", offset - 2):
         return offset - 2
     return offset - 1 if offset and BREAK.match(text, offset - 1) else offset
@@ -48,25 +48,25 @@ def column(text: str, offset: int) -> int:
 
 
 def first_on_line(text: str, offset: int) -> bool:
-    """True when only blanks stand before an offset on its line."""
+    """Return whether only spaces precede an offset on its line."""
     return not text[line_start(text, offset) : offset].strip(" \t")
 
 
 def blanks_of_line(text: str, offset: int) -> str:
-    """Return the blanks that the line of an offset begins with."""
+    """Return the indentation of the line of an offset."""
     start = line_start(text, offset)
     line = text[start : line_end(text, start)]
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def skip_gap(text: str, offset: int) -> int:
-    """Return where the next token begins: past blanks, line breaks and comments."""
+    """Return where the next token starts: after spaces, line breaks, and comments."""
     found = _GAP.match(text, offset)
     return found.end() if found else offset
 
 
 def newline_of(text: str, offset: int) -> str:
-    """Return the line end in use at an offset: that of its line, else of the line before, else a line feed."""
+    """Return the line break in use at an offset: that of its line, else of the previous line, else a line feed."""
     at = text.find("\n", offset)
     if at < 0:
         at = text.rfind("\n", 0, offset)
@@ -74,7 +74,7 @@ def newline_of(text: str, offset: int) -> str:
 
 
 class Lines:
-    """Offsets to lines and columns of one text, both counted from 0, columns in characters."""
+    """Maps offsets to lines and columns of one text, both from 0; columns count characters."""
 
     __slots__ = ("_starts", "text")
 
@@ -88,7 +88,7 @@ class Lines:
         return line, offset - self._starts[line]
 
     def line(self, number: int) -> str:
-        """Return a line's text without its line end."""
+        """Return the text of a line without its line break."""
         start = self._starts[number]
         end = self._starts[number + 1] if number + 1 < len(self._starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n\x85\u2028\u2029")
@@ -96,7 +96,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Splice:
-    """Replace text[start:end] by `text`. Of several at one place the one of the innermost collection comes first."""
+    """A replacement of text[start:end]. Of several at one offset, that of the innermost collection comes first."""
 
     start: int
     end: int
@@ -104,8 +104,8 @@ class Splice:
     depth: float = 0
 
 
-def carried_out(text: str, splices: Iterable[Splice]) -> str:
-    """Return the text with splices carried out, those at one place from the inside out, else in their order."""
+def apply_splices(text: str, splices: Iterable[Splice]) -> str:
+    """Return the text after replacements; those at one offset from the inside out, else in order."""
     out: list[str] = []
     at = 0
     for one in sorted(splices, key=lambda s: (s.start, s.end > s.start, -s.depth)):

@@ -1,7 +1,7 @@
-"""Positioned nodes: what stands where in a document's text, and what it means. Data only; `parse` builds them.
+"""Nodes with positions: where a value is in the text of a document, and what it means.
 
-`start` and `end` are offsets in characters into the document's text. `end` is just past the last character that belongs to the
-node: a block collection ends where its last child does, a block scalar before the line end of its last line.
+`start` and `end` are character offsets in the text of the document. `end` is after the last character of the node: a block
+collection ends where its last child ends, a block scalar before the line break of its last line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scalar:
 
 @dataclass(slots=True, eq=False)
 class Mapping:
-    """A mapping. `pairs` holds its own keys, each with key node and value node; `value` has merge keys applied."""
+    """A mapping. `pairs` holds its own keys with key node and value node; in `value`, merge keys are applied."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ class Sequence:
 
 @dataclass(slots=True, eq=False)
 class Alias:
-    """A reference to an anchored node; `value` is the target's own."""
+    """An alias; `value` is that of its target."""
 
     start: int
     end: int
@@ -66,7 +66,7 @@ Node = Scalar | Mapping | Sequence | Alias
 
 
 def child(node: Node, step: str | int) -> Node | None:
-    """Return the node one step down, through an alias too, or None where there is none of its own."""
+    """Return the child node of one step, also through an alias; None if the node has no such child of its own."""
     if isinstance(node, Alias):
         node = node.target
     if isinstance(node, Mapping) and isinstance(step, str):
@@ -78,7 +78,7 @@ def child(node: Node, step: str | int) -> Node | None:
 
 
 def walk(root: Node) -> Iterator[Node]:
-    """Yield a node and everything inside it, keys too, in the order of the text; an alias' target is elsewhere."""
+    """Yield a node and everything inside it, with keys, in text order; targets of aliases are not included."""
     pending = [root]
     while pending:
         node = pending.pop()

@@ -1,7 +1,6 @@
-"""Text of one document to positioned nodes, straight from the parser's events.
+"""Parses the text of one document to nodes with positions, from the parser's events.
 
-libyaml is the grammar that the API server's reader is a port of; what that reader does with keys, merge keys, tags and
-aliases beyond the grammar is done here.
+libyaml defines the grammar, as for the API server's reader. Keys, merge keys, tags, and aliases follow that reader.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
 from sidecarctl.yamltext import scalars
-from sidecarctl.yamltext.errors import SyntaxProblem, explain, no_json
-from sidecarctl.yamltext.layout import block_scalar_end, place_of_nothing, start_of_properties
+from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error
+from sidecarctl.yamltext.layout import block_scalar_end, missing_value_offset, properties_start
 from sidecarctl.yamltext.lines import BREAK, Lines
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
-    from sidecarctl.yamltext.events import Source
+    from sidecarctl.yamltext.events import EventSource
 
 __all__ = ["BREAK", "Lines", "SyntaxProblem", "parse"]
 
@@ -31,48 +30,48 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
 
 
 def parse(text: str) -> Node | None:
-    """Return the root node of the one document in `text`, None where there is none (blank lines and comments).
+    """Return the root node of the one document in `text`, None if it has only blank lines and comments.
 
-    Raises SyntaxProblem for text that is no YAML, a duplicate key, an unknown alias, a key that JSON can't have, nesting
-    deeper than limits.DEPTH, more than limits.VALUES values (aliases expanded), more than limits.DOCUMENT characters, or
-    a second document.
+    Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, nesting deeper
+    than limits.DEPTH, more than limits.VALUES values (aliases expanded), more than limits.DOCUMENT characters, or a second
+    document.
     """
     if text.startswith("\ufeff"):
-        return _behind_mark(text)
+        return _parse_after_mark(text)
     most = limits.DOCUMENT.value
     if len(text) > most:
         raise SyntaxProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
-    from sidecarctl.yamltext import events  # with ruamel.yaml, which only parsing needs
+    from sidecarctl.yamltext import events  # imports ruamel.yaml
 
-    source = events.Source.of(text)
+    source = events.EventSource.of(text)
     while True:
         try:
             return _compose(text, source)
         except events.YAMLError as problem:
-            other = source.again(problem)
+            other = source.retry(problem)
             if other is None:
-                raise explain(problem, text) from None
+                raise explain_error(problem, text) from None
             source = other
-        except RecursionError:  # the pure parser's
+        except RecursionError:  # of the pure parser
             raise _too_deep(0) from None
 
 
-def _compose(text: str, source: Source) -> Node | None:
+def _compose(text: str, source: EventSource) -> Node | None:
     from sidecarctl.yamltext import events
 
     max_depth, max_values = limits.DEPTH.value, limits.VALUES.value
     if max_depth > limits.DEPTH.default:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * max_depth))
     following, meant = source.events(), source.meant
-    if len(text) > max_values:  # a shorter text holds fewer values, and need not be counted
-        following = _counted(following, max_values)
+    if len(text) > max_values:  # a shorter text cannot hold that many values
+        following = _limit_events(following, max_values)
     resolve = scalars.resolve
     scalar_event, alias_event = events.ScalarEvent, events.AliasEvent
     mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
     mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
     anchors: dict[str, tuple[Node, int]] = {}
     documents = 0
-    # The collection being read, its pending key, and the count of values in it so far; those around it wait.
+    # The collection being read, its pending key, and the number of values in it; `around` is a stack of outer ones.
     mapping: Mapping | None = None
     sequence: Sequence | None = None
     key: Node | None = None
@@ -90,18 +89,18 @@ def _compose(text: str, source: Source) -> Node | None:
             anchor = event.anchor
             if not style and event.ctag is None:
                 if start == end and key is not None and anchor is None:
-                    start = end = place_of_nothing(text, key)
+                    start = end = missing_value_offset(text, key)
                 try:
                     node = Scalar(start, end, resolve(value), "", anchor)
                 except ValueError as problem:
                     if mapping is None or key is not None:
-                        raise no_json(str(problem), text, start) from None
+                        raise json_error(str(problem), text, start) from None
                     node = Scalar(start, end, scalars.key_text(scalars.plain(value)), "", anchor)
             else:
                 if style == "|" or style == ">":
                     end = block_scalar_end(text, start, end, value)
                 if anchor is not None and event.ctag is not None:
-                    start = start_of_properties(text, start)
+                    start = properties_start(text, start)
                 node = Scalar(start, end, value, style or "", anchor)
                 if event.ctag is not None:
                     _apply_tag(node, str(event.ctag))
@@ -126,7 +125,7 @@ def _compose(text: str, source: Source) -> Node | None:
             if len(around) >= max_depth:
                 raise _too_deep(start)
             if anchor is not None and event.ctag is not None:
-                start = start_of_properties(text, start)
+                start = properties_start(text, start)
             around.append((mapping, sequence, key, count))
             if kind is mapping_start:
                 mapping, sequence = Mapping(start, start, {}, bool(event.flow_style), anchor), None
@@ -142,21 +141,21 @@ def _compose(text: str, source: Source) -> Node | None:
             node, size = _alias(event, anchors)
             count += size
             if count > max_values:
-                raise _too_many("aliases expand to", node.start, "drop the anchors that multiply each other; ")
+                raise _too_many("aliases expand to", node.start, "remove anchors that refer to each other; ")
         elif kind is events.DocumentStartEvent:
             documents += 1
             if documents > 1:
                 raise SyntaxProblem(
-                    "text after `...` is read by no Kubernetes tool",
+                    "text after `...` is ignored by Kubernetes tools",
                     event.start_mark.index,
-                    hint="begin a new document with `---`, or delete it",
+                    hint="start a new document with `---`, or delete the text",
                 )
             continue
         elif kind is events.StreamEndEvent:
             return node
         else:
             continue
-        # A node is complete: it is a value, a key, an item or the root.
+        # A node is complete: a value, a key, an item, or the root.
         if mapping is not None:
             if key is None:
                 key = node
@@ -165,7 +164,7 @@ def _compose(text: str, source: Source) -> Node | None:
             if type(name) is not str or name == _MERGE:
                 name = _key_name(mapping, key, text)
             if name in mapping.pairs:
-                raise _twice(name, key, mapping.pairs[name][0])
+                raise _duplicate_key(name, key, mapping.pairs[name][0])
             mapping.pairs[name] = (key, node)
             mapping.value[name] = node.value
             key = None
@@ -175,7 +174,7 @@ def _compose(text: str, source: Source) -> Node | None:
 
 
 def _too_deep(offset: int) -> SyntaxProblem:
-    hint = f"no Kubernetes object nests that deep; {limits.DEPTH.way_out}"
+    hint = f"Kubernetes objects do not nest this deep; {limits.DEPTH.way_out}"
     return SyntaxProblem(f"nested deeper than {limits.DEPTH.value} levels", offset, hint=hint)
 
 
@@ -185,8 +184,8 @@ def _too_many(what: str, offset: int, way_out: str = "") -> SyntaxProblem:
     )
 
 
-def _counted(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:
-    """The same events, as long as there are not too many of them."""
+def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:
+    """Return the same events, and raise SyntaxProblem when there are too many."""
     numbers = itertools.count()
 
     def counted() -> Any:
@@ -198,10 +197,10 @@ def _counted(following: Callable[[], Any], max_values: int) -> Callable[[], Any]
     return counted
 
 
-def _twice(name: str, key: Node, first: Node) -> SyntaxProblem:
-    hint = "Kubernetes refuses a duplicate key; keep one of the two"
+def _duplicate_key(name: str, key: Node, first: Node) -> SyntaxProblem:
+    hint = "keep one of the two keys"
     if name == _MERGE:
-        hint = "name both in one list: `<<: [*a, *b]`"
+        hint = "merge both in one list: `<<: [*a, *b]`"
     return SyntaxProblem(f"key {name!r} stands twice in one mapping", key.start, hint=hint, other=first.start)
 
 
@@ -214,26 +213,26 @@ def _apply_tag(node: Scalar, tag: str) -> None:
 
 
 def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int]:
-    """The alias as a node, and how many values it stands for."""
+    """Return the node of an alias, and the number of values that it expands to."""
     name, start = str(event.anchor), int(event.start_mark.index)
     found = anchors.get(name)
     if found is None:
         raise SyntaxProblem(
             f"alias *{name} refers to no anchor",
             start,
-            hint=f"define &{name} earlier in the same document, or quote the value if no alias is meant",
+            hint=f"define &{name} earlier in the same document, or quote the value if it is not an alias",
         )
     target, size = found
     if size == 0:
-        raise SyntaxProblem(f"alias *{name} refers to a value that contains it", start, hint="write the value out")
+        raise SyntaxProblem(f"alias *{name} refers to a value that contains it", start, hint="write the value in full")
     return Alias(start, int(event.end_mark.index), target.value, name, target), size
 
 
 def _key_name(mapping: Mapping, key: Node, text: str) -> str:
-    """A key that is no plain string as the string that JSON gets; notes a merge key."""
+    """Return the string that JSON gets for a key that is not a plain string; note merge keys."""
     source = key.target if isinstance(key, Alias) else key
     if not isinstance(source, Scalar):
-        raise no_json("a collection as a key, which JSON cannot have", text, key.start)
+        raise json_error("a collection as a key, which JSON cannot have", text, key.start)
     if source.value == _MERGE:
         if source is key and source.tag in (None, _MERGE_TAG) and (source.style == "" or source.tag):
             mapping.merges = True
@@ -248,13 +247,13 @@ def _key_name(mapping: Mapping, key: Node, text: str) -> str:
     try:
         return scalars.key_text(value)
     except ValueError as problem:
-        raise no_json(str(problem), text, key.start) from None
+        raise json_error(str(problem), text, key.start) from None
 
 
 def _merge(mapping: Mapping) -> None:
-    """Apply the merge key as the API server's reader does: in its place among the keys, what comes later wins.
+    """Apply the merge key as the API server's reader does: at its position among the keys, later keys win.
 
-    Of several mappings merged at once the first that has a key gives its value.
+    Of several mappings merged at once, the first that has a key gives its value.
     """
     source = mapping.pairs[_MERGE][1]
     parts = source.items if isinstance(source, Sequence) else [source]
@@ -267,15 +266,15 @@ def _merge(mapping: Mapping) -> None:
         for part in reversed(parts):
             if not isinstance(part.value, dict):
                 raise SyntaxProblem(
-                    "a merge key takes a mapping or a list of mappings",
+                    "invalid merge key: expected a mapping or a list of mappings",
                     part.start,
-                    hint='quote the key if it is no merge key: "<<"',
+                    hint='quote the key if it is not a merge key: "<<"',
                 )
             mapping.value.update(part.value)
 
 
-def _behind_mark(text: str) -> Node | None:
-    """Parse what follows a byte order mark and move everything by that one character."""
+def _parse_after_mark(text: str) -> Node | None:
+    """Parse the text after a byte order mark, and shift all positions by one."""
     try:
         root = parse(text[1:])
     except SyntaxProblem as problem:

@@ -1,4 +1,4 @@
-"""Removals to splices: which text goes. Cutting what was inserted gives the bytes back that stood there before."""
+"""Turns removals into text replacements. Removing what was inserted restores the original bytes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from collections.abc import Sequence as Seq
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
-from sidecarctl.yamltext.insert_flow import refuse_pair
-from sidecarctl.yamltext.layout import Bounds, block_indent, bounds, keeps_blank_lines, properties_end, value_place
+from sidecarctl.yamltext.insert_flow import check_pair
+from sidecarctl.yamltext.layout import (
+    Bounds,
+    block_indent,
+    keeps_blank_lines,
+    member_bounds,
+    properties_end,
+    value_offset,
+)
 from sidecarctl.yamltext.lines import (
     BREAK,
     Splice,
@@ -26,8 +33,8 @@ from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
 _LINE_IS_OVER = re.compile("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
 
 
-def removals(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
-    """Yield the cuts for removals; neighbours in one collection are cut together."""
+def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
+    """Yield the cuts for removals; neighboring members are cut together."""
     by_holder: dict[PathTuple, list[str | int]] = {}
     for edit in removes:
         by_holder.setdefault(edit.path[:-1], []).append(edit.path[-1])
@@ -39,41 +46,41 @@ def removals(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
         names: list[str | int] = list(holder.pairs) if isinstance(holder, Mapping) else list(range(len(holder.items)))
         gone = sorted({names.index(step) for step in steps})
         if len(gone) == len(names) and not holder.flow:
-            yield from _emptied(text, nodes)
+            yield from _empty_collection(text, nodes)
         else:
             yield from _cuts(text, holder, gone)
 
 
-def restored(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
-    """Cut a collection's members and write what stood there before them."""
+def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
+    """Cut the members of a collection and restore the text that was there before."""
     nodes = trail(root, edit.path)
     node = nodes[-1]
     if len(nodes) <= len(edit.path) or not isinstance(node, (Mapping, Sequence)):
         raise BugError(f"nothing to restore at {dotted(edit.path)}")
-    place = value_place(text, nodes)
+    place = value_offset(text, nodes)
     if place is None:
         raise BugError(f"nothing to restore at {dotted(edit.path)}")
     if node.flow:
         yield Splice(place, node.end, edit.text)
     else:
-        yield from _written_over(text, node, place, edit.text)
+        yield from _replace_members(text, node, place, edit.text)
 
 
-def _emptied(text: str, nodes: list[Node]) -> Iterator[Splice]:
-    """A block collection that loses all its members becomes `[]` or `{}`."""
+def _empty_collection(text: str, nodes: list[Node]) -> Iterator[Splice]:
+    """Write `[]` or `{}` for a block collection that loses all its members."""
     node = nodes[-1]
     assert isinstance(node, (Mapping, Sequence))
-    place = value_place(text, nodes) if len(nodes) > 1 else None
+    place = value_offset(text, nodes) if len(nodes) > 1 else None
     empty = "{}" if isinstance(node, Mapping) else "[]"
     if place is None:
-        yield Splice(bounds(text, node)[0][0], node.end, empty)
+        yield Splice(member_bounds(text, node)[0][0], node.end, empty)
     else:
-        yield from _written_over(text, node, place, f" {empty}")
+        yield from _replace_members(text, node, place, f" {empty}")
 
 
-def _written_over(text: str, node: Mapping | Sequence, at: int, written: str) -> Iterator[Splice]:
-    """Write something at `at`, or behind anchor and tag, in place of all members of a block collection."""
-    spans = bounds(text, node)
+def _replace_members(text: str, node: Mapping | Sequence, at: int, written: str) -> Iterator[Splice]:
+    """Write a text at `at`, or after an anchor and tag, in place of all members of a block collection."""
+    spans = member_bounds(text, node)
     first = spans[0][0]
     at = properties_end(text, node) if at <= node.start < first else at
     if first_on_line(text, first):
@@ -84,9 +91,9 @@ def _written_over(text: str, node: Mapping | Sequence, at: int, written: str) ->
 
 
 def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Splice]:
-    spans = bounds(text, holder)
+    spans = member_bounds(text, holder)
     if holder.flow:
-        refuse_pair(text, holder)
+        check_pair(text, holder)
         for first, after in _runs(gone):
             yield from _flow_cut(text, spans, first, after)
     else:
@@ -94,7 +101,7 @@ def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Sp
 
 
 def _runs(indices: list[int]) -> list[tuple[int, int]]:
-    """Neighbouring indices as (first, one past the last)."""
+    """Yield neighboring indices as ranges (first, one past the last)."""
     runs: list[tuple[int, int]] = []
     for index in indices:
         if runs and runs[-1][1] == index:
@@ -105,10 +112,10 @@ def _runs(indices: list[int]) -> list[tuple[int, int]]:
 
 
 def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterator[Splice]:
-    """The lines of members; what stands between two of them stays."""
+    """Cut the lines of members; what is between two of them stays."""
     for first, after in runs:
         if not first_on_line(text, spans[first][0]):
-            # The first member, on the line of what holds the collection: the next one takes its place.
+            # The first member, on the line of its collection: the next member takes its place.
             end = spans[after][0] if after < len(spans) else spans[after - 1][1]
             yield Splice(spans[first][0], end, "")
             continue
@@ -117,7 +124,7 @@ def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterato
 
 
 def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Splice]:
-    """Members with their comma: the one before them or, for the first members, the one behind."""
+    """Cut flow members with their comma: the one before them or, for the first members, the one after."""
     end = spans[after - 1][1]
     following = skip_gap(text, end)
     separated = text.startswith(",", following)
@@ -132,7 +139,7 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     if sign < 0:
         yield Splice(before, end, "")
         return
-    # A comment stands between: it stays, with the comma before the members where another one follows them.
+    # A comment between members stays, with the comma before them if another member follows.
     kept = line_end(text, sign)
     comma = skip_gap(text, before)
     if not separated:
@@ -145,14 +152,14 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     elif _LINE_IS_OVER.match(text, following + 1):
         yield Splice(max(kept, comma + 1), following + 1, "")
     else:
-        # The break that ends the comment stays for what stands on the line of the members.
+        # The line break that ends the comment stays.
         yield Splice(max(start, comma + 1), following + 1, "")
 
 
-def merged(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
-    """Join cuts that touch; one that takes the last lines of a text without final line end takes the line end before them.
+def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
+    """Join adjacent cuts; a cut of the last lines of a text without final line break includes the line break before them.
 
-    Raises EditRefused where what follows a cut would become part of a block scalar before it.
+    Raises EditRefused if the text after a cut would become part of a block scalar before it.
     """
     out: list[Splice] = []
     for cut in sorted(cuts, key=lambda one: one.start):
@@ -162,14 +169,16 @@ def merged(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
             out.append(cut)
     for index, cut in enumerate(out):
         if line_start(text, cut.start) == cut.start and (before := _block_scalar_before(text, root, cut.start)):
-            out[index] = _behind_block_scalar(text, before, cut, out)
+            out[index] = _check_after_block_scalar(text, before, cut, out)
         elif _takes_the_end(text, cut):
             out[index] = Splice(break_before(text, cut.start), cut.end, "")
     return out
 
 
 def ends_in_block_scalar(text: str, root: Node | None) -> bool:
-    """True for a text that ends without line end inside a block scalar: any line after it would add one to its value."""
+    """Return whether a text ends inside a block scalar without a line break, so that another line would change its
+    value.
+    """
     before = None if root is None else _block_scalar_before(text, root, len(text))
     return (
         before is not None
@@ -182,13 +191,13 @@ def _takes_the_end(text: str, cut: Splice) -> bool:
     return cut.end == len(text) and not BREAK.match(text, len(text) - 1)
 
 
-def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splice]) -> Splice:
-    """A cut of lines right behind a block scalar, which must not change what it means."""
+def _check_after_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splice]) -> Splice:
+    """Check a cut of lines after a block scalar, which must not change the value of that scalar."""
     gone = {one.start: one.end for one in cuts}
     chomping = keeps_blank_lines(text, before.start)
     if _takes_the_end(text, cut):
         return Splice(break_before(text, cut.start), cut.end, "") if chomping is False else cut
-    # An empty scalar shows no indentation: what is cut is less indented than its text would be.
+    # An empty scalar has no indentation: the cut text is indented less than its own text would be.
     first = text[cut.start : line_end(text, cut.start)]
     indent = block_indent(text, before.start, before.end, str(before.value)) or len(first) - len(first.lstrip(" ")) + 1
     at = cut.start
@@ -199,14 +208,14 @@ def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splic
         end = line_end(text, at)
         line = text[at:end]
         blank = not line.strip(" ")
-        if blank and not before.value and chomping is not True:  # a scalar of nothing but blank lines stays one
+        if blank and not before.value and chomping is not True:  # a scalar of blank lines only
             at = next_line(text, at)
             continue
         if len(line) - len(line.lstrip(" ")) >= indent + blank or (blank and chomping is True and end < len(text)):
             raise EditRefused(
-                "the lines below what is to be cut would become part of the block scalar above it",
+                "removing this would make the following lines part of the block scalar above",
                 (),
-                hint="delete the blank line or the comment there",
+                hint="delete the blank line or comment after it",
             )
         if not blank:
             break
@@ -215,7 +224,7 @@ def _behind_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[Splic
 
 
 def _block_scalar_before(text: str, node: Node, offset: int) -> Scalar | None:
-    """The block scalar that ends before an offset, with nothing but blank lines between."""
+    """Return the block scalar that ends before an offset, with only blank lines between."""
     while isinstance(node, (Mapping, Sequence)):
         members = [value for _, value in node.pairs.values()] if isinstance(node, Mapping) else node.items
         earlier = [member for member in members if member.start < offset]

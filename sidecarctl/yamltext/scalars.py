@@ -1,6 +1,6 @@
-"""What a scalar means to Kubernetes, which is YAML 1.1 as its API server's reader has it. Knows text only, no positions.
+"""Resolves scalars as the API server's YAML 1.1 reader does.
 
-The rules were established by running that reader; tests/yamltext/test_scalars.py holds the table.
+The rules were established by running that reader; tests/yamltext/test_scalars.py has the table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_JSON: dict[str, float] = {
 }
 _INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-# What a YAML 1.2 reader sees as something other than a string, beyond what the 1.1 reader does.
+# What a YAML 1.2 reader reads as something other than a string, beyond YAML 1.1.
 _CORE_12 = re.compile(r"[-+]?(?:0o[0-7]+|0x[0-9a-fA-F]+|[0-9]+)\Z")
 # Timestamps and sexagesimal numbers of other YAML 1.1 readers (PyYAML, Ruby), and whatever looks like a number.
 _OTHER_11 = re.compile(
@@ -36,14 +36,14 @@ _OTHER_11 = re.compile(
 )
 _BASES = (16, 2, 8, 10)
 _INT64, _UINT64 = 2**63, 2**64
-_CACHED = 20_000  # distinct short texts whose meaning is kept
+_CACHED = 20_000  # number of short texts whose value is cached
 
 
 def resolve(text: str) -> Value:
-    """Return what a plain (unquoted) scalar means as a value: None, bool, int, float or str.
+    """Return the value of a plain (unquoted) scalar: None, bool, int, float, or str.
 
-    Integral floats come out as int, as they do in the API server, which reads the JSON that the YAML became. Raises
-    ValueError for an infinity or NaN, which JSON can't hold.
+    Integral floats become int, because the API server converts YAML to JSON. Raises ValueError for an infinity or NaN,
+    which JSON cannot represent.
     """
     try:
         return _seen[text]
@@ -58,7 +58,7 @@ _seen: dict[str, Value] = {}
 
 
 def plain(text: str) -> Value:
-    """Return what a plain scalar means to the YAML reader alone, before JSON: floats stay floats."""
+    """Return the value of a plain scalar in YAML, before the conversion to JSON: floats stay floats."""
     if text in _WORDS:
         return _WORDS[text]
     first = text[0]
@@ -85,24 +85,26 @@ def _float(digits: str, text: str) -> Value:
 
 
 def _as_json(value: Value, text: str) -> Value:
-    """The value that comes out of JSON: no infinities, 64-bit signed integers, integral floats below 1e21 as integers."""
+    """Return a value after the conversion to JSON: no infinities, 64-bit integers, integral floats below 1e21 as
+    integers.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if isinstance(value, int):
         return value if value < _INT64 else _whole(float(value))
     if math.isinf(value) or math.isnan(value):
-        raise ValueError(f"{text} is an infinity or not a number, which JSON cannot hold")
+        raise ValueError(f"{text} is infinite or not a number, which JSON cannot represent")
     return _whole(value) if value.is_integer() and abs(value) < 1e21 else value
 
 
 def _whole(value: float) -> int:
-    from decimal import Decimal  # for the few numbers that are written as floats
+    from decimal import Decimal
 
     return int(Decimal(repr(value)))
 
 
 def resolve_tagged(text: str, tag: str) -> Value:
-    """Return what a scalar with an explicit tag means. Raises ValueError where text and tag do not fit."""
+    """Return the value of a scalar with an explicit tag. Raises ValueError if text and tag do not fit."""
     if tag in ("!", "tag:yaml.org,2002:str"):
         return text
     if tag == "tag:yaml.org,2002:binary":
@@ -125,20 +127,20 @@ _TAGS: dict[str, tuple[type, ...]] = {
 
 
 def _binary(text: str) -> str:
-    """Base64 as the text that JSON gets: line breaks skipped, each byte that is no UTF-8 replaced."""
+    """Return base64 as the text that JSON gets: line breaks skipped, each invalid UTF-8 byte replaced."""
     try:
         data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("!!binary holds no base64") from None
+        raise ValueError("!!binary: invalid base64") from None
     decoded = data.decode("utf-8", "surrogateescape")
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in decoded)
 
 
 def key_text(value: Value) -> str:
-    """Return the string that a mapping key becomes; `value` as `plain` gives it.
+    """Return the string that a mapping key becomes in JSON; `value` is what `plain` returns.
 
-    A float is written with 32-bit precision, as sigs.k8s.io/yaml does. Raises ValueError for what it refuses: null and
-    integers beyond 63 bits.
+    A float is written with 32-bit precision, as in sigs.k8s.io/yaml. Raises ValueError for null and for integers beyond
+    63 bits.
     """
     if isinstance(value, str):
         return value
@@ -147,14 +149,14 @@ def key_text(value: Value) -> str:
     if isinstance(value, float):
         return _float32_text(value)
     if value is None:
-        raise ValueError("a null key, which JSON cannot have")
+        raise ValueError("null key, which JSON cannot represent")
     if isinstance(value, int) and value < _INT64:
         return str(value)
-    raise ValueError("a key that is a number beyond 64 bits")
+    raise ValueError("key is a number beyond 64 bits")
 
 
 def _float32_text(value: float) -> str:
-    """Go's shortest 'g' form of a float32: an exponent below 1e-4 and from 1e6 on."""
+    """Return Go's shortest 'g' form of a float32: with an exponent below 1e-4 and from 1e6."""
     packed = struct.pack("f", value)
     (rounded,) = struct.unpack("f", packed)
     if math.isnan(rounded) or math.isinf(rounded):
@@ -166,7 +168,7 @@ def _float32_text(value: float) -> str:
 
 
 def reads_as_itself(text: str) -> bool:
-    """True when a plain scalar `text` is that string to every YAML 1.1 and 1.2 reader."""
+    """Return whether every YAML 1.1 and 1.2 reader reads a plain scalar as the string `text`."""
     return not (
         text in _WORDS
         or text in _NOT_JSON

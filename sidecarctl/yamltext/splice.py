@@ -1,4 +1,4 @@
-"""Edits carried out on a document's text, and proved: parsed again, the result means what the edits say."""
+"""Applies edits to the text of a document and verifies the result: parsed again, it equals the intended data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.aliases import refuse_shared
+from sidecarctl.yamltext.aliases import check_shared
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore, apply, dotted, identical
 from sidecarctl.yamltext.errors import SyntaxProblem
-from sidecarctl.yamltext.insert import Folded, KeyPlace, fold, insertions
-from sidecarctl.yamltext.insert_block import displaced
-from sidecarctl.yamltext.layout import value_place
-from sidecarctl.yamltext.lines import Splice, carried_out, first_on_line
+from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
+from sidecarctl.yamltext.insert_block import empty_value_text
+from sidecarctl.yamltext.layout import value_offset
+from sidecarctl.yamltext.lines import Splice, apply_splices, first_on_line
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.remove import merged, removals, restored
+from sidecarctl.yamltext.remove import merge_cuts, removal_splices, restore_splices
 
-__all__ = ["EditRefused", "KeyPlace", "Splice", "Spliced", "displaced_by", "last", "splice"]
+__all__ = ["EditRefused", "KeyPlace", "Splice", "SpliceResult", "filled_texts", "last", "splice"]
 
 
 @dataclass(frozen=True)
-class Spliced:
-    """A document's new text, its new root, and for each empty value that was filled the text that stood there."""
+class SpliceResult:
+    """The new text and root of a document, and for each filled empty value its original text."""
 
     text: str
     root: Node
@@ -32,59 +32,58 @@ class Spliced:
 
 
 def last(_path: PathTuple, keys: list[str], _key: str) -> int:
-    """The plainest KeyPlace: a new key goes last."""
+    """Return the default position of a new key: after all others."""
     return len(keys)
 
 
-def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> Spliced:
-    """Carry out edits on a document's text and prove the result: parsed again it equals what the edits mean.
+def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> SpliceResult:
+    """Apply edits to the text of a document and verify the result.
 
-    Raises EditRefused where an anchor, alias or merge key is in the way or nothing can be written, BugError where the proof
-    fails.
+    Raises EditRefused if an anchor, alias, or merge key is in the way or an edit has no room, BugError if verification fails.
     """
     if not edits:
-        return Spliced(text, root, {})
-    refuse_shared(text, root, edits)
+        return SpliceResult(text, root, {})
+    check_shared(text, root, edits)
     inserts = [edit for edit in edits if isinstance(edit, Insert)]
     others = [edit for edit in edits if not isinstance(edit, Insert)]
-    folded = fold(root, inserts)
+    folded = group_inserts(root, inserts)
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
-        result = carried_out(text, [*_others(text, root, others), *insertions(text, root, folded, place)])
-        return Spliced(result, _proved(result, root, edits), filled)
+        result = apply_splices(text, [*_other_splices(text, root, others), *insert_splices(text, root, folded, place)])
+        return SpliceResult(result, _verify(result, root, edits), filled)
     done = splice(text, root, others)
-    # What is new sees what was taken away before it: a comma, a collection that is empty now.
+    # Inserts see the text after the removals: a comma, an empty collection.
     moved = [Insert(_behind_removals(edit.path, others), edit.value, edit.reason) for edit in inserts]
     second = splice(done.text, done.root, moved, place)
     if not identical(second.root.value, apply(root.value, edits)):
-        raise BugError("the edited text does not mean what the edits say")
-    return Spliced(second.text, second.root, filled)
+        raise BugError("the edited text does not equal the intended result")
+    return SpliceResult(second.text, second.root, filled)
 
 
-def _others(text: str, root: Node, edits: Seq[Edit]) -> list[Splice]:
-    """The splices for everything but inserts."""
-    splices = list(removals(text, root, [edit for edit in edits if isinstance(edit, Remove)]))
+def _other_splices(text: str, root: Node, edits: Seq[Edit]) -> list[Splice]:
+    """Return the replacements for all edits except inserts."""
+    splices = list(removal_splices(text, root, [edit for edit in edits if isinstance(edit, Remove)]))
     for edit in edits:
         if isinstance(edit, Restore):
-            splices += restored(text, root, edit)
+            splices += restore_splices(text, root, edit)
         elif isinstance(edit, Replace):
-            splices.append(_replacing(text, root, edit))
-    cuts = merged(text, root, [one for one in splices if one.end > one.start and not one.text])
+            splices.append(_replace(text, root, edit))
+    cuts = merge_cuts(text, root, [one for one in splices if one.end > one.start and not one.text])
     return [*cuts, *(one for one in splices if one.end == one.start or one.text)]
 
 
-def displaced_by(root: Node, text: str, inserts: Seq[Insert]) -> dict[PathTuple, str]:
-    """Return, for each empty value that inserts will fill, the text that stands after its colon; "" where nothing does."""
-    return _displaced(text, root, fold(root, inserts))
+def filled_texts(root: Node, text: str, inserts: Seq[Insert]) -> dict[PathTuple, str]:
+    """Return, for each empty value that inserts fill, the text after its colon ("" for none)."""
+    return _displaced(text, root, group_inserts(root, inserts))
 
 
-def _displaced(text: str, root: Node, inserts: Folded) -> dict[PathTuple, str]:
-    found = ((path, displaced(text, root, path)) for path in inserts.fills)
+def _displaced(text: str, root: Node, inserts: GroupedInserts) -> dict[PathTuple, str]:
+    found = ((path, empty_value_text(text, root, path)) for path in inserts.fills)
     return {path: old for path, old in found if old is not None}
 
 
 def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
-    """Return where a path leads when the items that edits remove are gone."""
+    """Return a path after the removal of items before it."""
     gone = [edit.path for edit in edits if isinstance(edit, Remove)]
 
     def now(depth: int, step: str | int) -> str | int:
@@ -96,34 +95,34 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
     return tuple(now(depth, step) for depth, step in enumerate(path))
 
 
-def _replacing(text: str, root: Node, edit: Replace) -> Splice:
-    """Another scalar in the place of one, or of an alias."""
+def _replace(text: str, root: Node, edit: Replace) -> Splice:
+    """Replace a scalar or an alias."""
     nodes = trail(root, edit.path)
     node = nodes[-1]
     if not isinstance(node, (Scalar, Alias)) or len(nodes) <= len(edit.path):
         raise BugError(f"no scalar to replace at {dotted(edit.path)}")
     if isinstance(node, Scalar) and node.style in ("|", ">") and first_on_line(text, node.start):
-        raise EditRefused(f"{dotted(edit.path)} stands below its key", edit.path, hint="write it behind the colon")
+        raise EditRefused(
+            f"{dotted(edit.path)} is on the line after its key", edit.path, hint="write it on the line of its key"
+        )
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
     json_style = in_flow and getattr(node, "style", "") == '"'
     written = edit.text or emit.scalar(edit.value, flow=in_flow, json_style=json_style)
     if node.end > node.start:
         return Splice(node.start, node.end, written)
-    place = value_place(text, nodes)
+    place = value_offset(text, nodes)
     if place is None:
-        raise EditRefused(
-            f"{dotted(edit.path)} has no value to replace", edit.path, hint="write a colon behind the key"
-        )
+        raise EditRefused(f"{dotted(edit.path)} has no colon", edit.path, hint="write a colon after the key")
     return Splice(place, place, f" {written}", depth=len(edit.path))
 
 
-def _proved(result: str, root: Node, edits: Seq[Edit]) -> Node:
-    """Parse the result and hold it against the model."""
+def _verify(result: str, root: Node, edits: Seq[Edit]) -> Node:
+    """Parse the result and compare it with the intended data."""
     wanted = apply(root.value, edits)
     try:
         found = parse(result)
     except SyntaxProblem as problem:
         raise BugError(f"the edited text does not parse: {problem.message}") from problem
     if found is None or not identical(found.value, wanted):
-        raise BugError("the edited text does not mean what the edits say")
+        raise BugError("the edited text does not equal the intended result")
     return found

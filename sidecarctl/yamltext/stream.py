@@ -1,6 +1,6 @@
-"""A stream of documents, cut as Kubernetes cuts it: at lines that begin with `---`, before any parsing.
+"""Splits a stream into documents as Kubernetes does: at lines that start with `---`, before parsing.
 
-Also in JSON: several objects one after the other are several documents.
+In JSON streams, consecutive objects are separate documents.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
 @dataclass(eq=False)
 class Document:
-    """One document of a stream: `head` is its separator line (or what else stands before it), `text` the rest, exactly.
+    """One document of a stream: `head` is its separator line (or leading text), `text` the rest, exactly.
 
-    `line` is the number of the text's first line in the file, from 0.
+    `line` is the number of the first line of `text` in the file, from 0.
     """
 
     head: str
@@ -40,7 +40,7 @@ class Document:
 
     @property
     def root(self) -> Node | None:
-        """The root node, parsed on first use; None where the document is empty. Raises InputError with the place."""
+        """Return the root node, parsed on first use; None for an empty document. Raises InputError with the place."""
         if not self._parsed:
             try:
                 self._root = parse(self.text)
@@ -60,13 +60,13 @@ class Document:
 
     @property
     def lines(self) -> Lines:
-        """Lines of the text."""
+        """The lines of the text."""
         if self._lines is None:
             self._lines = Lines(self.text)
         return self._lines
 
     def place(self, start: int, end: int) -> Place:
-        """Return the place of a stretch of this document's text in its file."""
+        """Return the place of a range of this document's text in its file."""
         line, column = self.lines.at(start)
         end_line, end_column = self.lines.at(max(start, end))
         return Place(
@@ -81,7 +81,7 @@ class Document:
     def locate(self, path: PathTuple, *, on_key: bool = False) -> Place:
         """Return the place of the value (or its key) at a path.
 
-        Where it does not stand in the text, of the nearest ancestor: its key, as the first of its entries is not meant.
+        If the path is not in the text, return the key of the nearest ancestor, because its first entry is not meant.
         """
         node = self.root
         if node is None:
@@ -100,15 +100,15 @@ class Document:
         return self.place(node.start, node.end)
 
     def with_text(self, text: str, root: Node | None = None) -> Document:
-        """Return the same document with another text, and its root where that is known already."""
+        """Return the document with another text, and with its root if it is known."""
         return Document(self.head, text, self.line, self.file, self.index, root, root is not None)
 
 
 def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator[Document]:
-    """Yield the documents of a text; their heads and texts joined are the text.
+    """Yield the documents of a text; joined, their heads and texts are the text.
 
-    `line` and `index` number the first line and document. Raises InputError for a separator line that holds anything
-    but blanks and a comment, and for a directive, as Kubernetes' own reader does.
+    `line` and `index` are the numbers of the first line and document. Raises InputError for a separator line with anything
+    but spaces and a comment, and for a directive, as Kubernetes' own reader does.
     """
     start, head = 0, ""
     if text.startswith("\ufeff"):
@@ -124,19 +124,19 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
         separator = text[at:end]
         if not _BLANK_AFTER.match(separator.rstrip("\n")):
             raise InputError(
-                f"{separator.rstrip()!r} is no document separator: Kubernetes allows only blanks and a comment after `---`",
+                f"{separator.rstrip()!r} is not a document separator: only spaces and a comment may follow `---`",
                 where=f"{file}:{line + 1}:4",
-                hint="put what follows on a line of its own",
+                hint="move the text after `---` to the next line",
             )
         head += separator
         start = end
-        if text.startswith("\ufeff", start):  # files put together, each with its mark
+        if text.startswith("\ufeff", start):  # concatenated files, each with a byte order mark
             head, start = head + "\ufeff", start + 1
     yield from _objects(head, text[start:], file, line, index)
 
 
 def _separators(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where lines that begin with `---` begin, and where they end with their line break."""
+    """Yield start and end (with the line break) of each line that starts with `---`."""
     at = 0 if text.startswith("---") else text.find("\n---") + 1
     while at or text.startswith("---"):
         end = text.find("\n", at) + 1 or len(text)
@@ -147,15 +147,15 @@ def _separators(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _objects(head: str, body: str, file: str, line: int, index: int) -> Iterator[Document]:
-    """One document, or several where JSON objects follow each other."""
+    """Yield one document, or several for consecutive JSON objects."""
     line += head.count("\n")
     found = _DIRECTIVE.match(body) if "%" in body else None
     if found:
         directive = found.group(1).strip()
         raise InputError(
-            f"directive {directive!r}: Kubernetes cuts a stream at `---` before it parses, and then refuses it",
+            f"directive {directive!r}: Kubernetes splits streams at `---` before parsing, and refuses directives",
             where=f"{file}:{line + body.count(chr(10), 0, found.start(1)) + 1}:1",
-            hint="delete the line; Kubernetes reads YAML 1.1 whatever it says",
+            hint="delete the line; Kubernetes always reads YAML 1.1",
         )
     if body.lstrip()[:1] == "{":
         ends = _json_ends(body)
@@ -170,7 +170,9 @@ def _objects(head: str, body: str, file: str, line: int, index: int) -> Iterator
 
 
 def _json_ends(body: str) -> list[int]:
-    """Where each of several JSON objects ends, a rest of its line included; shorter than two where it is one or no JSON."""
+    """Return where each of several JSON objects ends, with the rest of its line; fewer than two if it is one object or
+    not JSON.
+    """
     decoder = json.JSONDecoder()
     ends: list[int] = []
     at = len(body) - len(body.lstrip())

@@ -1,4 +1,4 @@
-"""Functions of plain data that remember results by content: what many documents have in common is worked out once."""
+"""Detects how the text around a place is written (indentation, dashes, quotes), so that inserted text matches it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sidecarctl.yamltext.lines import blanks_of_line, column, first_on_line, new
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, walk
 
 _R = TypeVar("_R")
-_BY_CONTENT = 2  # the format of marshal in which equal bytes are equal data, keys in the same order
+_BY_CONTENT = 2  # marshal format in which equal bytes mean equal data with the same key order
 _MAX_BYTES = 1 << 16
 _MAX_RESULTS = 256
 
 
-def by_content(function: Callable[..., _R]) -> Callable[..., _R]:
-    """Remember the results of a function whose first argument is plain data and whose others are hashable.
+def cache_by_content(function: Callable[..., _R]) -> Callable[..., _R]:
+    """Cache the results of a function whose first argument is plain data and whose other arguments are hashable.
 
-    A result is shared: nobody may change it. Values that are large or of a class of their own are not remembered.
+    Results are shared and must not be changed. Large values and values of other classes are not cached.
     """
 
     @lru_cache(maxsize=_MAX_RESULTS)
@@ -43,8 +43,8 @@ def by_content(function: Callable[..., _R]) -> Callable[..., _R]:
 class Style:
     """How block collections are written.
 
-    step is the columns per mapping level, offset the column of a list's dashes minus that of its key, gap the columns from a dash
-    to what follows it. literal allows `|` for text of several lines.
+    step: columns per mapping level; offset: column of list dashes minus that of their key; gap: columns from a dash to
+    its content. literal: whether `|` is allowed for text of several lines.
     """
 
     newline: str = "\n"
@@ -58,8 +58,8 @@ class Style:
 class FlowStyle:
     """How flow collections are written.
 
-    json double-quotes keys and strings; colon and comma come with their blanks. spread puts each member on a line of its own,
-    behind the blanks `lead`; nested does so inside the members, each level by `step` further.
+    json: double-quote keys and strings; colon and comma: with their spaces; spread: one member per line, indented by
+    `lead`; nested: the same inside members, each level indented by `step` more.
     """
 
     json: bool = False
@@ -73,12 +73,12 @@ class FlowStyle:
 
     @property
     def between(self) -> str:
-        """What separates two members, behind the comma."""
+        """The separator after the comma between two members."""
         return self.newline + self.lead if self.spread else self.comma[1:]
 
 
 def key_column(text: str, mapping: Mapping) -> int:
-    """Return the column of a block mapping's keys."""
+    """Return the column of the keys of a block mapping."""
     first, _ = next(iter(mapping.pairs.values()))
     return column(text, entry_start(text, first))
 
@@ -86,8 +86,8 @@ def key_column(text: str, mapping: Mapping) -> int:
 def block_style(text: str, trail: list[Node], values: list[Any], known: dict[str, int]) -> Style:
     """Return the style at a place; `trail` is the nodes from the root to the block collection that will hold `values`.
 
-    What stands nearest decides; the whole document only where nothing near does. `known` keeps what that scan found. What the
-    values have no use for is not looked for.
+    The nearest example counts; the whole document is searched only if nothing near shows the style. `known` caches that
+    search. Only what `values` need is searched for.
     """
     seen: dict[str, int] = {}
     for name in _needed(values):
@@ -98,9 +98,9 @@ def block_style(text: str, trail: list[Node], values: list[Any], known: dict[str
     return Style(newline_of(text, trail[-1].start), literal=True, **seen)
 
 
-@by_content
+@cache_by_content
 def _needed(values: list[Any]) -> frozenset[str]:
-    """What the lines of values depend on: step what stands below keys, offset and gap lists."""
+    """Return what the lines of values depend on: step for what is below keys, offset and gap for lists."""
     needed: set[str] = set()
     for value in values:
         _collect_needed(value, needed)
@@ -136,13 +136,13 @@ def _seen_anywhere(text: str, root: Node, look: _Look, default: int) -> int:
     return default
 
 
-# What of a kind can be seen at a node: (text, the node, what holds it) -> columns.
+# How to measure one property at a node: (text, node, its holder) -> columns.
 _Look = Callable[[str, Node, "Node | None"], Iterator[int]]
-_NEAR = 20  # items of a list that show its style
+_NEAR = 20  # number of list items to look at
 
 
 def _steps(text: str, node: Node, _holder: Node | None = None) -> Iterator[int]:
-    """Columns between a block mapping's keys and those of the block mappings inside it."""
+    """Yield the columns between the keys of a block mapping and those of the mappings inside it."""
     if isinstance(node, Mapping) and not node.flow:
         for _, value in node.pairs.values():
             if isinstance(value, Mapping) and not value.flow:
@@ -156,7 +156,9 @@ def _steps(text: str, node: Node, _holder: Node | None = None) -> Iterator[int]:
 
 
 def _offsets(text: str, node: Node, holder: Node | None = None) -> Iterator[int]:
-    """Columns between a block mapping's keys and the dashes of the lists inside it; for a list its items' come first."""
+    """Yield the columns between the keys of a block mapping and the dashes of its lists; for a list, its items come
+    first.
+    """
     lists: list[Node] = []
     if isinstance(node, Mapping) and not node.flow:
         holder, lists = node, [value for _, value in node.pairs.values()]
@@ -174,7 +176,7 @@ def _offsets(text: str, node: Node, holder: Node | None = None) -> Iterator[int]
 
 
 def _gaps(text: str, node: Node, _holder: Node | None = None) -> Iterator[int]:
-    """Columns between a dash and the mapping or scalar that follows it on the same line."""
+    """Yield the columns between a dash and the mapping or scalar on the same line."""
     if isinstance(node, Mapping) and not node.flow:
         for _, value in node.pairs.values():
             if isinstance(value, Sequence):
@@ -187,7 +189,7 @@ def _gaps(text: str, node: Node, _holder: Node | None = None) -> Iterator[int]:
 
 
 def _gap_before(text: str, offset: int) -> int:
-    """Columns back to a dash from what follows it, 0 where none does."""
+    """Return the columns back to the dash before an offset, 0 if there is none."""
     at = offset
     while at and text[at - 1] == " ":
         at -= 1
@@ -199,7 +201,7 @@ _DEFAULTS = {"step": 2, "offset": 0, "gap": 2}
 
 
 def flow_style(text: str, trail: list[Node]) -> FlowStyle:
-    """Return the style of the flow collection at the end of a trail; an empty one is written as what encloses it is."""
+    """Return the style of the flow collection at the end of a trail; an empty one is written like its surroundings."""
     flows = [node for node in trail if isinstance(node, (Mapping, Sequence)) and node.flow]
     outer, node = flows[0], flows[-1]
     starts = member_starts(node)
@@ -229,7 +231,7 @@ def flow_style(text: str, trail: list[Node]) -> FlowStyle:
 
 
 def _gap(text: str, outer: Mapping | Sequence, sign: str) -> str | None:
-    """Return what stands behind the first colon or comma of a flow collection or those inside it; None without one."""
+    """Return the text after the first colon or comma of a flow collection or those inside it; None if there is none."""
     for node in walk(outer):
         if isinstance(node, Mapping) and sign == ":":
             between = [(key.end, value.start) for key, value in node.pairs.values()]
@@ -250,7 +252,7 @@ def _members(node: Mapping | Sequence) -> list[Node]:
 
 
 def _step(text: str, flows: list[Mapping | Sequence]) -> str:
-    """The blanks that one level of a spread flow collection adds."""
+    """Return the spaces that one level of a spread flow collection adds."""
     for node in reversed(flows):
         outer = blanks_of_line(text, node.start)
         for start in member_starts(node):
@@ -262,7 +264,9 @@ def _step(text: str, flows: list[Mapping | Sequence]) -> str:
 
 
 def _is_json(outer: Mapping | Sequence, whole_document: bool) -> bool:
-    """True when an outermost flow collection quotes its keys as JSON does; without keys, when it quotes its strings."""
+    """Return whether an outermost flow collection quotes its keys as JSON does; without keys, whether it quotes its
+    strings.
+    """
     strings: list[bool] = []
     for node in walk(outer):
         if isinstance(node, Mapping) and node.flow and node.pairs:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Restore
-from sidecarctl.yamltext.insert import fold
-from sidecarctl.yamltext.layout import value_place
+from sidecarctl.yamltext.insert import group_inserts
+from sidecarctl.yamltext.layout import value_offset
 from sidecarctl.yamltext.nodes import Node, trail
-from sidecarctl.yamltext.splice import Spliced
+from sidecarctl.yamltext.splice import SpliceResult
 
 
 def holds_in_order(part: str, whole: str) -> bool:
@@ -20,7 +20,7 @@ def holds_in_order(part: str, whole: str) -> bool:
 def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) -> str:
     spans = []
     for path, old in displaced.items():
-        start = value_place(text, trail(root, path))
+        start = value_offset(text, trail(root, path))
         assert start is not None
         assert text[start : start + len(old)] == old
         spans.append((start, start + len(old)))
@@ -29,9 +29,9 @@ def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) ->
     return text
 
 
-def cuts(root: Node, inserts: list[Insert], done: Spliced) -> list[Edit]:
+def cuts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
     """What takes the inserts away again, at the places where they are now."""
-    folded = fold(root, inserts)
+    folded = group_inserts(root, inserts)
     added = {
         path: sorted(one.path[-1] for one in ones if isinstance(one.path[-1], int))
         for path, ones in folded.members.items()

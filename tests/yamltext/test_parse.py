@@ -120,7 +120,7 @@ def test_json_may_escape_a_character_as_a_surrogate_pair(parser: str) -> None:
 REFUSED = [
     ("a: 1\n\tb: 2\n", "tab", 5, "spaces"),
     ("a:\n\t- b\n", "cannot start any token", 3, "spaces"),
-    ("a: 'x\nb: 1\n", "a quote is opened here", 3, "close the quote"),
+    ("a: 'x\nb: 1\n", "unclosed quote", 3, "close the quote"),
     ("a: [b\nc: 1\n", "flow sequence", None, "bracket"),
     ("a: 1\nb: 2\na: 3\n", "'a' stands twice", 10, "keep one"),
     ("{a: 1, 'a': 2}\n", "'a' stands twice", 7, "keep one"),
@@ -130,7 +130,7 @@ REFUSED = [
     ("a: &x {b: *x}\n", "contains it", 10, "write"),
     ("~: 1\n", "null key", 0, "quote"),
     ("? [a]\n: b\n", "collection as a key", 2, "quote"),
-    ("a: .inf\n", "infinity", 3, "quote"),
+    ("a: .inf\n", "infinite", 3, "quote"),
     ("a: !!int x\n", "is no !!int", 3, "tag"),
     ("a: !!binary '!!'\n", "base64", 3, "tag"),
     ("a:\n  <<: 3\n", "merge key", 9, "quote"),

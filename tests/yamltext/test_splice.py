@@ -9,12 +9,12 @@ import pytest
 
 from sidecarctl.errors import BugError
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore
-from sidecarctl.yamltext.lines import Splice, carried_out
+from sidecarctl.yamltext.lines import Splice, apply_splices
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.splice import Spliced, displaced_by, splice
+from sidecarctl.yamltext.splice import SpliceResult, filled_texts, splice
 
 
-def edited(text: str, *edits: Edit) -> Spliced:
+def edited(text: str, *edits: Edit) -> SpliceResult:
     root = parse(text)
     assert root is not None
     return splice(text, root, edits)
@@ -118,7 +118,7 @@ def test_the_text_of_what_was_empty_is_remembered() -> None:
     done = edited(text, *inserts)
     assert done.displaced == {("a",): "  []", ("b",): " ~", ("c",): "", ("d", "e"): " null", ("f", 0): " {}"}
     root = parse(text)
-    assert root is not None and displaced_by(root, text, inserts) == done.displaced
+    assert root is not None and filled_texts(root, text, inserts) == done.displaced
     values = ([], None, None, None, {})
     back: list[Edit] = [
         Restore(path, old, value) for (path, old), value in zip(done.displaced.items(), values, strict=True)
@@ -164,7 +164,7 @@ REFUSED: list[tuple[str, Edit, str]] = [
     ("a: &x\nb: 1\n", put(("a", 0), 1), "cannot be filled"),
     ("{a}", put(("a", 0), 1), "cannot be filled"),
     ("- |\n  x", put((1,), 1), "inside a block scalar"),
-    ("a: 1\n", put(("a", "b"), 1), "holds nothing"),
+    ("a: 1\n", put(("a", "b"), 1), "is not a list or mapping"),
     ("a: [1]\n", put(("a", "b"), 1), "is a list"),
 ]  # fmt: skip
 
@@ -202,7 +202,7 @@ def test_an_edit_beside_anchors_is_made(text: str, edit: Edit, expected: str) ->
 
 def test_what_does_not_mean_what_was_asked_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidecarctl.yamltext.emit.member_lines", lambda value, key, style: [f"{key}: other"])
-    with pytest.raises(BugError, match="does not mean"):
+    with pytest.raises(BugError, match="does not equal"):
         edited("a: 1\n", put(("b",), 2))
 
 
@@ -232,11 +232,11 @@ def test_many_edits_in_a_long_document_stay_linear() -> None:
 
 
 def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
-    assert carried_out("abcdef", [Splice(3, 5, "y"), Splice(1, 3, "x")]) == "axyf"
+    assert apply_splices("abcdef", [Splice(3, 5, "y"), Splice(1, 3, "x")]) == "axyf"
     with pytest.raises(BugError, match="overlap"):
-        carried_out("abcdef", [Splice(1, 4, "x"), Splice(3, 5, "y")])
+        apply_splices("abcdef", [Splice(1, 4, "x"), Splice(3, 5, "y")])
     with pytest.raises(BugError, match="overlap"):
-        carried_out("abcdef", [Splice(1, 4, "x"), Splice(2, 2, "y")])
+        apply_splices("abcdef", [Splice(1, 4, "x"), Splice(2, 2, "y")])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube import quantity
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, dotted, identical
-from sidecarctl.yamltext.layout import bounds
+from sidecarctl.yamltext.layout import member_bounds
 from sidecarctl.yamltext.nodes import Alias, Scalar, Sequence, trail, walk
 from sidecarctl.yamltext.stream import Document
 
@@ -174,7 +174,7 @@ def _has_comment(document: Document, path: PathTuple) -> bool:
     if not isinstance(holder, Sequence) or not isinstance(index, int):
         return False  # below an alias: refused for that
     text = document.text
-    edges = bounds(text, holder)
+    edges = member_bounds(text, holder)
     above = edges[index - 1][1]
     line_end = text.find("\n", above, edges[index][0])
     end = text.find("\n", edges[index][1])
