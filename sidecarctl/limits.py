@@ -1,4 +1,4 @@
-"""How much is taken before it counts as a mistake or an attack: one table. A variable of the environment moves each limit."""
+"""Limits on input, in one table. An environment variable changes each limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sidecarctl.errors import UsageError
 
 
 class Limit(NamedTuple):
-    """A limit: the variable that moves it, what holds without it, how far it can be moved, and what it is a limit of."""
+    """A limit: its variable, its default, its maximum, and what it limits."""
 
     variable: str
     default: int
@@ -18,31 +18,31 @@ class Limit(NamedTuple):
 
     @property
     def value(self) -> int:
-        """The limit of this run. Raises UsageError for a variable that is no number, or too large a one."""
+        """The limit of this run. Raises UsageError if the variable is not a number or too large."""
         text = os.environ.get(self.variable, "")
         if not text:
             return self.default
         if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= self.most:
             raise UsageError(
-                f"{self.variable} is {text!r}, which is no number from 1 to {self.most:,}",
-                hint=f"it limits {self.what}; without it {self.default:,} holds",
+                f'invalid {self.variable} "{text}": expected a number from 1 to {self.most:,}',
+                hint=f"it limits {self.what}; the default is {self.default:,}",
             )
         return int(text)
 
     @property
     def way_out(self) -> str:
-        """What to do where the limit is in the way."""
-        return f"{self.variable} in the environment raises the limit of {self.value:,}, if this is meant"
+        """How to raise the limit."""
+        return f"if this is intended, raise the limit of {self.value:,} with the environment variable {self.variable}"
 
 
 _MANY = 10**12
-DOCUMENT = Limit("SIDECARCTL_MAX_DOCUMENT", 64 << 20, _MANY, "the characters of one document")
-VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the values of one document, those behind aliases included")
-DEPTH = Limit("SIDECARCTL_MAX_DEPTH", 400, 10_000, "how deep a document nests")
-FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the bytes of a file of a library or composition")
-TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the bytes of a template")
-STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the steps that a template takes")
-RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the characters that a template renders")
-SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the seconds that a KCL template or a pattern takes")
+DOCUMENT = Limit("SIDECARCTL_MAX_DOCUMENT", 64 << 20, _MANY, "the number of characters in a document")
+VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the number of values in a document, with aliases expanded")
+DEPTH = Limit("SIDECARCTL_MAX_DEPTH", 400, 10_000, "the nesting depth of a document")
+FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the size of a library or composition file in bytes")
+TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the size of a template in bytes")
+STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the number of steps of a template")
+RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
+SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a KCL template or a pattern in seconds")
 
 ALL = (DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS)

@@ -100,7 +100,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "an unknown mode": ("add logger --mode fast", 2, ("fast",)),
     "an unknown flag": ("add logger --frobnicate", 2, ("--frobnicate",)),
     "an unknown command": ("ad logger", 2, ("ad",)),
-    "a file that is not there": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "does not exist")),
+    "a file that is not there": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "no such file or directory")),
     "a values file that is not there": ("add logger --values nowhere.yaml", 3, ("nowhere.yaml",)),
     "in place of standard input": ("add logger -i -f -", 2, ("--in-place",)),
     "two ways out": ("add logger -i -o out.yaml", 2, ("cannot be combined",)),
@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 3, done.stderr
-    assert "can't be written" in done.stderr
+    assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "input.yaml").read_text() == GOOD
     assert [p.name for p in tmp_path.iterdir()] == ["input.yaml"]

@@ -29,10 +29,10 @@ POSIX_NAMES = {
     "setitimer",
 }
 GUARDED = {
-    "library/kept.py": {"geteuid", "O_NOFOLLOW"},  # switched on where there is geteuid
-    "library/patterns.py": {"setitimer"},  # behind signal.SIGVTALRM, which is missing with it
+    "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # switched on where there is geteuid
+    "catalog/json_schema_messages.py": {"setitimer"},  # behind signal.SIGVTALRM, which is missing with it
     "files/write.py": {"chown"},  # behind hasattr
-    "library/engines/kcl_worker.py": {"resource"},  # behind ImportError
+    "catalog/engines/kcl_worker.py": {"resource"},  # behind ImportError
 }
 
 

@@ -56,15 +56,15 @@ def pages() -> Iterator[tuple[Path, str]]:
         found = list(pods(source.read_text(encoding="utf-8"), Options()))
         if name == _SHOWN:
             shown = found
-        yield ROOT / "docs" / "graphs" / f"{name}.svg", svg.render(found)
+        yield ROOT / "docs" / "graphs" / f"{name}.svg", svg.render_svg(found)
         command = (source.parent / "cmd").read_text(encoding="utf-8").strip()
         sections.append(f"### {name}\n\n```sh\n{command}\n```\n\n![Pod of the example {name}](graphs/{name}.svg)")
     yield (
         ROOT / "docs" / "graph.md",
         _PAGE.format(
             shown=_SHOWN,
-            tree=tree.render(shown, color=False, width=80),
-            mermaid=mermaid.render(shown),
+            tree=tree.render_tree(shown, color=False, width=80),
+            mermaid=mermaid.render_mermaid(shown),
             examples="\n\n".join(sections),
         ),
     )

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from sidecarctl.cli.commands.rules import all_pages
-from sidecarctl.report.rule_pages import markdown
+from sidecarctl.report.rule_pages import render_rules_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "rules.md"
@@ -26,7 +26,7 @@ What `sidecarctl validate` checks, what `add`, `remove` and `render` say, and wh
 
 def text() -> str:
     """Return the file's text."""
-    return HEAD + markdown(all_pages())
+    return HEAD + render_rules_markdown(all_pages())
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ def _case(verdict: Verdict, color: bool, width: int, verbose: bool) -> list[str]
         lines[0] = lines[0].rstrip("\n") + f": the result is not {verdict.case.goal.name}\n"
     if verdict.state == "failed" or verbose:
         names = f"{verdict.case.goal}"
-        lines.append(diff.unified(verdict.expected, verdict.actual, names, color=color, terminal=color))
+        lines.append(diff.unified_diff(verdict.expected, verdict.actual, names, color=color, terminal=color))
     outcome = verdict.outcome
     if verdict.state == "failed" and outcome and outcome.result and not verdict.actual:
         lines.append(text.render_findings(outcome.result.findings, color=color, width=width))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sidecarctl.catalog.index import METADATA_FILE, Known, known
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
-from sidecarctl.files.sources import data_folder
+from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def open_catalog(extra: Sequence[Path] = (), env: Mapping[str, str] = os.environ
 
 def shipped_library() -> Path:
     """Return the folder of the sidecars that come with the program."""
-    return data_folder("library")
+    return data_directory("library")
 
 
 def _library_hint(path: Path) -> str:

@@ -13,7 +13,7 @@ from sidecarctl.catalog.entry_files import Source, read_yaml
 from sidecarctl.catalog.index import METADATA_FILE
 from sidecarctl.catalog.json_schema import path_text, problems
 from sidecarctl.errors import LibraryError
-from sidecarctl.files.sources import data_folder
+from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
 
 DEFAULT_TEMPLATES = {"jinja": "template.yaml.j2", "kcl": "template.k", "plain": "template.yaml"}
@@ -72,7 +72,7 @@ class Sidecar:
 @cache
 def schema(name: str) -> Any:
     """Return the shipped JSON Schema `name` ("sidecar", "fragment")."""
-    return json.loads((data_folder("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return json.loads((data_directory("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def read_sidecar(folder: Path, library: str, *, checked: bool = False) -> Sidecar:

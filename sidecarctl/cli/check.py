@@ -90,7 +90,7 @@ def print_verdict(
         from sidecarctl.cli.console import write_text
         from sidecarctl.report import machine
 
-        write_text(machine.render(report, request.format), stream)
+        write_text(machine.render_report(report, request.format), stream)
     elif inputs.sources:
         _print(report, request, stream)
     if inputs.unreadable:
@@ -125,9 +125,9 @@ def read_all(request: CheckRequest) -> Inputs:
 def _read(request: CheckRequest, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
     for path in input_paths(request.files):
         try:
-            for source in sources.find([path], request.stdin_name):
+            for source in sources.find_sources([path], request.stdin_name):
                 try:
-                    yield source, sources.read(source)
+                    yield source, sources.read_source(source)
                 except InputError as error:
                     unreadable.append(error)
         except InputError as error:

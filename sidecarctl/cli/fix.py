@@ -10,7 +10,7 @@ from sidecarctl.cli import check, console
 from sidecarctl.cli.check import CheckRequest, Inputs
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.report.diff import unified
+from sidecarctl.report.diff import unified_diff
 from sidecarctl.report.terminal import use_color
 from sidecarctl.results import plural
 from sidecarctl.validate.check_files import SYNTAX, Text
@@ -50,7 +50,8 @@ def _show(request: CheckRequest, inputs: Inputs, outcome: apply.Outcome) -> int:
     before = inputs.texts
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
     console.write_stdout(
-        unified(old.text, new.text, old.file, color=color, terminal=terminal) for old, new in zip(before, outcome.texts)
+        unified_diff(old.text, new.text, old.file, color=color, terminal=terminal)
+        for old, new in zip(before, outcome.texts)
     )
     check.report_unreadable(inputs)
     console.report_findings([one for one in outcome.verdict.findings if one.rule == SYNTAX])

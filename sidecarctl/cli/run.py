@@ -103,14 +103,14 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
 
 def _transform_all(delivery: Delivery, transform: Transform, stdin: bytes | None = None) -> Iterator[Done]:
     """Yield the result of each source; `stdin` is standard input if it was already read."""
-    found = sources.find(input_paths(delivery.files), delivery.stdin_filename or "-")
+    found = sources.find_sources(input_paths(delivery.files), delivery.stdin_filename or "-")
     wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
 
     def work(source: Source) -> Done:
         read = Read("")
         try:
             already_read = stdin is not None and source.path is None
-            read = Read(sources.decode(stdin or b"", source.name)) if already_read else sources.read(source)
+            read = Read(sources.decode(stdin or b"", source.name)) if already_read else sources.read_source(source)
             return Done(source, read, transform(read.text, source.name))
         except SidecarctlError as error:
             return Done(source, read, error=error)
@@ -162,12 +162,12 @@ def _join(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _print_diffs(done: Sequence[Done]) -> None:
-    from sidecarctl.report.diff import unified
+    from sidecarctl.report.diff import unified_diff
     from sidecarctl.report.terminal import use_color
 
     color = use_color(sys.stdout, os.environ)
     write_stdout(
-        unified(one.current, one.result.text, one.source.name, color=color, terminal=sys.stdout.isatty())
+        unified_diff(one.current, one.result.text, one.source.name, color=color, terminal=sys.stdout.isatty())
         for one in done
         if one.result
     )
@@ -230,7 +230,7 @@ def print_report(
         root=str(Path.cwd()),
         fail_on=delivery.severity(),
     )
-    write_stdout([machine.render(report, delivery.format)])
+    write_stdout([machine.render_report(report, delivery.format)])
 
 
 def no_workload_error(done: Sequence[Done]) -> SidecarctlError:

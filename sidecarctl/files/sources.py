@@ -1,6 +1,4 @@
-"""Where the program's own data files stand: in the wheel, or in the source tree. Knows nothing of what is in
-them.
-"""
+"""Finds and reads inputs: manifests in files, directories, and stdin, and the data files of the package."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ from sidecarctl.lazy_dataclass import dataclass
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def data_folder(name: str) -> Path:
-    """Return the folder `name` ("library", "schemas"): `sidecarctl/_data/<name>` in a wheel, else
+def data_directory(name: str) -> Path:
+    """Return the directory of data files `name` ("library", "schemas"): in a wheel `sidecarctl/_data/<name>`, else
     `<root>/<name>`.
     """
     packaged = _PACKAGE / "_data" / name
@@ -30,9 +28,9 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """One input. `name` is what messages call it; `path` is None for standard input.
+    """One input. `name` is what messages show; `path` is None for stdin.
 
-    `relative` is where it stands below the folder that was given, for outputs that mirror a tree.
+    `relative` is the path below the given directory, for outputs that mirror a tree.
     """
 
     name: str
@@ -42,16 +40,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read, and the file's stamp at that moment, to notice that somebody else changed it since."""
+    """The text of a source, and the stamp of the file, to detect later changes."""
 
     text: str
     stamp: Stamp | None = None
 
 
-def find(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
-    """Yield the sources that `-f` names: a file, a folder (walked, in order of names) or `-`.
+def find_sources(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
+    """Yield the sources that paths name: a file, a directory (walked in name order), or `-`.
 
-    Raises InputError for a path that does not exist or a folder without any manifest.
+    Raises InputError for a path that does not exist or a directory without manifests.
     """
     for text in paths:
         if text == "-":
@@ -64,41 +62,44 @@ def find(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
                 found = True
                 yield source
             if not found:
-                raise InputError(f"{text} holds no manifest", hint=f"a folder is searched for {', '.join(SUFFIXES)}")
+                raise InputError(
+                    f"no manifests in {text}",
+                    hint=f"directories are searched for {', '.join(SUFFIXES)} files",
+                )
         elif path.exists() or path.is_symlink():
             yield Source(text, path, Path(path.name))
         else:
-            raise InputError(f"{text} does not exist", hint="check the path given with -f")
+            raise InputError(f"no such file or directory: {text}", hint="check the path given with -f")
 
 
 def _walk(folder: Path) -> Iterator[Source]:
-    """Files below a folder in order of their names; hidden folders, links to folders, pipes and devices are left out."""
-    for root, folders, files in os.walk(folder, onerror=_closed_folder, followlinks=False):
+    """Yield the files of a directory in name order, without hidden directories, linked directories, pipes, and devices."""
+    for root, folders, files in os.walk(folder, onerror=_unreadable_directory, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.endswith(SUFFIXES) and not name.startswith("."):
                 path = Path(root, name)
-                if _waits(path):
+                if _is_special(path):
                     continue
                 yield Source(str(path), path, path.relative_to(folder))
 
 
-def _closed_folder(problem: OSError) -> None:
+def _unreadable_directory(problem: OSError) -> None:
     raise InputError(
-        f"the folder {problem.filename} can't be read: {problem.strerror or problem}", hint="check its permissions"
+        f"cannot read directory {problem.filename}: {problem.strerror or problem}", hint="check its permissions"
     ) from None
 
 
-def _waits(path: Path) -> bool:
-    """True for a pipe, a socket or a device, which would let a run wait for ever; a link to nowhere is told when it is read."""
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a pipe, socket, or device, which could block; a broken link is reported when it is read."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
 
 
-def read(source: Source) -> Read:
-    """Return a source's text. Raises InputError for what can't be read or is no UTF-8."""
+def read_source(source: Source) -> Read:
+    """Return the text of a source. Raises InputError if it cannot be read or is not UTF-8."""
     try:
         if source.path is None:
             return Read(decode(sys.stdin.buffer.read(), source.name))
@@ -107,7 +108,7 @@ def read(source: Source) -> Read:
             return Read(decode(stream.read(), source.name), stamp)
     except OSError as problem:
         raise InputError(
-            f"{source.name} can't be read: {problem.strerror or problem}", hint="check its path and permissions"
+            f"cannot read {source.name}: {problem.strerror or problem}", hint="check its path and permissions"
         ) from None
 
 
@@ -117,39 +118,39 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return bytes as text. Raises InputError with the place of the first byte that is no UTF-8."""
+    """Return bytes as text. Raises InputError with the place of the first byte that is not UTF-8."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         column = problem.start - (data.rfind(b"\n", 0, problem.start) + 1) + 1
-        hint = "save it as UTF-8"
+        hint = "save the file as UTF-8, the only encoding that Kubernetes reads"
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            hint = "it looks like UTF-16: save it as UTF-8"
+            hint = "this looks like UTF-16; save the file as UTF-8"
         raise InputError(
-            f"byte 0x{data[problem.start]:02x} is no UTF-8, the only encoding that Kubernetes reads",
+            f"invalid UTF-8: byte 0x{data[problem.start]:02x}",
             where=f"{name}:{line}:{column}",
             hint=hint,
         ) from None
 
 
 def input_paths(files: Sequence[str]) -> list[str]:
-    """Return what `-f` names; without it standard input. Raises UsageError where that is a terminal."""
+    """Return the paths that `-f` names, else stdin. Raises UsageError if stdin is a terminal."""
     if files:
         return list(files)
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
-            "there is no input: nothing was piped in and no -f is given",
-            hint="name a manifest or a folder with -f PATH, or pipe manifests in",
+            "no input: no file named and nothing piped to stdin",
+            hint="name a manifest or directory with -f PATH, or pipe manifests to stdin",
         )
     return ["-"]
 
 
 def read_stdin() -> bytes:
-    """Return what another program pipes in. Raises UsageError where standard input is a terminal."""
+    """Return the bytes that another program pipes to stdin. Raises UsageError if stdin is a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
-            "nothing is piped in: this command is run by another program",
-            hint="see the example in --help; for manifests of your own use `sidecarctl render`",
+            "no input on stdin: another program runs this command",
+            hint="see the examples in --help; for manifests in files, use `sidecarctl render`",
         )
     return sys.stdin.buffer.read()

@@ -1,4 +1,4 @@
-"""Writing files so that each is the old one or the new one at any moment: beside, then in its place. All or none."""
+"""Replaces files atomically: each file has the old or the new text at any moment, and all are replaced or none."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sidecarctl.lazy_dataclass import dataclass
 
 
 class OutputError(SidecarctlError):
-    """A file that can't be written."""
+    """A file that cannot be written."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class Write:
-    """A text for a file. `stamp` is the file's stamp when it was read, None where it need not exist."""
+    """A text for a file. `stamp` is the stamp of the file when it was read, None if the file may be missing."""
 
     path: Path
     text: str
@@ -30,7 +30,7 @@ class Write:
 
 @dataclass(frozen=True)
 class _Staged:
-    """A new text beside its target, with the stamp that the target must still have."""
+    """A new text in a temporary file next to its target, with the stamp that the target must still have."""
 
     beside: Path
     target: Path
@@ -38,10 +38,10 @@ class _Staged:
 
 
 def write_all(writes: Iterable[Write]) -> None:
-    """Write every file or, when one of them can't be, none. Raises OutputError.
+    """Write every file, or none if one of them cannot be written. Raises OutputError.
 
-    Modes are kept, and of a symbolic link the target is replaced. A file with several names (hard links) is replaced under the
-    one given; the others keep the old text. What is no file (/dev/stdout, a named pipe) is written to as it is.
+    Modes are kept, and the target of a symbolic link is replaced. Of a file with several hard links, only the given name gets
+    the new text. A device or pipe (/dev/stdout) is written to directly.
     """
     staged: dict[Path, _Staged] = {}
     try:
@@ -50,40 +50,40 @@ def write_all(writes: Iterable[Write]) -> None:
             if target in staged:  # two links to one file
                 continue
             try:
-                if _is_file_to_be(write):
-                    staged[target] = _staged(write, target)
+                if _is_replaceable(write):
+                    staged[target] = _stage(write, target)
                 else:
                     write.path.write_bytes(write.text.encode("utf-8"))
             except OSError as problem:
                 raise OutputError(
-                    f"{write.path} can't be written: {problem.strerror or problem}; no file was changed",
-                    hint="check the permissions and the space on the disk",
+                    f"cannot write {write.path}: {problem.strerror or problem}; no files written",
+                    hint="check the permissions and the free disk space",
                 ) from None
         for one in staged.values():
-            _refuse_changed(one, "no file was changed")
-        _replaced(staged)
+            _check_unchanged(one, "no files written")
+        _replace_all(staged)
     finally:
         for one in staged.values():
             with suppress(OSError):
                 one.beside.unlink()
 
 
-def _replaced(staged: dict[Path, _Staged]) -> None:
-    """Put every text in its place, and forget it."""
+def _replace_all(staged: dict[Path, _Staged]) -> None:
+    """Replace every target by its temporary file."""
     for done, (target, one) in enumerate(list(staged.items())):
-        written = f"{done} of {done + len(staged)} files were written"
-        _refuse_changed(one, written)
+        written = f"{done} of {done + len(staged)} files written"
+        _check_unchanged(one, written)
         try:
             one.beside.replace(target)
         except OSError as problem:
             raise OutputError(
-                f"{target} can't be replaced: {problem.strerror or problem}; {written}", hint="run again"
+                f"cannot replace {target}: {problem.strerror or problem}; {written}", hint="run again"
             ) from None
         del staged[target]
 
 
-def _refuse_changed(one: _Staged, written: str) -> None:
-    """Raise OutputError where somebody else has written a file since it was read."""
+def _check_unchanged(one: _Staged, written: str) -> None:
+    """Raise OutputError if a file changed since it was read."""
     if one.stamp is None:
         return
     try:
@@ -92,13 +92,13 @@ def _refuse_changed(one: _Staged, written: str) -> None:
         same = False
     if not same:
         raise OutputError(
-            f"{one.target} was changed by somebody else since it was read; {written}",
+            f"{one.target} changed since it was read; {written}",
             hint="run again",
         )
 
 
-def _is_file_to_be(write: Write) -> bool:
-    """False for a device or a pipe, which can't be replaced. Raises OutputError where its text came from there."""
+def _is_replaceable(write: Write) -> bool:
+    """Return False for a device or pipe, which cannot be replaced. Raises OutputError if its text was read from there."""
     try:
         mode = write.path.stat().st_mode
     except FileNotFoundError:
@@ -107,25 +107,23 @@ def _is_file_to_be(write: Write) -> bool:
         return True
     if write.stamp is not None:
         raise OutputError(
-            f"{write.path} is no file, so nothing can be put in its place; no file was changed", hint="use -o FILE"
+            f"{write.path} is not a regular file and cannot be replaced; no files written", hint="use -o FILE"
         )
     return False
 
 
-def _staged(write: Write, target: Path) -> _Staged:
-    """Put the new text beside its target."""
-    import tempfile  # with much that only writing needs
+def _stage(write: Write, target: Path) -> _Staged:
+    """Write the new text to a temporary file next to its target."""
+    import tempfile  # imports much that only writing needs
 
     try:
         status = target.stat()
     except FileNotFoundError:
         status = None
     if write.stamp is not None and (status is None or stamp_of(status) != write.stamp):
-        raise OutputError(
-            f"{write.path} was changed by somebody else since it was read; no file was changed", hint="run again"
-        )
+        raise OutputError(f"{write.path} changed since it was read; no files written", hint="run again")
     if status is not None and not os.access(target, os.W_OK):
-        raise OutputError(f"{write.path} is read-only; no file was changed", hint="make it writable")
+        raise OutputError(f"{write.path} is read-only; no files written", hint="make it writable")
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", suffix=".sidecarctl", dir=target.parent)
     beside = Path(name)
@@ -135,7 +133,7 @@ def _staged(write: Write, target: Path) -> _Staged:
             stream.flush()
             os.fsync(stream.fileno())
         if status is not None and hasattr(os, "chown"):
-            with suppress(OSError):  # only root may give a file away
+            with suppress(OSError):  # only root can change the owner
                 os.chown(beside, status.st_uid, status.st_gid)
         beside.chmod(stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask())
     except BaseException:

@@ -1,4 +1,4 @@
-"""The unified diff of two texts, as `patch` and `git apply` take it. Knows lines, neither YAML nor files."""
+"""Unified diffs of two texts, as `patch` and `git apply` read them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _NO_LINE_END = "\\ No newline at end of file\n"
 _STYLES = {"+": "added", "-": "removed"}
 
 
-def unified(before: str, after: str, file: str, *, color: bool = False, terminal: bool = False) -> str:
-    """Return the unified diff of two versions of a file, three lines of context; empty where they are equal.
+def unified_diff(before: str, after: str, file: str, *, color: bool = False, terminal: bool = False) -> str:
+    """Return the unified diff of two versions of a file with three lines of context; empty if they are equal.
 
-    Lines end at `\\n` alone, so a `\\r` stays part of its line, and a missing last line end is told, as patch
-    needs it. For a `terminal`, what could steer it is made visible; elsewhere every character is kept.
+    Only `\
+    ` ends a line, so a `\\r` stays part of its line, and a missing final line break is marked as patch needs it.
+    For a terminal, control characters are escaped; elsewhere every character is kept.
     """
     if before == after:
         return ""
@@ -42,29 +43,31 @@ def unified(before: str, after: str, file: str, *, color: bool = False, terminal
 
 
 def _lines(text: str) -> list[str]:
-    """Split after each `\\n` and nowhere else."""
+    """Split after each `\
+    ` and nowhere else.
+    """
     lines = [line + "\n" for line in text.split("\n")]
     last = lines.pop()[:-1]
     return [*lines, last] if last else lines
 
 
 def _label(file: str) -> str:
-    """A file's name on one line; with a tab behind it, as diff has it, where it holds a blank."""
+    """Return a file name on one line; with a trailing tab, as diff writes it, if it contains a space."""
     name = visible(file)
     return f"{name}\t" if " " in name else name
 
 
 def _range(start: int, end: int) -> str:
-    """Lines from `start` (from 0) up to `end`, as a hunk's header writes them."""
+    """Return the lines from `start` (from 0) up to `end` in the notation of a hunk header."""
     length = end - start
     first = start + 1 if length else start
     return f"{first}" if length == 1 else f"{first},{length}"
 
 
 class _Patience(SequenceMatcher[str]):
-    """Matches lines that both texts have once first, and only between these what else is alike.
+    """A patience diff: matches lines that are unique in both texts first, and the rest only between these.
 
-    Manifests repeat most of their lines; names don't. So blocks stay whole, and the time is close to linear.
+    Manifests repeat most of their lines, but not names. So blocks stay together, and the time is close to linear.
     """
 
     def __init__(self, old: list[str], new: list[str]) -> None:
@@ -72,7 +75,7 @@ class _Patience(SequenceMatcher[str]):
         self._texts = old, new
 
     def get_matching_blocks(self) -> list[Match]:
-        """Return the blocks in order, none touching the next in both texts, ended by an empty one."""
+        """Return the matching blocks in order, with an empty one at the end, as difflib does."""
         old, new = self._texts
         blocks: list[tuple[int, int, int]] = []
         for i, j, size in _blocks(old, new, 0, len(old), 0, len(new)):
@@ -81,11 +84,11 @@ class _Patience(SequenceMatcher[str]):
                 blocks.pop()
             blocks.append((i, j, size))
         blocks.append((len(old), len(new), 0))
-        return [Match(*block) for block in _slid(old, new, blocks) if block[2]] + [Match(len(old), len(new), 0)]
+        return [Match(*block) for block in _slide_blocks(old, new, blocks) if block[2]] + [Match(len(old), len(new), 0)]
 
 
 def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> Iterator[tuple[int, int, int]]:
-    """Yield what two stretches have in common: both ends, then what is unique, then what difflib finds."""
+    """Yield the common parts of two ranges: both ends, then unique lines, then what difflib finds."""
     head = 0
     while a1 + head < a2 and b1 + head < b2 and a[a1 + head] == b[b1 + head]:
         head += 1
@@ -100,7 +103,7 @@ def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> I
         anchors = _anchors(a, b, a1, a2, b1, b2)
         if anchors:
             for i, j in [*anchors, (a2, b2)]:
-                # An anchor begins the next stretch, so that it grows downwards too.
+                # An anchor starts the next range, so that it can grow downwards.
                 yield from _blocks(a, b, a1, i, b1, j)
                 a1, b1 = i, j
                 if i < a2:
@@ -114,12 +117,12 @@ def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> I
 
 
 def _anchors(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> list[tuple[int, int]]:
-    """Return the longest rising run of pairs of lines that both stretches have exactly once."""
+    """Return the longest increasing sequence of pairs of lines that are unique in both ranges."""
     in_a, in_b = Counter(a[a1:a2]), Counter(b[b1:b2])
     where = {b[j]: j for j in range(b1, b2) if in_b[b[j]] == 1}
     pairs = [(i, where[a[i]]) for i in range(a1, a2) if in_a[a[i]] == 1 and a[i] in where]
-    ends: list[int] = []  # the smallest last position in b of a run of each length
-    last: list[int] = []  # the pair that it ends with
+    ends: list[int] = []  # smallest last position in b of a sequence of each length
+    last: list[int] = []  # the pair that ends it
     before: list[int] = []
     for index, (_, j) in enumerate(pairs):
         length = bisect_left(ends, j)
@@ -134,10 +137,10 @@ def _anchors(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> 
     return chosen[::-1]
 
 
-def _slid(a: list[str], b: list[str], blocks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Move what is only inserted or only removed up to where it begins with its least indented line.
+def _slide_blocks(a: list[str], b: list[str], blocks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Move a pure insertion or removal up to where it starts with its least indented line.
 
-    So a list item is shown from its dash, and not from the second line of the one before it to its own dash.
+    So a diff shows a list item from its dash, not from the second line of the previous item.
     """
     up = 0
     for index, (i, j, size) in enumerate(blocks):
@@ -153,7 +156,7 @@ def _slid(a: list[str], b: list[str], blocks: list[tuple[int, int, int]]) -> Ite
 
 
 def _slide(lines: list[str], start: int, end: int, most: int) -> int:
-    """Return how many lines up the run `start` to `end` goes best, at most `most`."""
+    """Return by how many lines to move the range `start` to `end` up, at most `most`."""
     if start == end:
         return 0
     best, least, up = 0, _indent(lines[start]), 0

@@ -1,4 +1,4 @@
-"""Pages of rules, and the list of them: as text, as Markdown, as JSON. Knows no rule."""
+"""Renders the list of rules and the page of a rule as text, Markdown, and JSON."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sidecarctl.report.terminal import paint, width_of, wrap
 from sidecarctl.results import ROLE_TEXT
 
 LAYERS = {
-    "structure": "Structure: the Kubernetes schema of the target version, and the text itself",
-    "api": "API rules: what the API server refuses beyond its schema",
-    "advice": "Advice: what breaks or costs later",
-    "composing": "Composing: what keeps a sidecar from being added, or is decided for you",
-    "library": "Library: what `sidecarctl test` says about sidecars",
+    "structure": "Structure: YAML syntax and the Kubernetes schema of the target version",
+    "api": "API rules: what the API server rejects beyond its schema",
+    "advice": "Advice: what the API server accepts, but causes problems later",
+    "composing": "Composing: conflicts and decisions when sidecars are added, updated, or removed",
+    "library": "Library: findings of `sidecarctl test` about sidecars",
 }
 
 
 @dataclass(frozen=True)
 class Page:
-    """A rule's page. `why` may have several paragraphs; `bad` and `good` are YAML; `on` False: only when asked for.
+    """The page of a rule. `why` may have several paragraphs; `bad` and `good` are YAML; `on` False: only when selected.
 
-    `fixable` says with which flags, and when, `validate` fixes it itself; empty where it does not.
+    `fixable` says with which flags `validate` fixes a finding, and when; empty if it does not.
     """
 
     name: str
@@ -56,8 +56,8 @@ class Page:
         return "; ".join(parts)
 
 
-def listing(pages: Sequence[Page], *, color: bool, width: int) -> str:
-    """Return all rules by layer: name, severity, and what it finds. `width` in columns, 0 breaks no line."""
+def render_rule_list(pages: Sequence[Page], *, color: bool, width: int) -> str:
+    """Return all rules by layer, with name, severity, and what they find. `width` in columns; 0 does not wrap."""
     name_width = max((len(one.name) for one in pages), default=0)
     lines: list[str] = []
     for layer, title in LAYERS.items():
@@ -67,7 +67,7 @@ def listing(pages: Sequence[Page], *, color: bool, width: int) -> str:
         lines += ["", *wrap(f"{title} ({len(own)})", width)]
         for one in own:
             lines += _row(one, name_width, color, width)
-    return "\n".join(lines).lstrip("\n") + "\n\nThe page of a rule: sidecarctl rules RULE\n"
+    return "\n".join(lines).lstrip("\n") + "\n\nExplain a rule: sidecarctl rules RULE\n"
 
 
 def _row(one: Page, name_width: int, color: bool, width: int) -> list[str]:
@@ -79,8 +79,8 @@ def _row(one: Page, name_width: int, color: bool, width: int) -> list[str]:
     return [head + first[len(lead) - 2 :], *rest]
 
 
-def page(one: Page, *, color: bool, width: int) -> str:
-    """Return a rule's page for a terminal."""
+def render_rule_page(one: Page, *, color: bool, width: int) -> str:
+    """Return the page of a rule for a terminal."""
     title = paint(one.name, "bold", color) + f" ({one.facts})"
     if width and width_of(one.name) + len(one.facts) + 3 > width:
         title = "\n".join([paint(one.name, "bold", color), *wrap(f"({one.facts})", width)])
@@ -93,20 +93,24 @@ def page(one: Page, *, color: bool, width: int) -> str:
     if one.fixable:
         lines += wrap(one.fixable, width, "Fixable: ", "         ")
     if one.layer not in ("composing", "library"):
-        lines += ["", f"Ignore one finding: # sidecarctl: ignore[{one.name}] why", "on its line or the line above."]
+        lines += [
+            "",
+            f"To ignore a finding, write # sidecarctl: ignore[{one.name}] why",
+            "on its line or the line above.",
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _paragraph(text: str, width: int) -> list[str]:
-    """Prose is wrapped again; lists and what is indented keep their lines."""
+    """Wrap prose; keep the lines of lists and of indented text."""
     rows = text.split("\n")
     if any(row.startswith((" ", "- ", "* ", "|")) for row in rows):
         return [line for row in rows for line in wrap(row, width)]
     return wrap(" ".join(text.split()), width)
 
 
-def markdown(pages: Sequence[Page]) -> str:
-    """Return all pages as one Markdown document, without its title."""
+def render_rules_markdown(pages: Sequence[Page]) -> str:
+    """Return all pages as one Markdown document without a title."""
     lines: list[str] = []
     for layer, title in LAYERS.items():
         own = [one for one in pages if one.layer == layer]
@@ -125,7 +129,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-def data(pages: Page | Sequence[Page]) -> str:
-    """Return a page, or several, as JSON."""
+def render_rules_json(pages: Page | Sequence[Page]) -> str:
+    """Return one page or several as JSON."""
     many = [asdict(one) for one in ([pages] if isinstance(pages, Page) else pages)]
     return json.dumps(many[0] if isinstance(pages, Page) else many, indent=2, ensure_ascii=False) + "\n"

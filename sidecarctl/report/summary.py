@@ -1,4 +1,4 @@
-"""What a run did, for people: one item a workload, with what was added or why not. Knows no finding."""
+"""Renders what a run did: one item for each workload, with what was added or why it was skipped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchan
 
 
 def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int, verbose: bool = False) -> str:
-    """Return the report: a line for each workload, broken at `width` columns (0: never), in the order of the input.
+    """Return the report in input order: a line for each workload, wrapped at `width` columns (0: no wrapping).
 
-    Several files each get a heading. `verbose` adds the pod's requests, limits and QoS class before and after, and
-    what the change costs over all replicas.
+    With several files, each gets a heading. `verbose` adds the requests, limits, and QoS class of the pod before and
+    after, and the cost over all replicas.
     """
     several = len({change.file for change in changes}) > 1
     lines: list[str] = []
@@ -30,7 +30,7 @@ def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int
 
 
 def changes_line(changes: Iterable[WorkloadChange]) -> str:
-    """Return the last line: `3 workloads: 2 changed, 1 skipped`; for none `no workloads`."""
+    """Return the last line: `3 workloads: 2 changed, 1 skipped`, or `no workloads`."""
     states = [_state(change) for change in changes]
     counted = [f"{states.count(state)} {state}" for state in ("changed", "unchanged", "skipped") if state in states]
     return (f"{plural(len(states), 'workload')}: {', '.join(counted)}" if states else "no workloads") + "\n"
@@ -44,7 +44,7 @@ def _state(change: WorkloadChange) -> str:
 
 
 def _workload(change: WorkloadChange, indent: str, color: bool, width: int) -> list[str]:
-    """Return the workload's item: all on one line where it fits, else each instance below with its parts."""
+    """Return the item of a workload: on one line if it fits, else each instance below with its parts."""
     head = indent + paint(visible(change.label), "bold", color)
     taken = width_of(indent + visible(change.label)) + 2
     if change.skipped or not change.instances:
@@ -68,7 +68,7 @@ def _workload(change: WorkloadChange, indent: str, color: bool, width: int) -> l
 
 
 def _clause(one: InstanceChange) -> str:
-    """`added logger 1.0.0 (native)`, `updated logger 1.0.0 -> 1.1.0`, `added proxy 1.0.0 as tls`."""
+    """Return `added logger 1.0.0 (native)`, `updated logger 1.0.0 -> 1.1.0`, or `added proxy 1.0.0 as tls`."""
     version = f"{one.previous} -> {one.version}" if one.previous and one.previous != one.version else one.version
     alias = f"as {one.name}" if one.sidecar and one.sidecar != one.name else ""
     mode = f"({one.mode})" if one.mode and one.action in ("added", "updated") else ""
@@ -81,7 +81,7 @@ def _parts(one: InstanceChange) -> str:
 
 
 def _below(one: InstanceChange, indent: str, width: int) -> list[str]:
-    """Return reason and parts under their clause, broken after commas where that is possible."""
+    """Return reason and parts below their clause, wrapped after commas where possible."""
     lead = indent + _INDENT
     lines: list[str] = []
     for part in filter(None, (one.reason, *one.parts)):
@@ -95,13 +95,13 @@ def _below(one: InstanceChange, indent: str, width: int) -> list[str]:
 
 
 def _painted(text: str, action: str, color: bool) -> str:
-    """Colour the word that says what happened."""
+    """Color the word that names the action."""
     word, rest = text[: len(action)], text[len(action) :]
     return paint(word, _STYLES[action], color) + rest
 
 
 def _facts(change: WorkloadChange, indent: str, color: bool) -> list[str]:
-    """Return a small table: resource by resource, before and after."""
+    """Return a small table: each resource before and after."""
     before, after = change.before, change.after
     if not before or not after:
         return []
@@ -125,7 +125,7 @@ def _facts(change: WorkloadChange, indent: str, color: bool) -> list[str]:
 
 
 def _amounts(title: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
-    """Return a row for each resource, the title on the first only; `none` where nothing is said."""
+    """Return a row for each resource, with the title on the first; `none` if there are none."""
     names = list(dict.fromkeys((*before, *after)))
     return [
         (title if not index else "", visible(name), visible(before.get(name, "none")), visible(after.get(name, "none")))

@@ -1,4 +1,4 @@
-"""What a terminal can show: colours, columns, and characters that do it no harm. Knows no finding."""
+"""What a terminal can show: colors, columns, and safe characters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol
 
-LOG_WIDTH = 100  # columns when the output is no terminal: wide enough for a log, narrow enough for a review
-DUMB_WIDTH = 80  # columns of a terminal that does not tell
+LOG_WIDTH = 100  # columns if the output is not a terminal: fits a log and a review
+DUMB_WIDTH = 80  # columns of a terminal that does not report its width
 TAB_STOP = 4
 
 _STYLES = {
@@ -26,27 +26,27 @@ _STYLES = {
     "changed": "33",
     "hunk": "36",
 }
-# Joiners shape letters of living scripts and take no column; every other format character is made visible.
+# Joiners shape letters of living scripts and take no column. All other format characters are escaped.
 _JOINERS = "\u200c\u200d"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Stream(Protocol):
-    """The part of a text stream that tells whether somebody looks at it."""
+    """The part of a text stream that tells whether it is a terminal."""
 
     def isatty(self) -> bool:
-        """True where the stream is a terminal."""
+        """Return whether the stream is a terminal."""
 
     def fileno(self) -> int:
-        """Return the number of its file descriptor."""
+        """Return its file descriptor."""
 
 
 def use_color(stream: Stream, env: Mapping[str, str]) -> bool:
-    """Say whether to write colours to `stream`: the one place that decides.
+    """Return whether to write colors to a stream.
 
-    NO_COLOR (https://no-color.org) beats FORCE_COLOR, both beat TERM=dumb, and that beats what the stream is.
-    An empty variable counts as absent.
+    NO_COLOR (https://no-color.org) ranks above FORCE_COLOR, that above TERM=dumb, and that above whether the stream is a
+    terminal. An empty variable counts as unset.
     """
     if env.get("NO_COLOR"):
         return False
@@ -56,7 +56,7 @@ def use_color(stream: Stream, env: Mapping[str, str]) -> bool:
 
 
 def columns(stream: Stream, env: Mapping[str, str]) -> int:
-    """Return the width to write for, in columns: COLUMNS, else the terminal's, else `LOG_WIDTH`."""
+    """Return the width in columns: COLUMNS, else that of the terminal, else `LOG_WIDTH`."""
     given = env.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
         return int(given)
@@ -69,7 +69,7 @@ def columns(stream: Stream, env: Mapping[str, str]) -> int:
 
 
 def paint(text: str, style: str, color: bool) -> str:
-    """Return `text` in the named style, or as it is without colour."""
+    """Return a text in a named style; unchanged without color."""
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if color and text else text
 
 
@@ -87,10 +87,10 @@ def _visible_char(char: str) -> str:
 
 
 def visible(text: str, keep: str = "") -> str:
-    """Return `text` with every character that could steer a terminal written as an escape (`\\x1b`).
+    """Return a text with every character that could control a terminal written as an escape (`\\x1b`).
 
-    These are control and format characters (bidirectional overrides too), line separators, lone surrogates
-    and noncharacters. Characters in `keep` stay.
+    These are control and format characters (including bidirectional overrides), line separators, lone surrogates, and
+    noncharacters. Characters in `keep` stay.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -105,12 +105,12 @@ def _char_width(char: str) -> int:
 
 
 def width_of(text: str) -> int:
-    """Return the columns that `text` takes: wide characters two, combining marks none (Unicode annex 11)."""
+    """Return the columns of a text: wide characters take two, combining marks none (Unicode annex 11)."""
     return len(text) if text.isascii() else sum(map(_char_width, text))
 
 
 def cells(line: str) -> list[str]:
-    """Return what is shown for each character of a source line: tabs as spaces, the unsafe escaped."""
+    """Return what to show for each character of a source line: tabs as spaces, unsafe characters escaped."""
     shown: list[str] = []
     column = 0
     for char in line:
@@ -121,10 +121,10 @@ def cells(line: str) -> list[str]:
 
 
 def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    """Break prose into lines of at most `width` columns, the first led by `first`, the others by `rest`.
+    """Wrap prose to lines of at most `width` columns; `first` leads the first line, `rest` the others.
 
-    A line break in `text` stays one, and what follows keeps its own indentation. `width` 0 breaks nothing; a
-    word that is wider than the line stays whole.
+    Line breaks in the text stay, and the text after them keeps its own indentation. `width` 0 does not wrap. A word that
+    is wider than the line stays whole.
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):

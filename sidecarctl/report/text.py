@@ -1,4 +1,4 @@
-"""Findings and errors as a compiler shows them: the place underlined, why it matters, what to do."""
+"""Renders findings and errors as a compiler does: the source line with the place underlined, why, and help."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sidecarctl.results import count, field_text, in_order, plural, subject
 
 FIXABLE = "[*]"
 _CUT = "..."
-_LEAST_SNIPPET = 40  # columns of source that are shown however narrow the terminal is
+_LEAST_SNIPPET = 40  # minimum columns of source to show, however narrow the terminal is
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """A place to underline: with `^` the finding's own, with `-` a related one and its label."""
+    """A place to underline: with `^` for the finding itself, with `-` for a related place and its label."""
 
     place: Place
     label: str = ""
@@ -25,7 +25,7 @@ class _Mark:
 
 
 def render_findings(findings: Iterable[Finding], *, color: bool, width: int) -> str:
-    """Return all findings in order, each with its snippet, a blank line after each; empty for none.
+    """Return all findings in order with their source lines, separated by blank lines; empty for none.
 
     `width` is in columns; 0 neither wraps prose nor cuts long lines.
     """
@@ -33,7 +33,7 @@ def render_findings(findings: Iterable[Finding], *, color: bool, width: int) -> 
 
 
 def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
-    """Return an error in the same style: what, where, and what to do."""
+    """Return an error in the same style: what, where, and help."""
     word = "internal error" if isinstance(error, BugError) else "error"
     lines = [_headline(word, "error", visible(error.message, keep="\n"), color)]
     place = Place.parse(error.where, error.line_text)
@@ -52,7 +52,7 @@ def closing_line(
 ) -> str:
     """Return the last line of a run: `2 errors, 1 warning in 3 files; 1 ignored; [*] 2 fixable with --fix`.
 
-    `fixed` is how many findings were fixed, None where none were to be.
+    `fixed` is the number of fixed findings, None if nothing was to be fixed.
     """
     counted = [
         paint(
@@ -93,7 +93,7 @@ def _headline(word: str, style: str, message: str, color: bool) -> str:
 
 
 def _cause(finding: Finding) -> str:
-    """Name what caused a finding that stands at no place of the input."""
+    """Return what caused a finding without a place in the input."""
     field = field_text(finding.path)
     return f"{finding.source}: {field}" if field else finding.source
 
@@ -113,7 +113,7 @@ def _notes(finding: Finding) -> list[tuple[str, str]]:
 
 
 def _prose(name: str, text: str, style: str, indent: str, color: bool, width: int) -> list[str]:
-    """Return labelled prose, its further lines under the first word."""
+    """Return labeled prose, with further lines indented below the first word."""
     if not text:
         return []
     lead = indent + name
@@ -127,7 +127,7 @@ def _marks(finding: Finding) -> list[_Mark]:
 
 
 def _snippets(file: str, marks: list[_Mark], gutter: int, severity: str, color: bool, width: int) -> list[str]:
-    """Return the marked lines, file by file, the finding's own file first, lines in their order."""
+    """Return the marked lines file by file, the file of the finding first, lines in order."""
     lines: list[str] = []
     for name in dict.fromkeys([file, *(mark.place.file for mark in marks)]):
         here = [mark for mark in marks if mark.place.file == name]
@@ -161,10 +161,10 @@ def _one_file(marks: list[_Mark], gutter: int, severity: str, color: bool, width
 
 
 def _window(place: Place, room: int) -> tuple[str, int, int]:
-    """Return the source line as shown, the columns before the mark, and the mark's columns.
+    """Return the source line as shown, the columns before the mark, and the columns of the mark.
 
-    A line wider than `room` is cut on both sides so that the place stays in sight. One that ends on another
-    line is marked up to the end of this one; an empty one gets one column.
+    A line wider than `room` is cut on both sides of the mark. A mark that ends on another line is shown to the end of this
+    one; an empty mark takes one column.
     """
     shown = cells(place.line_text.rstrip())
     start = min(place.column - 1, len(shown))
@@ -181,7 +181,7 @@ def _window(place: Place, room: int) -> tuple[str, int, int]:
 
 
 def _cut(shown: list[str], start: int, end: int, room: int) -> tuple[int, int]:
-    """Choose which cells to keep: the marked ones, with as much before as after, `room` columns in all."""
+    """Return which cells to keep: the marked ones, and an equal part before and after, `room` columns in total."""
     left = right = start
     used = 0
     while right < min(end, len(shown)) and used + width_of(shown[right]) <= room:

@@ -140,12 +140,12 @@ WRONG = [
     ("new My_Agent", "is not the name of a sidecar"),
     ("new ../x", "is not the name of a sidecar"),
     ("new x@1.0.0", "is no name for a new sidecar"),
-    ("new x --from-manifest shop.yaml", "go together"),
-    ("new x --from-manifest shop.yaml -c shiper", 'did you mean "shipper"?'),
-    ("new x --from-manifest shop.yaml -c shipper --from a:1.2.3", "takes image and all"),
-    ("new x --from-manifest nothing.yaml -c a", "can't be read"),
-    ("new x --from-manifest broken.yaml -c a", "broken.yaml:"),
-    ("new x --from-manifest empty.yaml -c a", "holds no workload"),
+    ("new x --from-manifest shop.yaml", "require each other"),
+    ("new x --from-manifest shop.yaml --container shiper", 'did you mean "shipper"?'),
+    ("new x --from-manifest shop.yaml --container shipper --from a:1.2.3", "cannot be combined"),
+    ("new x --from-manifest nothing.yaml --container a", "can't be read"),
+    ("new x --from-manifest broken.yaml --container a", "broken.yaml:"),
+    ("new x --from-manifest empty.yaml --container a", "holds no workload"),
     ("new x --from 'a b'", "is not the name of an image"),
 ]
 

@@ -87,7 +87,7 @@ def test_a_file_that_somebody_changes_meanwhile_is_noticed_and_nothing_is_writte
         pipe.write(CONFIG)
     code, said = ended(process)
     assert code == 3
-    assert "web-001.yaml was changed by somebody else since it was read; no file was changed" in said
+    assert "web-001.yaml changed since it was read; no files written" in said
     now = [path.read_text() for path in texts]
     assert now == [POD.format(0), POD.format("other"), POD.format(2)]
 

@@ -177,7 +177,7 @@ def looking_layer(data: bytes, seed: int) -> str:
     _placed(verdict.findings, given)
     report = Report(__version__, verdict.findings, verdict.ignored, (), (FILE,), root="/", fail_on=Severity.ERROR)
     for format_name in rng.sample(machine.FORMATS, 2):
-        _well_formed(machine.render(report, format_name), format_name)
+        _well_formed(machine.render_report(report, format_name), format_name)
     _shown(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
     try:
         found = statuses.status(given, _catalog(), Options(), FILE)
@@ -191,11 +191,11 @@ def looking_layer(data: bytes, seed: int) -> str:
         drawn = list(pod_graph.pods(given, Options(), FILE))
     except (InputError, RecordError) as error:
         return _outline(error.message)
-    _shown(tree.render(drawn, color=False, width=60))
-    _shown(mermaid.render(drawn))
-    _shown(markdown.render_markdown(drawn))
+    _shown(tree.render_tree(drawn, color=False, width=60))
+    _shown(mermaid.render_mermaid(drawn))
+    _shown(markdown.render_pod_sections(drawn))
     if drawn:
-        ElementTree.fromstring(svg.render(drawn))
+        ElementTree.fromstring(svg.render_svg(drawn))
     return f"looked {_rules(verdict.findings)} {len(found)} {len(drawn)}"
 
 
@@ -267,7 +267,7 @@ def _reported(done: Result, rng: Random) -> None:
     if rng.random() < 0.3:
         _shown(text.render_findings(done.findings, color=False, width=80))
         _shown(summary.render_changes(done.changes, color=False, width=80, verbose=True))
-        _shown(diff.unified(done.original, done.text, FILE, terminal=True))
+        _shown(diff.unified_diff(done.original, done.text, FILE, terminal=True))
 
 
 def _shown(shown: str) -> None:

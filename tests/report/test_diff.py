@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.report.diff import unified
+from sidecarctl.report.diff import unified_diff
 
 lines = st.lists(st.sampled_from(["a", "b", "- c", "  d", "", "e\r", "f\u2028g", "h\x0c"]), max_size=14)
 text = st.builds(lambda body, end: "\n".join(body) + end, lines, st.sampled_from(["", "\n", "\r\n"]))
@@ -44,7 +44,11 @@ def apply(before: str, diff: str) -> str:
 @settings(max_examples=300)
 @given(text, text)
 def test_applying_the_diff_gives_the_new_text(before: str, after: str) -> None:
-    assert apply(before, unified(before, after, "f")) == after if before != after else not unified(before, after, "f")
+    assert (
+        apply(before, unified_diff(before, after, "f")) == after
+        if before != after
+        else not unified_diff(before, after, "f")
+    )
 
 
 @pytest.mark.skipif(not shutil.which("patch"), reason="patch is not installed")
@@ -62,7 +66,7 @@ def test_applying_the_diff_gives_the_new_text(before: str, after: str) -> None:
 def test_patch_takes_it(tmp_path: Path, before: str, after: str) -> None:
     file = tmp_path / "a file"
     file.write_bytes(before.encode())
-    diff = unified(before, after, "a file").encode()
+    diff = unified_diff(before, after, "a file").encode()
     subprocess.run(["patch", "--binary", "-s", str(file)], input=diff, check=True, cwd=tmp_path)
     assert (file.read_bytes() if file.exists() else b"") == after.encode()
 
@@ -71,7 +75,7 @@ def test_a_diff_of_a_manifest_shows_what_was_inserted() -> None:
     before = "spec:\n  containers:\n  - name: web\n    image: nginx\n  volumes: []\n"
     after = before.replace("  volumes", "  - name: logger\n    image: fluent-bit\n  volumes")
     assert (
-        unified(before, after, "web.yaml")
+        unified_diff(before, after, "web.yaml")
         == """\
 --- web.yaml
 +++ web.yaml
@@ -87,7 +91,7 @@ def test_a_diff_of_a_manifest_shows_what_was_inserted() -> None:
 
 
 def test_a_missing_last_line_end_is_told() -> None:
-    assert unified("a\nb", "a\nb\n", "f") == (
+    assert unified_diff("a\nb", "a\nb\n", "f") == (
         "--- f\n+++ f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
     )
 
@@ -95,29 +99,29 @@ def test_a_missing_last_line_end_is_told() -> None:
 def test_an_inserted_item_is_shown_from_its_dash() -> None:
     before = "- x: 1\n  y: 2\n- x: 3\n  y: 2\n"
     after = "- x: 1\n  y: 2\n- x: 9\n  y: 2\n- x: 3\n  y: 2\n"
-    assert "+- x: 9\n+  y: 2\n" in unified(before, after, "f")
+    assert "+- x: 9\n+  y: 2\n" in unified_diff(before, after, "f")
 
 
 def test_what_could_steer_a_terminal_is_visible_there_and_kept_elsewhere() -> None:
-    assert "+\\x1b[2J\tx\n" in unified("a\n", "\x1b[2J\tx\n", "f", terminal=True)
-    assert "+\x1b[2J\tx\n" in unified("a\n", "\x1b[2J\tx\n", "f")
-    assert "\r" not in unified("a\r\n", "a\r\nb\r\n", "f", terminal=True)
+    assert "+\\x1b[2J\tx\n" in unified_diff("a\n", "\x1b[2J\tx\n", "f", terminal=True)
+    assert "+\x1b[2J\tx\n" in unified_diff("a\n", "\x1b[2J\tx\n", "f")
+    assert "\r" not in unified_diff("a\r\n", "a\r\nb\r\n", "f", terminal=True)
 
 
 def test_colours_are_one_for_what_comes_and_one_for_what_goes() -> None:
-    colored = unified("a\n", "b\n", "f", color=True)
+    colored = unified_diff("a\n", "b\n", "f", color=True)
     assert "\x1b[31m-a\x1b[0m\n\x1b[32m+b\x1b[0m\n" in colored
 
 
 def test_equal_texts_have_no_diff() -> None:
-    assert unified("a\n", "a\n", "f") == ""
+    assert unified_diff("a\n", "a\n", "f") == ""
 
 
 def test_a_long_stream_of_like_documents_is_diffed_block_by_block() -> None:
     one = "---\nkind: Deployment\nmetadata:\n  name: web-{}\nspec:\n" + "".join(f"  line{i}: 1\n" for i in range(40))
     before = "".join(one.format(i) for i in range(300))
     after = before.replace("  line20: 1\n", "  line20: 1\n  logger: 1\n  line3: 1\n")
-    diff = unified(before, after, "f")
+    diff = unified_diff(before, after, "f")
     assert diff.count("\n@@") == 300
     assert diff.count("\n+  logger: 1\n+  line3: 1\n") == 300
     assert "\n-" not in diff.replace("--- f\n", "")

@@ -12,7 +12,7 @@ import pytest
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_graph import pods
 from sidecarctl.report.graph import mermaid, svg, tree
-from sidecarctl.report.graph.layout import scene
+from sidecarctl.report.graph.layout import lay_out
 from sidecarctl.report.graph.model import Pod
 from sidecarctl.report.terminal import width_of
 from tests.command import ROOT, run
@@ -81,20 +81,20 @@ def test_what_was_added_is_known_from_the_record() -> None:
 
 @pytest.mark.parametrize("width", [70, 80])
 def test_the_tree_keeps_to_its_columns(width: int) -> None:
-    text = tree.render([awkward()], color=False, width=width)
+    text = tree.render_tree([awkward()], color=False, width=width)
     assert max(map(width_of, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("lines", [True, False])
 def test_colour_changes_no_text(lines: bool) -> None:
-    plain, coloured = (tree.render([awkward()], color=color, width=80, lines=lines) for color in (False, True))
+    plain, coloured = (tree.render_tree([awkward()], color=color, width=80, lines=lines) for color in (False, True))
     bare = re.sub("\x1b\\[[0-9;]*m", "", coloured)
     assert [line.rstrip() for line in bare.splitlines()] == [line.rstrip() for line in plain.splitlines()]
     assert lines or plain.replace("数据库", "").isascii()
 
 
 def test_no_text_of_an_svg_leaves_its_box() -> None:
-    for panel in scene(awkward()).panels:
+    for panel in lay_out(awkward()).panels:
         for text in panel.texts:
             ems = 0.605 if "m" in text.style.split() else 0.6
             wide = width_of(text.text) * text.size * ems
@@ -104,7 +104,7 @@ def test_no_text_of_an_svg_leaves_its_box() -> None:
 
 
 def test_boxes_do_not_overlap() -> None:
-    panels = scene(awkward()).panels
+    panels = lay_out(awkward()).panels
     for one in panels:
         for other in panels:
             apart = one.x + one.width <= other.x or one.y + one.height <= other.y
@@ -112,14 +112,14 @@ def test_boxes_do_not_overlap() -> None:
 
 
 def test_an_svg_is_xml_that_stands_alone() -> None:
-    text = svg.render([awkward()])
+    text = svg.render_svg([awkward()])
     ET.fromstring(text)
     assert "prefers-color-scheme:dark" in text
     assert not re.search(r"href|url\(|@import|<script", text)
 
 
 def test_nothing_in_a_mermaid_label_is_markup() -> None:
-    text = mermaid.render([awkward()])
+    text = mermaid.render_mermaid([awkward()])
     assert "/a#lt;b#gt;#amp;#quot;c]" in text
 
 
@@ -130,7 +130,7 @@ def test_graph_writes_a_file_and_refuses_what_has_no_pod(tmp_path: Path) -> None
     (tmp_path / "b.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n")
     outcome = run("sidecarctl graph -f b.yaml", tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "no pod to draw" in outcome.stderr
+    assert "no workload found" in outcome.stderr
 
 
 def test_markdown_has_the_changes_the_resources_and_the_graph() -> None:

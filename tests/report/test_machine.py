@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
-from sidecarctl.report.machine import FORMATS, relative, render
+from sidecarctl.report.machine import FORMATS, relative, render_report
 from sidecarctl.report.machine.markdown import code, prose
 from sidecarctl.report.machine.sarif import uri
 from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange
@@ -78,27 +78,27 @@ def test_a_format_is_the_same_in_whatever_order_findings_come(name: str, report:
     shuffled = list(report.findings)
     for seed in range(5):
         random.Random(seed).shuffle(shuffled)
-        assert render(replace(report, findings=tuple(shuffled)), name) == render(report, name)
+        assert render_report(replace(report, findings=tuple(shuffled)), name) == render_report(report, name)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(report=reports)
 def test_a_format_survives_any_content(name: str, report: Report) -> None:
-    text = render(report, name)
+    text = render_report(report, name)
     assert text.endswith("\n")
     assert not CONTROLS.search(text)
     text.encode("utf-8")
 
 
 def test_an_unknown_format_is_an_error(report: Report) -> None:
-    with pytest.raises(ValueError, match="no format"):
-        render(report, "anchors")
+    with pytest.raises(ValueError, match="unknown format"):
+        render_report(report, "anchors")
 
 
 class TestJson:
     @given(reports)
     def test_any_report_fits_the_schema(self, report: Report) -> None:
-        assert errors(REPORT_SCHEMA, json.loads(render(report, "json"))) == []
+        assert errors(REPORT_SCHEMA, json.loads(render_report(report, "json"))) == []
 
     def test_the_schema_describes_every_key_that_is_written(self, report: Report) -> None:
         undescribed: list[str] = []
@@ -119,14 +119,14 @@ class TestJson:
                 for item in value:
                     walk(item, schema.get("items", {}), where)
 
-        walk(json.loads(render(report, "json")), REPORT_SCHEMA, "")
+        walk(json.loads(render_report(report, "json")), REPORT_SCHEMA, "")
         assert undescribed == []
 
     def test_the_schema_is_a_schema(self) -> None:
         Draft202012Validator.check_schema(REPORT_SCHEMA)
 
     def test_findings_come_in_order_with_places_from_one(self, report: Report) -> None:
-        told = json.loads(render(report, "json"))
+        told = json.loads(render_report(report, "json"))
         assert [one["rule"] for one in told["findings"]] == ["label-style", "port-conflict", "floating-image"]
         assert told["findings"][1]["place"] == {
             "file": "k8s/web, prod.yaml", "line": 24, "column": 26, "endLine": 24, "endColumn": 30,
@@ -139,7 +139,7 @@ class TestJson:
         }  # fmt: skip
 
     def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
-        told = json.loads(render(report, "json"))
+        told = json.loads(render_report(report, "json"))
         known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "remedy": "fix"}
         for kind, written in (
             (WorkloadChange, told["changes"][0]),
@@ -155,7 +155,7 @@ class TestJson:
 class TestSarif:
     @given(reports)
     def test_any_report_fits_what_github_takes(self, report: Report) -> None:
-        log = json.loads(render(report, "sarif"))
+        log = json.loads(render_report(report, "sarif"))
         assert errors(SARIF_SCHEMA, log) == []
         rules = [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]]
         assert [rules[result["ruleIndex"]] for result in log["runs"][0]["results"]] == [
@@ -163,23 +163,23 @@ class TestSarif:
         ]
 
     def test_a_clean_run_has_an_empty_list_of_results(self, clean: Report) -> None:
-        assert json.loads(render(clean, "sarif"))["runs"][0]["results"] == []
+        assert json.loads(render_report(clean, "sarif"))["runs"][0]["results"] == []
 
     def test_a_result_says_where_and_links_related_places(self, report: Report) -> None:
-        result = json.loads(render(report, "sarif"))["runs"][0]["results"][1]
+        result = json.loads(render_report(report, "sarif"))["runs"][0]["results"][1]
         place = result["locations"][0]["physicalLocation"]
         assert unquote(place["artifactLocation"]["uri"]) == "k8s/web, prod.yaml"
         assert place["region"] == {"startLine": 24, "startColumn": 26, "endLine": 24, "endColumn": 30}
         assert result["relatedLocations"][0]["message"]["text"] == "first used here"
 
     def test_what_only_a_template_causes_stands_at_the_workload(self, report: Report) -> None:
-        result = json.loads(render(report, "sarif"))["runs"][0]["results"][2]
+        result = json.loads(render_report(report, "sarif"))["runs"][0]["results"][2]
         assert result["ruleId"] == "floating-image"
         assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 2}
         assert "Caused by: sidecar logger@1.0.0" in result["message"]["text"]
 
     def test_ignored_findings_stay_out(self, report: Report) -> None:
-        log = json.loads(render(replace(report, findings=()), "sarif"))
+        log = json.loads(render_report(replace(report, findings=()), "sarif"))
         assert log["runs"][0]["results"] == []
 
     @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
 
 class TestGithub:
     def test_commands_carry_file_line_and_columns(self, report: Report) -> None:
-        level, properties, message = commands(render(report, "github"))[0]
+        level, properties, message = commands(render_report(report, "github"))[0]
         assert level == "error"
         assert properties == {
             "file": "k8s/web, prod.yaml", "line": "24", "endLine": "24", "col": "26", "endColumn": "30",
@@ -225,12 +225,12 @@ class TestGithub:
         )
 
     def test_errors_come_first_and_a_plain_line_last(self, report: Report) -> None:
-        text = render(report, "github")
+        text = render_report(report, "github")
         assert [level for level, _, _ in commands(text)] == ["error", "warning", "notice"]
         assert text.splitlines()[-1] == "1 error, 1 warning, 1 info in 3 files; 1 ignored"
 
     def test_a_place_over_several_lines_has_no_columns(self, report: Report) -> None:
-        assert commands(render(report, "github"))[2][1] == {
+        assert commands(render_report(report, "github"))[2][1] == {
             "file": "stdin",
             "line": "3",
             "title": "label-style",
@@ -238,22 +238,22 @@ class TestGithub:
 
     @given(reports)
     def test_no_content_makes_a_command_of_its_own(self, report: Report) -> None:
-        assert len(commands(render(report, "github"))) == len(report.findings)
+        assert len(commands(render_report(report, "github"))) == len(report.findings)
 
 
 class TestGitlab:
     def test_entries_have_what_code_quality_needs(self, report: Report) -> None:
-        entries = json.loads(render(report, "gitlab"))
+        entries = json.loads(render_report(report, "gitlab"))
         assert [entry["severity"] for entry in entries] == ["info", "major", "minor"]
         assert entries[1]["location"] == {"path": "k8s/web, prod.yaml", "lines": {"begin": 24}}
         assert entries[1]["check_name"] == "port-conflict"
 
     def test_a_clean_run_is_an_empty_list(self, clean: Report) -> None:
-        assert json.loads(render(clean, "gitlab")) == []
+        assert json.loads(render_report(clean, "gitlab")) == []
 
     @given(reports)
     def test_fingerprints_differ_within_a_report(self, report: Report) -> None:
-        marks = [entry["fingerprint"] for entry in json.loads(render(report, "gitlab"))]
+        marks = [entry["fingerprint"] for entry in json.loads(render_report(report, "gitlab"))]
         assert len(set(marks)) == len(marks)
 
     def test_fingerprints_stay_when_lines_shift(self, report: Report) -> None:
@@ -262,13 +262,13 @@ class TestGitlab:
             return replace(finding, place=place and replace(place, line=place.line + 7, end_line=place.end_line + 7))
 
         later = replace(report, findings=tuple(map(moved, report.findings)))
-        marks = [[one["fingerprint"] for one in json.loads(render(each, "gitlab"))] for each in (report, later)]
+        marks = [[one["fingerprint"] for one in json.loads(render_report(each, "gitlab"))] for each in (report, later)]
         assert marks[0] == marks[1]
 
 
 class TestJunit:
     def test_what_fails_the_run_is_a_failure_and_the_rest_is_output(self, report: Report) -> None:
-        root = ET.fromstring(render(report, "junit"))
+        root = ET.fromstring(render_report(report, "junit"))
         assert root.attrib == {"name": "sidecarctl", "tests": "4", "failures": "1", "errors": "0"}
         cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
         assert cases == {
@@ -279,18 +279,18 @@ class TestJunit:
         }
 
     def test_fail_on_decides_what_is_a_failure(self, report: Report) -> None:
-        root = ET.fromstring(render(replace(report, fail_on=Severity.WARNING), "junit"))
+        root = ET.fromstring(render_report(replace(report, fail_on=Severity.WARNING), "junit"))
         assert root.get("failures") == "2"
-        root = ET.fromstring(render(replace(report, fail_on=None), "junit"))
+        root = ET.fromstring(render_report(replace(report, fail_on=None), "junit"))
         assert root.get("failures") == "0"
 
     def test_a_clean_file_is_one_case_that_passes(self, clean: Report) -> None:
-        root = ET.fromstring(render(clean, "junit"))
+        root = ET.fromstring(render_report(clean, "junit"))
         assert [case.get("classname") for case in root.iter("testcase")] == ["a.yaml", "b.yaml"]
 
     @given(reports)
     def test_any_report_is_well_formed_and_counts_right(self, report: Report) -> None:
-        root = ET.fromstring(render(report, "junit"))
+        root = ET.fromstring(render_report(report, "junit"))
         assert root.get("tests") == str(len(list(root.iter("testcase"))))
         assert root.get("failures") == str(len(list(root.iter("failure"))))
         assert all(suite.get("tests") == str(len(suite)) for suite in root.iter("testsuite"))
@@ -299,7 +299,7 @@ class TestJunit:
 class TestMarkdown:
     def test_findings_and_changes_are_tables(self, report: Report) -> None:
         assert (
-            render(report, "markdown")
+            render_report(report, "markdown")
             == """\
 **sidecarctl:** 1 error, 1 warning, 1 info in 3 files; 1 ignored
 
@@ -313,7 +313,7 @@ Deployment/web, container logger \\(classic sidecar\\) | \
 the image "nginx" has no tag\\\\x1b\\[2J \\| 100% &lt;b\\> |
 | info | `label-style` | `stdin:3` | label app.kubernetes.io/name is missing |
 
-| workload | what happened | requests | QoS |
+| workload | change | requests | QoS |
 | --- | --- | --- | --- |
 | `Deployment/web` | added logger 1.0.0<br>updated metrics 1.2.0: port 9113 → 9114 | \
 cpu 100m → 150m<br>memory 128Mi → 192Mi | Burstable |

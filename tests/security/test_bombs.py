@@ -57,7 +57,7 @@ def test_a_limit_that_is_raised_lets_it_through_and_back(what: str, tmp_path: Pa
 def test_a_limit_that_is_no_number_is_told(value: str, tmp_path: Path) -> None:
     outcome = run("sidecarctl add logger", tmp_path, stdin=POD, env={"SIDECARCTL_MAX_DEPTH": value})
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert f"SIDECARCTL_MAX_DEPTH is '{value}'" in outcome.stderr
+    assert f'invalid SIDECARCTL_MAX_DEPTH "{value}"' in outcome.stderr
 
 
 # what -> (the template, the limit)

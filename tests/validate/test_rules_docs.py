@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.cli.commands.rules import all_pages
-from sidecarctl.report.rule_pages import listing, page
+from sidecarctl.report.rule_pages import render_rule_list, render_rule_page
 from sidecarctl.report.terminal import width_of
 from sidecarctl.validate.registry import rules
 from tests.command import ROOT, run
@@ -25,7 +25,7 @@ def test_the_page_of_all_rules_is_current() -> None:
 
 
 def test_every_rule_is_listed_with_its_severity() -> None:
-    lines = listing(all_pages(), color=False, width=0).splitlines()
+    lines = render_rule_list(all_pages(), color=False, width=0).splitlines()
     listed = {line.split()[0]: line.split()[1] for line in lines if line.startswith("  ")}
     assert listed == {name: one.severity.value for name, one in rules().items()}
 
@@ -33,14 +33,14 @@ def test_every_rule_is_listed_with_its_severity() -> None:
 @pytest.mark.parametrize("name", sorted(rules()))
 def test_a_page_fits_a_terminal_of_80_columns(name: str) -> None:
     (one,) = (each for each in all_pages() if each.name == name)
-    text = page(one, color=False, width=80)
+    text = render_rule_page(one, color=False, width=80)
     prose = [line for line in text.splitlines() if not line.startswith("    ")]
     assert all(width_of(line) <= 80 for line in prose), text
     assert one.bad.splitlines()[0] in text
 
 
 def test_the_list_fits_a_terminal_of_80_columns() -> None:
-    assert all(width_of(line) <= 80 for line in listing(all_pages(), color=False, width=80).splitlines())
+    assert all(width_of(line) <= 80 for line in render_rule_list(all_pages(), color=False, width=80).splitlines())
 
 
 def test_a_rule_is_shown_by_name_and_a_misspelt_one_is_guessed(tmp_path: Path) -> None:

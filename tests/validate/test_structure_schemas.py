@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.files.sources import data_folder
+from sidecarctl.files.sources import data_directory
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.validate.schema import overrides
 from sidecarctl.validate.schema.checker import _WORDS
@@ -20,7 +20,7 @@ def test_the_schema_data_are_what_the_generator_makes() -> None:
     finally:
         sys.path.pop(0)
     for name, text in gen_schemas.generate(gen_schemas.source_folder()).items():
-        assert (data_folder("schemas") / "kubernetes" / name).read_bytes().decode() == text, (
+        assert (data_directory("schemas") / "kubernetes" / name).read_bytes().decode() == text, (
             f"run tools/gen_schemas.py: {name}"
         )
 

@@ -106,7 +106,7 @@ def test_a_file_that_is_missing_stops_no_other(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(UPPER)
     done = run("sidecarctl validate -f gone.yaml -f web.yaml", tmp_path)
     assert done.code == 3
-    assert "gone.yaml does not exist" in done.stderr
+    assert "no such file or directory: gone.yaml" in done.stderr
     assert "invalid-container-name" in done.stdout
 
 

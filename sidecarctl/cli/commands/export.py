@@ -61,9 +61,9 @@ def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[
     from sidecarctl.files import sources
     from sidecarctl.files.sources import input_paths
 
-    for source in sources.find(input_paths(files)):
+    for source in sources.find_sources(input_paths(files)):
         if not left_out(source):
-            yield sources.read(source).text, source.name
+            yield sources.read_source(source).text, source.name
 
 
 def write(files: Sequence[File], output: str | None) -> None:

@@ -38,7 +38,11 @@ def graph(
 
 
 # Format: module of report.graph, function.
-_RENDERERS = {"mermaid": ("mermaid", "render"), "svg": ("svg", "render"), "markdown": ("mermaid", "render_markdown")}
+_RENDERERS = {
+    "mermaid": ("mermaid", "render_mermaid"),
+    "svg": ("svg", "render_svg"),
+    "markdown": ("mermaid", "render_pod_sections"),
+}
 _TREE_WIDTH = 80
 
 
@@ -55,8 +59,8 @@ def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, 
         raise UsageError(f"unsupported format for graph: {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
     found = [
         pod
-        for source in sources.find(paths, stdin_name)
-        for pod in pods(sources.read(source).text, settings, source.name)
+        for source in sources.find_sources(paths, stdin_name)
+        for pod in pods(sources.read_source(source).text, settings, source.name)
     ]
     if not found:
         raise UsageError(
@@ -81,9 +85,9 @@ def _tree(found: Sequence[Pod], output: str | None) -> str:
     from sidecarctl.report.graph import tree
 
     if output:
-        return tree.render(found, color=False, width=_TREE_WIDTH)
+        return tree.render_tree(found, color=False, width=_TREE_WIDTH)
     from sidecarctl.cli import console
 
     style = console.stream_style()
     wide = sys.stdout.isatty() or os.environ.get("COLUMNS")
-    return tree.render(found, color=style.color, width=style.width if wide else _TREE_WIDTH, lines=style.lines)
+    return tree.render_tree(found, color=style.color, width=style.width if wide else _TREE_WIDTH, lines=style.lines)

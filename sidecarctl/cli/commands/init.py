@@ -32,7 +32,7 @@ def init(
     home = Path(folder[0] if folder else ".")
     if not home.is_dir():
         raise UsageError(f"not a directory: {home}", hint="name a directory of manifests")
-    texts = [(source.name, sources.read(source).text) for source in sources.find([str(home)], "-")]
+    texts = [(source.name, sources.read_source(source).text) for source in sources.find_sources([str(home)], "-")]
     found = discover.discover(texts)
     target = Path(output) if output else home
     if not found.groups:

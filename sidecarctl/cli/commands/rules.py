@@ -23,11 +23,11 @@ def rules(
     pages = [find_page(rule)] if rule else all_pages()
     style = stream_style()
     if format == "json":
-        write_text(rule_pages.data(pages[0] if rule else pages))
+        write_text(rule_pages.render_rules_json(pages[0] if rule else pages))
     elif rule:
-        write_text(rule_pages.page(pages[0], color=style.color, width=style.width))
+        write_text(rule_pages.render_rule_page(pages[0], color=style.color, width=style.width))
     else:
-        write_text(rule_pages.listing(pages, color=style.color, width=style.width))
+        write_text(rule_pages.render_rule_list(pages, color=style.color, width=style.width))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sidecarctl.cli import options as o
 from sidecarctl.errors import UsageError, did_you_mean
-from sidecarctl.files.sources import data_folder
+from sidecarctl.files.sources import data_directory
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog
@@ -21,13 +21,13 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def shipped() -> list[str]:
     """Return the names of the shipped schemas."""
-    return sorted(path.name.removesuffix(_SUFFIX) for path in data_folder("schemas").glob(f"*{_SUFFIX}"))
+    return sorted(path.name.removesuffix(_SUFFIX) for path in data_directory("schemas").glob(f"*{_SUFFIX}"))
 
 
 def text(name: str, catalog: Catalog) -> str:
     """Return a schema: a shipped one, `values`, or the parameters of a sidecar. Raises UsageError for an unknown name."""
     if name in shipped():
-        return (data_folder("schemas") / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+        return (data_directory("schemas") / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
     if name == VALUES:
         found = [e.sidecar for e in catalog.entries() if e.sidecar is not None and not e.shadowed_by]
         return _json(values_schema(found))

@@ -60,8 +60,8 @@ def print_status(
         raise UsageError(f"unsupported format for status: {format}", hint="use --format text, json, or markdown")
     found = [
         one
-        for source in sources.find(paths, stdin_name)
-        for one in status_of(sources.read(source).text, catalog, settings, source.name, chosen)
+        for source in sources.find_sources(paths, stdin_name)
+        for one in status_of(sources.read_source(source).text, catalog, settings, source.name, chosen)
     ]
     if format == "json":
         text = report.render_json(found, __version__)

@@ -1,6 +1,4 @@
-"""Where everything of a pod's picture stands, in pixels. Text is measured by columns of a fixed-width font, so that it
-never leaves its box; knows no colours and no file format.
-"""
+"""Lays out a pod graph in pixels. Text is measured in columns of a fixed-width font, so that it never leaves its box."""
 
 from __future__ import annotations
 
@@ -11,22 +9,22 @@ from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, Volume, f
 from sidecarctl.report.terminal import visible, width_of
 
 HUES = 6
-RAIL = 13  # the middle of the line that joins the steps
-LEFT = 40  # where containers begin
+RAIL = 13  # center of the line that connects the steps
+LEFT = 40  # left edge of the containers
 PAD = 16
 ROW = 19
 TOP = 64  # below title and facts
 GAP = 16
 GUTTER = 150
-_COLUMN = 0.615  # the widest of the usual fixed-width fonts, in ems a column
-_LETTER = 0.64  # of other fonts: an upper bound of the mean over words
+_COLUMN = 0.615  # width of the widest common fixed-width font, in em per column
+_LETTER = 0.64  # an upper bound of the mean width of other fonts over words
 BOX_COLUMNS = 58
 VOLUME_COLUMNS = 40
 
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text; `style` are classes, `full` what it was before it was cut, `end` that x is its right end."""
+    """A line of text; `style` are classes, `full` is the text before it was cut, `end` means that x is its right edge."""
 
     x: int
     y: int
@@ -52,7 +50,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Line:
-    """A mount: from a container's right side to a volume's left side."""
+    """A mount: from the right side of a container to the left side of a volume."""
 
     x1: int
     y1: int
@@ -64,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything of one pod, from its own upper left corner."""
+    """Everything of one pod, relative to its upper left corner."""
 
     title: str
     width: int
@@ -79,7 +77,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a box: a word before, a text, a word at the right end."""
+    """A row of a box: a label, a text, and a word at the right edge."""
 
     text: str
     style: str = "m dim"
@@ -93,7 +91,7 @@ class _Row:
         return round(width_of(self.text) * self.size * mono) + right
 
 
-def scene(pod: Pod) -> Scene:
+def lay_out(pod: Pod) -> Scene:
     """Lay out a pod."""
     hues = {one.name: f"h{index % HUES}" for index, one in enumerate(pod.instances)}
     rows = [_box_rows(pod, box) for box in pod.containers]
@@ -133,7 +131,7 @@ def scene(pod: Pod) -> Scene:
 
 
 def text_y(top: int, row: int) -> int:
-    """The middle of a row in a box that begins at `top`."""
+    """Return the middle of a row in a box that starts at `top`."""
     return top + 20 + row * ROW
 
 
@@ -171,9 +169,9 @@ def _box_rows(pod: Pod, box: Box) -> list[_Row]:
 def _volumes(
     pod: Pod, starts: Sequence[tuple[int, Mount, Box]], between: tuple[int, int], bottom: int, hues: dict[str, str]
 ) -> tuple[list[Panel], list[Line], int]:
-    """Draw the volumes and their mounts; `between` are the containers' right and the volumes' left side.
+    """Draw the volumes and their mounts; `between` are the right side of the containers and the left side of the volumes.
 
-    Returns where the last of them ends, too.
+    Also return the bottom of the last volume.
     """
     left, x = between
     users = {volume.name: [one for one in starts if one[1].volume == volume.name] for volume in pod.volumes}
@@ -196,7 +194,7 @@ def _volumes(
 
 
 def _tops(heights: Sequence[int], middles: Sequence[int], bottom: int) -> list[int]:
-    """Put each volume at the height of those who mount it, as far as the others leave room above `bottom`."""
+    """Place each volume at the height of its users, as far as the others leave room above `bottom`."""
     tops: list[int] = []
     y = TOP
     for height, middle in zip(heights, middles):
@@ -220,14 +218,14 @@ def _notes(pod: Pod) -> list[str]:
     if len(pod.stops) > 1:
         notes.append("Stops: " + ", then ".join(" and ".join(step) for step in pod.stops))
     beside = [f"{one.replace('/', ' ')} (of {i.name})" for i in pod.instances for one in i.documents]
-    notes += [f"Beside the workload: {', '.join(beside)}"] if beside else []
+    notes += [f"With the workload: {', '.join(beside)}"] if beside else []
     if any(box.mounts for box in pod.containers):
-        notes.append("Lines: solid where the container can write, dashed where it only reads")
+        notes.append("Lines: solid for read-write mounts, dashed for read-only mounts")
     return [visible(note) for note in notes]
 
 
 def _waits(box: Box) -> str:
-    return f"the next waits for {visible(box.gate)}"
+    return f"next waits for {visible(box.gate)}"
 
 
 def _gate(box: Box) -> str:
@@ -235,7 +233,7 @@ def _gate(box: Box) -> str:
 
 
 def _cut(text: str, columns: int) -> str:
-    """Leave out the middle of what is too long: a name's and an image's ends tell more."""
+    """Cut the middle of a long text: the ends of a name or image tell more."""
     shown = visible(text)
     if width_of(shown) <= columns:
         return shown

@@ -1,4 +1,4 @@
-"""A pod as a Mermaid flowchart, for a pull request or a job summary. Knows the model and Mermaid's quoting."""
+"""Renders pod graphs as Mermaid flowcharts and as Markdown sections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sidecarctl.report.graph.model import ROLE_WORDS, Box, Pod, Volume
 from sidecarctl.report.machine.markdown import code, prose, table
 from sidecarctl.report.terminal import visible
 
-# Middling colours that can be read on GitHub's light and dark pages alike: the text's colour is given with them.
+# Medium colors that are readable on GitHub's light and dark pages; each sets its text color too.
 _CLASSES = (
     ("app", "fill:#dbe9ff,stroke:#1f5fbf,color:#10243f"),
     ("init", "fill:#ececf1,stroke:#6b6f7d,color:#24262d"),
@@ -20,7 +20,7 @@ _CLASSES = (
 _ENTITIES = {'"': "#quot;", "#": "#35;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", "\\": "#92;"}
 
 
-def render(pods: Iterable[Pod]) -> str:
+def render_mermaid(pods: Iterable[Pod]) -> str:
     """Return one flowchart in which each pod is a subgraph."""
     lines = ["flowchart LR"]
     used: dict[str, None] = {}
@@ -51,7 +51,7 @@ def _pod(pod: Pod, prefix: str, used: dict[str, None]) -> Iterator[str]:
 
 
 def _order(pod: Pod, boxes: dict[str, str]) -> Iterator[str]:
-    """Thick arrows from each step to the next, with what the next waits for."""
+    """Yield thick arrows from each step to the next, labeled with what the next step waits for."""
     steps = sorted({box.start for box in pod.containers} - {0})
     for step, following in zip(steps, steps[1:]):
         for first in (box for box in pod.containers if box.start == step):
@@ -77,11 +77,11 @@ def _volume(volume: Volume) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write text for a Mermaid string in double quotes: nothing in it is markup."""
+    """Return text for a double-quoted Mermaid string, without markup."""
     return "".join(_ENTITIES.get(char, char) for char in visible(text))
 
 
-def render_markdown(pods: Iterable[Pod]) -> str:
+def render_pod_sections(pods: Iterable[Pod]) -> str:
     """Return a section for each pod."""
     return "\n".join("\n\n".join(_markdown_pod(pod)) + "\n" for pod in pods)
 
@@ -93,11 +93,11 @@ def _markdown_pod(pod: Pod) -> Iterator[str]:
             (code(one.name), prose(one.text), prose(one.mode), "<br>".join(map(prose, one.parts)))
             for one in pod.instances
         ]
-        yield table(("instance", "sidecar", "mode", "what it added"), rows)
+        yield table(("instance", "sidecar", "mode", "added"), rows)
     else:
-        yield "No sidecars of sidecarctl."
+        yield "No sidecars added by sidecarctl."
     yield table(("", "without sidecars", "now"), list(_resources(pod)))
-    yield f"```mermaid\n{render([pod])}```"
+    yield f"```mermaid\n{render_mermaid([pod])}```"
 
 
 def _resources(pod: Pod) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What a picture of a pod shows, whatever draws it. Plain data in the order of reading; knows no drawing."""
+"""The data of a pod graph, in reading order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume in a container. `by` is the instance that gave it to the app, empty where it is the container's own."""
+    """A volume mount of a container. `by` is the instance that added it to an app container, empty for the container's
+    own.
+    """
 
     volume: str
     path: str
@@ -45,7 +47,7 @@ class Mount:
 
     @property
     def verb(self) -> str:
-        """What the container can do with it."""
+        """How the container uses the volume."""
         return "writes" if self.writes else "reads"
 
 
@@ -53,9 +55,9 @@ class Mount:
 class Box:
     """A container.
 
-    start, stop  the steps at which it starts and is told to stop, from 1; 0 where it has none of its own
-    gate         what the next step waits for: a startup probe, the end of an init container; empty for nothing
-    probes       the others, in words
+    start, stop  the steps at which it starts and is stopped, from 1; 0 for none
+    gate         what the next step waits for: a startup probe, or the end of an init container; empty for nothing
+    probes       its other probes, in words
     by           the instance that added it, empty for the app's own
     """
 
@@ -82,7 +84,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Added:
-    """An instance: its sidecar, version and mode, and what it added in words."""
+    """An instance: sidecar, version, and mode, and what it added in words."""
 
     name: str
     sidecar: str
@@ -100,9 +102,9 @@ class Added:
 
 @dataclass(frozen=True)
 class Pod:
-    """The pod of one workload. `containers` in the order in which they start, those of one step in the manifest's.
+    """The pod of one workload, with `containers` in start order, those of one step in manifest order.
 
-    before  the facts of the pod without what was added, None where nothing was
+    before  the facts of the pod without what was added, None if nothing was added
     """
 
     label: str
@@ -115,26 +117,26 @@ class Pod:
     before: PodFacts | None = None
 
     def users(self, volume: str) -> list[tuple[Box, Mount]]:
-        """Return who mounts a volume, in the order of the containers."""
+        """Return the containers that mount a volume, in order."""
         return [(box, mount) for box in self.containers for mount in box.mounts if mount.volume == volume]
 
     def instance(self, name: str) -> Added | None:
-        """Return an instance by its name."""
+        """Return an instance by name."""
         return next((one for one in self.instances if one.name == name), None)
 
     @property
     def stops(self) -> tuple[tuple[str, ...], ...]:
-        """The names of the containers by the step at which they are told to stop."""
+        """The names of the containers by the step at which they are stopped."""
         steps = sorted({box.stop for box in self.containers} - {0})
         return tuple(tuple(box.name for box in self.containers if box.stop == step) for step in steps)
 
 
 def facts_line(pod: Pod) -> str:
-    """Return what the scheduler sees in one line: `2 replicas · requests cpu 70m, memory 128Mi · Burstable`."""
+    """Return the facts of the scheduler on one line: `2 replicas · requests cpu 70m, memory 128Mi · Burstable`."""
     asked = ", ".join(f"{name} {amount}" for name, amount in sorted(pod.facts.requests.items()))
     parts = [
         f"{pod.replicas} replicas" if pod.replicas != 1 else "",
-        f"requests {asked}" if asked else "requests nothing",
+        f"requests {asked}" if asked else "no requests",
         pod.facts.qos,
     ]
     return " · ".join(part for part in parts if part)

@@ -1,21 +1,21 @@
-"""A pod as an SVG that stands alone: its own fonts and colours, light and dark as the reader prefers.
+"""Renders pod graphs as standalone SVG, with fonts and with colors for light and dark mode.
 
-Containers stand left in the order in which they start, volumes right, a line for every mount. Places come from
-`layout`; this module knows only how things look.
+Containers are on the left in start order, volumes on the right, with a line for every mount. `layout` computes the
+positions; this module only draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sidecarctl.report.graph.layout import Line, Panel, Scene, Text, scene
+from sidecarctl.report.graph.layout import Line, Panel, Scene, Text, lay_out
 from sidecarctl.report.graph.model import Pod
 from sidecarctl.report.terminal import visible
 
 MARGIN = 20
 _MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 _SANS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"
-# class: (property, light, dark). The hues h0 to h5 are for instances, in their order.
+# class: (property, light, dark). The hues h0 to h5 are for instances, in order.
 _COLOURS: tuple[tuple[str, str, str, str], ...] = (
     ("page", "fill", "#ffffff", "#0d1117"),
     ("frame", "stroke", "#d5dae1", "#30363d"),
@@ -36,9 +36,9 @@ _COLOURS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def render(pods: Iterable[Pod]) -> str:
-    """Return the pods one below the other as an SVG document."""
-    scenes = [scene(pod) for pod in pods]
+def render_svg(pods: Iterable[Pod]) -> str:
+    """Return the pods below each other as an SVG document."""
+    scenes = [lay_out(pod) for pod in pods]
     width = max((one.width for one in scenes), default=0) + 2 * MARGIN
     height = MARGIN
     parts: list[str] = []
@@ -67,7 +67,7 @@ def _style() -> str:
 
 
 def _rule(name: str, kind: str, colour: str) -> str:
-    """A hue fills what is a surface and strokes what is a line."""
+    """Return the CSS of a hue: fill for surfaces, stroke for lines."""
     if kind == "--":
         return f".{name}{{fill:{colour}}}.line.{name}{{fill:none;stroke:{colour}}}"
     return f".{name}{{{kind}:{colour}}}"

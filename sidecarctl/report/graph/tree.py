@@ -1,4 +1,4 @@
-"""A pod as a tree for a terminal: lines and colours, as wide as the terminal. Knows the model, no manifest."""
+"""Renders pod graphs as trees of text lines for a terminal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LINES = {
 _LEAST = 40
 
 
-def render(pods: Iterable[Pod], *, color: bool, width: int, lines: bool = True) -> str:
-    """Return the pods one below the other, at most `width` columns wide (0: any); without `lines` in ASCII."""
+def render_tree(pods: Iterable[Pod], *, color: bool, width: int, lines: bool = True) -> str:
+    """Return the pods below each other, at most `width` columns wide (0: any); without `lines` in ASCII."""
     room = max(width, _LEAST) if width else 0
     return "\n".join("".join(f"{line.rstrip()}\n" for line in _pod(pod, color, room, lines)) for pod in pods)
 
@@ -78,24 +78,24 @@ def _rows(box: Box) -> Iterator[tuple[str, str]]:
     if box.probes:
         yield "probes", ", ".join(box.probes)
     if box.gate:
-        yield "gate", f"the next waits for {box.gate}"
+        yield "gate", f"next waits for {box.gate}"
 
 
 def _mount(mount: Mount) -> str:
-    given = f", given by {mount.by}" if mount.by else ""
+    given = f", added by {mount.by}" if mount.by else ""
     return f"{mount.path} (volume {mount.volume}{given})"
 
 
 def _below(box: Box, key: int, width: int) -> Iterator[str]:
     for word, text in _rows(box):
         lead = f"  {word:<{key}}  "
-        # Four columns stand before: the bar's.
+        # four columns for the bar
         room = width - 4 if width else 0
-        yield from wrap(_broken(visible(text), room - len(lead)), room, lead, " " * len(lead))
+        yield from wrap(_break_words(visible(text), room - len(lead)), room, lead, " " * len(lead))
 
 
-def _broken(text: str, room: int) -> str:
-    """Break words that are wider than a line; images with a digest are."""
+def _break_words(text: str, room: int) -> str:
+    """Break words that are wider than a line, such as images with a digest."""
     if room <= 0 or width_of(text) <= room:
         return text
     words = text.split(" ")
@@ -110,7 +110,7 @@ def _volumes(pod: Pod, signs: dict[str, str], color: bool, width: int) -> Iterat
     names = max((width_of(visible(volume.name)) for volume in pod.volumes), default=0)
     for volume in pod.volumes:
         users = [f"{box.name} {mount.verb}" for box, mount in pod.users(volume.name)]
-        told = "; ".join((volume.source, ", ".join(dict.fromkeys(users)) or "nobody mounts it"))
+        told = "; ".join((volume.source, ", ".join(dict.fromkeys(users)) or "not mounted"))
         lead = f"  {signs['volume']} {visible(volume.name)}{' ' * (names - width_of(visible(volume.name)))}  "
         first, *rest = wrap(visible(told), width, lead, " " * width_of(lead))
         sign = paint(signs["volume"], "help" if volume.by else "dim", color)

@@ -11,22 +11,22 @@ from pathlib import PurePosixPath
 from sidecarctl.findings import Finding, Place
 from sidecarctl.results import Report, field_text
 
-# Format: module of this package, function.
+# Format: module of this package and function.
 _RENDERERS = {
-    "json": ("json", "render"),
-    "sarif": ("sarif", "render"),
+    "json": ("json", "render_json"),
+    "sarif": ("sarif", "render_sarif"),
     "github": ("ci", "render_github"),
     "gitlab": ("ci", "render_gitlab"),
     "junit": ("ci", "render_junit"),
-    "markdown": ("markdown", "render"),
+    "markdown": ("markdown", "render_markdown"),
 }
 FORMATS = tuple(_RENDERERS)
 
 
-def render(report: Report, format_name: str) -> str:
-    """Return the report in one of `FORMATS`, ending with a line end; ValueError for another name."""
+def render_report(report: Report, format_name: str) -> str:
+    """Return the report in one of `FORMATS`, with a final line break. Raises ValueError for another name."""
     if format_name not in FORMATS:
-        raise ValueError(f"no format {format_name!r}")
+        raise ValueError(f"unknown format {format_name!r}")
     module, function = _RENDERERS[format_name]
     text: str = getattr(import_module(f"{__name__}.{module}"), function)(report)
     return text
@@ -36,7 +36,7 @@ STDIN_NAMES = ("", "-", "<stdin>")
 
 
 def relative(file: str, root: str) -> str:
-    """Return a file as code hosts want it: relative to `root`, forward slashes, no `./`; stdin is `stdin`."""
+    """Return a file as code hosts expect it: relative to `root`, with forward slashes, without `./`; stdin is `stdin`."""
     if file in STDIN_NAMES:
         return "stdin"
     path = PurePosixPath(file.replace("\\", "/"))
@@ -45,7 +45,7 @@ def relative(file: str, root: str) -> str:
 
 
 def anchor(report: Report, finding: Finding) -> Place:
-    """Return the finding's place, or where its workload begins, or the beginning of the first file."""
+    """Return the place of a finding, else the start of its workload, else the start of the first file."""
     if finding.place:
         return finding.place
     change = next((change for change in report.changes if finding.workload and change.label == finding.workload), None)
@@ -54,9 +54,9 @@ def anchor(report: Report, finding: Finding) -> Place:
 
 
 def with_fingerprints(report: Report, findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
-    """Pair findings with fingerprints: hexadecimal, different within a report, the same when lines shift.
+    """Pair findings with fingerprints: hexadecimal, unique within a report, stable when lines shift.
 
-    Made of file, rule, whom it is about, and field; what is alike in all of these is numbered in order.
+    Computed from file, rule, workload, container, field, and source. Findings equal in all of these are numbered in order.
     """
     seen: Counter[str] = Counter()
     pairs: list[tuple[Finding, str]] = []

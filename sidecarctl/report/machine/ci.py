@@ -1,4 +1,4 @@
-"""GitHub workflow commands: annotations on the lines of a pull request. Escaped as the runner unescapes."""
+"""Report formats of CI systems: GitHub workflow commands, GitLab Code Quality, JUnit XML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO:
 
 
 def render_github(report: Report) -> str:
-    """Return a command for each finding, errors first (a step shows ten of a level), then a closing line."""
+    """Return a workflow command for each finding, errors first (a step shows ten of a level), then a closing line."""
     findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
     lines = [_command(report, finding) + "\n" for finding in findings]
     return "".join(lines) + closing_line(findings, len(report.files), len(report.ignored), fixed=report.fixed)
@@ -26,7 +26,7 @@ def _command(report: Report, finding: Finding) -> str:
     place = anchor(report, finding)
     file = relative(place.file, report.root)
     properties: dict[str, object] = {"file": file, "line": place.line}
-    # Columns count only within one line, and an end beyond the last line spoils the annotation.
+    # Columns are valid only within one line, and an end after the last line breaks the annotation.
     if finding.place and place.end_line == place.line and place.end_column > place.column:
         properties |= {"endLine": place.line, "col": place.column, "endColumn": place.end_column}
     properties["title"] = finding.rule
@@ -38,7 +38,7 @@ def _command(report: Report, finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    """Escape a message; what is no printable text becomes visible first."""
+    """Escape a message for a workflow command; control characters become visible first."""
     return visible(text, keep="\n").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -50,7 +50,7 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 
 
 def render_gitlab(report: Report) -> str:
-    """Return the list; `[]` when there is nothing to say."""
+    """Return the Code Quality list; `[]` for no findings."""
     pairs = with_fingerprints(report, in_order(report.findings))
     return json.dumps([_entry(report, finding, fingerprint) for finding, fingerprint in pairs], indent=2) + "\n"
 
@@ -68,9 +68,9 @@ def _entry(report: Report, finding: Finding, fingerprint: str) -> dict[str, obje
 
 
 def render_junit(report: Report) -> str:
-    """Return the suites. What fails the run is a failure; a milder finding is output of a case that passes.
+    """Return the test suites. What fails the run is a failure; a lower severity is output of a passing case.
 
-    A file without findings has one case that passes, since readers take an empty suite for a broken one.
+    A file without findings has one passing case, because readers take an empty suite for an error.
     """
     root = ET.Element("testsuites", name="sidecarctl")
     by_file: dict[str, list[Finding]] = {relative(file, report.root): [] for file in report.files}
@@ -84,7 +84,7 @@ def render_junit(report: Report) -> str:
 
 
 def _suite(root: ET.Element, report: Report, file: str, findings: list[Finding]) -> int:
-    """Add a file's suite and return how many of its cases failed."""
+    """Add the suite of a file and return the number of failed cases."""
     suite = ET.SubElement(root, "testsuite", name=visible(file))
     failed = 0
     for (about, rule), group in groupby(sorted(findings, key=_case), key=_case):

@@ -1,4 +1,4 @@
-"""JSON, a contract of its own (`schemas/report.schema.json`): built field by field, apart from the model."""
+"""The JSON report (`schemas/report.schema.json`), built field by field, independent of the model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange,
 VERSION = 1
 
 
-def render(report: Report) -> str:
-    """Return the report as JSON in ASCII. Lines and columns count from 1, ends are exclusive."""
+def render_json(report: Report) -> str:
+    """Return the report as ASCII JSON. Lines and columns start at 1, ends are exclusive."""
     return json.dumps(document(report), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Markdown for a job summary or a comment on a change: a table of findings, a table of changes."""
+"""Markdown for a job summary or a pull request comment: a table of findings and a table of changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sidecarctl.results import InstanceChange, Report, WorkloadChange, in_order,
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 
-def render(report: Report) -> str:
-    """Return the summary line and a table for whatever there is to list."""
+def render_markdown(report: Report) -> str:
+    """Return the summary line and the tables."""
     closing = closing_line(report.findings, len(report.files), len(report.ignored), fixed=report.fixed)
     parts = [f"**sidecarctl:** {closing.rstrip()}"]
     if report.findings:
@@ -22,24 +22,24 @@ def render(report: Report) -> str:
         rows = [_finding(report, finding) for finding in findings]
         parts.append(table(("severity", "rule", "where", "what"), rows))
     if report.changes:
-        parts.append(table(("workload", "what happened", "requests", "QoS"), [_change(one) for one in report.changes]))
+        parts.append(table(("workload", "change", "requests", "QoS"), [_change(one) for one in report.changes]))
     return "\n\n".join(parts) + "\n"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Return a table; the cells are Markdown already."""
+    """Return a table; the cells are Markdown."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def prose(text: str) -> str:
-    """Escape text for a table cell: nothing in it is markup, a line break is `<br>`."""
+    """Return text for a table cell, without markup and with `<br>` for line breaks."""
     escaped = _SPECIAL.sub(r"\\\1", visible(text, keep="\n").replace("&", "&amp;").replace("<", "&lt;"))
     return escaped.replace("\n", "<br>")
 
 
 def code(text: str) -> str:
-    """Return text as code in a table cell, fenced by more backticks than it holds in a row."""
+    """Return text as code in a table cell, fenced by more backticks than it contains in a row."""
     shown = visible(text).replace("|", "\\|")
     fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown[:1] == "`" or shown[-1:] == "`" else ""

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 as GitHub's code scanning takes it: `results` always there, every result with one place."""
+"""SARIF 2.1.0 as GitHub code scanning reads it: `results` is always present, and every result has one place."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sidecarctl.results import Report, RuleCard, in_order, subject
 
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
-_LONGEST_TEXT = 1024  # GitHub's limit for a rule's texts
+_LONGEST_TEXT = 1024  # GitHub's limit for the texts of a rule
 
 
-def render(report: Report) -> str:
-    """Return a log with one run. Ignored findings are left out: GitHub would show them as open."""
+def render_sarif(report: Report) -> str:
+    """Return a log with one run. Ignored findings are left out, because GitHub would show them as open."""
     findings = in_order(report.findings)
-    cards = _cards(report, findings)
+    cards = _rule_cards(report, findings)
     index = {card.name: number for number, card in enumerate(cards)}
     run = {
         "tool": {
@@ -39,8 +39,8 @@ def render(report: Report) -> str:
     return json.dumps(log, indent=2) + "\n"
 
 
-def _cards(report: Report, findings: list[Finding]) -> list[RuleCard]:
-    """Return a card for every rule there is one of, and for every rule that a finding names."""
+def _rule_cards(report: Report, findings: list[Finding]) -> list[RuleCard]:
+    """Return every known rule, and every rule that a finding names."""
     named = {
         finding.rule: RuleCard(finding.rule, finding.severity, finding.rule.replace("-", " ")) for finding in findings
     }
@@ -49,7 +49,7 @@ def _cards(report: Report, findings: list[Finding]) -> list[RuleCard]:
 
 
 def _text(text: str, fallback: str = "") -> dict[str, str]:
-    """SARIF's message object; never empty, never longer than GitHub allows."""
+    """Return a SARIF message object: never empty, never longer than GitHub allows."""
     text = visible(text, keep="\n") or fallback
     return {"text": text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."}
 
@@ -79,7 +79,7 @@ def _result(report: Report, finding: Finding, fingerprint: str, index: int) -> d
         "level": _LEVEL[finding.severity],
         "message": {"text": _message(finding)},
         "locations": [_location(report, anchor(report, finding), subject(finding))],
-        # Under our own name: GitHub's upload adds `primaryLocationLineHash` and warns of one that differs.
+        # Under our own name: GitHub's upload adds `primaryLocationLineHash` and warns if one differs.
         "partialFingerprints": {"sidecarctl/v1": fingerprint},
     }
     if related:
@@ -92,7 +92,7 @@ def _result(report: Report, finding: Finding, fingerprint: str, index: int) -> d
 
 
 def _message(finding: Finding) -> str:
-    """One text for a reader who sees nothing else: what, about whom, why, what to do."""
+    """Return one text for a reader who sees nothing else: what, where, why, help."""
     about = subject(finding)
     cause = "" if finding.source == "input" else f"Caused by: {finding.source}"
     parts = (finding.message, f"In: {about}" if about else "", cause, finding.why, finding.help)
@@ -117,6 +117,6 @@ def _location(report: Report, place: Place, about: str) -> dict[str, object]:
 
 
 def uri(path: str) -> str:
-    """Return a path as a URI reference: percent-encoded, `file:` in front of an absolute one."""
+    """Return a path as a URI reference: percent-encoded, with `file:` for an absolute path."""
     quoted = quote(path.encode("utf-8", "surrogatepass"), safe="/~!$&'()*+,;=@")
     return f"file://{quoted}" if path.startswith("/") else quoted

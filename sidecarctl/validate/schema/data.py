@@ -13,7 +13,7 @@ from dataclasses import field
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
-from sidecarctl.files.sources import data_folder
+from sidecarctl.files.sources import data_directory
 from sidecarctl.kube.versions import NEWEST_MINOR, OLDEST_MINOR, minor
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -140,4 +140,4 @@ def _spans(file: str) -> Iterator[tuple[str, Span, str]]:
 
 @cache
 def _text(file: str) -> str:
-    return (data_folder("schemas") / "kubernetes" / file).read_bytes().decode()
+    return (data_directory("schemas") / "kubernetes" / file).read_bytes().decode()
