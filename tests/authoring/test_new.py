@@ -121,7 +121,7 @@ def test_an_ordinary_init_container_becomes_a_sidecar_of_mode_init(tmp_path: Pat
     text = SHOP.split("---")[0].replace("      containers:\n", "      initContainers:\n      - name: wait\n"
         "        image: registry.example/wait:1.0.0\n      containers:\n")  # fmt: skip
     (tmp_path / "shop.yaml").write_text(text)
-    assert command("new wait --from-manifest shop.yaml -c wait", tmp_path).code == 0
+    assert command("new wait --from-manifest shop.yaml --container wait", tmp_path).code == 0
     spec = yaml.safe_load((tmp_path / "sidecars/wait/sidecar.yaml").read_text())["spec"]
     assert spec["mode"] == "init"
     assert "initContainers" not in (tmp_path / "sidecars/wait/tests/as-it-was/input.yaml").read_text()
