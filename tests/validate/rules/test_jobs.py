@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from judging import CONTAINER, INIT, Case, cron_job, findings, job, places, template
 
-from sidecarctl.kube.cron import schedule_fault
+from sidecarctl.kube.cron import check_schedule
 
 INDEXED = {"completionMode": "Indexed", "completions": 5}
 
@@ -281,26 +281,26 @@ def test_exit_codes_may_be_those_of_init_containers() -> None:
     ],
 )
 def test_schedules_that_the_server_takes(schedule: str) -> None:
-    assert schedule_fault(schedule) is None
+    assert check_schedule(schedule) is None
 
 
 @pytest.mark.parametrize(
     ("schedule", "said"),
     [
-        ("* * * *", "must have five fields"),
-        ("0 * * * * *", "and has 6"),
-        ("60 * * * *", "bad minute"),
-        ("* * 0 * *", "must be at least 1"),
-        ("* * * * 7", "bad day of the week"),
-        ("* * * foo *", "is no number and no name"),
-        ("*/0 * * * *", "needs a step"),
-        ("5-1 * * * *", "lower end first"),
+        ("* * * *", "expected 5 fields"),
+        ("0 * * * * *", "got 6"),
+        ("60 * * * *", 'invalid minute "60" (maximum: 59)'),
+        ("* * 0 * *", "minimum: 1"),
+        ("* * * * 7", 'invalid day of the week "7"'),
+        ("* * * foo *", "not a number or name"),
+        ("*/0 * * * *", "step must be 1 or more"),
+        ("5-1 * * * *", "start is after end"),
         ("1-2-3 * * * *", "too many hyphens"),
         ("1/2/3 * * * *", "too many slashes"),
         ("@reboot", "unknown name"),
         ("@every day", "unknown name"),
-        ("TZ=UTC", "nothing else"),
+        ("TZ=UTC", "no fields after the time zone"),
     ],
 )
 def test_a_bad_schedule_is_explained(schedule: str, said: str) -> None:
-    assert said in (schedule_fault(schedule) or "")
+    assert said in (check_schedule(schedule) or "")

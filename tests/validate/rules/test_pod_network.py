@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from judging import Case, controller, findings, places, pod, template
 
-from sidecarctl.kube.ip_addresses import address_fault
+from sidecarctl.kube.ip_addresses import check_ip_address
 
 
 def dns(policy: str = "ClusterFirst", **config: object) -> dict[str, object]:
@@ -121,5 +121,5 @@ def test_a_stateful_set_names_its_pods_itself() -> None:
     ],
 )
 def test_addresses_are_read_as_the_server_reads_them(text: str, lax: bool, strict: bool) -> None:
-    assert (address_fault(text, strict=False) is None) is lax
-    assert (address_fault(text, strict=True) is None) is strict
+    assert (check_ip_address(text, strict=False) is None) is lax
+    assert (check_ip_address(text, strict=True) is None) is strict

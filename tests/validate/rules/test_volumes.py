@@ -242,7 +242,7 @@ class TestFiles:
 
     def test_a_decimal_mode_is_told_what_was_meant(self) -> None:
         (one,) = findings(volume("configMap: {name: a, defaultMode: 644}"))
-        assert one.help == "Write 0644, which is 420."
+        assert one.help == "Use 0644, which is 420."
 
     @pytest.mark.parametrize(
         ("path", "bad"),
