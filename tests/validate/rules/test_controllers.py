@@ -359,6 +359,6 @@ spec:
 """
     (document,) = split(text, "web.yaml")
     (found,) = findings(document.value)
-    assert found.message == "selector does not match the template labels: expected app: web, got app: db"
+    assert found.message == "selector does not match the template labels: expected app: web, got db"
     assert str(document.locate(found.path, on_key=found.on_key)) == "web.yaml:9:7"
     assert [str(document.locate(one.path)) for one in found.related] == ["web.yaml:6:5"]
