@@ -314,35 +314,35 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_stateful_set_has_no_maximum_before_1_37_since_the_server_drops_it() -> None:
+def test_ignores_max_unavailable_of_stateful_set_before_1_37() -> None:
     assert findings(rolling("StatefulSet", maxUnavailable=0), "1.36") == []
     assert findings(rolling("StatefulSet", maxUnavailable="many"), "1.36") == []
 
 
-def test_one_wrong_amount_gives_one_finding() -> None:
+def test_invalid_value_gives_one_finding() -> None:
     found = findings(rolling("Deployment", maxSurge=0, maxUnavailable="none"))
     assert [one.rule for one in found] == ["invalid-rolling-update-value"]
 
 
-def test_a_wrong_type_of_a_label_is_left_to_the_structural_layer() -> None:
+def test_leaves_label_of_wrong_type_to_schema() -> None:
     assert (
         findings(controller("Deployment", template=template({"labels": {"app": 1}})), names=["selector-mismatch"]) == []
     )
 
 
-def test_the_pods_of_a_job_that_fails_by_rule_are_never_restarted() -> None:
+def test_pod_failure_policy_requires_restart_policy_never() -> None:
     policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]}
     bad = job(podFailurePolicy=policy, template=template(restartPolicy="OnFailure"))
     assert [shown(one.path) for one in findings(bad)] == ["spec.template.spec.restartPolicy"]
     assert findings(job(podFailurePolicy=policy)) == []
 
 
-def test_a_mismatch_shows_labels_and_selector() -> None:
+def test_selector_mismatch_shows_labels_and_selector() -> None:
     text = """\
 apiVersion: apps/v1
 kind: Deployment

@@ -242,22 +242,22 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_zone_in_the_schedule_was_taken_before_1_29_without_a_field_beside_it() -> None:
+def test_accepts_zone_in_schedule_before_1_29_without_time_zone_field() -> None:
     assert findings(cron_job(schedule="TZ=UTC 0 1 * * *"), "1.28") == []
     assert findings(cron_job(schedule="TZ=UTC 0 1 * * *", timeZone="UTC"), "1.28")
 
 
-def test_a_misspelt_zone_gets_a_hint() -> None:
+def test_misspelled_zone_gets_suggestion() -> None:
     (found,) = findings(cron_job(timeZone="europe/berlin"))
     assert "Europe/Berlin" in found.help
 
 
-def test_exit_codes_may_be_those_of_init_containers() -> None:
+def test_exit_codes_can_refer_to_init_containers() -> None:
     own = exits(containerName="setup")
     assert findings(own)
     own["spec"] = {
@@ -280,7 +280,7 @@ def test_exit_codes_may_be_those_of_init_containers() -> None:
         " 0 0 * * 0 ",
     ],
 )
-def test_schedules_that_the_server_takes(schedule: str) -> None:
+def test_accepts_valid_schedules(schedule: str) -> None:
     assert check_schedule(schedule) is None
 
 
@@ -302,5 +302,5 @@ def test_schedules_that_the_server_takes(schedule: str) -> None:
         ("TZ=UTC", "no fields after the time zone"),
     ],
 )
-def test_a_bad_schedule_is_explained(schedule: str, said: str) -> None:
+def test_explains_invalid_schedule(schedule: str, said: str) -> None:
     assert said in (check_schedule(schedule) or "")

@@ -160,26 +160,26 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_service_may_begin_with_a_digit_since_1_36() -> None:
+def test_service_name_can_start_with_digit_since_1_36() -> None:
     service = thing("v1", "Service", {"name": "1a"}, spec={"ports": [{"port": 1}]})
     assert findings(service, "1.36", ["invalid-object-name"]) == []
 
 
-def test_a_stateful_set_could_have_dots_before_1_27() -> None:
+def test_stateful_set_name_can_have_dots_before_1_27() -> None:
     assert findings(controller("StatefulSet", {"name": "a.b"}), "1.26", ["invalid-object-name"]) == []
 
 
-def test_kinds_of_others_may_have_any_name_but_not_any_label() -> None:
+def test_checks_labels_but_not_names_of_custom_resources() -> None:
     found = findings(thing("example.com/v1", "Gadget", {"name": "A_b", "labels": {"a": "b c"}}))
     assert [shown(one.path) for one in found] == ["metadata.labels.a"]
 
 
-def test_each_label_is_a_finding_of_its_own_and_underlined() -> None:
+def test_reports_each_label_at_its_place() -> None:
     text = "kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    a b: c\n    d: 'e f'\nspec: {}\n"
     (document,) = split(text, "pod.yaml")
     first, second = findings(document.value, names=["invalid-label"])

@@ -349,12 +349,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_kinds_of_other_groups_that_are_called_the_same_are_left_alone() -> None:
+def test_ignores_same_kind_names_in_other_groups() -> None:
     assert (
         findings(thing("serving.knative.dev/v1", "Service", spec={"type": "ClusterIP"}), names=["invalid-service-port"])
         == []

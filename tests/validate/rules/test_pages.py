@@ -78,12 +78,12 @@ def names_of(value: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", sorted(TREES), ids=str)
-def test_every_name_that_the_code_prints_has_a_page(path: Path) -> None:
+def test_every_printed_rule_has_a_page(path: Path) -> None:
     for name, node in printed(path):
         assert name in rules(), f"{path}:{getattr(node, 'lineno', 0)}: no page for {name or ast.unparse(node)}"
 
 
-def test_the_search_for_names_finds_them() -> None:
+def test_name_search_finds_rule_names() -> None:
     found = {name for path in TREES for name, _ in printed(path)}
     assert {
         "unknown-field",
@@ -104,7 +104,7 @@ def structural(example: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", check_object.RULES)
-def test_a_page_about_structure_is_true(name: str) -> None:
+def test_structure_examples_match_findings(name: str) -> None:
     one = rules()[name]
     assert one.layer == "structure"
     assert structural(one.bad) == {name}
@@ -165,7 +165,7 @@ ADDING = (
 
 
 @pytest.mark.parametrize("name", ADDING)
-def test_a_page_about_composing_is_true(name: str, logger: Request) -> None:
+def test_inject_examples_match_findings(name: str, logger: Request) -> None:
     one = rules()[name]
     assert one.layer == "composing"
     assert name in composed(one.bad, logger)
@@ -173,5 +173,5 @@ def test_a_page_about_composing_is_true(name: str, logger: Request) -> None:
 
 
 @pytest.mark.parametrize("name", ADDING)
-def test_nothing_else_is_wrong_with_the_good_example(name: str, logger: Request) -> None:
+def test_good_inject_example_has_no_other_findings(name: str, logger: Request) -> None:
     assert composed(rules()[name].good, logger) <= {"mount-shadows"}

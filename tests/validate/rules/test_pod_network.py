@@ -93,12 +93,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_stateful_set_names_its_pods_itself() -> None:
+def test_ignores_hostname_in_stateful_set() -> None:
     assert findings(controller("StatefulSet", template=template(hostname="a.b", subdomain="A"))) == []
 
 
@@ -120,6 +120,6 @@ def test_a_stateful_set_names_its_pods_itself() -> None:
         ("", False, False),
     ],
 )
-def test_addresses_are_read_as_the_server_reads_them(text: str, lax: bool, strict: bool) -> None:
+def test_parses_addresses_as_api_server(text: str, lax: bool, strict: bool) -> None:
     assert (check_ip_address(text, strict=False) is None) is lax
     assert (check_ip_address(text, strict=True) is None) is strict

@@ -58,7 +58,7 @@ def ask(resources: str, role: str = "app", more: str = "") -> str:
         ("{limits: {1: 1}, requests: []}", ["invalid-resource-name limits.1"]),
     ],
 )
-def test_requests_and_limits_in_every_role(role: str, resources: str, want: list[str]) -> None:
+def test_rejects_invalid_requests_and_limits_in_every_role(role: str, resources: str, want: list[str]) -> None:
     place = f"{LISTS[role]}[0].resources"
     assert said(ask(resources, role)) == [one.replace(" ", f" {place}.", 1).rstrip(".") for one in want]
 
@@ -80,13 +80,13 @@ class TestClaims:
             ("[{name: gpu, request: A}]", ["[0].request"]),
         ],
     )
-    def test_claims_are_listed_in_the_pod_and_used_once(self, claims: str, where: list[str]) -> None:
+    def test_rejects_unknown_and_duplicate_claims(self, claims: str, where: list[str]) -> None:
         text = ask(f"{{claims: {claims}}}", more=self.CLAIMS)
         assert said(text, "invalid-resource-claim") == [
             f"invalid-resource-claim containers[0].resources.claims{one}" for one in where
         ]
 
-    def test_claims_are_dropped_before_1_34(self) -> None:
+    def test_ignores_claims_before_1_34(self) -> None:
         assert said(ask("{claims: [{name: none}]}"), "invalid-resource-claim", version="1.33") == []
 
 
@@ -95,7 +95,7 @@ def whole(own: str, *containers: str) -> str:
     return manifest(f"resources: {own}\ncontainers: [{listed}]" if containers else f"resources: {own}")
 
 
-class TestPodAsAWhole:
+class TestPodLevelResources:
     @pytest.mark.parametrize(
         ("own", "containers", "want"),
         [
@@ -130,12 +130,14 @@ class TestPodAsAWhole:
             ("null", [], []),
         ],
     )
-    def test_resources_of_the_pod_since_1_34(self, own: str, containers: list[str], want: list[str]) -> None:
+    def test_rejects_small_pod_level_resources_since_1_34(
+        self, own: str, containers: list[str], want: list[str]
+    ) -> None:
         text = whole(own, *containers)
         assert said(text, version="1.34") == want
         assert said(text, version="1.33") == []
 
-    def test_a_sidecar_counts_and_an_init_container_only_by_its_own(self) -> None:
+    def test_sums_sidecars_but_not_init_containers(self) -> None:
         spec = "resources: {requests: {cpu: 1}}\ninitContainers: [{name: a, image: a, resources: {requests: {cpu: 1}}%s}]\n"
         app = "containers: [{name: b, image: b, resources: {requests: {cpu: 1m}}}]"
         assert said(manifest(spec % "" + app)) == []
@@ -143,7 +145,7 @@ class TestPodAsAWhole:
             "pod-resources-too-small resources.requests.cpu"
         ]
 
-    def test_a_pod_for_windows_has_none(self) -> None:
+    def test_rejects_pod_level_resources_on_windows(self) -> None:
         text = manifest("os: {name: windows}\nresources: {limits: {cpu: 1}}")
         assert said(text) == ["unsupported-pod-resource resources"]
 
@@ -171,11 +173,13 @@ class TestResizing:
             ("sidecar", "[{resourceName: cpu, restartPolicy: RestartContainer}]", "1.36", []),
         ],
     )
-    def test_policies_by_role_and_version(self, role: str, policies: str, version: str, where: list[str]) -> None:
+    def test_rejects_resize_policies_by_role_and_version(
+        self, role: str, policies: str, version: str, where: list[str]
+    ) -> None:
         found = said(container(f"resizePolicy: {policies}", role), "invalid-resize-policy", version=version)
         assert found == [f"invalid-resize-policy {LISTS[role]}[0].resizePolicy{one}" for one in where]
 
-    def test_a_pod_that_never_restarts_does_not_for_a_resize(self) -> None:
+    def test_rejects_restart_for_resize_in_pod_that_never_restarts(self) -> None:
         text = container(
             "resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]", more="restartPolicy: Never"
         )

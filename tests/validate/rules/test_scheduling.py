@@ -304,21 +304,21 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_template_is_looked_at_where_it_stands() -> None:
+def test_checks_pod_template_in_place() -> None:
     document = controller("StatefulSet", template=template(nodeSelector={"a b": "c"}))
     assert [shown(one.path) for one in findings(document)] == ["spec.template.spec.nodeSelector[a b]"]
 
 
-def test_values_of_required_node_affinity_are_free_before_1_33() -> None:
+def test_ignores_required_affinity_values_before_1_33() -> None:
     document = node({"key": "a", "operator": "In", "values": ["b c"]})
     assert findings(document, "1.32") == []
 
 
-def test_comparing_taints_needs_a_feature() -> None:
+def test_taint_comparison_needs_feature_gate() -> None:
     found = findings(tolerate(key="a", operator="Gt", value="1"), names=["invalid-toleration"])
     assert [shown(one.path) for one in found] == ["spec.tolerations[0].operator"]

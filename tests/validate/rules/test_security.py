@@ -298,12 +298,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_containers_of_every_role_are_looked_at() -> None:
+def test_checks_containers_of_every_role() -> None:
     bad = {"securityContext": {"privileged": True, "allowPrivilegeEscalation": False, "runAsUser": -1}}
     document = controller(
         "Deployment",
@@ -317,7 +317,7 @@ def test_containers_of_every_role_are_looked_at() -> None:
         assert {("privilege-escalation-conflict", name, role), ("invalid-user-id", name, role)} <= found
 
 
-def test_profiles_and_namespaces_by_version() -> None:
+def test_checks_profiles_and_namespaces_by_version() -> None:
     unmasked = container(procMount="Unmasked")
     assert findings(unmasked, "1.33")
     assert findings(unmasked, "1.32") == [], "the field is dropped there"
@@ -329,7 +329,7 @@ def test_profiles_and_namespaces_by_version() -> None:
     assert findings(sysctls, "1.28") == []
 
 
-def test_block_devices_need_the_hosts_users_since_1_34() -> None:
+def test_block_devices_conflict_with_host_users_since_1_34() -> None:
     volume = {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}
     device = {"volumeDevices": [{"name": "disk", "devicePath": "/dev/x"}]}
     document = pod(hostUsers=False, volumes=[volume], containers=[{**CONTAINER, **device}])
@@ -337,7 +337,7 @@ def test_block_devices_need_the_hosts_users_since_1_34() -> None:
     assert findings(document, "1.33") == []
 
 
-def test_a_job_of_root_that_must_not_be_is_said_once_for_each_container() -> None:
+def test_non_root_conflict_is_reported_once_per_container() -> None:
     document = job(
         template=template(
             restartPolicy="Never",
