@@ -1,4 +1,4 @@
-"""What the API server accepts with a warning: the same is said here, at the same field, and of nothing else."""
+"""Advice rules report the same fields as the warnings of the API server."""
 
 from __future__ import annotations
 

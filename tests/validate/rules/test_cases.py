@@ -1,4 +1,4 @@
-"""Every rule has a case that it finds at the right line and column, and one near it that it leaves alone.
+"""Every rule finds its bad cases at the marked line and column, and nothing in its good cases.
 
 For every version: a bad case is found at those it names and at no other. For every role, where it names roles.
 """

@@ -1,4 +1,4 @@
-"""Names, namespaces, labels, annotations, finalizers and owners: what the API server refuses in metadata."""
+"""Rules about metadata: names, namespaces, labels, annotations, finalizers, and owners."""
 
 from __future__ import annotations
 

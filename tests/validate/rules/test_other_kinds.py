@@ -1,4 +1,4 @@
-"""Services, ConfigMaps, Secrets, autoscalers, disruption budgets, Ingresses and claims, as they come with workloads."""
+"""Rules about Services, ConfigMaps, Secrets, autoscalers, disruption budgets, Ingresses, and claims."""
 
 from __future__ import annotations
 

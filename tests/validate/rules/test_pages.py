@@ -1,4 +1,4 @@
-"""Every name of a rule that can be printed has a page, and the pages of rules that others look after are true."""
+"""Every rule name in the code has a page, and the examples of declared rules match their findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUILT = {"{word}-conflict": ("annotation-conflict", "label-conflict")}
 
 
 def takers(tree: ast.Module) -> dict[str, int]:
-    """Functions of a module whose parameter `rule` is a name, with its position among the arguments of a call."""
+    """Return the functions of a module with a parameter `rule`, and the position of that parameter."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     return {"Finding": 0} | {
         function.name: [a.arg for a in function.args.args if a.arg != "self"].index("rule")
@@ -36,7 +36,7 @@ def takers(tree: ast.Module) -> dict[str, int]:
 
 
 def printed(path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """The names of rules in a module, with where they stand; "" for one that can't be told."""
+    """Yield the rule names in a module with their nodes; "" for a name that is not a constant."""
     tree = TREES[path]
     known = takers(tree)
     for neighbour in TREES:

@@ -1,4 +1,4 @@
-"""Host names, host aliases and DNS settings of a pod."""
+"""Rules about host names, host aliases, and DNS settings of a pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule pod-security: what the admission plugin refuses, at which level and version, found at the field itself."""
+"""The rule pod-security agrees with the admission plugin on levels, versions, and fields."""
 
 from __future__ import annotations
 

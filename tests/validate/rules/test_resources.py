@@ -1,4 +1,4 @@
-"""Rules about requests, limits and claims of containers, of the pod as a whole, and about resizing."""
+"""Rules about requests, limits, claims, pod-level resources, and resize policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases of the rules' tests, judged by the API server's own code: same verdict, same place."""
+"""The API server's own code gives the same verdict and place for the cases of the rule tests."""
 
 from __future__ import annotations
 

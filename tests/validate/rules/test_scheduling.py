@@ -1,4 +1,4 @@
-"""Where pods may be: node selectors, affinity, tolerations, topology spread; and what a pod names."""
+"""Rules about node selectors, affinity, tolerations, topology spread, and references of a pod."""
 
 from __future__ import annotations
 
