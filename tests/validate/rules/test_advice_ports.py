@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_kit import found, pod, where
+from advice_helpers import found, pod, where
 
 from sidecarctl.findings import Severity
 

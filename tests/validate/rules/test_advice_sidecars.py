@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_kit import RECORD, found, pod, where
+from advice_helpers import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
 from sidecarctl.kube.pod_resources import qos_downgrade

@@ -7,7 +7,7 @@ from typing import Any
 
 import oracle
 import pytest
-from advice_kit import dotted, found, pod, where
+from advice_helpers import dotted, found, pod, where
 
 from sidecarctl.findings import Severity
 from sidecarctl.validate.examples import complete

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pod_kit import pod_rules
+from pod_helpers import pod_rules
 
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.examples import complete

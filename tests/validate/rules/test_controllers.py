@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from judging import LABELS, Case, controller, cron_job, findings, job, places, pod, shown, template, thing
+from object_cases import LABELS, Case, controller, cron_job, findings, job, places, pod, shown, template, thing
 
 from sidecarctl.yamltext.stream import split
 
@@ -78,28 +78,28 @@ CASES = [
         thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a"}}}),
     ),
     Case(
-        "a Job's own",
+        "a selector in a Job",
         "invalid-job-selector",
         job(selector={"matchLabels": LABELS}),
         "spec.selector",
         job(selector={"matchLabels": LABELS}, manualSelector=True),
     ),
     Case(
-        "a manual one that is missing",
+        "manualSelector without selector",
         "invalid-job-selector",
         job(manualSelector=True),
         "spec.selector",
         job(selector={}),
     ),
     Case(
-        "a CronJob's",
+        "a selector in a CronJob",
         "invalid-job-selector",
         cron_job(job_spec={"selector": {"matchLabels": LABELS}}),
         "spec.jobTemplate.spec.selector",
         cron_job(job_spec={"manualSelector": False}),
     ),
     Case(
-        "a CronJob's manual one",
+        "manualSelector in a CronJob",
         "invalid-job-selector",
         cron_job(job_spec={"manualSelector": True}),
         "spec.jobTemplate.spec.manualSelector",
@@ -140,14 +140,14 @@ CASES = [
         "spec.updateStrategy.rollingUpdate.partition",
     ),
     Case(
-        "no more than the seconds to be ready",
+        "a deadline equal to minReadySeconds",
         "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=60),
         "spec.progressDeadlineSeconds",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=61),
     ),
     Case(
-        "ten minutes by default",
+        "the default progress deadline",
         "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=600),
         "spec.minReadySeconds",
@@ -168,20 +168,20 @@ CASES = [
         rolling("Deployment", maxUnavailable=1),
     ),
     Case(
-        "less than none",
+        "a negative number",
         "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=-1),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
     ),
     Case(
-        "more than all",
+        "a count above completions",
         "invalid-rolling-update-value",
         rolling("StatefulSet", maxUnavailable="101%"),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
         rolling("StatefulSet", maxUnavailable="100%"),
     ),
     Case(
-        "a DaemonSet's surge beyond all",
+        "a maxSurge above 100% in a DaemonSet",
         "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=0, maxSurge="101%"),
         "spec.updateStrategy.rollingUpdate.maxSurge",
@@ -262,14 +262,14 @@ CASES = [
         for kind in LIST
     ),
     Case(
-        "of no second",
+        "a deadline of 0 seconds",
         "invalid-active-deadline",
         pod(activeDeadlineSeconds=0),
         "spec.activeDeadlineSeconds",
         pod(activeDeadlineSeconds=1),
     ),
     Case(
-        "beyond 32 bits",
+        "more than 32 bits",
         "invalid-active-deadline",
         job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31)),
         "spec.template.spec.activeDeadlineSeconds",
@@ -297,13 +297,13 @@ CASES = [
         controller("StatefulSet", volumeClaimTemplates=[claim()]),
     ),
     Case(
-        "no volume's name",
+        "an invalid volume name",
         "invalid-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim("a.b")]),
         "spec.volumeClaimTemplates[0].metadata.name",
     ),
     Case(
-        "a name twice",
+        "a duplicate name",
         "duplicate-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim(), claim()]),
         "spec.volumeClaimTemplates[1].metadata.name",

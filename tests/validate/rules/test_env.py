@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, manifest, places, said
+from pod_helpers import LISTS, container, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 SHARED = "volumes: [{name: shared, emptyDir: {}}, {name: bare}, {name: settings, configMap: {name: a}}]\n"
@@ -34,7 +34,10 @@ def at(rule: str, *where: str, prefix: str = "containers[0].env[0]") -> list[str
 @pytest.mark.parametrize("role", ROLES)
 def test_rejects_invalid_variable_names_by_version(role: str, name: str, version: str, bad: bool) -> None:
     text = container(f'env: [{{name: "{name}"}}]', role)
-    assert said(text, "invalid-env-name", version=version) == [f"invalid-env-name {LISTS[role]}[0].env[0].name"] * bad
+    assert (
+        list_findings(text, "invalid-env-name", version=version)
+        == [f"invalid-env-name {LISTS[role]}[0].env[0].name"] * bad
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,13 +55,15 @@ def test_rejects_invalid_variable_names_by_version(role: str, name: str, version
     ],
 )
 def test_variable_needs_exactly_one_source(variable: str, where: list[str]) -> None:
-    assert said(container(f"env: [{{name: A, {variable}}}]"), "invalid-env-source") == at("invalid-env-source", *where)
+    assert list_findings(container(f"env: [{{name: A, {variable}}}]"), "invalid-env-source") == at(
+        "invalid-env-source", *where
+    )
 
 
 @pytest.mark.parametrize(("version", "where"), [("1.33", []), ("1.34", ["valueFrom.fileKeyRef"]), ("1.35", [])])
 def test_1_34_drops_file_key_ref(version: str, where: list[str]) -> None:
     text = env("{fileKeyRef: {volumeName: shared, path: a, key: b}}")
-    assert said(text, "invalid-env-source", version=version) == at("invalid-env-source", *where)
+    assert list_findings(text, "invalid-env-source", version=version) == at("invalid-env-source", *where)
 
 
 @pytest.mark.parametrize("kind", ["configMapKeyRef", "secretKeyRef"])
@@ -77,7 +82,7 @@ def test_1_34_drops_file_key_ref(version: str, where: list[str]) -> None:
     ],
 )
 def test_rejects_invalid_key_references(kind: str, ref: str, where: list[str]) -> None:
-    found = said(env(f"{{{kind}: {ref}}}"), "invalid-env-key-ref")
+    found = list_findings(env(f"{{{kind}: {ref}}}"), "invalid-env-key-ref")
     assert found == at("invalid-env-key-ref", *(f"valueFrom.{kind}.{one}" for one in where))
 
 
@@ -99,7 +104,7 @@ def test_rejects_invalid_key_references(kind: str, ref: str, where: list[str]) -
     ],
 )
 def test_rejects_invalid_env_from_items(item: str, where: list[str]) -> None:
-    found = said(container(f"envFrom: [{item}]"), "invalid-env-from")
+    found = list_findings(container(f"envFrom: [{item}]"), "invalid-env-from")
     assert found == at("invalid-env-from", *where, prefix="containers[0].envFrom[0]")
 
 
@@ -117,9 +122,9 @@ def test_rejects_invalid_env_from_items(item: str, where: list[str]) -> None:
     ],
 )
 def test_file_key_ref_needs_empty_dir(ref: str, where: list[str]) -> None:
-    found = said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref")
+    found = list_findings(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref")
     assert found == at("invalid-env-file-ref", *(f"valueFrom.fileKeyRef.{one}" for one in where))
-    assert said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref", version="1.34") == []
+    assert list_findings(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref", version="1.34") == []
 
 
 class TestDownward:
@@ -154,23 +159,25 @@ class TestDownward:
     ) -> None:
         ref = f'{{fieldRef: {{fieldPath: "{path}"}}}}'
         want = [] if in_variable else at("invalid-field-path", "valueFrom.fieldRef.fieldPath")
-        assert said(env(ref), "invalid-field-path") == want
+        assert list_findings(env(ref), "invalid-field-path") == want
         item = f"{{path: a, {ref[1:-1]}}}"
         for volume, where in (
             (f"downwardAPI: {{items: [{item}]}}", "downwardAPI"),
             (f"projected: {{sources: [{{downwardAPI: {{items: [{item}]}}}}]}}", "projected.sources[0].downwardAPI"),
         ):
-            found = said(manifest(f"volumes: [{{name: a, {volume}}}]"), "invalid-field-path")
+            found = list_findings(manifest(f"volumes: [{{name: a, {volume}}}]"), "invalid-field-path")
             assert found == [] if in_volume else [f"invalid-field-path volumes[0].{where}.items[0].fieldRef.fieldPath"]
 
     @pytest.mark.parametrize(("version", "bad"), [("1.28", True), ("1.29", False)])
     def test_host_ips_are_supported_since_1_29(self, version: str, bad: bool) -> None:
-        found = said(env("{fieldRef: {fieldPath: status.hostIPs}}"), "invalid-field-path", version=version)
+        found = list_findings(env("{fieldRef: {fieldPath: status.hostIPs}}"), "invalid-field-path", version=version)
         assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(("version", "bad"), [("v1", False), ("''", False), ("v2", True)])
     def test_field_ref_supports_only_v1(self, version: str, bad: bool) -> None:
-        found = said(env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "invalid-field-path")
+        found = list_findings(
+            env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "invalid-field-path"
+        )
         assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(
@@ -197,7 +204,7 @@ class TestDownward:
         ],
     )
     def test_rejects_unsupported_resources_and_divisors(self, ref: str, where: list[str]) -> None:
-        found = said(env(f"{{resourceFieldRef: {{{ref}}}}}"), "invalid-resource-field")
+        found = list_findings(env(f"{{resourceFieldRef: {{{ref}}}}}"), "invalid-resource-field")
         assert found == at("invalid-resource-field", *(f"valueFrom.resourceFieldRef.{one}" for one in where))
 
     @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ class TestDownward:
     )
     def test_file_needs_exactly_one_source(self, item: str, where: list[str]) -> None:
         text = manifest(f"volumes: [{{name: a, downwardAPI: {{items: [{{path: a, {item}}}]}}}}]")
-        assert said(text) == [one.replace(" ", " volumes[0].downwardAPI.", 1) for one in where]
+        assert list_findings(text) == [one.replace(" ", " volumes[0].downwardAPI.", 1) for one in where]
 
 
 def test_finding_is_at_value_in_every_role() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from judging import Case, controller, findings, places, pod, template
+from object_cases import Case, controller, findings, places, pod, template
 
 from sidecarctl.kube.ip_addresses import check_ip_address
 
@@ -61,7 +61,7 @@ CASES = [
     ),
     Case("no address", "invalid-dns-config", dns(nameservers=["dns"]), "spec.dnsConfig.nameservers[0]"),
     Case(
-        "33 domains to search",
+        "33 search domains",
         "invalid-dns-config",
         dns(searches=["a"] * 33),
         "spec.dnsConfig.searches",
@@ -69,7 +69,7 @@ CASES = [
     ),
     Case("2049 characters", "invalid-dns-config", dns(searches=["a" * 204] * 10), "spec.dnsConfig.searches"),
     Case(
-        "a domain to search",
+        "a search domain",
         "invalid-dns-config",
         dns(searches=["a..b"]),
         "spec.dnsConfig.searches[0]",

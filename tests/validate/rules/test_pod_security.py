@@ -7,7 +7,7 @@ from typing import Any
 
 import oracle
 import pytest
-from advice_kit import found, pod, where
+from advice_helpers import found, pod, where
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

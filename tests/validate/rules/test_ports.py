@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, findings, manifest, places, said
+from pod_helpers import LISTS, container, findings, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 
@@ -23,7 +23,7 @@ ROLES = tuple(LISTS)
     ],
 )
 def test_rejects_invalid_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
-    found = said(container(f"ports: [{{{port}}}]", role), "invalid-port-number")
+    found = list_findings(container(f"ports: [{{{port}}}]", role), "invalid-port-number")
     assert found == [f"invalid-port-number {LISTS[role]}[0].ports[0].{field}"] * bool(field)
 
 
@@ -43,7 +43,7 @@ def test_rejects_invalid_port_numbers_in_every_role(role: str, port: str, field:
     ],
 )
 def test_rejects_invalid_port_names(name: str, bad: bool) -> None:
-    found = said(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "invalid-port-name")
+    found = list_findings(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "invalid-port-name")
     assert found == ["invalid-port-name containers[0].ports[0].name"] * bad
 
 
@@ -75,7 +75,7 @@ def test_rejects_duplicate_port_names_within_container() -> None:
     ],
 )
 def test_host_network_rejects_different_host_port(kind: str, spec: str, where: list[str]) -> None:
-    assert said(manifest(spec, kind=kind), "host-network-port-mismatch") == [
+    assert list_findings(manifest(spec, kind=kind), "host-network-port-mismatch") == [
         f"host-network-port-mismatch {one}" for one in where
     ]
 
@@ -99,28 +99,29 @@ A, B = "{name: a, image: a, ports: [%s]}", "{name: b, image: b, ports: [%s]}"
 def test_finds_host_port_conflicts(first: str, second: str, conflict: bool) -> None:
     ports = f"{{{first}}}, {{{second}}}"
     assert (
-        said(manifest(f"containers: [{A % ports}]"), "host-port-conflict")
+        list_findings(manifest(f"containers: [{A % ports}]"), "host-port-conflict")
         == ["host-port-conflict containers[0].ports[1].hostPort"] * conflict
     )
     two = f"containers: [{A % f'{{{first}}}'}, {B % f'{{{second}}}'}]"
     assert (
-        said(manifest(two), "host-port-conflict") == ["host-port-conflict containers[1].ports[0].hostPort"] * conflict
+        list_findings(manifest(two), "host-port-conflict")
+        == ["host-port-conflict containers[1].ports[0].hostPort"] * conflict
     )
     # Init containers run one after the other; the server looks at each alone, sidecars too.
     lists = f"initContainers: [{A % f'{{{first}}}'}]\ncontainers: [{B % f'{{{second}}}'}]"
-    assert said(manifest(lists), "host-port-conflict") == []
+    assert list_findings(manifest(lists), "host-port-conflict") == []
     init = f"initContainers: [{A % ports}]"
     assert (
-        said(manifest(init), "host-port-conflict")
+        list_findings(manifest(init), "host-port-conflict")
         == ["host-port-conflict initContainers[0].ports[1].hostPort"] * conflict
     )
 
 
 def test_host_network_makes_every_port_a_host_port() -> None:
     spec = "containers: [{name: a, image: a, ports: [{containerPort: 1}]}, {name: b, image: b, ports: [{containerPort: 1}]}]"
-    assert said(manifest(spec), "host-port-conflict") == []
+    assert list_findings(manifest(spec), "host-port-conflict") == []
     want = ["host-port-conflict containers[1].ports[0].containerPort"]
-    assert said(manifest("hostNetwork: true\n" + spec), "host-port-conflict") == want
+    assert list_findings(manifest("hostNetwork: true\n" + spec), "host-port-conflict") == want
 
 
 def test_finding_is_at_port_name() -> None:

@@ -13,7 +13,7 @@ import test_other_kinds
 import test_pod_network
 import test_scheduling
 import test_security
-from judging import Case, as_text
+from object_cases import Case, as_text
 
 from sidecarctl.kube.versions import NEWEST
 

@@ -14,7 +14,7 @@ import test_scheduling
 import test_security
 from hypothesis import given
 from hypothesis import strategies as st
-from judging import findings
+from object_cases import findings
 
 MODULES = (
     test_controllers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from judging import CONTAINER, INIT, SIDECAR, Case, controller, findings, job, places, pod, shown, template
+from object_cases import CONTAINER, INIT, SIDECAR, Case, controller, findings, job, places, pod, shown, template
 
 
 def container(**context: Any) -> dict[str, Any]:
@@ -79,13 +79,13 @@ CASES = [
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
-        "a path upwards",
+        "a path with ..",
         "invalid-seccomp-profile",
         container(seccompProfile={"type": "Localhost", "localhostProfile": "a/../b"}),
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
-        "a file where there is none",
+        "localhostProfile with type RuntimeDefault",
         "invalid-seccomp-profile",
         container(seccompProfile={"type": "RuntimeDefault", "localhostProfile": "a"}),
         f"{OWN}.seccompProfile.localhostProfile",
@@ -99,13 +99,13 @@ CASES = [
         container(appArmorProfile={"type": "Localhost", "localhostProfile": "web"}),
     ),
     Case(
-        "a name in blanks",
+        "a profile name with whitespace",
         "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": " web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
     ),
     Case(
-        "a name where there is none",
+        "localhostProfile with type Unconfined",
         "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Unconfined", "localhostProfile": "web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
@@ -155,7 +155,7 @@ CASES = [
         "spec.securityContext.sysctls[0].name",
     ),
     Case(
-        "for a container that is not there",
+        "an annotation for an unknown container",
         "invalid-profile-annotation",
         pod({"annotations": {APPARMOR + "x": "runtime/default"}}),
         f"metadata.annotations[{APPARMOR}x]",
@@ -176,7 +176,7 @@ CASES = [
         pod({"annotations": {SECCOMP: "docker/default"}}),
     ),
     Case(
-        "another one than the field",
+        "a seccomp profile that differs from the field",
         "invalid-profile-annotation",
         pod({"annotations": {SECCOMP: "unconfined"}}, securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
         "spec.securityContext.seccompProfile.type",
@@ -246,7 +246,7 @@ CASES = [
         "spec.securityContext.windowsOptions.gmsaCredentialSpecName",
     ),
     Case(
-        "a credential of nothing",
+        "an empty credential spec",
         "invalid-windows-user",
         options(gmsaCredentialSpec=""),
         "spec.securityContext.windowsOptions.gmsaCredentialSpec",

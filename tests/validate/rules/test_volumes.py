@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import findings, manifest, places, said
+from pod_helpers import findings, list_findings, manifest, places
 
 
 def volume(source: str, kind: str = "Pod", name: str = "vol") -> str:
@@ -18,7 +18,7 @@ def at(*found: str) -> list[str]:
     ("name", "bad"), [("data", False), ("0a-b", False), ("a_b", True), ("a.b", True), ("''", True)]
 )
 def test_rejects_invalid_volume_names(name: str, bad: bool) -> None:
-    assert said(volume("emptyDir: {}", name=name)) == at("invalid-volume-name name") * bad
+    assert list_findings(volume("emptyDir: {}", name=name)) == at("invalid-volume-name name") * bad
 
 
 def test_rejects_duplicate_volume_names() -> None:
@@ -45,7 +45,7 @@ def test_rejects_duplicate_volume_names() -> None:
     ],
 )
 def test_volume_needs_exactly_one_source(source: str, want: list[str]) -> None:
-    assert said(volume(source)) == [one.rstrip(".") for one in at(*want)]
+    assert list_findings(volume(source)) == [one.rstrip(".") for one in at(*want)]
 
 
 def test_volume_without_source_is_warning() -> None:
@@ -56,7 +56,7 @@ def test_volume_without_source_is_warning() -> None:
 @pytest.mark.parametrize(("version", "found"), [("1.30", False), ("1.31", True), ("1.34", True), ("1.35", False)])
 def test_warns_about_image_volumes_before_1_35(version: str, found: bool) -> None:
     text = volume("image: {reference: a}")
-    assert said(text, "image-volume-disabled", version=version) == at("image-volume-disabled image") * found
+    assert list_findings(text, "image-volume-disabled", version=version) == at("image-volume-disabled image") * found
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_warns_about_image_volumes_before_1_35(version: str, found: bool) -> Non
 )
 def test_templates_need_image_volume_reference_since_1_37(kind: str, version: str, bad: bool) -> None:
     assert (
-        said(volume("image: {}", kind), "missing-volume-field", version=version)
+        list_findings(volume("image: {}", kind), "missing-volume-field", version=version)
         == at("missing-volume-field image.reference") * bad
     )
 
@@ -170,7 +170,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_accepts_complete_sources(kind: str) -> None:
-    assert said(volume(f"{kind}: {SOURCES[kind][0]}")) == []
+    assert list_findings(volume(f"{kind}: {SOURCES[kind][0]}")) == []
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_accepts_complete_sources(kind: str) -> None:
 def test_invalid_source_field_gives_one_finding(kind: str, right: str, wrong: str) -> None:
     source = SOURCES[kind][0]
     assert right in source
-    (one,) = said(volume(f"{kind}: {source.replace(right, wrong)}"))
+    (one,) = list_findings(volume(f"{kind}: {source.replace(right, wrong)}"))
     field = right.partition(":")[0]
     assert one.split()[1].startswith(f"volumes[0].{kind}.{field}")
 
@@ -207,7 +207,7 @@ def test_invalid_source_field_gives_one_finding(kind: str, right: str, wrong: st
     ],
 )
 def test_rejects_conflicting_source_fields(source: str, want: list[str]) -> None:
-    assert said(volume(source)) == at(*want)
+    assert list_findings(volume(source)) == at(*want)
 
 
 class TestFiles:
@@ -238,7 +238,7 @@ class TestFiles:
         ],
     )
     def test_rejects_invalid_file_modes(self, source: str, where: str, mode: str, bad: bool) -> None:
-        assert said(volume(source.replace("MODE", mode))) == at(f"invalid-file-mode {where}") * bad
+        assert list_findings(volume(source.replace("MODE", mode))) == at(f"invalid-file-mode {where}") * bad
 
     def test_decimal_mode_gets_octal_suggestion(self) -> None:
         (one,) = findings(volume("configMap: {name: a, defaultMode: 644}"))
@@ -258,11 +258,11 @@ class TestFiles:
     )
     @pytest.mark.parametrize("kind", ["configMap: {name: a, ", "secret: {secretName: a, "])
     def test_rejects_invalid_item_paths(self, kind: str, path: str, bad: bool) -> None:
-        found = said(volume(f"{kind}items: [{{key: a, path: {path}}}]}}"))
+        found = list_findings(volume(f"{kind}items: [{{key: a, path: {path}}}]}}"))
         assert found == at(f"invalid-volume-item {kind.partition(':')[0]}.items[0].path") * bad
 
     def test_rejects_empty_key(self) -> None:
-        assert said(volume("configMap: {name: a, items: [{key: '', path: b}]}")) == at(
+        assert list_findings(volume("configMap: {name: a, items: [{key: '', path: b}]}")) == at(
             "invalid-volume-item configMap.items[0].key"
         )
 
@@ -352,15 +352,17 @@ class TestProjected:
         ],
     )
     def test_rejects_invalid_projected_sources(self, sources: str, want: list[str]) -> None:
-        found = said(volume(f"projected: {{sources: {sources}}}"))
+        found = list_findings(volume(f"projected: {{sources: {sources}}}"))
         assert found == [one.replace(" ", " volumes[0].projected.sources", 1) for one in want]
 
     def test_ignores_1_37_sources_in_earlier_versions(self) -> None:
         text = volume("projected: {sources: [{clusterTrustBundle: {path: a}}, {podCertificate: {}}]}")
-        assert said(text, version="1.36") == []
+        assert list_findings(text, version="1.36") == []
 
     def test_ignores_token_path_before_1_30(self) -> None:
-        assert said(volume("projected: {sources: [{serviceAccountToken: {path: ../a}}]}"), version="1.29") == []
+        assert (
+            list_findings(volume("projected: {sources: [{serviceAccountToken: {path: ../a}}]}"), version="1.29") == []
+        )
 
 
 class TestClaims:
@@ -406,7 +408,7 @@ class TestClaims:
         ],
     )
     def test_rejects_invalid_ephemeral_claims(self, spec: str, where: list[str]) -> None:
-        found = said(volume(f"ephemeral: {{volumeClaimTemplate: {{spec: {{{spec}}}}}}}"))
+        found = list_findings(volume(f"ephemeral: {{volumeClaimTemplate: {{spec: {{{spec}}}}}}}"))
         head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.spec"
         assert found == [f"{head}.{one}".rstrip(".") for one in where]
 
@@ -414,7 +416,7 @@ class TestClaims:
         metadata = "{name: a, labels: {a: '-'}, annotations: {a: b}}"
         text = volume(f"ephemeral: {{volumeClaimTemplate: {{metadata: {metadata}, spec: {{{self.GOOD}}}}}}}")
         head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.metadata"
-        assert said(text) == [f"{head}.labels.a", f"{head}.name"]
+        assert list_findings(text) == [f"{head}.labels.a", f"{head}.name"]
 
     def test_rejects_use_of_generated_claim(self) -> None:
         spec = f"""
@@ -422,8 +424,8 @@ class TestClaims:
             - {{name: a, ephemeral: {{volumeClaimTemplate: {{spec: {{{self.GOOD}}}}}}}}}
             - {{name: b, persistentVolumeClaim: {{claimName: web-a}}}}
         """
-        assert said(manifest(spec)) == ["invalid-ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
-        assert said(manifest(spec, kind="Deployment")) == []
+        assert list_findings(manifest(spec)) == ["invalid-ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
+        assert list_findings(manifest(spec, kind="Deployment")) == []
 
 
 def test_finding_is_at_value() -> None:

@@ -84,7 +84,7 @@ def findings(text: str, *names: str, version: str = "1.37") -> list[Finding]:
     return [one for _, one in check_documents([d.value for d in documents], chosen, Context(version), locate)]
 
 
-def said(text: str, *names: str, version: str = "1.37") -> list[str]:
+def list_findings(text: str, *names: str, version: str = "1.37") -> list[str]:
     """Return findings as `rule path`, relative to the pod spec or, outside of it, to the document."""
     return sorted(f"{one.rule} {dotted(one.path)}" for one in findings(text, *names, version=version))
 
