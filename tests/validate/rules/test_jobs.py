@@ -65,7 +65,7 @@ CASES = [
         job({"name": "a" * 61}, completionMode="Indexed", completions=10),
     ),
     Case(
-        "an invalid zone label value",
+        "a name with 64 characters",
         "job-name-too-long",
         job({"name": "a" * 64}),
         "metadata.name",

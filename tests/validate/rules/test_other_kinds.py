@@ -132,7 +132,7 @@ CASES = [
         service(type="LoadBalancer", loadBalancerClass="a"),
     ),
     Case(
-        "a deadline of 0 seconds for a Job",
+        "a session affinity timeout of 0 seconds",
         "invalid-service-type",
         service(sessionAffinity="ClientIP", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 0}}),
         "spec.sessionAffinityConfig.clientIP.timeoutSeconds",

@@ -73,8 +73,8 @@ declare(
 declare(
     "removed-api",
     Severity.ERROR,
-    what="The apiVersion does not exist any more in the target Kubernetes version.",
-    why="The API server does not serve the apiVersion any more and rejects the object.",
+    what="The target Kubernetes version no longer serves the apiVersion.",
+    why="A Kubernetes version before the target removed the apiVersion, so the API server rejects the object.",
     fix="Use the replacement, and check that its fields are the same.",
 )
 declare(
