@@ -156,7 +156,7 @@ def _look(workload: Workload, file: str, seen: _Seen) -> None:
 
 
 def _key(found: Found) -> tuple[str, str]:
-    return names.parse(found.image).repository, found.mode
+    return names.parse_image(found.image).repository, found.mode
 
 
 def _group(members: list[Found], taken: Sequence[str]) -> Group:

@@ -23,7 +23,7 @@ from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.kube.names import as_label
+from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping
 from sidecarctl.results import plural
 from sidecarctl.yamltext import emit
@@ -43,7 +43,7 @@ class Trial:
 
 def files(found: Discovery, name: str) -> dict[str, str]:
     """Return the files that reproduce what was discovered, by their paths below the folder."""
-    out = {FILE_NAME: emit.document(composition(found, as_label(name) or "workloads"))}
+    out = {FILE_NAME: emit.document(composition(found, to_dns_label(name) or "workloads"))}
     for group in found.groups:
         out[f"{LIBRARY}/{group.name}/sidecar.yaml"] = emit.document(_sidecar(group))
         out[f"{LIBRARY}/{group.name}/template.yaml"] = emit.document(_fragment(group))

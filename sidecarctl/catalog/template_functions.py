@@ -113,11 +113,11 @@ def quantity(value: object) -> str:
 
     Raises TemplateFailure for what is no quantity.
     """
-    amount = quantities.nano(value)
+    amount = quantities.parse_quantity(value)
     if amount is None or abs(amount) > _LARGEST or not any(map(str.isdigit, str(value))):
-        why = quantities.problem(value) or "is none that a pod could have"
-        raise TemplateFailure(f"{value!r} is no quantity: it {why}, for example 100m, 0.5, 64Mi or 1Gi")
-    return quantities.text(amount, binary=quantities.is_binary(value))
+        why = quantities.check_quantity(value) or "out of range for a pod"
+        raise TemplateFailure(f'invalid quantity "{value}": {why} (examples: 100m, 0.5, 64Mi, 1Gi)')
+    return quantities.format_quantity(amount, binary=quantities.is_binary(value))
 
 
 def dns_name(value: object, limit: int = 63) -> str:

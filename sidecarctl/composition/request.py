@@ -43,11 +43,11 @@ class Request:
     def __post_init__(self) -> None:
         name = self.instance or self.sidecar.name
         object.__setattr__(self, "instance", name)
-        problem = names.dns_label(name)
+        problem = names.check_dns_label(name)
         if problem:
-            suggestion = names.as_label(name)
+            suggestion = names.to_dns_label(name)
             raise UsageError(
-                f'"{name}" can\'t name an instance: it names a container, which {problem}',
+                f'invalid instance name "{name}": {problem}',
                 hint=f"use {suggestion}" if suggestion else "",
             )
         if self.mode and self.mode not in MODES:

@@ -117,7 +117,7 @@ def readable(found: PodResources) -> PodFacts:
 
 
 def _readable(amounts: Mapping[str, int]) -> dict[str, str]:
-    return {name: quantity.readable(amount, name) for name, amount in amounts.items()}
+    return {name: quantity.format_readable(amount, name) for name, amount in amounts.items()}
 
 
 def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
@@ -125,7 +125,7 @@ def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
     before = pod_resources(old.pod, kube_version).requests
     after = pod_resources(new.pod, kube_version).requests
     return {
-        name: quantity.readable((amount - before.get(name, 0)) * old.replicas, name)
+        name: quantity.format_readable((amount - before.get(name, 0)) * old.replicas, name)
         for name, amount in after.items()
         if amount > before.get(name, 0)
     }

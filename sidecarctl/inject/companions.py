@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecarctl.kube.names import LABEL_LENGTH, as_label
+from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused
@@ -22,7 +22,7 @@ CONFIG_HASH_KINDS = ("ConfigMap", "Secret")
 def companion_name(workload: Workload, instance: str) -> str:
     """Return `<workload>-<instance>` as a DNS label; a long one is cut and given a hash."""
     name = f"{workload.name or workload.kind.lower()}-{instance}".rstrip("-")
-    label = as_label(name) or instance
+    label = to_dns_label(name) or instance
     if len(name) <= LABEL_LENGTH:
         return label
     return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

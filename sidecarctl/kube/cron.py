@@ -1,4 +1,4 @@
-"""Schedules of CronJobs as the API server reads them (the syntax of robfig/cron, five fields). Knows no time."""
+"""Check CronJob schedules and time zones as the API server does (five fields, syntax of robfig/cron)."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ _ZONE = re.compile(r"(?:CRON_)?TZ=")
 _ZONE_PART = re.compile(r"[A-Za-z._0-9+][A-Za-z._0-9+-]{0,13}")
 
 
-def schedule_fault(text: str) -> str | None:
-    """Say why a text is no schedule, as the end of a sentence; None where it is one. A time zone in it is skipped."""
+def check_schedule(text: str) -> str | None:
+    """Return why a text is not a schedule, None if it is. A leading time zone is skipped."""
     zone = _ZONE.match(text)
     if zone:
         _, space, text = text.partition(" ")
         if not space:
-            return "has a time zone and nothing else"
+            return "no fields after the time zone"
         text = text.strip()
     if text.startswith("@"):
         if text in _NAMED or (text.startswith(_EVERY) and _DURATION.fullmatch(text[len(_EVERY) :])):
             return None
-        return f"has an unknown name; known are {', '.join(sorted(_NAMED))} and @every with a duration"
+        return f"unknown name, expected one of {', '.join(sorted(_NAMED))}, or @every <duration>"
     fields = [field for field in _WHITE.split(text) if field]
     if len(fields) != len(_FIELDS):
-        return f"must have five fields (minute, hour, day, month, day of the week), and has {len(fields)}"
+        return f"expected 5 fields (minute, hour, day of the month, month, day of the week), got {len(fields)}"
     for field, (name, lowest, highest, words) in zip(fields, _FIELDS, strict=True):
         for part in field.split(","):
             if part and (fault := _part_fault(part, lowest, highest, words)):
-                return f"has a bad {name} {quote(part)}: it {fault}"
+                return f"invalid {name} {quote(part)} ({fault})"
     return None
 
 
 def _part_fault(part: str, lowest: int, highest: int, words: dict[str, int]) -> str | None:
-    """Check `*`, a value or a range, each with an optional step after a slash."""
+    """Check `*`, a value, or a range, each with an optional step after a slash."""
     span, *steps = part.split("/")
     first, *ends = span.split("-")
     if first in ("*", "?"):
@@ -60,18 +60,18 @@ def _part_fault(part: str, lowest: int, highest: int, words: dict[str, int]) -> 
         start = _value(first, words)
         end = _value(ends[0], words) if ends else highest if steps else start
         if len(ends) > 1:
-            return "has too many hyphens"
+            return "too many hyphens"
     if start is None or end is None:
-        return "is no number" + (" and no name" if words else "")
+        return "not a number" + (" or name" if words else "")
     if len(steps) > 1:
-        return "has too many slashes"
+        return "too many slashes"
     if steps and not _value(steps[0], {}):
-        return "needs a step of 1 or more"
+        return "step must be 1 or more"
     if start < lowest:
-        return f"must be at least {lowest}"
+        return f"minimum: {lowest}"
     if end > highest:
-        return f"must be at most {highest}"
-    return "must have its lower end first" if start > end else None
+        return f"maximum: {highest}"
+    return "start is after end" if start > end else None
 
 
 def _value(text: str, words: dict[str, int]) -> int | None:
@@ -81,16 +81,16 @@ def _value(text: str, words: dict[str, int]) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
 
 
-def zone_fault(zone: str) -> str | None:
-    """Say why a text is no name of a time zone ("Europe/Berlin"), as the end of a sentence; None where it is one."""
+def check_time_zone(zone: str) -> str | None:
+    """Return why a text is not the name of a time zone such as "Europe/Berlin", None if it is."""
     if not zone:
         return "must not be empty"
     for part in zone.split("/"):
         if part in (".", "..") or not _ZONE_PART.fullmatch(part):
-            return "must be like Europe/Berlin or Etc/UTC"
+            return "use a name such as Europe/Berlin or Etc/UTC"
     if zone.lower() == "local":
-        return "must name a zone that is the same everywhere, like Etc/UTC"
-    return None if zone in time_zones() else "is not known"
+        return "depends on the node, use a name such as Etc/UTC"
+    return None if zone in time_zones() else "not in the IANA time zone database"
 
 
 @cache

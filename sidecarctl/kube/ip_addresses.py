@@ -1,4 +1,4 @@
-"""IP addresses as the API server reads them, lax for old fields and strict since 1.36. Knows no field."""
+"""Check IP addresses as the API server does: leniently in old fields, strictly since Kubernetes 1.36."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
-def address_fault(text: str, *, strict: bool) -> str | None:
-    """Say why a text is no IP address, as the end of a sentence; None where it is one.
+def check_ip_address(text: str, *, strict: bool) -> str | None:
+    """Return why a text is not an IP address, None if it is.
 
-    Lax reading takes leading zeros ("010.0.0.1") and IPv4 addresses inside IPv6 ("::ffff:10.0.0.1"); strict does not.
+    Lenient parsing accepts leading zeros ("010.0.0.1") and IPv4-mapped IPv6 addresses ("::ffff:10.0.0.1").
     """
     import ipaddress
 
@@ -20,37 +20,37 @@ def address_fault(text: str, *, strict: bool) -> str | None:
     except ValueError:
         address = None
     if address is None or not text.isascii():
-        return "is no IP address"
+        return "use an IPv4 or IPv6 address"
     if strict and plain != text:
-        return "has leading zeros"
+        return "leading zeros are not allowed"
     if strict and isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return "is an IPv4 address inside an IPv6 address"
+        return "IPv4-mapped IPv6 addresses are not allowed"
     return None
 
 
 def is_ipv4(text: str) -> bool:
-    """True for an IPv4 address, one inside an IPv6 address too; of a text that `address_fault` takes."""
+    """Return True for an IPv4 or IPv4-mapped address; the text must be a valid address."""
     import ipaddress
 
     address = ipaddress.ip_address(_plain(text))
     return address.version == 4 or address.ipv4_mapped is not None
 
 
-def endpoint_fault(text: str) -> str | None:
-    """Say why traffic can't be sent to an address from elsewhere; of a text that `address_fault` takes."""
+def check_endpoint_address(text: str) -> str | None:
+    """Return why an address is not usable as an endpoint, None if it is; the text must be a valid address."""
     import ipaddress
 
     address = ipaddress.ip_address(_plain(text))
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_unspecified:
-        return "means all addresses, and no machine has it"
+        return "unspecified addresses are not allowed"
     if address.is_loopback:
-        return "is the machine itself"
+        return "loopback addresses are not allowed"
     if address.is_link_local:
-        return "is known in one network alone (link-local)"
+        return "link-local addresses are not allowed"
     if address.is_multicast and _in_one_network(address.packed):
-        return "is of one network's multicast (link-local)"
+        return "link-local multicast addresses are not allowed"
     return None
 
 
@@ -59,6 +59,6 @@ def _in_one_network(packed: bytes) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Take the leading zeros out of an address with dots."""
+    """Remove leading zeros from a dotted address."""
     head, colon, tail = text.rpartition(":")
     return head + colon + (_LEADING_ZEROS.sub("", tail) if "." in tail else tail)

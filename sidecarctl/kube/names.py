@@ -1,8 +1,7 @@
-"""Which names the API server takes, and in plain words why not. Knows limits and characters; not which field
-takes which name.
+"""Check names as the API server does, and parse image references.
 
-Every function returns None for a good name, else what is wrong with it as the end of a sentence ("must not
-contain dots"). The rules are those of the API server's validation library (apimachinery, util/validation).
+The check functions return None for a valid name, else the rule that it breaks, as a phrase that follows a colon
+("dots are not allowed"). The rules come from the API server's validation library (apimachinery, util/validation).
 """
 
 from __future__ import annotations
@@ -17,10 +16,14 @@ LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
 PORT_NAME_LENGTH = 15
 
-_MOST_STRANGERS = 4
+_EMPTY = "must not be empty"
+_ENDS = "start and end with a letter or digit"
+_MIXED_CASE = "use letters, digits, hyphens, underscores, and dots"
 
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+_LABEL_CHARACTERS = re.compile(r"[-a-z0-9]+")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN_CHARACTERS = re.compile(r"[-.a-z0-9]+")
 _LABEL_1035 = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -28,204 +31,177 @@ _ENV_RELAXED = re.compile(r"[ -<>-~]+")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _HEADER = re.compile(r"[-A-Za-z0-9]+")
 
-# Manifests say the same few names over and over.
-_remembered = lru_cache(maxsize=4096)
+# Manifests repeat the same few names.
+_cached = lru_cache(maxsize=4096)
 
 
-@_remembered
-def dns_label(value: str) -> str | None:
-    """Check an RFC 1123 label: names of containers and volumes. At most 63 of a-z, 0-9 and "-"."""
-    if len(value) <= LABEL_LENGTH and _LABEL.fullmatch(value):
-        return None
+@_cached
+def check_dns_label(value: str) -> str | None:
+    """Check an RFC 1123 label, the name of a container or volume: at most 63 characters of a-z, 0-9, and "-"."""
     if len(value) > LABEL_LENGTH:
-        return _too_long(value, LABEL_LENGTH)
-    if _SUBDOMAIN.fullmatch(value):
-        return "must not contain dots"
-    return _lower_case_problem(value, "-")
-
-
-@_remembered
-def dns_subdomain(value: str) -> str | None:
-    """Check an RFC 1123 subdomain: names of most objects. At most 253 characters, labels joined by dots."""
-    if len(value) <= SUBDOMAIN_LENGTH and _SUBDOMAIN.fullmatch(value):
+        return _describe_length(value, LABEL_LENGTH)
+    if _LABEL.fullmatch(value):
         return None
-    if len(value) > SUBDOMAIN_LENGTH:
-        return _too_long(value, SUBDOMAIN_LENGTH)
-    if set(value) <= set("abcdefghijklmnopqrstuvwxyz0123456789-."):
-        return "must have a letter or digit at the start and the end of every part between dots"
-    return _lower_case_problem(value, "-.")
-
-
-def dns_label_1035(value: str) -> str | None:
-    """Check an RFC 1035 label: names of Services (before the relaxed rule). Like a DNS label, but begins with
-    a letter.
-    """
-    if len(value) <= LABEL_LENGTH and _LABEL_1035.fullmatch(value):
-        return None
-    if len(value) <= LABEL_LENGTH and _LABEL.fullmatch(value):
-        return "must begin with a letter"
-    return dns_label(value)
-
-
-def service_name(value: str, version: str) -> str | None:
-    """Check the name of a Service, which may begin with a digit where the relaxed rule is on (1.36 and
-    newer).
-    """
-    return dns_label(value) if enabled("relaxed-service-names", version) else dns_label_1035(value)
-
-
-def wildcard_subdomain(value: str) -> str | None:
-    """Check a host with one leading wildcard ("*.example.com"): hosts of an Ingress."""
-    if not value.startswith("*."):
-        return 'must begin with "*."'
-    return dns_subdomain(value[2:]) if len(value) <= SUBDOMAIN_LENGTH else _too_long(value, SUBDOMAIN_LENGTH)
-
-
-@_remembered
-def port_name(value: str) -> str | None:
-    """Check an IANA service name: names of container ports. At most 15 of a-z, 0-9 and single "-", one letter
-    at least.
-    """
     if not value:
-        return "must not be empty"
+        return _EMPTY
+    if _SUBDOMAIN.fullmatch(value):
+        return "dots are not allowed"
+    return _ENDS if _LABEL_CHARACTERS.fullmatch(value) else "use lowercase letters, digits, and hyphens"
+
+
+@_cached
+def check_dns_subdomain(value: str) -> str | None:
+    """Check an RFC 1123 subdomain, the name of most objects: at most 253 characters, DNS labels joined by dots."""
+    if len(value) > SUBDOMAIN_LENGTH:
+        return _describe_length(value, SUBDOMAIN_LENGTH)
+    if _SUBDOMAIN.fullmatch(value):
+        return None
+    if not value:
+        return _EMPTY
+    if _SUBDOMAIN_CHARACTERS.fullmatch(value):
+        return "start and end each part between dots with a letter or digit" if "." in value else _ENDS
+    return "use lowercase letters, digits, hyphens, and dots"
+
+
+def check_dns_label_1035(value: str) -> str | None:
+    """Check an RFC 1035 label, the name of a Service before 1.36: a DNS label that starts with a letter."""
+    if len(value) <= LABEL_LENGTH and _LABEL.fullmatch(value):
+        return None if _LABEL_1035.fullmatch(value) else "start with a letter"
+    return check_dns_label(value)
+
+
+def check_service_name(value: str, version: str) -> str | None:
+    """Check the name of a Service, which can start with a digit since Kubernetes 1.36."""
+    return check_dns_label(value) if enabled("relaxed-service-names", version) else check_dns_label_1035(value)
+
+
+def check_wildcard_subdomain(value: str) -> str | None:
+    """Check an Ingress host with a leading wildcard ("*.example.com")."""
+    if not value.startswith("*."):
+        return 'use "*." as the first part'
+    if len(value) > SUBDOMAIN_LENGTH:
+        return _describe_length(value, SUBDOMAIN_LENGTH)
+    return check_dns_subdomain(value[2:])
+
+
+@_cached
+def check_port_name(value: str) -> str | None:
+    """Check an IANA service name, the name of a port: at most 15 of a-z, 0-9, and single "-", with a letter."""
+    if not value:
+        return _EMPTY
     if len(value) > PORT_NAME_LENGTH:
-        return _too_long(value, PORT_NAME_LENGTH)
-    strange = _strangers(value, "abcdefghijklmnopqrstuvwxyz0123456789-")
-    if strange:
-        return f'must consist of lower-case letters, digits and "-", and has {strange}'
+        return _describe_length(value, PORT_NAME_LENGTH)
+    if not _LABEL_CHARACTERS.fullmatch(value):
+        return "use lowercase letters, digits, and hyphens"
     if not any("a" <= char <= "z" for char in value):
-        return "must contain a letter"
+        return "use at least one letter"
     if "--" in value:
-        return 'must not contain "--"'
+        return "consecutive hyphens are not allowed"
     if value[0] == "-" or value[-1] == "-":
-        return 'must not begin or end with "-"'
+        return _ENDS
     return None
 
 
-@_remembered
-def qualified_name(value: str) -> str | None:
-    """Check a key of labels or annotations: a name of at most 63 characters, before it an optional
-    "prefix/".
-    """
+@_cached
+def check_qualified_name(value: str) -> str | None:
+    """Check a label or annotation key: a name of at most 63 characters after an optional prefix and "/"."""
     prefix, slash, name = value.rpartition("/")
     if "/" in prefix:
-        return 'must have at most one "/"'
+        return 'use at most one "/"'
     if slash and not prefix:
-        return 'must have a prefix before the "/"'
-    if prefix and (problem := dns_subdomain(prefix)):
-        return f"has a bad prefix: it {problem}"
+        return 'missing prefix before "/"'
+    if prefix and (fault := check_dns_subdomain(prefix)):
+        return f"invalid prefix ({fault})"
     if not name:
-        return 'must have a name after the "/"' if slash else "must not be empty"
+        return 'missing name after "/"' if slash else _EMPTY
     if len(name) > LABEL_LENGTH:
-        return "has a bad name part: it " + _too_long(name, LABEL_LENGTH)
-    return None if _QUALIFIED.fullmatch(name) else _mixed_case_problem(name)
+        return "name part is " + _describe_length(name, LABEL_LENGTH)
+    return None if _QUALIFIED.fullmatch(name) else _describe_characters(name)
 
 
-@_remembered
-def label_value(value: str) -> str | None:
-    """Check the value of a label: empty, or at most 63 of letters, digits, "-", "_" and "."."""
+@_cached
+def check_label_value(value: str) -> str | None:
+    """Check a label value: empty, or at most 63 letters, digits, "-", "_", and "."."""
     if len(value) > LABEL_LENGTH:
-        return _too_long(value, LABEL_LENGTH)
-    return None if not value or _QUALIFIED.fullmatch(value) else _mixed_case_problem(value)
+        return _describe_length(value, LABEL_LENGTH)
+    return None if not value or _QUALIFIED.fullmatch(value) else _describe_characters(value)
 
 
-@_remembered
-def env_name(value: str, version: str) -> str | None:
-    """Check the name of an environment variable; from 1.32 any printable ASCII but "=" is taken."""
+@_cached
+def check_env_name(value: str, version: str) -> str | None:
+    """Check the name of an environment variable: since 1.32 any printable ASCII characters except "="."""
     if not value:
-        return "must not be empty"
+        return _EMPTY
     if enabled("relaxed-env-names", version):
-        return None if _ENV_RELAXED.fullmatch(value) else 'must consist of printable ASCII characters other than "="'
+        return None if _ENV_RELAXED.fullmatch(value) else 'use printable ASCII characters except "="'
     if not _ENV.fullmatch(value):
         if value[0] in "0123456789":
-            return "must not begin with a digit before Kubernetes 1.32"
-        return 'must consist of letters, digits, "_", "-" and "." before Kubernetes 1.32'
-    return _parent_folder_problem(value)
+            return "must not start with a digit before Kubernetes 1.32"
+        return f"{_MIXED_CASE} before Kubernetes 1.32"
+    return _check_parent_directory(value)
 
 
-@_remembered
-def config_map_key(value: str) -> str | None:
-    """Check a key of a ConfigMap or Secret: at most 253 of letters, digits, "-", "_" and "."."""
+@_cached
+def check_config_key(value: str) -> str | None:
+    """Check a key of a ConfigMap or Secret: at most 253 letters, digits, "-", "_", and "."."""
     if not value:
-        return "must not be empty"
+        return _EMPTY
     if len(value) > SUBDOMAIN_LENGTH:
-        return _too_long(value, SUBDOMAIN_LENGTH)
+        return _describe_length(value, SUBDOMAIN_LENGTH)
     if not _CONFIG_KEY.fullmatch(value):
-        return 'must consist of letters, digits, "-", "_" and "."'
-    return _parent_folder_problem(value)
+        return _MIXED_CASE
+    return _check_parent_directory(value)
 
 
-def header_name(value: str) -> str | None:
-    """Check the name of an HTTP header in a probe or hook: letters, digits and "-"."""
-    return None if _HEADER.fullmatch(value) else 'must consist of letters, digits and "-"'
+def check_header_name(value: str) -> str | None:
+    """Check the name of an HTTP header in a probe or hook: letters, digits, and "-"."""
+    return None if _HEADER.fullmatch(value) else "use letters, digits, and hyphens"
 
 
-def as_label(value: str) -> str:
-    """Return the nearest DNS label to any text ("Web_App" gives "web-app"), or "" where nothing is left of
-    it.
-    """
+def to_dns_label(value: str) -> str:
+    """Convert any text to a similar DNS label ("Web_App" to "web-app"), "" if no valid character is left."""
     return re.sub(r"[^a-z0-9]+", "-", value.lower())[:LABEL_LENGTH].strip("-")
 
 
-def _too_long(value: str, limit: int) -> str:
-    return f"must have at most {limit} characters, and has {len(value)}"
+def _describe_length(value: str, limit: int) -> str:
+    return f"{len(value)} characters long (limit: {limit})"
 
 
-def _strangers(value: str, allowed: str) -> str:
-    """Name the characters of `value` that are not allowed, each once, the first few: `"_", "W"`."""
-    strange = [f'"{char}"' for char in dict.fromkeys(value) if char not in allowed]
-    return ", ".join([*strange[:_MOST_STRANGERS], "…"] if len(strange) > _MOST_STRANGERS else strange)
+def _describe_characters(value: str) -> str:
+    return _ENDS if _CONFIG_KEY.fullmatch(value) else _MIXED_CASE
 
 
-def _lower_case_problem(value: str, extra: str) -> str:
-    if not value:
-        return "must not be empty"
-    strange = _strangers(value, "abcdefghijklmnopqrstuvwxyz0123456789" + extra)
-    if strange:
-        words = ", ".join(f'"{char}"' for char in extra)
-        return f"must consist of lower-case letters, digits and {words}, and has {strange}"
-    return "must begin and end with a letter or digit"
-
-
-def _mixed_case_problem(value: str) -> str:
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    strange = _strangers(value, letters + letters.upper() + "0123456789-_.")
-    if strange:
-        return f'must consist of letters, digits, "-", "_" and ".", and has {strange}'
-    return "must begin and end with a letter or digit"
-
-
-def _parent_folder_problem(value: str) -> str | None:
+def _check_parent_directory(value: str) -> str | None:
     if value == ".":
-        return 'must not be "."'
-    return 'must not begin with ".."' if value.startswith("..") else None
+        return '"." is not allowed'
+    return 'must not start with ".."' if value.startswith("..") else None
 
 
-OF_CONTAINERS = frozenset(("cpu", "memory", "ephemeral-storage"))
-HUGE = "hugepages-"
+CONTAINER_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
+HUGE_PAGES_PREFIX = "hugepages-"
 
 
-def container_resource_fault(name: str) -> str:
-    """Say why a container can't have a resource of a name, "" where it can."""
+def check_container_resource(name: str) -> str | None:
+    """Check the name of a resource that a container requests."""
     if "/" not in name:
-        known = name in OF_CONTAINERS or (name.startswith(HUGE) and not qualified_name(name))
-        return "" if known else "is no resource of a container"
-    if fault := qualified_name(name):
-        return f"is no name of a resource: it {fault}"
-    if not is_extended(name) and "kubernetes.io/" not in name:
-        return "is no name of a resource"
-    return ""
+        known = name in CONTAINER_RESOURCES or (name.startswith(HUGE_PAGES_PREFIX) and not check_qualified_name(name))
+        return None if known else "use cpu, memory, ephemeral-storage, hugepages-<size>, or a name with a domain"
+    if fault := check_qualified_name(name):
+        return fault
+    if not is_extended_resource(name) and "kubernetes.io/" not in name:
+        return "not an extended resource name"
+    return None
 
 
-def is_extended(name: str) -> bool:
-    """True for a resource of somebody's own: a domain in front that is not kubernetes.io's and no quota's name."""
+def is_extended_resource(name: str) -> bool:
+    """Return True for a resource with a domain prefix outside kubernetes.io that is not a quota name."""
     if "/" not in name or "kubernetes.io/" in name or name.startswith("requests."):
         return False
-    return qualified_name(f"requests.{name}") is None
+    return check_qualified_name(f"requests.{name}") is None
 
 
 class Image(NamedTuple):
-    """An image reference in parts: `repository` with its registry, `tag` and `digest` empty where there is none."""
+    """An image reference in parts: `repository` with its registry; `tag` and `digest` are empty if missing."""
 
     repository: str
     tag: str
@@ -238,13 +214,13 @@ class Image(NamedTuple):
 
     @property
     def floating(self) -> bool:
-        """True where the reference may lead to another image tomorrow without anybody choosing so."""
+        """True if the reference can resolve to another image later: no digest, and no tag or `latest`."""
         return not self.digest and self.tag in ("", "latest")
 
 
-def parse(reference: str) -> Image:
-    """Return the parts of a reference, whatever it looks like; a colon before the last slash is that of a port."""
+def parse_image(reference: str) -> Image:
+    """Split an image reference into its parts; a colon before the last slash belongs to a port."""
     rest, _, digest = reference.partition("@")
-    folder, slash, last = rest.rpartition("/")
+    directory, slash, last = rest.rpartition("/")
     name, _, tag = last.partition(":")
-    return Image(folder + slash + name, tag, digest)
+    return Image(directory + slash + name, tag, digest)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.quantity import readable, resource_amount
+from sidecarctl.kube.quantity import format_readable, parse_resource_amount
 from sidecarctl.kube.versions import NEWEST, enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -142,7 +142,7 @@ def _limits(container: object) -> Amounts:
 
 
 def _amounts(value: object) -> Amounts:
-    found = ((name, resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
+    found = ((name, parse_resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
     return {name: amount for name, amount in found if amount is not None}
 
 
@@ -206,6 +206,6 @@ def _shortfalls(pod: object) -> Iterator[Shortfall]:
                 limit, request = limits.get(resource, 0), requests.get(resource, 0)
                 if not limit or limit != request:
                     amount = max(limit, request)
-                    value = readable(amount, resource) if amount else ""
+                    value = format_readable(amount, resource) if amount else ""
                     name = str(as_mapping(container).get("name") or "")
                     yield Shortfall(name, (field, index, "resources"), resource, value)

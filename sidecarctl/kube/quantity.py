@@ -1,7 +1,6 @@
-"""Resource quantities by the API server's grammar, exact. Knows numbers and suffixes; not what cpu or memory
-mean in a pod.
+"""Parse, check, and format resource quantities exactly as the API server does.
 
-An amount is an int of nano-units (10^-9), the finest step the server keeps: "100m" is 100_000_000, "1Ki" is
+An amount is an int of nano-units (10^-9), the smallest step that the API server keeps: "100m" is 100_000_000, "1Ki" is
 1024 * 10^9.
 """
 
@@ -9,8 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-
-from sidecarctl.findings import quote
 
 NANO = 10**9
 MILLI = 10**6
@@ -30,62 +27,55 @@ _NEAR_MISSES = {
     "KB": "k or Ki", "kB": "k or Ki", "K": "k or Ki", "ki": "Ki", "KiB": "Ki",
     "MB": "M or Mi", "mb": "M or Mi", "Mb": "M or Mi", "mi": "Mi", "MiB": "Mi",
     "GB": "G or Gi", "gb": "G or Gi", "Gb": "G or Gi", "gi": "Gi", "GiB": "Gi", "g": "G or Gi",
-    "TB": "T or Ti", "TiB": "Ti", "%": "no percentages", "cpu": "no unit", "cores": "no unit",
+    "TB": "T or Ti", "TiB": "Ti", "%": "a number without %", "cpu": "no unit", "cores": "no unit",
 }  # fmt: skip
 
 
-def nano(value: object) -> int | None:
-    """Return the amount of a quantity in nano-units, rounded up as the server rounds, or None where it is
-    none.
+def parse_quantity(value: object) -> int | None:
+    """Return the amount of a quantity in nano-units, rounded up as the API server does, or None if it is invalid.
 
-    Takes what YAML gives: a string, an int or a float; white space around a string is dropped. Booleans are
-    no quantities.
+    Accepts a string, an int, or a float, as YAML provides them. Whitespace around a string is ignored.
     """
     if isinstance(value, str):
-        return _nano(value.strip())
+        return _parse_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return _nano(repr(value))
+    return _parse_text(repr(value))
 
 
-def resource_amount(value: object) -> int | None:
-    """Return the amount of an entry of requests or limits: there the server rounds up to the next
-    thousandth.
-    """
-    amount = nano(value)
+def parse_resource_amount(value: object) -> int | None:
+    """Return the amount of a request or limit in nano-units; the API server rounds it up to thousandths."""
+    amount = parse_quantity(value)
     return None if amount is None else -(-amount // MILLI) * MILLI
 
 
-def problem(value: object) -> str | None:
-    """Return None for a quantity, else why not, as the end of a sentence, with the unit that was probably
-    meant.
-    """
-    if nano(value) is not None:
+def check_quantity(value: object) -> str | None:
+    """Return why a value is not a quantity, with the unit that was probably meant; None if it is one."""
+    if parse_quantity(value) is not None:
         return None
     if not isinstance(value, str):
-        return 'must be a quantity like "500m" or "128Mi"'
+        return 'use a quantity such as "500m" or "128Mi"'
     text = value.strip()
     if not text:
-        return "must be a quantity and is empty"
+        return "must not be empty"
     unit = text.lstrip("+-0123456789. ")
     if unit in _NEAR_MISSES:
-        known = "n, u, m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei"
-        return f'has no unit "{unit}"; known are {known}: use {_NEAR_MISSES[unit]}'
+        known = "n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei"
+        return f'unknown unit "{unit}", use {_NEAR_MISSES[unit]} (supported: {known})'
     if "," in text:
-        return 'must have "." as its decimal point and no separators'
-    return 'must be a number with an optional unit, like "500m", "1.5" or "128Mi"'
+        return 'use "." as the decimal point and no separators'
+    return 'use a number with an optional unit, such as "500m", "1.5", or "128Mi"'
 
 
 def is_binary(value: object) -> bool:
-    """Tell whether a quantity is written with a unit of 1024 ("Mi")."""
+    """Return True if a quantity has a binary unit such as "Mi"."""
     return isinstance(value, str) and value.strip().endswith("i")
 
 
-def text(amount: int, *, binary: bool = False) -> str:
-    """Write an amount of nano-units as the server would: the largest suffix that loses nothing ("1500m",
-    "192Mi").
+def format_quantity(amount: int, *, binary: bool = False) -> str:
+    """Format an amount of nano-units with the largest exact unit, as the API server does ("1500m", "192Mi").
 
-    `binary` asks for units of 1024, which are used where the amount is whole and at least 1024.
+    With `binary`, units of 1024 are used if the amount is whole and at least 1024.
     """
     if binary and abs(amount) >= 1024 * NANO and amount % NANO == 0:
         whole = amount // NANO
@@ -102,19 +92,17 @@ def text(amount: int, *, binary: bool = False) -> str:
     raise AssertionError("every amount is a multiple of one nano-unit")
 
 
-def readable(amount: int, resource: str = "cpu") -> str:
-    """Write an amount for people: bytes in the shorter of units of 1024 and of 1000, everything else in
-    decimal units.
-    """
-    decimal = text(amount)
+def format_readable(amount: int, resource: str = "cpu") -> str:
+    """Format an amount for messages: decimal units, or for bytes the shorter of binary and decimal units."""
+    decimal = format_quantity(amount)
     if resource != "memory" and "storage" not in resource and not resource.startswith("hugepages-"):
         return decimal
-    binary = text(amount, binary=True)
+    binary = format_quantity(amount, binary=True)
     return binary if len(binary) <= len(decimal) else decimal
 
 
 @lru_cache(maxsize=4096)
-def _nano(text: str) -> int | None:
+def _parse_text(text: str) -> int | None:
     match = _GRAMMAR.fullmatch(text)
     if match is None or not 0 < len(text) <= _LONGEST:
         return None
@@ -128,10 +116,10 @@ def _nano(text: str) -> int | None:
         # The server's fast path takes a missing number as zero; its slow path, for extreme units, does not.
         return 0 if (exponent >= -9 if power is None else power <= 40) else None
     if power is not None:
-        amount = _rounded_up(int(digits) * 2**power, 9 - len(fraction))
+        amount = _round_up(int(digits) * 2**power, 9 - len(fraction))
         amount = min(amount, _LARGEST_BINARY * NANO)
     else:
-        amount = _rounded_up(int(digits), 9 - len(fraction) + exponent)
+        amount = _round_up(int(digits), 9 - len(fraction) + exponent)
     return -amount if sign == "-" else amount
 
 
@@ -144,8 +132,8 @@ def _decimal_exponent(suffix: str) -> int | None:
     return max(-_EXPONENT_BOUND, min(_EXPONENT_BOUND, exponent))
 
 
-def _rounded_up(number: int, exponent: int) -> int:
-    """Return number * 10^exponent, away from zero to the next whole number."""
+def _round_up(number: int, exponent: int) -> int:
+    """Return number * 10^exponent, rounded away from zero."""
     if exponent >= 0:
         return int(number * 10**exponent)
     return -(-number // int(10**-exponent))
@@ -154,25 +142,25 @@ def _rounded_up(number: int, exponent: int) -> int:
 _PERCENT = re.compile(r"([0-9]+)%", re.ASCII)
 
 
-def percentage(value: object) -> int | None:
-    """Return the number of a percentage, None for anything else."""
+def parse_percentage(value: object) -> int | None:
+    """Return the number of a percentage such as "25%", None for anything else."""
     found = _PERCENT.fullmatch(value) if isinstance(value, str) and len(value) < 20 else None
     return int(found.group(1)) if found else None
 
 
-def amount(value: object) -> int | None:
-    """Return the number of pods or percent, whichever it is; None where it is neither."""
+def parse_count_or_percentage(value: object) -> int | None:
+    """Return a number of pods or percent from "25%" or 25, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return None
     if isinstance(value, int):
         return value
-    return percentage(value)
+    return parse_percentage(value)
 
 
-def amount_fault(value: object) -> str | None:
-    """Say why a value is no amount, as the end of a sentence; None where it is one or of a wrong type."""
-    if isinstance(value, str) and percentage(value) is None:
-        return f"is {quote(value)}, which is no percentage in whole numbers"
+def check_count_or_percentage(value: object) -> str | None:
+    """Return why a value is not a number of pods or a percentage, None if it is one or has the wrong type."""
+    if isinstance(value, str) and parse_percentage(value) is None:
+        return "use a whole number or a percentage such as 25%"
     if isinstance(value, int) and not isinstance(value, bool) and value < 0:
-        return f"is {value}, and can't be negative"
+        return "must not be negative"
     return None

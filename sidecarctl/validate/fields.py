@@ -216,10 +216,10 @@ def mounts_of(pod: PodView, name: object, *roles: str) -> Iterator[Mount]:
 def label_faults(labels: object, where: PathTuple) -> Problems:
     """Yield bad keys and values of a mapping of labels; as the server's ValidateLabels."""
     for key, value in as_mapping(labels).items():
-        if isinstance(key, str) and (fault := names.qualified_name(key)):
-            yield problem((*where, key), f"{quote(key)} is no key of a label: it {fault}", on_key=True)
-        if isinstance(value, str) and (fault := names.label_value(value)):
-            yield problem((*where, key), f"{quote(value)} is no value of a label: it {fault}")
+        if isinstance(key, str) and (fault := names.check_qualified_name(key)):
+            yield problem((*where, key), f"invalid label key {quote(key)}: {fault}", on_key=True)
+        if isinstance(value, str) and (fault := names.check_label_value(value)):
+            yield problem((*where, key), f"invalid label value {quote(value)}: {fault}")
 
 
 def selector_faults(selector: object, where: PathTuple) -> Problems:
@@ -229,12 +229,12 @@ def selector_faults(selector: object, where: PathTuple) -> Problems:
     for index, one in listed(data, "matchExpressions"):
         at = (*where, "matchExpressions", index)
         key, operator, values = one.get("key"), one.get("operator"), one.get("values")
-        if isinstance(key, str) and (fault := names.qualified_name(key)):
-            yield problem((*at, "key"), f"{quote(key)} is no key of a label: it {fault}")
+        if isinstance(key, str) and (fault := names.check_qualified_name(key)):
+            yield problem((*at, "key"), f"invalid label key {quote(key)}: {fault}")
         if operator in ("In", "NotIn") and values in (None, []):
             yield problem((*at, "values"), f"{operator} needs values")
         elif operator in ("Exists", "DoesNotExist") and values:
             yield problem((*at, "values"), f"{operator} takes no values")
         for number, value in enumerate(values if isinstance(values, list) else ()):
-            if isinstance(value, str) and (fault := names.label_value(value)):
-                yield problem((*at, "values", number), f"{quote(value)} is no value of a label: it {fault}")
+            if isinstance(value, str) and (fault := names.check_label_value(value)):
+                yield problem((*at, "values", number), f"invalid label value {quote(value)}: {fault}")

@@ -84,7 +84,7 @@ def test_template_may_include_files_of_its_folder(run: Run) -> None:
         ("{{ 1 + 'a' }}", 1, "unsupported operand"),
         ("{{ 1 / 0 }}", 1, "division by zero"),
         ("{% include 'nope' %}", 1, "there is no 'nope'"),
-        ("{{ 'x' | quantity }}", 1, "is no quantity"),
+        ("{{ 'x' | quantity }}", 1, "invalid quantity"),
         ("{{ '+' | dns_name }}", 1, "no letter or digit"),
     ],
 )

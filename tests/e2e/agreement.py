@@ -1,4 +1,4 @@
-"""Our verdict beside the oracle's: where they part, unless the table of known differences says why."""
+"""Compare the verdicts of sidecarctl and the oracle, except for a table of known differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sidecarctl.validate.check_files import shape
 from sidecarctl.validate.registry import Rule, rules
 from sidecarctl.validate.rule_selection import Choice, choice
 
-# Where the server writes a path otherwise than the manifest has it.
+# Paths that the API server spells differently than the manifest.
 RESPELLED = (
     (r"\.template\.(labels|annotations)\b", r".template.metadata.\1"),
     (r"\bHost(PID|IPC)\b", r"host\1"),
@@ -30,7 +30,7 @@ RESPELLED = (
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
 )
-# Where the server leaves out which item of a list it means, or counts those of a list that it makes.
+# Paths in which the API server omits list indices, or counts items of a generated list.
 _NO_INDEX = re.compile(
     r"volumeMounts\.(recursiveReadOnly|mountPropagation|subPath)|volumeClaimTemplates\[\d+\]\.metadata\.name|downwardAPI\.(fieldRef|resourceFieldRef|mode|path)"
 )
@@ -39,7 +39,7 @@ _KEY = re.compile(r"\[([^\]]*[^\]\d][^\]]*)\]")
 
 @dataclass(frozen=True)
 class Known:
-    """A known difference: who refuses (we or server), what fits of rule or server's message, and why it stays."""
+    """A known difference: who rejects (we or server), a pattern for the message, and the reason."""
 
     who: str
     fits: str
@@ -48,7 +48,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Parted:
-    """A manifest on which the verdicts part. `where` True: both refuse, but at different fields."""
+    """A manifest with different verdicts. `where`: both reject it, but at different fields."""
 
     document: Any
     who: str
@@ -65,7 +65,7 @@ def _chosen() -> tuple[Choice, tuple[Rule, ...]]:
 
 
 def ours(document: Any) -> list[Finding]:
-    """What we say that an API server refuses."""
+    """Return the findings that an API server would reject."""
     chosen, api = _chosen()
     found = list(shape(document, chosen))
     errors = {one.path for one in found if refused(one)}
@@ -74,12 +74,12 @@ def ours(document: Any) -> list[Finding]:
 
 
 def shown(path: PathTuple) -> str:
-    """Write a path as `spec.containers[0].name`; keys that are no words stand as they are."""
+    """Format a path as `spec.containers[0].name`; special keys are not escaped."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def respelled(field: str) -> str:
-    """Write a path of the server's as the manifest has it, and as `shown` does."""
+    """Convert a path of the API server to the spelling of the manifest, in the format of `shown`."""
     field = _KEY.sub(r".\1", field)
     for pattern, text in RESPELLED:
         field = re.sub(pattern, text, field)
@@ -87,7 +87,7 @@ def respelled(field: str) -> str:
 
 
 def compare(document: Any, verdict: oracle.Verdict) -> Parted | None:
-    """Return how the verdicts part, None where they agree, in place too."""
+    """Return the difference between the verdicts, None if verdict and place agree."""
     if not verdict.supported and not verdict.problems:
         return None
     found = ours(document)
@@ -99,7 +99,7 @@ def compare(document: Any, verdict: oracle.Verdict) -> Parted | None:
     if not found:
         return Parted(document, "server", "; ".join(server[:2]))
     fields = {respelled(field) for field in verdict.fields} | {_KEY.sub(r".\1", field) for field in verdict.fields}
-    # The server names a map or a list where we name the entry, or the other way round.
+    # The API server may name a map or list while sidecarctl names the entry, or the reverse.
     for one in found:
         place = shown(one.path)
         if any(_near(place, field) for field in fields):
@@ -118,7 +118,7 @@ def _near(ours: str, theirs: str) -> bool:
 
 
 def unknown(parted: Iterable[Parted], table: Iterable[Known]) -> list[Parted]:
-    """Leave out what the table knows."""
+    """Return the differences that are not in the table."""
     table = tuple(table)
     return [
         one

@@ -1,4 +1,4 @@
-"""Manifests nobody would write: valid ones with fields changed to other values, types, nulls, lists, or moved in from elsewhere."""
+"""Generate manifests by mutation: valid ones with changed values and types, nulls, and fields from other manifests."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ VALUES: tuple[Any, ...] = (
     [{"name": "a"}, {"name": "a"}],
 )
 
-# What no example of a rule shows.
+# Fields that no rule example has.
 MORE = """
 apiVersion: v1
 kind: Endpoints
@@ -129,7 +129,7 @@ spec:
 
 @cache
 def seeds() -> tuple[dict[str, Any], ...]:
-    """The rules' own good examples: valid, and together with every field that a rule is about."""
+    """Return the good examples of the rules, which are valid and cover every field of a rule."""
     found = list(yaml.safe_load_all(MORE))
     for rule in rules().values():
         if rule.layer in ("structure", "api", "advice"):
@@ -144,7 +144,7 @@ def seeds() -> tuple[dict[str, Any], ...]:
 
 @cache
 def grafts() -> dict[tuple[str, str], list[Any]]:
-    """Values by the key that holds them and the key of their holder: what may come in elsewhere."""
+    """Return values by their key and their parent's key, to insert them into other manifests."""
     found: dict[tuple[str, str], list[Any]] = {}
     for seed in seeds():
         for path, value in places(seed):
@@ -155,7 +155,7 @@ def grafts() -> dict[tuple[str, str], list[Any]]:
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield every path below a value, with what stands there."""
+    """Yield every path below a value, with the value at the path."""
     below: list[tuple[str | int, Any]] = []
     if isinstance(value, dict):
         below = list(value.items())
@@ -204,7 +204,7 @@ def _change(document: dict[str, Any], rng: Random) -> None:
 
 
 def _graft(holder: Any, path: Path, rng: Random) -> None:
-    """Bring in a field that stands under a holder of the same key in another seed."""
+    """Insert a field that another seed has under a parent with the same key."""
     words = [step for step in path[:-1] if isinstance(step, str)]
     if not words or not isinstance(holder, dict):
         return

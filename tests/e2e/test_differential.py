@@ -1,7 +1,7 @@
-"""Accepted or refused, and where: our verdict on manifests that nobody wrote is the API server's own.
+"""sidecarctl and the API server agree on generated manifests: same verdict, same place.
 
-DIFFERENTIAL=20000 in the environment makes the run longer, DIFFERENTIAL_SEED another one. DIFFERENTIAL_FOLDER names a
-folder of manifests that somebody wrote.
+DIFFERENTIAL=20000 sets the number of manifests, DIFFERENTIAL_SEED the random seed. DIFFERENTIAL_FOLDER adds a
+directory of real manifests.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ KNOWN = (
     Known(
         "server",
         r"^Forbidden spec\.volumes\[\d+\]\.projected\.sources\[\d+\]\.serviceAccountToken: .*serviceAccountName is not set",
-        "a server's ServiceAccount admission sets the name of a Pod's account before validation; the oracle has no admission",
+        "the ServiceAccount admission plugin sets serviceAccountName before validation; the oracle runs no admission plugins",
     ),
     Known(
         "we",
         r"template\.metadata\.ownerReferences",
-        "the server passes over the owners of a pod template, which no pod gets; we say that they are written wrong",
+        "the API server ignores ownerReferences in a pod template; sidecarctl validates them",
     ),
     Known(
         "both",
         r"invalid-claim-template .*\.metadata\.name: .*the server Required .*persistentVolumeClaim\.claimName",
-        "the server makes a volume of a claim template and misses the name there",
+        "the API server reports the missing name at the volume that it generates from the claim template",
     ),
     Known(
         "both",
         r"job-name-too-long metadata\.name: .*the server Invalid spec\.template\.labels",
-        "the server makes a label of the Job's name and finds it too long there",
+        "the API server reports the label that it generates from the Job name",
     ),
     Known(
         "both",
         r"\b(invalid-indexed-job|invalid-progress-deadline|invalid-secret-data|invalid-host-process|invalid-dns-config|invalid-autoscaler-bounds|request-limit-mismatch|invalid-restart-rules) ",
-        "the server names a field that is missing and that another one asks for; we show the one that asks",
+        "the API server reports the missing field; sidecarctl reports the field that requires it",
     ),
     Known(
         "both",
         r"\bDuplicate .*\{topologyKey, whenUnsatisfiable\}",
-        "of two constraints that are the same the server names the first, we name the second",
+        "the API server reports the first of two equal constraints; sidecarctl reports the second",
     ),
 )
 
@@ -70,7 +70,7 @@ def parted(documents: list[object]) -> list[Parted]:
     return [one for one in found if one is not None]
 
 
-def test_verdicts_on_changed_manifests_are_the_servers() -> None:
+def test_agrees_with_api_server_on_mutated_manifests() -> None:
     rng = Random(SEED)
     documents = [json.loads(json.dumps(mutant(rng))) for _ in range(NUMBER)]
     wrong = unknown(parted(documents), KNOWN)
@@ -78,7 +78,7 @@ def test_verdicts_on_changed_manifests_are_the_servers() -> None:
 
 
 @pytest.mark.skipif(not FOLDER, reason="no DIFFERENTIAL_FOLDER")
-def test_verdicts_on_manifests_of_a_folder_are_the_servers() -> None:
+def test_agrees_with_api_server_on_manifests_of_a_directory() -> None:
     documents = [json.loads(json.dumps(document, default=str)) for document in written(Path(FOLDER))]
     assert documents
     wrong = unknown(parted(documents), KNOWN)
@@ -86,7 +86,7 @@ def test_verdicts_on_manifests_of_a_folder_are_the_servers() -> None:
 
 
 def written(folder: Path) -> Iterator[object]:
-    """Yield the documents of all files; what can't be parsed is no document."""
+    """Yield the documents of all files that can be parsed."""
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".yaml", ".yml", ".json") and path.is_file():
             with contextlib.suppress(InputError):
@@ -96,7 +96,7 @@ def written(folder: Path) -> Iterator[object]:
                             yield document.value
 
 
-def test_what_starts_as_valid_is_valid() -> None:
+def test_seeds_are_valid() -> None:
     advice = {json.dumps(one, sort_keys=True) for one in seeds()}
     verdicts = oracle.verdicts(sorted(advice))
     refused = [text for text, verdict in zip(sorted(advice), verdicts) if verdict.supported and not verdict.accepted]

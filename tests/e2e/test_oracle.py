@@ -1,4 +1,4 @@
-"""The oracle answers as an API server does, for a handful of documents whose verdicts are known."""
+"""The oracle gives the known verdicts of an API server for sample documents."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ REFUSED = {
         deployment(containers=[{"name": "a", "image": "x:1", "imagePullPolice": "Always"}]),
         [("UnknownField", f"{TEMPLATE}.containers[0].imagePullPolice")],
     ),
-    "number for a string, and a quantity that is none": (
+    "number instead of a string, and an invalid quantity": (
         deployment(
             containers=[
                 {
@@ -89,7 +89,7 @@ REFUSED = {
         ],
     ),
     "restart policy of a Job": (job("Always"), [("Required", f"{TEMPLATE}.restartPolicy")]),
-    "a version that is gone": (
+    "removed API version": (
         {"apiVersion": "extensions/v1beta1", "kind": "Deployment", "metadata": {"name": "web"}},
         [("NotServed", "apiVersion")],
     ),
@@ -98,26 +98,26 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_document_is_refused_at_the_servers_field_path(case: str) -> None:
+def test_rejects_document_at_field_path(case: str) -> None:
     document, expected = REFUSED[case]
     verdict = ask(document)
     assert not verdict.accepted
     assert found(verdict) == expected
 
 
-def test_a_selector_that_misses_the_templates_labels_is_refused_at_the_labels() -> None:
+def test_rejects_selector_mismatch_at_template_labels() -> None:
     document = deployment()
     document["spec"]["selector"]["matchLabels"] = {"app": "other"}
     assert found(ask(document)) == [("Invalid", "spec.template.metadata.labels")]
 
 
-def test_a_duplicate_key_is_refused_with_its_line_and_path() -> None:
+def test_rejects_duplicate_key_with_line_and_path() -> None:
     verdict = ask("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  name: b\n")
     (problem,) = verdict.decode_errors
     assert (problem.type, problem.field, problem.line) == ("DuplicateField", "metadata.name", 5)
 
 
-def test_a_merged_key_that_the_map_has_too_is_a_warning() -> None:
+def test_warns_about_merged_duplicate_key() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  <<: {x: '1'}\n  x: '2'\n"
     verdict = ask(text, read=True)
     assert verdict.accepted
@@ -125,7 +125,7 @@ def test_a_merged_key_that_the_map_has_too_is_a_warning() -> None:
     assert verdict.read["data"] == {"x": "2"}
 
 
-def test_a_valid_deployment_with_a_native_sidecar_is_accepted() -> None:
+def test_accepts_deployment_with_native_sidecar() -> None:
     sidecar = {"name": "log", "image": "x:1", "restartPolicy": "Always", "readinessProbe": PROBE}
     for document in (deployment(), deployment(initContainers=[sidecar])):
         verdict = ask(document)
@@ -133,7 +133,7 @@ def test_a_valid_deployment_with_a_native_sidecar_is_accepted() -> None:
         assert found(verdict) == []
 
 
-def test_a_privileged_container_is_left_to_pod_security() -> None:
+def test_leaves_privileged_container_to_pod_security() -> None:
     document = deployment(containers=[{"name": "a", "image": "x:1", "securityContext": {"privileged": True}}])
     verdict = ask(document)
     assert verdict.accepted
@@ -142,7 +142,7 @@ def test_a_privileged_container_is_left_to_pod_security() -> None:
     assert "runAsNonRoot" in [check.check for check in verdict.pod_security.restricted]
 
 
-def test_pod_security_is_judged_by_the_policy_of_a_version_too() -> None:
+def test_evaluates_pod_security_of_a_version() -> None:
     document = deployment(os={"name": "windows"})
     verdict = ask(document, pod_security_versions=["v1.24", "v1.25"])
     checks = {v: {c.check for c in at.restricted} for v, at in verdict.pod_security_at.items()}
@@ -153,7 +153,7 @@ def test_pod_security_is_judged_by_the_policy_of_a_version_too() -> None:
     }
 
 
-def test_feature_gates_can_be_those_of_an_older_version() -> None:
+def test_supports_feature_gates_of_older_version() -> None:
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -164,17 +164,17 @@ def test_feature_gates_can_be_those_of_an_older_version() -> None:
     assert found(ask(service, emulate="1.34")) == [("Invalid", "metadata.name")]
 
 
-def test_a_kind_of_somebody_else_is_not_judged() -> None:
+def test_ignores_custom_resources() -> None:
     verdict = ask({"apiVersion": "example.com/v1", "kind": "Deployment", "spec": {"any": "thing"}})
     assert (verdict.supported, verdict.accepted, found(verdict)) == (False, False, [])
 
 
-def test_the_items_of_a_list_are_judged_in_place() -> None:
+def test_checks_list_items_in_place() -> None:
     verdict = ask({"apiVersion": "v1", "kind": "List", "items": [job("Never"), job("Always")]})
     assert found(verdict) == [("Required", f"items[1].{TEMPLATE}.restartPolicy")]
 
 
-def test_many_documents_keep_their_order() -> None:
+def test_keeps_order_of_documents() -> None:
     documents = [json.dumps(deployment()), "# nothing\n", "- no object\n", json.dumps(job("Always"))]
     answers = oracle.verdicts(documents * 25)
     assert [(a.kind, a.accepted, a.empty) for a in answers[:4]] == [
@@ -186,5 +186,5 @@ def test_many_documents_keep_their_order() -> None:
     assert answers[:4] * 25 == answers
 
 
-def test_it_is_built_from_the_newest_kubernetes_known() -> None:
+def test_is_built_from_newest_kubernetes_version() -> None:
     assert oracle.version().startswith("v1.37.")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecarctl.kube import pod_resources
-from sidecarctl.kube.quantity import nano, readable
+from sidecarctl.kube.quantity import format_readable, parse_quantity
 
 
 def container(
@@ -20,7 +20,9 @@ def sidecar(*args: str, **more: Any) -> dict[str, Any]:
 
 
 def requests(pod: object, version: str = "1.34") -> dict[str, str]:
-    return {name: readable(amount, name) for name, amount in pod_resources.effective_requests(pod, version).items()}
+    return {
+        name: format_readable(amount, name) for name, amount in pod_resources.effective_requests(pod, version).items()
+    }
 
 
 def test_app_containers_add_up() -> None:
@@ -61,7 +63,7 @@ def test_requests_not_given_equal_the_limits() -> None:
 def test_overhead_adds_to_requests_and_to_limits_that_exist() -> None:
     pod = {"containers": [container("1", cpu_limit="2")], "overhead": {"cpu": "250m", "memory": "64Mi"}}
     assert requests(pod) == {"cpu": "1250m", "memory": "64Mi"}
-    assert pod_resources.effective_limits(pod) == {"cpu": nano("2250m")}
+    assert pod_resources.effective_limits(pod) == {"cpu": parse_quantity("2250m")}
 
 
 def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
@@ -71,7 +73,7 @@ def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
     }
     assert requests(pod, "1.33") == {"cpu": "1", "memory": "1Gi"}
     assert requests(pod, "1.34") == {"cpu": "4", "memory": "1Gi"}
-    assert pod_resources.effective_limits(pod, "1.34") == {"memory": nano("8Gi")}
+    assert pod_resources.effective_limits(pod, "1.34") == {"memory": parse_quantity("8Gi")}
 
 
 def test_a_pod_level_limit_of_huge_pages_is_the_request_even_where_containers_ask() -> None:

@@ -45,8 +45,8 @@ AMOUNTS = [
 
 @pytest.mark.parametrize(("value", "amount"), AMOUNTS)
 def test_quantities_have_the_servers_amounts(value: object, amount: int) -> None:
-    assert quantity.nano(value) == amount
-    assert quantity.problem(value) is None
+    assert quantity.parse_quantity(value) == amount
+    assert quantity.check_quantity(value) is None
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_quantities_have_the_servers_amounts(value: object, amount: int) -> None
     ],
 )
 def test_what_is_no_quantity_gets_a_reason(value: object) -> None:
-    assert quantity.nano(value) is None
-    assert quantity.problem(value)
+    assert quantity.parse_quantity(value) is None
+    assert quantity.check_quantity(value)
 
 
 def test_a_near_miss_gets_the_unit_that_was_meant() -> None:
-    assert "use M or Mi" in (quantity.problem("512MB") or "")
-    assert "use Gi" in (quantity.problem("1GiB") or "")
+    assert "use M or Mi" in (quantity.check_quantity("512MB") or "")
+    assert "use Gi" in (quantity.check_quantity("1GiB") or "")
 
 
 @pytest.mark.parametrize(
@@ -108,32 +108,32 @@ def test_a_near_miss_gets_the_unit_that_was_meant() -> None:
     ],
 )
 def test_amounts_are_written_short_and_exact(amount: str, resource: str, text: str) -> None:
-    value = quantity.nano(amount)
+    value = quantity.parse_quantity(amount)
     assert value is not None
-    assert quantity.readable(value, resource) == text
+    assert quantity.format_readable(value, resource) == text
 
 
 @given(st.integers(-(10**24), 10**24), st.booleans())
 def test_what_is_written_reads_as_the_same_amount(amount: int, binary: bool) -> None:
-    written = quantity.text(amount, binary=binary)
+    written = quantity.format_quantity(amount, binary=binary)
     if not written.endswith("i") or abs(amount) < 2**63 * 10**9:
-        assert quantity.nano(written) == amount
+        assert quantity.parse_quantity(written) == amount
 
 
 @given(st.text(alphabet="0123456789.+-eEinumkKMGTP ", max_size=12))
 def test_any_text_gets_an_answer(value: str) -> None:
-    assert (quantity.nano(value) is None) == (quantity.problem(value) is not None)
+    assert (quantity.parse_quantity(value) is None) == (quantity.check_quantity(value) is not None)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 999), st.sampled_from(["m", "", "k", "Ki", "Mi"]))
 def test_amounts_are_exact(whole: int, thousandths: int, unit: str) -> None:
     factor = {"m": Fraction(1, 1000), "": 1, "k": 1000, "Ki": 1024, "Mi": 2**20}[unit]
     exact = (whole + Fraction(thousandths, 1000)) * factor * 10**9
-    assert quantity.nano(f"{whole}.{thousandths:03d}{unit}") == exact
+    assert quantity.parse_quantity(f"{whole}.{thousandths:03d}{unit}") == exact
 
 
 def test_requests_and_limits_are_rounded_up_to_a_thousandth() -> None:
-    assert quantity.resource_amount("1u") == 10**6
-    assert quantity.resource_amount("1.0001") == 1_001_000_000
-    assert quantity.resource_amount("250m") == 250 * 10**6
-    assert quantity.resource_amount("x") is None
+    assert quantity.parse_resource_amount("1u") == 10**6
+    assert quantity.parse_resource_amount("1.0001") == 1_001_000_000
+    assert quantity.parse_resource_amount("250m") == 250 * 10**6
+    assert quantity.parse_resource_amount("x") is None

@@ -1,4 +1,4 @@
-"""Asks the oracle what an API server says to manifests: how to build it, its JSON form, and no rule.
+"""Build and run the oracle, which validates manifests with the API server's own code.
 
 `python tests/oracle/oracle.py` builds it (Go 1.26 or newer, modules from the network).
 """
@@ -22,11 +22,11 @@ BUILD_COMMAND = "python tests/oracle/oracle.py"
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing the server refuses.
+    """One problem that the API server reports.
 
-    `field` is the path as the server writes it (`spec.containers[0].name`), empty where it names none. `type`
-    is a field error's (`Required`, `Invalid`, `Duplicate`, ...) or, among decoding errors, one of those in
-    README.md. `line` counts from 1 within the document, 0 where it is unknown.
+    `field` is the path in the API server's spelling (`spec.containers[0].name`), empty if there is none. `type` is
+    the type of a field error (`Required`, `Invalid`, `Duplicate`, ...) or of a decoding error (see README.md).
+    `line` counts from 1 within the document; 0 means unknown.
     """
 
     field: str
@@ -47,7 +47,7 @@ class Check:
 
 @dataclass(frozen=True)
 class PodSecurity:
-    """The checks that fail at each level; `restricted` holds those of baseline that it does not replace."""
+    """The failed checks of each level; `restricted` includes the baseline checks that it does not replace."""
 
     baseline: tuple[Check, ...] = ()
     restricted: tuple[Check, ...] = ()
@@ -55,11 +55,11 @@ class PodSecurity:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the server says to one document.
+    """The verdict of the API server on one document.
 
-    `supported` is false for a kind that the API server itself does not have: then nothing else is said.
-    `errors` are what validation says; where only strict decoding refuses, they are those that would remain
-    without it. `warnings` come with an accepted document. `pod_security` is None without a pod template.
+    `supported` is false for a kind that the API server does not serve; the other fields are then empty. `errors` are
+    validation errors, also if only strict decoding rejects the document. `warnings` belong to an accepted document.
+    `pod_security` is None without a pod template.
     """
 
     api_version: str
@@ -77,21 +77,21 @@ class Verdict:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """All that is refused: what does not decode, then what does not validate."""
+        """All problems: decoding errors, then validation errors."""
         return self.decode_errors + self.errors
 
     @property
     def fields(self) -> frozenset[str]:
-        """The paths of all that is refused."""
+        """The paths of all problems."""
         return frozenset(problem.field for problem in self.problems)
 
 
 class OracleError(Exception):
-    """The oracle cannot be built, or a run of it failed."""
+    """The oracle can't be built, or a run failed."""
 
 
 def missing() -> str:
-    """Why the oracle cannot be asked, with the command that helps; empty when it can."""
+    """Return why the oracle is not available and how to build it; empty if it is available."""
     if BINARY.exists() and (not _stale() or shutil.which("go")):
         return ""
     if shutil.which("go"):
@@ -100,7 +100,7 @@ def missing() -> str:
 
 
 def build() -> Path:
-    """Build the oracle where it is absent or older than its sources, and return the program's path."""
+    """Build the oracle if it is missing or older than its sources, and return its path."""
     if BINARY.exists() and not _stale():
         return BINARY
     go = shutil.which("go")
@@ -117,7 +117,7 @@ def build() -> Path:
 
 
 def version() -> str:
-    """The version of Kubernetes built into the oracle, as `v1.37.1`."""
+    """Return the Kubernetes version of the oracle, such as `v1.37.1`."""
     return _run(["-version"], "").strip()
 
 
@@ -128,11 +128,11 @@ def verdicts(
     emulate: str = "",
     read: bool = False,
 ) -> list[Verdict]:
-    """The verdict on each text, in order; a text holds one YAML or JSON document (or a List of objects).
+    """Return the verdict on each text, in order; a text is one YAML or JSON document or a List.
 
-    `pod_security_versions` are further policies, as `v1.25`; `emulate` is an older minor version, as `1.35`,
-    whose feature gates apply; with `read`, each verdict has the document as the server reads it. One process
-    judges all of them. Raises OracleError where the oracle is not there and cannot be built.
+    `pod_security_versions` are additional policy versions, such as `v1.25`. `emulate` is an older minor version, such
+    as `1.35`, whose feature gates apply. With `read`, each verdict contains the decoded document. One process checks
+    all texts. Raises OracleError if the oracle is missing and can't be built.
     """
     lines = [json.dumps({"id": number, "yaml": text}) for number, text in enumerate(texts)]
     flags = ["-jsonl"]

@@ -204,7 +204,7 @@ def test_sarif_of_a_sound_manifest_has_empty_results(tmp_path: Path) -> None:
 def test_a_report_has_the_pages_of_its_rules(tmp_path: Path) -> None:
     log = json.loads(validate(tmp_path, UPPER, "--format sarif").stdout)
     (card,) = log["runs"][0]["tool"]["driver"]["rules"]
-    assert card["shortDescription"]["text"] == "A container's name is no DNS label."
+    assert card["shortDescription"]["text"] == "A container name is not a DNS label."
 
 
 COMPOSITION = """\

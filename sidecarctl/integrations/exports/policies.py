@@ -28,7 +28,7 @@ from sidecarctl.integrations.exports.injection import (
 )
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import BUILT_IN, RUN_TO_COMPLETION, GroupKind, Steps
-from sidecarctl.kube.names import as_label
+from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, RECORD_ANNOTATION
 
 # How many of a pod's containers are looked at for targets: CEL has no index in its loops.
@@ -196,7 +196,7 @@ def _policy(
 
 
 def _name(composition: str, rule: Rule, kinds: list[GroupKind]) -> str:
-    label = as_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
+    label = to_dns_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
     shape = kinds[0][1].lower() if len(kinds) == 1 else "workloads"
     return f"{composition}-{label}-{shape}"
 

@@ -19,7 +19,7 @@ from sidecarctl.integrations.exports.injection import (
     injections,
     stream,
 )
-from sidecarctl.kube.names import as_label
+from sidecarctl.kube.names import to_dns_label
 
 _API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -80,7 +80,7 @@ def _sidecar_set(each: RuleInjections, chosen: Selection, differences: list[str]
     spec |= {key: value for key, value in parts.items() if value}
     if annotations:
         spec["patchPodMetadata"] = [{"annotations": annotations, "patchPolicy": "Retain"}]
-    label = as_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
+    label = to_dns_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
     return {
         "apiVersion": _API_VERSION,
         "kind": "SidecarSet",

@@ -82,10 +82,10 @@ def read_amounts(**given: str | None) -> Amounts:
         if amount is None:
             continue
         flag = f"--{name.replace('_', '-')}"
-        problem = quantity.problem(amount)
+        problem = quantity.check_quantity(amount)
         if problem:
-            raise UsageError(f'"{amount}" is no quantity: it {problem}', hint="write 64Mi, 1Gi or 100m", where=flag)
-        if (quantity.nano(amount) or 0) <= 0:
+            raise UsageError(f'invalid quantity "{amount}": {problem}', hint="write 64Mi, 1Gi or 100m", where=flag)
+        if (quantity.parse_quantity(amount) or 0) <= 0:
             raise UsageError(f'"{amount}" must be more than nothing', hint="write 64Mi, 1Gi or 100m", where=flag)
     return Amounts(**{name: (amount or "").strip() for name, amount in given.items()})
 

@@ -19,7 +19,7 @@ from dataclasses import field
 from functools import cache
 from typing import Any
 
-from sidecarctl.kube.quantity import nano
+from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.schema.data import schemas
 from sidecarctl.validate.schema.overrides import FILLED_IN, REQUIRED, allowed
@@ -243,7 +243,7 @@ _WORDS: dict[str, Any] = {
     "int32": _integer(INT32, "int32"),
     "int64": _integer(INT64, "int64"),
     "number": _by(_is_number, "number"),
-    "quantity": _by(lambda value: nano(value) is not None, "quantity"),
+    "quantity": _by(lambda value: parse_quantity(value) is not None, "quantity"),
     "int-or-string": _by(_is_int_or_string, "int-or-string"),
     "time": _by(lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None, "time"),
     "micro-time": _by(lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None, "micro-time"),

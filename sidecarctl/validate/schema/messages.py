@@ -51,7 +51,7 @@ def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Fi
     if problem.code == "null-item":
         return Finding("wrong-type", "this item of the list is empty", path=where, help="fill it in or delete the dash")
     if problem.want == "quantity" and isinstance(problem.value, str):
-        message = f"{_quote(problem.value)} is no quantity: it {quantity.problem(problem.value)}"
+        message = f"invalid quantity {_quote(problem.value)}: {quantity.check_quantity(problem.value)}"
         return Finding("invalid-quantity", message, path=where)
     message = f'"{_field_name(where)}" must be {_wanted(problem.want)}, and is {described(problem.value)}'
     return Finding("wrong-type", message, path=where, help=_advice(problem, where), wants=(problem.want,))

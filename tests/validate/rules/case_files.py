@@ -1,18 +1,19 @@
-"""The files of tests/validate/cases: what a rule finds, marked where it stands, and what it leaves alone.
+"""Read the case files in tests/validate/cases: bad cases with marked findings, and good cases without findings.
 
-A file is called like its rule. A case begins with what it is and what it shows, and may say more:
+A file has the name of its rule. A case starts with a header:
 
     # bad: a port beyond the last one
-    # in: app classic sidecar        a part of a container, found in these roles and in no other ("all" for all)
-    # kube: 1.29..1.33               found at these versions and at no other; either end may be left out
-    # given: pod-security=baseline   settings of the run, with commas
+    # in: app classic sidecar        a container fragment; found in these roles only ("all" for all)
+    # kube: 1.29..1.33               found in these versions only; either end is optional
+    # given: pod-security=baseline   settings of the run, separated by commas
     ports:
     - containerPort: 65536
       #              ^^^^^
 
-The carets stand under what a finding underlines, up to the line's end where it goes on below; `#<^^` means
-the column of the `#` itself, and the name of a rule after the carets for one that finds something too. What is no whole manifest is
-a part of one, as in a rule's examples; a part of a container may mount the volumes data and cache. A good case is left alone at all versions, or at those that it names.
+The carets mark what a finding underlines, up to the end of the line if the finding continues below. `#<^^` starts at
+the column of the `#`. A rule name after the carets marks a finding of that rule. A case can be a fragment, as in the
+examples of a rule; a container fragment can mount the volumes data and cache. A good case has no findings in all
+versions, or in those that it names.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Case:
 
 
 def cases(name: str) -> list[Case]:
-    """The cases in a rule's file, none where there is no file."""
+    """Return the cases of a rule; an empty list if it has no file."""
     path = FOLDER / f"{name}.yaml"
     return list(_cases(rules()[name], path.read_text(encoding="utf-8"))) if path.exists() else []
 

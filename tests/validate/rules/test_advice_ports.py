@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_kit import found, pod, where
+from advice_helpers import found, pod, where
 
 from sidecarctl.findings import Severity
 
@@ -14,7 +14,7 @@ def ports(*numbers: int, **more: Any) -> dict[str, Any]:
     return {"ports": [{"containerPort": number, **more} for number in numbers]}
 
 
-def test_a_sidecar_on_the_apps_port_is_an_error_at_the_sidecars_port() -> None:
+def test_sidecar_on_app_port_is_error_at_sidecar_port() -> None:
     (finding,) = found("port-conflict", pod(ports(80), native=(ports(80),)))
     assert finding.severity is Severity.ERROR
     assert (finding.container, finding.role) == ("sidecar", "sidecar")
@@ -25,17 +25,17 @@ def test_a_sidecar_on_the_apps_port_is_an_error_at_the_sidecars_port() -> None:
     assert finding.place.line == 4
 
 
-def test_a_classic_sidecar_is_a_sidecar_too() -> None:
+def test_classic_sidecar_conflicts_with_app_port() -> None:
     (finding,) = found("port-conflict", pod(ports(80), classic=ports(80)))
     assert (finding.severity, finding.role) == (Severity.ERROR, "classic")
 
 
-def test_between_containers_of_the_app_it_is_a_warning() -> None:
+def test_conflict_between_app_containers_is_warning() -> None:
     (finding,) = found("port-conflict", pod(ports(80), ports(80)))
     assert finding.severity is Severity.WARNING
 
 
-def test_two_ports_in_two_containers_are_two_conflicts() -> None:
+def test_reports_each_conflicting_port() -> None:
     assert len(where("port-conflict", pod(ports(80, 81), native=(ports(80, 81),)))) == 2
 
 
@@ -47,13 +47,13 @@ def test_two_ports_in_two_containers_are_two_conflicts() -> None:
     ],
     ids=["its app does not", "a native sidecar listed after it does not, the app does"],
 )
-def test_an_ordinary_init_container_is_done_before_the_others_start(meets: bool, starts: dict[str, Any]) -> None:
+def test_init_container_does_not_conflict_with_later_containers(meets: bool, starts: dict[str, Any]) -> None:
     assert where("port-conflict", pod(ports(80), **starts)) == (
         ["initContainers[1].ports[0].containerPort"] if meets else []
     )
 
 
-def test_an_ordinary_init_container_meets_the_native_sidecars_before_it() -> None:
+def test_init_container_conflicts_with_earlier_native_sidecar() -> None:
     text = """
 initContainers:
 - {name: proxy, image: "x:1.0", restartPolicy: Always, ports: [{containerPort: 80}]}
@@ -72,7 +72,7 @@ initContainers:
         (ports(80, 80), {}),
     ],
 )
-def test_other_ports_and_protocols_do_not_conflict(containers: tuple[dict[str, Any], ...]) -> None:
+def test_accepts_other_ports_and_protocols(containers: tuple[dict[str, Any], ...]) -> None:
     assert where("port-conflict", pod(*containers)) == []
 
 
@@ -89,18 +89,18 @@ def test_other_ports_and_protocols_do_not_conflict(containers: tuple[dict[str, A
         ({"hostPort": 80, "hostIP": "10.0.0.1"}, {"hostPort": 80, "hostIP": "10.0.0.2"}, False),
     ],
 )
-def test_a_port_listed_twice(first: dict[str, Any], second: dict[str, Any], twice: bool) -> None:
+def test_finds_duplicate_port(first: dict[str, Any], second: dict[str, Any], twice: bool) -> None:
     container = {"ports": [{"containerPort": 80, **first}, {"containerPort": 80, **second}]}
     assert bool(where("duplicate-port", pod(container))) is twice
 
 
-def test_one_name_for_ports_of_two_containers() -> None:
+def test_finds_port_name_used_by_two_containers() -> None:
     named = pod(ports(80, name="http"), native=(ports(81, name="http"),))
     assert where("ambiguous-port-name", named) == ["initContainers[0].ports[0].name"]
     assert where("ambiguous-port-name", pod(ports(80, name="http"), ports(81, name="admin"))) == []
 
 
-def test_a_host_ip_alone() -> None:
+def test_finds_host_ip_without_host_port() -> None:
     assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1"))) == ["containers[0].ports[0].hostIP"]
     assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1", hostPort=80))) == []
     assert where("host-ip-without-host-port", pod(ports(80, hostIP="127.0.0.1"), hostNetwork=True)) == []
@@ -112,7 +112,7 @@ def asks(port: object, field: str = "readinessProbe", action: str = "httpGet", *
 
 @pytest.mark.parametrize("field", ["livenessProbe", "readinessProbe", "startupProbe"])
 @pytest.mark.parametrize("role", ["app", "native", "classic"])
-def test_a_probe_of_a_name_that_its_container_does_not_have(field: str, role: str) -> None:
+def test_finds_probe_of_unknown_port_name(field: str, role: str) -> None:
     own = {**ports(80, name="http"), **asks("web", field)}
     parts: dict[str, Any] = {"native": {"native": (own,)}, "classic": {"classic": own}, "app": {}}[role]
     (finding,) = found("unknown-port-name", pod(own, **parts) if role == "app" else pod({}, **parts))
@@ -120,12 +120,12 @@ def test_a_probe_of_a_name_that_its_container_does_not_have(field: str, role: st
     assert finding.message == f'the {field} asks the port "web", which the container does not have; it has http'
 
 
-def test_a_hook_is_asked_by_name_as_well() -> None:
+def test_finds_hook_of_unknown_port_name() -> None:
     hook = {"lifecycle": {"preStop": {"httpGet": {"port": "web"}}}}
     assert where("unknown-port-name", pod(hook)) == ["containers[0].lifecycle.preStop.httpGet.port"]
 
 
-def test_the_name_of_another_containers_port_is_unknown() -> None:
+def test_port_name_of_other_container_is_unknown() -> None:
     assert where("unknown-port-name", pod(asks("http"), ports(80, name="http"))) != []
 
 
@@ -139,11 +139,11 @@ def test_the_name_of_another_containers_port_is_unknown() -> None:
         {"readinessProbe": {"exec": {"command": ["true"]}}},
     ],
 )
-def test_other_ports_of_probes_are_known(container: dict[str, Any]) -> None:
+def test_accepts_known_probe_ports(container: dict[str, Any]) -> None:
     assert where("unknown-port-name", pod(container)) == []
 
 
-def test_a_number_that_is_not_listed_is_only_mentioned() -> None:
+def test_undeclared_port_number_is_info() -> None:
     (finding,) = found("probe-port-unexposed", pod({**ports(80), **asks(81, action="grpc")}))
     assert (finding.severity, finding.path[-1]) == (Severity.INFO, "port")
     assert where("probe-port-unexposed", pod({**ports(80), **asks(80)})) == []
@@ -164,13 +164,13 @@ class TestServersOnLocalhost:
             {"image": "quay.io/oauth2-proxy/oauth2-proxy:v7.15.0"},
         ],
     )
-    def test_are_known_by_what_they_are_told_and_by_what_they_do_untold(self, told: dict[str, Any]) -> None:
+    def test_finds_configured_and_default_localhost_servers(self, told: dict[str, Any]) -> None:
         port = {"cloud-sql-proxy": 9090, "oauth2-proxy": 4180}.get(
             str(told.get("image")).rpartition("/")[2].partition(":")[0], 80
         )
         assert where(self.NAME, pod({**told, **asks(port)})) == ["containers[0].readinessProbe.httpGet.port"]
 
-    def test_are_found_through_the_name_of_a_port(self) -> None:
+    def test_finds_localhost_server_by_port_name(self) -> None:
         own = {**ports(80, name="http"), **asks("http"), "args": ["--listen=127.0.0.1:80"]}
         assert where(self.NAME, pod(own)) == ["containers[0].readinessProbe.httpGet.port"]
 
@@ -190,10 +190,10 @@ class TestServersOnLocalhost:
             },
         ],
     )
-    def test_others_are_left_alone(self, container: dict[str, Any]) -> None:
+    def test_ignores_other_servers(self, container: dict[str, Any]) -> None:
         assert where(self.NAME, pod(container)) == []
 
-    def test_a_sidecars_admin_ports_are_given_by_container(self) -> None:
+    def test_lists_admin_ports_by_container(self) -> None:
         told = {self.NAME: {"sidecar": (9901,)}}
         probed = pod(asks(9901), native=(asks(9901),))
         assert where(self.NAME, probed, options=told) == ["initContainers[0].readinessProbe.httpGet.port"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_kit import RECORD, found, pod, where
+from advice_helpers import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
 from sidecarctl.kube.pod_resources import qos_downgrade
@@ -32,7 +32,7 @@ def asks(requests: dict[str, str] | None = None, limits: dict[str, str] | None =
     ],
 )
 @pytest.mark.parametrize("role", ["native", "classic"])
-def test_a_sidecar_requests_cpu_and_memory(resources: dict[str, Any], missing: str, role: str) -> None:
+def test_sidecar_needs_cpu_and_memory_requests(resources: dict[str, Any], missing: str, role: str) -> None:
     parts: dict[str, Any] = {"native": {"native": (resources,)}, "classic": {"classic": resources}}[role]
     findings = found("missing-requests", pod({}, **parts))
     assert [one.message for one in findings] == ([missing] if missing else [])
@@ -40,18 +40,18 @@ def test_a_sidecar_requests_cpu_and_memory(resources: dict[str, Any], missing: s
 
 
 @pytest.mark.parametrize("rule", ["missing-requests", "missing-memory-limit", "writable-root-fs"])
-def test_an_app_or_an_init_container_is_not_held_to_what_sidecars_are(rule: str) -> None:
+def test_ignores_app_and_init_containers(rule: str) -> None:
     assert where(rule, pod({}, init=({},))) == []
 
 
-def test_a_sidecar_has_a_memory_limit() -> None:
+def test_sidecar_needs_memory_limit() -> None:
     name = "missing-memory-limit"
     assert where(name, pod(native=({},))) == ["initContainers[0].resources.limits.memory"]
     assert where(name, pod(native=(asks(BOTH, {"cpu": "1"}),))) == ["initContainers[0].resources.limits.memory"]
     assert where(name, pod(native=(asks(limits={"memory": "64Mi"}),))) == []
 
 
-def test_amounts_of_the_pod_itself_count_where_the_version_has_them() -> None:
+def test_pod_level_resources_count_by_version() -> None:
     text = pod(native=({},), resources={"requests": BOTH, "limits": BOTH})
     for name in ("missing-requests", "missing-memory-limit"):
         assert where(name, text, "1.34") == []
@@ -61,7 +61,7 @@ def test_amounts_of_the_pod_itself_count_where_the_version_has_them() -> None:
 GUARANTEED = {"containers": [{"name": "app", **asks(limits=BOTH)}]}
 
 
-def test_a_sidecar_without_equal_limits_makes_a_guaranteed_pod_burstable() -> None:
+def test_sidecar_without_equal_limits_downgrades_guaranteed_pod() -> None:
     sidecar = asks({"cpu": "10m"}, {"memory": "64Mi"})
     text = pod(asks(limits=BOTH), native=(sidecar,))
     (finding,) = found("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": GUARANTEED}})
@@ -78,16 +78,16 @@ def test_a_sidecar_without_equal_limits_makes_a_guaranteed_pod_burstable() -> No
     [(asks(limits=BOTH), GUARANTEED), (asks(BOTH), {"containers": [{"name": "app", **asks(BOTH)}]}), (asks(BOTH), {})],
     ids=["equal limits", "it was Burstable", "it was BestEffort"],
 )
-def test_other_sidecars_keep_the_class(sidecar: dict[str, Any], before: dict[str, Any]) -> None:
+def test_sidecar_with_equal_limits_keeps_qos_class(sidecar: dict[str, Any], before: dict[str, Any]) -> None:
     text = pod(asks(limits=BOTH), native=(sidecar,))
     assert where("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": before}}) == []
 
 
-def test_without_the_pod_before_nothing_is_compared() -> None:
+def test_skips_comparison_without_original_pod() -> None:
     assert where("qos-downgrade", pod(asks(limits=BOTH), native=({},))) == []
 
 
-def test_a_downgrade_says_what_would_keep_the_class() -> None:
+def test_downgrade_suggests_values_that_keep_qos_class() -> None:
     after = {**GUARANTEED, "initContainers": [{"name": "logger", "restartPolicy": "Always"}]}
     change = qos_downgrade(GUARANTEED, after)
     assert change is not None
@@ -109,12 +109,12 @@ def test_a_downgrade_says_what_would_keep_the_class() -> None:
         (asks({"memory": "1.5Ki"}, {"memory": "1e3"}), []),
     ],
 )
-def test_a_fraction_of_a_byte(resources: dict[str, Any], places: list[tuple[str, str, Severity]]) -> None:
+def test_finds_fraction_of_a_byte(resources: dict[str, Any], places: list[tuple[str, str, Severity]]) -> None:
     findings = found("fractional-memory", pod({}, init=(resources,)))
     assert [(*one.path[-2:], one.severity) for one in findings] == places
 
 
-def test_an_overhead_of_a_fraction_of_a_byte() -> None:
+def test_finds_fraction_of_a_byte_in_overhead() -> None:
     assert where("fractional-memory", pod(overhead={"memory": "1500m"})) == ["overhead.memory"]
 
 
@@ -130,12 +130,12 @@ def test_an_overhead_of_a_fraction_of_a_byte() -> None:
         ({}, []),
     ],
 )
-def test_a_sidecar_with_the_rights_of_its_node(context: dict[str, Any], places: list[str]) -> None:
+def test_finds_privileged_sidecar(context: dict[str, Any], places: list[str]) -> None:
     text = pod({"securityContext": {"privileged": True}}, native=({"securityContext": context},))
     assert where("privileged-sidecar", text) == [f"initContainers[0].securityContext.{place}" for place in places]
 
 
-def test_a_sidecar_with_a_writable_root_is_mentioned() -> None:
+def test_writable_root_of_sidecar_is_info() -> None:
     (finding,) = found("writable-root-fs", pod(native=({"securityContext": {"readOnlyRootFilesystem": False}},)))
     assert (finding.severity, finding.path[-1]) == (Severity.INFO, "readOnlyRootFilesystem")
     assert where("writable-root-fs", pod(native=({"securityContext": {"readOnlyRootFilesystem": True}},))) == []
@@ -155,11 +155,11 @@ def test_a_sidecar_with_a_writable_root_is_mentioned() -> None:
         ("", False),
     ],
 )
-def test_an_image_that_does_not_say_which_version(image: str, floats: bool) -> None:
+def test_finds_floating_image(image: str, floats: bool) -> None:
     assert where("floating-image", pod({"image": image})) == (["containers[0].image"] if floats else [])
 
 
-def test_a_floating_image_is_a_warning_for_sidecars_only() -> None:
+def test_floating_image_is_warning_only_for_sidecars() -> None:
     findings = found("floating-image", pod({"image": "a"}, native=({"image": "b"},), classic={"image": "c"}))
     assert {(one.role, one.severity) for one in findings} == {
         ("app", Severity.INFO),
@@ -185,14 +185,14 @@ class TestJobs:
     FLUENT_BIT: dict[str, Any] = {"image": "cr.fluentbit.io/fluent/fluent-bit:4.2.0"}  # noqa: RUF012
 
     @pytest.mark.parametrize(("kind", "steps"), [("Job", ""), ("CronJob", "jobTemplate.spec.")])
-    def test_with_a_classic_sidecar_never_complete(self, kind: str, steps: str) -> None:
+    def test_job_with_classic_sidecar_never_completes(self, kind: str, steps: str) -> None:
         text = job({}, {"name": "logger"}, kind=kind, annotations={"sidecarctl.dev/sidecars": RECORD})
         (finding,) = found(self.NAME, text)
         assert finding.severity is Severity.ERROR
         assert f"{steps}template.spec" in ".".join(map(str, finding.path))
         assert finding.container == "logger"
 
-    def test_with_a_well_known_server_are_a_warning(self) -> None:
+    def test_job_with_known_server_is_warning(self) -> None:
         (finding,) = found(self.NAME, job({}, self.FLUENT_BIT))
         assert (finding.severity, finding.container) == (Severity.WARNING, "c1")
 
@@ -207,13 +207,13 @@ class TestJobs:
         ],
         ids=["alone", "two apps", "the server is the app", "its own command", "told how to quit"],
     )
-    def test_otherwise_complete(self, containers: tuple[dict[str, Any], ...]) -> None:
+    def test_accepts_jobs_that_complete(self, containers: tuple[dict[str, Any], ...]) -> None:
         assert where(self.NAME, job(*containers)) == []
 
-    def test_whose_app_can_end_the_others_are_left_alone(self) -> None:
+    def test_accepts_app_that_can_stop_other_containers(self) -> None:
         assert where(self.NAME, job({}, self.FLUENT_BIT, shareProcessNamespace=True)) == []
 
-    def test_are_what_it_is_about(self) -> None:
+    def test_ignores_other_workloads(self) -> None:
         assert where(self.NAME, pod({}, self.FLUENT_BIT)) == []
 
 
@@ -241,12 +241,12 @@ def command(*words: str) -> dict[str, Any]:
         ({}, ""),
     ],
 )
-def test_a_hook_that_stops_a_native_sidecar(hook: dict[str, Any], place: str) -> None:
+def test_finds_hook_that_stops_native_sidecar(hook: dict[str, Any], place: str) -> None:
     places = where("self-stopping-prestop", pod({}, native=(hook,)))
     assert places == ([f"initContainers[0].lifecycle.preStop.{place}"] if place else [])
 
 
-def test_an_app_may_stop_itself() -> None:
+def test_accepts_app_that_stops_itself() -> None:
     assert where("self-stopping-prestop", pod(command("nginx", "-s", "quit"))) == []
 
 
@@ -265,13 +265,13 @@ def test_an_app_may_stop_itself() -> None:
         (before_stop(sleep={"seconds": 0}), 0, ""),
     ],
 )
-def test_a_hook_that_leaves_no_time_to_end(hook: dict[str, Any], grace: int | None, place: str) -> None:
+def test_finds_hook_longer_than_grace_period(hook: dict[str, Any], grace: int | None, place: str) -> None:
     spec = {} if grace is None else {"terminationGracePeriodSeconds": grace}
     places = where("grace-too-short", pod(hook, **spec))
     assert places == ([f"containers[0].lifecycle.preStop.{place}"] if place else [])
 
 
-def test_a_sidecars_hook_takes_the_pods_time_too() -> None:
+def test_sidecar_hook_counts_against_grace_period() -> None:
     (finding,) = found("grace-too-short", pod({}, native=(command("sleep", "45"),)))
     assert (finding.role, finding.message) == ("sidecar", "the hook waits 45 seconds, and the pod has 30 to end")
 
@@ -284,7 +284,7 @@ CONSUL = {"annotations": {"consul.hashicorp.com/connect-inject": "true"}}
 
 
 @pytest.mark.parametrize(("metadata", "uid"), [(ISTIO, 1337), (LINKERD, 2102), (CONSUL, 5995)])
-def test_the_proxys_user_is_nobody_elses(metadata: dict[str, Any], uid: int) -> None:
+def test_finds_container_with_uid_of_mesh_proxy(metadata: dict[str, Any], uid: int) -> None:
     clash = {"securityContext": {"runAsUser": uid}}
     assert where("mesh-uid-clash", pod(clash, metadata=metadata)) == ["containers[0].securityContext.runAsUser"]
     assert where("mesh-uid-clash", pod({}, metadata=metadata, **clash)) == ["securityContext.runAsUser"]
@@ -295,19 +295,19 @@ def test_the_proxys_user_is_nobody_elses(metadata: dict[str, Any], uid: int) -> 
     assert where("mesh-uid-clash", pod(clash)) == []
 
 
-def test_the_proxy_itself_shows_the_mesh_and_has_its_user() -> None:
+def test_accepts_uid_of_injected_proxy() -> None:
     own = {"securityContext": {"runAsUser": 1337}}
     text = pod(own, native=({"name": "istio-proxy", **own},))
     assert where("mesh-uid-clash", text) == ["containers[0].securityContext.runAsUser"]
 
 
 @pytest.mark.parametrize("value", ["false", "disabled", ""])
-def test_a_pod_that_declines_is_in_no_mesh(value: str) -> None:
+def test_ignores_pod_that_opts_out_of_mesh(value: str) -> None:
     metadata = {"annotations": {"linkerd.io/inject": value}}
     assert where("mesh-uid-clash", pod({"securityContext": {"runAsUser": 2102}}, metadata=metadata)) == []
 
 
-def test_the_proxys_ports_are_nobody_elses() -> None:
+def test_finds_container_with_port_of_mesh_proxy() -> None:
     def on(number: int, **more: Any) -> dict[str, Any]:
         return {"ports": [{"containerPort": number, **more}]}
 
@@ -317,7 +317,7 @@ def test_the_proxys_ports_are_nobody_elses() -> None:
     assert where("mesh-port-clash", pod(on(15001, protocol="UDP"), metadata=ISTIO)) == []
 
 
-def test_an_injector_beside_sidecars_is_mentioned() -> None:
+def test_foreign_injector_is_info() -> None:
     (finding,) = found("foreign-injector", pod(native=({},), metadata=LINKERD))
     assert finding.severity is Severity.INFO
     assert finding.path == ("metadata", "annotations", "linkerd.io/inject")
@@ -325,7 +325,7 @@ def test_an_injector_beside_sidecars_is_mentioned() -> None:
     assert where("foreign-injector", pod(native=({},))) == []
 
 
-def test_an_injector_whose_container_is_there_already_is_a_warning() -> None:
+def test_injector_of_existing_container_is_warning() -> None:
     (finding,) = found("foreign-injector", pod({}, {"name": "linkerd-proxy"}, metadata=LINKERD))
     assert finding.severity is Severity.WARNING
     done = {"annotations": {"linkerd.io/inject": "enabled", "linkerd.io/proxy-version": "x"}}

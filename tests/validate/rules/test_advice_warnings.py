@@ -1,4 +1,4 @@
-"""What the API server accepts with a warning: the same is said here, at the same field, and of nothing else."""
+"""Advice rules report the same fields as the warnings of the API server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import oracle
 import pytest
-from advice_kit import dotted, found, pod, where
+from advice_helpers import dotted, found, pod, where
 
 from sidecarctl.findings import Severity
 from sidecarctl.validate.examples import complete
@@ -25,13 +25,13 @@ from sidecarctl.validate.registry import rules
         ({"name": "Y", "value": "b"}, False),
     ],
 )
-def test_a_variable_set_twice(later: dict[str, Any], hides: bool) -> None:
+def test_finds_duplicate_variable(later: dict[str, Any], hides: bool) -> None:
     own = {"env": [{"name": "X", "value": "a"}, {"name": "X", **later}]}
     for parts, field in (({"native": (own,)}, "initContainers"), ({"init": (own,)}, "initContainers")):
         assert where("duplicate-env", pod(**parts)) == ([f"{field}[0].env[1].name"] if hides else [])  # type: ignore[arg-type]
 
 
-def test_pull_secrets_and_host_aliases_listed_twice() -> None:
+def test_finds_duplicate_pull_secrets_and_host_aliases() -> None:
     secrets = [{"name": "a"}, {"name": "b"}, {"name": "a"}, {}]
     assert where("duplicate-pull-secret", pod(imagePullSecrets=secrets)) == [
         "imagePullSecrets[2].name",
@@ -54,7 +54,7 @@ def test_pull_secrets_and_host_aliases_listed_twice() -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["configMap", "secret", "downwardAPI"])
-def test_files_that_can_not_both_be_there(source: str, paths: list[str], found_at: list[int]) -> None:
+def test_finds_conflicting_paths(source: str, paths: list[str], found_at: list[int]) -> None:
     items = [{"key": f"k{index}", "path": path} for index, path in enumerate(paths)]
     volumes = [{"name": "v", source: {"items": items}}]
     assert where("overlapping-volume-paths", pod(volumes=volumes)) == [
@@ -62,7 +62,7 @@ def test_files_that_can_not_both_be_there(source: str, paths: list[str], found_a
     ]
 
 
-def test_files_of_several_sources_of_one_volume() -> None:
+def test_finds_conflicting_paths_across_sources() -> None:
     def projected(path: str) -> list[dict[str, Any]]:
         sources = [
             {"configMap": {"name": "c", "items": [{"key": "k", "path": path}]}},
@@ -79,7 +79,7 @@ def test_files_of_several_sources_of_one_volume() -> None:
     assert where(name, pod(volumes=projected("token"))) == []
 
 
-def test_selectors_that_are_not_there() -> None:
+def test_finds_missing_selectors() -> None:
     term = {"topologyKey": "kubernetes.io/hostname"}
     good = {**term, "labelSelector": {}}
     required, preferred = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
@@ -97,7 +97,7 @@ def test_selectors_that_are_not_there() -> None:
     ]
 
 
-def test_labels_of_nodes_wherever_a_pod_speaks_of_them() -> None:
+def test_finds_deprecated_node_labels_in_every_field() -> None:
     old, new = "beta.kubernetes.io/os", "kubernetes.io/os"
     term = {"matchExpressions": [{"key": new, "operator": "Exists"}, {"key": old, "operator": "Exists"}]}
     required, preferred = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
@@ -138,9 +138,7 @@ APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/app"
         ("example.com/other", {}, "1.34", False),
     ],
 )
-def test_annotations_that_fields_took_the_place_of(
-    annotation: str, own: dict[str, Any], version: str, said: bool
-) -> None:
+def test_finds_deprecated_annotations(annotation: str, own: dict[str, Any], version: str, said: bool) -> None:
     text = pod(metadata={"annotations": {annotation: "runtime/default"}}, securityContext=own)
     assert where("deprecated-annotation", text, version) == ([f"metadata.annotations.{annotation}"] if said else [])
 
@@ -158,7 +156,7 @@ def test_annotations_that_fields_took_the_place_of(
         ("emptyDir", "1.37", None),
     ],
 )
-def test_volumes_of_kinds_that_go_or_have_gone(source: str, version: str, severity: Severity | None) -> None:
+def test_finds_deprecated_volume_types(source: str, version: str, severity: Severity | None) -> None:
     findings = found("deprecated-volume", pod(volumes=[{"name": "v", source: {}}]), version)
     assert [(one.severity, one.path[-1]) for one in findings] == ([(severity, source)] if severity else [])
 
@@ -186,7 +184,7 @@ SILENT, IN_WORDS = ("deprecated-annotation",), ("overlapping-volume-paths",)
 @pytest.mark.e2e
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "built")
 @pytest.mark.parametrize("name", OF_THE_SERVER)
-def test_the_server_warns_of_the_bad_example_and_not_of_the_good_one(name: str) -> None:
+def test_api_server_warns_about_bad_example_only(name: str) -> None:
     one = rules()[name]
     bad, good = oracle.verdicts([complete(one.bad, one.scope), complete(one.good, one.scope)])
     assert bad.accepted or name == "overlapping-volume-paths"

@@ -1,4 +1,4 @@
-"""Whatever stands in a pod, and wherever, the rules give findings and never stumble; on a good pod they are silent."""
+"""API rules never crash on pods of any shape, and find nothing in good pods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pod_kit import pod_rules
+from pod_helpers import pod_rules
 
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.examples import complete
@@ -36,7 +36,7 @@ JUNK = st.sampled_from([*VALUES, *NESTED, [{"name": ["x"]}], [{"path": [1]}]])
 
 
 def merged() -> dict[str, Any]:
-    """All good examples in one pod: as many fields as the rules look at."""
+    """Merge all good examples into one pod to cover many fields."""
     spec: dict[str, Any] = {}
     for one in API:
         if one.scope in ("pod", "container"):
@@ -67,7 +67,7 @@ PATHS = [path for path in paths(POD["spec"]) if path]
 @given(
     st.lists(st.tuples(st.sampled_from(PATHS), JUNK), min_size=1, max_size=6), st.sampled_from(["1.25", "1.34", "1.37"])
 )
-def test_every_shape_in_every_place_is_survived(changes: list[tuple[Path, Any]], version: str) -> None:
+def test_api_rules_never_crash(changes: list[tuple[Path, Any]], version: str) -> None:
     pod = copy.deepcopy(POD)
     for path, junk in changes:
         holder: Any = pod["spec"]
@@ -87,7 +87,7 @@ def test_every_shape_in_every_place_is_survived(changes: list[tuple[Path, Any]],
 
 
 @pytest.mark.parametrize("one", API, ids=lambda one: one.name)
-def test_a_good_example_is_good_to_all_rules(one: Any) -> None:
+def test_good_example_passes_all_rules(one: Any) -> None:
     (document, *more) = split(complete(one.good, one.scope), "good.yaml")
     values = [each.value for each in (document, *more)]
     errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
@@ -95,7 +95,7 @@ def test_a_good_example_is_good_to_all_rules(one: Any) -> None:
 
 
 @pytest.mark.parametrize("one", API, ids=lambda one: one.name)
-def test_a_bad_example_shows_nothing_else(one: Any) -> None:
+def test_bad_example_has_no_other_findings(one: Any) -> None:
     values = [each.value for each in split(complete(one.bad, one.scope), "bad.yaml")]
     errors = [found for _, found in check_documents(values, API, one.given) if found.severity.value == "error"]
     assert {found.rule for found in errors} <= {one.name, "ephemeral-containers-in-manifest"}

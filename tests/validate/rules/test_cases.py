@@ -1,4 +1,4 @@
-"""Every rule has a case that it finds at the right line and column, and one near it that it leaves alone.
+"""Every rule finds its bad cases at the marked line and column, and nothing in its good cases.
 
 For every version: a bad case is found at those it names and at no other. For every role, where it names roles.
 """
@@ -50,16 +50,16 @@ NOT_JUDGED = ("invalid-service-account-token",)
 
 
 @pytest.mark.parametrize("one", RULES, ids=lambda one: one.name)
-def test_every_rule_has_a_bad_case_and_a_good_one(one: Rule) -> None:
+def test_every_rule_has_bad_and_good_cases(one: Rule) -> None:
     own = cases(one.name)
     assert {case.bad for case in own} == {True, False}, f"{FOLDER.name}/{one.name}.yaml needs a bad and a good case"
 
 
-def test_every_file_is_about_a_rule() -> None:
+def test_every_case_file_belongs_to_a_rule() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == {one.name for one in RULES} | {*ADDING}
 
 
-def test_rules_of_runs_and_libraries_are_held_elsewhere() -> None:
+def test_rules_without_case_files_are_tested_elsewhere() -> None:
     held = {name for names in ELSEWHERE.values() for name in names}
     assert held | {*ADDING} == {one.name for one in rules().values() if one.layer not in OF_MANIFESTS}
     for path, names in ELSEWHERE.items():
@@ -68,7 +68,7 @@ def test_rules_of_runs_and_libraries_are_held_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("case", [case for name in ADDING for case in cases(name)], ids=str)
-def test_what_keeps_a_sidecar_out_is_found_where_it_is_marked(case: Case, logger: Request) -> None:  # noqa: F811
+def test_inject_reports_bad_case_at_mark(case: Case, logger: Request) -> None:  # noqa: F811
     text, marks = unmarked(case.rule.name, case.manifest())
     findings = pipeline.add(text, [logger], pipeline.Options()).findings
     assert [marked(one.rule, one.place) for one in findings if one.rule == case.rule.name] == marks
@@ -76,7 +76,7 @@ def test_what_keeps_a_sidecar_out_is_found_where_it_is_marked(case: Case, logger
 
 
 @pytest.mark.parametrize("case", BAD, ids=str)
-def test_what_is_bad_is_found_where_it_is_marked_at_these_versions_and_in_these_roles(case: Case) -> None:
+def test_finds_bad_case_at_mark_for_versions_and_roles(case: Case) -> None:
     for role in ROLES if case.roles else ("",):
         text, marks = unmarked(case.rule.name, case.manifest(role))
         own = [mark for mark in marks if mark[0] == case.rule.name]
@@ -87,7 +87,7 @@ def test_what_is_bad_is_found_where_it_is_marked_at_these_versions_and_in_these_
 
 
 @pytest.mark.parametrize("case", GOOD, ids=str)
-def test_what_is_good_is_left_alone(case: Case) -> None:
+def test_accepts_good_case(case: Case) -> None:
     for role in case.roles or ("",):
         text = case.manifest(role)
         for version in case.versions:
@@ -95,7 +95,7 @@ def test_what_is_good_is_left_alone(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", BAD, ids=str)
-def test_one_cause_gives_one_error(case: Case) -> None:
+def test_reports_one_error_per_cause(case: Case) -> None:
     text, marks = unmarked(case.rule.name, case.manifest(case.roles[0] if case.roles else ""))
     chosen = case.chosen(case.versions[-1], everything=True)
     errors = {
@@ -107,7 +107,7 @@ def test_one_cause_gives_one_error(case: Case) -> None:
 
 
 @pytest.mark.parametrize("one", [one for one in RULES if one.check], ids=lambda one: one.name)
-def test_a_rule_about_containers_has_cases_in_every_role_that_it_looks_at(one: Rule) -> None:
+def test_container_rules_have_cases_for_every_role(one: Rule) -> None:
     seen: set[str] = set()
     for case in cases(one.name):
         if case.bad and case.roles:
@@ -121,7 +121,7 @@ def test_a_rule_about_containers_has_cases_in_every_role_that_it_looks_at(one: R
 
 @pytest.mark.e2e
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
-def test_the_server_refuses_what_is_bad_and_takes_what_is_good() -> None:
+def test_api_server_agrees_with_cases() -> None:
     judged = [
         (case, role, document)
         for case in CASES

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, findings, manifest, places, said
+from pod_helpers import LISTS, container, findings, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", ["", "Web", "web_app", "web.app", "-web", "a" * 64])
-def test_a_name_that_is_no_dns_label_is_found_in_every_role(role: str, name: str) -> None:
+def test_rejects_invalid_name_in_every_role(role: str, name: str) -> None:
     text = container("command: [x]", role).replace("name: one", f'name: "{name}"').replace('["one"]', f'["{name}"]')
-    assert said(text, "invalid-container-name") == [f"invalid-container-name {LISTS[role]}[0].name"]
+    assert list_findings(text, "invalid-container-name") == [f"invalid-container-name {LISTS[role]}[0].name"]
 
 
 @pytest.mark.parametrize("name", ["web", "0", "a-b-0", "a" * 63])
-def test_a_dns_label_is_a_name(name: str) -> None:
-    assert said(container("command: [x]").replace("one", name), "invalid-container-name") == []
+def test_accepts_dns_label(name: str) -> None:
+    assert list_findings(container("command: [x]").replace("one", name), "invalid-container-name") == []
 
 
-def test_a_name_that_is_missing_is_the_schema_s_to_tell() -> None:
-    assert said(manifest("containers: [{image: x}, {name: , image: x}, {name: 5, image: x}]")) == []
+def test_leaves_missing_name_to_schema() -> None:
+    assert list_findings(manifest("containers: [{image: x}, {name: , image: x}, {name: 5, image: x}]")) == []
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,13 @@ def test_a_name_that_is_missing_is_the_schema_s_to_tell() -> None:
         ("containers: [{name: '', image: x}, {name: '', image: x}, {image: x}]", []),
     ],
 )
-def test_a_name_stands_for_one_container_in_all_lists(spec: str, where: list[str]) -> None:
-    assert said(manifest(spec), "duplicate-container-name") == [f"duplicate-container-name {one}" for one in where]
+def test_rejects_duplicate_name_across_lists(spec: str, where: list[str]) -> None:
+    assert list_findings(manifest(spec), "duplicate-container-name") == [
+        f"duplicate-container-name {one}" for one in where
+    ]
 
 
-def test_a_duplicate_is_shown_with_the_first() -> None:
+def test_duplicate_points_to_first_definition() -> None:
     (one,) = findings(manifest("initContainers: [{name: main, image: x}]"), "duplicate-container-name")
     assert one.related[0].path == ("spec", "containers", 0, "name")
     assert one.place is not None
@@ -53,12 +55,12 @@ def test_a_duplicate_is_shown_with_the_first() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("fields", ["command: [x]", "image: ", "image: ''"])
-def test_an_image_has_to_be_named_in_every_role(role: str, fields: str) -> None:
+def test_rejects_missing_image_in_every_role(role: str, fields: str) -> None:
     text = container("image: ''", role).replace("image: ''", fields)
-    assert said(text, "missing-image") == [f"missing-image {LISTS[role]}[0].image"]
+    assert list_findings(text, "missing-image") == [f"missing-image {LISTS[role]}[0].image"]
 
 
-def test_a_missing_image_is_shown_at_the_container() -> None:
+def test_missing_image_is_reported_at_container() -> None:
     assert places(manifest("containers:\n- name: a"), "missing-image") == ["missing-image 6:5"]
 
 
@@ -67,28 +69,28 @@ def test_a_missing_image_is_shown_at_the_container() -> None:
     ("image", "bad"),
     [("nginx ", True), (" nginx", True), ("nginx\\n", True), (" ", True), ("nginx", False), ("", False)],
 )
-def test_white_space_around_an_image_is_found(kind: str, image: str, bad: bool) -> None:
+def test_rejects_whitespace_around_image(kind: str, image: str, bad: bool) -> None:
     text = container(f'image: "{image}"', kind=kind)
-    assert said(text, "image-whitespace") == ["image-whitespace containers[0].image"] * bad
+    assert list_findings(text, "image-whitespace") == ["image-whitespace containers[0].image"] * bad
 
 
-def test_an_empty_list_of_containers_is_found_and_a_missing_one_left_to_the_schema() -> None:
-    assert said(manifest("containers: []"), "no-containers") == ["no-containers containers"]
-    assert said("apiVersion: v1\nkind: Pod\nspec: {}", "no-containers") == []
-    assert said("apiVersion: v1\nkind: Pod\nspec: {containers: }", "no-containers") == []
+def test_rejects_empty_container_list_and_leaves_missing_list_to_schema() -> None:
+    assert list_findings(manifest("containers: []"), "no-containers") == ["no-containers containers"]
+    assert list_findings("apiVersion: v1\nkind: Pod\nspec: {}", "no-containers") == []
+    assert list_findings("apiVersion: v1\nkind: Pod\nspec: {containers: }", "no-containers") == []
 
 
 class TestRoles:
     @pytest.mark.parametrize("field", ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"])
     @pytest.mark.parametrize("role", ROLES)
-    def test_only_ordinary_init_containers_are_refused_probes_and_hooks(self, role: str, field: str) -> None:
-        found = said(container(f"{field}: {{}}", role), "probe-on-init-container")
+    def test_rejects_probes_and_hooks_only_on_init_containers(self, role: str, field: str) -> None:
+        found = list_findings(container(f"{field}: {{}}", role), "probe-on-init-container")
         assert found == (["probe-on-init-container initContainers[0]." + field] if role == "init" else [])
 
-    def test_a_probe_that_is_null_is_none(self) -> None:
-        assert said(container("livenessProbe: null", "init")) == []
+    def test_ignores_null_probe(self) -> None:
+        assert list_findings(container("livenessProbe: null", "init")) == []
 
-    def test_a_probe_where_none_may_be_gives_one_finding_at_its_key(self) -> None:
+    def test_probe_on_init_container_is_one_finding_at_key(self) -> None:
         text = manifest("initContainers:\n- name: a\n  image: a\n  livenessProbe:\n    httpGet: {port: 'x y'}")
         assert places(text) == ["probe-on-init-container 8:5"]
 
@@ -97,20 +99,20 @@ class TestRoles:
         [("1.27", None), ("1.28", "error"), ("1.33", "error"), ("1.34", "warning"), ("1.35", None)],
     )
     @pytest.mark.parametrize("role", ["app", "classic"])
-    def test_a_restart_policy_outside_of_init_containers_by_version(
-        self, role: str, version: str, severity: str | None
-    ) -> None:
+    def test_restart_policy_on_app_container_by_version(self, role: str, version: str, severity: str | None) -> None:
         found = findings(container("restartPolicy: Always", role), "restart-policy-on-app-container", version=version)
         assert [one.severity.value for one in found] == ([severity] if severity else [])
 
-    def test_a_restart_policy_of_an_init_container_is_fine(self) -> None:
-        assert said(container("command: [x]", "sidecar"), "restart-policy-on-app-container", version="1.29") == []
+    def test_accepts_restart_policy_on_init_container(self) -> None:
+        assert (
+            list_findings(container("command: [x]", "sidecar"), "restart-policy-on-app-container", version="1.29") == []
+        )
 
     @pytest.mark.parametrize(("version", "found"), [("1.27", False), ("1.28", True), ("1.29", False)])
-    def test_native_sidecars_are_off_in_1_28(self, version: str, found: bool) -> None:
+    def test_native_sidecars_are_disabled_in_1_28(self, version: str, found: bool) -> None:
         text = container("command: [x]", "sidecar")
         want = ["native-sidecar-disabled initContainers[0].restartPolicy"] * found
-        assert said(text, "native-sidecar-disabled", version=version) == want
+        assert list_findings(text, "native-sidecar-disabled", version=version) == want
 
     @pytest.mark.parametrize(
         ("role", "fields", "version", "where"),
@@ -167,20 +169,20 @@ class TestRoles:
             ("app", "restartPolicyRules: []", "1.37", []),
         ],
     )
-    def test_restart_rules(self, role: str, fields: str, version: str, where: list[str]) -> None:
+    def test_rejects_invalid_restart_rules(self, role: str, fields: str, version: str, where: list[str]) -> None:
         rule = "{action: Restart, exitCodes: {operator: In, values: [1]}}"
         text = container(fields.replace("RULE", rule).replace("MANY", str([1] * 256)), role)
-        assert said(text, "invalid-restart-rules", version=version) == [
+        assert list_findings(text, "invalid-restart-rules", version=version) == [
             f"invalid-restart-rules {LISTS[role]}[0].{one}" for one in where
         ]
 
 
 class TestEphemeral:
     @pytest.mark.parametrize("kind", ["Pod", "Deployment"])
-    def test_ephemeral_containers_have_no_place_in_a_manifest(self, kind: str) -> None:
+    def test_rejects_ephemeral_containers_in_manifest(self, kind: str) -> None:
         text = container("command: [x]", "ephemeral", kind=kind)
-        assert said(text) == ["ephemeral-containers-in-manifest ephemeralContainers"]
-        assert said(manifest("ephemeralContainers: []", kind=kind)) == []
+        assert list_findings(text) == ["ephemeral-containers-in-manifest ephemeralContainers"]
+        assert list_findings(manifest("ephemeralContainers: []", kind=kind)) == []
 
     @pytest.mark.parametrize(
         ("fields", "where"),
@@ -198,6 +200,6 @@ class TestEphemeral:
             ("targetContainerName: ''", []),
         ],
     )
-    def test_what_an_ephemeral_container_can_not_have(self, fields: str, where: list[str]) -> None:
-        found = said(container(fields, "ephemeral"), "invalid-ephemeral-container-field")
+    def test_rejects_unsupported_ephemeral_container_fields(self, fields: str, where: list[str]) -> None:
+        found = list_findings(container(fields, "ephemeral"), "invalid-ephemeral-container-field")
         assert found == [f"invalid-ephemeral-container-field ephemeralContainers[0].{one}" for one in where]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from judging import LABELS, Case, controller, cron_job, findings, job, places, pod, shown, template, thing
+from object_cases import LABELS, Case, controller, cron_job, findings, job, places, pod, shown, template, thing
 
 from sidecarctl.yamltext.stream import split
 
@@ -78,28 +78,28 @@ CASES = [
         thing("policy/v1", "PodDisruptionBudget", spec={"selector": {"matchLabels": {"app": "a"}}}),
     ),
     Case(
-        "a Job's own",
+        "a selector in a Job",
         "invalid-job-selector",
         job(selector={"matchLabels": LABELS}),
         "spec.selector",
         job(selector={"matchLabels": LABELS}, manualSelector=True),
     ),
     Case(
-        "a manual one that is missing",
+        "manualSelector without selector",
         "invalid-job-selector",
         job(manualSelector=True),
         "spec.selector",
         job(selector={}),
     ),
     Case(
-        "a CronJob's",
+        "a selector in a CronJob",
         "invalid-job-selector",
         cron_job(job_spec={"selector": {"matchLabels": LABELS}}),
         "spec.jobTemplate.spec.selector",
         cron_job(job_spec={"manualSelector": False}),
     ),
     Case(
-        "a CronJob's manual one",
+        "manualSelector in a CronJob",
         "invalid-job-selector",
         cron_job(job_spec={"manualSelector": True}),
         "spec.jobTemplate.spec.manualSelector",
@@ -107,9 +107,9 @@ CASES = [
     Case(
         "another Job's name",
         "invalid-job-selector",
-        job(template=template({"labels": {"job-name-too-long": "export"}}, restartPolicy="Never")),
-        "spec.template.metadata.labels[job-name-too-long]",
-        job(template=template({"labels": {"job-name-too-long": "import"}}, restartPolicy="Never")),
+        job(template=template({"labels": {"job-name": "export"}}, restartPolicy="Never")),
+        "spec.template.metadata.labels[job-name]",
+        job(template=template({"labels": {"job-name": "import"}}, restartPolicy="Never")),
     ),
     *(
         Case(f"{field} of a {kind}", "negative-number", controller(kind, **{field: -1}), f"spec.{field}")
@@ -140,14 +140,14 @@ CASES = [
         "spec.updateStrategy.rollingUpdate.partition",
     ),
     Case(
-        "no more than the seconds to be ready",
+        "a deadline equal to minReadySeconds",
         "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=60),
         "spec.progressDeadlineSeconds",
         controller("Deployment", minReadySeconds=60, progressDeadlineSeconds=61),
     ),
     Case(
-        "ten minutes by default",
+        "the default progress deadline",
         "invalid-progress-deadline",
         controller("Deployment", minReadySeconds=600),
         "spec.minReadySeconds",
@@ -168,20 +168,20 @@ CASES = [
         rolling("Deployment", maxUnavailable=1),
     ),
     Case(
-        "less than none",
+        "a negative number",
         "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=-1),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
     ),
     Case(
-        "more than all",
+        "a count above completions",
         "invalid-rolling-update-value",
         rolling("StatefulSet", maxUnavailable="101%"),
         "spec.updateStrategy.rollingUpdate.maxUnavailable",
         rolling("StatefulSet", maxUnavailable="100%"),
     ),
     Case(
-        "a DaemonSet's surge beyond all",
+        "a maxSurge above 100% in a DaemonSet",
         "invalid-rolling-update-value",
         rolling("DaemonSet", maxUnavailable=0, maxSurge="101%"),
         "spec.updateStrategy.rollingUpdate.maxSurge",
@@ -262,14 +262,14 @@ CASES = [
         for kind in LIST
     ),
     Case(
-        "of no second",
+        "a deadline of 0 seconds",
         "invalid-active-deadline",
         pod(activeDeadlineSeconds=0),
         "spec.activeDeadlineSeconds",
         pod(activeDeadlineSeconds=1),
     ),
     Case(
-        "beyond 32 bits",
+        "more than 32 bits",
         "invalid-active-deadline",
         job(template=template(restartPolicy="Never", activeDeadlineSeconds=2**31)),
         "spec.template.spec.activeDeadlineSeconds",
@@ -297,13 +297,13 @@ CASES = [
         controller("StatefulSet", volumeClaimTemplates=[claim()]),
     ),
     Case(
-        "no volume's name",
+        "an invalid volume name",
         "invalid-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim("a.b")]),
         "spec.volumeClaimTemplates[0].metadata.name",
     ),
     Case(
-        "a name twice",
+        "a duplicate name",
         "duplicate-claim-template",
         controller("StatefulSet", volumeClaimTemplates=[claim(), claim()]),
         "spec.volumeClaimTemplates[1].metadata.name",
@@ -314,35 +314,35 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_stateful_set_has_no_maximum_before_1_37_since_the_server_drops_it() -> None:
+def test_ignores_max_unavailable_of_stateful_set_before_1_37() -> None:
     assert findings(rolling("StatefulSet", maxUnavailable=0), "1.36") == []
     assert findings(rolling("StatefulSet", maxUnavailable="many"), "1.36") == []
 
 
-def test_one_wrong_amount_gives_one_finding() -> None:
+def test_invalid_value_gives_one_finding() -> None:
     found = findings(rolling("Deployment", maxSurge=0, maxUnavailable="none"))
     assert [one.rule for one in found] == ["invalid-rolling-update-value"]
 
 
-def test_a_wrong_type_of_a_label_is_left_to_the_structural_layer() -> None:
+def test_leaves_label_of_wrong_type_to_schema() -> None:
     assert (
         findings(controller("Deployment", template=template({"labels": {"app": 1}})), names=["selector-mismatch"]) == []
     )
 
 
-def test_the_pods_of_a_job_that_fails_by_rule_are_never_restarted() -> None:
+def test_pod_failure_policy_requires_restart_policy_never() -> None:
     policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}]}
     bad = job(podFailurePolicy=policy, template=template(restartPolicy="OnFailure"))
     assert [shown(one.path) for one in findings(bad)] == ["spec.template.spec.restartPolicy"]
     assert findings(job(podFailurePolicy=policy)) == []
 
 
-def test_a_mismatch_shows_labels_and_selector() -> None:
+def test_selector_mismatch_shows_labels_and_selector() -> None:
     text = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -359,9 +359,6 @@ spec:
 """
     (document,) = split(text, "web.yaml")
     (found,) = findings(document.value)
-    assert (
-        found.message
-        == "the selector does not match the labels of the template: it asks for app: web, and there is app: db"
-    )
+    assert found.message == "selector does not match the template labels: expected app: web, got db"
     assert str(document.locate(found.path, on_key=found.on_key)) == "web.yaml:9:7"
     assert [str(document.locate(one.path)) for one in found.related] == ["web.yaml:6:5"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, manifest, places, said
+from pod_helpers import LISTS, container, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 SHARED = "volumes: [{name: shared, emptyDir: {}}, {name: bare}, {name: settings, configMap: {name: a}}]\n"
@@ -32,9 +32,12 @@ def at(rule: str, *where: str, prefix: str = "containers[0].env[0]") -> list[str
     ],
 )
 @pytest.mark.parametrize("role", ROLES)
-def test_names_of_variables_by_version(role: str, name: str, version: str, bad: bool) -> None:
+def test_rejects_invalid_variable_names_by_version(role: str, name: str, version: str, bad: bool) -> None:
     text = container(f'env: [{{name: "{name}"}}]', role)
-    assert said(text, "invalid-env-name", version=version) == [f"invalid-env-name {LISTS[role]}[0].env[0].name"] * bad
+    assert (
+        list_findings(text, "invalid-env-name", version=version)
+        == [f"invalid-env-name {LISTS[role]}[0].env[0].name"] * bad
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,14 +54,16 @@ def test_names_of_variables_by_version(role: str, name: str, version: str, bad: 
         ("valueFrom: []", []),
     ],
 )
-def test_a_variable_has_one_source(variable: str, where: list[str]) -> None:
-    assert said(container(f"env: [{{name: A, {variable}}}]"), "invalid-env-source") == at("invalid-env-source", *where)
+def test_variable_needs_exactly_one_source(variable: str, where: list[str]) -> None:
+    assert list_findings(container(f"env: [{{name: A, {variable}}}]"), "invalid-env-source") == at(
+        "invalid-env-source", *where
+    )
 
 
 @pytest.mark.parametrize(("version", "where"), [("1.33", []), ("1.34", ["valueFrom.fileKeyRef"]), ("1.35", [])])
-def test_a_variable_from_a_file_is_dropped_by_1_34(version: str, where: list[str]) -> None:
+def test_1_34_drops_file_key_ref(version: str, where: list[str]) -> None:
     text = env("{fileKeyRef: {volumeName: shared, path: a, key: b}}")
-    assert said(text, "invalid-env-source", version=version) == at("invalid-env-source", *where)
+    assert list_findings(text, "invalid-env-source", version=version) == at("invalid-env-source", *where)
 
 
 @pytest.mark.parametrize("kind", ["configMapKeyRef", "secretKeyRef"])
@@ -76,8 +81,8 @@ def test_a_variable_from_a_file_is_dropped_by_1_34(version: str, where: list[str
         ("[]", []),
     ],
 )
-def test_references_to_keys(kind: str, ref: str, where: list[str]) -> None:
-    found = said(env(f"{{{kind}: {ref}}}"), "invalid-env-key-ref")
+def test_rejects_invalid_key_references(kind: str, ref: str, where: list[str]) -> None:
+    found = list_findings(env(f"{{{kind}: {ref}}}"), "invalid-env-key-ref")
     assert found == at("invalid-env-key-ref", *(f"valueFrom.{kind}.{one}" for one in where))
 
 
@@ -98,8 +103,8 @@ def test_references_to_keys(kind: str, ref: str, where: list[str]) -> None:
         ("text", []),
     ],
 )
-def test_items_of_env_from(item: str, where: list[str]) -> None:
-    found = said(container(f"envFrom: [{item}]"), "invalid-env-from")
+def test_rejects_invalid_env_from_items(item: str, where: list[str]) -> None:
+    found = list_findings(container(f"envFrom: [{item}]"), "invalid-env-from")
     assert found == at("invalid-env-from", *where, prefix="containers[0].envFrom[0]")
 
 
@@ -116,10 +121,10 @@ def test_items_of_env_from(item: str, where: list[str]) -> None:
         ("{volumeName: shared, path: a, key: b=c}", ["key"]),
     ],
 )
-def test_a_variable_from_a_file_needs_an_empty_dir(ref: str, where: list[str]) -> None:
-    found = said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref")
+def test_file_key_ref_needs_empty_dir(ref: str, where: list[str]) -> None:
+    found = list_findings(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref")
     assert found == at("invalid-env-file-ref", *(f"valueFrom.fileKeyRef.{one}" for one in where))
-    assert said(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref", version="1.34") == []
+    assert list_findings(env(f"{{fileKeyRef: {ref}}}"), "invalid-env-file-ref", version="1.34") == []
 
 
 class TestDownward:
@@ -149,26 +154,30 @@ class TestDownward:
             ("metadata.generateName", False, False),
         ],
     )
-    def test_fields_by_place(self, path: str, in_variable: bool, in_volume: bool) -> None:
+    def test_supported_fields_differ_between_env_and_volumes(
+        self, path: str, in_variable: bool, in_volume: bool
+    ) -> None:
         ref = f'{{fieldRef: {{fieldPath: "{path}"}}}}'
         want = [] if in_variable else at("invalid-field-path", "valueFrom.fieldRef.fieldPath")
-        assert said(env(ref), "invalid-field-path") == want
+        assert list_findings(env(ref), "invalid-field-path") == want
         item = f"{{path: a, {ref[1:-1]}}}"
         for volume, where in (
             (f"downwardAPI: {{items: [{item}]}}", "downwardAPI"),
             (f"projected: {{sources: [{{downwardAPI: {{items: [{item}]}}}}]}}", "projected.sources[0].downwardAPI"),
         ):
-            found = said(manifest(f"volumes: [{{name: a, {volume}}}]"), "invalid-field-path")
+            found = list_findings(manifest(f"volumes: [{{name: a, {volume}}}]"), "invalid-field-path")
             assert found == [] if in_volume else [f"invalid-field-path volumes[0].{where}.items[0].fieldRef.fieldPath"]
 
     @pytest.mark.parametrize(("version", "bad"), [("1.28", True), ("1.29", False)])
-    def test_all_addresses_of_the_node_since_1_29(self, version: str, bad: bool) -> None:
-        found = said(env("{fieldRef: {fieldPath: status.hostIPs}}"), "invalid-field-path", version=version)
+    def test_host_ips_are_supported_since_1_29(self, version: str, bad: bool) -> None:
+        found = list_findings(env("{fieldRef: {fieldPath: status.hostIPs}}"), "invalid-field-path", version=version)
         assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(("version", "bad"), [("v1", False), ("''", False), ("v2", True)])
-    def test_fields_are_those_of_v1(self, version: str, bad: bool) -> None:
-        found = said(env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "invalid-field-path")
+    def test_field_ref_supports_only_v1(self, version: str, bad: bool) -> None:
+        found = list_findings(
+            env(f"{{fieldRef: {{apiVersion: {version}, fieldPath: metadata.name}}}}"), "invalid-field-path"
+        )
         assert found == at("invalid-field-path", "valueFrom.fieldRef.fieldPath") * bad
 
     @pytest.mark.parametrize(
@@ -194,8 +203,8 @@ class TestDownward:
             ("resource: requests.hugepages-2Mi, divisor: 3Mi", ["divisor"]),
         ],
     )
-    def test_resources_and_divisors(self, ref: str, where: list[str]) -> None:
-        found = said(env(f"{{resourceFieldRef: {{{ref}}}}}"), "invalid-resource-field")
+    def test_rejects_unsupported_resources_and_divisors(self, ref: str, where: list[str]) -> None:
+        found = list_findings(env(f"{{resourceFieldRef: {{{ref}}}}}"), "invalid-resource-field")
         assert found == at("invalid-resource-field", *(f"valueFrom.resourceFieldRef.{one}" for one in where))
 
     @pytest.mark.parametrize(
@@ -214,12 +223,12 @@ class TestDownward:
             ("fieldref: {}", []),
         ],
     )
-    def test_a_file_shows_one_thing(self, item: str, where: list[str]) -> None:
+    def test_file_needs_exactly_one_source(self, item: str, where: list[str]) -> None:
         text = manifest(f"volumes: [{{name: a, downwardAPI: {{items: [{{path: a, {item}}}]}}}}]")
-        assert said(text) == [one.replace(" ", " volumes[0].downwardAPI.", 1) for one in where]
+        assert list_findings(text) == [one.replace(" ", " volumes[0].downwardAPI.", 1) for one in where]
 
 
-def test_a_finding_stands_at_the_value_in_every_role() -> None:
+def test_finding_is_at_value_in_every_role() -> None:
     for role in ROLES:
         text = container("env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.phase}}}]", role)
         (place,) = places(text, "invalid-field-path")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from judging import CONTAINER, INIT, Case, cron_job, findings, job, places, template
+from object_cases import CONTAINER, INIT, Case, cron_job, findings, job, places, template
 
-from sidecarctl.kube.cron import schedule_fault
+from sidecarctl.kube.cron import check_schedule
 
 INDEXED = {"completionMode": "Indexed", "completions": 5}
 
@@ -51,21 +51,21 @@ CASES = [
         cron_job(job_spec=INDEXED),
     ),
     Case(
-        "too many at once",
+        "a high parallelism",
         "invalid-indexed-job",
         job(**INDEXED, parallelism=100_001),
         "spec.parallelism",
         job(**INDEXED, parallelism=100_000),
     ),
     Case(
-        "no room for the last index",
+        "a pod host name that is too long",
         "invalid-indexed-job",
         job({"name": "a" * 61}, completionMode="Indexed", completions=11),
         "metadata.name",
         job({"name": "a" * 61}, completionMode="Indexed", completions=10),
     ),
     Case(
-        "no label's value",
+        "a name with 64 characters",
         "job-name-too-long",
         job({"name": "a" * 64}),
         "metadata.name",
@@ -79,26 +79,26 @@ CASES = [
         job(**INDEXED, backoffLimitPerIndex=1, maxFailedIndexes=5),
     ),
     Case(
-        "failed indexes without tries",
+        "maxFailedIndexes without backoffLimitPerIndex",
         "invalid-backoff-per-index",
         job(**INDEXED, maxFailedIndexes=1),
         "spec.backoffLimitPerIndex",
     ),
     Case(
-        "more failures than indexes",
+        "more maxFailedIndexes than completions",
         "invalid-backoff-per-index",
         job(**INDEXED, backoffLimitPerIndex=1, maxFailedIndexes=6),
         "spec.maxFailedIndexes",
     ),
     Case(
-        "many completions without a limit",
+        "many completions without maxFailedIndexes",
         "invalid-backoff-per-index",
         job(completionMode="Indexed", completions=100_001, backoffLimitPerIndex=1, parallelism=1),
         "spec.maxFailedIndexes",
         job(completionMode="Indexed", completions=100_000, backoffLimitPerIndex=1, parallelism=1),
     ),
     Case(
-        "many completions and too many at once",
+        "many completions with a high parallelism",
         "invalid-backoff-per-index",
         job(
             completionMode="Indexed",
@@ -110,7 +110,7 @@ CASES = [
         "spec.parallelism",
     ),
     Case(
-        "many completions and too many failures",
+        "many completions with a high maxFailedIndexes",
         "invalid-backoff-per-index",
         job(
             completionMode="Indexed",
@@ -132,7 +132,11 @@ CASES = [
         job(managedBy="example.com/" + "a" * 51),
     ),
     Case(
-        "0 is no failure", "invalid-pod-failure-policy", exits(values=[0, 1]), f"{RULE}.onExitCodes.values[0]", exits()
+        "exit code 0 with operator In",
+        "invalid-pod-failure-policy",
+        exits(values=[0, 1]),
+        f"{RULE}.onExitCodes.values[0]",
+        exits(),
     ),
     Case(
         "in order",
@@ -144,7 +148,7 @@ CASES = [
     Case("each once", "invalid-pod-failure-policy", exits(values=[1, 1]), f"{RULE}.onExitCodes.values[1]"),
     Case("none", "invalid-pod-failure-policy", exits(values=[]), f"{RULE}.onExitCodes.values"),
     Case(
-        "a container that is not there",
+        "an unknown container",
         "invalid-pod-failure-policy",
         exits(containerName="logger"),
         f"{RULE}.onExitCodes.containerName",
@@ -178,7 +182,7 @@ CASES = [
         job(podFailurePolicy={"rules": [{"action": "Ignore", "onPodConditions": [{"type": "A"}]}] * 20}),
     ),
     Case(
-        "replaced too early",
+        "TerminatingOrFailed with a podFailurePolicy",
         "invalid-pod-replacement-policy",
         {**exits(), "spec": {**exits()["spec"], "podReplacementPolicy": "TerminatingOrFailed"}},
         "spec.podReplacementPolicy",
@@ -203,7 +207,7 @@ CASES = [
     Case("in order", "invalid-success-policy", succeeding(succeededIndexes="2,1"), f"{SUCCESS}.succeededIndexes"),
     Case("no index", "invalid-success-policy", succeeding(succeededIndexes="1 - 2"), f"{SUCCESS}.succeededIndexes"),
     Case(
-        "more than named",
+        "a count above succeededIndexes",
         "invalid-success-policy",
         succeeding(succeededIndexes="0-1", succeededCount=3),
         f"{SUCCESS}.succeededCount",
@@ -218,21 +222,21 @@ CASES = [
     ),
     Case("a zone in the schedule", "invalid-time-zone", cron_job(schedule="TZ=UTC 0 1 * * *"), "spec.schedule"),
     Case(
-        "no zone",
+        "an unknown time zone",
         "invalid-time-zone",
         cron_job(timeZone="Berlin time"),
         "spec.timeZone",
         cron_job(timeZone="Europe/Berlin"),
     ),
     Case(
-        "a misspelt zone",
+        "a misspelled time zone",
         "invalid-time-zone",
         cron_job(timeZone="Europe/Berln"),
         "spec.timeZone",
         cron_job(timeZone="America/Argentina/Buenos_Aires"),
     ),
     Case(
-        "the server's own zone",
+        "the time zone Local",
         "invalid-time-zone",
         cron_job(timeZone="Local"),
         "spec.timeZone",
@@ -242,22 +246,22 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_zone_in_the_schedule_was_taken_before_1_29_without_a_field_beside_it() -> None:
+def test_accepts_zone_in_schedule_before_1_29_without_time_zone_field() -> None:
     assert findings(cron_job(schedule="TZ=UTC 0 1 * * *"), "1.28") == []
     assert findings(cron_job(schedule="TZ=UTC 0 1 * * *", timeZone="UTC"), "1.28")
 
 
-def test_a_misspelt_zone_gets_a_hint() -> None:
+def test_misspelled_zone_gets_suggestion() -> None:
     (found,) = findings(cron_job(timeZone="europe/berlin"))
     assert "Europe/Berlin" in found.help
 
 
-def test_exit_codes_may_be_those_of_init_containers() -> None:
+def test_exit_codes_can_refer_to_init_containers() -> None:
     own = exits(containerName="setup")
     assert findings(own)
     own["spec"] = {
@@ -280,27 +284,27 @@ def test_exit_codes_may_be_those_of_init_containers() -> None:
         " 0 0 * * 0 ",
     ],
 )
-def test_schedules_that_the_server_takes(schedule: str) -> None:
-    assert schedule_fault(schedule) is None
+def test_accepts_valid_schedules(schedule: str) -> None:
+    assert check_schedule(schedule) is None
 
 
 @pytest.mark.parametrize(
     ("schedule", "said"),
     [
-        ("* * * *", "must have five fields"),
-        ("0 * * * * *", "and has 6"),
-        ("60 * * * *", "bad minute"),
-        ("* * 0 * *", "must be at least 1"),
-        ("* * * * 7", "bad day of the week"),
-        ("* * * foo *", "is no number and no name"),
-        ("*/0 * * * *", "needs a step"),
-        ("5-1 * * * *", "lower end first"),
+        ("* * * *", "expected 5 fields"),
+        ("0 * * * * *", "got 6"),
+        ("60 * * * *", 'invalid minute "60" (maximum: 59)'),
+        ("* * 0 * *", "minimum: 1"),
+        ("* * * * 7", 'invalid day of the week "7"'),
+        ("* * * foo *", "not a number or name"),
+        ("*/0 * * * *", "step must be 1 or more"),
+        ("5-1 * * * *", "start is after end"),
         ("1-2-3 * * * *", "too many hyphens"),
         ("1/2/3 * * * *", "too many slashes"),
         ("@reboot", "unknown name"),
         ("@every day", "unknown name"),
-        ("TZ=UTC", "nothing else"),
+        ("TZ=UTC", "no fields after the time zone"),
     ],
 )
-def test_a_bad_schedule_is_explained(schedule: str, said: str) -> None:
-    assert said in (schedule_fault(schedule) or "")
+def test_explains_invalid_schedule(schedule: str, said: str) -> None:
+    assert said in (check_schedule(schedule) or "")

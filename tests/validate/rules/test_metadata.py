@@ -1,9 +1,9 @@
-"""Names, namespaces, labels, annotations, finalizers and owners: what the API server refuses in metadata."""
+"""Rules about metadata: names, namespaces, labels, annotations, finalizers, and owners."""
 
 from __future__ import annotations
 
 import pytest
-from judging import Case, controller, cron_job, findings, job, places, pod, shown, template, thing
+from object_cases import Case, controller, cron_job, findings, job, places, pod, shown, template, thing
 
 from sidecarctl.yamltext.stream import split
 
@@ -20,21 +20,21 @@ CASES = [
         thing("v1", "Secret", {"name": "a" * 253}),
     ),
     Case(
-        "a StatefulSet's with a dot",
+        "a StatefulSet name with a dot",
         "invalid-object-name",
         controller("StatefulSet", {"name": "a.b"}),
         "metadata.name",
         controller("StatefulSet", {"name": "a-b"}),
     ),
     Case(
-        "a CronJob's with 53 characters",
+        "a CronJob name with 53 characters",
         "invalid-object-name",
         cron_job({"name": "a" * 53}),
         "metadata.name",
         cron_job({"name": "a" * 52}),
     ),
     Case(
-        "a Service's with a digit first, before 1.36",
+        "a Service name that starts with a digit, before 1.36",
         "invalid-object-name",
         thing("v1", "Service", {"name": "1a"}, spec={"ports": [{"port": 1}]}),
         "metadata.name",
@@ -42,14 +42,14 @@ CASES = [
         version="1.35",
     ),
     Case(
-        "a Role's with a slash",
+        "a Role name with a slash",
         "invalid-object-name",
         thing("rbac.authorization.k8s.io/v1", "Role", {"name": "a/b"}),
         "metadata.name",
         thing("rbac.authorization.k8s.io/v1", "Role", {"name": "system:a_B"}),
     ),
     Case(
-        "the beginning of a name",
+        "generateName",
         "invalid-object-name",
         job({"name": "", "generateName": "Import-"}),
         "metadata.generateName",
@@ -63,14 +63,14 @@ CASES = [
         pod({"namespace": "a-b"}),
     ),
     Case(
-        "a label's value with a blank",
+        "a label value with a space",
         "invalid-label",
         pod({"labels": {"app": "a b"}}),
         "metadata.labels.app",
         pod({"labels": {"app": "a_B.c", "other": "", "none": None}}),
     ),
     Case(
-        "a label's key with two slashes",
+        "a label key with two slashes",
         "invalid-label",
         pod({"labels": {"a/b/c": "d"}}),
         "metadata.labels[a/b/c]",
@@ -110,7 +110,7 @@ CASES = [
         pod({"annotations": {"a": "ü" * (128 * 1024 - 1)}}),
     ),
     Case(
-        "a deletion cost that is no number",
+        "a deletion cost that is not a number",
         "invalid-pod-annotation",
         pod({"annotations": {"controller.kubernetes.io/pod-deletion-cost": "+1"}}),
         "metadata.annotations[controller.kubernetes.io/pod-deletion-cost]",
@@ -131,7 +131,7 @@ CASES = [
         pod({"finalizers": ["example.com/cleanup", "orphan"]}),
     ),
     Case(
-        "finalizers that exclude each other",
+        "conflicting finalizers",
         "invalid-finalizer",
         pod({"finalizers": ["orphan", "foregroundDeletion"]}),
         "metadata.finalizers",
@@ -160,26 +160,26 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_service_may_begin_with_a_digit_since_1_36() -> None:
+def test_service_name_can_start_with_digit_since_1_36() -> None:
     service = thing("v1", "Service", {"name": "1a"}, spec={"ports": [{"port": 1}]})
     assert findings(service, "1.36", ["invalid-object-name"]) == []
 
 
-def test_a_stateful_set_could_have_dots_before_1_27() -> None:
+def test_stateful_set_name_can_have_dots_before_1_27() -> None:
     assert findings(controller("StatefulSet", {"name": "a.b"}), "1.26", ["invalid-object-name"]) == []
 
 
-def test_kinds_of_others_may_have_any_name_but_not_any_label() -> None:
+def test_checks_labels_but_not_names_of_custom_resources() -> None:
     found = findings(thing("example.com/v1", "Gadget", {"name": "A_b", "labels": {"a": "b c"}}))
     assert [shown(one.path) for one in found] == ["metadata.labels.a"]
 
 
-def test_each_label_is_a_finding_of_its_own_and_underlined() -> None:
+def test_reports_each_label_at_its_place() -> None:
     text = "kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    a b: c\n    d: 'e f'\nspec: {}\n"
     (document,) = split(text, "pod.yaml")
     first, second = findings(document.value, names=["invalid-label"])

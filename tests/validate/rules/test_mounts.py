@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, findings, manifest, places, said
+from pod_helpers import LISTS, container, findings, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 VOLUMES = """
@@ -31,23 +31,23 @@ def mounting(*mounts: str, role: str = "app", more: str = "") -> str:
         ("name: 5, mountPath: /a", False),
     ],
 )
-def test_a_mount_needs_its_volume_in_every_role(role: str, mount: str, bad: bool) -> None:
-    found = said(mounting(mount, role=role), "unknown-volume")
+def test_mount_needs_volume_in_every_role(role: str, mount: str, bad: bool) -> None:
+    found = list_findings(mounting(mount, role=role), "unknown-volume")
     assert found == [f"unknown-volume {LISTS[role]}[0].volumeMounts[0].name"] * bad
 
 
-def test_a_device_needs_its_volume_too() -> None:
+def test_device_needs_volume() -> None:
     text = container("volumeDevices: [{name: none, devicePath: /dev/a}]")
-    assert said(text) == ["unknown-volume containers[0].volumeDevices[0].name"]
+    assert list_findings(text) == ["unknown-volume containers[0].volumeDevices[0].name"]
 
 
-def test_a_misspelt_volume_gets_a_hint() -> None:
+def test_misspelled_volume_gets_suggestion() -> None:
     (one,) = findings(mounting("name: dta, mountPath: /a"))
     assert one.help == 'Did you mean "data"?'
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet"])
-def test_claim_templates_of_a_stateful_set_are_volumes(kind: str) -> None:
+def test_claim_templates_count_as_volumes(kind: str) -> None:
     spec = """
         containers:
         - name: a
@@ -56,20 +56,24 @@ def test_claim_templates_of_a_stateful_set_are_volumes(kind: str) -> None:
           volumeDevices: [{name: raw, devicePath: /dev/a}]
     """
     claims = "volumeClaimTemplates: [{metadata: {name: store}}, {metadata: {name: raw}}, {}, text]"
-    assert said(manifest(spec, kind=kind, more=claims)) == ["unknown-volume containers[0].volumeMounts[1].name"]
+    assert list_findings(manifest(spec, kind=kind, more=claims)) == [
+        "unknown-volume containers[0].volumeMounts[1].name"
+    ]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_path_is_mounted_once_in_a_container(role: str) -> None:
+def test_rejects_duplicate_mount_path(role: str) -> None:
     same = mounting("name: data, mountPath: /a", "name: cache, mountPath: /a", "name: cache, mountPath: /a/", role=role)
-    assert said(same, "duplicate-mount-path") == [f"duplicate-mount-path {LISTS[role]}[0].volumeMounts[1].mountPath"]
+    assert list_findings(same, "duplicate-mount-path") == [
+        f"duplicate-mount-path {LISTS[role]}[0].volumeMounts[1].mountPath"
+    ]
     twice = mounting("name: data, mountPath: /a", "name: data, mountPath: /b", role=role)
-    assert said(twice, "duplicate-mount-path") == []
+    assert list_findings(twice, "duplicate-mount-path") == []
 
 
-def test_two_containers_may_mount_at_the_same_path() -> None:
+def test_accepts_same_path_in_two_containers() -> None:
     one = "image: a, volumeMounts: [{name: data, mountPath: /a}]"
-    assert said(manifest(f"containers: [{{name: a, {one}}}, {{name: b, {one}}}]\n{VOLUMES}")) == []
+    assert list_findings(manifest(f"containers: [{{name: a, {one}}}, {{name: b, {one}}}]\n{VOLUMES}")) == []
 
 
 @pytest.mark.parametrize(
@@ -88,8 +92,8 @@ def test_two_containers_may_mount_at_the_same_path() -> None:
         ("subPath: /a, subPathExpr: ../b", ["subPath", "subPathExpr"]),
     ],
 )
-def test_sub_paths_stay_in_the_volume(field: str, where: list[str]) -> None:
-    found = said(mounting(f"name: data, mountPath: /a, {field}"))
+def test_rejects_sub_paths_outside_volume(field: str, where: list[str]) -> None:
+    found = list_findings(mounting(f"name: data, mountPath: /a, {field}"))
     assert found == [f"invalid-sub-path containers[0].volumeMounts[0].{one}" for one in where]
 
 
@@ -104,9 +108,11 @@ def test_sub_paths_stay_in_the_volume(field: str, where: list[str]) -> None:
     ],
 )
 @pytest.mark.parametrize("role", ["app", "init", "sidecar"])
-def test_only_privileged_containers_propagate_mounts(role: str, propagation: str, security: str, bad: bool) -> None:
+def test_bidirectional_propagation_needs_privileged_container(
+    role: str, propagation: str, security: str, bad: bool
+) -> None:
     text = mounting(f"name: data, mountPath: /a, mountPropagation: {propagation}", role=role, more=security)
-    found = said(text, "invalid-mount-propagation")
+    found = list_findings(text, "invalid-mount-propagation")
     assert found == [f"invalid-mount-propagation {LISTS[role]}[0].volumeMounts[0].mountPropagation"] * bad
 
 
@@ -123,8 +129,10 @@ def test_only_privileged_containers_propagate_mounts(role: str, propagation: str
         ("recursiveReadOnly: Enabled", "1.31", True),
     ],
 )
-def test_read_only_recursively(fields: str, version: str, bad: bool) -> None:
-    found = said(mounting(f"name: data, mountPath: /a, {fields}"), "invalid-recursive-read-only", version=version)
+def test_rejects_invalid_recursive_read_only(fields: str, version: str, bad: bool) -> None:
+    found = list_findings(
+        mounting(f"name: data, mountPath: /a, {fields}"), "invalid-recursive-read-only", version=version
+    )
     assert found == ["invalid-recursive-read-only containers[0].volumeMounts[0].recursiveReadOnly"] * bad
 
 
@@ -142,13 +150,13 @@ def test_read_only_recursively(fields: str, version: str, bad: bool) -> None:
         ("[{name: none, devicePath: /dev/a}]", []),
     ],
 )
-def test_devices(devices: str, where: list[str]) -> None:
+def test_rejects_invalid_volume_devices(devices: str, where: list[str]) -> None:
     text = mounting("name: data, mountPath: /data", more=f", volumeDevices: {devices}")
-    assert said(text, "invalid-volume-device") == [
+    assert list_findings(text, "invalid-volume-device") == [
         f"invalid-volume-device containers[0].volumeDevices{one}" for one in where
     ]
 
 
-def test_a_finding_stands_at_the_value_of_the_name() -> None:
+def test_finding_is_at_name_value() -> None:
     text = manifest("containers:\n- name: a\n  image: a\n  volumeMounts:\n  - mountPath: /a\n    name: none")
     assert places(text) == ["unknown-volume 10:13"]

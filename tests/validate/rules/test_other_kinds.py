@@ -1,11 +1,11 @@
-"""Services, ConfigMaps, Secrets, autoscalers, disruption budgets, Ingresses and claims, as they come with workloads."""
+"""Rules about Services, ConfigMaps, Secrets, autoscalers, disruption budgets, Ingresses, and claims."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from judging import Case, findings, places, thing
+from object_cases import Case, findings, places, thing
 
 PORT = {"name": "http", "port": 80}
 
@@ -54,14 +54,14 @@ PATH = "spec.rules[0].http.paths[0]"
 CASES = [
     Case("none", "invalid-service-port", service(ports=[]), "spec.ports", service(ports=[], clusterIP="None")),
     Case(
-        "without a name among others",
+        "a port without a name among several",
         "invalid-service-port",
         service(PORT, {"port": 81}),
         "spec.ports[1].name",
         service({"port": 81}),
     ),
     Case(
-        "a name twice",
+        "a duplicate name",
         "invalid-service-port",
         service(PORT, {"name": "http", "port": 81}),
         "spec.ports[1].name",
@@ -91,20 +91,20 @@ CASES = [
         service({"port": 1, "appProtocol": "kubernetes.io/h2c"}),
     ),
     Case(
-        "a nodePort without nodes",
+        "a nodePort with type ClusterIP",
         "invalid-service-type",
         service({"port": 1, "nodePort": 30000}),
         "spec.ports[0].nodePort",
         service({"port": 1, "nodePort": 30000}, type="NodePort"),
     ),
     Case(
-        "a nodePort twice",
+        "a duplicate nodePort",
         "invalid-service-type",
         service({**PORT, "nodePort": 30000}, {"name": "b", "port": 81, "nodePort": 30000}, type="LoadBalancer"),
         "spec.ports[1].nodePort",
     ),
     Case(
-        "headless with nodes",
+        "a headless Service with type NodePort",
         "invalid-service-type",
         service(type="NodePort", clusterIP="None"),
         "spec.clusterIP",
@@ -125,14 +125,14 @@ CASES = [
         "spec.externalName",
     ),
     Case(
-        "a class without a balancer",
+        "loadBalancerClass without type LoadBalancer",
         "invalid-service-type",
         service(loadBalancerClass="a"),
         "spec.loadBalancerClass",
         service(type="LoadBalancer", loadBalancerClass="a"),
     ),
     Case(
-        "no second",
+        "a session affinity timeout of 0 seconds",
         "invalid-service-type",
         service(sessionAffinity="ClientIP", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 0}}),
         "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
@@ -148,7 +148,7 @@ CASES = [
     Case("in both", "invalid-config-key", thing("v1", "ConfigMap", data={"a": "b"}, binaryData={"a": ""}), "data.a"),
     Case("of a Secret", "invalid-config-key", thing("v1", "Secret", data={"..a": ""}), "data[..a]"),
     Case(
-        "a byte more than 1 MiB",
+        "one byte more than 1 MiB",
         "config-too-large",
         thing("v1", "ConfigMap", data={"a": "x" * (2**20 - 2)}, binaryData={"b": "eHh4"}),
         "data.a",
@@ -182,23 +182,23 @@ CASES = [
         "stringData[ssh-privatekey]",
     ),
     Case(
-        "nobody's token",
+        "a token without a service account",
         "invalid-secret-data",
         secret("kubernetes.io/service-account-token"),
         "type",
     ),
     Case("none at most", "invalid-autoscaler-bounds", scaler(maxReplicas=0), "spec.maxReplicas", scaler(maxReplicas=1)),
     Case(
-        "most below least",
+        "maxReplicas below minReplicas",
         "invalid-autoscaler-bounds",
         scaler(minReplicas=4),
         "spec.maxReplicas",
         scaler(minReplicas=3),
     ),
-    Case("less than none", "invalid-autoscaler-bounds", scaler(minReplicas=-1), "spec.minReplicas"),
+    Case("a negative number", "invalid-autoscaler-bounds", scaler(minReplicas=-1), "spec.minReplicas"),
     Case("none, before 1.37", "invalid-autoscaler-bounds", scaler(minReplicas=0), "spec.minReplicas", version="1.36"),
     Case(
-        "none, by cpu",
+        "minReplicas 0 with a cpu metric",
         "invalid-autoscaler-bounds",
         scaler(cpu(averageUtilization=5), minReplicas=0),
         "spec.minReplicas",
@@ -230,7 +230,7 @@ CASES = [
         "spec.metrics[0].resource.target.averageValue",
     ),
     Case(
-        "a target of nothing",
+        "a target of zero",
         "invalid-autoscaler-metric",
         scaler(cpu(averageUtilization=0)),
         "spec.metrics[0].resource.target.averageUtilization",
@@ -254,14 +254,14 @@ CASES = [
         "spec.metrics[0].pods",
     ),
     Case(
-        "beyond an hour",
+        "a window of more than one hour",
         "invalid-autoscaler-behavior",
         paced(stabilizationWindowSeconds=3601),
         "spec.behavior.scaleUp.stabilizationWindowSeconds",
         paced(stabilizationWindowSeconds=3600),
     ),
     Case(
-        "beyond half an hour",
+        "a period of more than half an hour",
         "invalid-autoscaler-behavior",
         paced(policies=[{"type": "Pods", "value": 1, "periodSeconds": 1801}]),
         "spec.behavior.scaleUp.policies[0].periodSeconds",
@@ -276,7 +276,7 @@ CASES = [
         budget(minAvailable=0),
     ),
     Case(
-        "more than all",
+        "a count above completions",
         "invalid-disruption-budget",
         budget(minAvailable="101%"),
         "spec.minAvailable",
@@ -336,7 +336,7 @@ CASES = [
         f"{PATH}.path",
         ingress(path=None, kind="ImplementationSpecific"),
     ),
-    Case("a path upwards", "invalid-ingress-backend", ingress(path="/a/.."), f"{PATH}.path", ingress(path="/a/..b")),
+    Case("a path with ..", "invalid-ingress-backend", ingress(path="/a/.."), f"{PATH}.path", ingress(path="/a/..b")),
     Case(
         "no storage",
         "invalid-volume-claim",
@@ -349,12 +349,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_kinds_of_other_groups_that_are_called_the_same_are_left_alone() -> None:
+def test_ignores_same_kind_names_in_other_groups() -> None:
     assert (
         findings(thing("serving.knative.dev/v1", "Service", spec={"type": "ClusterIP"}), names=["invalid-service-port"])
         == []

@@ -1,4 +1,4 @@
-"""Every name of a rule that can be printed has a page, and the pages of rules that others look after are true."""
+"""Every rule name in the code has a page, and the examples of declared rules match their findings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parsed(path: Path) -> ast.Module:
 
 @cache
 def takers(path: Path) -> dict[str, int]:
-    """Functions of a module whose parameter `rule` is a name, with its position among the arguments of a call."""
+    """Return the functions of a module with a parameter `rule`, and the position of that parameter."""
     functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)]
     return {"Finding": 0} | {
         function.name: [a.arg for a in function.args.args if a.arg != "self"].index("rule")
@@ -43,7 +43,7 @@ def takers(path: Path) -> dict[str, int]:
 
 
 def printed(path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """The names of rules in a module, with where they stand; "" for one that can't be told."""
+    """Yield the rule names in a module with their nodes; "" for a name that is not a constant."""
     tree = parsed(path)
     known = takers(path)
     for neighbour in MODULES:
@@ -85,12 +85,12 @@ def names_of(value: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
-def test_every_name_that_the_code_prints_has_a_page(path: Path) -> None:
+def test_every_printed_rule_has_a_page(path: Path) -> None:
     for name, node in printed(path):
         assert name in rules(), f"{path}:{getattr(node, 'lineno', 0)}: no page for {name or ast.unparse(node)}"
 
 
-def test_the_search_for_names_finds_them() -> None:
+def test_name_search_finds_rule_names() -> None:
     found = {name for path in MODULES for name, _ in printed(path)}
     assert {
         "unknown-field",
@@ -111,7 +111,7 @@ def structural(example: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", check_object.RULES)
-def test_a_page_about_structure_is_true(name: str) -> None:
+def test_structure_examples_match_findings(name: str) -> None:
     one = rules()[name]
     assert one.layer == "structure"
     assert structural(one.bad) == {name}
@@ -172,7 +172,7 @@ ADDING = (
 
 
 @pytest.mark.parametrize("name", ADDING)
-def test_a_page_about_composing_is_true(name: str, logger: Request) -> None:
+def test_inject_examples_match_findings(name: str, logger: Request) -> None:
     one = rules()[name]
     assert one.layer == "composing"
     assert name in composed(one.bad, logger)
@@ -180,5 +180,5 @@ def test_a_page_about_composing_is_true(name: str, logger: Request) -> None:
 
 
 @pytest.mark.parametrize("name", ADDING)
-def test_nothing_else_is_wrong_with_the_good_example(name: str, logger: Request) -> None:
+def test_good_inject_example_has_no_other_findings(name: str, logger: Request) -> None:
     assert composed(rules()[name].good, logger) <= {"mount-shadows"}

@@ -1,11 +1,11 @@
-"""Host names, host aliases and DNS settings of a pod."""
+"""Rules about host names, host aliases, and DNS settings of a pod."""
 
 from __future__ import annotations
 
 import pytest
-from judging import Case, controller, findings, places, pod, template
+from object_cases import Case, controller, findings, places, pod, template
 
-from sidecarctl.kube.ip_addresses import address_fault
+from sidecarctl.kube.ip_addresses import check_ip_address
 
 
 def dns(policy: str = "ClusterFirst", **config: object) -> dict[str, object]:
@@ -61,7 +61,7 @@ CASES = [
     ),
     Case("no address", "invalid-dns-config", dns(nameservers=["dns"]), "spec.dnsConfig.nameservers[0]"),
     Case(
-        "33 domains to search",
+        "33 search domains",
         "invalid-dns-config",
         dns(searches=["a"] * 33),
         "spec.dnsConfig.searches",
@@ -69,7 +69,7 @@ CASES = [
     ),
     Case("2049 characters", "invalid-dns-config", dns(searches=["a" * 204] * 10), "spec.dnsConfig.searches"),
     Case(
-        "a domain to search",
+        "a search domain",
         "invalid-dns-config",
         dns(searches=["a..b"]),
         "spec.dnsConfig.searches[0]",
@@ -93,12 +93,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_stateful_set_names_its_pods_itself() -> None:
+def test_ignores_hostname_in_stateful_set() -> None:
     assert findings(controller("StatefulSet", template=template(hostname="a.b", subdomain="A"))) == []
 
 
@@ -120,6 +120,6 @@ def test_a_stateful_set_names_its_pods_itself() -> None:
         ("", False, False),
     ],
 )
-def test_addresses_are_read_as_the_server_reads_them(text: str, lax: bool, strict: bool) -> None:
-    assert (address_fault(text, strict=False) is None) is lax
-    assert (address_fault(text, strict=True) is None) is strict
+def test_parses_addresses_as_api_server(text: str, lax: bool, strict: bool) -> None:
+    assert (check_ip_address(text, strict=False) is None) is lax
+    assert (check_ip_address(text, strict=True) is None) is strict

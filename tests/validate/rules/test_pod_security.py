@@ -1,4 +1,4 @@
-"""The rule pod-security: what the admission plugin refuses, at which level and version, found at the field itself."""
+"""The rule pod-security agrees with the admission plugin on levels, versions, and fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import oracle
 import pytest
-from advice_kit import found, pod, where
+from advice_helpers import found, pod, where
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,11 +30,11 @@ def baseline(*containers: dict[str, Any], version: str = "1.34", **parts: Any) -
     return where("pod-security", pod(*containers, **parts), version, pod_security="baseline")
 
 
-def test_nothing_is_checked_unless_a_level_is_asked_for() -> None:
+def test_checks_nothing_without_level() -> None:
     assert where("pod-security", pod({"securityContext": {"privileged": True}})) == []
 
 
-def test_a_hardened_pod_passes_restricted() -> None:
+def test_hardened_pod_passes_restricted() -> None:
     assert restricted() == []
 
 
@@ -60,7 +60,7 @@ def test_a_hardened_pod_passes_restricted() -> None:
         ),
     ],
 )
-def test_baseline_refuses_what_a_container_asks_for(container: dict[str, Any], place: str) -> None:
+def test_baseline_rejects_container_settings(container: dict[str, Any], place: str) -> None:
     assert baseline(container) == [place]
     assert place in restricted({**container, "securityContext": {**HARD, **container.get("securityContext", {})}})
 
@@ -79,11 +79,11 @@ def test_baseline_refuses_what_a_container_asks_for(container: dict[str, Any], p
         ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}, "securityContext.seccompProfile.type"),
     ],
 )
-def test_baseline_refuses_what_a_pod_asks_for(spec: dict[str, Any], place: str) -> None:
+def test_baseline_rejects_pod_settings(spec: dict[str, Any], place: str) -> None:
     assert baseline(**spec) == [place]
 
 
-def test_an_annotation_that_switches_app_armor_off_is_found() -> None:
+def test_baseline_rejects_unconfined_apparmor_annotation() -> None:
     key = "container.apparmor.security.beta.kubernetes.io/app"
     assert baseline(metadata={"annotations": {key: "unconfined"}}) == [f"metadata.annotations.{key}"]
     assert baseline(metadata={"annotations": {key: "localhost/x"}}) == []
@@ -98,7 +98,7 @@ def test_an_annotation_that_switches_app_armor_off_is_found() -> None:
         {"livenessProbe": {"httpGet": {"port": 80, "host": ""}}},
     ],
 )
-def test_baseline_lets_the_usual_pass(container: dict[str, Any]) -> None:
+def test_baseline_accepts_common_settings(container: dict[str, Any]) -> None:
     assert baseline(container) == []
 
 
@@ -117,18 +117,18 @@ def test_baseline_lets_the_usual_pass(container: dict[str, Any]) -> None:
         ({**HARD, "seccompProfile": {"type": "Unconfined"}}, ["seccompProfile.type"]),
     ],
 )
-def test_restricted_wants_each_container_hardened(context: dict[str, Any], places: list[str]) -> None:
+def test_restricted_checks_each_container(context: dict[str, Any], places: list[str]) -> None:
     assert restricted({"securityContext": context}) == [f"{APP}.{place}" for place in places]
 
 
-def test_what_neither_the_pod_nor_the_container_says_is_found_at_each_container() -> None:
+def test_missing_setting_is_reported_at_each_container() -> None:
     assert restricted({}, {"securityContext": {**HARD, **SAFE}}, securityContext={}) == [
         f"{APP}.runAsNonRoot",
         f"{APP}.seccompProfile",
     ]
 
 
-def test_what_the_pod_says_wrong_is_not_repeated_for_its_containers() -> None:
+def test_pod_setting_is_not_repeated_for_containers() -> None:
     wrong = {"runAsNonRoot": False, "seccompProfile": {"type": "Unconfined"}}
     assert restricted({}, {}, securityContext=wrong) == [
         "securityContext.runAsNonRoot",
@@ -137,7 +137,7 @@ def test_what_the_pod_says_wrong_is_not_repeated_for_its_containers() -> None:
 
 
 @pytest.mark.parametrize("role", ["init", "native", "classic"])
-def test_a_sidecar_and_an_init_container_are_judged_like_an_app(role: str) -> None:
+def test_checks_sidecars_and_init_containers(role: str) -> None:
     bad = {"securityContext": {**HARD, "privileged": True}}
     (finding,) = found(
         "pod-security",
@@ -148,12 +148,12 @@ def test_a_sidecar_and_an_init_container_are_judged_like_an_app(role: str) -> No
     assert finding.path[-1] == "privileged"
 
 
-def test_an_ephemeral_container_is_judged_too() -> None:
+def test_checks_ephemeral_containers() -> None:
     debug = {"name": "debug", "image": "x:1.0", "securityContext": {**HARD, "privileged": True}}
     assert restricted(ephemeralContainers=[debug]) == ["ephemeralContainers[0].securityContext.privileged"]
 
 
-def test_restricted_names_the_volume_type_once() -> None:
+def test_restricted_reports_volume_type_once() -> None:
     volumes = [
         {"name": "a", "nfs": {"server": "s", "path": "/"}},
         {"name": "b", "hostPath": {"path": "/"}},
@@ -165,7 +165,7 @@ def test_restricted_names_the_volume_type_once() -> None:
 @pytest.mark.parametrize(
     ("version", "refused"), [("1.33", False), ("1.34", True), ("1.37", True)], ids=lambda value: str(value)
 )
-def test_hosts_of_probes_count_since_1_34(version: str, refused: bool) -> None:
+def test_checks_probe_hosts_since_1_34(version: str, refused: bool) -> None:
     probe = {"livenessProbe": {"httpGet": {"port": 80, "host": "10.0.0.1"}}}
     assert bool(baseline(probe, version=version)) is refused
 
@@ -180,13 +180,13 @@ def test_hosts_of_probes_count_since_1_34(version: str, refused: bool) -> None:
         ("net.ipv4.tcp_notsent_lowat", 37),
     ],
 )
-def test_sysctls_are_safe_from_their_version_on(name: str, since: int) -> None:
+def test_sysctls_are_safe_since_version(name: str, since: int) -> None:
     spec = {"securityContext": {"sysctls": [{"name": name, "value": "1"}]}}
     refused = [minor for minor in range(25, 38) if baseline(version=f"1.{minor}", **spec)]
     assert refused == list(range(25, since))
 
 
-def test_a_user_namespace_relaxes_restricted_since_1_35() -> None:
+def test_user_namespace_relaxes_restricted_since_1_35() -> None:
     root = {"securityContext": {**HARD, "runAsUser": 0, "runAsNonRoot": False}}
     assert restricted(root, hostUsers=False, version="1.34") == [f"{APP}.runAsNonRoot", f"{APP}.runAsUser"]
     assert restricted(root, hostUsers=False, version="1.35") == []
@@ -196,12 +196,12 @@ def test_a_user_namespace_relaxes_restricted_since_1_35() -> None:
     assert restricted(unmasked, hostUsers=False, version="1.35") == [f"{APP}.procMount"]
 
 
-def test_a_windows_pod_need_not_say_what_windows_does_not_have() -> None:
+def test_windows_pod_needs_no_linux_settings() -> None:
     context = {"runAsNonRoot": True}
     assert restricted({"securityContext": {}}, securityContext=context, os={"name": "windows"}) == []
 
 
-def test_the_standard_of_another_version_can_be_asked_for_but_none_newer_than_the_server() -> None:
+def test_supports_older_standard_versions_only() -> None:
     probe = pod({"livenessProbe": {"httpGet": {"port": 80, "host": "10.0.0.1"}}})
 
     def refused(target: str, version: str) -> bool:
@@ -214,24 +214,24 @@ def test_the_standard_of_another_version_can_be_asked_for_but_none_newer_than_th
 
 
 @pytest.mark.parametrize(("text", "minor"), [("latest", 37), ("", 37), ("v1.22", 22), ("1.30", 30), ("v1.99", 37)])
-def test_versions_are_written_as_on_a_namespace(text: str, minor: int) -> None:
+def test_parses_namespace_version_labels(text: str, minor: int) -> None:
     assert parse_version(text) == minor
 
 
 @pytest.mark.parametrize("text", ["v2.0", "newest", "1", "v1.x"])
-def test_another_version_is_refused(text: str) -> None:
+def test_rejects_other_versions(text: str) -> None:
     with pytest.raises(UsageError, match="no version of Pod Security"):
         parse_version(text)
 
 
-def test_a_level_is_refused_with_the_one_that_was_meant() -> None:
+def test_unknown_level_gets_suggestion() -> None:
     assert parse_level("baseline") == "baseline"
     with pytest.raises(UsageError) as caught:
         parse_level("restrictive")
     assert "restricted" in caught.value.hint
 
 
-def test_the_finding_says_level_check_line_and_fix() -> None:
+def test_finding_has_level_check_line_and_fix() -> None:
     (finding,) = found("pod-security", "hostNetwork: true\n", pod_security="baseline")
     assert finding.message == "hostNetwork is true (Pod Security baseline: hostNamespaces)"
     assert (finding.place.line, finding.place.column) == (6, 16) if finding.place else False
@@ -371,7 +371,7 @@ def own_verdict(document: dict[str, Any], level: str, minor: int) -> set[str]:
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "built")
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(pods(), min_size=40, max_size=40))
-def test_every_check_decides_as_the_admission_plugin_at_every_level_and_version(
+def test_checks_agree_with_admission_plugin(
     documents: list[dict[str, Any]],
 ) -> None:
     versions = {f"v1.{minor}": minor for minor in VERSIONS}
@@ -386,6 +386,6 @@ def test_every_check_decides_as_the_admission_plugin_at_every_level_and_version(
                 assert own_verdict(document, level, minor) == wanted, (level, version)
 
 
-def test_the_table_names_each_check_once() -> None:
+def test_table_has_each_check_once() -> None:
     assert len({check.id for check in CHECKS}) == len(CHECKS) == 19
     assert all(list(check.versions) == sorted(check.versions, key=lambda one: one[0]) for check in CHECKS)

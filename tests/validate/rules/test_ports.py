@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, findings, manifest, places, said
+from pod_helpers import LISTS, container, findings, list_findings, manifest, places
 
 ROLES = tuple(LISTS)
 
@@ -22,8 +22,8 @@ ROLES = tuple(LISTS)
         ("containerPort: true", ""),
     ],
 )
-def test_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
-    found = said(container(f"ports: [{{{port}}}]", role), "invalid-port-number")
+def test_rejects_invalid_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
+    found = list_findings(container(f"ports: [{{{port}}}]", role), "invalid-port-number")
     assert found == [f"invalid-port-number {LISTS[role]}[0].ports[0].{field}"] * bool(field)
 
 
@@ -42,12 +42,12 @@ def test_port_numbers_in_every_role(role: str, port: str, field: str) -> None:
         ("", False),
     ],
 )
-def test_port_names(name: str, bad: bool) -> None:
-    found = said(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "invalid-port-name")
+def test_rejects_invalid_port_names(name: str, bad: bool) -> None:
+    found = list_findings(container(f"ports: [{{containerPort: 1, name: '{name}'}}]"), "invalid-port-name")
     assert found == ["invalid-port-name containers[0].ports[0].name"] * bad
 
 
-def test_a_name_of_a_port_is_unique_in_its_container_only() -> None:
+def test_rejects_duplicate_port_names_within_container() -> None:
     spec = """
         containers:
         - {name: a, image: a, ports: [{containerPort: 1, name: x}, {containerPort: 2, name: x}, {containerPort: 3}]}
@@ -74,8 +74,8 @@ def test_a_name_of_a_port_is_unique_in_its_container_only() -> None:
         ("hostNetwork: false\ncontainers: [{name: a, image: a, ports: [{containerPort: 1, hostPort: 2}]}]", []),
     ],
 )
-def test_in_the_network_of_the_node_no_port_is_mapped(kind: str, spec: str, where: list[str]) -> None:
-    assert said(manifest(spec, kind=kind), "host-network-port-mismatch") == [
+def test_host_network_rejects_different_host_port(kind: str, spec: str, where: list[str]) -> None:
+    assert list_findings(manifest(spec, kind=kind), "host-network-port-mismatch") == [
         f"host-network-port-mismatch {one}" for one in where
     ]
 
@@ -96,33 +96,34 @@ A, B = "{name: a, image: a, ports: [%s]}", "{name: b, image: b, ports: [%s]}"
         ("containerPort: 1, hostPort: 80, protocol: {}", "containerPort: 2, hostPort: 80, protocol: {}", True),
     ],
 )
-def test_two_ports_want_the_same_port_of_the_node(first: str, second: str, conflict: bool) -> None:
+def test_finds_host_port_conflicts(first: str, second: str, conflict: bool) -> None:
     ports = f"{{{first}}}, {{{second}}}"
     assert (
-        said(manifest(f"containers: [{A % ports}]"), "host-port-conflict")
+        list_findings(manifest(f"containers: [{A % ports}]"), "host-port-conflict")
         == ["host-port-conflict containers[0].ports[1].hostPort"] * conflict
     )
     two = f"containers: [{A % f'{{{first}}}'}, {B % f'{{{second}}}'}]"
     assert (
-        said(manifest(two), "host-port-conflict") == ["host-port-conflict containers[1].ports[0].hostPort"] * conflict
+        list_findings(manifest(two), "host-port-conflict")
+        == ["host-port-conflict containers[1].ports[0].hostPort"] * conflict
     )
     # Init containers run one after the other; the server looks at each alone, sidecars too.
     lists = f"initContainers: [{A % f'{{{first}}}'}]\ncontainers: [{B % f'{{{second}}}'}]"
-    assert said(manifest(lists), "host-port-conflict") == []
+    assert list_findings(manifest(lists), "host-port-conflict") == []
     init = f"initContainers: [{A % ports}]"
     assert (
-        said(manifest(init), "host-port-conflict")
+        list_findings(manifest(init), "host-port-conflict")
         == ["host-port-conflict initContainers[0].ports[1].hostPort"] * conflict
     )
 
 
-def test_in_the_network_of_the_node_every_port_is_one_of_the_node() -> None:
+def test_host_network_makes_every_port_a_host_port() -> None:
     spec = "containers: [{name: a, image: a, ports: [{containerPort: 1}]}, {name: b, image: b, ports: [{containerPort: 1}]}]"
-    assert said(manifest(spec), "host-port-conflict") == []
+    assert list_findings(manifest(spec), "host-port-conflict") == []
     want = ["host-port-conflict containers[1].ports[0].containerPort"]
-    assert said(manifest("hostNetwork: true\n" + spec), "host-port-conflict") == want
+    assert list_findings(manifest("hostNetwork: true\n" + spec), "host-port-conflict") == want
 
 
-def test_a_port_name_is_underlined_where_it_stands() -> None:
+def test_finding_is_at_port_name() -> None:
     text = manifest("containers:\n- name: a\n  image: a\n  ports:\n  - containerPort: 9090\n    name: Metrics")
     assert places(text) == ["invalid-port-name 10:13"]

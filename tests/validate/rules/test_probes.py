@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import LISTS, container, findings, manifest, places, said
+from pod_helpers import LISTS, container, findings, list_findings, manifest, places
 
 ROLES = ("app", "classic", "sidecar")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -25,15 +25,15 @@ TCP = "tcpSocket: {port: 80}"
         ("null", []),
     ],
 )
-def test_a_probe_has_one_handler(role: str, probe: str, handler: str, where: list[str]) -> None:
-    found = said(container(f"{probe}: {handler}", role), "invalid-probe-handler")
+def test_probe_needs_exactly_one_handler(role: str, probe: str, handler: str, where: list[str]) -> None:
+    found = list_findings(container(f"{probe}: {handler}", role), "invalid-probe-handler")
     assert found == [f"invalid-probe-handler {LISTS[role]}[0].{probe}{one}" for one in where]
 
 
 @pytest.mark.parametrize("role", ["init", "ephemeral"])
-def test_probes_where_none_may_be_are_not_looked_into(role: str) -> None:
+def test_ignores_probes_on_unsupported_roles(role: str) -> None:
     assert (
-        said(
+        list_findings(
             container("livenessProbe: {}, lifecycle: {preStop: {}}", role),
             "invalid-probe-handler",
             "invalid-hook-handler",
@@ -54,8 +54,8 @@ def test_probes_where_none_may_be_are_not_looked_into(role: str) -> None:
         ("{command: [a]}", []),
     ],
 )
-def test_a_hook_has_one_handler(role: str, hook: str, handler: str, where: list[str]) -> None:
-    found = said(container(f"lifecycle: {{{hook}: {handler}}}", role), "invalid-hook-handler")
+def test_hook_needs_exactly_one_handler(role: str, hook: str, handler: str, where: list[str]) -> None:
+    found = list_findings(container(f"lifecycle: {{{hook}: {handler}}}", role), "invalid-hook-handler")
     assert found == [f"invalid-hook-handler {LISTS[role]}[0].lifecycle.{hook}{one}" for one in where]
 
 
@@ -86,19 +86,19 @@ def test_a_hook_has_one_handler(role: str, hook: str, handler: str, where: list[
         ),
     ],
 )
-def test_what_handlers_do(holder: str, handler: str, want: list[str]) -> None:
+def test_rejects_invalid_handler_fields(holder: str, handler: str, want: list[str]) -> None:
     text = container(holder + handler + "}" * holder.count("{"))
     place = holder.replace(": {", ".").removesuffix(": ")
-    assert said(text) == [one.replace(" ", f" containers[0].{place}.", 1) for one in want]
+    assert list_findings(text) == [one.replace(" ", f" containers[0].{place}.", 1) for one in want]
 
 
-def test_the_port_of_a_grpc_probe_is_a_number() -> None:
-    assert said(container("livenessProbe: {grpc: {port: 0}}")) == [
+def test_grpc_port_is_a_number() -> None:
+    assert list_findings(container("livenessProbe: {grpc: {port: 0}}")) == [
         "invalid-handler-port containers[0].livenessProbe.grpc.port"
     ]
 
 
-def test_a_number_in_quotes_gets_a_hint() -> None:
+def test_quoted_port_number_gets_help() -> None:
     (one,) = findings(container("livenessProbe: {httpGet: {port: '8080'}}"))
     assert one.help == "Remove the quotes: 8080."
 
@@ -107,24 +107,24 @@ def test_a_number_in_quotes_gets_a_hint() -> None:
 @pytest.mark.parametrize(
     "field", ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
 )
-def test_numbers_of_probes_are_not_negative(probe: str, field: str) -> None:
-    assert said(container(f"{probe}: {{{TCP}, {field}: -1}}")) == [
+def test_rejects_negative_probe_numbers(probe: str, field: str) -> None:
+    assert list_findings(container(f"{probe}: {{{TCP}, {field}: -1}}")) == [
         f"invalid-probe-number containers[0].{probe}.{field}"
     ]
-    assert said(container(f"{probe}: {{{TCP}, {field}: 0}}")) == []
+    assert list_findings(container(f"{probe}: {{{TCP}, {field}: 0}}")) == []
 
 
 @pytest.mark.parametrize(("probe", "most"), [("livenessProbe", 1), ("startupProbe", 1), ("readinessProbe", 5)])
-def test_only_readiness_probes_succeed_more_than_once(probe: str, most: int) -> None:
+def test_only_readiness_probes_support_success_threshold(probe: str, most: int) -> None:
     for threshold in (0, 1, 2, 5):
         want = [f"invalid-success-threshold containers[0].{probe}.successThreshold"] * (threshold > most)
-        assert said(container(f"{probe}: {{{TCP}, successThreshold: {threshold}}}")) == want
+        assert list_findings(container(f"{probe}: {{{TCP}, successThreshold: {threshold}}}")) == want
 
 
 @pytest.mark.parametrize("probe", PROBES)
 @pytest.mark.parametrize("seconds", [-1, 0, 1])
-def test_grace_periods_of_probes(probe: str, seconds: int) -> None:
-    found = said(container(f"{probe}: {{{TCP}, terminationGracePeriodSeconds: {seconds}}}"))
+def test_rejects_invalid_probe_grace_periods(probe: str, seconds: int) -> None:
+    found = list_findings(container(f"{probe}: {{{TCP}, terminationGracePeriodSeconds: {seconds}}}"))
     bad = probe == "readinessProbe" or seconds < 1
     assert found == [f"invalid-probe-grace-period containers[0].{probe}.terminationGracePeriodSeconds"] * bad
 
@@ -147,18 +147,18 @@ def test_grace_periods_of_probes(probe: str, seconds: int) -> None:
         ("{seconds: 31}", "", "1.29", False),
     ],
 )
-def test_a_hook_sleeps_no_longer_than_the_pod_has(sleep: str, more: str, version: str, bad: bool) -> None:
+def test_rejects_sleep_longer_than_grace_period(sleep: str, more: str, version: str, bad: bool) -> None:
     text = container(f"lifecycle: {{preStop: {{sleep: {sleep}}}}}", more=more)
-    found = said(text, "hook-sleep-too-long", version=version)
+    found = list_findings(text, "hook-sleep-too-long", version=version)
     assert found == ["hook-sleep-too-long containers[0].lifecycle.preStop.sleep.seconds"] * bad
 
 
 @pytest.mark.parametrize(("version", "found"), [("1.32", False), ("1.33", True), ("1.37", True)])
-def test_a_stop_signal_is_dropped(version: str, found: bool) -> None:
+def test_warns_about_dropped_stop_signal(version: str, found: bool) -> None:
     text = container("lifecycle: {stopSignal: SIGUSR1}")
-    assert said(text, version=version) == ["stop-signal-disabled containers[0].lifecycle.stopSignal"] * found
+    assert list_findings(text, version=version) == ["stop-signal-disabled containers[0].lifecycle.stopSignal"] * found
 
 
-def test_a_finding_stands_at_the_number() -> None:
+def test_finding_is_at_number() -> None:
     text = manifest("containers:\n- name: a\n  image: a\n  livenessProbe:\n    grpc: {port: 1}\n    periodSeconds: -3")
     assert places(text) == ["invalid-probe-number 10:22"]

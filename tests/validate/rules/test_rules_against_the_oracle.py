@@ -1,4 +1,4 @@
-"""The cases of the rules' tests, judged by the API server's own code: same verdict, same place."""
+"""The API server's own code gives the same verdict and place for the cases of the rule tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import test_other_kinds
 import test_pod_network
 import test_scheduling
 import test_security
-from judging import Case, as_text
+from object_cases import Case, as_text
 
 from sidecarctl.kube.versions import NEWEST
 
@@ -73,7 +73,7 @@ def respelled(field: str) -> str:
 
 @pytest.mark.e2e
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
-def test_the_server_refuses_what_is_found_where_it_is_found_and_takes_the_rest() -> None:
+def test_api_server_agrees_on_verdict_and_place() -> None:
     good = [case for case in CASES if case.good]
     texts = [as_text(case.bad) for case in CASES] + [as_text(case.good) for case in good if case.good]
     verdicts = oracle.verdicts(texts)

@@ -1,11 +1,11 @@
-"""Where pods may be: node selectors, affinity, tolerations, topology spread; and what a pod names."""
+"""Rules about node selectors, affinity, tolerations, topology spread, and references of a pod."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from judging import Case, controller, findings, places, pod, shown, template
+from object_cases import Case, controller, findings, places, pod, shown, template
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -81,14 +81,14 @@ CASES = [
         f"{NODE}[0].matchExpressions[0].key",
     ),
     Case(
-        "a value that no label has",
+        "an invalid label value",
         "invalid-node-affinity",
         node({"key": "a", "operator": "In", "values": ["b c"]}),
         f"{NODE}[0].matchExpressions[0].values[0]",
         prefer(1, {"key": "a", "operator": "In", "values": ["b c"]}),
     ),
     Case(
-        "a field that can't be asked for",
+        "an unsupported node field",
         "invalid-node-affinity",
         node({"key": "spec.x", "operator": "In", "values": ["b"]}, field="matchFields"),
         f"{NODE}[0].matchFields[0].key",
@@ -107,7 +107,7 @@ CASES = [
         f"{NODE}[0].matchFields[0].values",
     ),
     Case(
-        "no node's name",
+        "an invalid node name",
         "invalid-node-affinity",
         node({"key": "metadata.name", "operator": "In", "values": ["A"]}, field="matchFields"),
         f"{NODE}[0].matchFields[0].values[0]",
@@ -167,21 +167,21 @@ CASES = [
         f"{SPREAD}.matchLabelKeys[0]",
     ),
     Case(
-        "of a spread without a selector",
+        "a spread constraint without a selector",
         "invalid-match-label-keys",
         spread(matchLabelKeys=["a"]),
         f"{SPREAD}.matchLabelKeys",
         spread(matchLabelKeys=["a"], labelSelector={}),
     ),
     Case(
-        "that the selector has too, before 1.34",
+        "a key that is also in the selector, before 1.34",
         "invalid-match-label-keys",
         spread(matchLabelKeys=["app"], labelSelector=SELECTOR),
         f"{SPREAD}.matchLabelKeys[0]",
         version="1.33",
     ),
     Case(
-        "that the selector has too, in a Pod with that label",
+        "a key that is also in the selector, in a Pod with the label",
         "invalid-match-label-keys",
         {**spread(matchLabelKeys=["app"], labelSelector=SELECTOR), "metadata": {"name": "a", "labels": {"app": "web"}}},
         f"{SPREAD}.matchLabelKeys[0]",
@@ -190,7 +190,7 @@ CASES = [
     Case("no skew", "invalid-topology-spread", spread(maxSkew=0), f"{SPREAD}.maxSkew", spread(maxSkew=1)),
     Case("no domains", "invalid-topology-spread", spread(minDomains=0), f"{SPREAD}.minDomains", spread(minDomains=1)),
     Case(
-        "domains where the pod is scheduled anyway",
+        "minDomains with ScheduleAnyway",
         "invalid-topology-spread",
         spread(minDomains=2, whenUnsatisfiable="ScheduleAnyway"),
         f"{SPREAD}.minDomains",
@@ -224,7 +224,7 @@ CASES = [
     ),
     Case("a value", "invalid-toleration", tolerate(key="a", value="b c"), "spec.tolerations[0].operator"),
     Case(
-        "seconds of another effect",
+        "tolerationSeconds with another effect",
         "invalid-toleration",
         tolerate(key="a", effect="NoSchedule", tolerationSeconds=1),
         "spec.tolerations[0].effect",
@@ -261,7 +261,7 @@ CASES = [
         "spec.resourceClaims[0]",
     ),
     Case(
-        "a name twice",
+        "a duplicate name",
         "invalid-pod-resource-claim",
         pod(resourceClaims=[{"name": "a", "resourceClaimName": "b"}] * 2),
         "spec.resourceClaims[1].name",
@@ -294,7 +294,7 @@ CASES = [
         pod(schedulingGates=[{"name": "a"}, {"name": "b"}]),
     ),
     Case(
-        "less than none",
+        "a negative number",
         "invalid-pod-overhead",
         pod(overhead={"cpu": -1}),
         "spec.overhead.cpu",
@@ -304,21 +304,21 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_a_template_is_looked_at_where_it_stands() -> None:
+def test_checks_pod_template_in_place() -> None:
     document = controller("StatefulSet", template=template(nodeSelector={"a b": "c"}))
     assert [shown(one.path) for one in findings(document)] == ["spec.template.spec.nodeSelector[a b]"]
 
 
-def test_values_of_required_node_affinity_are_free_before_1_33() -> None:
+def test_ignores_required_affinity_values_before_1_33() -> None:
     document = node({"key": "a", "operator": "In", "values": ["b c"]})
     assert findings(document, "1.32") == []
 
 
-def test_comparing_taints_needs_a_feature() -> None:
+def test_taint_comparison_needs_feature_gate() -> None:
     found = findings(tolerate(key="a", operator="Gt", value="1"), names=["invalid-toleration"])
     assert [shown(one.path) for one in found] == ["spec.tolerations[0].operator"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from judging import CONTAINER, INIT, SIDECAR, Case, controller, findings, job, places, pod, shown, template
+from object_cases import CONTAINER, INIT, SIDECAR, Case, controller, findings, job, places, pod, shown, template
 
 
 def container(**context: Any) -> dict[str, Any]:
@@ -79,13 +79,13 @@ CASES = [
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
-        "a path upwards",
+        "a path with ..",
         "invalid-seccomp-profile",
         container(seccompProfile={"type": "Localhost", "localhostProfile": "a/../b"}),
         f"{OWN}.seccompProfile.localhostProfile",
     ),
     Case(
-        "a file where there is none",
+        "localhostProfile with type RuntimeDefault",
         "invalid-seccomp-profile",
         container(seccompProfile={"type": "RuntimeDefault", "localhostProfile": "a"}),
         f"{OWN}.seccompProfile.localhostProfile",
@@ -99,13 +99,13 @@ CASES = [
         container(appArmorProfile={"type": "Localhost", "localhostProfile": "web"}),
     ),
     Case(
-        "a name in blanks",
+        "a profile name with whitespace",
         "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": " web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
     ),
     Case(
-        "a name where there is none",
+        "localhostProfile with type Unconfined",
         "invalid-apparmor-profile",
         pod(securityContext={"appArmorProfile": {"type": "Unconfined", "localhostProfile": "web"}}),
         "spec.securityContext.appArmorProfile.localhostProfile",
@@ -155,7 +155,7 @@ CASES = [
         "spec.securityContext.sysctls[0].name",
     ),
     Case(
-        "for a container that is not there",
+        "an annotation for an unknown container",
         "invalid-profile-annotation",
         pod({"annotations": {APPARMOR + "x": "runtime/default"}}),
         f"metadata.annotations[{APPARMOR}x]",
@@ -176,7 +176,7 @@ CASES = [
         pod({"annotations": {SECCOMP: "docker/default"}}),
     ),
     Case(
-        "another one than the field",
+        "a seccomp profile that differs from the field",
         "invalid-profile-annotation",
         pod({"annotations": {SECCOMP: "unconfined"}}, securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
         "spec.securityContext.seccompProfile.type",
@@ -246,7 +246,7 @@ CASES = [
         "spec.securityContext.windowsOptions.gmsaCredentialSpecName",
     ),
     Case(
-        "a credential of nothing",
+        "an empty credential spec",
         "invalid-windows-user",
         options(gmsaCredentialSpec=""),
         "spec.securityContext.windowsOptions.gmsaCredentialSpec",
@@ -298,12 +298,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_bad_one_is_found_where_it_is_and_a_good_one_left_alone(case: Case) -> None:
+def test_finds_bad_case_and_accepts_good_case(case: Case) -> None:
     assert places(case, case.bad) == [case.at]
     assert not case.good or not findings(case.good, case.version)
 
 
-def test_containers_of_every_role_are_looked_at() -> None:
+def test_checks_containers_of_every_role() -> None:
     bad = {"securityContext": {"privileged": True, "allowPrivilegeEscalation": False, "runAsUser": -1}}
     document = controller(
         "Deployment",
@@ -317,7 +317,7 @@ def test_containers_of_every_role_are_looked_at() -> None:
         assert {("privilege-escalation-conflict", name, role), ("invalid-user-id", name, role)} <= found
 
 
-def test_profiles_and_namespaces_by_version() -> None:
+def test_checks_profiles_and_namespaces_by_version() -> None:
     unmasked = container(procMount="Unmasked")
     assert findings(unmasked, "1.33")
     assert findings(unmasked, "1.32") == [], "the field is dropped there"
@@ -329,7 +329,7 @@ def test_profiles_and_namespaces_by_version() -> None:
     assert findings(sysctls, "1.28") == []
 
 
-def test_block_devices_need_the_hosts_users_since_1_34() -> None:
+def test_block_devices_conflict_with_host_users_since_1_34() -> None:
     volume = {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}
     device = {"volumeDevices": [{"name": "disk", "devicePath": "/dev/x"}]}
     document = pod(hostUsers=False, volumes=[volume], containers=[{**CONTAINER, **device}])
@@ -337,7 +337,7 @@ def test_block_devices_need_the_hosts_users_since_1_34() -> None:
     assert findings(document, "1.33") == []
 
 
-def test_a_job_of_root_that_must_not_be_is_said_once_for_each_container() -> None:
+def test_non_root_conflict_is_reported_once_per_container() -> None:
     document = job(
         template=template(
             restartPolicy="Never",

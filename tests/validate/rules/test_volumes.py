@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pod_kit import findings, manifest, places, said
+from pod_helpers import findings, list_findings, manifest, places
 
 
 def volume(source: str, kind: str = "Pod", name: str = "vol") -> str:
@@ -17,11 +17,11 @@ def at(*found: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "bad"), [("data", False), ("0a-b", False), ("a_b", True), ("a.b", True), ("''", True)]
 )
-def test_names_of_volumes(name: str, bad: bool) -> None:
-    assert said(volume("emptyDir: {}", name=name)) == at("invalid-volume-name name") * bad
+def test_rejects_invalid_volume_names(name: str, bad: bool) -> None:
+    assert list_findings(volume("emptyDir: {}", name=name)) == at("invalid-volume-name name") * bad
 
 
-def test_a_name_stands_for_one_volume() -> None:
+def test_rejects_duplicate_volume_names() -> None:
     text = manifest("volumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {}}, {name: a, secret: {secretName: a}}]")
     (one,) = findings(text)
     assert (one.rule, one.path) == ("duplicate-volume-name", ("spec", "volumes", 2, "name"))
@@ -44,28 +44,28 @@ def test_a_name_stands_for_one_volume() -> None:
         ("configMap: text", []),
     ],
 )
-def test_a_volume_has_one_source(source: str, want: list[str]) -> None:
-    assert said(volume(source)) == [one.rstrip(".") for one in at(*want)]
+def test_volume_needs_exactly_one_source(source: str, want: list[str]) -> None:
+    assert list_findings(volume(source)) == [one.rstrip(".") for one in at(*want)]
 
 
-def test_a_volume_without_a_source_is_a_warning_since_the_server_makes_it_an_empty_directory() -> None:
+def test_volume_without_source_is_warning() -> None:
     (one,) = findings(manifest("volumes: [{name: a}]"))
     assert (one.rule, one.severity.value, one.path) == ("volume-without-source", "warning", ("spec", "volumes", 0))
 
 
 @pytest.mark.parametrize(("version", "found"), [("1.30", False), ("1.31", True), ("1.34", True), ("1.35", False)])
-def test_volumes_from_images_are_dropped_before_1_35(version: str, found: bool) -> None:
+def test_warns_about_image_volumes_before_1_35(version: str, found: bool) -> None:
     text = volume("image: {reference: a}")
-    assert said(text, "image-volume-disabled", version=version) == at("image-volume-disabled image") * found
+    assert list_findings(text, "image-volume-disabled", version=version) == at("image-volume-disabled image") * found
 
 
 @pytest.mark.parametrize(
     ("kind", "version", "bad"),
     [("Pod", "1.36", True), ("Deployment", "1.36", False), ("Pod", "1.37", True), ("Deployment", "1.37", True)],
 )
-def test_the_image_of_a_volume_is_needed_in_templates_since_1_37(kind: str, version: str, bad: bool) -> None:
+def test_templates_need_image_volume_reference_since_1_37(kind: str, version: str, bad: bool) -> None:
     assert (
-        said(volume("image: {}", kind), "missing-volume-field", version=version)
+        list_findings(volume("image: {}", kind), "missing-volume-field", version=version)
         == at("missing-volume-field image.reference") * bad
     )
 
@@ -169,17 +169,17 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_complete_source_is_fine(kind: str) -> None:
-    assert said(volume(f"{kind}: {SOURCES[kind][0]}")) == []
+def test_accepts_complete_sources(kind: str) -> None:
+    assert list_findings(volume(f"{kind}: {SOURCES[kind][0]}")) == []
 
 
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"), [(kind, *change) for kind, (_, changes) in SOURCES.items() for change in changes]
 )
-def test_one_bad_field_of_a_source_gives_one_finding_there(kind: str, right: str, wrong: str) -> None:
+def test_invalid_source_field_gives_one_finding(kind: str, right: str, wrong: str) -> None:
     source = SOURCES[kind][0]
     assert right in source
-    (one,) = said(volume(f"{kind}: {source.replace(right, wrong)}"))
+    (one,) = list_findings(volume(f"{kind}: {source.replace(right, wrong)}"))
     field = right.partition(":")[0]
     assert one.split()[1].startswith(f"volumes[0].{kind}.{field}")
 
@@ -206,8 +206,8 @@ def test_one_bad_field_of_a_source_gives_one_finding_there(kind: str, right: str
         ("ephemeral: {}", ["missing-volume-field ephemeral.volumeClaimTemplate"]),
     ],
 )
-def test_fields_that_go_together(source: str, want: list[str]) -> None:
-    assert said(volume(source)) == at(*want)
+def test_rejects_conflicting_source_fields(source: str, want: list[str]) -> None:
+    assert list_findings(volume(source)) == at(*want)
 
 
 class TestFiles:
@@ -237,12 +237,12 @@ class TestFiles:
             ),
         ],
     )
-    def test_modes(self, source: str, where: str, mode: str, bad: bool) -> None:
-        assert said(volume(source.replace("MODE", mode))) == at(f"invalid-file-mode {where}") * bad
+    def test_rejects_invalid_file_modes(self, source: str, where: str, mode: str, bad: bool) -> None:
+        assert list_findings(volume(source.replace("MODE", mode))) == at(f"invalid-file-mode {where}") * bad
 
-    def test_a_decimal_mode_is_told_what_was_meant(self) -> None:
+    def test_decimal_mode_gets_octal_suggestion(self) -> None:
         (one,) = findings(volume("configMap: {name: a, defaultMode: 644}"))
-        assert one.help == "Write 0644, which is 420."
+        assert one.help == "Use 0644, which is 420."
 
     @pytest.mark.parametrize(
         ("path", "bad"),
@@ -257,12 +257,12 @@ class TestFiles:
         ],
     )
     @pytest.mark.parametrize("kind", ["configMap: {name: a, ", "secret: {secretName: a, "])
-    def test_paths_of_items(self, kind: str, path: str, bad: bool) -> None:
-        found = said(volume(f"{kind}items: [{{key: a, path: {path}}}]}}"))
+    def test_rejects_invalid_item_paths(self, kind: str, path: str, bad: bool) -> None:
+        found = list_findings(volume(f"{kind}items: [{{key: a, path: {path}}}]}}"))
         assert found == at(f"invalid-volume-item {kind.partition(':')[0]}.items[0].path") * bad
 
-    def test_an_empty_key(self) -> None:
-        assert said(volume("configMap: {name: a, items: [{key: '', path: b}]}")) == at(
+    def test_rejects_empty_key(self) -> None:
+        assert list_findings(volume("configMap: {name: a, items: [{key: '', path: b}]}")) == at(
             "invalid-volume-item configMap.items[0].key"
         )
 
@@ -351,16 +351,18 @@ class TestProjected:
             ),
         ],
     )
-    def test_sources(self, sources: str, want: list[str]) -> None:
-        found = said(volume(f"projected: {{sources: {sources}}}"))
+    def test_rejects_invalid_projected_sources(self, sources: str, want: list[str]) -> None:
+        found = list_findings(volume(f"projected: {{sources: {sources}}}"))
         assert found == [one.replace(" ", " volumes[0].projected.sources", 1) for one in want]
 
-    def test_what_came_in_1_37_is_not_looked_at_before(self) -> None:
+    def test_ignores_1_37_sources_in_earlier_versions(self) -> None:
         text = volume("projected: {sources: [{clusterTrustBundle: {path: a}}, {podCertificate: {}}]}")
-        assert said(text, version="1.36") == []
+        assert list_findings(text, version="1.36") == []
 
-    def test_the_path_of_a_token_is_free_before_1_30(self) -> None:
-        assert said(volume("projected: {sources: [{serviceAccountToken: {path: ../a}}]}"), version="1.29") == []
+    def test_ignores_token_path_before_1_30(self) -> None:
+        assert (
+            list_findings(volume("projected: {sources: [{serviceAccountToken: {path: ../a}}]}"), version="1.29") == []
+        )
 
 
 class TestClaims:
@@ -405,32 +407,32 @@ class TestClaims:
             ),
         ],
     )
-    def test_the_claim_of_an_ephemeral_volume(self, spec: str, where: list[str]) -> None:
-        found = said(volume(f"ephemeral: {{volumeClaimTemplate: {{spec: {{{spec}}}}}}}"))
+    def test_rejects_invalid_ephemeral_claims(self, spec: str, where: list[str]) -> None:
+        found = list_findings(volume(f"ephemeral: {{volumeClaimTemplate: {{spec: {{{spec}}}}}}}"))
         head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.spec"
         assert found == [f"{head}.{one}".rstrip(".") for one in where]
 
-    def test_its_metadata_are_labels_and_annotations(self) -> None:
+    def test_claim_template_metadata_supports_labels_and_annotations(self) -> None:
         metadata = "{name: a, labels: {a: '-'}, annotations: {a: b}}"
         text = volume(f"ephemeral: {{volumeClaimTemplate: {{metadata: {metadata}, spec: {{{self.GOOD}}}}}}}")
         head = "invalid-ephemeral-claim volumes[0].ephemeral.volumeClaimTemplate.metadata"
-        assert said(text) == [f"{head}.labels.a", f"{head}.name"]
+        assert list_findings(text) == [f"{head}.labels.a", f"{head}.name"]
 
-    def test_a_pod_does_not_use_a_claim_that_it_makes(self) -> None:
+    def test_rejects_use_of_generated_claim(self) -> None:
         spec = f"""
             volumes:
             - {{name: a, ephemeral: {{volumeClaimTemplate: {{spec: {{{self.GOOD}}}}}}}}}
             - {{name: b, persistentVolumeClaim: {{claimName: web-a}}}}
         """
-        assert said(manifest(spec)) == ["invalid-ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
-        assert said(manifest(spec, kind="Deployment")) == []
+        assert list_findings(manifest(spec)) == ["invalid-ephemeral-claim volumes[1].persistentVolumeClaim.claimName"]
+        assert list_findings(manifest(spec, kind="Deployment")) == []
 
 
-def test_a_finding_stands_at_the_value() -> None:
+def test_finding_is_at_value() -> None:
     text = manifest("volumes:\n- name: a\n  secret:\n    secretName: a\n    defaultMode: 999")
     assert places(text) == ["invalid-file-mode 9:20"]
 
 
-def test_a_missing_field_stands_at_its_source() -> None:
+def test_missing_field_is_reported_at_source() -> None:
     text = manifest("volumes:\n- name: a\n  secret:\n    optional: true")
     assert places(text)[0].startswith("missing-volume-field ")

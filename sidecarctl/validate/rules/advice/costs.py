@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import pod_resources
-from sidecarctl.kube.quantity import NANO, resource_amount
+from sidecarctl.kube.quantity import NANO, parse_resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -172,7 +172,9 @@ def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
     One that leaks, or buffers what it can't deliver, takes the memory of the node, and the app is killed for it.
     """
     resources = container.value.get("resources")
-    if resource_amount(container.get("resources", "limits", "memory")) or not isinstance(resources, (dict, type(None))):
+    if parse_resource_amount(container.get("resources", "limits", "memory")) or not isinstance(
+        resources, (dict, type(None))
+    ):
         return
     pod_limits = amounts(as_mapping(container.pod.value.get("resources")), "limits")
     if "memory" not in pod_limits or not enabled("pod-level-resources", ctx.kube_version):
@@ -258,6 +260,6 @@ def _fractions(found: dict[str, object], path: PathTuple, severity: Severity | N
         value = found.get(name)
         if value is None or value.__class__ is int or (isinstance(value, str) and _WHOLE.fullmatch(value)):
             continue
-        amount = resource_amount(value)
+        amount = parse_resource_amount(value)
         if amount is not None and amount % NANO:
             yield problem((*path, name), f"{quote(value)} of {name} is a fraction of a byte", severity=severity)

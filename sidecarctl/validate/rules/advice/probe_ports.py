@@ -176,7 +176,7 @@ def _local(container: ContainerView, told: list[tuple[str, str]], port: int) -> 
     here = re.compile(rf"^(?:https?://)?{_LOCAL}:{port}/?$")
     if any(_LISTENS.search(name) and here.match(text) for name, text in told):
         return True
-    image = names.parse(container.text("image")).name
+    image = names.parse_image(container.text("image")).name
     return any(
         own == port and not (flag and any(flag in name.lower().replace("_", "-") for name, _ in told))
         for own, flag in _LOCAL_BY_DEFAULT.get(image, ())

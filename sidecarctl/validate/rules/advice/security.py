@@ -32,7 +32,7 @@ def floating_image(container: ContainerView, ctx: Context) -> Problems:
     reference = container.value.get("image")
     if not reference or not isinstance(reference, str) or "$" in reference or "{" in reference:
         return
-    if names.parse(reference.strip()).floating:
+    if names.parse_image(reference.strip()).floating:
         severity = Severity.WARNING if container.role in _SIDECARS else None
         message = f"{quote(reference)} does not say which version"
         yield problem(container.at("image"), message, severity=severity)

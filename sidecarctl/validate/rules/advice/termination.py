@@ -63,7 +63,7 @@ def job_never_completes(pod: PodView, ctx: Context) -> Problems:
 
 
 def _serves_on(container: ContainerView) -> bool:
-    image = names.parse(container.text("image")).name
+    image = names.parse_image(container.text("image")).name
     if image not in _SERVERS or container.value.get("command"):
         return False
     told = [str(word) for word in as_list(container.value.get("args"))]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube.pod_resources import effective_limits
-from sidecarctl.kube.quantity import nano, readable, resource_amount
+from sidecarctl.kube.quantity import format_readable, parse_quantity, parse_resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.fields import RUNNING, SIDECARS, Mount, listed, mounts_of, volumes_by_name
@@ -102,7 +102,7 @@ def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
         source = volume.get("emptyDir")
         if not isinstance(source, dict) or source.get("medium") != "Memory" or not source.get("sizeLimit"):
             continue
-        size = nano(source["sizeLimit"])
+        size = parse_quantity(source["sizeLimit"])
         writers = [mount.container for mount in mounts_of(pod, volume.get("name"), *RUNNING) if mount.writes]
         limits = [_memory_limit(container, ctx) for container in writers]
         known = [limit for limit in limits if limit]
@@ -111,15 +111,16 @@ def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
             path = largest.at("resources", "limits", "memory")
             yield problem(
                 pod.at("volumes", index, "emptyDir", "sizeLimit"),
-                f"{readable(size, 'memory')} do not fit into the {readable(max(known), 'memory')} of {quote(largest.name)}",
+                f"{format_readable(size, 'memory')} do not fit into the "
+                f"{format_readable(max(known), 'memory')} of {quote(largest.name)}",
                 related=(Related("its memory limit", path),),
             )
 
 
 def _memory_limit(container: ContainerView, ctx: Context) -> int | None:
     """Return how much memory a container can have: its own limit or the pod's, whichever is smaller."""
-    own = resource_amount(container.get("resources", "limits", "memory"))
-    pod = resource_amount(container.pod.get("resources", "limits", "memory"))
+    own = parse_resource_amount(container.get("resources", "limits", "memory"))
+    pod = parse_resource_amount(container.pod.get("resources", "limits", "memory"))
     if pod is None or not enabled("pod-level-resources", ctx.kube_version):
         return own
     return pod if own is None else min(own, pod)

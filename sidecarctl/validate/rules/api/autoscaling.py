@@ -1,11 +1,11 @@
-"""Rules about autoscalers and disruption budgets: how many pods there may be, and what they are counted by."""
+"""Rules about HorizontalPodAutoscalers and PodDisruptionBudgets."""
 
 from __future__ import annotations
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.kube.names import container_resource_fault
-from sidecarctl.kube.quantity import amount_fault, nano, percentage
+from sidecarctl.kube.names import check_container_resource
+from sidecarctl.kube.quantity import check_count_or_percentage, parse_percentage, parse_quantity
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
@@ -13,7 +13,7 @@ from sidecarctl.validate.views import Data, ObjectView
 
 _HOUR = 3600
 _HALF_HOUR = 1800
-# Where a metric of a type stands, in the order in which the server looks.
+# The field of each metric type, in the order in which the API server checks them.
 _SOURCES = {
     "Object": "object",
     "External": "external",
@@ -21,15 +21,15 @@ _SOURCES = {
     "Resource": "resource",
     "ContainerResource": "containerResource",
 }
-# Since when there may be no pod at all.
+# The first version that supports minReplicas: 0.
 _SCALE_TO_ZERO = "1.37"
-# Since when the tolerance is an autoscaler's own; before, the server drops it.
+# The first version that supports tolerance; earlier API servers drop it.
 _TOLERANCE = "1.35"
 _TARGETS = ("Utilization", "Value", "AverageValue")
 
 
-def _is_autoscaler(one: ObjectView) -> bool:
-    return one.group == "autoscaling" and one.kind == "HorizontalPodAutoscaler"
+def _is_autoscaler(obj: ObjectView) -> bool:
+    return obj.group == "autoscaling" and obj.kind == "HorizontalPodAutoscaler"
 
 
 @rule(
@@ -37,43 +37,46 @@ def _is_autoscaler(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    fix="Set minReplicas to at least 1 and maxReplicas to no less.",
+    fix="Set minReplicas to 1 or more, and maxReplicas to minReplicas or more.",
 )
-def invalid_autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
-    """An autoscaler's bounds leave it no number of pods, or it scales nothing.
+def invalid_autoscaler_bounds(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid replica bounds or target of a HorizontalPodAutoscaler.
 
-    The least is 1 by default, and 0 only with a metric that does not come from the pods themselves (Object or External,
-    since Kubernetes 1.37); the most is not below it. The target is named by kind and name, and since 1.34
-    by an apiVersion that has a group.
+    minReplicas is 1 by default and can be 0 only with an Object or External metric (since Kubernetes 1.37). maxReplicas
+    is not below minReplicas. The target has a kind and a name, and since Kubernetes 1.34 an apiVersion with a group.
     """
-    if not _is_autoscaler(one):
+    if not _is_autoscaler(obj):
         return
-    least, most = one.number("spec", "minReplicas"), one.number("spec", "maxReplicas")
+    least, most = obj.number("spec", "minReplicas"), obj.number("spec", "maxReplicas")
     if least is not None and least < (0 if ctx.since(_SCALE_TO_ZERO) else 1):
-        yield problem(one.at("spec", "minReplicas"), f"minReplicas is {least}")
+        yield problem(
+            obj.at("spec", "minReplicas"),
+            f"invalid minReplicas {least}: must be {0 if ctx.since(_SCALE_TO_ZERO) else 1} or more",
+        )
     if most is not None and most < 1:
-        yield problem(one.at("spec", "maxReplicas"), f"maxReplicas is {most}, and has to be 1 or more")
+        yield problem(obj.at("spec", "maxReplicas"), f"invalid maxReplicas {most}: must be 1 or more")
     elif most is not None and least is not None and most < least:
-        yield problem(one.at("spec", "maxReplicas"), f"maxReplicas is {most}, and minReplicas {least}")
+        yield problem(obj.at("spec", "maxReplicas"), f"invalid maxReplicas {most}: less than minReplicas {least}")
     if least == 0 and ctx.since(_SCALE_TO_ZERO):
-        types = {str(metric.get("type")) for _, metric in listed(one.spec, "metrics")}
+        types = {str(metric.get("type")) for _, metric in listed(obj.spec, "metrics")}
         if not types & {"Object", "External"}:
-            message = "without pods there is nothing to measure: minReplicas: 0 needs an Object or External metric"
-            yield problem(one.at("spec", "minReplicas"), message)
-    target = as_mapping(one.spec.get("scaleTargetRef"))
+            message = "minReplicas: 0 requires an Object or External metric"
+            yield problem(obj.at("spec", "minReplicas"), message)
+    target = as_mapping(obj.spec.get("scaleTargetRef"))
     for field in ("kind", "name"):
         text = target.get(field)
-        if isinstance(text, str) and _no_segment(text):
-            yield problem(one.at("spec", "scaleTargetRef", field), f"{quote(text)} is no {field}")
+        if isinstance(text, str) and _is_unsafe_segment(text):
+            yield problem(obj.at("spec", "scaleTargetRef", field), f"invalid {field} {quote(text)} in scaleTargetRef")
     version = target.get("apiVersion")
-    if ctx.since("1.34") and isinstance(version, (str, type(None))) and "scaleTargetRef" in one.spec:
+    if ctx.since("1.34") and isinstance(version, (str, type(None))) and "scaleTargetRef" in obj.spec:
         group, _, rest = (version or "").partition("/")
         old = target.get("kind") == "ReplicationController" and "/" not in (version or "")
         if not old and (not group or not rest or "/" in rest):
-            said = f"{quote(version)} has" if version else "there is"
-            message = f"the target needs an apiVersion with a group, and {said} none"
+            message = "missing apiVersion in scaleTargetRef"
+            if version:
+                message = f"invalid apiVersion {quote(version)} in scaleTargetRef: no group"
             yield problem(
-                one.at("spec", "scaleTargetRef", "apiVersion"), message, help="For a Deployment it is apps/v1."
+                obj.at("spec", "scaleTargetRef", "apiVersion"), message, help="For a Deployment, use apps/v1."
             )
 
 
@@ -82,75 +85,79 @@ def invalid_autoscaler_bounds(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    fix="Give each metric the one source of its type, with a target above zero.",
+    fix="Set the source that matches the type of the metric, with a target above zero.",
 )
-def invalid_autoscaler_metric(one: ObjectView, ctx: Context) -> Problems:
-    """A metric of an autoscaler has no source, another type's source, or no target.
+def invalid_autoscaler_metric(obj: ObjectView, ctx: Context) -> Problems:
+    """A metric of a HorizontalPodAutoscaler has the wrong source or no target.
 
-    Its type says which field holds it. A target is a utilization in percent or an amount, above zero.
+    The type of a metric determines the field with its source. The target is a utilization in percent or a quantity,
+    above zero.
     """
-    if not _is_autoscaler(one):
+    if not _is_autoscaler(obj):
         return
-    for index, metric in listed(one.spec, "metrics"):
-        where = one.at("spec", "metrics", index)
-        own = metric.get("type")
-        if not isinstance(own, str) or own not in _SOURCES:
+    for index, metric in listed(obj.spec, "metrics"):
+        where = obj.at("spec", "metrics", index)
+        metric_type = metric.get("type")
+        if not isinstance(metric_type, str) or metric_type not in _SOURCES:
             continue
-        field = _SOURCES[own]
+        field = _SOURCES[metric_type]
         if metric.get(field) is None:
-            yield problem((*where, field), f"a metric of type {own} needs {field}")
+            yield problem((*where, field), f"missing required field for metric type {metric_type}: {field}")
         for other in _SOURCES.values():
             if other != field and metric.get(other) is not None:
-                yield problem((*where, other), f"a metric of type {own} can't have {other}", on_key=True)
+                yield problem((*where, other), f"{other} is not supported for metric type {metric_type}", on_key=True)
         if isinstance(metric.get(field), dict):
-            yield from _names(metric[field], (*where, field))
-            yield from _target(metric[field], own, (*where, field))
+            yield from _check_names(metric[field], (*where, field))
+            yield from _check_target(metric[field], metric_type, (*where, field))
 
 
-def _names(source: Data, where: PathTuple) -> Problems:
-    """What a source refers to: a container and its resource, a metric, another object."""
+def _check_names(source: Data, where: PathTuple) -> Problems:
+    """Check the names in a metric source: container, resource, metric, and described object."""
     if "container" in source:
         resource, container = source.get("name"), source.get("container")
-        if isinstance(resource, str) and resource and (no_resource := container_resource_fault(resource)):
-            yield problem((*where, "name"), f"{quote(resource)} {no_resource}")
-        if isinstance(container, str) and container and (fault := names.dns_label(container)):
-            yield problem((*where, "container"), f"{quote(container)} is no name of a container: it {fault}")
+        if isinstance(resource, str) and resource and (fault := check_container_resource(resource)):
+            yield problem((*where, "name"), f"invalid resource name {quote(resource)}: {fault}")
+        if isinstance(container, str) and container and (fault := names.check_dns_label(container)):
+            yield problem((*where, "container"), f"invalid container name {quote(container)}: {fault}")
     for field, key in (("metric", "name"), ("describedObject", "kind"), ("describedObject", "name")):
         text = as_mapping(source.get(field)).get(key)
-        if isinstance(text, str) and _no_segment(text):
-            yield problem((*where, field, key), f"{quote(text)} is no {key}")
+        if isinstance(text, str) and _is_unsafe_segment(text):
+            yield problem((*where, field, key), f"invalid {key} {quote(text)}")
 
 
-def _no_segment(text: str) -> bool:
-    """True for a text that can't stand in an address between two slashes."""
+def _is_unsafe_segment(text: str) -> bool:
+    """Return True if a text can't be a URL path segment."""
     return "/" in text or "%" in text or text in (".", "..")
 
 
-def _target(source: Data, own: str, where: PathTuple) -> Problems:
+def _check_target(source: Data, metric_type: str, where: PathTuple) -> Problems:
     target = source.get("target")
     if not isinstance(target, dict):
         return
     where = (*where, "target")
     kind = target.get("type")
     if isinstance(kind, str) and kind and kind not in _TARGETS:
-        yield problem((*where, "type"), f"{quote(kind)} is no type of a target; known are {', '.join(_TARGETS)}")
+        yield problem((*where, "type"), f"unknown target type {quote(kind)}, expected one of {', '.join(_TARGETS)}")
     for field in ("value", "averageValue"):
-        amount = nano(target.get(field))
+        amount = parse_quantity(target.get(field))
         if amount is not None and amount <= 0:
-            yield problem((*where, field), f"the target is {target[field]}, and has to be above zero")
+            yield problem((*where, field), f"invalid {field} {quote(target[field])}: must be above zero")
     percent = target.get("averageUtilization")
     if isinstance(percent, int) and not isinstance(percent, bool) and percent < 1:
-        yield problem((*where, "averageUtilization"), f"the target is {percent} %, and has to be above zero")
+        yield problem((*where, "averageUtilization"), f"invalid averageUtilization {percent}: must be above zero")
     average, value = target.get("averageValue"), target.get("value")
-    if own in ("Resource", "ContainerResource"):
+    if metric_type in ("Resource", "ContainerResource"):
         if percent is None and average is None:
-            yield problem((*where, "averageUtilization"), "the target has neither averageUtilization nor averageValue")
+            yield problem((*where, "averageUtilization"), "missing averageUtilization or averageValue")
         elif percent is not None and average is not None:
-            yield problem((*where, "averageValue"), "the target has an averageUtilization too", on_key=True)
-    elif average is None and (own == "Pods" or value is None):
-        yield problem((*where, "averageValue"), "the target has no amount")
-    elif own == "External" and average is not None and value is not None:
-        yield problem((*where, "value"), "the target has an averageValue too", on_key=True)
+            yield problem((*where, "averageValue"), "both averageUtilization and averageValue are set", on_key=True)
+    elif average is None and (metric_type == "Pods" or value is None):
+        yield problem(
+            (*where, "averageValue"),
+            "missing averageValue" if metric_type == "Pods" else "missing averageValue or value",
+        )
+    elif metric_type == "External" and average is not None and value is not None:
+        yield problem((*where, "value"), "both averageValue and value are set", on_key=True)
 
 
 @rule(
@@ -158,35 +165,37 @@ def _target(source: Data, own: str, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("HorizontalPodAutoscaler",),
-    fix="Use a window of at most 3600 seconds, and policies above zero with periods of at most 1800 seconds.",
+    fix="Use a window of at most 3600 seconds, and policies with a positive value and a period of 1 to 1800 seconds.",
 )
-def invalid_autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
-    """The pace of an autoscaler is zero or too slow.
+def invalid_autoscaler_behavior(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid scaling behavior of a HorizontalPodAutoscaler.
 
-    It looks back an hour at most. A policy changes some pods or percent, above zero, in a period of 1 to 1800 seconds.
+    The stabilization window is at most one hour. A policy has a positive number of pods or percent, and a period of 1
+    to 1800 seconds.
     """
-    if not _is_autoscaler(one) or not isinstance(one.spec.get("behavior"), dict):
+    if not _is_autoscaler(obj) or not isinstance(obj.spec.get("behavior"), dict):
         return
     for way in ("scaleUp", "scaleDown"):
-        rules = as_mapping(one.spec["behavior"].get(way))
-        where = one.at("spec", "behavior", way)
+        rules = as_mapping(obj.spec["behavior"].get(way))
+        where = obj.at("spec", "behavior", way)
         window = rules.get("stabilizationWindowSeconds")
         if isinstance(window, int) and not isinstance(window, bool) and not 0 <= window <= _HOUR:
             yield problem(
-                (*where, "stabilizationWindowSeconds"), f"the window of {window} seconds is not from 0 to {_HOUR}"
+                (*where, "stabilizationWindowSeconds"),
+                f"invalid stabilizationWindowSeconds {window}: use a number from 0 to {_HOUR}",
             )
-        tolerance = nano(rules.get("tolerance"))
+        tolerance = parse_quantity(rules.get("tolerance"))
         if tolerance is not None and tolerance < 0 and ctx.since(_TOLERANCE):
-            yield problem((*where, "tolerance"), f"the tolerance is {rules['tolerance']}, and can't be less than zero")
+            yield problem((*where, "tolerance"), f"invalid tolerance {quote(rules['tolerance'])}: must not be negative")
         if rules.get("policies") == []:
-            yield problem((*where, "policies"), "there is no policy", on_key=True)
+            yield problem((*where, "policies"), "no scaling policies", on_key=True)
         for index, policy in listed(rules, "policies"):
             for field, longest in (("value", None), ("periodSeconds", _HALF_HOUR)):
                 number = policy.get(field)
                 if isinstance(number, int) and not isinstance(number, bool):
                     if number < 1 or (longest and number > longest):
-                        most = f" to {longest}" if longest else " or more"
-                        yield problem((*where, "policies", index, field), f"{field} is {number}, and has to be 1{most}")
+                        most = f"use a number from 1 to {longest}" if longest else "must be 1 or more"
+                        yield problem((*where, "policies", index, field), f"invalid {field} {number}: {most}")
 
 
 @rule(
@@ -194,24 +203,24 @@ def invalid_autoscaler_behavior(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("PodDisruptionBudget",),
-    fix="Use one of them, as a whole number or at most 100%.",
+    fix="Set one of minAvailable and maxUnavailable, to a whole number or a percentage up to 100%.",
 )
-def invalid_disruption_budget(one: ObjectView, ctx: Context) -> Problems:
-    """A disruption budget says twice how many pods it keeps, or says it wrongly.
+def invalid_disruption_budget(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid minAvailable or maxUnavailable of a PodDisruptionBudget.
 
-    `minAvailable` and `maxUnavailable` are two ways to say the same, each a number of pods or a percentage of at most
-    100%.
+    A budget sets only one of the two, to a number of pods or a percentage of at most 100%. The API server rejects
+    anything else.
     """
-    if one.group != "policy":
+    if obj.group != "policy":
         return
-    given = [field for field in ("minAvailable", "maxUnavailable") if one.spec.get(field) is not None]
+    given = [field for field in ("minAvailable", "maxUnavailable") if obj.spec.get(field) is not None]
     if len(given) == 2:
-        related = (Related("the other", one.at("spec", "minAvailable")),)
-        message = "minAvailable and maxUnavailable exclude each other"
-        yield problem(one.at("spec", "maxUnavailable"), message, on_key=True, related=related)
+        related = (Related("also set here", obj.at("spec", "minAvailable")),)
+        message = "both minAvailable and maxUnavailable are set"
+        yield problem(obj.at("spec", "maxUnavailable"), message, on_key=True, related=related)
     for field in given:
-        value = one.spec[field]
-        if fault := amount_fault(value):
-            yield problem(one.at("spec", field), f"{field} {fault}")
-        elif (percentage(value) or 0) > 100:
-            yield problem(one.at("spec", field), f"{field} is {value}, and can't be more than 100%")
+        value = obj.spec[field]
+        if fault := check_count_or_percentage(value):
+            yield problem(obj.at("spec", field), f"invalid {field} {quote(value)}: {fault}")
+        elif (parse_percentage(value) or 0) > 100:
+            yield problem(obj.at("spec", field), f"invalid {field} {quote(value)}: at most 100%")

@@ -1,4 +1,4 @@
-"""Rules about what ConfigMaps and Secrets hold: keys, size, and what a Secret's type needs."""
+"""Rules about the data of ConfigMaps and Secrets: keys, size, and Secret types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sidecarctl.validate.views import ObjectView
 _SIZE = 1024 * 1024
 _HOLDERS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 _ACCOUNT = "kubernetes.io/service-account.name"
-# All of these keys, by type.
+# Required keys by Secret type.
 _KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -30,25 +30,25 @@ _JSON = frozenset((".dockercfg", ".dockerconfigjson"))
     Severity.ERROR,
     scope="object",
     kinds=("ConfigMap", "Secret"),
-    fix='Use letters, digits, "-", "_" and "."; folders come from the items of a volume.',
+    fix="Use letters, digits, hyphens, underscores, and dots. To get subdirectories, use `items` in the volume.",
 )
-def invalid_config_key(one: ObjectView, ctx: Context) -> Problems:
-    """A key of a ConfigMap or Secret is none, or there twice.
+def invalid_config_key(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid or duplicate key in a ConfigMap or Secret.
 
-    Keys become file names and variables: at most 253 of letters, digits, "-", "_" and ".". In a ConfigMap data and
-    binaryData have no key in common.
+    Keys become file names and environment variables: at most 253 letters, digits, hyphens, underscores, and dots. In a
+    ConfigMap, a key can't be in both data and binaryData.
     """
-    if one.group:
+    if obj.group:
         return
-    for field in _HOLDERS[one.kind]:
-        for key in as_mapping(one.value.get(field)):
-            if isinstance(key, str) and (fault := names.config_map_key(key)):
-                yield problem(one.at(field, key), f"{quote(key)} is no key: it {fault}", on_key=True)
-    if one.kind == "ConfigMap":
-        other = as_mapping(one.value.get("binaryData"))
-        for key in as_mapping(one.value.get("data")):
+    for field in _HOLDERS[obj.kind]:
+        for key in as_mapping(obj.value.get(field)):
+            if isinstance(key, str) and (fault := names.check_config_key(key)):
+                yield problem(obj.at(field, key), f"invalid key {quote(key)}: {fault}", on_key=True)
+    if obj.kind == "ConfigMap":
+        other = as_mapping(obj.value.get("binaryData"))
+        for key in as_mapping(obj.value.get("data")):
             if key in other:
-                yield problem(one.at("data", key), f"{quote(key)} is in binaryData too", on_key=True)
+                yield problem(obj.at("data", key), f"key {quote(key)} is in both data and binaryData", on_key=True)
 
 
 @rule(
@@ -57,28 +57,28 @@ def invalid_config_key(one: ObjectView, ctx: Context) -> Problems:
     scope="object",
     kinds=("ConfigMap", "Secret"),
     given=Context(options={"config-too-large": 40}),
-    fix="Split it, or put the data into an image or a volume.",
+    fix="Split it, or move the data into an image or a volume.",
 )
-def config_too_large(one: ObjectView, ctx: Context) -> Problems:
-    """A ConfigMap or Secret holds more than 1 MiB.
+def config_too_large(obj: ObjectView, ctx: Context) -> Problems:
+    """A ConfigMap or Secret is larger than 1 MiB.
 
-    All values together count, without their keys, in bytes as the pods see them. The option `config-too-large` sets another
-    limit, in bytes.
+    All values count, without their keys, in bytes as seen in the pod. To set another limit in bytes, use the option
+    `config-too-large`.
     """
-    if one.group:
+    if obj.group:
         return
     limit = ctx.options.get("config-too-large", _SIZE)
     values: dict[object, tuple[int, PathTuple]] = {}
-    for field in _HOLDERS[one.kind]:
-        encoded = field == "binaryData" or (one.kind == "Secret" and field == "data")
-        for key, text in as_mapping(one.value.get(field)).items():
+    for field in _HOLDERS[obj.kind]:
+        encoded = field == "binaryData" or (obj.kind == "Secret" and field == "data")
+        for key, text in as_mapping(obj.value.get(field)).items():
             if isinstance(text, str):
-                bytes_of = _decoded_size(text) if encoded else len(text.encode("utf-8", "surrogatepass"))
-                values[key] = (bytes_of, one.at(field, key))
+                size_of = _decoded_size(text) if encoded else len(text.encode("utf-8", "surrogatepass"))
+                values[key] = (size_of, obj.at(field, key))
     size = sum(each for each, _ in values.values())
     if size > limit:
         _, where = max(values.values(), key=lambda value: value[0])
-        yield problem(where, f"the {one.kind} holds {size} bytes, and may hold {limit}", on_key=True)
+        yield problem(where, f"{obj.kind} too large: {size} bytes (limit: {limit})", on_key=True)
 
 
 def _decoded_size(text: str) -> int:
@@ -91,41 +91,44 @@ def _decoded_size(text: str) -> int:
     Severity.ERROR,
     scope="object",
     kinds=("Secret",),
-    fix="Add the keys, or leave the type out.",
+    fix="Add the keys, or remove the type.",
 )
-def invalid_secret_data(one: ObjectView, ctx: Context) -> Problems:
-    """A Secret lacks what its type promises.
+def invalid_secret_data(obj: ObjectView, ctx: Context) -> Problems:
+    """A Secret lacks the data that its type requires.
 
-    Who uses a Secret relies on its type: kubernetes.io/tls has tls.crt and tls.key, dockerconfigjson a JSON object,
-    basic-auth a username or a password, ssh-auth a key, and a token the name of its service account.
+    Users of a Secret rely on its type. kubernetes.io/tls requires tls.crt and tls.key, dockerconfigjson a JSON object,
+    basic-auth a username or a password, ssh-auth a private key, and service-account-token the name of its service
+    account.
     """
-    own = one.value.get("type")
-    if one.group or not isinstance(own, str):
+    secret_type = obj.value.get("type")
+    if obj.group or not isinstance(secret_type, str):
         return
-    data, strings = as_mapping(one.value.get("data")), as_mapping(one.value.get("stringData"))
-    wanted = _KEYS.get(own, ())
-    if missing := [key for key in wanted if key not in data and key not in strings]:
-        yield problem(one.at("type"), f"a Secret of type {own} needs {' and '.join(missing)}")
-    for key in wanted:
+    data, strings = as_mapping(obj.value.get("data")), as_mapping(obj.value.get("stringData"))
+    required = _KEYS.get(secret_type, ())
+    if missing := [key for key in required if key not in data and key not in strings]:
+        yield problem(obj.at("type"), f"Secret of type {secret_type} requires {' and '.join(missing)}")
+    for key in required:
         if key in missing:
             continue
         if key == "ssh-privatekey" and not strings.get(key, data.get(key)):
-            where = one.at("stringData" if key in strings else "data", key)
-            yield problem(where, f"a Secret of type {own} needs {key}, which is empty")
+            where = obj.at("stringData" if key in strings else "data", key)
+            yield problem(where, f"Secret of type {secret_type} requires a value for {key}")
         elif key in _JSON and not _is_json_object(strings.get(key), data.get(key)):
-            where = one.at("stringData" if key in strings else "data", key)
+            where = obj.at("stringData" if key in strings else "data", key)
             yield problem(
-                where, f"{key} is no JSON object", help="Make one with `kubectl create secret docker-registry`."
+                where,
+                f"{key} is not a JSON object",
+                help="Create the Secret with `kubectl create secret docker-registry`.",
             )
-    if own == "kubernetes.io/basic-auth" and not {"username", "password"} & (data.keys() | strings.keys()):
-        yield problem(one.at("type"), f"a Secret of type {own} needs a username or a password")
-    if own == "kubernetes.io/service-account-token":
-        if not as_mapping(one.metadata.get("annotations")).get(_ACCOUNT):
-            yield problem(one.at("type"), f"a Secret of type {own} needs the annotation {_ACCOUNT}")
+    if secret_type == "kubernetes.io/basic-auth" and not {"username", "password"} & (data.keys() | strings.keys()):
+        yield problem(obj.at("type"), f"Secret of type {secret_type} requires username or password")
+    if secret_type == "kubernetes.io/service-account-token":
+        if not as_mapping(obj.metadata.get("annotations")).get(_ACCOUNT):
+            yield problem(obj.at("type"), f"Secret of type {secret_type} requires the annotation {_ACCOUNT}")
 
 
 def _is_json_object(plain: object, encoded: object) -> bool:
-    """True where the text, be it plain or in base64, is a JSON object or null; or can't be judged."""
+    """Return True if a plain or base64 text is a JSON object or null, or can't be decoded."""
     if not isinstance(plain, str):
         try:
             plain = base64.b64decode(encoded if isinstance(encoded, str) else "").decode("utf-8", "replace")

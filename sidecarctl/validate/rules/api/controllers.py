@@ -1,10 +1,10 @@
-"""Rules about controllers: their numbers, how they update their pods, and what their pods can't be."""
+"""Rules about controllers: replica counts, update strategies, and restrictions on their pods."""
 
 from __future__ import annotations
 
 from sidecarctl.findings import Severity, quote
 from sidecarctl.kube.kinds import GroupKind
-from sidecarctl.kube.quantity import amount, amount_fault, percentage
+from sidecarctl.kube.quantity import check_count_or_percentage, parse_count_or_percentage, parse_percentage
 from sidecarctl.kube.versions import enabled
 from sidecarctl.validate.fields import (
     CRON_JOB,
@@ -29,7 +29,7 @@ _JOB_NUMBERS = (
     "parallelism",
     "ttlSecondsAfterFinished",
 )
-# What in the spec may be zero and not less, by kind; a dot goes one level deeper.
+# Fields of the spec that must not be negative, by kind; dots separate levels.
 _NOT_NEGATIVE: dict[GroupKind, tuple[tuple[str, ...], ...]] = {
     kind: tuple(tuple(path.split(".")) for path in paths)
     for kind, paths in {
@@ -55,7 +55,7 @@ _STRATEGY: dict[GroupKind, str] = {
     DAEMON_SET: "updateStrategy",
     STATEFUL_SET: "updateStrategy",
 }
-# What the server assumes where nothing is said.
+# Defaults of the API server.
 _DEFAULTS: dict[GroupKind, dict[str, int | str]] = {
     DEPLOYMENT: {"maxSurge": "25%", "maxUnavailable": "25%"},
     DAEMON_SET: {"maxSurge": 0, "maxUnavailable": 1},
@@ -68,18 +68,18 @@ _DEFAULTS: dict[GroupKind, dict[str, int | str]] = {
     Severity.ERROR,
     scope="object",
     kinds=(*_CONTROLLERS, "Job", "CronJob"),
-    fix="Use zero or more.",
+    fix="Use zero or a positive number.",
 )
-def negative_number(one: ObjectView, ctx: Context) -> Problems:
-    """A number of a controller is negative that counts pods, seconds or tries.
+def negative_number(obj: ObjectView, ctx: Context) -> Problems:
+    """A count or duration of a controller is negative.
 
-    The API server refuses it. Zero is taken, and means none, or at once.
+    The API server rejects negative replicas, seconds, and retries. Zero is valid.
     """
-    for steps in _NOT_NEGATIVE.get((one.group, one.kind), ()):
-        if steps[0] in one.spec:
-            number = one.number("spec", *steps)
+    for steps in _NOT_NEGATIVE.get((obj.group, obj.kind), ()):
+        if steps[0] in obj.spec:
+            number = obj.number("spec", *steps)
             if number is not None and number < 0:
-                yield problem(one.at("spec", *steps), f"{steps[-1]} is {number}, and can't be less than zero")
+                yield problem(obj.at("spec", *steps), f"invalid {steps[-1]} {number}: must not be negative")
 
 
 @rule(
@@ -87,25 +87,25 @@ def negative_number(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("Deployment",),
-    fix="Raise progressDeadlineSeconds above minReadySeconds.",
+    fix="Set progressDeadlineSeconds to more than minReadySeconds.",
 )
-def invalid_progress_deadline(one: ObjectView, ctx: Context) -> Problems:
-    """A Deployment gives up before a pod can count as ready.
+def invalid_progress_deadline(obj: ObjectView, ctx: Context) -> Problems:
+    """The progress deadline of a Deployment is not longer than minReadySeconds.
 
-    A new pod counts after `minReadySeconds`. When that is no less than `progressDeadlineSeconds` (600 where it is not
-    given) every rollout would fail, so the API server refuses it.
+    A new pod is available after `minReadySeconds`. If `progressDeadlineSeconds` (default: 600) is not longer, every
+    rollout would fail, so the API server rejects the Deployment.
     """
-    if "minReadySeconds" not in one.spec and "progressDeadlineSeconds" not in one.spec:
+    if "minReadySeconds" not in obj.spec and "progressDeadlineSeconds" not in obj.spec:
         return
-    if (one.group, one.kind) != DEPLOYMENT:
+    if (obj.group, obj.kind) != DEPLOYMENT:
         return
-    ready, deadline = one.number("spec", "minReadySeconds") or 0, one.number("spec", "progressDeadlineSeconds")
-    given = one.get("spec", "progressDeadlineSeconds") is not None
+    ready, deadline = obj.number("spec", "minReadySeconds") or 0, obj.number("spec", "progressDeadlineSeconds")
+    given = obj.get("spec", "progressDeadlineSeconds") is not None
     limit = deadline if given else 600
     if limit is not None and 0 <= limit <= ready:
-        said = f"progressDeadlineSeconds is {limit}{'' if given else ' by default'}"
-        where = one.at("spec", "progressDeadlineSeconds" if given else "minReadySeconds")
-        yield problem(where, f"{said}, and minReadySeconds is {ready}")
+        setting = f"progressDeadlineSeconds {limit}{'' if given else ' (default)'}"
+        where = obj.at("spec", "progressDeadlineSeconds" if given else "minReadySeconds")
+        yield problem(where, f"{setting} must be more than minReadySeconds {ready}")
 
 
 @rule(
@@ -113,39 +113,39 @@ def invalid_progress_deadline(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    fix="Use a whole number of pods, like 1, or of percent, like 25%.",
+    fix="Use a number of pods, such as 1, or a percentage, such as 25%.",
 )
-def invalid_rolling_update_value(one: ObjectView, ctx: Context) -> Problems:
-    """How many pods an update takes at a time is no number and no percentage.
+def invalid_rolling_update_value(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid maxUnavailable or maxSurge of a rolling update.
 
-    The API server wants a whole number, not negative, or a percentage in whole numbers; more pods than there are,
-    above 100%, can't be unavailable.
+    The API server requires a whole number that is not negative, or a percentage in whole numbers. At most 100% can be
+    unavailable.
     """
-    kind, strategy = (one.group, one.kind), _rolling(one)
+    kind, strategy = (obj.group, obj.kind), _rolling(obj)
     if strategy is None or strategy.value.get("type") not in (None, "", "RollingUpdate"):
         return
     for name in ("maxUnavailable", "maxSurge"):
         value = strategy.get("rollingUpdate", name)
-        if value is None or name not in _DEFAULTS[kind] or not _counts(kind, ctx):
+        if value is None or name not in _DEFAULTS[kind] or not _is_supported(kind, ctx):
             continue
         where = strategy.at("rollingUpdate", name)
-        if fault := amount_fault(value):
-            yield problem(where, f"{name} {fault}")
-        elif (percentage(value) or 0) > 100 and (name, kind) != ("maxSurge", DEPLOYMENT):
-            yield problem(where, f"{name} is {value}, and can't be more than 100%", help="Use at most 100%.")
+        if fault := check_count_or_percentage(value):
+            yield problem(where, f"invalid {name} {quote(value)}: {fault}")
+        elif (parse_percentage(value) or 0) > 100 and (name, kind) != ("maxSurge", DEPLOYMENT):
+            yield problem(where, f"invalid {name} {quote(value)}: at most 100%", help="Use at most 100%.")
 
 
-def _rolling(one: ObjectView) -> View | None:
-    """Return the strategy of an object that has a mapping rollingUpdate in it."""
-    field = _STRATEGY.get((one.group, one.kind))
-    strategy = one.spec.get(field) if field else None
+def _rolling(obj: ObjectView) -> View | None:
+    """Return an object's update strategy if it contains a rollingUpdate mapping."""
+    field = _STRATEGY.get((obj.group, obj.kind))
+    strategy = obj.spec.get(field) if field else None
     if field and isinstance(strategy, dict) and isinstance(strategy.get("rollingUpdate"), dict):
-        return View(strategy, one.at("spec", field))
+        return View(strategy, obj.at("spec", field))
     return None
 
 
-def _counts(kind: GroupKind, ctx: Context) -> bool:
-    """A StatefulSet's maxUnavailable is dropped where its feature is off."""
+def _is_supported(kind: GroupKind, ctx: Context) -> bool:
+    """Return whether the API server keeps maxUnavailable; a StatefulSet needs a feature gate for it."""
     return kind != STATEFUL_SET or enabled("max-unavailable-statefulset", ctx.kube_version)
 
 
@@ -154,32 +154,37 @@ def _counts(kind: GroupKind, ctx: Context) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    fix="Allow one pod more (maxSurge: 1) or one pod less (maxUnavailable: 1) during updates.",
+    fix="Allow one pod more (`maxSurge: 1`) or one pod fewer (`maxUnavailable: 1`) during updates.",
 )
-def stuck_rolling_update(one: ObjectView, ctx: Context) -> Problems:
-    """An update may neither add a pod nor take one away, or in a DaemonSet both.
+def stuck_rolling_update(obj: ObjectView, ctx: Context) -> Problems:
+    """A rolling update can't replace any pod.
 
-    With `maxSurge` and `maxUnavailable` both zero no update could ever begin. A DaemonSet updates in one way or the
-    other, so exactly one of them has to be above zero: its `maxUnavailable` is 1 where it is not given.
+    If `maxSurge` and `maxUnavailable` are both zero, an update can't start. A DaemonSet supports only one of them above
+    zero, and its `maxUnavailable` is 1 by default.
     """
-    kind, strategy = (one.group, one.kind), _rolling(one)
-    if strategy is None or strategy.value.get("type") not in (None, "", "RollingUpdate") or not _counts(kind, ctx):
+    kind, strategy = (obj.group, obj.kind), _rolling(obj)
+    if (
+        strategy is None
+        or strategy.value.get("type") not in (None, "", "RollingUpdate")
+        or not _is_supported(kind, ctx)
+    ):
         return
     update = strategy.value["rollingUpdate"]
     if not update:
         return
     amounts = {
-        name: amount(default if update.get(name) is None else update[name]) for name, default in _DEFAULTS[kind].items()
+        name: parse_count_or_percentage(default if update.get(name) is None else update[name])
+        for name, default in _DEFAULTS[kind].items()
     }
     unavailable, surge = amounts["maxUnavailable"], amounts.get("maxSurge", 0)
     if unavailable == 0 and surge == 0:
         where = strategy.at("rollingUpdate", "maxUnavailable")
         also = "" if kind == STATEFUL_SET else " and maxSurge"
-        yield problem(where, f"maxUnavailable{also} can't be zero: no pod could be replaced")
+        yield problem(where, f"maxUnavailable{also} is 0: the update can't replace any pod")
     elif kind == DAEMON_SET and unavailable and surge:
-        said = "is 1 by default" if update.get("maxUnavailable") is None else f"is {update['maxUnavailable']}"
-        message = f"a DaemonSet can't have maxSurge while maxUnavailable {said}"
-        yield problem(strategy.at("rollingUpdate", "maxSurge"), message, help="Set maxUnavailable: 0.")
+        setting = "1 (default)" if update.get("maxUnavailable") is None else str(update["maxUnavailable"])
+        message = f"maxSurge in a DaemonSet conflicts with maxUnavailable {setting}"
+        yield problem(strategy.at("rollingUpdate", "maxSurge"), message, help="Set `maxUnavailable: 0`.")
 
 
 @rule(
@@ -187,47 +192,47 @@ def stuck_rolling_update(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=_UPDATING,
-    fix="Remove rollingUpdate, or make the type RollingUpdate.",
+    fix="Remove rollingUpdate, or use `type: RollingUpdate`.",
 )
-def update_strategy_conflict(one: ObjectView, ctx: Context) -> Problems:
-    """A strategy that is not rolling has settings for a rolling update.
+def update_strategy_conflict(obj: ObjectView, ctx: Context) -> Problems:
+    """rollingUpdate is set, but the update strategy is not RollingUpdate.
 
-    A Deployment of type Recreate and a StatefulSet of type OnDelete have no use for `rollingUpdate`. The API server
-    refuses it, also in a patch that only changes the type.
+    Only the type RollingUpdate uses these settings. The API server rejects them for Recreate and OnDelete, also when a
+    patch only changes the type.
     """
-    strategy = _rolling(one)
-    if strategy is None or (one.group, one.kind) == DAEMON_SET:
+    strategy = _rolling(obj)
+    if strategy is None or (obj.group, obj.kind) == DAEMON_SET:
         return
     own = strategy.value.get("type")
     if own in ("Recreate", "OnDelete"):
-        yield problem(strategy.at("rollingUpdate"), f"the type is {own}, which has no rollingUpdate", on_key=True)
+        yield problem(strategy.at("rollingUpdate"), f"rollingUpdate conflicts with type {own}", on_key=True)
 
 
 @rule(
     "invalid-pod-restart-policy",
     Severity.ERROR,
-    fix="Leave it out where pods run for ever; in Jobs use OnFailure, or Never to keep the logs of each try.",
+    fix="Remove restartPolicy for pods that run permanently. In Jobs use OnFailure, or Never to keep the logs of each retry.",
 )
 def invalid_pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
-    """The restartPolicy of a pod is none that its controller can have.
+    """The controller of the pod does not support its restartPolicy.
 
-    Pods of a Deployment, ReplicaSet, StatefulSet, DaemonSet or ReplicationController run for ever: only Always is
-    taken. Pods of a Job end: it needs OnFailure or Never, and with a podFailurePolicy only Never.
+    Pods of a Deployment, ReplicaSet, StatefulSet, DaemonSet, or ReplicationController run permanently and support only
+    Always. Pods of a Job run to completion and require OnFailure or Never, or only Never with a podFailurePolicy.
     """
     kind = (pod.object.group, pod.object.kind)
     policy = pod.value.get("restartPolicy")
     if kind in ENDLESS:
         if policy in ("OnFailure", "Never"):
-            message = f"the pods of a {pod.object.kind} are always restarted, and can't have {policy}"
+            message = f"restartPolicy {policy} is not supported in a {pod.object.kind}"
             yield problem(pod.at("restartPolicy"), message)
     elif kind in (JOB, CRON_JOB) and pod.template.has("spec"):
         if policy in (None, "", "Always"):
-            said = "the restartPolicy is Always" + ("" if policy else " by default")
-            yield problem(pod.at("restartPolicy"), f"the pods of a Job have to end, and {said}")
+            setting = "restartPolicy Always" + ("" if policy else " (default)")
+            yield problem(pod.at("restartPolicy"), f"{setting} is not supported in a Job")
         elif policy == "OnFailure":
             steps = ("spec",) if kind == JOB else ("spec", "jobTemplate", "spec")
             if isinstance(pod.object.get(*steps, "podFailurePolicy"), dict):
-                message = "with a podFailurePolicy the restartPolicy must be Never"
+                message = "podFailurePolicy requires restartPolicy: Never"
                 yield problem(pod.at("restartPolicy"), message, help="Use Never.")
 
 
@@ -235,22 +240,22 @@ def invalid_pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
     "invalid-active-deadline",
     Severity.ERROR,
     needs=("activeDeadlineSeconds",),
-    fix="Remove it; a Job or a Pod of its own can have a deadline of one second and more.",
+    fix="Remove it, or use at least one second in a Job or a standalone Pod.",
 )
 def invalid_active_deadline(pod: PodView, ctx: Context) -> Problems:
-    """A pod that is to run for ever has a deadline, or the deadline is none.
+    """Invalid activeDeadlineSeconds of a pod.
 
-    After `activeDeadlineSeconds` a pod is killed. The API server refuses that for the pods of controllers that keep
-    them running, and everywhere less than one second.
+    Kubernetes kills a pod after `activeDeadlineSeconds`. The API server rejects the field on pods of controllers that
+    keep their pods running, and a deadline below 1 second on any pod.
     """
     value = pod.value.get("activeDeadlineSeconds")
     if value is None:
         return
     where = pod.at("activeDeadlineSeconds")
     if (pod.object.group, pod.object.kind) in ENDLESS:
-        yield problem(where, f"the pods of a {pod.object.kind} can't have a deadline", on_key=True)
+        yield problem(where, f"activeDeadlineSeconds is not supported in a {pod.object.kind}", on_key=True)
     elif isinstance(value, int) and not isinstance(value, bool) and not 1 <= value < 2**31:
-        yield problem(where, f"the deadline of {value} seconds is not from 1 to {2**31 - 1}")
+        yield problem(where, f"invalid activeDeadlineSeconds {value}: use a number from 1 to {2**31 - 1}")
 
 
 @rule(
@@ -258,15 +263,15 @@ def invalid_active_deadline(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("nodeName",),
     since="1.27",
-    fix="Let the scheduler choose the node, by a nodeSelector for example.",
+    fix="Remove nodeName, and select the node with a nodeSelector.",
 )
 def node_name_with_scheduling_gates(pod: PodView, ctx: Context) -> Problems:
-    """A Pod has a node already and scheduling gates at the same time.
+    """A Pod has both a nodeName and scheduling gates.
 
-    Gates keep a pod from being scheduled; with a `nodeName` it is past that. The API server refuses the Pod; it takes
-    a template with it, and then refuses each of the pods.
+    Scheduling gates keep a pod from being scheduled, but a pod with a `nodeName` is already scheduled. The API server
+    rejects such a Pod. It accepts such a template, and then rejects each of the pods.
     """
     if pod.text("nodeName") and pod.get("schedulingGates"):
         if isinstance(pod.value["schedulingGates"], list) and (pod.object.group, pod.object.kind) == POD:
-            message = f"the pod is bound to {quote(pod.text('nodeName'))} and has scheduling gates"
+            message = f"nodeName {quote(pod.text('nodeName'))} conflicts with schedulingGates"
             yield problem(pod.at("nodeName"), message)

@@ -1,4 +1,4 @@
-"""Rules about environment variables: their names, and where their values come from."""
+"""Rules about environment variables: names and value sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecarctl.validate.rules.api.volumes import SOURCES
 from sidecarctl.validate.views import ContainerView, Data
 
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_FROM = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+_ENV_FROM_KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _KEY_REFS = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 
 
@@ -22,18 +22,20 @@ _KEY_REFS = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    fix="Name it with letters, digits and _, and put its value into `value`.",
+    fix="Use letters, digits, and underscores, and put the value into `value`.",
 )
 def invalid_env_name(container: ContainerView, ctx: Context) -> Problems:
-    """An environment variable has a name that it can't have.
+    """Invalid name of an environment variable.
 
-    The API server refuses an empty name and one with "=". Before Kubernetes 1.32 it also refuses a digit in
-    front and everything but letters, digits, "_", "-" and ".".
+    The API server rejects an empty name and a name that contains "=". Before Kubernetes 1.32 it also rejects a leading
+    digit and any character except letters, digits, "_", "-", and ".".
     """
     for index, variable in listed(container.value, "env"):
         name = variable.get("name")
-        if isinstance(name, str) and (fault := names.env_name(name, ctx.kube_version)):
-            yield problem(container.at("env", index, "name"), f"{quote(name)} is no name for a variable: it {fault}")
+        if isinstance(name, str) and (fault := names.check_env_name(name, ctx.kube_version)):
+            yield problem(
+                container.at("env", index, "name"), f"invalid environment variable name {quote(name)}: {fault}"
+            )
 
 
 @rule(
@@ -41,13 +43,13 @@ def invalid_env_name(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    fix="Give the variable either `value` or one source in `valueFrom`.",
+    fix="Set either `value` or one source in `valueFrom`.",
 )
 def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
-    """An environment variable has no source for its value, or more than one.
+    """An environment variable has no value source, or more than one.
 
-    `valueFrom` holds exactly one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef and, since
-    Kubernetes 1.35, fileKeyRef, and then `value` is empty. The API server refuses anything else.
+    `valueFrom` takes exactly one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, and, since Kubernetes
+    1.35, fileKeyRef. `value` must then be empty. The API server rejects anything else.
     """
     for index, variable in listed(container.value, "env"):
         source = variable.get("valueFrom")
@@ -57,13 +59,15 @@ def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
         where = container.at("env", index, "valueFrom")
         if "fileKeyRef" in found and not enabled("env-files", ctx.kube_version):
             if ctx.since("1.34"):
-                yield problem((*where, "fileKeyRef"), "Kubernetes drops fileKeyRef before 1.35, where it is off")
+                yield problem(
+                    (*where, "fileKeyRef"), "Kubernetes drops fileKeyRef before 1.35 unless EnvFiles is enabled"
+                )
         elif len(found) > 1:
-            yield problem(where, f"there must be one source, and there are {len(found)}: {', '.join(found)}")
+            yield problem(where, f"expected one source in valueFrom, got {len(found)}: {', '.join(found)}")
         elif found and variable.get("value"):
-            yield problem(where, f"the value is given already, so it can't come from {found[0]} too", on_key=True)
+            yield problem(where, f"both value and valueFrom.{found[0]} are set", on_key=True)
         elif not found and not strange(source, frozenset(_SOURCES)):
-            yield problem(where, f"it names no source; there must be one of {', '.join(_SOURCES)}")
+            yield problem(where, f"no source in valueFrom, expected one of {', '.join(_SOURCES)}")
 
 
 @rule(
@@ -71,21 +75,22 @@ def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("env",),
     scope="container",
-    fix="Give it the name of the ConfigMap or Secret and one of its keys.",
+    fix="Set the name of the ConfigMap or Secret and one of its keys.",
 )
 def invalid_env_key_ref(container: ContainerView, ctx: Context) -> Problems:
-    """A variable comes from a key of a ConfigMap or Secret that can't be named so.
+    """An environment variable refers to an invalid name or key of a ConfigMap or Secret.
 
-    The schema lets a missing name pass, but the API server refuses it, and names that no such object can have.
+    The schema allows a missing name, but the API server rejects it, along with names and keys that no ConfigMap or
+    Secret can have.
     """
     for source, where in env_sources(container):
         for field, kind in _KEY_REFS.items():
             ref = source.get(field)
             if isinstance(ref, dict):
-                yield from _named(ref, (*where, field), kind, names.dns_subdomain)
+                yield from _check_reference(ref, (*where, field), kind, names.check_dns_subdomain)
                 key = ref.get("key")
-                if isinstance(key, str) and (fault := names.config_map_key(key)):
-                    yield problem((*where, field, "key"), f"{quote(key)} is no key of a {kind}: it {fault}")
+                if isinstance(key, str) and (fault := names.check_config_key(key)):
+                    yield problem((*where, field, "key"), f"invalid {kind} key {quote(key)}: {fault}")
 
 
 @rule(
@@ -93,32 +98,32 @@ def invalid_env_key_ref(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("envFrom",),
     scope="container",
-    fix="Give each item either a configMapRef or a secretRef, with a name.",
+    fix="Set either configMapRef or secretRef, with a name.",
 )
 def invalid_env_from(container: ContainerView, ctx: Context) -> Problems:
-    """An item of envFrom does not name exactly one ConfigMap or Secret.
+    """An envFrom item does not name exactly one ConfigMap or Secret.
 
-    The API server refuses it, as it does names that no such object can have and prefixes that no variable's name
-    can begin with.
+    The API server rejects it, along with names that no ConfigMap or Secret can have and prefixes that can't start a
+    variable name.
     """
     items = container.value.get("envFrom")
     for index, item in enumerate(items if isinstance(items, list) else ()):
         where = container.at("envFrom", index)
         if item is None:
-            yield problem(where, "this item is empty; there must be a configMapRef or a secretRef")
+            yield problem(where, "empty envFrom item, expected configMapRef or secretRef")
         if not isinstance(item, dict):
             continue
         prefix = item.get("prefix")
-        if prefix and isinstance(prefix, str) and (fault := names.env_name(prefix, ctx.kube_version)):
-            yield problem((*where, "prefix"), f"no variable's name can begin with {quote(prefix)}: it {fault}")
-        found = chosen(item, tuple(_FROM))
+        if prefix and isinstance(prefix, str) and (fault := names.check_env_name(prefix, ctx.kube_version)):
+            yield problem((*where, "prefix"), f"invalid environment variable prefix {quote(prefix)}: {fault}")
+        found = chosen(item, tuple(_ENV_FROM_KINDS))
         if len(found) > 1:
-            yield problem(where, "there must be one source, and there are two: configMapRef and secretRef")
-        elif not found and not strange(item, frozenset(("prefix", *_FROM))):
-            yield problem(where, "it names no source; there must be a configMapRef or a secretRef")
+            yield problem(where, "both configMapRef and secretRef are set")
+        elif not found and not strange(item, frozenset(("prefix", *_ENV_FROM_KINDS))):
+            yield problem(where, "no source in envFrom item, expected configMapRef or secretRef")
         for field in found:
             if isinstance(item[field], dict):
-                yield from _named(item[field], (*where, field), _FROM[field], _name_or_beginning)
+                yield from _check_reference(item[field], (*where, field), _ENV_FROM_KINDS[field], _check_env_from_name)
 
 
 @rule(
@@ -127,13 +132,13 @@ def invalid_env_from(container: ContainerView, ctx: Context) -> Problems:
     needs=("env",),
     scope="container",
     since="1.35",
-    fix="Name an emptyDir of the pod, a path in it without .., and a key.",
+    fix="Set volumeName to an emptyDir of the pod, path to a relative path without `..`, and key.",
 )
 def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
-    """A variable comes from a file that can't be there.
+    """Invalid fileKeyRef of an environment variable.
 
-    The file stands in an emptyDir volume of the pod, at a relative path that does not leave it. The API server
-    refuses other volumes, paths with ".." and keys that are no names of variables.
+    The file is in an emptyDir volume of the pod, at a relative path inside the volume. The API server rejects other
+    volumes, paths that contain "..", and keys that are not variable names.
     """
     for source, where in env_sources(container):
         ref = source.get("fileKeyRef")
@@ -141,32 +146,32 @@ def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
             continue
         key, path, volume = ref.get("key"), ref.get("path"), ref.get("volumeName")
         at = (*where, "fileKeyRef")
-        if isinstance(key, str) and (fault := names.env_name(key, ctx.kube_version)):
-            yield problem((*at, "key"), f"{quote(key)} is no name for a variable: it {fault}")
+        if isinstance(key, str) and (fault := names.check_env_name(key, ctx.kube_version)):
+            yield problem((*at, "key"), f"invalid environment variable name {quote(key)}: {fault}")
         if path == "":
-            yield problem((*at, "path"), "the path of the file is empty")
+            yield problem((*at, "path"), "file path is empty")
         elif isinstance(path, str) and ".." in path.split("/"):
-            yield problem((*at, "path"), f'the path {quote(path)} must not contain ".."')
+            yield problem((*at, "path"), f'invalid path {quote(path)}: ".." is not allowed')
         if not isinstance(volume, str):
             continue
         found = volumes_by_name(container.pod).get(volume)
         if found is None:
-            fault = names.dns_label(volume)
-            message = f"{quote(volume)} is no name of a volume: it {fault}" if fault else ""
-            yield problem((*at, "volumeName"), message or f"the pod has no volume {quote(volume)}")
+            fault = names.check_dns_label(volume)
+            message = f"invalid volume name {quote(volume)}: {fault}" if fault else ""
+            yield problem((*at, "volumeName"), message or f"unknown volume {quote(volume)}")
         elif found.get("emptyDir") is None and chosen(found, SOURCES):
-            yield problem((*at, "volumeName"), f"the volume {quote(volume)} is no emptyDir")
+            yield problem((*at, "volumeName"), f"volume {quote(volume)} is not an emptyDir")
 
 
-def _named(ref: Data, where: PathTuple, kind: str, fault_of: Callable[[str], str | None]) -> Problems:
+def _check_reference(ref: Data, where: PathTuple, kind: str, check: Callable[[str], str | None]) -> Problems:
     """Check the name in a reference to a ConfigMap or Secret."""
     name = ref.get("name")
     if blank(name):
-        yield Problem((*where, "name"), f"it does not say which {kind}")
-    elif isinstance(name, str) and (fault := fault_of(name)):
-        yield Problem((*where, "name"), f"{quote(name)} is no name of a {kind}: it {fault}")
+        yield Problem((*where, "name"), f"missing {kind} name")
+    elif isinstance(name, str) and (fault := check(name)):
+        yield Problem((*where, "name"), f"invalid {kind} name {quote(name)}: {fault}")
 
 
-def _name_or_beginning(name: str) -> str | None:
-    """In envFrom the server takes what a generated name could begin with: a dash at the end is fine there."""
-    return names.dns_subdomain(name[:-1] + "a" if len(name) > 1 and name.endswith("-") else name)
+def _check_env_from_name(name: str) -> str | None:
+    """Check a name as the API server does in envFrom, where a trailing hyphen is allowed as in generateName."""
+    return names.check_dns_subdomain(name[:-1] + "a" if len(name) > 1 and name.endswith("-") else name)

@@ -1,4 +1,4 @@
-"""Rules about names and namespaces of objects, and about what else metadata hold; labels have a module of their own."""
+"""Rules about object metadata: names, namespaces, labels, annotations, finalizers, and owner references."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sidecarctl.validate.fields import all_metadata, blank, label_faults, listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView, PodView
 
-_Fault = Callable[[str, str], "str | None"]
+_Check = Callable[[str, str], "str | None"]
 
-# The ones whose names are DNS subdomains, by group.
-_SUBDOMAIN = """
+# Kinds whose names are DNS subdomains, by group; "-" is the core group.
+_SUBDOMAIN_KINDS = """
 - ConfigMap Endpoints LimitRange Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController
 - ResourceQuota Secret ServiceAccount
 admissionregistration.k8s.io MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration
@@ -35,60 +35,59 @@ scheduling.k8s.io PriorityClass
 storage.k8s.io CSIDriver CSINode CSIStorageCapacity StorageClass VolumeAttachment VolumeAttributesClass
 storagemigration.k8s.io StorageVersionMigration
 """
-_SEGMENT = """
+_PATH_SEGMENT_KINDS = """
 policy PodDisruptionBudget
 rbac.authorization.k8s.io ClusterRole ClusterRoleBinding Role RoleBinding
 """
-_OTHERS = """
+_UNCHECKED_KINDS = """
 - Event
 apiextensions.k8s.io CustomResourceDefinition
 certificates.k8s.io CertificateSigningRequest
 """
-# The controller of CronJobs appends eleven characters to make the name of a Job.
+# The CronJob controller appends 11 characters to make a Job name.
 _CRON_JOB_LENGTH = 52
 _STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
 
 
-def _subdomain(name: str, version: str) -> str | None:
-    return names.dns_subdomain(name)
+def _check_subdomain(name: str, version: str) -> str | None:
+    return names.check_dns_subdomain(name)
 
 
-def _label(name: str, version: str) -> str | None:
-    return names.dns_label(name)
+def _check_label(name: str, version: str) -> str | None:
+    return names.check_dns_label(name)
 
 
-def _stateful_set(name: str, version: str) -> str | None:
-    """A StatefulSet's name is part of its pods' host names; before 1.27 nobody checked."""
-    return names.dns_label(name) if at_least(version, "1.27") else names.dns_subdomain(name)
+def _check_stateful_set(name: str, version: str) -> str | None:
+    """Check the name of a StatefulSet: since 1.27 a DNS label, because it becomes part of host names of pods."""
+    return names.check_dns_label(name) if at_least(version, "1.27") else names.check_dns_subdomain(name)
 
 
-def _cron_job(name: str, version: str) -> str | None:
+def _check_cron_job(name: str, version: str) -> str | None:
     if len(name) > _CRON_JOB_LENGTH:
-        return f"must have at most {_CRON_JOB_LENGTH} characters, since its Jobs' names get eleven more"
-    return names.dns_subdomain(name)
+        return f"{len(name)} characters long (limit: {_CRON_JOB_LENGTH}, since Job names get an 11-character suffix)"
+    return names.check_dns_subdomain(name)
 
 
-def _segment(name: str, version: str) -> str | None:
-    """The name has to stand in an address."""
+def _check_path_segment(name: str, version: str) -> str | None:
+    """Check a name that is used as a URL path segment."""
     if name in (".", ".."):
-        return f"must not be {quote(name)}"
-    bad = [char for char in "/%" if char in name]
-    return f"must not contain {quote(bad[0])}" if bad else None
+        return f"{quote(name)} is not allowed"
+    return next((f"{quote(char)} is not allowed" for char in "/%" if char in name), None)
 
 
-def _table(text: str, fault: _Fault) -> dict[GroupKind, _Fault]:
+def _table(text: str, check: _Check) -> dict[GroupKind, _Check]:
     lines = (line.split() for line in text.strip().splitlines())
-    return {("" if group == "-" else group, kind): fault for group, *kinds in lines for kind in kinds}
+    return {("" if group == "-" else group, kind): check for group, *kinds in lines for kind in kinds}
 
 
-_NAMES: dict[GroupKind, _Fault] = {
-    **_table(_SUBDOMAIN, _subdomain),
-    **_table(_SEGMENT, _segment),
-    **_table(_OTHERS, lambda name, version: None),
-    ("apps", "StatefulSet"): _stateful_set,
-    ("batch", "CronJob"): _cron_job,
-    ("", "Namespace"): _label,
-    ("", "Service"): names.service_name,
+_NAME_CHECKS: dict[GroupKind, _Check] = {
+    **_table(_SUBDOMAIN_KINDS, _check_subdomain),
+    **_table(_PATH_SEGMENT_KINDS, _check_path_segment),
+    **_table(_UNCHECKED_KINDS, lambda name, version: None),
+    ("apps", "StatefulSet"): _check_stateful_set,
+    ("batch", "CronJob"): _check_cron_job,
+    ("", "Namespace"): _check_label,
+    ("", "Service"): names.check_service_name,
 }
 
 
@@ -96,105 +95,106 @@ _NAMES: dict[GroupKind, _Fault] = {
     "invalid-object-name",
     Severity.ERROR,
     scope="object",
-    fix='Give it a name of lower-case letters, digits and "-".',
+    fix="Use lowercase letters, digits, and hyphens.",
 )
-def invalid_object_name(one: ObjectView, ctx: Context) -> Problems:
-    """An object has no name, or one that its kind can't have.
+def invalid_object_name(obj: ObjectView, ctx: Context) -> Problems:
+    """An object has no name, or an invalid one.
 
-    Names become parts of addresses and host names. Most kinds take DNS subdomains (at most 253 of a-z, 0-9, "-" and
-    "."); Namespaces, Services and StatefulSets take DNS labels (63, no dots), a CronJob at most 52 characters. With
-    `generateName` the API server appends five characters of its own.
+    Names become part of URLs and host names. Most kinds require a DNS subdomain (at most 253 lowercase letters, digits,
+    hyphens, and dots). Namespaces, Services, and StatefulSets require a DNS label (at most 63 characters, no dots), and
+    CronJobs allow at most 52 characters. With `generateName` the API server appends 5 characters.
     """
-    fault = _NAMES.get((one.group, one.kind))
-    if fault is None:
+    check = _NAME_CHECKS.get((obj.group, obj.kind))
+    if check is None:
         return
-    metadata = one.metadata
-    if not metadata and one.value.get("metadata"):
+    if not obj.metadata and obj.value.get("metadata"):
         return
-    name, prefix = metadata.get("name"), metadata.get("generateName")
+    name, prefix = obj.metadata.get("name"), obj.metadata.get("generateName")
     if isinstance(name, str) and name:
-        if said := fault(name, ctx.kube_version):
-            yield problem(one.at("metadata", "name"), f"{quote(name)} is no name for a {one.kind}: it {said}")
-    elif blank(name) and blank(prefix) and one.kind != "LimitRange":
-        yield problem(one.at("metadata", "name"), f"the {one.kind} has no name", help="Give it a name.")
-    if isinstance(prefix, str) and prefix and one.kind != "CronJob":
-        # What comes after a dash at the end is the server's; the rest of a long name it cuts off.
+        if broken := check(name, ctx.kube_version):
+            yield problem(obj.at("metadata", "name"), f"invalid {obj.kind} name {quote(name)}: {broken}")
+    elif blank(name) and blank(prefix) and obj.kind != "LimitRange":
+        yield problem(obj.at("metadata", "name"), f"{obj.kind} has no name", help="Set metadata.name.")
+    if isinstance(prefix, str) and prefix and obj.kind != "CronJob":
+        # The API server appends a suffix after a trailing hyphen, and truncates long prefixes.
         whole = (prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix)[: 253 if name else 58]
-        if said := fault(whole, ctx.kube_version):
-            yield problem(
-                one.at("metadata", "generateName"), f"{quote(prefix)} begins no name for a {one.kind}: it {said}"
-            )
+        if broken := check(whole, ctx.kube_version):
+            where, message = obj.at("metadata", "generateName"), f"invalid {obj.kind} generateName {quote(prefix)}"
+            yield problem(where, f"{message}: {broken}")
 
 
 @rule(
     "invalid-namespace-name",
     Severity.ERROR,
     scope="object",
-    fix='Name an existing namespace: at most 63 of a-z, 0-9 and "-".',
+    fix="Use the name of an existing namespace: at most 63 lowercase letters, digits, and hyphens.",
 )
-def invalid_namespace_name(one: ObjectView, ctx: Context) -> Problems:
-    """An object's namespace is no DNS label.
+def invalid_namespace_name(obj: ObjectView, ctx: Context) -> Problems:
+    """A namespace name is not a DNS label.
 
-    No namespace can have such a name, so the object has nowhere to be.
+    No namespace can have such a name, so the API server rejects the object.
     """
-    if one.namespace and (fault := names.dns_label(one.namespace)):
-        yield problem(one.at("metadata", "namespace"), f"{quote(one.namespace)} is no name of a namespace: it {fault}")
+    if obj.namespace and (fault := names.check_dns_label(obj.namespace)):
+        yield problem(obj.at("metadata", "namespace"), f"invalid namespace name {quote(obj.namespace)}: {fault}")
 
 
 @rule(
     "invalid-finalizer",
     Severity.ERROR,
     scope="object",
-    fix="Qualify it with a domain of yours, as in example.com/cleanup.",
+    fix="Add a domain that you own, as in example.com/cleanup.",
 )
-def invalid_finalizer(one: ObjectView, ctx: Context) -> Problems:
-    """A finalizer has no domain, or contradicts another one.
+def invalid_finalizer(obj: ObjectView, ctx: Context) -> Problems:
+    """A finalizer has no domain, or two finalizers conflict.
 
-    A finalizer keeps an object from being deleted until its owner takes it off, so it has to say whose it is. Without
-    a domain only Kubernetes' own are taken, and of these `orphan` and `foregroundDeletion` exclude each other.
+    A finalizer blocks the deletion of an object until its controller removes the finalizer, so it must name its owner
+    by a domain. Only the finalizers of Kubernetes itself have no domain, and of these, `orphan` and
+    `foregroundDeletion` exclude each other.
     """
-    found = one.metadata.get("finalizers")
+    found = obj.metadata.get("finalizers")
     if not isinstance(found, list):
         return
-    own = (one.group, one.kind) in _NAMES
-    for index, name in texts(one.metadata, "finalizers"):
-        where = one.at("metadata", "finalizers", index)
-        if fault := names.qualified_name(name):
-            yield problem(where, f"{quote(name)} is no finalizer: it {fault}")
-        elif own and "/" not in name and name not in _STANDARD_FINALIZERS:
-            yield problem(where, f"the finalizer {quote(name)} has no domain")
+    built_in = (obj.group, obj.kind) in _NAME_CHECKS
+    for index, name in texts(obj.metadata, "finalizers"):
+        where = obj.at("metadata", "finalizers", index)
+        if fault := names.check_qualified_name(name):
+            yield problem(where, f"invalid finalizer {quote(name)}: {fault}")
+        elif built_in and "/" not in name and name not in _STANDARD_FINALIZERS:
+            yield problem(where, f"invalid finalizer {quote(name)}: no domain")
     if "orphan" in found and "foregroundDeletion" in found:
-        message = "orphan and foregroundDeletion can't both be set"
-        yield problem(one.at("metadata", "finalizers"), message, help="Keep one of them.", on_key=True)
+        where, message = obj.at("metadata", "finalizers"), "both orphan and foregroundDeletion are set"
+        yield problem(where, message, help="Keep only one of them.", on_key=True)
 
 
 @rule(
     "invalid-owner-reference",
     Severity.ERROR,
     scope="object",
-    fix="Leave ownerReferences out of manifests; controllers set them.",
+    fix="Remove ownerReferences from the manifest. Controllers set them.",
 )
-def invalid_owner_reference(one: ObjectView, ctx: Context) -> Problems:
-    """An owner can't be one, or there are two that control the object.
+def invalid_owner_reference(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid owner reference.
 
-    Owners decide what becomes of an object when they are deleted. The API server refuses an apiVersion that is none,
-    Events as owners, and a second owner with `controller: true`.
+    The garbage collector deletes an object together with its owners. The API server rejects an invalid apiVersion, an
+    Event as owner, and a second owner with `controller: true`.
     """
-    if "ownerReferences" not in one.metadata:
+    if "ownerReferences" not in obj.metadata:
         return
     controllers: list[PathTuple] = []
-    for index, reference in listed(one.metadata, "ownerReferences"):
-        where = one.at("metadata", "ownerReferences", index)
+    for index, reference in listed(obj.metadata, "ownerReferences"):
+        where = obj.at("metadata", "ownerReferences", index)
         version = reference.get("apiVersion")
         if isinstance(version, str) and version and (version.count("/") > 1 or version.endswith("/")):
-            yield problem((*where, "apiVersion"), f"{quote(version)} is no apiVersion: it must be like apps/v1 or v1")
+            yield problem(
+                (*where, "apiVersion"), f"invalid apiVersion {quote(version)}: use a form such as apps/v1 or v1"
+            )
         elif version == "v1" and reference.get("kind") == "Event":
             yield problem(where, "an Event can't be an owner")
         if reference.get("controller") is True:
             controllers.append((*where, "controller"))
     if len(controllers) > 1:
-        message = f"{len(controllers)} owners say that they are the controller"
-        yield problem(controllers[1], message, related=(Related("the first", controllers[0]),))
+        message = f"{len(controllers)} owner references have controller: true, expected at most 1"
+        yield problem(controllers[1], message, related=(Related("first set here", controllers[0]),))
 
 
 _ANNOTATIONS_SIZE = 256 * 1024
@@ -206,15 +206,16 @@ _MIRROR = "kubernetes.io/config.mirror"
     "invalid-label",
     Severity.ERROR,
     scope="object",
-    fix="Put what does not fit into an annotation, whose value is free.",
+    fix="Put the data into an annotation, which allows any value.",
 )
-def invalid_label(one: ObjectView, ctx: Context) -> Problems:
-    """A label's key or value has characters or a length that labels can't have.
+def invalid_label(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid label key or value.
 
-    Labels are written into selectors and addresses. A value is empty or at most 63 of letters, digits, "-", "_" and
-    ".", with a letter or digit at both ends; a key is such a name, with an optional domain and "/" before it.
+    A value is empty or at most 63 letters, digits, hyphens, underscores, and dots, and starts and ends with a letter or
+    digit. A key has the same form and is not empty, with an optional prefix of a domain and "/". The API server rejects
+    other labels because selectors and URLs contain them.
     """
-    for metadata in all_metadata(one):
+    for metadata in all_metadata(obj):
         labels = metadata.value.get("labels")
         if labels:
             yield from label_faults(labels, (*metadata.path, "labels"))
@@ -224,21 +225,22 @@ def invalid_label(one: ObjectView, ctx: Context) -> Problems:
     "invalid-annotation-key",
     Severity.ERROR,
     scope="object",
-    fix="Use an optional domain, one \"/\" and a name of at most 63 letters, digits, '-', '_' and '.'.",
+    fix="Use at most 63 letters, digits, hyphens, underscores, and dots, with an optional prefix such as example.com/.",
 )
-def invalid_annotation_key(one: ObjectView, ctx: Context) -> Problems:
-    """The key of an annotation is no qualified name.
+def invalid_annotation_key(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid annotation key.
 
-    Keys have the form of label keys, except that the domain may have capitals; their values are free.
+    An annotation key has the form of a label key, but its prefix can contain uppercase letters. Annotation values can
+    be any text.
     """
-    for metadata in all_metadata(one):
+    for metadata in all_metadata(obj):
         annotations = metadata.value.get("annotations")
         if not annotations or not isinstance(annotations, dict):
             continue
         for key in annotations:
-            if isinstance(key, str) and names.qualified_name(key):
-                if fault := names.qualified_name(key.lower()):
-                    message = f"{quote(key)} is no key of an annotation: it {fault}"
+            if isinstance(key, str) and names.check_qualified_name(key):
+                if fault := names.check_qualified_name(key.lower()):
+                    message = f"invalid annotation key {quote(key)}: {fault}"
                     yield problem((*metadata.path, "annotations", key), message, on_key=True)
 
 
@@ -249,14 +251,14 @@ def invalid_annotation_key(one: ObjectView, ctx: Context) -> Problems:
     given=Context(options={"annotations-too-large": 80}),
     fix="Put large values into a ConfigMap.",
 )
-def annotations_too_large(one: ObjectView, ctx: Context) -> Problems:
-    """The annotations of an object are larger than 256 KiB together.
+def annotations_too_large(obj: ObjectView, ctx: Context) -> Problems:
+    """The annotations of an object are larger than 256 KiB in total.
 
-    Keys and values count, in bytes of UTF-8. `kubectl apply` keeps a copy of the whole manifest among them, so the
-    option `annotations-too-large` can set a lower limit, in bytes.
+    Keys and values count, in bytes of UTF-8. `kubectl apply` stores a copy of the manifest in an annotation, so you can
+    set a lower limit in bytes with the option `annotations-too-large`.
     """
     limit = ctx.options.get("annotations-too-large", _ANNOTATIONS_SIZE)
-    for metadata in all_metadata(one):
+    for metadata in all_metadata(obj):
         annotations = metadata.value.get("annotations")
         if not annotations or not isinstance(annotations, dict):
             continue
@@ -265,34 +267,33 @@ def annotations_too_large(one: ObjectView, ctx: Context) -> Problems:
             continue
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         if size > limit:
-            message = f"the annotations have {size} bytes, and may have {limit}"
+            message = f"annotations too large: {size} bytes (limit: {limit})"
             yield problem((*metadata.path, "annotations"), message, on_key=True)
 
 
 @rule(
     "invalid-pod-annotation",
     Severity.ERROR,
-    fix="Write the cost as an integer in quotes; leave the annotation of mirror pods to the kubelet.",
+    fix="Set the pod deletion cost to an integer in quotes. Leave the mirror annotation to the kubelet.",
 )
 def invalid_pod_annotation(pod: PodView, ctx: Context) -> Problems:
-    """An annotation that Kubernetes itself reads has a value that it can't read.
+    """Invalid value of an annotation that Kubernetes reads.
 
-    The cost of deleting a pod is a 32-bit integer without "+" or leading zeros. Only the kubelet makes mirror pods,
-    which are bound to a node.
+    The pod deletion cost is a 32-bit integer without "+" or leading zeros. Only the kubelet creates mirror pods, and
+    they have a nodeName.
     """
     annotations = pod.metadata.value.get("annotations")
     if not annotations or not isinstance(annotations, dict):
         return
     cost = annotations.get(_DELETION_COST, "0") or ""
-    if isinstance(cost, str) and not _is_cost(cost):
-        message = f"the cost {quote(cost)} is no integer of 32 bits"
+    if isinstance(cost, str) and not _is_deletion_cost(cost):
+        message = f"invalid pod deletion cost {quote(cost)}: use a 32-bit integer"
         yield problem((*pod.metadata.path, "annotations", _DELETION_COST), message)
     if _MIRROR in annotations and not pod.text("nodeName"):
-        message = "a mirror pod needs a nodeName"
-        yield problem((*pod.metadata.path, "annotations", _MIRROR), message, on_key=True)
+        yield problem((*pod.metadata.path, "annotations", _MIRROR), "a mirror pod requires nodeName", on_key=True)
 
 
-def _is_cost(text: str) -> bool:
+def _is_deletion_cost(text: str) -> bool:
     digits = text[1:] if text.startswith("-") else text
     if not digits.isascii() or not digits.isdigit() or len(digits) > 100 or not -(2**31) <= int(text) < 2**31:
         return False

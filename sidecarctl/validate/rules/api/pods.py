@@ -1,4 +1,4 @@
-"""Rules about the names by which a pod is known and knows others: host names, host aliases, DNS."""
+"""Rules about the identity and references of a pod: host names, host aliases, DNS, gates, claims, and overhead."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.kube.ip_addresses import address_fault
-from sidecarctl.kube.names import container_resource_fault
-from sidecarctl.kube.quantity import nano
+from sidecarctl.kube.ip_addresses import check_ip_address
+from sidecarctl.kube.names import check_container_resource
+from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.fields import STATEFUL_SET, blank, listed, texts
@@ -29,19 +29,20 @@ _SEARCH = re.compile(rf"{_PART}(?:\.{_PART})*")
     "invalid-pod-hostname",
     Severity.ERROR,
     needs=("hostname", "subdomain"),
-    fix='Use one part of a name in each, without dots: at most 63 of a-z, 0-9 and "-".',
+    fix="Use a single name part without dots: at most 63 lowercase letters, digits, and hyphens.",
 )
 def invalid_pod_hostname(pod: PodView, ctx: Context) -> Problems:
-    """A pod's hostname or subdomain is no DNS label.
+    """The hostname or subdomain of a pod is not a DNS label.
 
-    Together with the namespace they make the pod's full name, each as one part of it. A StatefulSet replaces both.
+    Each becomes one part of the pod's fully qualified domain name, so the API server rejects other values. In a
+    StatefulSet, the controller overwrites both.
     """
     if (pod.object.group, pod.object.kind) == STATEFUL_SET:
         return
     for field in ("hostname", "subdomain"):
         name = pod.value.get(field)
-        if isinstance(name, str) and name and (fault := names.dns_label(name)):
-            yield problem(pod.at(field), f"{quote(name)} is no {field}: it {fault}")
+        if isinstance(name, str) and name and (fault := names.check_dns_label(name)):
+            yield problem(pod.at(field), f"invalid {field} {quote(name)}: {fault}")
 
 
 @rule(
@@ -49,13 +50,13 @@ def invalid_pod_hostname(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("hostnameOverride",),
     since="1.35",
-    fix="Use a DNS name of at most 64 characters, without hostNetwork and setHostnameAsFQDN.",
+    fix="Use a DNS name of at most 64 characters, and remove hostNetwork and setHostnameAsFQDN.",
 )
 def invalid_hostname_override(pod: PodView, ctx: Context) -> Problems:
-    """A pod's hostnameOverride is no name that a host can have, or there is another name already.
+    """A hostnameOverride is not a valid host name, or another field also sets the host name.
 
-    It is what the pod calls itself: a DNS subdomain of at most 64 characters. With `hostNetwork` the pod has its host's
-    name, with `setHostnameAsFQDN` its full one.
+    hostnameOverride sets the host name inside the pod: a DNS subdomain of at most 64 characters. With `hostNetwork` a
+    pod uses the host name of its node, and with `setHostnameAsFQDN` its fully qualified domain name.
     """
     name = pod.value.get("hostnameOverride")
     if not isinstance(name, str) or not enabled("hostname-override", ctx.kube_version):
@@ -63,84 +64,88 @@ def invalid_hostname_override(pod: PodView, ctx: Context) -> Problems:
     where = pod.at("hostnameOverride")
     for field in ("setHostnameAsFQDN", "hostNetwork"):
         if pod.value.get(field) is True:
-            yield problem(where, f"hostnameOverride and {field} exclude each other", on_key=True)
-    fault = names.dns_subdomain(name)
+            yield problem(where, f"both hostnameOverride and {field} are set", on_key=True)
+    fault = names.check_dns_subdomain(name)
     if not fault and len(name) > _HOST_NAME_LENGTH:
-        fault = f"must have at most {_HOST_NAME_LENGTH} characters, and has {len(name)}"
+        fault = f"{len(name)} characters long (limit: {_HOST_NAME_LENGTH})"
     if fault:
-        yield problem(where, f"{quote(name)} is no host name: it {fault}")
+        yield problem(where, f"invalid host name {quote(name)}: {fault}")
 
 
 @rule(
     "invalid-host-alias",
     Severity.ERROR,
     needs=("hostAliases",),
-    fix="Write an IPv4 or IPv6 address, and host names in lower case.",
+    fix="Use an IPv4 or IPv6 address, and lowercase host names.",
 )
 def invalid_host_alias(pod: PodView, ctx: Context) -> Problems:
-    """An entry for the pod's hosts file has no address or no host name.
+    """Invalid IP address or host name in hostAliases.
 
-    They are written into /etc/hosts of each container as they stand. Since Kubernetes 1.36 an address may have no
-    leading zeros and be no IPv4 address inside IPv6.
+    The kubelet writes these entries to /etc/hosts in each container. Since Kubernetes 1.36 leading zeros and
+    IPv4-mapped IPv6 addresses are not allowed.
     """
-    for index, one in listed(pod.value, "hostAliases"):
+    for index, item in listed(pod.value, "hostAliases"):
         where = pod.at("hostAliases", index)
-        address = one.get("ip")
-        if isinstance(address, str) and address and (fault := address_fault(address, strict=ctx.since("1.36"))):
-            yield problem((*where, "ip"), f"{quote(address)} {fault}")
-        for number, name in texts(one, "hostnames"):
-            if fault := names.dns_subdomain(name):
-                yield problem((*where, "hostnames", number), f"{quote(name)} is no host name: it {fault}")
+        address = item.get("ip")
+        if isinstance(address, str) and address and (fault := check_ip_address(address, strict=ctx.since("1.36"))):
+            yield problem((*where, "ip"), f"invalid IP address {quote(address)}: {fault}")
+        for number, name in texts(item, "hostnames"):
+            if fault := names.check_dns_subdomain(name):
+                yield problem((*where, "hostnames", number), f"invalid host name {quote(name)}: {fault}")
 
 
 @rule(
     "invalid-dns-config",
     Severity.ERROR,
     needs=("dnsConfig", "dnsPolicy"),
-    fix="Give one to three addresses of nameservers, and domains to search in lower case.",
+    fix="Set one to three nameserver addresses, and lowercase search domains.",
 )
 def invalid_dns_config(pod: PodView, ctx: Context) -> Problems:
-    """A pod's DNS settings leave it without a nameserver, or can't be written into its resolv.conf.
+    """Invalid DNS settings of a pod.
 
-    With `dnsPolicy: None` all comes from dnsConfig, so it needs a nameserver. There can be three of them, and 32
-    domains to search with 2048 characters together.
+    With `dnsPolicy: None` the pod's resolv.conf comes from dnsConfig alone, so dnsConfig needs a nameserver. It takes
+    at most 3 nameservers and 32 search domains with 2048 characters in total.
     """
     config = pod.value.get("dnsConfig")
     where = pod.at("dnsConfig")
     if pod.value.get("dnsPolicy") == "None":
         if config is None:
-            yield problem(pod.at("dnsPolicy"), "with dnsPolicy: None the pod needs a dnsConfig")
+            yield problem(pod.at("dnsPolicy"), "dnsPolicy: None requires dnsConfig")
             return
         if isinstance(config, dict) and not config.get("nameservers"):
-            yield problem((*where, "nameservers"), "with dnsPolicy: None the pod needs a nameserver")
+            yield problem((*where, "nameservers"), "dnsPolicy: None requires a nameserver")
             return
     config = as_mapping(config)
-    servers, searches = as_list(config.get("nameservers")), as_list(config.get("searches"))
-    if len(servers) > _NAMESERVERS:
-        message = f"there may be {_NAMESERVERS} nameservers at most, and there are {len(servers)}"
+    nameservers, searches = as_list(config.get("nameservers")), as_list(config.get("searches"))
+    if len(nameservers) > _NAMESERVERS:
+        message = f"too many nameservers: {len(nameservers)} (limit: {_NAMESERVERS})"
         yield problem((*where, "nameservers"), message, on_key=True)
     for index, server in texts(config, "nameservers"):
-        if fault := address_fault(server, strict=ctx.since("1.36")):
-            yield problem((*where, "nameservers", index), f"{quote(server)} {fault}")
+        if fault := check_ip_address(server, strict=ctx.since("1.36")):
+            yield problem((*where, "nameservers", index), f"invalid IP address {quote(server)}: {fault}")
     most, longest = _SEARCHES, _SEARCH_LENGTH
     if not ctx.since("1.26"):
         most, longest = _SEARCHES_BEFORE_126, _SEARCH_LENGTH_BEFORE_126
     if len(searches) > most:
-        message = f"there may be {most} domains to search at most, and there are {len(searches)}"
+        message = f"too many search domains: {len(searches)} (limit: {most})"
         yield problem((*where, "searches"), message, on_key=True)
     elif len(" ".join(domain for _, domain in texts(config, "searches"))) > longest:
-        yield problem((*where, "searches"), f"the domains to search have more than {longest} characters", on_key=True)
+        yield problem(
+            (*where, "searches"), f"search domains too long: more than {longest} characters in total", on_key=True
+        )
     for index, domain in texts(config, "searches"):
         if _search_fault(domain, relaxed=ctx.since("1.33")):
-            yield problem((*where, "searches", index), f"{quote(domain)} is no domain to search")
+            yield problem(
+                (*where, "searches", index), f"invalid search domain {quote(domain)}: use a lowercase DNS name"
+            )
     for index, option in listed(config, "options"):
         if blank(option.get("name")):
-            yield problem((*where, "options", index), "the option has no name")
+            yield problem((*where, "options", index), "DNS option has no name")
 
 
 def _search_fault(domain: str, *, relaxed: bool) -> bool:
     if not relaxed:
-        return names.dns_subdomain(domain.removesuffix(".")) is not None
+        return names.check_dns_subdomain(domain.removesuffix(".")) is not None
     if domain == ".":
         return False
     domain = domain.removesuffix(".")
@@ -148,10 +153,10 @@ def _search_fault(domain: str, *, relaxed: bool) -> bool:
 
 
 _NAMED = {
-    "serviceAccountName": "a service account",
-    "nodeName": "a node",
-    "priorityClassName": "a priority class",
-    "runtimeClassName": "a runtime class",
+    "serviceAccountName": "service account",
+    "nodeName": "node",
+    "priorityClassName": "priority class",
+    "runtimeClassName": "runtime class",
 }
 _CLAIM_FIELDS = frozenset(("name", "resourceClaimName", "resourceClaimTemplateName"))
 
@@ -160,74 +165,84 @@ _CLAIM_FIELDS = frozenset(("name", "resourceClaimName", "resourceClaimTemplateNa
     "invalid-pod-reference",
     Severity.ERROR,
     needs=(*_NAMED, "serviceAccount"),
-    fix='Name an existing object: at most 253 of a-z, 0-9, "-" and ".".',
+    fix="Use the name of an existing object: at most 253 lowercase letters, digits, hyphens, and dots.",
 )
 def invalid_pod_reference(pod: PodView, ctx: Context) -> Problems:
-    """A pod names a service account, node or class that can't exist.
+    """A pod refers to a service account, node, or class by an invalid name.
 
-    Their names are DNS subdomains, so the API server refuses any other.
+    The names of these objects are DNS subdomains, so the API server rejects any other reference.
     """
     for field, what in _NAMED.items():
         name = pod.value.get(field)
         if field == "serviceAccountName" and blank(name):
             field = "serviceAccount"
             name = pod.value.get(field)
-        # An empty name is none, but for the one that is a pointer.
-        if isinstance(name, str) and (name or field == "runtimeClassName") and (fault := names.dns_subdomain(name)):
-            yield problem(pod.at(field), f"{quote(name)} is no name of {what}: it {fault}")
+        # An empty name counts as unset, except in runtimeClassName, which is a pointer.
+        if (
+            isinstance(name, str)
+            and (name or field == "runtimeClassName")
+            and (fault := names.check_dns_subdomain(name))
+        ):
+            yield problem(pod.at(field), f"invalid {what} name {quote(name)}: {fault}")
 
 
 @rule(
     "invalid-pod-resource-claim",
     Severity.ERROR,
     needs=("resourceClaims",),
-    fix="Give each a name of its own and either resourceClaimName or resourceClaimTemplateName.",
+    fix="Give each claim a unique name and either resourceClaimName or resourceClaimTemplateName.",
 )
 def invalid_pod_resource_claim(pod: PodView, ctx: Context) -> Problems:
-    """A pod's claim of a device says neither which claim nor which template, or both.
+    """A resource claim of a pod names neither a claim nor a template, or both.
 
-    Containers name the entries of `resourceClaims`, which have DNS labels for names, each once. An entry is one claim
-    that exists, or a template for a claim of the pod's own.
+    Containers refer to the entries of `resourceClaims` by name, so the names must be unique DNS labels. Each entry
+    refers to an existing claim, or to a template from which a claim is created for the pod.
     """
     seen = set()
-    for index, one in listed(pod.value, "resourceClaims"):
+    for index, item in listed(pod.value, "resourceClaims"):
         where = pod.at("resourceClaims", index)
-        name = one.get("name")
+        name = item.get("name")
         if isinstance(name, str) and name in seen:
-            yield problem((*where, "name"), f"there is a claim {quote(name)} already")
+            yield problem((*where, "name"), f"duplicate resource claim name {quote(name)}")
         elif isinstance(name, str) and name:
             seen.add(name)
-            if fault := names.dns_label(name):
-                yield problem((*where, "name"), f"{quote(name)} is no name for a claim: it {fault}")
-        # Before 1.31 both stood in a mapping of their own.
-        if not ctx.since("1.31") or not one.keys() <= _CLAIM_FIELDS:
+            if fault := names.check_dns_label(name):
+                yield problem((*where, "name"), f"invalid resource claim name {quote(name)}: {fault}")
+        # Before 1.31 both fields were nested in `source`.
+        if not ctx.since("1.31") or not item.keys() <= _CLAIM_FIELDS:
             continue
-        given = [field for field in ("resourceClaimName", "resourceClaimTemplateName") if one.get(field) is not None]
-        if len(given) != 1:
-            said = "both a claim and a template" if given else "neither a claim nor a template"
-            yield problem(where, f"the entry names {said}")
-        for field in given:
-            value = one[field]
-            if isinstance(value, str) and (fault := names.dns_subdomain(value)):
-                yield problem((*where, field), f"{quote(value)} is no {field}: it {fault}")
+        names_set = [
+            field for field in ("resourceClaimName", "resourceClaimTemplateName") if item.get(field) is not None
+        ]
+        if len(names_set) != 1:
+            message = (
+                "both resourceClaimName and resourceClaimTemplateName are set"
+                if names_set
+                else "missing resourceClaimName or resourceClaimTemplateName"
+            )
+            yield problem(where, message)
+        for field in names_set:
+            value = item[field]
+            if isinstance(value, str) and (fault := names.check_dns_subdomain(value)):
+                yield problem((*where, field), f"invalid {field} {quote(value)}: {fault}")
 
 
 @rule(
     "invalid-readiness-gate",
     Severity.ERROR,
     needs=("readinessGates",),
-    fix="Name the condition that a controller sets, as it does.",
+    fix="Use the name of a condition that a controller sets.",
 )
 def invalid_readiness_gate(pod: PodView, ctx: Context) -> Problems:
-    """A readiness gate waits for a condition that no pod can have.
+    """Invalid condition type of a readiness gate.
 
-    Types of conditions are qualified names, like keys of labels.
+    Condition types are qualified names, like label keys. The API server rejects other values.
     """
-    for index, one in listed(pod.value, "readinessGates"):
-        name = one.get("conditionType")
-        if isinstance(name, str) and name and (fault := names.qualified_name(name)):
+    for index, item in listed(pod.value, "readinessGates"):
+        name = item.get("conditionType")
+        if isinstance(name, str) and name and (fault := names.check_qualified_name(name)):
             where = pod.at("readinessGates", index, "conditionType")
-            yield problem(where, f"{quote(name)} is no type of a condition: it {fault}")
+            yield problem(where, f"invalid condition type {quote(name)}: {fault}")
 
 
 @rule(
@@ -235,22 +250,23 @@ def invalid_readiness_gate(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     since="1.27",
     needs=("schedulingGates",),
-    fix="Name each gate once, like the key of a label.",
+    fix="Name each gate once, in the form of a label key.",
 )
 def invalid_scheduling_gate(pod: PodView, ctx: Context) -> Problems:
-    """A scheduling gate is there twice or has no possible name.
+    """Invalid or duplicate scheduling gate.
 
-    A controller opens a gate by its name, which has the form of a label's key.
+    A controller removes a gate by its name, which has the form of a label key. The API server rejects other names and
+    duplicates.
     """
     seen = set()
-    for index, one in listed(pod.value, "schedulingGates"):
-        name = one.get("name")
+    for index, item in listed(pod.value, "schedulingGates"):
+        name = item.get("name")
         if not isinstance(name, str) or not name:
             continue
-        if fault := names.qualified_name(name):
-            yield problem(pod.at("schedulingGates", index), f"{quote(name)} is no name of a gate: it {fault}")
+        if fault := names.check_qualified_name(name):
+            yield problem(pod.at("schedulingGates", index), f"invalid scheduling gate name {quote(name)}: {fault}")
         elif name in seen:
-            yield problem(pod.at("schedulingGates", index), f"the gate {quote(name)} is there already")
+            yield problem(pod.at("schedulingGates", index), f"duplicate scheduling gate {quote(name)}")
         seen.add(name)
 
 
@@ -258,16 +274,17 @@ def invalid_scheduling_gate(pod: PodView, ctx: Context) -> Problems:
     "invalid-pod-overhead",
     Severity.ERROR,
     needs=("overhead",),
-    fix="Leave it out; it comes from the runtime class.",
+    fix="Remove overhead. The RuntimeClass sets it.",
 )
 def invalid_pod_overhead(pod: PodView, ctx: Context) -> Problems:
-    """The overhead of a pod is negative, or of a resource that does not exist.
+    """The overhead of a pod is negative or uses an unknown resource.
 
-    It is what the sandbox around the containers takes, and adds to what they ask for.
+    The overhead is what the pod sandbox consumes in addition to the containers. The API server rejects negative
+    quantities and unknown resources.
     """
     for name, value in as_mapping(pod.value.get("overhead")).items():
-        if isinstance(name, str) and (fault := container_resource_fault(name)):
-            yield problem(pod.at("overhead", name), f"{quote(name)} {fault}", on_key=True)
-        amount = nano(value)
+        if isinstance(name, str) and (fault := check_container_resource(name)):
+            yield problem(pod.at("overhead", name), f"invalid resource name {quote(name)}: {fault}", on_key=True)
+        amount = parse_quantity(value)
         if amount is not None and amount < 0:
-            yield problem(pod.at("overhead", name), f"the overhead of {value} {name} is less than zero")
+            yield problem(pod.at("overhead", name), f"invalid {name} overhead {quote(value)}: must not be negative")

@@ -1,4 +1,4 @@
-"""Rules about probes and lifecycle hooks: what they do, and their numbers. Knows nothing of the app behind them."""
+"""Rules about probes and lifecycle hooks: handlers, ports, headers, and timing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.containers import LARGEST_PORT
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
-# Ordinary init and ephemeral containers can't have any: other rules say so.
+# Other rules report probes and hooks on init and ephemeral containers.
 _ROLES = ("app", "classic", "sidecar")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HOOKS = ("postStart", "preStop")
-_OF_PROBES = ("exec", "httpGet", "tcpSocket", "grpc")
-_OF_HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
+_PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 _NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
-_PROBE_FIELDS = frozenset((*_OF_PROBES, *_NUMBERS, "terminationGracePeriodSeconds"))
+_PROBE_FIELDS = frozenset((*_PROBE_HANDLERS, *_NUMBERS, "terminationGracePeriodSeconds"))
 _DEFAULT_GRACE = 30
 
 
@@ -26,15 +26,15 @@ _DEFAULT_GRACE = 30
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    fix="Give the probe exactly one of exec, httpGet, tcpSocket and grpc.",
+    fix="Set exactly one of exec, httpGet, tcpSocket, and grpc.",
 )
 def invalid_probe_handler(container: ContainerView, ctx: Context) -> Problems:
-    """A probe does not say what to do, or says two things.
+    """A probe has no handler, or more than one.
 
-    The API server wants exactly one of exec, httpGet, tcpSocket and grpc.
+    The API server requires exactly one of exec, httpGet, tcpSocket, and grpc.
     """
     for probe, where in _probes(container):
-        yield from _one_handler(probe, where, _OF_PROBES, _PROBE_FIELDS)
+        yield from _check_handler(probe, where, _PROBE_HANDLERS, _PROBE_FIELDS)
 
 
 @rule(
@@ -43,23 +43,23 @@ def invalid_probe_handler(container: ContainerView, ctx: Context) -> Problems:
     needs=("lifecycle",),
     scope="container",
     roles=_ROLES,
-    fix="Give the hook exactly one of exec, httpGet and, since Kubernetes 1.30, sleep.",
+    fix="Set exactly one of exec, httpGet, and, since Kubernetes 1.30, sleep.",
 )
 def invalid_hook_handler(container: ContainerView, ctx: Context) -> Problems:
-    """A lifecycle hook does not say what to do, or says two things.
+    """A lifecycle hook has no handler, or more than one.
 
-    The API server wants exactly one of exec, httpGet, sleep and, though nothing acts on it, tcpSocket.
+    The API server requires exactly one of exec, httpGet, sleep, and tcpSocket. The kubelet ignores tcpSocket.
     """
     for hook, where in _hooks(container):
-        yield from _one_handler(hook, where, _OF_HOOKS, frozenset(_OF_HOOKS))
+        yield from _check_handler(hook, where, _HOOK_HANDLERS, frozenset(_HOOK_HANDLERS))
 
 
-def _one_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: frozenset[str]) -> Problems:
+def _check_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: frozenset[str]) -> Problems:
     found = chosen(holder, kinds)
     for late in found[1:]:
-        yield problem((*where, late), f"it has a handler already: {found[0]}", on_key=True)
+        yield problem((*where, late), f"multiple handlers: {found[0]} and {late}", on_key=True)
     if not found and not strange(holder, known):
-        yield problem(where, f"it does not say what to do: there must be one of {', '.join(kinds)}")
+        yield problem(where, f"no handler, expected one of {', '.join(kinds)}")
 
 
 @rule(
@@ -68,18 +68,18 @@ def _one_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: 
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    fix="Give the command as a list of words; for a line of shell [sh, -c, LINE].",
+    fix="Write the command as a list of arguments, or as `[sh, -c, <script>]`.",
 )
 def missing_handler_command(container: ContainerView, ctx: Context) -> Problems:
-    """A probe or hook that runs a command has none.
+    """An exec handler of a probe or hook has no command.
 
-    The API server refuses it.
+    The API server rejects the pod.
     """
     for holder, where in _handlers(container):
         run = holder.get("exec")
         if isinstance(run, dict) and not run.get("command") and not strange(run, frozenset(("command",))):
             if run.get("command") in (None, []):
-                yield problem((*where, "exec", "command"), "there is no command to run")
+                yield problem((*where, "exec", "command"), "missing required field: command")
 
 
 @rule(
@@ -88,12 +88,13 @@ def missing_handler_command(container: ContainerView, ctx: Context) -> Problems:
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    fix="Use a number from 1 to 65535 without quotes, or the name of a port.",
+    fix="Use a number from 1 to 65535 without quotes, or a port name.",
 )
 def invalid_handler_port(container: ContainerView, ctx: Context) -> Problems:
-    """A probe or hook goes to what is neither a number nor a name of a port.
+    """Invalid port of a probe or hook.
 
-    A number in quotes is read as a name, and names need a letter. The API server refuses the pod.
+    A port is a number from 1 to 65535 or a port name. A number in quotes counts as a name, and a name must contain a
+    letter, so the API server rejects the pod.
     """
     for holder, where in _handlers(container):
         for kind in ("httpGet", "tcpSocket", "grpc"):
@@ -102,10 +103,10 @@ def invalid_handler_port(container: ContainerView, ctx: Context) -> Problems:
                 continue
             port = action.get("port")
             if port.__class__ is int and not 1 <= port <= LARGEST_PORT:
-                yield problem((*where, kind, "port"), f"{port} is no port number")
-            elif isinstance(port, str) and kind != "grpc" and (fault := names.port_name(port)):
+                yield problem((*where, kind, "port"), f"invalid port {port}: use a number from 1 to {LARGEST_PORT}")
+            elif isinstance(port, str) and kind != "grpc" and (fault := names.check_port_name(port)):
                 hint = f"Remove the quotes: {port}." if port.isdigit() else ""
-                yield problem((*where, kind, "port"), f"{quote(port)} is no name of a port: it {fault}", help=hint)
+                yield problem((*where, kind, "port"), f"invalid port name {quote(port)}: {fault}", help=hint)
 
 
 @rule(
@@ -114,21 +115,21 @@ def invalid_handler_port(container: ContainerView, ctx: Context) -> Problems:
     needs=(*_PROBES, "lifecycle"),
     scope="container",
     roles=_ROLES,
-    fix="Use letters, digits and dashes.",
+    fix="Use letters, digits, and hyphens.",
 )
 def invalid_handler_header(container: ContainerView, ctx: Context) -> Problems:
-    """A probe or hook sends a header with a name that it can't have.
+    """Invalid HTTP header name in a probe or hook.
 
-    The API server takes letters, digits and dashes.
+    The API server accepts only letters, digits, and hyphens in header names.
     """
     for holder, where in _handlers(container):
         action = holder.get("httpGet")
         if isinstance(action, dict) and action.get("httpHeaders"):
             for index, header in listed(action, "httpHeaders"):
                 name = header.get("name")
-                if isinstance(name, str) and (fault := names.header_name(name)):
+                if isinstance(name, str) and (fault := names.check_header_name(name)):
                     at = (*where, "httpGet", "httpHeaders", index, "name")
-                    yield problem(at, f"{quote(name)} is no name of a header: it {fault}")
+                    yield problem(at, f"invalid header name {quote(name)}: {fault}")
 
 
 @rule(
@@ -137,18 +138,18 @@ def invalid_handler_header(container: ContainerView, ctx: Context) -> Problems:
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    fix="Use 0 for the default, or a positive number.",
+    fix="Use a positive number, or 0 for the default.",
 )
 def invalid_probe_number(container: ContainerView, ctx: Context) -> Problems:
-    """A time or threshold of a probe is less than nothing.
+    """A delay, timeout, period, or threshold of a probe is negative.
 
-    The API server refuses it.
+    The API server rejects negative numbers in probes.
     """
     for probe, where in _probes(container):
         for field in _NUMBERS:
             number = probe.get(field)
             if number.__class__ is int and number < 0:
-                yield problem((*where, field), f"{field} must not be negative, and is {number}")
+                yield problem((*where, field), f"invalid {field} {number}: must not be negative")
 
 
 @rule(
@@ -157,17 +158,19 @@ def invalid_probe_number(container: ContainerView, ctx: Context) -> Problems:
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    fix="Remove it.",
+    fix="Remove successThreshold.",
 )
 def invalid_success_threshold(container: ContainerView, ctx: Context) -> Problems:
-    """A liveness or startup probe is to succeed more than once.
+    """A liveness or startup probe has a successThreshold above 1.
 
-    Only readiness probes can ask for several successes in a row: the API server wants 1 in the others.
+    Only readiness probes can require several consecutive successes. The API server requires 1 for other probes.
     """
     for probe, where in _probes(container):
         number = probe.get("successThreshold")
         if number.__class__ is int and number > 1 and where[-1] != "readinessProbe":
-            yield problem((*where, "successThreshold"), f"the successThreshold of a {where[-1]} must be 1")
+            yield problem(
+                (*where, "successThreshold"), f"invalid successThreshold {number}: must be 1 in a {where[-1]}"
+            )
 
 
 @rule(
@@ -176,20 +179,21 @@ def invalid_success_threshold(container: ContainerView, ctx: Context) -> Problem
     needs=_PROBES,
     scope="container",
     roles=_ROLES,
-    fix="Remove it from readiness probes; elsewhere use a positive number.",
+    fix="Remove it from readiness probes. In other probes, use a positive number.",
 )
 def invalid_probe_grace_period(container: ContainerView, ctx: Context) -> Problems:
-    """A probe's terminationGracePeriodSeconds is not positive, or its failure ends nothing.
+    """Invalid terminationGracePeriodSeconds of a probe.
 
-    A readiness probe that fails does not end the container, so the API server refuses a grace period there.
+    A failed readiness probe does not stop the container, so the API server rejects a grace period there. In other
+    probes the grace period must be positive.
     """
     for probe, where in _probes(container):
         seconds = probe.get("terminationGracePeriodSeconds")
         at = (*where, "terminationGracePeriodSeconds")
         if seconds is not None and where[-1] == "readinessProbe":
-            yield problem(at, "a readinessProbe ends nothing, so it can't have a grace period", on_key=True)
+            yield problem(at, "terminationGracePeriodSeconds is not supported on a readinessProbe", on_key=True)
         elif seconds.__class__ is int and seconds <= 0:
-            yield problem(at, f"the grace period must be positive, and is {seconds}")
+            yield problem(at, f"invalid terminationGracePeriodSeconds {seconds}: must be positive")
 
 
 @rule(
@@ -199,13 +203,13 @@ def invalid_probe_grace_period(container: ContainerView, ctx: Context) -> Proble
     scope="container",
     roles=_ROLES,
     since="1.30",
-    fix="Sleep less, or raise the pod's terminationGracePeriodSeconds.",
+    fix="Shorten the sleep, or raise the pod's terminationGracePeriodSeconds.",
 )
 def hook_sleep_too_long(container: ContainerView, ctx: Context) -> Problems:
-    """A hook sleeps longer than the pod has to end.
+    """A hook sleeps longer than the pod's termination grace period.
 
-    The API server compares with terminationGracePeriodSeconds, which is 30 where nothing is said, and refuses a longer
-    sleep, a negative one, and before Kubernetes 1.33 one of 0.
+    The API server rejects a sleep longer than terminationGracePeriodSeconds (default: 30), a negative sleep, and before
+    Kubernetes 1.33 a sleep of 0 seconds.
     """
     for hook, where in _hooks(container):
         sleep = hook.get("sleep")
@@ -215,14 +219,14 @@ def hook_sleep_too_long(container: ContainerView, ctx: Context) -> Problems:
         grace = _grace(container.pod)
         if seconds < 0 or (seconds == 0 and not ctx.since("1.33")):
             least = "0" if ctx.since("1.33") else "1"
-            yield problem((*where, "sleep", "seconds"), f"it must sleep for {least} seconds at least, not {seconds}")
+            yield problem((*where, "sleep", "seconds"), f"invalid sleep {seconds}: must be {least} seconds or more")
         elif grace is not None and seconds > grace:
-            message = f"it sleeps for {seconds} seconds, and the pod has {grace} to end"
+            message = f"sleep of {seconds} seconds is longer than the termination grace period of {grace} seconds"
             yield problem((*where, "sleep", "seconds"), message)
 
 
 def _grace(pod: PodView) -> int | None:
-    """Return the seconds that a pod has to end, None where they can't be read. Of a Pod a negative number means 1."""
+    """Return the pod's termination grace period in seconds, None if it is unreadable; negative means 1 in a Pod."""
     if not pod.has("terminationGracePeriodSeconds"):
         return _DEFAULT_GRACE
     seconds = pod.number("terminationGracePeriodSeconds")
@@ -239,19 +243,19 @@ def _grace(pod: PodView) -> int | None:
     fix="Set STOPSIGNAL in the image, or use a preStop hook.",
 )
 def stop_signal_disabled(container: ContainerView, ctx: Context) -> Problems:
-    """A container sets the signal that stops it, which is off in Kubernetes.
+    """A container sets lifecycle.stopSignal, which is disabled by default.
 
-    The API server drops lifecycle.stopSignal without a word unless ContainerStopSignals is switched on; then it also wants
-    the pod's os.name.
+    The API server silently drops the field unless the feature gate ContainerStopSignals is enabled. With the gate
+    enabled, it also requires the pod's os.name.
     """
     lifecycle = container.value.get("lifecycle")
     if isinstance(lifecycle, dict) and lifecycle.get("stopSignal") is not None:
-        message = "Kubernetes drops stopSignal unless ContainerStopSignals is switched on"
+        message = "Kubernetes drops stopSignal unless ContainerStopSignals is enabled"
         yield problem(container.at("lifecycle", "stopSignal"), message, on_key=True)
 
 
 def _probes(container: ContainerView) -> Sources:
-    """Return the probes of a container with their paths, which end with the kind of probe."""
+    """Return the probes of a container with their paths; the last path element is the probe's field name."""
     found: Sources | None = container.memo.get("probes")
     if found is None:
         given = ((container.value.get(field), field) for field in _PROBES)
@@ -270,5 +274,5 @@ def _hooks(container: ContainerView) -> Sources:
 
 
 def _handlers(container: ContainerView) -> Sources:
-    """Return what has a handler: probes and hooks."""
+    """Return the probes and hooks of a container with their paths."""
     return [*_probes(container), *_hooks(container)]

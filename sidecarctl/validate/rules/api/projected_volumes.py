@@ -1,4 +1,4 @@
-"""Rules about the files and folders of volumes: modes, paths, keys that become files."""
+"""Rules about files in volumes: modes, paths, and projected sources."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LARGEST_MODE = 0o777
     "invalid-file-mode",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Write the mode in octal, with a leading zero (0644), or as a decimal number up to 511; JSON takes decimal only.",
+    fix="Use an octal mode with a leading zero (0644), or a decimal number up to 511. JSON supports only decimal numbers.",
 )
 def invalid_file_mode(pod: PodView, ctx: Context) -> Problems:
-    """The mode of a volume's files is out of range.
+    """A file mode of a volume is out of range.
 
-    A mode goes from 0 to 0777, which is 511. A number without the leading zero is decimal: 755 is 01363, which the API
-    server refuses.
+    A mode is a number from 0 to 0777, which is 511. Without the leading zero the number is decimal: 755 is 01363, which
+    the API server rejects.
     """
     for source, where in _file_sources(pod):
         holders = [(source, "defaultMode", where)]
@@ -34,43 +34,43 @@ def invalid_file_mode(pod: PodView, ctx: Context) -> Problems:
             mode = holder.get(field)
             if mode.__class__ is int and not 0 <= mode <= _LARGEST_MODE:
                 meant = f"0{mode}" if str(mode).isdigit() and set(str(mode)) <= set("01234567") else ""
-                hint = f"Write {meant}, which is {int(meant, 8)}." if meant and int(meant, 8) <= _LARGEST_MODE else ""
-                yield problem((*at, field), f"{mode} is no mode; it is octal {mode:o}", help=hint)
+                hint = f"Use {meant}, which is {int(meant, 8)}." if meant and int(meant, 8) <= _LARGEST_MODE else ""
+                yield problem((*at, field), f"invalid file mode {mode} (octal {mode:o}): use 0 to 0777", help=hint)
 
 
 @rule(
     "invalid-volume-item",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Give each item a path in the volume: relative, and without .. in it or in front.",
+    fix="Use a relative path inside the volume, without `..`.",
 )
 def invalid_volume_item(pod: PodView, ctx: Context) -> Problems:
-    """A file of a volume lies outside of it, or has no key or path.
+    """Invalid key or path of a volume item.
 
-    Paths of items begin at the volume, wherever that is mounted. The API server refuses absolute paths, ".." and names
-    that begin with it.
+    Item paths are relative to the volume. The API server rejects empty keys, absolute paths, paths that contain "..",
+    and paths that start with "..".
     """
     for source, where in _file_sources(pod):
         for index, item in listed(source, "items"):
             at = (*where, "items", index)
             if item.get("key") == "":
-                yield problem((*at, "key"), "the key is empty")
+                yield problem((*at, "key"), "key is empty")
             path = item.get("path")
             if isinstance(path, str) and (fault := outside(path)):
-                yield problem((*at, "path"), f"the path {quote(path)} {fault}")
+                yield problem((*at, "path"), f"invalid path {quote(path)}: {fault}")
 
 
 @rule(
     "invalid-host-path",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Write the path without ..; where it is mounted from NFS, make it absolute.",
+    fix="Remove `..` from the path. For NFS, use an absolute path.",
 )
 def invalid_host_path(pod: PodView, ctx: Context) -> Problems:
-    """The path of a hostPath, nfs or gitRepo volume is one that the API server refuses.
+    """Invalid path of a hostPath, nfs, or gitRepo volume.
 
-    It refuses ".." in the path of a hostPath, which could lead out of what is allowed, a relative path on an NFS server,
-    and a directory for a Git repository outside of the volume.
+    The API server rejects ".." in a hostPath because it can escape allowed directories, a relative path on an NFS
+    server, and a Git directory outside the volume.
     """
     found = sources(pod)
     for kind, field in (("hostPath", "path"), ("nfs", "path"), ("gitRepo", "directory")):
@@ -79,27 +79,27 @@ def invalid_host_path(pod: PodView, ctx: Context) -> Problems:
             if not path or not isinstance(path, str):
                 continue
             if kind != "nfs" and ".." in path.split("/"):
-                yield problem((*where, field), f'the path {quote(path)} must not contain ".."')
+                yield problem((*where, field), f'invalid path {quote(path)}: ".." is not allowed')
             elif path[0] != "/" and kind == "nfs":
-                yield problem((*where, field), f"the path {quote(path)} must be absolute")
+                yield problem((*where, field), f"invalid path {quote(path)}: use an absolute path")
             elif path[0] == "/" and kind == "gitRepo":
-                yield problem((*where, field), f"the directory {quote(path)} must be relative")
+                yield problem((*where, field), f"invalid directory {quote(path)}: use a relative path")
 
 
 def outside(path: str) -> str:
-    """Say why a path does not lie in a volume, "" where it does; as the server's ValidateLocalNonReservedPath."""
+    """Return why a path is outside its volume, "" if it is inside (ValidateLocalNonReservedPath of the API server)."""
     if not path:
-        return "is empty"
+        return "must not be empty"
     if path[0] == "/":
-        return "must be relative"
+        return "use a relative path"
     if ".." in path.split("/"):
-        return 'must not contain ".."'
-    return 'must not begin with ".."' if path.startswith("..") else ""
+        return '".." is not allowed'
+    return 'must not start with ".."' if path.startswith("..") else ""
 
 
 def _file_sources(pod: PodView) -> Sources:
-    """Return the sources that hold files, those projected into one volume included."""
-    return [*sources(pod).get("projected", ()), *(one for kind in _OF_FILES for one in projections(pod, kind))]
+    """Return the volume sources that hold files, including projected ones."""
+    return [*sources(pod).get("projected", ()), *(item for kind in _OF_FILES for item in projections(pod, kind))]
 
 
 _KINDS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
@@ -113,30 +113,30 @@ _SHORTEST_CERTIFICATE, _LONGEST_CERTIFICATE, _LONGEST_OF_KUBERNETES = 3600, 91 *
     "invalid-projected-source",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Give each its own item, with a dash.",
+    fix="Make each source its own list item.",
 )
 def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
     """An item of a projected volume has more than one source.
 
-    The API server refuses it: each item of `sources` is one.
+    Each item of `sources` holds exactly one source. The API server rejects more.
     """
     for projected, where in sources(pod).get("projected", ()):
         for number, source in listed(projected, "sources"):
             found = chosen(source, _KINDS)
             if len(found) > 1:
-                yield problem((*where, "sources", number), f"the item has {len(found)} sources: {', '.join(found)}")
+                yield problem((*where, "sources", number), f"multiple projected sources: {', '.join(found)}")
 
 
 @rule(
     "projected-path-conflict",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Give each file a path of its own.",
+    fix="Give each file a unique path.",
 )
 def projected_path_conflict(pod: PodView, ctx: Context) -> Problems:
     """Two files of a projected volume have the same path.
 
-    One would hide the other; the API server refuses it.
+    One file would hide the other, so the API server rejects the pod.
     """
     for projected, where in sources(pod).get("projected", ()):
         seen: dict[str, PathTuple] = {}
@@ -144,12 +144,12 @@ def projected_path_conflict(pod: PodView, ctx: Context) -> Problems:
             for path, at in _paths(source, (*where, "sources", number), ctx):
                 first = seen.setdefault(path, at)
                 if first != at:
-                    related = (Related("the first", first),)
-                    yield problem(at, f"another file has the path {quote(path)} too", related=related)
+                    related = (Related("first used here", first),)
+                    yield problem(at, f"duplicate file path {quote(path)}", related=related)
 
 
 def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, PathTuple]]:
-    """Yield the paths that the server compares: not those of tokens."""
+    """Yield the paths that the API server compares; token paths are not compared."""
     for kind in ("secret", "configMap", "downwardAPI"):
         part = source.get(kind)
         if isinstance(part, dict):
@@ -157,7 +157,7 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
                 path = item.get("path")
                 if path and isinstance(path, str):
                     yield path, (*where, kind, "items", index, "path")
-    if enabled("invalid-pod-certificate", ctx.kube_version):
+    if enabled("pod-certificate", ctx.kube_version):
         for kind, fields in (("clusterTrustBundle", ("path",)), ("podCertificate", _CERTIFICATE_FILES)):
             part = source.get(kind)
             if isinstance(part, dict):
@@ -171,22 +171,22 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
     "invalid-service-account-token",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Use a relative path, and a time from 600 seconds (10 minutes) to 2^32.",
+    fix="Use a relative path, and an expiration from 600 to 4294967296 seconds.",
 )
 def invalid_service_account_token(pod: PodView, ctx: Context) -> Problems:
-    """A projected service account token lives too shortly or lies outside of the volume.
+    """Invalid path or expiration of a projected service account token.
 
-    The API server issues tokens for ten minutes at least, and since Kubernetes 1.30 refuses paths that lead out of the
+    Tokens are valid for at least 10 minutes. Since Kubernetes 1.30 the API server also rejects paths outside the
     volume.
     """
     for token, where in projections(pod, "serviceAccountToken"):
         seconds = token.get("expirationSeconds")
         if seconds.__class__ is int and not _SHORTEST_TOKEN <= seconds <= _LONGEST_TOKEN:
-            limit = "less than 600 seconds" if seconds < _SHORTEST_TOKEN else "more than 2^32 seconds"
-            yield problem((*where, "expirationSeconds"), f"{seconds} seconds are {limit}")
+            limit = f"minimum: {_SHORTEST_TOKEN}" if seconds < _SHORTEST_TOKEN else f"maximum: {_LONGEST_TOKEN}"
+            yield problem((*where, "expirationSeconds"), f"invalid expirationSeconds {seconds} ({limit})")
         path = token.get("path")
         if isinstance(path, str) and (fault := outside(path)) and (ctx.since("1.30") or not path):
-            yield problem((*where, "path"), f"the path {quote(path)} {fault}")
+            yield problem((*where, "path"), f"invalid path {quote(path)}: {fault}")
 
 
 @rule(
@@ -194,31 +194,31 @@ def invalid_service_account_token(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumes",),
     since="1.37",
-    fix="Give it either a name or a signerName, and a relative path.",
+    fix="Set either name or signerName, and a relative path.",
 )
 def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
-    """A projected ClusterTrustBundle does not say which, or not clearly.
+    """Invalid clusterTrustBundle source of a projected volume.
 
-    The API server wants either the name of one, without a labelSelector, or the signer of several.
+    The API server requires either the name of one bundle, without a labelSelector, or the signerName of several.
     """
     for bundle, where in projections(pod, "clusterTrustBundle"):
         name, signer = bundle.get("name"), bundle.get("signerName")
         if name is not None and signer is not None:
-            yield problem(where, "there can't be both a name and a signerName")
+            yield problem(where, "both name and signerName are set")
         elif name is None and signer is None:
-            yield problem(where, "there must be either a name or a signerName")
+            yield problem(where, "missing name or signerName")
         elif isinstance(name, str):
             if fault := _bundle_name(name):
-                yield problem((*where, "name"), f"{quote(name)} is no name of a ClusterTrustBundle: it {fault}")
+                yield problem((*where, "name"), f"invalid ClusterTrustBundle name {quote(name)}: {fault}")
             if bundle.get("labelSelector") is not None:
-                yield problem((*where, "labelSelector"), "a bundle with a name can't have a labelSelector")
+                yield problem((*where, "labelSelector"), "labelSelector conflicts with name")
         elif isinstance(signer, str):
             if fault := _signer(signer):
-                yield problem((*where, "signerName"), f"{quote(signer)} is no name of a signer: it {fault}")
+                yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")
             yield from selector_faults(bundle.get("labelSelector"), (*where, "labelSelector"))
         path = bundle.get("path")
         if isinstance(path, str) and (fault := outside(path)):
-            yield problem((*where, "path"), f"the path {quote(path)} {fault}")
+            yield problem((*where, "path"), f"invalid path {quote(path)}: {fault}")
 
 
 @rule(
@@ -226,56 +226,56 @@ def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumes",),
     since="1.37",
-    fix="Give it a signer, a type of key, and a path for what it writes.",
+    fix="Set signerName, keyType, and at least one file path.",
 )
 def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
-    """A projected pod certificate is incomplete or out of range.
+    """Invalid podCertificate source of a projected volume.
 
-    The API server wants a signer of the form DOMAIN/NAME, one of the known types of keys, at least one file to write, and
-    a life of one hour to 91 days (one day where the signer is Kubernetes' own).
+    The API server requires a signer of the form <domain>/<name>, a supported key type, at least one output file, and a
+    lifetime of 1 hour to 91 days (1 day for signers of Kubernetes itself).
     """
     for part, where in projections(pod, "podCertificate"):
         signer, key_type = part.get("signerName"), part.get("keyType")
         if isinstance(signer, str) and (fault := _signer(signer)):
-            yield problem((*where, "signerName"), f"{quote(signer)} is no name of a signer: it {fault}")
+            yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")
         if isinstance(key_type, str) and key_type not in _KEY_TYPES:
             known = ", ".join(_KEY_TYPES)
-            yield problem((*where, "keyType"), f"{quote(key_type)} is no type of key; known are {known}")
+            yield problem((*where, "keyType"), f"unknown keyType {quote(key_type)}, expected one of {known}")
         seconds = part.get("maxExpirationSeconds")
         own = isinstance(signer, str) and f".{signer}".partition("/")[0].endswith(".kubernetes.io")
         longest = _LONGEST_OF_KUBERNETES if own else _LONGEST_CERTIFICATE
         if seconds.__class__ is int and not _SHORTEST_CERTIFICATE <= seconds <= longest:
-            message = f"{seconds} seconds are not from {_SHORTEST_CERTIFICATE} to {longest}"
+            message = f"invalid maxExpirationSeconds {seconds}: use a number from {_SHORTEST_CERTIFICATE} to {longest}"
             yield problem((*where, "maxExpirationSeconds"), message)
         files = [field for field in _CERTIFICATE_FILES if part.get(field)]
         if not files:
-            yield problem(where, f"it writes nothing; it needs one of {', '.join(_CERTIFICATE_FILES)}")
+            yield problem(where, f"no output file, expected one of {', '.join(_CERTIFICATE_FILES)}")
         for field in files:
             path = part[field]
             if isinstance(path, str) and (fault := outside(path)):
-                yield problem((*where, field), f"the path {quote(path)} {fault}")
+                yield problem((*where, field), f"invalid path {quote(path)}: {fault}")
 
 
 def _signer(name: str) -> str | None:
-    """Check DOMAIN/NAME; as the server's ValidateSignerName."""
+    """Return why a name is not a `<domain>/<name>` signer, None if it is (ValidateSignerName of the API server)."""
     domain, slash, rest = name.partition("/")
     if not slash or "/" in rest:
-        return "must be DOMAIN/NAME"
+        return "use the form <domain>/<name>"
     for label in domain.split("."):
-        if fault := names.dns_label(label):
-            return f"has a bad domain, of which each part {fault}"
+        if fault := names.check_dns_label(label):
+            return f"invalid domain ({fault})"
     if "." not in domain:
-        return "must have a domain of two parts at least"
-    if fault := names.dns_subdomain(rest):
-        return f"has a bad name, which {fault}"
+        return "use a domain with at least two parts"
+    if fault := names.check_dns_subdomain(rest):
+        return f"invalid name ({fault})"
     return None
 
 
 def _bundle_name(name: str) -> str | None:
-    """Check the name of a bundle: a DNS subdomain, or SIGNER:NAME with colons for the slash."""
+    """Check a bundle name: a DNS subdomain, or `<signer>:<name>` with the "/" of the signer replaced by ":"."""
     signer, colon, rest = name.rpartition(":")
     if not name:
         return "must not be empty"
     if "/" in signer:
-        return 'must have ":" where its signer has "/"'
-    return names.dns_subdomain(rest) if colon and signer else names.dns_subdomain(name)
+        return 'replace "/" in the signer with ":"'
+    return names.check_dns_subdomain(rest) if colon and signer else names.check_dns_subdomain(name)

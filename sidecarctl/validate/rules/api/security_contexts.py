@@ -1,4 +1,4 @@
-"""Rules about security contexts of pods and containers: values that are none, and settings that exclude each other."""
+"""Rules about security contexts of pods and containers: invalid values and conflicting settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecarctl.validate.views import ContainerView, Data, PodView
 _HIGHEST_ID = 2**31 - 1
 
 
-def _context(view: PodView | ContainerView) -> Data:
+def _security_context(view: PodView | ContainerView) -> Data:
     found = view.value.get("securityContext")
     return found if isinstance(found, dict) else {}
 
@@ -23,23 +23,23 @@ def _context(view: PodView | ContainerView) -> Data:
     fix=f"Use a number from 0 to {_HIGHEST_ID}.",
 )
 def invalid_user_id(pod: PodView, ctx: Context) -> Problems:
-    """A user or group has a number that none can have.
+    """A user or group ID is out of range.
 
-    The API server takes runAsUser, runAsGroup, fsGroup and supplementalGroups from 0 to 2147483647. "Nobody" is 65534,
-    not -1.
+    The API server accepts 0 to 2147483647 in runAsUser, runAsGroup, fsGroup, and supplementalGroups. The user "nobody"
+    is 65534, not -1.
     """
     for view, context in security_contexts(pod):
         where = view.at("securityContext")
         for field in ("runAsUser", "runAsGroup", "fsGroup"):
             if field in context:
-                yield from _id_fault(context[field], (*where, field))
+                yield from _check_id(context[field], (*where, field))
         for index, group in enumerate(as_list(context.get("supplementalGroups"))):
-            yield from _id_fault(group, (*where, "supplementalGroups", index))
+            yield from _check_id(group, (*where, "supplementalGroups", index))
 
 
-def _id_fault(value: object, where: PathTuple) -> Problems:
+def _check_id(value: object, where: PathTuple) -> Problems:
     if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= _HIGHEST_ID:
-        yield problem(where, f"{value} is no number of a user or group")
+        yield problem(where, f"invalid user or group ID {value}: use a number from 0 to {_HIGHEST_ID}")
 
 
 @rule(
@@ -47,24 +47,23 @@ def _id_fault(value: object, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="container",
     needs=("securityContext",),
-    fix="Remove allowPrivilegeEscalation: false, or better the privileges.",
+    fix="Remove `allowPrivilegeEscalation: false`, or preferably the privileges.",
 )
 def privilege_escalation_conflict(container: ContainerView, ctx: Context) -> Problems:
-    """A container has all privileges and may not gain any.
+    """A privileged container sets allowPrivilegeEscalation to false.
 
-    A privileged container, or one that adds CAP_SYS_ADMIN, can always gain more, so the API server refuses
-    `allowPrivilegeEscalation: false` beside it. (SYS_ADMIN, as container runtimes call the capability, it does not
-    notice.)
+    A container that is privileged or adds CAP_SYS_ADMIN can always gain privileges, so the API server rejects
+    `allowPrivilegeEscalation: false`. It does not check for SYS_ADMIN, the spelling that container runtimes use.
     """
     context = container.value.get("securityContext")
     if not isinstance(context, dict) or context.get("allowPrivilegeEscalation") is not False:
         return
     where = container.at("securityContext", "allowPrivilegeEscalation")
     if context.get("privileged") is True:
-        message = "the container is privileged and has allowPrivilegeEscalation: false"
+        message = "allowPrivilegeEscalation: false conflicts with privileged: true"
         yield problem(where, message, related=(Related("privileged", container.at("securityContext", "privileged")),))
     if "CAP_SYS_ADMIN" in as_list(as_mapping(context.get("capabilities")).get("add")):
-        message = "the container adds CAP_SYS_ADMIN and has allowPrivilegeEscalation: false"
+        message = "allowPrivilegeEscalation: false conflicts with CAP_SYS_ADMIN"
         yield problem(
             where, message, related=(Related("added", container.at("securityContext", "capabilities", "add")),)
         )
@@ -76,28 +75,33 @@ def privilege_escalation_conflict(container: ContainerView, ctx: Context) -> Pro
     scope="container",
     needs=("securityContext",),
     since="1.33",
-    fix="Set hostUsers: false for the pod, or leave procMount out.",
+    fix="Set `hostUsers: false` on the pod, or remove procMount.",
 )
 def unmasked_proc(container: ContainerView, ctx: Context) -> Problems:
-    """A container sees all of /proc as the host's own users.
+    """A container uses procMount: Unmasked without a user namespace.
 
-    What is hidden in /proc protects the host. It can be shown only where the pod's users are not the host's, with
+    The masked paths in /proc protect the host. The API server accepts `procMount: Unmasked` only in a pod with
     `hostUsers: false`.
     """
-    if _context(container).get("procMount") == "Unmasked" and container.pod.value.get("hostUsers") is not False:
-        yield problem(container.at("securityContext", "procMount"), "Unmasked needs hostUsers: false in the pod")
+    if (
+        _security_context(container).get("procMount") == "Unmasked"
+        and container.pod.value.get("hostUsers") is not False
+    ):
+        yield problem(
+            container.at("securityContext", "procMount"), "procMount: Unmasked requires hostUsers: false on the pod"
+        )
 
 
 @rule(
     "invalid-seccomp-profile",
     Severity.ERROR,
-    fix="Name the file in localhostProfile, relative to the kubelet's folder of profiles, for type Localhost alone.",
+    fix="Use localhostProfile with type Localhost only, as a path relative to the kubelet's seccomp directory.",
 )
 def invalid_seccomp_profile(pod: PodView, ctx: Context) -> Problems:
-    """A seccomp profile names no file, or one that it can't have.
+    """Missing or invalid localhostProfile of a seccomp profile.
 
-    Type Localhost reads a file of the node, whose path is relative and does not lead upwards. The other types have no
-    file.
+    Type Localhost reads a profile file on the node. Its path is relative and can't contain "..". The other types do not
+    take a file.
     """
     for view, context in security_contexts(pod):
         profile = context.get("seccompProfile")
@@ -107,30 +111,30 @@ def invalid_seccomp_profile(pod: PodView, ctx: Context) -> Problems:
         file, kind = profile.get("localhostProfile"), profile.get("type")
         if kind == "Localhost":
             if file is None:
-                yield problem(where, "the profile of type Localhost names no file")
-            elif isinstance(file, str) and (fault := _file_fault(file)):
-                yield problem(where, f"{quote(file)} {fault}")
+                yield problem(where, "seccomp type Localhost requires localhostProfile")
+            elif isinstance(file, str) and (fault := _check_profile_path(file)):
+                yield problem(where, f"invalid localhostProfile {quote(file)}: {fault}")
         elif file is not None and kind in ("RuntimeDefault", "Unconfined"):
-            yield problem(where, f"a profile of type {kind} has no file", on_key=True)
+            yield problem(where, f"localhostProfile is not supported with seccomp type {kind}", on_key=True)
 
 
-def _file_fault(file: str) -> str | None:
+def _check_profile_path(file: str) -> str | None:
     if file.startswith("/"):
-        return "is no relative path"
-    return 'must not contain ".."' if ".." in file.split("/") else None
+        return "use a relative path"
+    return '".." is not allowed' if ".." in file.split("/") else None
 
 
 @rule(
     "invalid-apparmor-profile",
     Severity.ERROR,
     since="1.30",
-    fix="Name the profile in localhostProfile for type Localhost, and for no other.",
+    fix="Set localhostProfile with type Localhost, and remove it for other types.",
 )
 def invalid_apparmor_profile(pod: PodView, ctx: Context) -> Problems:
-    """An AppArmor profile has no name, or one where its type has none.
+    """Missing or invalid localhostProfile of an AppArmor profile.
 
-    Type Localhost needs the name of a profile that the node has loaded, of at most 4095 characters and without white
-    space around it.
+    Type Localhost requires the name of a profile that is loaded on the node: at most 4095 characters, without leading
+    or trailing whitespace. The other types do not take a name.
     """
     for view, context in security_contexts(pod):
         profile = context.get("appArmorProfile")
@@ -140,13 +144,13 @@ def invalid_apparmor_profile(pod: PodView, ctx: Context) -> Problems:
         name, kind = profile.get("localhostProfile"), profile.get("type")
         if kind == "Localhost":
             if name is None or name == "":
-                yield problem(where, "the profile of type Localhost has no name")
+                yield problem(where, "AppArmor type Localhost requires localhostProfile")
             elif isinstance(name, str) and name != name.strip():
-                yield problem(where, f"the name {quote(name)} begins or ends with white space")
+                yield problem(where, f"invalid localhostProfile {quote(name)}: leading or trailing whitespace")
             elif isinstance(name, str) and len(name.encode("utf-8", "surrogatepass")) > 4095:
-                yield problem(where, "the name is longer than 4095 characters")
+                yield problem(where, "localhostProfile too long (limit: 4095 bytes)")
         elif name is not None and kind in ("RuntimeDefault", "Unconfined"):
-            yield problem(where, f"a profile of type {kind} has no name", on_key=True)
+            yield problem(where, f"localhostProfile is not supported with AppArmor type {kind}", on_key=True)
 
 
 @rule(
@@ -154,23 +158,23 @@ def invalid_apparmor_profile(pod: PodView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("hostUsers",),
     since="1.33",
-    fix="Remove hostUsers: false, or the host's namespaces.",
+    fix="Remove `hostUsers: false`, or stop using the host namespaces.",
 )
 def host_users_conflict(pod: PodView, ctx: Context) -> Problems:
-    """A pod has users of its own and shares other namespaces with its host.
+    """A pod in a user namespace uses host namespaces or block devices.
 
-    With `hostUsers: false` the users of the pod mean nothing to the host, so it can't share the host's network,
-    processes or IPC, and since Kubernetes 1.34 have no raw block devices.
+    With `hostUsers: false` the pod's users have no rights on the host, so the API server rejects host network, host
+    PID, and host IPC, and since Kubernetes 1.34 raw block devices.
     """
     if pod.value.get("hostUsers") is not False or not enabled("user-namespaces", ctx.kube_version):
         return
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.value.get(field) is True:
-            yield problem(pod.at(field), f"{field} and hostUsers: false exclude each other", on_key=True)
+            yield problem(pod.at(field), f"{field} conflicts with hostUsers: false", on_key=True)
     for container in pod.containers if ctx.since("1.34") else ():
         devices = container.value.get("volumeDevices")
         if devices and isinstance(devices, list):
-            message = "volumeDevices and hostUsers: false exclude each other"
+            message = "volumeDevices conflicts with hostUsers: false"
             yield problem(container.at("volumeDevices"), message, on_key=True)
 
 
@@ -178,16 +182,16 @@ def host_users_conflict(pod: PodView, ctx: Context) -> Problems:
     "shared-process-namespace-conflict",
     Severity.ERROR,
     needs=("shareProcessNamespace",),
-    fix="Keep one of them.",
+    fix="Keep only one of them.",
 )
 def shared_process_namespace_conflict(pod: PodView, ctx: Context) -> Problems:
-    """A pod shares its processes among its containers and with its host.
+    """A pod sets both shareProcessNamespace and hostPID.
 
-    With `hostPID` all see the processes of the host already, so the API server refuses `shareProcessNamespace` beside
-    it.
+    With `hostPID` the containers already see all processes of the host, so the API server rejects
+    `shareProcessNamespace` in addition.
     """
     if pod.value.get("shareProcessNamespace") is True and pod.value.get("hostPID") is True:
-        message = "shareProcessNamespace and hostPID exclude each other"
+        message = "shareProcessNamespace conflicts with hostPID"
         yield problem(pod.at("shareProcessNamespace"), message, on_key=True)
 
 
@@ -195,22 +199,22 @@ def shared_process_namespace_conflict(pod: PodView, ctx: Context) -> Problems:
     "non-root-as-root",
     Severity.ERROR,
     layer="advice",
-    fix="Run it as another user, or set runAsNonRoot: false for this container.",
+    fix="Run it as another user, or set `runAsNonRoot: false` on the container.",
 )
 def non_root_as_root(pod: PodView, ctx: Context) -> Problems:
-    """A container must not run as root and is told to.
+    """A container has runAsNonRoot but runs as root.
 
-    The API server takes it, but the kubelet never starts the container (CreateContainerConfigError). What a container
-    does not say itself it has from the pod.
+    The API server accepts the pod, but the kubelet never starts the container (CreateContainerConfigError). A container
+    inherits settings that it does not set from the pod.
     """
     if not security_contexts(pod):
         return
-    shared = _context(pod)
+    shared = _security_context(pod)
     for container in pod.by_role("app", "classic", "init", "sidecar"):
-        own = _context(container)
+        own = _security_context(container)
         holder: PodView | ContainerView = pod if own.get("runAsUser") is None else container
         user = shared.get("runAsUser") if own.get("runAsUser") is None else own["runAsUser"]
         non_root = shared.get("runAsNonRoot") if own.get("runAsNonRoot") is None else own["runAsNonRoot"]
         if non_root is True and user == 0 and user is not False:
-            message = f"the container {quote(container.name)} has runAsNonRoot: true and runAsUser: 0: it never starts"
+            message = f"container {quote(container.name)} never starts: runAsNonRoot: true conflicts with runAsUser: 0"
             yield problem(holder.at("securityContext", "runAsUser"), message)

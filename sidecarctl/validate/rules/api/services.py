@@ -1,22 +1,22 @@
-"""Rules about Services: their ports and what depends on their type."""
+"""Rules about Services and Ingresses: ports, types, hosts, and backends."""
 
 from __future__ import annotations
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.kube.ip_addresses import address_fault
+from sidecarctl.kube.ip_addresses import check_ip_address
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.rules.api.containers import LARGEST_PORT
 from sidecarctl.validate.views import Data, ObjectView
 
-_LAST_PORT = 65535
-_LONGEST_AFFINITY = 86400
-_ONLY_BALANCERS = ("loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts")
+_MAX_AFFINITY_SECONDS = 86400
+_LOAD_BALANCER_FIELDS = ("loadBalancerSourceRanges", "loadBalancerClass", "allocateLoadBalancerNodePorts")
 
 
-def _is_service(one: ObjectView) -> bool:
-    return one.kind == "Service" and one.group == ""
+def _is_service(obj: ObjectView) -> bool:
+    return obj.kind == "Service" and obj.group == ""
 
 
 @rule(
@@ -24,52 +24,52 @@ def _is_service(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
-    fix="Give each port a number from 1 to 65535 and, where there are several, a name of its own.",
+    fix="Use a port number from 1 to 65535 and, if there are several ports, a unique name for each.",
 )
-def invalid_service_port(one: ObjectView, ctx: Context) -> Problems:
-    """A Service has no port, or one without the name or number it needs.
+def invalid_service_port(obj: ObjectView, ctx: Context) -> Problems:
+    """Missing, invalid, or duplicate port of a Service.
 
-    A Service has a port unless it is headless or of type ExternalName. With several ports each needs a name, which is a
-    DNS label; a targetPort is a number or the name of a container's port. No two have the same number and protocol, or
-    the same name.
+    A Service has a port unless it is headless or of type ExternalName. If it has several ports, each needs a name that
+    is a DNS label. A targetPort is a number or the name of a container port. Names are unique, and so are pairs of port
+    number and protocol.
     """
-    if not _is_service(one) or not isinstance(one.value.get("spec"), dict):
+    if not _is_service(obj) or not isinstance(obj.value.get("spec"), dict):
         return
-    ports = listed(one.spec, "ports")
-    headless = one.spec.get("clusterIP") == "None" or one.spec.get("type") == "ExternalName"
-    if one.spec.get("ports") in (None, []) and not headless:
-        yield problem(one.at("spec", "ports"), "the Service has no ports")
+    ports = listed(obj.spec, "ports")
+    headless = obj.spec.get("clusterIP") == "None" or obj.spec.get("type") == "ExternalName"
+    if obj.spec.get("ports") in (None, []) and not headless:
+        yield problem(obj.at("spec", "ports"), "Service has no ports")
     named: set[str] = set()
     numbered: set[tuple[object, object]] = set()
     for index, port in ports:
-        where = one.at("spec", "ports", index)
+        where = obj.at("spec", "ports", index)
         name, number = port.get("name"), port.get("port")
         if isinstance(name, str) and name:
-            if fault := names.dns_label(name):
-                yield problem((*where, "name"), f"{quote(name)} is no name for a port of a Service: it {fault}")
+            if fault := names.check_dns_label(name):
+                yield problem((*where, "name"), f"invalid Service port name {quote(name)}: {fault}")
             elif name in named:
-                yield problem((*where, "name"), f"another port is called {quote(name)} too")
+                yield problem((*where, "name"), f"duplicate port name {quote(name)}")
             named.add(name)
         elif blank(name) and len(ports) > 1:
-            yield problem((*where, "name"), "with several ports each needs a name")
-        yield from _port_fault(number, (*where, "port"))
+            yield problem((*where, "name"), "missing port name, required with several ports")
+        yield from _check_port(number, (*where, "port"))
         target = port.get("targetPort")
-        yield from _port_fault(target, (*where, "targetPort"))
-        if isinstance(target, str) and target and (fault := names.port_name(target)):
-            yield problem((*where, "targetPort"), f"{quote(target)} is no name of a port: it {fault}")
+        yield from _check_port(target, (*where, "targetPort"))
+        if isinstance(target, str) and target and (fault := names.check_port_name(target)):
+            yield problem((*where, "targetPort"), f"invalid port name {quote(target)}: {fault}")
         protocol = port.get("appProtocol")
-        if isinstance(protocol, str) and (fault := names.qualified_name(protocol)):
-            yield problem((*where, "appProtocol"), f"{quote(protocol)} is no protocol: it {fault}")
+        if isinstance(protocol, str) and (fault := names.check_qualified_name(protocol)):
+            yield problem((*where, "appProtocol"), f"invalid appProtocol {quote(protocol)}: {fault}")
         transport = port.get("protocol") or "TCP"
         if isinstance(number, int) and isinstance(transport, str):
             if (number, transport) in numbered:
-                yield problem(where, f"there is a port {number} for {transport} already")
+                yield problem(where, f"duplicate port {number} for protocol {transport}")
             numbered.add((number, transport))
 
 
-def _port_fault(number: object, where: PathTuple) -> Problems:
-    if isinstance(number, int) and not isinstance(number, bool) and not 1 <= number <= _LAST_PORT:
-        yield problem(where, f"{number} is no number of a port")
+def _check_port(number: object, where: PathTuple) -> Problems:
+    if isinstance(number, int) and not isinstance(number, bool) and not 1 <= number <= LARGEST_PORT:
+        yield problem(where, f"invalid port {number}: use a number from 1 to {LARGEST_PORT}")
 
 
 @rule(
@@ -77,59 +77,63 @@ def _port_fault(number: object, where: PathTuple) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("Service",),
-    fix="Choose the type that has what you need, or remove what it does not have.",
+    fix="Use a type that supports the field, or remove the field.",
 )
-def invalid_service_type(one: ObjectView, ctx: Context) -> Problems:
-    """A Service has what only Services of another type have, or lacks what its own type needs.
+def invalid_service_type(obj: ObjectView, ctx: Context) -> Problems:
+    """A Service has fields that its type does not support, or lacks required ones.
 
-    A nodePort needs type NodePort or LoadBalancer, a range of sources or a class LoadBalancer. ExternalName needs the
-    name and has no address; a headless Service is of no other type than ClusterIP.
+    A nodePort requires type NodePort or LoadBalancer. loadBalancerSourceRanges and loadBalancerClass require type
+    LoadBalancer. ExternalName requires externalName and has no clusterIP. A headless Service has type ClusterIP.
     """
-    if not _is_service(one) or not isinstance(one.value.get("spec"), dict):
+    if not _is_service(obj) or not isinstance(obj.value.get("spec"), dict):
         return
-    spec, own = one.spec, one.spec.get("type") or "ClusterIP"
-    if own == "ExternalName":
+    spec, service_type = obj.spec, obj.spec.get("type") or "ClusterIP"
+    if service_type == "ExternalName":
         name = spec.get("externalName")
         if blank(name):
-            yield problem(one.at("spec", "externalName"), "a Service of type ExternalName needs the name")
-        elif isinstance(name, str) and (fault := names.dns_subdomain(name.removesuffix("."))):
-            yield problem(one.at("spec", "externalName"), f"{quote(name)} is no external name: it {fault}")
+            yield problem(obj.at("spec", "externalName"), "type ExternalName requires externalName")
+        elif isinstance(name, str) and (fault := names.check_dns_subdomain(name.removesuffix("."))):
+            yield problem(obj.at("spec", "externalName"), f"invalid externalName {quote(name)}: {fault}")
         if not blank(spec.get("clusterIP")):
-            where = one.at("spec", "clusterIP")
-            yield problem(where, "a Service of type ExternalName has no address", on_key=True)
-    elif own in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
-        yield problem(one.at("spec", "clusterIP"), f"a Service of type {own} can't be headless")
+            where = obj.at("spec", "clusterIP")
+            yield problem(where, "clusterIP is not supported with type ExternalName", on_key=True)
+    elif service_type in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
+        yield problem(obj.at("spec", "clusterIP"), f"clusterIP: None is not supported with type {service_type}")
     else:
         address = spec.get("clusterIP")
         if isinstance(address, str) and address not in ("", "None"):
-            if fault := address_fault(address, strict=ctx.since("1.36")):
-                yield problem(one.at("spec", "clusterIP"), f"{quote(address)} {fault}", help="Leave it out.")
-    if own != "LoadBalancer":
-        for field in _ONLY_BALANCERS:
+            if fault := check_ip_address(address, strict=ctx.since("1.36")):
+                yield problem(
+                    obj.at("spec", "clusterIP"),
+                    f"invalid IP address {quote(address)}: {fault}",
+                    help="Remove clusterIP.",
+                )
+    if service_type != "LoadBalancer":
+        for field in _LOAD_BALANCER_FIELDS:
             if spec.get(field) not in (None, []):
-                message = f"{field} is for Services of type LoadBalancer"
-                yield problem(one.at("spec", field), message, on_key=True)
-    if own in ("ClusterIP", "NodePort", "LoadBalancer"):
-        yield from _node_ports(one, own)
+                message = f"{field} requires type LoadBalancer"
+                yield problem(obj.at("spec", field), message, on_key=True)
+    if service_type in ("ClusterIP", "NodePort", "LoadBalancer"):
+        yield from _check_node_ports(obj, service_type)
     seconds = as_mapping(as_mapping(spec.get("sessionAffinityConfig")).get("clientIP")).get("timeoutSeconds")
     if spec.get("sessionAffinity") == "ClientIP" and isinstance(seconds, int) and not isinstance(seconds, bool):
-        if not 1 <= seconds <= _LONGEST_AFFINITY:
-            where = one.at("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
-            yield problem(where, f"{seconds} seconds are not from 1 to {_LONGEST_AFFINITY}")
+        if not 1 <= seconds <= _MAX_AFFINITY_SECONDS:
+            where = obj.at("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+            yield problem(where, f"invalid timeoutSeconds {seconds}: use a number from 1 to {_MAX_AFFINITY_SECONDS}")
 
 
-def _node_ports(one: ObjectView, own: str) -> Problems:
+def _check_node_ports(obj: ObjectView, service_type: str) -> Problems:
     seen: set[tuple[int, object]] = set()
-    for index, port in listed(one.spec, "ports"):
+    for index, port in listed(obj.spec, "ports"):
         number = port.get("nodePort")
         if not isinstance(number, int) or isinstance(number, bool) or number == 0:
             continue
-        where = one.at("spec", "ports", index, "nodePort")
+        where = obj.at("spec", "ports", index, "nodePort")
         key = (number, _text(port, "protocol") or "TCP")
-        if own == "ClusterIP":
-            yield problem(where, "a Service of type ClusterIP has no nodePort", on_key=True)
+        if service_type == "ClusterIP":
+            yield problem(where, "nodePort is not supported with type ClusterIP", on_key=True)
         elif key in seen:
-            yield problem(where, f"the nodePort {number} is used by another port already")
+            yield problem(where, f"duplicate nodePort {number}")
         seen.add(key)
 
 
@@ -138,13 +142,12 @@ def _text(data: Data, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-_INSIDE = ("//", "/./", "/../", "%2f", "%2F")
-_AT_END = ("/..", "/.")
-_HIGHEST_PORT = 65535
+_UNSAFE_PATH_PARTS = ("//", "/./", "/../", "%2f", "%2F")
+_UNSAFE_PATH_ENDS = ("/..", "/.")
 
 
-def _is_ingress(one: ObjectView) -> bool:
-    return one.group == "networking.k8s.io"
+def _is_ingress(obj: ObjectView) -> bool:
+    return obj.group == "networking.k8s.io"
 
 
 @rule(
@@ -152,38 +155,39 @@ def _is_ingress(one: ObjectView) -> bool:
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
-    fix='Use a DNS name in lower case, with "*." in front for all names below it.',
+    fix='Use a lowercase DNS name. For all subdomains, use "*." as the first part.',
 )
-def invalid_ingress_host(one: ObjectView, ctx: Context) -> Problems:
-    """A host, secret or class of an Ingress has a name that none can have.
+def invalid_ingress_host(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid host, Secret, or class name in an Ingress.
 
-    Hosts are DNS names, not addresses, with at most one wildcard as their first part.
+    A host is a DNS name, not an IP address, and can have a wildcard as its first part. The API server rejects other
+    hosts, and invalid names of Secrets and ingress classes.
     """
-    if not _is_ingress(one):
+    if not _is_ingress(obj):
         return
-    for index, entry in listed(one.spec, "rules"):
+    for index, entry in listed(obj.spec, "rules"):
         host = entry.get("host")
         if isinstance(host, str) and host:
-            where = one.at("spec", "rules", index, "host")
-            if address_fault(host, strict=False) is None:
-                yield problem(where, f"{quote(host)} is an address and no name")
-            elif fault := _host_fault(host):
-                yield problem(where, f"{quote(host)} is no name of a host: it {fault}")
-    for index, entry in listed(one.spec, "tls"):
-        where = one.at("spec", "tls", index)
+            where = obj.at("spec", "rules", index, "host")
+            if check_ip_address(host, strict=False) is None:
+                yield problem(where, f"invalid host {quote(host)}: IP addresses are not allowed")
+            elif fault := _check_host(host):
+                yield problem(where, f"invalid host {quote(host)}: {fault}")
+    for index, entry in listed(obj.spec, "tls"):
+        where = obj.at("spec", "tls", index)
         for number, host in texts(entry, "hosts"):
-            if fault := _host_fault(host):
-                yield problem((*where, "hosts", number), f"{quote(host)} is no name of a host: it {fault}")
+            if fault := _check_host(host):
+                yield problem((*where, "hosts", number), f"invalid host {quote(host)}: {fault}")
         secret = entry.get("secretName")
-        if isinstance(secret, str) and secret and (fault := names.dns_subdomain(secret)):
-            yield problem((*where, "secretName"), f"{quote(secret)} is no name of a Secret: it {fault}")
-    own = one.spec.get("ingressClassName")
-    if isinstance(own, str) and (fault := names.dns_subdomain(own)):
-        yield problem(one.at("spec", "ingressClassName"), f"{quote(own)} is no name of a class: it {fault}")
+        if isinstance(secret, str) and secret and (fault := names.check_dns_subdomain(secret)):
+            yield problem((*where, "secretName"), f"invalid Secret name {quote(secret)}: {fault}")
+    class_name = obj.spec.get("ingressClassName")
+    if isinstance(class_name, str) and (fault := names.check_dns_subdomain(class_name)):
+        yield problem(obj.at("spec", "ingressClassName"), f"invalid ingress class name {quote(class_name)}: {fault}")
 
 
-def _host_fault(host: str) -> str | None:
-    return names.wildcard_subdomain(host) if "*" in host else names.dns_subdomain(host)
+def _check_host(host: str) -> str | None:
+    return names.check_wildcard_subdomain(host) if "*" in host else names.check_dns_subdomain(host)
 
 
 @rule(
@@ -191,70 +195,73 @@ def _host_fault(host: str) -> str | None:
     Severity.ERROR,
     scope="object",
     kinds=("Ingress",),
-    fix="Name a Service and one of its ports, by number or by name; let paths begin with a slash.",
+    fix="Set a Service and one of its ports by number or name, and start paths with a slash.",
 )
-def invalid_ingress_backend(one: ObjectView, ctx: Context) -> Problems:
-    """A path of an Ingress leads nowhere.
+def invalid_ingress_backend(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid backend or path of an Ingress.
 
-    An Ingress has rules or a default backend. A backend is a Service with a port, by number or by name, or another
-    resource; a path is absolute and has nothing to resolve in it, such as "/../".
+    An Ingress requires rules or a default backend. A backend is another resource, or a Service with a port number or
+    name. A path is absolute and contains no relative parts such as "/../".
     """
-    if not _is_ingress(one) or not isinstance(one.value.get("spec"), dict):
+    if not _is_ingress(obj) or not isinstance(obj.value.get("spec"), dict):
         return
-    spec = one.spec
+    spec = obj.spec
     if spec.get("rules") in (None, []) and spec.get("defaultBackend") is None:
         if spec.keys() <= {"rules", "defaultBackend", "tls", "ingressClassName"}:
-            yield problem(one.at("spec"), "the Ingress has neither rules nor a defaultBackend", on_key=True)
+            yield problem(obj.at("spec"), "missing rules or defaultBackend", on_key=True)
     default = spec.get("defaultBackend")
     if isinstance(default, dict):
-        yield from _backend(default, one.at("spec", "defaultBackend"), ctx)
+        yield from _check_backend(default, obj.at("spec", "defaultBackend"), ctx)
     for index, entry in listed(spec, "rules"):
         http = as_mapping(entry.get("http"))
-        where = one.at("spec", "rules", index, "http", "paths")
+        where = obj.at("spec", "rules", index, "http", "paths")
         if http.get("paths") == []:
-            yield problem(where, "the rule has no paths", on_key=True)
+            yield problem(where, "rule has no paths", on_key=True)
         for number, path in listed(http, "paths"):
             if blank(path.get("pathType")):
                 continue
-            yield from _path(path, (*where, number))
+            yield from _check_path(path, (*where, number))
             backend = path.get("backend")
             if isinstance(backend, dict):
-                yield from _backend(backend, (*where, number, "backend"), ctx)
+                yield from _check_backend(backend, (*where, number, "backend"), ctx)
 
 
-def _path(path: Data, where: PathTuple) -> Problems:
+def _check_path(path: Data, where: PathTuple) -> Problems:
     kind, text = path.get("pathType"), path.get("path")
     text = "" if text is None else text
     if not isinstance(text, str):
         return
-    bad = [part for part in _INSIDE if part in text] + [part for part in _AT_END if text.endswith(part)]
+    bad = [part for part in _UNSAFE_PATH_PARTS if part in text] + [
+        part for part in _UNSAFE_PATH_ENDS if text.endswith(part)
+    ]
     if not text.startswith("/") and (text or kind in ("Exact", "Prefix")):
-        said = quote(text) if text else "it"
-        yield problem((*where, "path"), f"the path has to begin with a slash, and {said} does not")
+        yield problem((*where, "path"), f"invalid path {quote(text)}: must start with a slash")
     elif kind in ("Exact", "Prefix") and bad:
-        yield problem((*where, "path"), f"{quote(text)} has {quote(bad[0])} in it")
+        yield problem((*where, "path"), f"invalid path {quote(text)}: {quote(bad[0])} is not allowed")
 
 
-def _backend(backend: Data, where: PathTuple, ctx: Context) -> Problems:
+def _check_backend(backend: Data, where: PathTuple, ctx: Context) -> Problems:
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
-        yield problem(where, "the backend has a service and a resource")
+        yield problem(where, "both service and resource are set")
         return
     if service is None and resource is None:
         if backend.keys() <= {"service", "resource"}:
-            yield problem(where, "the backend has neither a service nor a resource")
+            yield problem(where, "missing service or resource")
         return
     if not isinstance(service, dict):
         return
     name, port = service.get("name"), as_mapping(service.get("port"))
-    if isinstance(name, str) and name and (fault := names.service_name(name, ctx.kube_version)):
-        yield problem((*where, "service", "name"), f"{quote(name)} is no name of a Service: it {fault}")
+    if isinstance(name, str) and name and (fault := names.check_service_name(name, ctx.kube_version)):
+        yield problem((*where, "service", "name"), f"invalid Service name {quote(name)}: {fault}")
     by_name, by_number = port.get("name"), port.get("number")
     if by_name and by_number:
-        yield problem(where, "the backend's port has a name and a number")
-    elif isinstance(by_name, str) and by_name and (fault := names.port_name(by_name)):
-        yield problem((*where, "service", "port", "name"), f"{quote(by_name)} is no name of a port: it {fault}")
-    elif isinstance(by_number, int) and by_number and not 1 <= by_number <= _HIGHEST_PORT:
-        yield problem((*where, "service", "port", "number"), f"{by_number} is no number of a port")
+        yield problem(where, "both port.name and port.number are set")
+    elif isinstance(by_name, str) and by_name and (fault := names.check_port_name(by_name)):
+        yield problem((*where, "service", "port", "name"), f"invalid port name {quote(by_name)}: {fault}")
+    elif isinstance(by_number, int) and by_number and not 1 <= by_number <= LARGEST_PORT:
+        yield problem(
+            (*where, "service", "port", "number"), f"invalid port {by_number}: use a number from 1 to {LARGEST_PORT}"
+        )
     elif not by_name and not by_number:
-        yield problem(where, "the backend's Service has no port")
+        yield problem(where, "backend Service has no port")

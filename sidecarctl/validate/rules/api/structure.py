@@ -1,4 +1,4 @@
-"""The pages of the structural layer; `validate.structure` looks after its rules."""
+"""Pages of the structure rules, which `validate.schema` implements."""
 
 from __future__ import annotations
 
@@ -8,91 +8,91 @@ from sidecarctl.validate.registry import declare
 declare(
     "yaml-syntax",
     Severity.ERROR,
-    what="A document can't be read as YAML, or not as Kubernetes reads it.",
+    what="Invalid YAML, or YAML that Kubernetes reads differently.",
     why="""
-        Nothing else in the document can be checked, and no cluster takes it.
+        The API server rejects the document, and nothing else in it can be checked.
 
-        Kubernetes reads YAML 1.1, cuts a stream at lines that begin with `---` before it parses, and refuses a key that
-        stands twice in one mapping. The other documents of the file are checked all the same.
+        The other documents of the file are checked. Kubernetes reads YAML 1.1, splits a stream at lines that
+        start with `---` before parsing, and rejects duplicate keys.
     """,
-    fix="Put right what the finding says; what stands before its place may be the cause.",
+    fix="Fix the reported place. The cause can be earlier in the file.",
 )
 declare(
     "unknown-field",
     Severity.ERROR,
-    what="A field does not exist in the target version of Kubernetes.",
+    what="Unknown field in the target Kubernetes version.",
     why="""
-        The API server drops what it does not know, so that the manifest does not do what it says; with strict
-        validation, kubectl's default, it refuses the object.
+        The API server drops unknown fields, so the manifest does not do what it says. With strict validation,
+        kubectl's default, the API server rejects the object.
 
-        Fields that came later, or have gone, are named with their version. `--validate warn` makes it a warning,
-        `--validate ignore` says nothing of it.
+        For a field that was added or removed in another version, the message names that version. `--validate
+        warn` makes this a warning, `--validate ignore` turns it off.
     """,
-    fix="Correct the name or its indentation, or target the version that has the field.",
+    fix="Correct the name or the indentation, or target a version that has the field.",
 )
 declare(
     "wrong-type",
     Severity.ERROR,
-    what="A value has another type than its field.",
+    what="A value has the wrong type for its field.",
     why="""
-        The API server can't read the object and refuses it.
+        The API server can't read the object and rejects it.
 
-        The classic case is the value of a variable: 8080, true and 1.5 are no strings unless they stand in quotes.
-        Scalars are read as the API server reads them: yes and on are booleans, 0644 is 420.
+        A common case is the value of an environment variable: 8080, true, and 1.5 are only strings in quotes.
+        Scalars are read as the API server reads them: yes and on are booleans, and 0644 is 420.
     """,
-    fix="Write the value as its type: text in quotes, numbers and booleans without, lists with a dash before each item.",
+    fix="Put strings in quotes, leave numbers and booleans unquoted, and start each list item with a hyphen.",
 )
 declare(
     "missing-required",
     Severity.ERROR,
-    what="A field that must be there is missing or empty.",
+    what="A required field is missing or empty.",
     why="""
-        The API server refuses the object. Fields that it fills in itself, though the schema requires them, are a
-        warning.
+        The API server rejects the object. Fields that the schema requires but the API server fills in are only
+        a warning.
     """,
     fix="Add the field.",
 )
 declare(
     "invalid-enum",
     Severity.ERROR,
-    what="A field that takes one of a few words has another one.",
-    why="The API server refuses the object. Letters count: always is not Always.",
-    fix="Use one of the words that the finding lists.",
+    what="Unsupported value for an enum field.",
+    why="The API server rejects the object. Values are case-sensitive: use Always, not always.",
+    fix="Use one of the listed values.",
 )
 declare(
     "invalid-quantity",
     Severity.ERROR,
-    what="An amount is no quantity.",
+    what="Invalid resource quantity.",
     why="""
-        The API server refuses the object. A quantity is a number with a unit or none: m for thousandths, k, M, G for
-        powers of 1000, Ki, Mi, Gi for powers of 1024; not MB, and no blank before the unit.
+        The API server rejects the object. A quantity is a number with an optional unit: m for thousandths, k,
+        M, and G for powers of 1000, or Ki, Mi, and Gi for powers of 1024. MB is not a unit, and a space before
+        the unit is not allowed.
     """,
     fix="Use a number with one of the units m, k, M, G, T, Ki, Mi, Gi, Ti.",
 )
 declare(
     "removed-api",
     Severity.ERROR,
-    what="The apiVersion was removed before the target version of Kubernetes.",
-    why="The API server no longer serves it and refuses the object.",
-    fix="Use the successor, and look whether its fields are the same.",
+    what="The target Kubernetes version no longer serves the apiVersion.",
+    why="A Kubernetes version before the target removed the apiVersion, so the API server rejects the object.",
+    fix="Use the replacement, and check that its fields are the same.",
 )
 declare(
     "deprecated-api",
     Severity.WARNING,
-    what="The apiVersion is deprecated in the target version of Kubernetes.",
-    why="It still works; a later version will refuse it.",
-    fix="Use the successor where there is one.",
+    what="The apiVersion is deprecated in the target Kubernetes version.",
+    why="It still works, but a later Kubernetes version removes it.",
+    fix="Use the replacement, if there is one.",
 )
 declare(
     "unknown-kind",
     Severity.ERROR,
-    what="The kind is none of Kubernetes' own in the target version.",
+    what="Unknown kind in the target Kubernetes version.",
     why="""
-        A kind that does not exist under the apiVersion of a built-in group is misspelt, or came later: the API server
-        refuses it.
-
-        A kind of another group is a custom one; that is only mentioned, as its fields can't be checked. Of custom
-        kinds known to hold pods the pod template is checked all the same.
+        If the API group is a built-in group, the kind is misspelled or newer than the target version, and the
+        API server rejects it. If the group is not built in, the kind is a custom resource. This is only
+        reported as info, because the fields can't be checked. Pod templates of known custom resources are still
+        checked.
     """,
     fix="Correct apiVersion and kind.",
 )

@@ -1,4 +1,4 @@
-"""Rules about sysctls of a pod and about the annotations that profiles of containers used to have."""
+"""Rules about sysctls and about AppArmor and seccomp annotations of a pod."""
 
 from __future__ import annotations
 
@@ -23,35 +23,36 @@ _SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
     "invalid-sysctl",
     Severity.ERROR,
     needs=("securityContext",),
-    fix="Name each once, in lower case; set those of a namespace that the pod shares with its host on the host.",
+    fix="Name each sysctl once, in lowercase. Set sysctls of host namespaces on the node.",
 )
 def invalid_sysctl(pod: PodView, ctx: Context) -> Problems:
-    """A sysctl has no possible name, is set twice, or would change the host.
+    """Invalid or duplicate sysctl, or one that would change the host.
 
-    A name has at most 253 of a-z, 0-9, "-" and "_", in parts between dots or slashes. With `hostNetwork` or `hostIPC`
-    those of the network or of IPC are the host's own, which no pod can set since Kubernetes 1.29.
+    A name has at most 253 lowercase letters, digits, hyphens, and underscores, in parts separated by dots or slashes.
+    With `hostNetwork` or `hostIPC`, network or IPC sysctls belong to the host, and the API server rejects them since
+    Kubernetes 1.29.
     """
     context = as_mapping(pod.value.get("securityContext"))
     if not context.get("sysctls"):
         return
     seen = set()
-    for index, one in listed(context, "sysctls"):
-        name = one.get("name")
+    for index, item in listed(context, "sysctls"):
+        name = item.get("name")
         if not isinstance(name, str) or not name:
             continue
         where = pod.at("securityContext", "sysctls", index, "name")
         if len(name) > 253 or not _NAME.fullmatch(name):
-            yield problem(where, f"{quote(name)} is no name of a sysctl")
+            yield problem(where, f"invalid sysctl name {quote(name)}")
         elif name in seen:
-            yield problem(where, f"{quote(name)} is set already")
+            yield problem(where, f"duplicate sysctl {quote(name)}")
         seen.add(name)
-        shared = _shared(pod, name) if ctx.since("1.29") else ""
-        if shared:
-            yield problem(where, f"{quote(name)} is the host's own, since the pod has {shared}")
+        host_field = _find_host_namespace(pod, name) if ctx.since("1.29") else ""
+        if host_field:
+            yield problem(where, f"sysctl {quote(name)} conflicts with {host_field}: true")
 
 
-def _shared(pod: PodView, name: str) -> str:
-    """Name the field that makes a sysctl the host's; "" where it is the pod's own."""
+def _find_host_namespace(pod: PodView, name: str) -> str:
+    """Return the field that gives the pod the host's namespace of a sysctl, "" if the namespace is the pod's own."""
     first = re.search("[./]", name)
     if first and first.group() == "/":
         name = name.translate(str.maketrans("./", "/."))
@@ -66,13 +67,13 @@ def _shared(pod: PodView, name: str) -> str:
 @rule(
     "invalid-profile-annotation",
     Severity.ERROR,
-    fix="Use securityContext.appArmorProfile (Kubernetes 1.30 and newer) and seccompProfile instead of annotations.",
+    fix="Use securityContext.appArmorProfile (Kubernetes 1.30 or newer) and seccompProfile instead of annotations.",
 )
 def invalid_profile_annotation(pod: PodView, ctx: Context) -> Problems:
-    """An annotation gives a profile to a container that does not exist, or one that is none.
+    """Invalid AppArmor or seccomp annotation of a pod.
 
-    Before there were fields, annotations named the AppArmor and seccomp profiles. The API server still checks them:
-    the container, the profile, and that a field beside it says the same.
+    These annotations predate the fields of the securityContext. The API server still checks that the container exists,
+    that the profile is valid, and that the field has the same value.
     """
     annotations = pod.metadata.value.get("annotations")
     if not annotations or not isinstance(annotations, dict):
@@ -84,44 +85,44 @@ def invalid_profile_annotation(pod: PodView, ctx: Context) -> Problems:
         where = (*pod.metadata.path, "annotations", key)
         if key.startswith(_APPARMOR):
             name = key[len(_APPARMOR) :]
-            if all(one.name != name for one in pod.containers):
-                yield problem(where, f"the pod has no container {quote(name)}", on_key=True)
+            if all(item.name != name for item in pod.containers):
+                yield problem(where, f"unknown container {quote(name)}", on_key=True)
             if value not in ("", "runtime/default", "unconfined") and not value.startswith("localhost/"):
-                yield problem(where, f"{quote(value)} is no AppArmor profile")
-            for one in pod.containers if ctx.since("1.30") else ():
-                if one.name == name and pod.get("os", "name") != "windows":
-                    yield from _apparmor_differs(pod, one, value)
+                yield problem(where, f"invalid AppArmor profile {quote(value)}")
+            for item in pod.containers if ctx.since("1.30") else ():
+                if item.name == name and pod.get("os", "name") != "windows":
+                    yield from _compare_apparmor(pod, item, value)
         elif key == _SECCOMP_POD or key.startswith(_SECCOMP):
-            if value not in ("runtime/default", "docker/default", "unconfined") and not _is_local(value):
-                yield problem(where, f"{quote(value)} is no seccomp profile")
+            if value not in ("runtime/default", "docker/default", "unconfined") and not _is_localhost_profile(value):
+                yield problem(where, f"invalid seccomp profile {quote(value)}")
             holders = [pod] if key == _SECCOMP_POD else [c for c in pod.containers if c.name == key[len(_SECCOMP) :]]
             for holder in holders:
                 profile = as_mapping(holder.value.get("securityContext")).get("seccompProfile")
                 if isinstance(profile, dict):
                     at = holder.at("securityContext", "seccompProfile")
-                    yield from _differs(profile, value, at, ("runtime/default", "docker/default"))
+                    yield from _compare_profile(profile, value, at, ("runtime/default", "docker/default"))
 
 
-def _is_local(value: str) -> bool:
+def _is_localhost_profile(value: str) -> bool:
     return value.startswith("localhost/") and value[10:11] != "/" and ".." not in value[10:].split("/")
 
 
-def _apparmor_differs(pod: PodView, container: ContainerView, value: str) -> Problems:
+def _compare_apparmor(pod: PodView, container: ContainerView, value: str) -> Problems:
     for holder in (container, pod):
         profile = as_mapping(holder.value.get("securityContext")).get("appArmorProfile")
         if isinstance(profile, dict):
             at = container.at("securityContext", "appArmorProfile")
-            yield from _differs(profile, value, at, ("runtime/default",))
+            yield from _compare_profile(profile, value, at, ("runtime/default",))
             return
 
 
-def _differs(profile: Data, value: str, where: PathTuple, default: tuple[str, ...]) -> Problems:
-    """Yield where a profile's field and the value of its annotation say different things."""
+def _compare_profile(profile: Data, value: str, where: PathTuple, default: tuple[str, ...]) -> Problems:
+    """Yield differences between a profile field and the value of its annotation."""
     kind, file = profile.get("type"), profile.get("localhostProfile")
     if kind == "Localhost" and value.startswith("localhost/"):
         if value[len("localhost/") :] != file:
-            yield problem((*where, "localhostProfile"), f"the annotation says {quote(value)}")
+            yield problem((*where, "localhostProfile"), f"profile differs from the annotation value {quote(value)}")
         return
     same = {"Localhost": (), "Unconfined": ("unconfined",), "RuntimeDefault": default}
     if isinstance(kind, str) and kind in same and value not in same[kind]:
-        yield problem((*where, "type"), f"the annotation says {quote(value)}")
+        yield problem((*where, "type"), f"profile differs from the annotation value {quote(value)}")

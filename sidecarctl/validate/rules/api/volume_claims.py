@@ -1,4 +1,4 @@
-"""Rules about the claims that ephemeral volumes make: what a PersistentVolumeClaim needs. Knows no other claims."""
+"""Rules about volume claims: PersistentVolumeClaims, ephemeral volumes, and claim templates of StatefulSets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.kube.quantity import nano
+from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.fields import (
     STATEFUL_SET,
@@ -21,7 +21,7 @@ from sidecarctl.validate.fields import (
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView, PodView
 
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+_ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _CLAIM_FIELDS = frozenset(
     (
         "accessModes",
@@ -41,13 +41,13 @@ _CLAIM_FIELDS = frozenset(
     "invalid-ephemeral-claim",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Give the claim its access modes and a request of storage.",
+    fix="Set accessModes and resources.requests.storage.",
 )
 def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
-    """The claim of an ephemeral volume can't be made.
+    """Invalid claim template of an ephemeral volume.
 
-    The API server wants access modes that go together, a request of storage, well-formed names of classes and sources, and
-    in the metadata labels and annotations alone.
+    The API server requires compatible access modes, a storage request, valid class and data source names, and allows
+    only labels and annotations in the metadata.
     """
     found = sources(pod).get("ephemeral", ())
     for source, at in found:
@@ -58,7 +58,7 @@ def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
         metadata = as_mapping(template.get("metadata"))
         for field, value in metadata.items():
             if field not in ("labels", "annotations") and value not in (None, "", 0):
-                message = f"the metadata of a claim's template can't have {field}"
+                message = f"{field} is not supported in the metadata of a claim template"
                 yield problem((*where, "metadata", field), message, on_key=True)
         yield from label_faults(metadata.get("labels"), (*where, "metadata", "labels"))
         spec = template.get("spec")
@@ -69,30 +69,33 @@ def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
 
 
 def claim_faults(spec: Data, where: PathTuple) -> Iterator[Problem]:
-    """Yield what the API server refuses in the spec of a claim (ValidatePersistentVolumeClaimSpec).
-
-    Of what the schema says, nothing.
-    """
+    """Yield what the API server rejects in a claim spec beyond its schema (ValidatePersistentVolumeClaimSpec)."""
     modes = spec.get("accessModes")
     if (modes is None or modes == []) and not strange(spec, _CLAIM_FIELDS):
-        yield problem((*where, "accessModes"), "a claim needs an access mode", help=f"Known are {', '.join(_MODES)}.")
+        yield problem(
+            (*where, "accessModes"),
+            "missing required field: accessModes",
+            help=f"Use one or more of {', '.join(_ACCESS_MODES)}.",
+        )
     if None in as_list(modes):
-        yield problem((*where, "accessModes"), "an access mode is empty", help=f"Known are {', '.join(_MODES)}.")
-    if "ReadWriteOncePod" in as_list(modes) and any(mode in _MODES[:3] for mode in as_list(modes)):
-        yield problem((*where, "accessModes"), "ReadWriteOncePod does not go together with other modes")
+        yield problem(
+            (*where, "accessModes"), "access mode is empty", help=f"Use one or more of {', '.join(_ACCESS_MODES)}."
+        )
+    if "ReadWriteOncePod" in as_list(modes) and any(mode in _ACCESS_MODES[:3] for mode in as_list(modes)):
+        yield problem((*where, "accessModes"), "ReadWriteOncePod can't be combined with other access modes")
     resources = spec.get("resources")
     requests = as_mapping(resources).get("requests")
     storage = as_mapping(requests).get("storage")
-    amount = nano(storage)
+    amount = parse_quantity(storage)
     at = (*where, "resources", "requests", "storage")
     if storage is None and isinstance(resources, (dict, type(None))) and isinstance(requests, (dict, type(None))):
-        yield problem(at, "a claim needs a request of storage")
+        yield problem(at, "missing required field: resources.requests.storage")
     elif amount is not None and amount <= 0:
-        yield problem(at, f"a claim of {quote(storage)} is for nothing")
+        yield problem(at, f"invalid storage request {quote(storage)}: must be positive")
     for field in ("storageClassName", "volumeAttributesClassName"):
         name = spec.get(field)
-        if name and isinstance(name, str) and (fault := names.dns_subdomain(name)):
-            yield problem((*where, field), f"{quote(name)} is no name of a class: it {fault}")
+        if name and isinstance(name, str) and (fault := names.check_dns_subdomain(name)):
+            yield problem((*where, field), f"invalid {field} {quote(name)}: {fault}")
     yield from selector_faults(spec.get("selector"), (*where, "selector"))
     yield from _data_sources(spec, where)
 
@@ -105,43 +108,47 @@ def _data_sources(spec: Data, where: PathTuple) -> Iterator[Problem]:
             yield from _data_source(found, (*where, field))
     if isinstance(source, dict) and isinstance(ref, dict):
         if ref.get("namespace"):
-            yield problem(where, "there can't be a dataSource beside a dataSourceRef with a namespace")
+            yield problem(where, "dataSource conflicts with dataSourceRef.namespace")
         elif any((source.get(key) or "") != (ref.get(key) or "") for key in ("apiGroup", "kind", "name")):
-            yield problem(where, "dataSource and dataSourceRef must name the same")
+            yield problem(where, "dataSource and dataSourceRef refer to different objects")
 
 
 def _data_source(source: Data, where: PathTuple) -> Iterator[Problem]:
     group, kind = source.get("apiGroup"), source.get("kind")
     for field in ("name", "kind"):
         if source.get(field) == "":
-            yield problem((*where, field), f"the {field} is empty")
+            yield problem((*where, field), f"missing required field: {field}")
     if blank(group) and isinstance(kind, str) and kind != "PersistentVolumeClaim":
-        message = f"without an apiGroup the source must be a PersistentVolumeClaim, and is {quote(kind)}"
+        message = f"invalid data source kind {quote(kind)}: must be PersistentVolumeClaim without an apiGroup"
         yield problem(where, message)
-    elif group and isinstance(group, str) and (fault := names.dns_subdomain(group)):
-        yield problem((*where, "apiGroup"), f"{quote(group)} is no API group: it {fault}")
+    elif group and isinstance(group, str) and (fault := names.check_dns_subdomain(group)):
+        yield problem((*where, "apiGroup"), f"invalid apiGroup {quote(group)}: {fault}")
     namespace = source.get("namespace")
-    if namespace and isinstance(namespace, str) and (fault := names.dns_label(namespace)):
-        yield problem((*where, "namespace"), f"{quote(namespace)} is no name of a namespace: it {fault}")
+    if namespace and isinstance(namespace, str) and (fault := names.check_dns_label(namespace)):
+        yield problem((*where, "namespace"), f"invalid namespace name {quote(namespace)}: {fault}")
 
 
 def _made_for_pod(pod: PodView) -> Problems:
-    """In a Pod the names of the claims are known: the pod's, a dash, and the volume's."""
+    """Check the names of a Pod's generated claims, `<pod name>-<volume name>`."""
     name = pod.object.text("metadata", "name")
     if pod.object.kind != "Pod" or not name:
         return
     volumes = listed(pod.value, "volumes")
-    made = {f"{name}-{one.get('name')}" for _, one in volumes if one.get("ephemeral") is not None}
+    made = {f"{name}-{item.get('name')}" for _, item in volumes if item.get("ephemeral") is not None}
     for index, volume in volumes if made else ():
         own = volume.get("name")
         if volume.get("ephemeral") is not None and isinstance(own, str) and own:
             claim = f"{name}-{own}"
-            if not names.dns_subdomain(name) and not names.dns_label(own) and (fault := names.dns_subdomain(claim)):
-                yield problem(pod.at("volumes", index, "name"), f"its claim is to be called {quote(claim)}: it {fault}")
+            if (
+                not names.check_dns_subdomain(name)
+                and not names.check_dns_label(own)
+                and (fault := names.check_dns_subdomain(claim))
+            ):
+                yield problem(pod.at("volumes", index, "name"), f"invalid claim name {quote(claim)}: {fault}")
         used = as_mapping(volume.get("persistentVolumeClaim")).get("claimName")
         if isinstance(used, str) and used in made:
             where = pod.at("volumes", index, "persistentVolumeClaim", "claimName")
-            yield problem(where, f"the claim {quote(used)} is made for an ephemeral volume of this pod")
+            yield problem(where, f"claim {quote(used)} belongs to an ephemeral volume of the pod")
 
 
 @rule(
@@ -149,16 +156,15 @@ def _made_for_pod(pod: PodView) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("PersistentVolumeClaim",),
-    fix="Give the claim its access modes and a request of storage.",
+    fix="Set accessModes and resources.requests.storage.",
 )
-def invalid_volume_claim(one: ObjectView, ctx: Context) -> Problems:
-    """A claim does not say what it claims.
+def invalid_volume_claim(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid PersistentVolumeClaim.
 
-    The API server wants access modes that go together, a request of storage, and well-formed names of classes and
-    sources.
+    The API server requires compatible access modes, a storage request, and valid class and data source names.
     """
-    if one.group == "" and isinstance(one.value.get("spec"), dict):
-        yield from claim_faults(one.spec, one.at("spec"))
+    if obj.group == "" and isinstance(obj.value.get("spec"), dict):
+        yield from claim_faults(obj.spec, obj.at("spec"))
 
 
 @rule(
@@ -167,19 +173,19 @@ def invalid_volume_claim(one: ObjectView, ctx: Context) -> Problems:
     scope="object",
     kinds=("StatefulSet",),
     since="1.33",
-    fix="Name a headless Service of the same namespace, without its domain.",
+    fix="Use the name of a headless Service in the same namespace, without a domain.",
 )
-def invalid_service_name(one: ObjectView, ctx: Context) -> Problems:
-    """The Service of a StatefulSet has a name that no Service can have.
+def invalid_service_name(obj: ObjectView, ctx: Context) -> Problems:
+    """The serviceName of a StatefulSet is not a valid Service name.
 
-    It becomes the domain of the pods' host names, so it has to be a DNS label. Since Kubernetes 1.33 the API server
-    refuses others; before, the pods would never start.
+    The name becomes part of the pods' host names, so it must be a DNS label. Since Kubernetes 1.33 the API server
+    rejects other names. In earlier versions the pods never start.
     """
-    if (one.group, one.kind) != STATEFUL_SET:
+    if (obj.group, obj.kind) != STATEFUL_SET:
         return
-    name = one.spec.get("serviceName")
-    if name and isinstance(name, str) and (fault := names.dns_label(name)):
-        yield problem(one.at("spec", "serviceName"), f"{quote(name)} is no name of a Service: it {fault}")
+    name = obj.spec.get("serviceName")
+    if name and isinstance(name, str) and (fault := names.check_dns_label(name)):
+        yield problem(obj.at("spec", "serviceName"), f"invalid Service name {quote(name)}: {fault}")
 
 
 @rule(
@@ -187,23 +193,23 @@ def invalid_service_name(one: ObjectView, ctx: Context) -> Problems:
     Severity.ERROR,
     scope="object",
     kinds=("StatefulSet",),
-    fix="Give each claim a name, its access modes and a request of storage.",
+    fix="Set metadata.name, accessModes, and resources.requests.storage in each template.",
 )
-def invalid_claim_template(one: ObjectView, ctx: Context) -> Problems:
-    """The claims that a StatefulSet makes can't be made.
+def invalid_claim_template(obj: ObjectView, ctx: Context) -> Problems:
+    """Invalid volumeClaimTemplates of a StatefulSet.
 
-    Each pod gets a claim from each of the volumeClaimTemplates, and a volume of the same name. Since Kubernetes 1.34
-    the API server refuses the StatefulSet; before, it refuses the claims, and no pod starts.
+    Each pod gets a claim from each template, and a volume with the name of the template. Since Kubernetes 1.34 the API
+    server rejects the StatefulSet. In earlier versions it rejects the claims, and no pod starts.
     """
-    if (one.group, one.kind) != STATEFUL_SET:
+    if (obj.group, obj.kind) != STATEFUL_SET:
         return
-    for index, template in entries(one.spec, "volumeClaimTemplates"):
-        where = one.at("spec", "volumeClaimTemplates", index)
+    for index, template in entries(obj.spec, "volumeClaimTemplates"):
+        where = obj.at("spec", "volumeClaimTemplates", index)
         name = as_mapping(template.get("metadata")).get("name")
         if name is None or name == "":
-            yield problem((*where, "metadata", "name"), "the claim has no name")
-        elif isinstance(name, str) and (fault := names.dns_label(name)):
-            yield problem((*where, "metadata", "name"), f"{quote(name)} is no name for a volume: it {fault}")
+            yield problem((*where, "metadata", "name"), "claim template has no name")
+        elif isinstance(name, str) and (fault := names.check_dns_label(name)):
+            yield problem((*where, "metadata", "name"), f"invalid claim template name {quote(name)}: {fault}")
         own = template.get("spec")
         if own is None or isinstance(own, dict):
             yield from claim_faults(as_mapping(own), (*where, "spec"))
@@ -215,21 +221,21 @@ def invalid_claim_template(one: ObjectView, ctx: Context) -> Problems:
     scope="object",
     kinds=("StatefulSet",),
     layer="advice",
-    fix="Give each claim a name of its own.",
+    fix="Give each claim template a unique name.",
 )
-def duplicate_claim_template(one: ObjectView, ctx: Context) -> Problems:
-    """Two claims of a StatefulSet have the same name.
+def duplicate_claim_template(obj: ObjectView, ctx: Context) -> Problems:
+    """Two claim templates of a StatefulSet have the same name.
 
-    The API server takes it, but a pod can have only one volume of a name: which of the claims it gets is left to
-    chance.
+    The API server accepts the StatefulSet, but a pod has only one volume with that name, and it is undefined which of
+    the claims it uses.
     """
-    if (one.group, one.kind) != STATEFUL_SET:
+    if (obj.group, obj.kind) != STATEFUL_SET:
         return
     seen = set()
-    for index, template in enumerate(as_list(one.get("spec", "volumeClaimTemplates"))):
+    for index, template in enumerate(as_list(obj.get("spec", "volumeClaimTemplates"))):
         name = as_mapping(as_mapping(template).get("metadata")).get("name")
         if isinstance(name, str) and name and name in seen:
-            where = one.at("spec", "volumeClaimTemplates", index, "metadata", "name")
-            yield problem(where, f"another claim is called {quote(name)} too")
+            where = obj.at("spec", "volumeClaimTemplates", index, "metadata", "name")
+            yield problem(where, f"duplicate claim template name {quote(name)}")
         elif isinstance(name, str):
             seen.add(name)

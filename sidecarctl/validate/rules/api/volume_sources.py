@@ -1,4 +1,4 @@
-"""Rules about the sources of volumes: what each needs, and which values it takes. Knows one source at a time."""
+"""Rules about the fields of single volume sources."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.kube.quantity import nano
+from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import blank, listed, sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
-# What must have a value. "?": the schema lets it be absent; of the others it speaks itself where they are.
+# Required fields by source. "?" marks fields that the schema makes optional; it reports the others if absent.
 _NEEDED: dict[str, tuple[str, ...]] = {
     "awsElasticBlockStore": ("volumeID",),
     "azureDisk": ("diskName", "diskURI"),
@@ -48,7 +48,7 @@ _ISCSI_NAMES = {
     "naa": re.compile(r"\Anaa.[0-9A-Za-z]{32}\Z"),
 }
 
-# Field, what is wrong with it: both relative to the source.
+# Path of a field in the source, and the message.
 _Fault = tuple[tuple[str, ...], str]
 
 
@@ -56,26 +56,28 @@ _Fault = tuple[tuple[str, ...], str]
     "missing-volume-field",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Fill it in.",
+    fix="Set the field.",
 )
 def missing_volume_field(pod: PodView, ctx: Context) -> Problems:
-    """The source of a volume lacks what it is about.
+    """A volume source lacks a required field.
 
-    The schema leaves many fields optional that the API server wants to see filled: the name of a ConfigMap, of a
-    Secret, the image of an image volume. Empty values are not enough either.
+    The schema marks many fields as optional that the API server requires, such as the name of a ConfigMap or Secret, or
+    the reference of an image volume. Empty values also count as missing.
     """
     found = sources(pod)
     for kind, own in found.items():
         if kind in _NEEDED and not _optional_image(kind, pod, ctx):
             for source, where in own:
                 for field in _lacking(source, _NEEDED[kind]):
-                    yield problem((*where, field), f"the {kind} volume needs {field}")
+                    yield problem((*where, field), f"missing required field in {kind} volume: {field}")
     for projected, where in found.get("projected", ()):
         for number, part in listed(projected, "sources"):
             for kind in ("configMap", "secret"):
                 held = part.get(kind)
                 if isinstance(held, dict) and blank(held.get("name")):
-                    yield problem((*where, "sources", number, kind, "name"), f"the projected {kind} needs a name")
+                    yield problem(
+                        (*where, "sources", number, kind, "name"), f"missing required field in projected {kind}: name"
+                    )
 
 
 def _lacking(source: Data, fields: tuple[str, ...]) -> Iterator[str]:
@@ -87,7 +89,7 @@ def _lacking(source: Data, fields: tuple[str, ...]) -> Iterator[str]:
 
 
 def _optional_image(kind: str, pod: PodView, ctx: Context) -> bool:
-    """Before 1.37 a template may leave the image of a volume to whoever makes the pods."""
+    """Return True if the volume source may omit its image; before Kubernetes 1.37 a template may."""
     return kind == "image" and pod.object.kind != "Pod" and not ctx.since("1.37")
 
 
@@ -95,17 +97,17 @@ def _optional_image(kind: str, pod: PodView, ctx: Context) -> bool:
     "invalid-empty-dir-size",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Remove the minus.",
+    fix="Remove the minus sign.",
 )
 def invalid_empty_dir_size(pod: PodView, ctx: Context) -> Problems:
-    """The size limit of an emptyDir is less than nothing.
+    """The sizeLimit of an emptyDir is negative.
 
-    The API server refuses it.
+    The API server rejects negative quantities.
     """
     for source, where in sources(pod).get("emptyDir", ()):
-        amount = nano(source.get("sizeLimit"))
+        amount = parse_quantity(source.get("sizeLimit"))
         if amount is not None and amount < 0:
-            message = f"a size limit of {quote(source['sizeLimit'])} is less than nothing"
+            message = f"invalid sizeLimit {quote(source['sizeLimit'])}: must not be negative"
             yield problem((*where, "sizeLimit"), message)
 
 
@@ -113,13 +115,13 @@ def invalid_empty_dir_size(pod: PodView, ctx: Context) -> Problems:
     "invalid-volume-value",
     Severity.ERROR,
     needs=("volumes",),
-    fix="See what the volume's driver documents for the field.",
+    fix="Check the field in the documentation of the volume driver.",
 )
 def invalid_volume_value(pod: PodView, ctx: Context) -> Problems:
-    """A field of a volume's source has a value that the source can't have.
+    """Invalid value in a volume source.
 
-    The API server knows the names, numbers and combinations that drivers take: names of CSI drivers, pull policies of
-    image volumes, units of SCSI targets, partitions of disks, and refuses others.
+    The API server validates driver-specific fields: names of CSI drivers, pull policies of image volumes, LUNs of SCSI
+    targets, and disk partitions.
     """
     found = sources(pod)
     for kind, own in found.items():
@@ -130,7 +132,7 @@ def invalid_volume_value(pod: PodView, ctx: Context) -> Problems:
     for source, where in found.get("iscsi", ()):
         name, portal = pod.text("volumes", where[-2], "name"), source.get("targetPortal")
         if source.get("initiatorName") is not None and isinstance(portal, str) and len(f"{name}:{portal}") > 64:
-            message = "name and targetPortal of the volume together must have at most 63 characters"
+            message = "volume name and targetPortal too long: more than 63 characters in total"
             yield problem((*where[:-1], "name"), message)
 
 
@@ -138,22 +140,25 @@ def _csi(source: Data) -> Iterator[_Fault]:
     driver = source.get("driver")
     if driver and isinstance(driver, str):
         if len(driver) > names.LABEL_LENGTH:
-            yield ("driver",), f"the driver's name must have at most 63 characters, and has {len(driver)}"
-        elif fault := names.dns_subdomain(driver.lower()):
-            yield ("driver",), f"{quote(driver)} is no name of a driver: it {fault}"
+            yield (
+                ("driver",),
+                f"invalid CSI driver name {quote(driver)}: {len(driver)} characters long (limit: {names.LABEL_LENGTH})",
+            )
+        elif fault := names.check_dns_subdomain(driver.lower()):
+            yield ("driver",), f"invalid CSI driver name {quote(driver)}: {fault}"
     secret = source.get("nodePublishSecretRef")
     if isinstance(secret, dict):
         name = secret.get("name")
         if blank(name):
-            yield ("nodePublishSecretRef", "name"), "it does not say which Secret"
-        elif isinstance(name, str) and (fault := names.dns_subdomain(name)):
-            yield ("nodePublishSecretRef", "name"), f"{quote(name)} is no name of a Secret: it {fault}"
+            yield ("nodePublishSecretRef", "name"), "missing Secret name"
+        elif isinstance(name, str) and (fault := names.check_dns_subdomain(name)):
+            yield ("nodePublishSecretRef", "name"), f"invalid Secret name {quote(name)}: {fault}"
 
 
 def _image(source: Data) -> Iterator[_Fault]:
     policy = source.get("pullPolicy")
     if isinstance(policy, str) and policy not in _PULL_POLICIES:
-        yield ("pullPolicy",), f"{quote(policy)} is no pull policy; known are {', '.join(_PULL_POLICIES[1:])}"
+        yield ("pullPolicy",), f"unknown pull policy {quote(policy)}, expected one of {', '.join(_PULL_POLICIES[1:])}"
 
 
 def _disk(source: Data) -> Iterator[_Fault]:
@@ -167,19 +172,22 @@ def _iscsi(source: Data) -> Iterator[_Fault]:
         if isinstance(name, str) and (name or field == "initiatorName"):
             pattern = _ISCSI_NAMES.get(name[:3])
             if pattern is None or not pattern.search(name):
-                yield (field,), f"{quote(name)} is no name of the forms iqn.YEAR-MONTH.DOMAIN:NAME, eui.… or naa.…"
+                yield (
+                    (field,),
+                    f"invalid {field} {quote(name)}: use iqn.<year>-<month>.<domain>:<name>, eui.<id>, or naa.<id>",
+                )
     if source.get("secretRef") is None and (source.get("chapAuthDiscovery") or source.get("chapAuthSession")):
-        yield ("secretRef",), "authentication by CHAP needs a secretRef"
+        yield ("secretRef",), "CHAP authentication requires secretRef"
 
 
 def _fc(source: Data) -> Iterator[_Fault]:
     worldwide, ids = source.get("targetWWNs"), source.get("wwids")
     if not worldwide and not ids:
-        yield ("targetWWNs",), "there must be either targetWWNs or wwids"
+        yield ("targetWWNs",), "missing targetWWNs or wwids"
     elif worldwide and ids:
-        yield ("targetWWNs",), "there can't be both targetWWNs and wwids"
+        yield ("targetWWNs",), "both targetWWNs and wwids are set"
     if worldwide and source.get("lun") is None:
-        yield ("lun",), "targetWWNs need a lun"
+        yield ("lun",), "targetWWNs requires lun"
     elif worldwide:
         yield from _within(source, "lun", 255)
 
@@ -187,19 +195,19 @@ def _fc(source: Data) -> Iterator[_Fault]:
 def _flocker(source: Data) -> Iterator[_Fault]:
     name, number = source.get("datasetName"), source.get("datasetUUID")
     if not name and not number:
-        yield (), "there must be either a datasetName or a datasetUUID"
+        yield (), "missing datasetName or datasetUUID"
     elif name and number:
-        yield (), "there can't be both a datasetName and a datasetUUID"
+        yield (), "both datasetName and datasetUUID are set"
     if isinstance(name, str) and "/" in name:
-        yield ("datasetName",), f'{quote(name)} must not contain "/"'
+        yield ("datasetName",), f'invalid datasetName {quote(name)}: "/" is not allowed'
 
 
 def _quobyte(source: Data) -> Iterator[_Fault]:
     registry, tenant = source.get("registry"), source.get("tenant")
     if registry and isinstance(tenant, str) and len(tenant.encode()) > 64:
-        yield ("tenant",), f"the tenant must have at most 64 characters, and has {len(tenant)}"
-    elif registry and isinstance(registry, str) and not all(_host_and_port(one) for one in registry.split(",")):
-        yield ("registry",), f"{quote(registry)} must be HOST:PORT, or several with commas between"
+        yield ("tenant",), f"tenant too long: {len(tenant)} characters (limit: 64)"
+    elif registry and isinstance(registry, str) and not all(_host_and_port(item) for item in registry.split(",")):
+        yield ("registry",), f"invalid registry {quote(registry)}: use <host>:<port>, separated by commas"
 
 
 def _azure_disk(source: Data) -> Iterator[_Fault]:
@@ -207,38 +215,38 @@ def _azure_disk(source: Data) -> Iterator[_Fault]:
     if isinstance(address, str) and address:
         begin = "/subscriptions/" if kind == "Managed" else "https://"
         if not address.startswith(begin):
-            yield ("diskURI",), f"the diskURI of a disk of kind {kind} begins with {begin}"
+            yield ("diskURI",), f"invalid diskURI {quote(address)}: must start with {begin} for kind {kind}"
 
 
 def _flex_volume(source: Data) -> Iterator[_Fault]:
     for key in as_mapping(source.get("options")):
         owner = "." + str(key).partition("/")[0].lower()
         if owner.endswith((".kubernetes.io", ".k8s.io")):
-            yield ("options", key), f"{quote(key)} is reserved for Kubernetes"
+            yield ("options", key), f"invalid option {quote(key)}: reserved for Kubernetes"
 
 
 def _storageos(source: Data) -> Iterator[_Fault]:
     for field in ("volumeName", "volumeNamespace"):
         name = source.get(field)
-        if name and isinstance(name, str) and (fault := names.dns_label(name)):
-            yield (field,), f"{quote(name)} {fault}"
+        if name and isinstance(name, str) and (fault := names.check_dns_label(name)):
+            yield (field,), f"invalid {field} {quote(name)}: {fault}"
     yield from _secret_of(source)
 
 
 def _secret_of(source: Data) -> Iterator[_Fault]:
     secret = source.get("secretRef")
     if isinstance(secret, dict) and blank(secret.get("name")):
-        yield ("secretRef", "name"), "it does not say which Secret"
+        yield ("secretRef", "name"), "missing Secret name"
 
 
 def _within(source: Data, field: str, most: int) -> Iterator[_Fault]:
     number = source.get(field)
     if number.__class__ is int and not 0 <= number <= most:
-        yield (field,), f"{field} must be a number from 0 to {most}, and is {number}"
+        yield (field,), f"invalid {field} {number}: use a number from 0 to {most}"
 
 
 def _host_and_port(text: str) -> bool:
-    """Tell whether a text splits into host and port; an IPv6 address stands in brackets."""
+    """Return True if a text is `host:port`; an IPv6 host is in brackets."""
     return re.fullmatch(r"(\[[^\[\]]*\]|[^\[\]:]*):[^\[\]:]*", text) is not None
 
 

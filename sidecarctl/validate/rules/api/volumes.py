@@ -1,4 +1,4 @@
-"""Rules about volumes as such: their names, and that each has exactly one source."""
+"""Rules about volumes, volume mounts, and block devices of a pod."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sidecarctl.validate.fields import chosen, listed, strange, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
-# In the order in which the API server looks at them: of two, the later one is too many.
+# In the order in which the API server checks them; it reports the later of two.
 SOURCES = (
     "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs",
     "iscsi", "glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte",
@@ -25,29 +25,29 @@ _KNOWN = frozenset(("name", *SOURCES))
     "invalid-volume-name",
     Severity.ERROR,
     needs=("volumes",),
-    fix='Use at most 63 of a-z, 0-9 and "-", with a letter or digit at both ends.',
+    fix="Use at most 63 lowercase letters, digits, and hyphens. Start and end with a letter or digit.",
 )
 def invalid_volume_name(pod: PodView, ctx: Context) -> Problems:
-    """A volume's name is no DNS label.
+    """A volume name is not a DNS label.
 
-    The name becomes that of a folder on the node; the API server refuses other names.
+    The API server rejects the pod: the kubelet uses the name for a directory on the node.
     """
     for index, volume in listed(pod.value, "volumes"):
         name = volume.get("name")
-        if isinstance(name, str) and (fault := names.dns_label(name)):
-            yield problem(pod.at("volumes", index, "name"), f"{quote(name)} is no name for a volume: it {fault}")
+        if isinstance(name, str) and (fault := names.check_dns_label(name)):
+            yield problem(pod.at("volumes", index, "name"), f"invalid volume name {quote(name)}: {fault}")
 
 
 @rule(
     "duplicate-volume-name",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Give each volume a name of its own.",
+    fix="Give each volume a unique name.",
 )
 def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
-    """Two volumes of a pod have the same name.
+    """Two volumes in a pod have the same name.
 
-    A mount names its volume, so the API server refuses names that stand for two.
+    Mounts refer to volumes by name, so the API server rejects duplicates.
     """
     volumes = listed(pod.value, "volumes")
     if len(volumes) < 2:
@@ -56,8 +56,8 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
     for index, volume in volumes:
         name = volume.get("name")
         if name and isinstance(name, str) and seen.setdefault(name, index) != index:
-            related = (Related("the first", pod.at("volumes", seen[name], "name")),)
-            message = f"another volume is called {quote(name)} too"
+            related = (Related("first defined here", pod.at("volumes", seen[name], "name")),)
+            message = f"duplicate volume name {quote(name)}"
             yield problem(pod.at("volumes", index, "name"), message, related=related)
 
 
@@ -65,18 +65,18 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
     "multiple-volume-sources",
     Severity.ERROR,
     needs=("volumes",),
-    fix="Leave one source, or make two volumes of it.",
+    fix="Keep one source, or split the volume in two.",
 )
 def multiple_volume_sources(pod: PodView, ctx: Context) -> Problems:
     """A volume has more than one source.
 
-    The API server refuses it: nobody could tell what is in the volume.
+    A volume has exactly one source. The API server rejects any other.
     """
     for index, volume in listed(pod.value, "volumes"):
         if len(volume) > 2:
             found = chosen(volume, SOURCES)
             for late in found[1:]:
-                message = f"the volume has a source already: {found[0]}"
+                message = f"multiple volume sources: {found[0]} and {late}"
                 yield problem(pod.at("volumes", index, late), message, on_key=True)
 
 
@@ -84,22 +84,21 @@ def multiple_volume_sources(pod: PodView, ctx: Context) -> Problems:
     "volume-without-source",
     Severity.WARNING,
     needs=("volumes",),
-    fix="Give the volume a source; for an empty directory write `emptyDir: {}`.",
+    fix="Set a volume source. For an empty directory, use `emptyDir: {}`.",
 )
 def volume_without_source(pod: PodView, ctx: Context) -> Problems:
     """A volume has no source.
 
-    The API server makes it an empty directory without a word, also where a source is named and nothing stands behind it.
+    The API server silently turns it into an empty directory, even if a source is named but has no value.
     """
     for index, volume in listed(pod.value, "volumes"):
-        # What nearly all volumes are: a name and one source.
+        # Fast path: a name and one source.
         if len(volume) == 2 and None not in volume.values():
             continue
         if "emptyDir" not in volume and not strange(volume, _KNOWN) and not chosen(volume, SOURCES):
             empty = next((key for key in SOURCES if key in volume), "")
-            because = f", since {empty} has no value" if empty else ""
-            message = f"the volume has no source{because}; it becomes an empty directory"
-            yield problem(pod.at("volumes", index), message)
+            reason = f" ({empty} has no value)" if empty else ""
+            yield problem(pod.at("volumes", index), f"volume without a source becomes an empty directory{reason}")
 
 
 @rule(
@@ -109,16 +108,19 @@ def volume_without_source(pod: PodView, ctx: Context) -> Problems:
     since="1.31",
     until="1.34",
     given=Context("1.33"),
-    fix="Use Kubernetes 1.35, or switch on the feature gate ImageVolume.",
+    fix="Use Kubernetes 1.35, or enable the feature gate ImageVolume.",
 )
 def image_volume_disabled(pod: PodView, ctx: Context) -> Problems:
-    """A volume comes from an image on a Kubernetes where that is off.
+    """Image volumes are disabled in the target Kubernetes version.
 
-    Before 1.35 the API server drops such volumes and their mounts without a word unless ImageVolume is switched on.
+    Before Kubernetes 1.35 the API server silently drops image volumes and their mounts unless the feature gate
+    ImageVolume is enabled.
     """
     for index, volume in listed(pod.value, "volumes"):
         if volume.get("image") is not None and not enabled("image-volume", ctx.kube_version):
-            message = f"Kubernetes {ctx.kube_version} drops the volume and its mounts unless ImageVolume is switched on"
+            message = (
+                f"Kubernetes {ctx.kube_version} drops image volumes and their mounts unless ImageVolume is enabled"
+            )
             yield problem(pod.at("volumes", index, "image"), message, on_key=True)
 
 
@@ -128,13 +130,13 @@ _CLAIMS = ("persistentVolumeClaim", "ephemeral")
 @rule(
     "unknown-volume",
     Severity.ERROR,
-    fix="Add the volume to the pod, or name one that it has.",
+    fix="Add the volume to the pod, or use an existing volume.",
 )
 def unknown_volume(pod: PodView, ctx: Context) -> Problems:
     """A container mounts a volume that the pod does not have.
 
-    The API server refuses it. The claim templates of a StatefulSet count as volumes. Before Kubernetes 1.37 a StatefulSet
-    is taken as it is, and each of its pods is refused.
+    The API server rejects the pod. The volumeClaimTemplates of a StatefulSet count as volumes. Before Kubernetes 1.37
+    the API server accepts such a StatefulSet, and then rejects each of its pods.
     """
     known: dict[str, Data] | None = None
     for container in pod.containers:
@@ -146,9 +148,9 @@ def unknown_volume(pod: PodView, ctx: Context) -> Problems:
                 if known is None:
                     known = volumes_by_name(pod)
                 if not name:
-                    yield problem(container.at(field, index, "name"), "it does not say which volume")
+                    yield problem(container.at(field, index, "name"), "missing volume name")
                 elif name not in known:
-                    message = f"the pod has no volume {quote(name)}"
+                    message = f"unknown volume {quote(name)}"
                     yield problem(container.at(field, index, "name"), message, help=_hint(name, known))
 
 
@@ -162,12 +164,12 @@ def _hint(name: str, known: dict[str, Data]) -> str:
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
-    fix="Remove one, or give it a path of its own.",
+    fix="Remove one of the mounts, or change its mountPath.",
 )
 def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
     """A container mounts two volumes at the same path.
 
-    One would hide the other; the API server refuses it.
+    One mount would hide the other, so the API server rejects the pod.
     """
     mounts = listed(container.value, "volumeMounts")
     if len(mounts) < 2:
@@ -176,8 +178,8 @@ def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
     for index, mount in mounts:
         path = mount.get("mountPath")
         if path and isinstance(path, str) and seen.setdefault(path, index) != index:
-            related = (Related("the first", container.at("volumeMounts", seen[path], "mountPath")),)
-            message = f"another volume is mounted at {quote(path)} too"
+            related = (Related("first used here", container.at("volumeMounts", seen[path], "mountPath")),)
+            message = f"duplicate mountPath {quote(path)}"
             yield problem(container.at("volumeMounts", index, "mountPath"), message, related=related)
 
 
@@ -186,12 +188,13 @@ def duplicate_mount_path(container: ContainerView, ctx: Context) -> Problems:
     Severity.ERROR,
     needs=("volumeMounts",),
     scope="container",
-    fix="Use one relative path without .. in it.",
+    fix="Set either subPath or subPathExpr, to a relative path without `..`.",
 )
 def invalid_sub_path(container: ContainerView, ctx: Context) -> Problems:
-    """A mount's subPath leads out of the volume, or there are two.
+    """Invalid subPath of a volume mount.
 
-    It is a path in the volume: the API server refuses absolute ones and "..", and subPathExpr beside subPath.
+    A subPath is a path inside the volume. The API server rejects absolute paths, paths that contain "..", and a mount
+    with both subPath and subPathExpr.
     """
     for index, mount in listed(container.value, "volumeMounts"):
         if "subPath" not in mount and "subPathExpr" not in mount:
@@ -202,11 +205,11 @@ def invalid_sub_path(container: ContainerView, ctx: Context) -> Problems:
                 continue
             where = container.at("volumeMounts", index, field)
             if path[0] == "/":
-                yield problem(where, f"the {field} {quote(path)} must be relative")
+                yield problem(where, f"invalid {field} {quote(path)}: use a relative path")
             elif ".." in path.split("/"):
-                yield problem(where, f'the {field} {quote(path)} must not contain ".."')
+                yield problem(where, f'invalid {field} {quote(path)}: ".." is not allowed')
             elif field == "subPathExpr" and mount.get("subPath"):
-                yield problem(where, "there can't be both a subPath and a subPathExpr")
+                yield problem(where, "both subPath and subPathExpr are set")
 
 
 @rule(
@@ -217,15 +220,16 @@ def invalid_sub_path(container: ContainerView, ctx: Context) -> Problems:
     fix="Use HostToContainer, or make the container privileged.",
 )
 def invalid_mount_propagation(container: ContainerView, ctx: Context) -> Problems:
-    """A container that is not privileged propagates its mounts to the node.
+    """A container that is not privileged uses Bidirectional mount propagation.
 
-    What it mounts would outlive it on the node, so the API server allows Bidirectional to privileged containers only.
+    With Bidirectional, mounts that the container creates appear on the node, so the API server accepts it only for
+    privileged containers.
     """
     for index, mount in listed(container.value, "volumeMounts"):
         if mount.get("mountPropagation") == "Bidirectional":
             if as_mapping(container.value.get("securityContext")).get("privileged") is not True:
                 where = container.at("volumeMounts", index, "mountPropagation")
-                yield problem(where, "only a privileged container can propagate its mounts to the node")
+                yield problem(where, "mountPropagation: Bidirectional requires a privileged container")
 
 
 @rule(
@@ -234,21 +238,21 @@ def invalid_mount_propagation(container: ContainerView, ctx: Context) -> Problem
     needs=("volumeMounts",),
     scope="container",
     since="1.31",
-    fix="Add `readOnly: true`, and leave mountPropagation out.",
+    fix="Add `readOnly: true`, and remove mountPropagation.",
 )
 def invalid_recursive_read_only(container: ContainerView, ctx: Context) -> Problems:
-    """A mount is to be read-only recursively, but not read-only, or its mounts propagate.
+    """A recursively read-only mount is not read-only or propagates mounts.
 
-    The API server takes recursiveReadOnly only beside `readOnly: true` and without mountPropagation.
+    The API server accepts recursiveReadOnly only with `readOnly: true` and without mountPropagation.
     """
     for index, mount in listed(container.value, "volumeMounts"):
         if mount.get("recursiveReadOnly") not in ("Enabled", "IfPossible"):
             continue
         where = container.at("volumeMounts", index, "recursiveReadOnly")
         if mount.get("readOnly") is not True:
-            yield problem(where, "a mount that is not readOnly can't be read-only recursively")
+            yield problem(where, "recursiveReadOnly requires readOnly: true")
         elif mount.get("mountPropagation") not in (None, "None"):
-            yield problem(where, "a mount that propagates can't be read-only recursively")
+            yield problem(where, "recursiveReadOnly conflicts with mountPropagation")
 
 
 @rule(
@@ -256,13 +260,13 @@ def invalid_recursive_read_only(container: ContainerView, ctx: Context) -> Probl
     Severity.ERROR,
     needs=("volumeDevices",),
     scope="container",
-    fix="Use a claim of a block volume, once, at a device path that nothing else has.",
+    fix="Use the claim of a block volume, once, with a unique devicePath.",
 )
 def invalid_volume_device(container: ContainerView, ctx: Context) -> Problems:
-    """A container uses a volume as a block device in a way that is not possible.
+    """Invalid block device of a container.
 
-    Only claims can be devices. The API server refuses other volumes, a volume or path used twice, as a mount too, and
-    empty paths and "..".
+    Only claims can be block devices. The API server rejects other volumes, a volume or path that is used twice or also
+    mounted, empty paths, and paths that contain "..".
     """
     devices = listed(container.value, "volumeDevices")
     if not devices:
@@ -279,18 +283,18 @@ def invalid_volume_device(container: ContainerView, ctx: Context) -> Problems:
             where = container.at("volumeDevices", index, "name")
             source = volumes.get(name)
             if name in seen_names:
-                yield problem(where, f"the volume {quote(name)} is a device of this container already")
+                yield problem(where, f"duplicate volume device {quote(name)}")
             elif name in taken_names:
-                yield problem(where, f"the volume {quote(name)} is mounted in this container already")
+                yield problem(where, f"volume {quote(name)} is both a device and a mount of the container")
             elif source is not None and all(source.get(kind) is None for kind in _CLAIMS):
-                yield problem(where, f"the volume {quote(name)} is no claim, so it can't be a device")
+                yield problem(where, f"volume {quote(name)} is not a claim and can't be a device")
             seen_names.add(name)
         if isinstance(path, str):
             where = container.at("volumeDevices", index, "devicePath")
             if not path:
-                yield problem(where, "the path of the device is empty")
+                yield problem(where, "device path is empty")
             elif ".." in path.split("/"):
-                yield problem(where, f'the path {quote(path)} must not contain ".."')
+                yield problem(where, f'invalid devicePath {quote(path)}: ".." is not allowed')
             elif path in seen_paths or path in taken_paths:
-                yield problem(where, f"something is at {quote(path)} already")
+                yield problem(where, f"duplicate path {quote(path)}")
             seen_paths.add(path)

@@ -1,4 +1,4 @@
-"""Manifests for the rules' tests, what the rules say to them, and where; cases that the oracle can judge too."""
+"""Build manifests for rule tests, run rules on them, and compare the places of findings."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LABELS: Data = {"app": "web"}
 
 @dataclass(frozen=True)
 class Case:
-    """A manifest that a rule finds at a place, and one near it that it leaves alone.
+    """A manifest with a finding at a place, and a similar manifest without findings.
 
-    says      what the case shows
-    at        where: the path of the finding, as `shown` writes it
-    good      None where a case has none of its own
-    version   the Kubernetes version
-    accepted  True where the API server takes the bad one, and something later does not
+    says      description of the case
+    at        path of the finding, in the format of `shown`
+    good      None if the case has no good manifest of its own
+    version   target Kubernetes version
+    accepted  True if the API server accepts the bad manifest, and a later component rejects it
     """
 
     says: str
@@ -44,7 +44,7 @@ class Case:
 
 
 def pod(metadata: Data | None = None, **spec: Any) -> Data:
-    """Return a Pod; what is given replaces what it has by default."""
+    """Return a Pod; arguments replace the default fields."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -80,7 +80,7 @@ def job(metadata: Data | None = None, **spec: Any) -> Data:
 
 
 def cron_job(metadata: Data | None = None, job_spec: Data | None = None, **spec: Any) -> Data:
-    """Return a CronJob; `job_spec` is about its Jobs."""
+    """Return a CronJob; `job_spec` is merged into its Job spec."""
     own = {"template": template(restartPolicy="Never"), **(job_spec or {})}
     return {
         "apiVersion": "batch/v1",
@@ -96,19 +96,19 @@ def thing(api_version: str, kind: str, metadata: Data | None = None, **fields: A
 
 
 def findings(document: Data, version: str = NEWEST, names: Iterable[str] = ()) -> list[Finding]:
-    """Return what the rules of these names, or all API rules, say to a document."""
+    """Return the findings of the named rules, or of all API rules, in a document."""
     known = rules()
     chosen = [known[name] for name in names] or [one for one in known.values() if one.layer == "api"]
     return [finding for _, finding in check_documents([document], chosen, Context(version))]
 
 
 def places(case: Case, document: Data) -> list[str]:
-    """Return where the case's rule finds something in a document."""
+    """Return the places of the findings of a case's rule in a document."""
     return [shown(one.path) for one in findings(document, case.version, [case.rule])]
 
 
 def shown(path: PathTuple) -> str:
-    """Write a path as the API server does: `spec.containers[0].name`, keys that are no words in brackets."""
+    """Format a path as the API server does: `spec.containers[0].name`, with special keys in brackets."""
     text = ""
     for step in path:
         word = isinstance(step, str) and step.replace("_", "a").isalnum()
@@ -117,5 +117,5 @@ def shown(path: PathTuple) -> str:
 
 
 def as_text(document: Mapping[str, Any]) -> str:
-    """Return a document as text that any reader of YAML takes."""
+    """Return a document as JSON, which is valid YAML."""
     return json.dumps(document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_kit import found, stream, where
+from advice_helpers import found, stream, where
 
 from sidecarctl.findings import Severity
 
@@ -33,15 +33,15 @@ def deployment(
 TARGET = "ports[0].targetPort"
 
 
-class TestNamesOfSidecarsPorts:
+class TestNamedTargetPorts:
     NAME = "named-targetport-to-sidecar"
 
     @pytest.mark.parametrize(("version", "broken"), [("1.29", True), ("1.32", True), ("1.33", False)])
-    def test_are_found_by_services_since_1_33(self, version: str, broken: bool) -> None:
+    def test_services_resolve_sidecar_ports_since_1_33(self, version: str, broken: bool) -> None:
         text = stream(service(), deployment(sidecar=port()))
         assert where(self.NAME, text, version) == ([TARGET] if broken else [])
 
-    def test_are_said_with_place_and_port(self) -> None:
+    def test_finding_names_location_and_port(self) -> None:
         (finding,) = found(self.NAME, stream(deployment(sidecar=port()), service()), "1.31")
         assert finding.severity is Severity.ERROR
         assert finding.workload == "Service/web"
@@ -62,29 +62,29 @@ class TestNamesOfSidecarsPorts:
         ],
         ids=["number", "number in quotes", "the app's", "other pods", "no selector", "other namespace", "UDP"],
     )
-    def test_are_no_matter_to_other_services(self, one: dict[str, Any], other: dict[str, Any]) -> None:
+    def test_ignores_other_services(self, one: dict[str, Any], other: dict[str, Any]) -> None:
         assert where(self.NAME, stream(one, other), "1.31") == []
 
 
-class TestNamesThatNoPortHas:
+class TestUnknownTargetPorts:
     NAME = "unknown-target-port"
 
-    def test_leave_a_service_without_endpoints(self) -> None:
+    def test_service_has_no_endpoints(self) -> None:
         (finding,) = found(self.NAME, stream(service("tls"), deployment(port())))
         assert finding.message == 'no container of Deployment/web has a TCP port "tls"; there are https'
         assert finding.path == ("spec", "ports", 0, "targetPort")
 
     @pytest.mark.parametrize("pods", [deployment(port()), deployment(sidecar=port())], ids=["app", "sidecar"])
-    def test_are_known_where_any_running_container_has_one(self, pods: dict[str, Any]) -> None:
+    def test_accepts_port_of_any_running_container(self, pods: dict[str, Any]) -> None:
         assert where(self.NAME, stream(service(), pods)) == []
 
-    def test_count_with_their_protocol(self) -> None:
+    def test_compares_protocol(self) -> None:
         assert where(self.NAME, stream(service(), deployment(port(protocol="UDP")))) == [TARGET]
 
-    def test_are_left_alone_where_one_of_several_workloads_has_it(self) -> None:
+    def test_accepts_port_of_one_of_several_workloads(self) -> None:
         assert where(self.NAME, stream(service(), deployment({}), deployment(port()))) == []
 
-    def test_are_left_alone_where_no_workload_is_in_the_input(self) -> None:
+    def test_ignores_service_without_workloads_in_input(self) -> None:
         assert where(self.NAME, stream(service())) == []
 
 
@@ -114,18 +114,18 @@ CPU = {"resources": {"requests": {"cpu": "100m"}}}
 class TestAutoscalers:
     COUNTS, MISSING = "hpa-counts-sidecar", "hpa-missing-requests"
 
-    def test_of_the_whole_pod_count_its_sidecars(self) -> None:
+    def test_pod_metrics_count_sidecars(self) -> None:
         text = stream(scaler(of_container(), resource()), deployment(CPU, sidecar=CPU))
         (finding,) = found(self.COUNTS, text)
         assert finding.path == ("spec", "metrics", 1, "type")
         assert finding.message == 'the cpu of Deployment/web includes that of "proxy"'
 
-    def test_of_version_1_count_them_too(self) -> None:
+    def test_v1_autoscalers_count_sidecars(self) -> None:
         spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "targetCPUUtilizationPercentage": 70}
         text = stream(scaler(apiVersion="autoscaling/v1", spec=spec), deployment(CPU, sidecar=CPU))
         assert where(self.COUNTS, text) == ["targetCPUUtilizationPercentage"]
 
-    def test_count_native_sidecars_since_1_29(self) -> None:
+    def test_pod_metrics_count_native_sidecars_since_1_29(self) -> None:
         text = stream(scaler(resource()), deployment(CPU, sidecar=CPU))
         assert where(self.COUNTS, text, "1.28") == []
         assert where(self.COUNTS, text, "1.29") != []
@@ -141,21 +141,21 @@ class TestAutoscalers:
         ],
         ids=["of one container", "no sidecar", "other workload", "other namespace", "other metric"],
     )
-    def test_otherwise_do_not(self, one: dict[str, Any], other: dict[str, Any]) -> None:
+    def test_ignores_metrics_that_exclude_sidecars(self, one: dict[str, Any], other: dict[str, Any]) -> None:
         assert where(self.COUNTS, stream(one, other)) == []
 
-    def test_by_utilization_need_the_request_of_every_container(self) -> None:
+    def test_pod_utilization_needs_requests_of_all_containers(self) -> None:
         (finding,) = found(self.MISSING, stream(scaler(resource()), deployment(CPU, sidecar={})))
         assert finding.message == '"proxy" of Deployment/web requests no cpu'
         assert where(self.MISSING, stream(scaler(resource()), deployment(CPU, sidecar=CPU))) == []
 
     @pytest.mark.parametrize("metric", [of_container(), resource(kind="AverageValue")], ids=["of one", "by amount"])
-    def test_may_not_need_that_of_others(self, metric: dict[str, Any]) -> None:
+    def test_ignores_requests_of_other_resources(self, metric: dict[str, Any]) -> None:
         assert where(self.MISSING, stream(scaler(metric), deployment(CPU, sidecar={}))) == []
 
-    def test_of_one_container_need_its_own(self) -> None:
+    def test_container_utilization_needs_its_request(self) -> None:
         assert where(self.MISSING, stream(scaler(of_container("proxy")), deployment(CPU, sidecar={}))) != []
 
-    def test_take_a_limit_for_a_request(self) -> None:
+    def test_limit_counts_as_request(self) -> None:
         limited = {"resources": {"limits": {"cpu": "1"}}}
         assert where(self.MISSING, stream(scaler(resource()), deployment(limited))) == []

@@ -1,4 +1,4 @@
-"""Pods in few words, and what the rules say about them, as `rule path`."""
+"""Build pods from fragments, and list the findings of rules as `rule path`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LISTS = {
     "sidecar": "initContainers",
     "ephemeral": "ephemeralContainers",
 }
-# Modules with the rules about what ValidatePodSpec refuses in containers and volumes.
+# Modules with the rules that mirror ValidatePodSpec for containers and volumes.
 MODULES = frozenset(
     f"sidecarctl.validate.rules.api.{name}"
     for name in (
@@ -38,9 +38,7 @@ API_VERSIONS = {"Pod": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1"}
 
 
 def manifest(spec: str, *, kind: str = "Pod", more: str = "", annotations: dict[str, str] | None = None) -> str:
-    """Return a manifest with this pod spec, which gets a container where it has none; `more` goes into a
-    workload's own spec.
-    """
+    """Return a manifest with this pod spec and at least one container; `more` goes into the workload spec."""
     spec = textwrap.dedent(spec).strip("\n") + "\n"
     if not any(line.startswith("containers:") for line in spec.splitlines()):
         spec += "containers: [{name: main, image: main}]\n"
@@ -55,9 +53,7 @@ def manifest(spec: str, *, kind: str = "Pod", more: str = "", annotations: dict[
 
 
 def container(fields: str, role: str = "app", *, more: str = "", kind: str = "Pod") -> str:
-    """Return a manifest with a container of a role that has these fields, written in braces; `more` goes into the
-    pod spec.
-    """
+    """Return a manifest with a container of a role and these fields; `more` goes into the pod spec."""
     always = "restartPolicy: Always, " if role == "sidecar" else ""
     spec = f"{LISTS[role]}: [{{name: one, {always}{fields}}}]\n{textwrap.dedent(more)}"
     if "image:" not in fields:
@@ -77,7 +73,7 @@ def pod_rules() -> list[Rule]:
 
 
 def findings(text: str, *names: str, version: str = "1.37") -> list[Finding]:
-    """Return what rules say about a manifest: those named, else all that `pod_rules` gives."""
+    """Return the findings of the named rules, or of all `pod_rules`, in a manifest."""
     documents = list(split(text, "web.yaml"))
     chosen = [one for one in rules().values() if one.name in names] if names else pod_rules()
     assert len(chosen) >= len(names), f"no such rule among {names}"
@@ -88,8 +84,8 @@ def findings(text: str, *names: str, version: str = "1.37") -> list[Finding]:
     return [one for _, one in check_documents([d.value for d in documents], chosen, Context(version), locate)]
 
 
-def said(text: str, *names: str, version: str = "1.37") -> list[str]:
-    """Return findings as `rule path`, the path from the pod spec or, outside of it, from the document's root."""
+def list_findings(text: str, *names: str, version: str = "1.37") -> list[str]:
+    """Return findings as `rule path`, relative to the pod spec or, outside of it, to the document."""
     return sorted(f"{one.rule} {dotted(one.path)}" for one in findings(text, *names, version=version))
 
 

@@ -48,7 +48,7 @@ def pod(
     metadata: Mapping[str, Any] | None = None,
     **spec: Any,
 ) -> str:
-    """A Pod as JSON, which is YAML: the app's containers, native and classic sidecars (called logger), the spec's rest."""
+    """Return a Pod as JSON with app containers, native and classic sidecars (named logger), and more spec fields."""
     image = {"image": "registry.example/app:1.0.0"}
     about: dict[str, Any] = {"name": "example", **(metadata or {})}
     apps = [{"name": f"app{index or ''}", **image, **one} for index, one in enumerate(containers or ({},))]
@@ -64,7 +64,7 @@ def pod(
 
 
 def document(value: Mapping[str, Any]) -> str:
-    """YAML with the top keys at the left edge, as `complete` wants a whole manifest."""
+    """Return YAML with unindented top-level keys, as `complete` requires."""
     return "".join(f"{key}: {json.dumps(part)}\n" for key, part in value.items())
 
 
