@@ -1,8 +1,9 @@
 """A `dataclass` decorator that generates methods on first use, because a run uses a third of the classes it imports.
 
-Saves 30 of the 130 ms that `add` takes for one manifest. Apart from that it equals `dataclasses.dataclass`, and type
-checkers see that function. Only `__init__` is compiled for each class; comparing, hashing, and `repr` share functions;
-`dataclasses` itself adds what `replace` and `fields` need.
+Saves a third of the CPU time of `add` for one manifest (0.155 s instead of 0.224 s). Apart from that it equals
+`dataclasses.dataclass`, and type checkers see that function. Only `__init__` is compiled for each class; comparing,
+hashing, and `repr` share functions; `dataclasses` itself adds what `replace` and `fields` need. Rule: classes that start-up
+imports use this decorator, all others `dataclasses.dataclass`.
 """
 
 from __future__ import annotations

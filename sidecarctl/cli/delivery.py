@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
+from sidecarctl.files.write import is_directory
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.lazy_dataclass import dataclass
@@ -112,10 +112,8 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
 
 def is_directory_output(delivery: Delivery) -> bool:
     """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
-    output = delivery.output or ""
     return (
-        Path(output).is_dir()
-        or output.endswith(("/", os.sep))
+        is_directory(delivery.output or "")
         or len(delivery.files) > 1
         or any(Path(file).is_dir() for file in delivery.files)
     )

@@ -37,6 +37,11 @@ class _Staged:
     stamp: Stamp | None
 
 
+def is_directory(path: str) -> bool:
+    """Return whether an output path is a directory: it exists as one, or ends in a separator of this system."""
+    return bool(path) and (path.endswith(tuple(filter(None, (os.sep, os.altsep)))) or Path(path).is_dir())
+
+
 def write_all(writes: Iterable[Write]) -> None:
     """Write every file, or none if one of them cannot be written. Raises OutputError.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.files.sources import stamp_of
-from sidecarctl.files.write import OutputError, Write, write_all
+from sidecarctl.files.write import OutputError, Write, is_directory, write_all
 
 
 def write(path: Path, text: str = "old") -> Write:
@@ -89,7 +89,7 @@ def test_a_file_that_can_not_be_written_keeps_the_others_and_says_why(tmp_path: 
         write_all([old, Write(tmp_path / "file" / "new", "new")])
     assert "None" not in str(caught.value)
     (tmp_path / "directory").mkdir()
-    with pytest.raises(OutputError, match="cannot replace .*directory: Is a directory; 1 of 2 files written"):
+    with pytest.raises(OutputError, match=r"cannot replace .*directory: Is a directory; 1 of 2 files written"):
         write_all([old, Write(tmp_path / "directory", "new")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file", "old"]
 
@@ -99,3 +99,18 @@ def test_two_names_of_one_file_are_written_once(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("old")
     write_all([old, Write(tmp_path / "link", "other", old.stamp)])
     assert (old.path.read_text(), (tmp_path / "link").is_symlink()) == ("new", True)
+
+
+def test_output_path_is_a_directory_if_it_exists_or_ends_in_a_separator(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    assert is_directory(str(tmp_path / "there"))
+    assert is_directory(f"{tmp_path / 'new'}{os.sep}")
+    assert not is_directory(str(tmp_path / "new"))
+    assert not is_directory("")
+
+
+def test_windows_accepts_both_separators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sep", "\\")
+    monkeypatch.setattr(os, "altsep", "/")
+    assert is_directory("new\\")
+    assert is_directory("new/")

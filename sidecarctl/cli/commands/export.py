@@ -72,9 +72,9 @@ def write(files: Sequence[File], output: str | None) -> None:
     Raises UsageError if several files need a directory and none is given.
     """
     from sidecarctl.cli.console import write_stdout
-    from sidecarctl.files.write import Write, write_all
+    from sidecarctl.files.write import Write, is_directory, write_all
 
-    into_directory = output is not None and (Path(output).is_dir() or output.endswith("/"))
+    into_directory = output is not None and is_directory(output)
     if len(files) > 1 and not into_directory and not all(each.stream for each in files):
         raise UsageError(
             f"the export has {len(files)} files: {', '.join(each.name for each in files)}",
