@@ -9,7 +9,7 @@ from collections.abc import Sequence as Seq
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
-from sidecarctl.yamltext.insert_flow import check_pair
+from sidecarctl.yamltext.insert import check_pair
 from sidecarctl.yamltext.layout import (
     Bounds,
     block_indent,

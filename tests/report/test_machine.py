@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 
 from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
 from sidecarctl.report.machine import FORMATS, relative, render_report
-from sidecarctl.report.machine.markdown import code, prose
+from sidecarctl.report.machine.ci import code, prose
 from sidecarctl.report.machine.sarif import uri
 from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sidecarctl.report.graph.model import ROLE_WORDS, Box, Pod, Volume
-from sidecarctl.report.machine.markdown import code, prose, table
+from sidecarctl.report.machine.ci import code, prose, table
 from sidecarctl.report.terminal import visible
 
 # Medium colors that are readable on GitHub's light and dark pages; each sets its text color too.

@@ -18,7 +18,7 @@ _RENDERERS = {
     "github": ("ci", "render_github"),
     "gitlab": ("ci", "render_gitlab"),
     "junit": ("ci", "render_junit"),
-    "markdown": ("markdown", "render_markdown"),
+    "markdown": ("ci", "render_markdown"),
 }
 FORMATS = tuple(_RENDERERS)
 
