@@ -1,8 +1,7 @@
-"""What a pod really asks for: effective requests and limits, and its QoS class. Plain pod specs in, exact
-amounts out.
+"""Effective requests, limits, and QoS class of a pod.
 
-Knows the API server's formula with native sidecars and pod-level resources. Refuses to judge shapes: what
-can't be read counts as absent. Amounts are ints of nano-units (see `quantity`), keyed by resource name.
+The formula is that of the API server, with native sidecars and pod-level resources. A malformed value counts as absent.
+Quantities are integers in nano-units (see `quantity`), by resource name.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _QOS_RESOURCES = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class PodResources:
-    """The facts about one pod: what it requests, what it may use, and the QoS class that follows."""
+    """Effective requests, limits, and QoS class of one pod."""
 
     requests: Mapping[str, int]
     limits: Mapping[str, int]
@@ -33,32 +32,34 @@ class PodResources:
 
 
 def pod_resources(pod: object, version: str = NEWEST) -> PodResources:
-    """Return requests, limits and QoS class of a pod spec on a Kubernetes version ("1.34")."""
+    """Return requests, limits, and QoS class of a pod spec for a Kubernetes version ("1.34")."""
     return PodResources(effective_requests(pod, version), effective_limits(pod, version), qos_class(pod, version))
 
 
 def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
-    """Return what the scheduler reserves.
+    """Return the requests that the scheduler uses.
 
-    Per resource the larger of: all app containers and native sidecars together, and the hungriest moment of
-    start-up (an init container with the sidecars started before it). Requests not given equal the limits.
-    Pod-level requests replace the sum; the pod's overhead comes on top. The formula is PodRequests in
-    Kubernetes' component-helpers.
+    For each resource, this is the larger of two sums: all app containers and native sidecars, or the init container
+    that needs most together with the sidecars started before it. Missing requests default to the limits. Pod-level
+    requests replace the sum, and the pod overhead is added. Source: PodRequests in Kubernetes component-helpers.
     """
     totals = _aggregate(pod, _requests, version)
     own_requests, own_limits = _pod_level(pod, version)
     if own_requests or own_limits:
-        # A pod-level request that is not given defaults to the containers' sum, else to the pod-level limit.
-        # (huge pages can't be overcommitted: to the limit at once).
-        given = {name for name in totals if not name.startswith("hugepages-")}
-        totals.update({name: amount for name, amount in own_limits.items() if name not in given})
+        # A pod-level request defaults to the sum of the containers, then to the pod-level limit; for huge pages,
+        # which cannot be overcommitted, always to the limit.
+        summed = {name for name in totals if not name.startswith("hugepages-")}
+        totals.update({name: amount for name, amount in own_limits.items() if name not in summed})
         totals.update(own_requests)
     return _sum(totals, _amounts(as_mapping(pod).get("overhead")))
 
 
 def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
-    """Return the limits by the same formula. A resource without a limit in some container is not unlimited
-    here: it is the sum of the limits that are given. Overhead is added only to limits that are not zero."""
+    """Return the limits by the same formula.
+
+    If only some containers limit a resource, the result is the sum of those limits. Overhead is added to limits other
+    than zero.
+    """
     totals = _aggregate(pod, _limits, version)
     totals.update(_pod_level(pod, version)[1])
     overhead = _amounts(as_mapping(pod).get("overhead"))
@@ -66,10 +67,10 @@ def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
 
 
 def qos_class(pod: object, version: str = NEWEST) -> str:
-    """Return Guaranteed, Burstable or BestEffort.
+    """Return Guaranteed, Burstable, or BestEffort.
 
-    cpu and memory of every container and init container count; each has to be Guaranteed, with requests equal
-    to limits, for the pod to be. Pod-level resources, where they are on and set, decide alone.
+    A pod is Guaranteed if every container and init container has equal CPU and memory requests and limits. If pod-level
+    resources are enabled and set, only they count.
     """
     own_requests, own_limits = _pod_level(pod, version)
     if own_requests or own_limits:
@@ -85,7 +86,7 @@ def qos_class(pod: object, version: str = NEWEST) -> str:
 
 
 def container_amounts(container: object) -> tuple[Amounts, Amounts]:
-    """Return requests (defaulted from the limits) and limits of one container."""
+    """Return requests, which default to the limits, and limits of one container."""
     return _requests(container), _limits(container)
 
 
@@ -107,7 +108,7 @@ def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Am
 
 
 def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
-    """Requests and limits of the pod itself: only cpu, memory and huge pages count there."""
+    """Return the pod-level requests and limits, which support only CPU, memory, and huge pages."""
     if not enabled("pod-level-resources", version):
         return {}, {}
     resources = as_mapping(as_mapping(pod).get("resources"))
@@ -165,10 +166,10 @@ _RESOURCES = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class Shortfall:
-    """What keeps a container from being Guaranteed: a resource whose request and limit are not one amount.
+    """A resource of a container whose request and limit differ, so that the pod is not Guaranteed.
 
-    path   of the resources, from the pod spec: ("initContainers", 0, "resources")
-    value  the amount that would do, "100m", as far as the container says one; else ""
+    path   path of the resources in the pod spec: ("initContainers", 0, "resources")
+    value  value for both that makes the container Guaranteed: "100m", or "" if the container sets neither
     """
 
     container: str
@@ -179,7 +180,7 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Downgrade:
-    """A pod whose class became worse: from what to what, and what would keep the old one."""
+    """A change to a lower QoS class, and the resources to change to keep the class."""
 
     before: str
     after: str
@@ -187,10 +188,9 @@ class Downgrade:
 
 
 def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
-    """Compare two pod specs (plain data); None where the class is the same or better.
+    """Return the change to a lower QoS class between two pod specs, None if the class is not lower.
 
-    Shortfalls are those of the containers that the pod did not have before, or had otherwise; a pod that was Burstable
-    can't be kept by amounts, so there are none.
+    Only a pod that was Guaranteed has shortfalls.
     """
     before, after = qos_class(before_pod, version), qos_class(after_pod, version)
     if _RANK.index(after) >= _RANK.index(before):

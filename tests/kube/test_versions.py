@@ -39,15 +39,15 @@ def test_other_versions_are_refused_with_a_hint(text: str, hint: str) -> None:
 
 
 def test_native_sidecars_are_known_from_1_28_and_on_from_1_29() -> None:
-    assert not versions.known("native-sidecar", "1.27")
-    assert versions.known("native-sidecar", "1.28")
+    assert not versions.has_feature("native-sidecar", "1.27")
+    assert versions.has_feature("native-sidecar", "1.28")
     assert not versions.enabled("native-sidecar", "1.28")
     assert versions.enabled("native-sidecar", "1.29")
 
 
 def test_features_come_before_they_are_on_before_they_are_stable() -> None:
     for feature in versions.FEATURES.values():
-        stages = [stage for stage in (feature.alpha, feature.on, feature.stable) if stage]
+        stages = [stage for stage in (feature.alpha, feature.default, feature.stable) if stage]
         assert stages == sorted(stages), feature
 
 
