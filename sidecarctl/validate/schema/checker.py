@@ -1,12 +1,10 @@
-"""Whether plain data have the shape that a definition asks for, fast: types become functions when they are
-first met.
+"""The schema checker: unknown fields, wrong types, missing fields, and unsupported values in plain data.
 
-Knows what the API server's strict decoding refuses, and required fields and limited values. Says it as
-problems; the words are elsewhere. Paths are put together on the way up from a problem, so that what is right
-pays nothing for them.
+It reports what strict decoding in the API server rejects. For speed, each type is compiled to a function on first use,
+and paths are built only for problems, from the innermost step outward.
 
-Null is absent, as it is to the server: every type takes it. An item of a list that is null is the zero value,
-which is wrong only where the item has required fields.
+Null means absent for every type, as in the API server. A null item of a list is the zero value, which is a problem only
+if the item has required fields.
 """
 
 from __future__ import annotations
@@ -32,18 +30,19 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d
 
 @dataclass
 class Problem:
-    """One thing that does not fit.
+    """One schema problem.
 
-    code        unknown, type, missing, empty, filled-in, enum, null-item
-    value       what stands there; for unknown, missing, empty and filled-in the key
-    want        the type wanted, in the words of the schema data
-    definition  the definition whose field it is, with `key` the field
-    reversed    the path from the deepest step up, filled in on the way up
+    code        unknown, type, missing, empty, filled-in, enum, or null-item
+    value       the invalid value; for unknown, missing, empty, and filled-in the key
+    expected    the expected type, as in the schema data
+    definition  name of the definition that has the field
+    key         name of the field
+    reversed    path, innermost step first
     """
 
     code: str
     value: Any
-    want: str = ""
+    expected: str = ""
     definition: str = ""
     key: str = ""
     reversed: list[str | int] = field(default_factory=list)
@@ -54,19 +53,19 @@ Check = Callable[[Any], "list[Problem] | None"]
 
 @cache
 def shapes(version: str) -> Shapes:
-    """Return the shapes of a version ("1.34"), made once."""
+    """Return the cached checks for a Kubernetes version ("1.34")."""
     return Shapes(version)
 
 
 class Shapes:
-    """The checks of one Kubernetes version, made as they are needed."""
+    """The checks of one Kubernetes version, compiled on first use."""
 
     def __init__(self, version: str) -> None:
         self._schemas = schemas(version)
         self._objects: dict[str, Check] = {}
 
     def of(self, name: str) -> Check:
-        """Return the check of a definition ("apps.v1.Deployment")."""
+        """Return the check for a definition ("apps.v1.Deployment")."""
         check = self._objects.get(name)
         if check is None:
             check = self._objects[name] = self._object(name)
@@ -76,10 +75,10 @@ class Shapes:
         definition = self._schemas.definition(name)
         if definition is None:
             return _anything
-        # Holds type words at first, then what they became: the types str and bool as they are, else a check.
+        # Type names, each replaced on first use by str, bool, or a check function.
         fields: dict[Any, Any] = dict(definition.fields)
         required = tuple(dict.fromkeys((*definition.required, *REQUIRED.get(name, ()))))
-        # To the server a text that is empty and one that is missing are the same.
+        # The API server treats an empty string as missing.
         never_empty = frozenset(
             key
             for key in required
@@ -123,9 +122,7 @@ class Shapes:
         return check
 
     def _compiled(self, kind: str, name: str, key: str) -> Any:
-        """Return the check for a type word. `name` and `key` are the field that it is of, for its limited
-        values.
-        """
+        """Return the check for a type in the schema data. `name` and `key` are definition and field, for enums."""
         inner = kind[1:-1]
         if kind[0] == "[":
             return self._list(self._compiled(inner, name, key), kind, self._has_required(inner))
@@ -182,7 +179,7 @@ class Shapes:
 
 
 def _plain(value: Any, wanted: type) -> list[Problem]:
-    """A value that is not exactly a str or bool: fine if it is a subclass, and nothing else is."""
+    """Return the problem of a value that is not an instance of str or bool, including subclasses."""
     if isinstance(value, wanted):
         return []
     return [Problem("type", value, "string" if wanted is str else "boolean")]
@@ -231,7 +228,7 @@ def _is_base64(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        # The server skips line ends in it, and nothing else.
+        # The API server ignores line ends in base64 text, but no other characters.
         base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         return False
