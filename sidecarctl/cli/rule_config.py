@@ -29,12 +29,14 @@ def _of_folder(folder: Path) -> Severities:
 @cache
 def _read(path: Path) -> Severities:
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.validate.registry import rules
+    from sidecarctl.validate.registry import current_name, rules
 
     said = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
     known = [one.name for one in rules().values() if one.layer in OF_MANIFESTS]
-    for name in said:
+    current = {name: severity for name, severity in said.items() if name in known}
+    severities = {current_name(name): severity for name, severity in said.items()} | current
+    for name in severities:
         if name not in known:
             raise unknown(name, known, f"{path}: spec.validate.rules")
     # Kubernetes reads `off` without quotes as the boolean.
-    return {name: OFF if severity is False else str(severity) for name, severity in said.items()}
+    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

@@ -45,6 +45,7 @@ def named(name: str) -> Page:
     from sidecarctl.validate import registry
 
     known = registry.rules()
+    name = registry.current_name(name)
     if name not in known:
         hint = did_you_mean(name, known) or "`sidecarctl rules` lists all rules"
         raise UsageError(f'there is no rule "{name}"', hint=hint)
