@@ -70,4 +70,4 @@ def _would(done: Sequence[Fix], before: Sequence[Text], after: Sequence[Text]) -
 
 def _list(done: Sequence[Fix]) -> None:
     for one in done:
-        console.say(f"fixed {one.finding.rule} at {one.finding.place}: {one.says}")
+        console.say(f"fixed {one.finding.rule} at {one.finding.place}: {one.description}")

@@ -1,7 +1,4 @@
-"""Whole texts through all layers, together: a Service in one file is held against a Deployment in another.
-
-What can't be parsed is a finding of its file, and the rest goes on.
-"""
+"""Validation of texts, all documents of a run together. A syntax error is a finding and does not stop the run."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ SYNTAX = "yaml-syntax"
 
 @dataclass(frozen=True)
 class Text:
-    """A text and what messages call it."""
+    """A text and the file name to report for it."""
 
     text: str
     file: str
@@ -36,7 +33,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Judged:
-    """A document with what there is to say of it, and the number of its text, from 0."""
+    """A document with findings, and the number of its text, from 0."""
 
     text: int
     document: Document
@@ -45,7 +42,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What there is to say of some texts, in their order; and whether one of them could not be parsed."""
+    """The findings of texts, in order, and whether a document could not be parsed."""
 
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
@@ -55,14 +52,14 @@ class Verdict:
 
 
 def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
-    """Check texts by all layers. A finding has its place; several about one value of one cause are one."""
+    """Return the findings of texts, with their places. A rule does not repeat a schema error of the same value."""
     with uncollected():
         return _validated(texts, chosen)
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would walk all nodes of all documents again and again."""
+    """Disable the garbage collector, which would traverse all nodes of all documents repeatedly."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -86,8 +83,8 @@ def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
     judged: list[Judged] = []
     ignored: list[Ignored] = []
     for number, document, findings in zip(numbers, documents, _found(documents, chosen)):
-        kept, hidden = _asked_for(document, findings, chosen)
-        if kept:  # the nodes of all others are let go
+        kept, hidden = _reported(document, findings, chosen)
+        if kept:  # free the nodes of documents without findings
             judged.append(Judged(number, document, tuple(kept)))
         ignored += hidden
     broken = [one for each in broken if (one := chosen.graded(each, each.place.file if each.place else "")) is not None]
@@ -95,10 +92,8 @@ def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
     return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(judged))
 
 
-def _asked_for(
-    document: Document, findings: list[Finding], chosen: Choice
-) -> tuple[list[Finding], tuple[Ignored, ...]]:
-    """What a run says of a document: graded, and without what the document asks to leave out."""
+def _reported(document: Document, findings: list[Finding], chosen: Choice) -> tuple[list[Finding], tuple[Ignored, ...]]:
+    """Return the findings to report for a document, with their severities, and the ignored ones."""
     graded = [one for each in findings if (one := chosen.graded(each, document.file)) is not None]
     if not chosen.ignores:
         return graded, ()
@@ -108,12 +103,12 @@ def _asked_for(
 
 
 def _about_ignores(one: Finding, graded: list[Finding], chosen: Choice, document: Document) -> Finding | None:
-    """What `suppress` adds is graded as well; what it was given has been."""
+    """Grade a finding that `suppress` added; return others unchanged."""
     return one if any(one is each for each in graded) else chosen.graded(one, document.file)
 
 
 def _documents(text: Text) -> Iterator[Document | Finding]:
-    """Yield the documents of a text, each parsed, and a finding for each that is not to be parsed."""
+    """Yield each document of a text, parsed, or a finding if it cannot be parsed."""
     rest, line, index = text.text, 0, 0
     while True:
         try:
@@ -126,7 +121,7 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
                     yield _unparsed(error, text)
             return
         except InputError as error:
-            # The stream itself: what follows the next separator is read again.
+            # An error of the stream: continue after the next separator.
             found = _unparsed(error, text)
             yield found
             assert found.place
@@ -138,15 +133,15 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
 
 
 def _unparsed(error: InputError, text: Text) -> Finding:
-    """An error of reading as a finding at its place."""
+    """Return the finding for a parse error, with its place."""
     place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
-    if not isinstance(error, SyntaxProblem):  # one of the stream, which says a line and not what stands there
+    if not isinstance(error, SyntaxProblem):  # an error of the stream has no line text
         place = replace(place, line_text=text.text.split("\n")[place.line - 1].rstrip("\r"))
     return Finding(SYNTAX, error.message, why=rules()[SYNTAX].reason, help=error.hint, place=place)
 
 
 def _found(documents: list[Document], chosen: Choice) -> list[list[Finding]]:
-    """What structure and rules say of each document."""
+    """Return the findings of the schema and the rules, by document."""
     values = [document.value for document in documents]
     found = [list(_located(document, shape(document.value, chosen))) for document in documents]
     errors = [{one.path for one in findings if refused(one)} for findings in found]
@@ -155,14 +150,14 @@ def _found(documents: list[Document], chosen: Choice) -> list[list[Finding]]:
         return documents[number].locate(path, on_key=on_key)
 
     for number, one in check_documents(values, checked(chosen), chosen.context, locate, chosen.kinds):
-        # Of a value whose shape is wrong already, a rule has nothing new to say.
+        # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)
     return found
 
 
 def shape(value: object, chosen: Choice) -> Iterator[Finding]:
-    """Yield what is wrong with the shape of a document: of its kind's, and of the pod templates of custom kinds."""
+    """Yield the schema findings of a document, including pod templates of custom kinds."""
     version = chosen.context.kube_version
     everything = check_object.check(value, version)
     pods = list(workloads(value, chosen.kinds)) if isinstance(value, dict) else []

@@ -148,7 +148,7 @@ class TestJson:
             (Finding, told["findings"][0]),
         ):
             missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written)
-            missing -= {"on_key", "wants"}  # for the snippet, and for fixes
+            missing -= {"on_key", "expected"}  # for the snippet, and for fixes
             assert missing == set()
 
 

@@ -118,7 +118,7 @@ def test_among_anchors_a_number_is_quoted_where_it_stands_or_left_with_a_reason(
     for path, value in _scalars(document.value, ()):
         if type(value) not in (bool, int, float):
             continue
-        fixes, refused = proposed(document, [Finding("wrong-type", "", path=path, wants=("string",))], Given("1.37"))
+        fixes, refused = proposed(document, [Finding("wrong-type", "", path=path, expected=("string",))], Given("1.37"))
         assert len(fixes) + len(refused) == 1
         for one in fixes:
             node = trail(root, path)[-1]

@@ -64,7 +64,7 @@ def _finding(finding: Finding) -> dict[str, object]:
 def _fix(remedy: Remedy | None) -> dict[str, object] | None:
     if remedy is None:
         return None
-    return {"description": remedy.says or None, "refused": remedy.refused or None}
+    return {"description": remedy.description or None, "refused": remedy.refused or None}
 
 
 def _ignored(ignored: Ignored) -> dict[str, object]:

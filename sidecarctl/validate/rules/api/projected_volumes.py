@@ -157,7 +157,7 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
                 path = item.get("path")
                 if path and isinstance(path, str):
                     yield path, (*where, kind, "items", index, "path")
-    if enabled("invalid-pod-certificate", ctx.kube_version):
+    if enabled("pod-certificate", ctx.kube_version):
         for kind, fields in (("clusterTrustBundle", ("path",)), ("podCertificate", _CERTIFICATE_FILES)):
             part = source.get(kind)
             if isinstance(part, dict):
