@@ -8,7 +8,7 @@ import pytest
 from advice_kit import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
-from sidecarctl.kube.pod_resources import qos_downgrade
+from sidecarctl.kube.pod_resources import find_qos_downgrade
 
 BOTH = {"cpu": "100m", "memory": "64Mi"}
 
@@ -89,14 +89,14 @@ def test_without_the_pod_before_nothing_is_compared() -> None:
 
 def test_a_downgrade_says_what_would_keep_the_class() -> None:
     after = {**GUARANTEED, "initContainers": [{"name": "logger", "restartPolicy": "Always"}]}
-    change = qos_downgrade(GUARANTEED, after)
+    change = find_qos_downgrade(GUARANTEED, after)
     assert change is not None
     assert (change.before, change.after) == ("Guaranteed", "Burstable")
     assert [(one.container, one.path, one.resource, one.value) for one in change.shortfalls] == [
         ("logger", ("initContainers", 0, "resources"), "cpu", ""),
         ("logger", ("initContainers", 0, "resources"), "memory", ""),
     ]
-    assert qos_downgrade(after, GUARANTEED) is None
+    assert find_qos_downgrade(after, GUARANTEED) is None
 
 
 @pytest.mark.parametrize(

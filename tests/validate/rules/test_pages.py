@@ -99,7 +99,7 @@ def structural(example: str) -> set[str]:
     return {
         one.rule
         for document in split(complete(example), "x.yaml")
-        for one in check_object.check(document.value, "1.34")
+        for one in check_object.check_object(document.value, "1.34")
     }
 
 

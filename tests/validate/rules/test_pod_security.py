@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import UsageError
-from sidecarctl.validate.podsecurity.levels import CHECKS, breaches, parse_level, parse_version
+from sidecarctl.validate.podsecurity.levels import CHECKS, find_violations, parse_level, parse_version
 from sidecarctl.validate.views import StreamView
 
 HARD = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -364,7 +364,7 @@ VERSIONS = (1, 8, 18, 19, 22, 23, 24, *range(25, 38))
 
 def own_verdict(document: dict[str, Any], level: str, minor: int) -> set[str]:
     (view,) = StreamView([document]).pods
-    return {check.id for check, _ in breaches(view, level, minor)}
+    return {check.id for check, _ in find_violations(view, level, minor)}
 
 
 @pytest.mark.e2e
