@@ -60,7 +60,7 @@ class Related:
 
 
 @dataclass(frozen=True)
-class Remedy:
+class AutoFix:
     """The automatic fix of a finding: its description, or the reason why it is refused ("" if it is not)."""
 
     description: str = ""
@@ -99,7 +99,7 @@ class Finding:
     related: tuple[Related, ...] = field(default=())
     place: Place | None = None
     expected: tuple[str, ...] = ()
-    remedy: Remedy | None = None
+    remedy: AutoFix | None = None
 
     @property
     def fixable(self) -> bool:

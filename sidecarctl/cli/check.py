@@ -13,9 +13,9 @@ from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Report, RuleCard, in_order
-from sidecarctl.validate.check_files import Text, Verdict, validate
-from sidecarctl.validate.fix.fixers import Amounts
-from sidecarctl.validate.rule_selection import Choice
+from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
+from sidecarctl.validate.fix.fixers import FixValues
+from sidecarctl.validate.rule_selection import RuleSelection
 
 _UNKNOWN_KIND = "unknown-kind"
 _SHOWN = 5
@@ -47,26 +47,26 @@ class Given:
     unreadable: tuple[InputError, ...] = ()
 
     @property
-    def texts(self) -> tuple[Text, ...]:
+    def texts(self) -> tuple[SourceText, ...]:
         """The texts, by the names that messages use."""
-        return tuple(Text(read.text, source.name) for source, read in self.sources)
+        return tuple(SourceText(read.text, source.name) for source, read in self.sources)
 
 
-def run_checks(judging: Judging, chosen: Choice, amounts: Amounts) -> int:
+def run_checks(judging: Judging, chosen: RuleSelection, amounts: FixValues) -> int:
     """Judge every source, print, and return the exit code; what can't be read is told, and the rest judged."""
     given = read_all(judging)
     texts = given.texts
-    verdict = validate(texts, chosen)
+    verdict = validate_texts(texts, chosen)
     if verdict.findings:
-        from sidecarctl.validate.fix.apply import marked
+        from sidecarctl.validate.fix.apply import describe_fixes
 
-        verdict = marked(texts, verdict, chosen, amounts)
+        verdict = describe_fixes(texts, verdict, chosen, amounts)
     return tell(judging, chosen, given, verdict)
 
 
 def tell(
     judging: Judging,
-    chosen: Choice,
+    chosen: RuleSelection,
     given: Given,
     verdict: Verdict,
     fixed: int | None = None,
@@ -156,7 +156,9 @@ def _print(report: Report, judging: Judging, stream: TextIO | None) -> None:
 
 def _note(custom: Sequence[Finding]) -> str:
     """One line for all objects of custom kinds: there may be many, and there is nothing to do about them."""
-    kinds = list(dict.fromkeys(one.message.partition(" is no ")[0] for one in custom))
+    from sidecarctl.validate.schema.check_object import custom_kind
+
+    kinds = list(dict.fromkeys(map(custom_kind, custom)))
     more = ", ..." if len(kinds) > _SHOWN else ""
     objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"
     return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"

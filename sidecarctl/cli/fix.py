@@ -13,19 +13,19 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.diff import unified
 from sidecarctl.report.terminal import use_color
 from sidecarctl.results import plural
-from sidecarctl.validate.check_files import SYNTAX, Text
+from sidecarctl.validate.check_files import SYNTAX, SourceText
 from sidecarctl.validate.fix import apply
-from sidecarctl.validate.fix.fixers import Amounts, Fix
-from sidecarctl.validate.rule_selection import Choice
+from sidecarctl.validate.fix.fixers import Fix, FixValues
+from sidecarctl.validate.rule_selection import RuleSelection
 
 
-def run_fixes(asked: Judging, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:
+def run_fixes(asked: Judging, chosen: RuleSelection, amounts: FixValues, *, diff: bool) -> int:
     """Fix every source, or show what would be fixed, report what is left, and return the exit code.
 
     Where a source can't be read nothing is written at all.
     """
     given = check.read_all(asked)
-    outcome = apply.fix(given.texts, chosen, amounts)
+    outcome = apply.fix_texts(given.texts, chosen, amounts)
     if diff:
         return _show(asked, given, outcome)
     if given.unreadable:
@@ -45,7 +45,7 @@ def run_fixes(asked: Judging, chosen: Choice, amounts: Amounts, *, diff: bool) -
     return check.tell(asked, chosen, given, outcome.verdict, len(outcome.done), stream)
 
 
-def _show(asked: Judging, given: Given, outcome: apply.Outcome) -> int:
+def _show(asked: Judging, given: Given, outcome: apply.FixResult) -> int:
     """Print the diff; of findings that have no fix only what can't be parsed is told, and counts."""
     before = given.texts
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
@@ -61,7 +61,7 @@ def _show(asked: Judging, given: Given, outcome: apply.Outcome) -> int:
     return EXIT_FINDINGS if outcome.done and asked.severity is not None else EXIT_OK
 
 
-def _would(done: Sequence[Fix], before: Sequence[Text], after: Sequence[Text]) -> str:
+def _would(done: Sequence[Fix], before: Sequence[SourceText], after: Sequence[SourceText]) -> str:
     if not done:
         return "nothing would be fixed"
     changed = sum(old.text != new.text for old, new in zip(before, after))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
 
 _FILE = "sidecarctl.yaml"
 
@@ -37,6 +37,6 @@ def _read(path: Path) -> Severities:
     severities = {current_name(name): severity for name, severity in said.items()} | current
     for name in severities:
         if name not in known:
-            raise unknown(name, known, f"{path}: spec.validate.rules")
+            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
     # Kubernetes reads `off` without quotes as the boolean.
     return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

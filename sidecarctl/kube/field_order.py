@@ -95,13 +95,13 @@ def context_of(path: Sequence[str | int]) -> str:
     return _CONTEXT_OF_ITEM.get(before, "") if isinstance(before, str) else ""
 
 
-def arrange(keys: Iterable[str], context: str) -> list[str]:
+def sort_fields(keys: Iterable[str], context: str) -> list[str]:
     """Return keys in conventional order, followed by unknown keys in their given order."""
     rank = _ranks(context)
     return sorted(keys, key=lambda key: rank.get(key, len(rank)))
 
 
-def place(existing: Sequence[str], new: str, context: str) -> int:
+def insertion_index(existing: Sequence[str], new: str, context: str) -> int:
     """Return the index at which to insert a new key among existing ones, 0 to len(existing).
 
     Alphabetically sorted keys, as printed by tools, stay sorted. Otherwise the key goes where the fewest existing keys

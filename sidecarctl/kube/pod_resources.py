@@ -15,7 +15,7 @@ from sidecarctl.kube.versions import NEWEST, enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
-Amounts = dict[str, int]
+Quantities = dict[str, int]
 
 GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
 
@@ -31,12 +31,12 @@ class PodResources:
     qos: str
 
 
-def pod_resources(pod: object, version: str = NEWEST) -> PodResources:
+def compute_pod_resources(pod: object, version: str = NEWEST) -> PodResources:
     """Return requests, limits, and QoS class of a pod spec for a Kubernetes version ("1.34")."""
     return PodResources(effective_requests(pod, version), effective_limits(pod, version), qos_class(pod, version))
 
 
-def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
+def effective_requests(pod: object, version: str = NEWEST) -> Quantities:
     """Return the requests that the scheduler uses.
 
     For each resource, this is the larger of two sums: all app containers and native sidecars, or the init container
@@ -54,7 +54,7 @@ def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
     return _sum(totals, _amounts(as_mapping(pod).get("overhead")))
 
 
-def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
+def effective_limits(pod: object, version: str = NEWEST) -> Quantities:
     """Return the limits by the same formula.
 
     If only some containers limit a resource, the result is the sum of those limits. Overhead is added to limits other
@@ -85,17 +85,17 @@ def qos_class(pod: object, version: str = NEWEST) -> str:
     return BURSTABLE if classes else BEST_EFFORT
 
 
-def container_amounts(container: object) -> tuple[Amounts, Amounts]:
+def container_resources(container: object) -> tuple[Quantities, Quantities]:
     """Return requests, which default to the limits, and limits of one container."""
     return _requests(container), _limits(container)
 
 
-def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Amounts:
-    running: Amounts = {}
+def _aggregate(pod: object, of: Callable[[object], Quantities], version: str) -> Quantities:
+    running: Quantities = {}
     for container in _items(pod, "containers"):
         running = _sum(running, of(container))
-    sidecars: Amounts = {}
-    peak: Amounts = {}
+    sidecars: Quantities = {}
+    peak: Quantities = {}
     for container in _items(pod, "initContainers"):
         amounts = of(container)
         if container.get("restartPolicy") == "Always" and enabled("native-sidecar", version):
@@ -107,7 +107,7 @@ def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Am
     return _max(running, peak)
 
 
-def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
+def _pod_level(pod: object, version: str) -> tuple[Quantities, Quantities]:
     """Return the pod-level requests and limits, which support only CPU, memory, and huge pages."""
     if not enabled("pod-level-resources", version):
         return {}, {}
@@ -123,7 +123,7 @@ def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
     return requests, limits
 
 
-def _class_of(requests: Amounts, limits: Amounts) -> str:
+def _class_of(requests: Quantities, limits: Quantities) -> str:
     classes = set()
     for name in _QOS_RESOURCES:
         request, limit = requests.get(name, 0), limits.get(name, 0)
@@ -133,25 +133,25 @@ def _class_of(requests: Amounts, limits: Amounts) -> str:
     return classes.pop() if len(classes) == 1 else BURSTABLE
 
 
-def _requests(container: object) -> Amounts:
+def _requests(container: object) -> Quantities:
     resources = as_mapping(as_mapping(container).get("resources"))
     return {**_amounts(resources.get("limits")), **_amounts(resources.get("requests"))}
 
 
-def _limits(container: object) -> Amounts:
+def _limits(container: object) -> Quantities:
     return _amounts(as_mapping(as_mapping(container).get("resources")).get("limits"))
 
 
-def _amounts(value: object) -> Amounts:
+def _amounts(value: object) -> Quantities:
     found = ((name, resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
     return {name: amount for name, amount in found if amount is not None}
 
 
-def _sum(left: Amounts, right: Amounts) -> Amounts:
+def _sum(left: Quantities, right: Quantities) -> Quantities:
     return {**left, **{name: left.get(name, 0) + amount for name, amount in right.items()}}
 
 
-def _max(left: Amounts, right: Amounts) -> Amounts:
+def _max(left: Quantities, right: Quantities) -> Quantities:
     return {**left, **{name: max(left.get(name, amount), amount) for name, amount in right.items()}}
 
 
@@ -187,7 +187,7 @@ class Downgrade:
     shortfalls: tuple[Shortfall, ...] = ()
 
 
-def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
+def find_qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
     """Return the change to a lower QoS class between two pod specs, None if the class is not lower.
 
     Only a pod that was Guaranteed has shortfalls.
@@ -201,7 +201,7 @@ def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) 
 def _shortfalls(pod: object) -> Iterator[Shortfall]:
     for field in ("initContainers", "containers"):
         for index, container in enumerate(as_list(as_mapping(pod).get(field))):
-            requests, limits = container_amounts(container)
+            requests, limits = container_resources(container)
             for resource in _RESOURCES:
                 limit, request = limits.get(resource, 0), requests.get(resource, 0)
                 if not limit or limit != request:

@@ -59,7 +59,7 @@ FEATURES: dict[str, Feature] = {
 }
 
 
-def parse(text: str) -> str:
+def parse_version(text: str) -> str:
     """Return the minor version "1.34" for "1.34", "v1.34.2", "1.34+", or "v1.34.2-gke.5".
 
     Raise UsageError with a suggestion for other texts and for unsupported versions.

@@ -12,9 +12,9 @@ from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, rules
 from sidecarctl.validate.schema import check_object
-from sidecarctl.validate.schema.checker import shapes
+from sidecarctl.validate.schema.checker import object_checks
 from sidecarctl.validate.schema.data import schemas
-from sidecarctl.validate.schema.messages import finding
+from sidecarctl.validate.schema.messages import schema_finding
 from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, StreamView
 
 # Rules by roles and needs, so that rules with the same ones are selected together.
@@ -167,29 +167,29 @@ LEVELS = ("strict", "warn", "ignore")
 _POD_TEMPLATE = "core.v1.PodTemplateSpec"
 
 
-def workload_findings(value: object, kube_version: str, level: str, kinds: Kinds) -> list[Finding]:
+def check_workloads(value: object, kube_version: str, level: str, kinds: Kinds) -> list[Finding]:
     """Return the schema findings of the workloads in a document.
 
     `level` is the severity of unknown fields, as in `kubectl --validate`: strict (error), warn, or ignore.
     """
     if value is not None and not isinstance(value, dict):
-        return check_object.check(value, kube_version)
+        return check_object.check_object(value, kube_version)
     seen: set[PathTuple] = set()
     out: list[Finding] = []
     for workload in workloads(value, kinds):
         if (workload.group, workload.kind) in BUILT_IN:
             if workload.path not in seen:
                 seen.add(workload.path)
-                out += _all_named(check_object.check(workload.value, kube_version, workload.path), workload)
+                out += _all_named(check_object.check_object(workload.value, kube_version, workload.path), workload)
         else:
-            out += _all_named(of_template(workload, kube_version), workload)
+            out += _all_named(check_pod_template(workload, kube_version), workload)
     if any(is_partial(workload) for workload in workloads(value, kinds)):
         # A patch contains only the fields that it changes.
         out = [one for one in out if one.rule != "missing-required"]
     return [graded for one in out if (graded := _graded(one, level)) is not None]
 
 
-def rule_findings(
+def check_rules(
     value: object,
     kube_version: str,
     kinds: Kinds,
@@ -222,15 +222,17 @@ def is_partial(workload: Workload) -> bool:
     return not containers and not isinstance(containers, dict)
 
 
-def refused(found: Finding) -> bool:
+def is_rejection(found: Finding) -> bool:
     """Return True for an error that makes the API server reject the object, as opposed to advice."""
     return found.severity is Severity.ERROR and rules()[found.rule].layer != "advice"
 
 
-def of_template(workload: Workload, kube_version: str) -> list[Finding]:
+def check_pod_template(workload: Workload, kube_version: str) -> list[Finding]:
     """Return the schema findings of the pod template of a custom kind, whose other fields are unknown."""
-    problems = shapes(kube_version).of(_POD_TEMPLATE)(workload.template) or []
-    return [finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems]
+    problems = object_checks(kube_version).of(_POD_TEMPLATE)(workload.template) or []
+    return [
+        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems
+    ]
 
 
 def _graded(one: Finding, level: str) -> Finding | None:
@@ -240,10 +242,10 @@ def _graded(one: Finding, level: str) -> Finding | None:
 
 
 def _all_named(found: list[Finding], workload: Workload) -> list[Finding]:
-    return [named(one, workload) for one in found]
+    return [with_subject(one, workload) for one in found]
 
 
-def named(one: Finding, workload: Workload | None) -> Finding:
+def with_subject(one: Finding, workload: Workload | None) -> Finding:
     """Return a finding with the workload, container, and role that its path belongs to."""
     if workload is None:
         return one

@@ -12,9 +12,9 @@ from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.check_document import check_documents, named, of_template, refused
+from sidecarctl.validate.check_document import check_documents, check_pod_template, is_rejection, with_subject
 from sidecarctl.validate.registry import rules
-from sidecarctl.validate.rule_selection import Choice, checked
+from sidecarctl.validate.rule_selection import RuleSelection, selected_rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.suppress import suppress
 from sidecarctl.yamltext.errors import SyntaxProblem
@@ -24,7 +24,7 @@ SYNTAX = "yaml-syntax"
 
 
 @dataclass(frozen=True)
-class Text:
+class SourceText:
     """A text and the file name to report for it."""
 
     text: str
@@ -32,7 +32,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Judged:
+class CheckedDocument:
     """A document with findings, and the number of its text, from 0."""
 
     text: int
@@ -48,17 +48,17 @@ class Verdict:
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
-    judged: tuple[Judged, ...] = field(default=(), repr=False, compare=False)
+    checked: tuple[CheckedDocument, ...] = field(default=(), repr=False, compare=False)
 
 
-def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
+def validate_texts(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:
     """Return the findings of texts, with their places. A rule does not repeat a schema error of the same value."""
-    with uncollected():
-        return _validated(texts, chosen)
+    with gc_disabled():
+        return _validated(texts, selection)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_disabled() -> Iterator[None]:
     """Disable the garbage collector, which would traverse all nodes of all documents repeatedly."""
     was = gc.isenabled()
     gc.disable()
@@ -69,7 +69,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
+def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:
     documents: list[Document] = []
     numbers: list[int] = []
     broken: list[Finding] = []
@@ -80,34 +80,38 @@ def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
             else:
                 documents.append(found)
                 numbers.append(number)
-    judged: list[Judged] = []
+    checked: list[CheckedDocument] = []
     ignored: list[Ignored] = []
-    for number, document, findings in zip(numbers, documents, _found(documents, chosen)):
-        kept, hidden = _reported(document, findings, chosen)
+    for number, document, findings in zip(numbers, documents, _found(documents, selection)):
+        kept, hidden = _reported(document, findings, selection)
         if kept:  # free the nodes of documents without findings
-            judged.append(Judged(number, document, tuple(kept)))
+            checked.append(CheckedDocument(number, document, tuple(kept)))
         ignored += hidden
-    broken = [one for each in broken if (one := chosen.graded(each, each.place.file if each.place else "")) is not None]
-    every = (*broken, *(one for each in judged for one in each.findings))
-    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(judged))
+    broken = [
+        one for each in broken if (one := selection.graded(each, each.place.file if each.place else "")) is not None
+    ]
+    every = (*broken, *(one for each in checked for one in each.findings))
+    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(checked))
 
 
-def _reported(document: Document, findings: list[Finding], chosen: Choice) -> tuple[list[Finding], tuple[Ignored, ...]]:
+def _reported(
+    document: Document, findings: list[Finding], selection: RuleSelection
+) -> tuple[list[Finding], tuple[Ignored, ...]]:
     """Return the findings to report for a document, with their severities, and the ignored ones."""
-    graded = [one for each in findings if (one := chosen.graded(each, document.file)) is not None]
-    if not chosen.ignores:
+    graded = [one for each in findings if (one := selection.graded(each, document.file)) is not None]
+    if not selection.ignores:
         return graded, ()
-    outcome = suppress(document, graded, known=rules(), active=chosen.names)
-    kept = (_about_ignores(each, graded, chosen, document) for each in outcome.kept)
+    outcome = suppress(document, graded, known=rules(), active=selection.names)
+    kept = (_about_ignores(each, graded, selection, document) for each in outcome.kept)
     return [one for one in kept if one is not None], outcome.ignored
 
 
-def _about_ignores(one: Finding, graded: list[Finding], chosen: Choice, document: Document) -> Finding | None:
+def _about_ignores(one: Finding, graded: list[Finding], selection: RuleSelection, document: Document) -> Finding | None:
     """Grade a finding that `suppress` added; return others unchanged."""
-    return one if any(one is each for each in graded) else chosen.graded(one, document.file)
+    return one if any(one is each for each in graded) else selection.graded(one, document.file)
 
 
-def _documents(text: Text) -> Iterator[Document | Finding]:
+def _documents(text: SourceText) -> Iterator[Document | Finding]:
     """Yield each document of a text, parsed, or a finding if it cannot be parsed."""
     rest, line, index = text.text, 0, 0
     while True:
@@ -132,7 +136,7 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
             rest, line, index = "\n".join(lines[at:]), at, index + 1
 
 
-def _unparsed(error: InputError, text: Text) -> Finding:
+def _unparsed(error: InputError, text: SourceText) -> Finding:
     """Return the finding for a parse error, with its place."""
     place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
     if not isinstance(error, SyntaxProblem):  # an error of the stream has no line text
@@ -140,32 +144,32 @@ def _unparsed(error: InputError, text: Text) -> Finding:
     return Finding(SYNTAX, error.message, why=rules()[SYNTAX].reason, help=error.hint, place=place)
 
 
-def _found(documents: list[Document], chosen: Choice) -> list[list[Finding]]:
+def _found(documents: list[Document], selection: RuleSelection) -> list[list[Finding]]:
     """Return the findings of the schema and the rules, by document."""
     values = [document.value for document in documents]
-    found = [list(_located(document, shape(document.value, chosen))) for document in documents]
-    errors = [{one.path for one in findings if refused(one)} for findings in found]
+    found = [list(_located(document, check_schema(document.value, selection))) for document in documents]
+    errors = [{one.path for one in findings if is_rejection(one)} for findings in found]
 
     def locate(number: int, path: PathTuple, on_key: bool) -> Place:
         return documents[number].locate(path, on_key=on_key)
 
-    for number, one in check_documents(values, checked(chosen), chosen.context, locate, chosen.kinds):
+    for number, one in check_documents(values, selected_rules(selection), selection.context, locate, selection.kinds):
         # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)
     return found
 
 
-def shape(value: object, chosen: Choice) -> Iterator[Finding]:
+def check_schema(value: object, selection: RuleSelection) -> Iterator[Finding]:
     """Yield the schema findings of a document, including pod templates of custom kinds."""
-    version = chosen.context.kube_version
-    everything = check_object.check(value, version)
-    pods = list(workloads(value, chosen.kinds)) if isinstance(value, dict) else []
+    version = selection.context.kube_version
+    everything = check_object.check_object(value, version)
+    pods = list(workloads(value, selection.kinds)) if isinstance(value, dict) else []
     for one in everything:
-        yield named(one, _owner(one.path, pods))
+        yield with_subject(one, _owner(one.path, pods))
     for pod in pods:
         if (pod.group, pod.kind) not in BUILT_IN:
-            yield from (named(one, pod) for one in of_template(pod, version))
+            yield from (with_subject(one, pod) for one in check_pod_template(pod, version))
 
 
 def _owner(path: PathTuple, pods: list[Workload]) -> Workload | None:

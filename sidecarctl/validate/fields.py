@@ -80,7 +80,7 @@ def volumes_by_name(pod: PodView) -> dict[str, Data]:
     return volumes
 
 
-def env_sources(container: ContainerView) -> Sources:
+def env_value_sources(container: ContainerView) -> Sources:
     """Return the `valueFrom` mappings of the environment variables of a container, with their paths."""
     found: Sources | None = container.memo.get("env_sources")
     if found is None:
@@ -92,7 +92,7 @@ def env_sources(container: ContainerView) -> Sources:
     return found
 
 
-def sources(pod: PodView) -> Mapping[str, Sources]:
+def volume_sources(pod: PodView) -> Mapping[str, Sources]:
     """Return the volume sources of a pod by type, with their paths."""
     found: dict[str, Sources] | None = pod.memo.get("sources")
     if found is None:
@@ -104,9 +104,9 @@ def sources(pod: PodView) -> Mapping[str, Sources]:
     return found
 
 
-def projections(pod: PodView, kind: str) -> Sources:
+def sources_of_type(pod: PodView, kind: str) -> Sources:
     """Return the volume sources of a type ("configMap"), including those in projected volumes."""
-    found = sources(pod)
+    found = volume_sources(pod)
     own = found.get(kind, [])
     if "projected" not in found:
         return own

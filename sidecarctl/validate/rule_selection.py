@@ -27,7 +27,7 @@ def no_severities(file: str) -> Severities:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RuleSelection:
     """The rules to run, and how to report their findings.
 
     level       severity of unknown fields: strict (error), warn, or ignore
@@ -55,7 +55,7 @@ class Choice:
         return None if severity == OFF else replace(found, severity=Severity(severity))
 
 
-def choice(
+def select_rules(
     *,
     kube_version: str | None = None,
     level: str = "strict",
@@ -65,7 +65,7 @@ def choice(
     ignores: bool = True,
     kinds: Kinds = DEFAULT_KINDS,
     severities: Callable[[str], Severities] = no_severities,
-) -> Choice:
+) -> RuleSelection:
     """Return the rules that flags select; `pod_security` is LEVEL or LEVEL:VERSION.
 
     Raise UsageError for an unknown version, level, or rule.
@@ -74,25 +74,25 @@ def choice(
     if colon:
         parse_version(of_version)
     context = Context(
-        versions.parse(kube_version) if kube_version else versions.NEWEST, parse_level(security), of_version
+        versions.parse_version(kube_version) if kube_version else versions.NEWEST, parse_level(security), of_version
     )
     known = {rule.name: rule for rule in rules().values() if rule.layer in OF_MANIFESTS}
     selected, ignored = _names(select, known, "--select"), _names(ignore, known, "--ignore")
     on = {name for name, rule in known.items() if rule.on}
     names = (selected - {ALL} | (on if ALL in selected else set())) if selected else on
-    return Choice(context, level, frozenset(names - ignored), kinds, severities, ignores)
+    return RuleSelection(context, level, frozenset(names - ignored), kinds, severities, ignores)
 
 
-def _names(given: Iterable[str], known: Collection[str], flag: str) -> set[str]:
+def _names(values: Iterable[str], known: Collection[str], flag: str) -> set[str]:
     """Return the current rule names in the values of a flag, separated by commas or spaces."""
-    names = {current_name(name) for text in given for name in text.replace(",", " ").split()}
+    names = {current_name(name) for text in values for name in text.replace(",", " ").split()}
     for name in sorted(names):
         if name not in known and not (name == ALL and flag == "--select"):
-            raise unknown(name, known, flag)
+            raise unknown_rule_error(name, known, flag)
     return names
 
 
-def unknown(name: str, known: Collection[str], where: str) -> UsageError:
+def unknown_rule_error(name: str, known: Collection[str], where: str) -> UsageError:
     """Return the error for a rule that does not exist, or that is not a rule of `validate`."""
     other = rules().get(name)
     hint = did_you_mean(name, known) or "run `sidecarctl rules` to list all rules"
@@ -103,6 +103,6 @@ def unknown(name: str, known: Collection[str], where: str) -> UsageError:
     return UsageError(f'unknown rule "{name}"', hint=hint, where=where)
 
 
-def checked(chosen: Choice) -> list[Rule]:
+def selected_rules(selection: RuleSelection) -> list[Rule]:
     """Return the rules to run that have a check function."""
-    return [rule for name, rule in rules().items() if name in chosen.names and rule.check]
+    return [rule for name, rule in rules().items() if name in selection.names and rule.check]

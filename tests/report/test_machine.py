@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import FORMATS, relative, render
 from sidecarctl.report.machine.markdown import code, prose
 from sidecarctl.report.machine.sarif import uri
@@ -44,7 +44,7 @@ findings = st.builds(
     source=st.just("input") | texts,
     related=st.lists(st.builds(Related, texts, place=st.none() | places), max_size=2).map(tuple),
     place=st.none() | places,
-    remedy=st.none() | st.builds(Remedy, texts, texts),
+    remedy=st.none() | st.builds(AutoFix, texts, texts),
 )
 reports = st.builds(
     Report,

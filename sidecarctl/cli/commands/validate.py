@@ -79,10 +79,10 @@ def validate(
 ) -> int:
     """Check manifests: their shape, what the API server refuses beyond it, and what breaks or costs later."""
     from sidecarctl.cli import check, rule_config
-    from sidecarctl.validate.fix.fixers import read_amounts
-    from sidecarctl.validate.rule_selection import choice
+    from sidecarctl.validate.fix.fixers import parse_fix_values
+    from sidecarctl.validate.rule_selection import select_rules
 
-    chosen = choice(
+    chosen = select_rules(
         kube_version=kube_version,
         level=validate,
         pod_security=pod_security,
@@ -91,7 +91,7 @@ def validate(
         ignores=not no_ignores,
         severities=rule_config.beside,
     )
-    amounts = read_amounts(
+    amounts = parse_fix_values(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
     asked = check.Judging(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import with_fingerprints
 from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange, count, field_text, in_order, order
 
@@ -61,7 +61,7 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _fix(remedy: Remedy | None) -> dict[str, object] | None:
+def _fix(remedy: AutoFix | None) -> dict[str, object] | None:
     if remedy is None:
         return None
     return {"description": remedy.description or None, "refused": remedy.refused or None}

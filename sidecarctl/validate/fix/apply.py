@@ -9,14 +9,21 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from sidecarctl.errors import BugError, InputError
-from sidecarctl.findings import Finding, PathTuple, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, PathTuple, Severity
 from sidecarctl.kube import field_order
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.check_files import Judged, Text, Verdict, shape, uncollected, validate
-from sidecarctl.validate.fix.fixers import Amounts, Fix, Given
-from sidecarctl.validate.fix.table import FIXABLE, Refusal, proposed
+from sidecarctl.validate.check_files import (
+    CheckedDocument,
+    SourceText,
+    Verdict,
+    check_schema,
+    gc_disabled,
+    validate_texts,
+)
+from sidecarctl.validate.fix.fixers import Fix, FixContext, FixValues
+from sidecarctl.validate.fix.table import FIXABLE, RefusedFix, propose_fixes
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, Choice
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, RuleSelection
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
@@ -26,32 +33,34 @@ _MAX_FOLLOW_UPS = 3
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixedDocument:
     """A document after fixing, with the applied and the refused fixes."""
 
     document: Document
     done: tuple[Fix, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedFix, ...] = ()
 
 
-def fixed(document: Document, findings: Sequence[Finding], given: Given, chosen: Choice) -> Fixed:
+def fix_document(
+    document: Document, findings: Sequence[Finding], context: FixContext, selection: RuleSelection
+) -> FixedDocument:
     """Apply the fixes of the findings of a document that can be applied together."""
-    fixes, refused = proposed(document, findings, given)
+    fixes, refused = propose_fixes(document, findings, context)
     if not fixes:
-        return Fixed(document, refused=tuple(refused))
-    trial = _Trial(document, given, chosen)
+        return FixedDocument(document, refused=tuple(refused))
+    trial = _Trial(document, context, selection)
     trial.take(_without_conflicts(fixes))
-    return Fixed(trial.after, tuple(trial.taken), (*refused, *trial.refused))
+    return FixedDocument(trial.after, tuple(trial.taken), (*refused, *trial.refused))
 
 
 class _Trial:
     """The state of fixing one document: accepted and refused fixes, and the resulting text."""
 
-    def __init__(self, document: Document, given: Given, chosen: Choice) -> None:
+    def __init__(self, document: Document, context: FixContext, selection: RuleSelection) -> None:
         self.document = self.after = document
-        self.given, self.chosen = given, chosen
+        self.context, self.selection = context, selection
         self.taken: list[Fix] = []
-        self.refused: list[Refusal] = []
+        self.refused: list[RefusedFix] = []
         self.errors = Counter(map(_identity, self._errors(document)))
 
     def take(self, fixes: Sequence[Fix]) -> None:
@@ -66,7 +75,7 @@ class _Trial:
                 self.take(fixes[middle:])
                 return
             for number, why in blamed.items():
-                self.refused.append(Refusal(fixes[number].finding, why or ""))
+                self.refused.append(RefusedFix(fixes[number].finding, why or ""))
             fixes = [fix for number, fix in enumerate(fixes) if number not in blamed]
 
     def _failing(self, fixes: Sequence[Fix]) -> dict[int, str | None]:
@@ -104,7 +113,9 @@ class _Trial:
     def _fixable_next(self, after: Document, new: Sequence[Finding]) -> bool:
         """Return True if the next fixes resolve the new errors, such as errors that an unknown kind had hidden."""
         for _ in range(_MAX_FOLLOW_UPS):
-            fixes, _refused = proposed(after, [one for one in new if one.rule in self.chosen.names], self.given)
+            fixes, _refused = propose_fixes(
+                after, [one for one in new if one.rule in self.selection.names], self.context
+            )
             if not fixes:
                 return False
             try:
@@ -119,8 +130,10 @@ class _Trial:
     def _errors(self, document: Document) -> Iterator[Finding]:
         """Yield the errors of all rules for the single document, including rules that are not selected."""
         value = document.value
-        of_rules = check_documents([value], _rules_of_one_document(), self.chosen.context, kinds=self.chosen.kinds)
-        for one in (*shape(value, self.chosen), *(found for _, found in of_rules)):
+        of_rules = check_documents(
+            [value], _rules_of_one_document(), self.selection.context, kinds=self.selection.kinds
+        )
+        for one in (*check_schema(value, self.selection), *(found for _, found in of_rules)):
             if one.severity is Severity.ERROR:
                 yield one
 
@@ -176,7 +189,7 @@ def _spliced(document: Document, fixes: Sequence[Fix]) -> Document:
 
 
 def _place(path: PathTuple, keys: list[str], key: str) -> int:
-    return field_order.place(keys, key, field_order.context_of(path))
+    return field_order.insertion_index(keys, key, field_order.context_of(path))
 
 
 _MAX_ROUNDS = 20
@@ -184,28 +197,30 @@ _NOT_SPLIT = "the file cannot be split into documents"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FixResult:
     """Texts after fixing, the remaining findings, and the applied fixes."""
 
-    texts: tuple[Text, ...]
+    texts: tuple[SourceText, ...]
     verdict: Verdict
     done: tuple[Fix, ...] = ()
 
 
-def marked(texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts) -> Verdict:
+def describe_fixes(
+    texts: Sequence[SourceText], verdict: Verdict, selection: RuleSelection, values: FixValues
+) -> Verdict:
     """Return the verdict with the fix that `--fix` would apply in each finding."""
-    with uncollected():
-        return _with_remedies(verdict, list(_round(texts, verdict, chosen, amounts, cautious=True)))
+    with gc_disabled():
+        return _with_remedies(verdict, list(_round(texts, verdict, selection, values, cautious=True)))
 
 
-def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
+def fix_texts(texts: Sequence[SourceText], selection: RuleSelection, values: FixValues) -> FixResult:
     """Fix texts. Raise BugError if a result differs from its edits."""
     now = tuple(texts)
     done: list[Fix] = []
     for _ in range(_MAX_ROUNDS):
-        verdict = validate(now, chosen)
-        with uncollected():
-            results = list(_round(now, verdict, chosen, amounts))
+        verdict = validate_texts(now, selection)
+        with gc_disabled():
+            results = list(_round(now, verdict, selection, values))
         made = [each for _, one in results for each in one.done]
         if not made:
             break
@@ -215,35 +230,40 @@ def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
             raise BugError("a fix does not change the text")
     else:
         raise BugError("fixes do not converge")
-    return Outcome(now, _with_remedies(verdict, results), tuple(done))
+    return FixResult(now, _with_remedies(verdict, results), tuple(done))
 
 
 def _round(
-    texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts, *, cautious: bool = False
-) -> Iterator[tuple[Judged, Fixed]]:
+    texts: Sequence[SourceText],
+    verdict: Verdict,
+    selection: RuleSelection,
+    values: FixValues,
+    *,
+    cautious: bool = False,
+) -> Iterator[tuple[CheckedDocument, FixedDocument]]:
     """Yield the documents with fixable findings and their results; `cautious` skips documents with internal errors."""
-    given = Given(chosen.context.kube_version, amounts)
+    context = FixContext(selection.context.kube_version, values)
     whole: dict[int, bool] = {}
-    for judged in verdict.judged:
-        own = [one for one in judged.findings if one.rule in FIXABLE]
+    for checked in verdict.checked:
+        own = [one for one in checked.findings if one.rule in FIXABLE]
         if not own:
             continue
         try:
-            result = fixed(judged.document, own, given, chosen)
+            result = fix_document(checked.document, own, context, selection)
         except BugError:
             if not cautious:
                 raise
             continue
-        if judged.text not in whole:
-            whole[judged.text] = _can_split(texts[judged.text])
-        if whole[judged.text]:
-            yield judged, result
+        if checked.text not in whole:
+            whole[checked.text] = _can_split(texts[checked.text])
+        if whole[checked.text]:
+            yield checked, result
         else:
-            refusals = (Refusal(each.finding, _NOT_SPLIT) for each in result.done)
-            yield judged, Fixed(judged.document, (), (*refusals, *result.refused))
+            refusals = (RefusedFix(each.finding, _NOT_SPLIT) for each in result.done)
+            yield checked, FixedDocument(checked.document, (), (*refusals, *result.refused))
 
 
-def _can_split(text: Text) -> bool:
+def _can_split(text: SourceText) -> bool:
     """Return True if the whole text can be split into documents, so that they can be joined again."""
     try:
         for _ in split(text.text, text.file):
@@ -253,11 +273,13 @@ def _can_split(text: Text) -> bool:
     return True
 
 
-def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -> tuple[Text, ...]:
+def _rewritten(
+    texts: Sequence[SourceText], results: Sequence[tuple[CheckedDocument, FixedDocument]]
+) -> tuple[SourceText, ...]:
     changed: dict[int, dict[int, Document]] = {}
-    for judged, result in results:
+    for checked, result in results:
         if result.done:
-            changed.setdefault(judged.text, {})[judged.document.index] = result.document
+            changed.setdefault(checked.text, {})[checked.document.index] = result.document
     new = list(texts)
     for number, documents in changed.items():
         parts = split(texts[number].text, texts[number].file)
@@ -265,11 +287,11 @@ def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -
     return tuple(new)
 
 
-def _with_remedies(verdict: Verdict, results: Sequence[tuple[Judged, Fixed]]) -> Verdict:
-    remedies: dict[int, Remedy] = {}
+def _with_remedies(verdict: Verdict, results: Sequence[tuple[CheckedDocument, FixedDocument]]) -> Verdict:
+    remedies: dict[int, AutoFix] = {}
     for _, one in results:
-        remedies.update((id(each.finding), Remedy(each.description)) for each in one.done)
-        remedies.update((id(each.finding), Remedy(refused=each.why)) for each in one.refused)
+        remedies.update((id(each.finding), AutoFix(each.description)) for each in one.done)
+        remedies.update((id(each.finding), AutoFix(refused=each.why)) for each in one.refused)
 
     def with_remedy(finding: Finding) -> Finding:
         remedy = remedies.get(id(finding))

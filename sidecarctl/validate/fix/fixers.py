@@ -26,7 +26,7 @@ class Fix:
 
 
 @dataclass(frozen=True)
-class Amounts:
+class FixValues:
     """Resource quantities from flags for values missing in a manifest, "" if not set."""
 
     size_limit: str = ""
@@ -36,15 +36,15 @@ class Amounts:
 
 
 @dataclass(frozen=True)
-class Given:
+class FixContext:
     """The input of fixers besides finding and document: target version and flags."""
 
     kube_version: str
-    amounts: Amounts = Amounts()
+    values: FixValues = FixValues()
 
 
 # Returns the fix, None if there is not exactly one. Raises EditRefused if the fix cannot be written.
-Fixer = Callable[[Finding, Document, Given], "Fix | None"]
+Fixer = Callable[[Finding, Document, FixContext], "Fix | None"]
 
 
 def value_at(value: Any, path: PathTuple) -> Any:
@@ -75,7 +75,7 @@ def scalar_at(document: Document, path: PathTuple) -> Scalar | None:
     return node
 
 
-def read_amounts(**flags: str | None) -> Amounts:
+def parse_fix_values(**flags: str | None) -> FixValues:
     """Return the quantities of flags. Raise UsageError for a quantity that is invalid or not positive."""
     for name, amount in flags.items():
         if amount is None:
@@ -92,22 +92,22 @@ def read_amounts(**flags: str | None) -> Amounts:
                 hint="use a quantity such as 64Mi, 1Gi, or 100m",
                 where=flag,
             )
-    return Amounts(**{name: (amount or "").strip() for name, amount in flags.items()})
+    return FixValues(**{name: (amount or "").strip() for name, amount in flags.items()})
 
 
-def size_limit(finding: Finding, document: Document, given: Given) -> Fix | None:
+def set_size_limit(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Set sizeLimit of an emptyDir."""
-    return _set(finding, document, {(*finding.path, "sizeLimit"): given.amounts.size_limit})
+    return _set(finding, document, {(*finding.path, "sizeLimit"): context.values.size_limit})
 
 
-def memory_limit(finding: Finding, document: Document, given: Given) -> Fix | None:
+def set_memory_limit(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Set the memory limit of a container."""
-    return _set(finding, document, {finding.path: given.amounts.memory_limit})
+    return _set(finding, document, {finding.path: context.values.memory_limit})
 
 
-def requests(finding: Finding, document: Document, given: Given) -> Fix | None:
+def set_requests(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Set the missing requests of a container. Raise EditRefused if flags set only some of them."""
-    known = {"cpu": given.amounts.cpu_request, "memory": given.amounts.memory_request}
+    known = {"cpu": context.values.cpu_request, "memory": context.values.memory_request}
     requested = {name: known[name] for name in finding.expected}
     missing = [f"--{name}-request" for name, amount in requested.items() if not amount]
     if missing and len(missing) < len(requested):
@@ -136,7 +136,7 @@ def _edit(document: Document, path: PathTuple, amount: str, description: str) ->
     return Replace(path, amount, description) if exists else Insert(path, amount, description)
 
 
-def repeated(finding: Finding, document: Document, given: Given) -> Fix | None:
+def remove_duplicate_item(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Remove a list item that is identical to an earlier one."""
     path = _item(finding.path)
     if not path:
@@ -149,7 +149,7 @@ def repeated(finding: Finding, document: Document, given: Given) -> Fix | None:
     return _dropped(finding, document, path)
 
 
-def repeated_variable(finding: Finding, document: Document, given: Given) -> Fix | None:
+def remove_duplicate_variable(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Remove an environment variable if all variables of that name are identical."""
     path = _item(finding.path)
     own = value_at(document.value, path)
@@ -199,7 +199,7 @@ _WHOLE = re.compile(r"-?[1-9][0-9]*|0")
 _QUOTES = ("'", '"')
 
 
-def retyped(finding: Finding, document: Document, given: Given) -> Fix | None:
+def change_type(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Quote a number or boolean if the field is a string; unquote it if the field is a number or boolean."""
     expected = next(iter(finding.expected), "")
     value = value_at(document.value, finding.path)
@@ -229,21 +229,21 @@ def _unquoted(finding: Finding, document: Document) -> Fix | None:
     return Fix(finding, (Replace(finding.path, value, description, node.value),), description)
 
 
-def recased(finding: Finding, document: Document, given: Given) -> Fix | None:
+def change_case(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Replace a value with the allowed value that differs only in case."""
     value = value_at(document.value, finding.path)
     matches = [word for word in finding.expected if isinstance(value, str) and word.lower() == value.lower()]
-    return rewritten(finding, document, matches[0], f"use {matches[0]}") if len(matches) == 1 else None
+    return replace_scalar(finding, document, matches[0], f"use {matches[0]}") if len(matches) == 1 else None
 
 
-def rewritten(finding: Finding, document: Document, text: str, description: str) -> Fix | None:
+def replace_scalar(finding: Finding, document: Document, text: str, description: str) -> Fix | None:
     """Replace the scalar of a finding, with the same quotes."""
     node = scalar_at(document, finding.path)
     if node is None or node.style not in ("", *_QUOTES):
         return None
-    return Fix(finding, (Replace(finding.path, text, description, in_its_quotes(node, text)),), description)
+    return Fix(finding, (Replace(finding.path, text, description, quote_like(node, text)),), description)
 
 
-def in_its_quotes(node: Scalar, text: str) -> str:
+def quote_like(node: Scalar, text: str) -> str:
     """Return text without quotes or backslashes in the quotes of a scalar, "" if the scalar is not quoted."""
     return f"{node.style}{text}{node.style}" if node.style in _QUOTES else ""

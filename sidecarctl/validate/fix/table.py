@@ -14,19 +14,19 @@ from sidecarctl.findings import Finding
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fix.fixers import (
     Fix,
+    FixContext,
     Fixer,
-    Given,
-    memory_limit,
-    recased,
-    repeated,
-    repeated_variable,
-    requests,
-    retyped,
-    rewritten,
-    size_limit,
+    change_case,
+    change_type,
+    remove_duplicate_item,
+    remove_duplicate_variable,
+    replace_scalar,
+    set_memory_limit,
+    set_requests,
+    set_size_limit,
     value_at,
 )
-from sidecarctl.validate.schema.check_object import successor
+from sidecarctl.validate.schema.check_object import find_replacement
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document
 
@@ -80,20 +80,20 @@ _GUARDS: Mapping[tuple[str, str], Guard] = {
 }
 
 
-def succeeded(finding: Finding, document: Document, given: Given) -> Fix | None:
+def replace_api_version(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Replace an apiVersion with the version that succeeds it."""
     holder = as_mapping(value_at(document.value, finding.path[:-1]))
     api_version, kind = holder.get("apiVersion"), holder.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str) or kind not in SAME.get(api_version, ()):
         return None
-    new = successor(api_version, kind, given.kube_version)
+    new = find_replacement(api_version, kind, context.kube_version)
     if not new:
         return None
     guard = _GUARDS.get((api_version, kind))
     change = guard(as_mapping(holder.get("spec"))) if guard else ""
     if change:
         raise EditRefused(f"the object changes its meaning in {new}: {change}", finding.path)
-    return rewritten(finding, document, new, f"use {new}")
+    return replace_scalar(finding, document, new, f"use {new}")
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class Fixable:
     flags: tuple[str, ...] = ()
 
 
-_SAME_ITEM = Fixable(repeated, "the item is identical to an earlier item of the list")
+_SAME_ITEM = Fixable(remove_duplicate_item, "the item is identical to an earlier item of the list")
 
 FIXABLE: Mapping[str, Fixable] = {
-    "deprecated-api": Fixable(succeeded, "the object has the same meaning in the new API version"),
-    "duplicate-env": Fixable(repeated_variable, "all variables of that name in the container are identical"),
+    "deprecated-api": Fixable(replace_api_version, "the object has the same meaning in the new API version"),
+    "duplicate-env": Fixable(remove_duplicate_variable, "all variables of that name in the container are identical"),
     "duplicate-host-alias": _SAME_ITEM,
     "duplicate-mount-path": _SAME_ITEM,
     "duplicate-port": _SAME_ITEM,
@@ -117,35 +117,37 @@ FIXABLE: Mapping[str, Fixable] = {
     "duplicate-pull-secret": _SAME_ITEM,
     "duplicate-volume-name": _SAME_ITEM,
     "host-port-conflict": _SAME_ITEM,
-    "invalid-enum": Fixable(recased, "the value differs only in case"),
-    "missing-memory-limit": Fixable(memory_limit, "a value is set", ("--memory-limit",)),
-    "missing-requests": Fixable(requests, "the values are set", ("--cpu-request", "--memory-request")),
-    "removed-api": Fixable(succeeded, "the object has the same meaning in the new API version"),
-    "unbounded-emptydir": Fixable(size_limit, "a value is set", ("--size-limit",)),
-    "wrong-type": Fixable(retyped, "the value only needs quotes added or removed"),
+    "invalid-enum": Fixable(change_case, "the value differs only in case"),
+    "missing-memory-limit": Fixable(set_memory_limit, "a value is set", ("--memory-limit",)),
+    "missing-requests": Fixable(set_requests, "the values are set", ("--cpu-request", "--memory-request")),
+    "removed-api": Fixable(replace_api_version, "the object has the same meaning in the new API version"),
+    "unbounded-emptydir": Fixable(set_size_limit, "a value is set", ("--size-limit",)),
+    "wrong-type": Fixable(change_type, "the value only needs quotes added or removed"),
 }
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedFix:
     """A finding whose fix is refused, and why."""
 
     finding: Finding
     why: str
 
 
-def proposed(document: Document, findings: Sequence[Finding], given: Given) -> tuple[list[Fix], list[Refusal]]:
+def propose_fixes(
+    document: Document, findings: Sequence[Finding], context: FixContext
+) -> tuple[list[Fix], list[RefusedFix]]:
     """Return the fixes of findings, independent of each other, and the fixes that cannot be written."""
     fixes: list[Fix] = []
-    refused: list[Refusal] = []
+    refused: list[RefusedFix] = []
     for finding in findings:
         known = FIXABLE.get(finding.rule)
         if known is None or finding.source != "input":
             continue
         try:
-            fix = known.fixer(finding, document, given)
+            fix = known.fixer(finding, document, context)
         except EditRefused as refusal:
-            refused.append(Refusal(finding, refusal.message))
+            refused.append(RefusedFix(finding, refusal.message))
             continue
         if fix is not None:
             fixes.append(fix)

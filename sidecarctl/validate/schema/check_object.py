@@ -12,9 +12,9 @@ from functools import cache
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.versions import NEWEST_MINOR
-from sidecarctl.validate.schema.checker import Problem, shapes
+from sidecarctl.validate.schema.checker import SchemaProblem, object_checks
 from sidecarctl.validate.schema.data import kind_spans, schemas
-from sidecarctl.validate.schema.messages import described, finding
+from sidecarctl.validate.schema.messages import describe_value, schema_finding
 
 # apiVersion, kinds ("*" for any), minor version that removed it, replacement: a version of the same group, an
 # apiVersion, or "-" for none.
@@ -79,20 +79,21 @@ resource.k8s.io/v1beta2 DeviceClass,ResourceClaim,ResourceClaimTemplate,Resource
 storagemigration.k8s.io/v1beta1 StorageVersionMigration 37 v1
 """
 
+_NOT_VALIDATED = ": fields are not validated"
 _WHY_REMOVED = "The API server no longer serves this API version and rejects the object."
 
 
-def deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> Finding | None:
+def find_deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> Finding | None:
     """Return a warning if an apiVersion is deprecated in a Kubernetes version ("1.34"), else None."""
     row = _row(_DEPRECATED, api_version, kind)
     here = schemas(version)
     if row is None or row[0] > here.minor:
         return None
-    since, successor, successor_kind = row
-    if (successor, successor_kind) in here.kinds:
-        help_text = f"use {_named(successor, successor_kind, kind)}"
+    since, replacement, replacement_kind = row
+    if (replacement, replacement_kind) in here.kinds:
+        help_text = f"use {_named(replacement, replacement_kind, kind)}"
     else:
-        help_text = "no replacement yet" if successor != "-" else "there is no replacement"
+        help_text = "no replacement yet" if replacement != "-" else "there is no replacement"
     span = kind_spans().get((api_version, kind))
     removal = f" and removed in 1.{span.last + 1}" if span and span.last < NEWEST_MINOR else ""
     return Finding(
@@ -104,7 +105,7 @@ def deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> F
     )
 
 
-def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Finding:
+def explain_missing_kind(api_version: str, kind: str, version: str, path: PathTuple) -> Finding:
     """Return the finding for a kind that a version does not have: removed, newer, misspelled, or custom (info)."""
     here = schemas(version)
     span = kind_spans().get((api_version, kind))
@@ -121,15 +122,15 @@ def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Findi
     removed = _row(_REMOVED, api_version, kind)
     if span or removed:
         gone = span.last + 1 if span else removed[0] if removed else 0
-        successor = removed[1] if removed else _best_version(api_version, kind, version)
+        replacement = removed[1] if removed else _best_version(api_version, kind, version)
         message = f"{api_version} {kind} was removed in Kubernetes 1.{gone} (target: {version})"
-        help_text = f"use {successor}" if successor and successor != "-" else "there is no replacement"
+        help_text = f"use {replacement}" if replacement and replacement != "-" else "there is no replacement"
         return Finding("removed-api", message, path=at_version, why=_WHY_REMOVED, help=help_text)
     homes = sorted(known for known, own in here.kinds if own == kind)
     if not _is_built_in(api_version) and not (homes and "." not in api_version):
-        note = f'unknown kind "{kind}" in {api_version}: fields are not validated'
+        note = f'unknown kind "{kind}" in {api_version}{_NOT_VALIDATED}'
         return Finding("unknown-kind", note, Severity.INFO, at_kind)
-    message = f'unknown kind "{kind}" in {api_version} (Kubernetes {version})'
+    message = f'unknown kind "{kind}" in {api_version} for Kubernetes {version}'
     if homes:
         return Finding("unknown-kind", message, path=at_version, help=f"{kind} is in {' and '.join(homes)}")
     same_group = [own for known, own in here.kinds if known == api_version]
@@ -137,7 +138,12 @@ def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Findi
     return Finding("unknown-kind", message, path=at_kind, help=help_text)
 
 
-def successor(api_version: str, kind: str, version: str) -> str:
+def custom_kind(finding: Finding) -> str:
+    """Return "Kind in group/version" from the finding for an object of a custom kind."""
+    return finding.message.removeprefix("unknown kind ").removesuffix(_NOT_VALIDATED).replace('"', "")
+
+
+def find_replacement(api_version: str, kind: str, version: str) -> str:
     """Return the apiVersion that replaces a removed or deprecated one for a kind, "" if there is none."""
     row = _row(_REMOVED, api_version, kind) or _row(_DEPRECATED, api_version, kind)
     known = schemas(version).kinds
@@ -175,11 +181,11 @@ def _is_built_in(api_version: str) -> bool:
 def _row(table: str, api_version: str, kind: str) -> tuple[int, str, str] | None:
     """Return minor version, apiVersion of the replacement ("-" for none), and its kind from the first matching row."""
     for line in table.strip().splitlines():
-        own, kinds, minor, successor, *other_kind = line.split()
+        own, kinds, minor, replacement, *other_kind = line.split()
         if own == api_version and (kinds == "*" or kind in kinds.split(",")):
-            if successor != "-" and "/" not in successor:
-                successor = f"{own.rpartition('/')[0]}/{successor}"
-            return int(minor), successor, other_kind[0] if other_kind else kind
+            if replacement != "-" and "/" not in replacement:
+                replacement = f"{own.rpartition('/')[0]}/{replacement}"
+            return int(minor), replacement, other_kind[0] if other_kind else kind
     return None
 
 
@@ -195,7 +201,7 @@ RULES = (
 )
 
 
-def check(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
+def check_object(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
     """Return all schema findings of one object at `path` in its document.
 
     `value` is any plain data, and `version` a Kubernetes version such as "1.34". Each item of a List is checked as an
@@ -208,7 +214,7 @@ def check(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
         return [
             Finding(
                 "wrong-type",
-                f"expected an object, got {described(value)}",
+                f"expected an object, got {describe_value(value)}",
                 path=path,
                 help=help_text,
             )
@@ -228,10 +234,10 @@ def _check(value: dict[object, object], version: str, path: PathTuple) -> list[F
     schema = schemas(version)
     name = schema.kinds.get((api_version, kind))
     if name is None:
-        return [absence(api_version, kind, version, path)]
-    problems = shapes(version).of(name)(value) or []
-    found = [finding(problem, name, schema, path) for problem in problems]
-    deprecated = deprecation(api_version, kind, version, path)
+        return [explain_missing_kind(api_version, kind, version, path)]
+    problems = object_checks(version).of(name)(value) or []
+    found = [schema_finding(problem, name, schema, path) for problem in problems]
+    deprecated = find_deprecation(api_version, kind, version, path)
     return [deprecated, *found] if deprecated else found
 
 
@@ -241,8 +247,8 @@ def _list(value: dict[object, object], version: str, path: PathTuple) -> list[Fi
         return []
     if not isinstance(items, list):
         schema = schemas(version)
-        return [finding(Problem("type", items, "[object]", reversed=["items"]), "", schema, path)]
-    return [found for index, item in enumerate(items) for found in check(item, version, (*path, "items", index))]
+        return [schema_finding(SchemaProblem("type", items, "[object]", reversed=["items"]), "", schema, path)]
+    return [found for index, item in enumerate(items) for found in check_object(item, version, (*path, "items", index))]
 
 
 def _type_meta(value: dict[object, object], key: str, path: PathTuple) -> list[Finding]:
@@ -255,4 +261,4 @@ def _type_meta(value: dict[object, object], key: str, path: PathTuple) -> list[F
         example = "apps/v1" if key == "apiVersion" else "Deployment"
         message = f"required field is empty: {key}" if found == "" else f"missing required field: {key}"
         return [Finding("missing-required", message, path=where, help=f"add it, for example `{key}: {example}`")]
-    return [Finding("wrong-type", f"{key}: expected a string, got {described(found)}", path=where)]
+    return [Finding("wrong-type", f"{key}: expected a string, got {describe_value(found)}", path=where)]

@@ -29,7 +29,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d
 
 
 @dataclass
-class Problem:
+class SchemaProblem:
     """One schema problem.
 
     code        unknown, type, missing, empty, filled-in, enum, or null-item
@@ -48,30 +48,30 @@ class Problem:
     reversed: list[str | int] = field(default_factory=list)
 
 
-Check = Callable[[Any], "list[Problem] | None"]
+ValueCheck = Callable[[Any], "list[SchemaProblem] | None"]
 
 
 @cache
-def shapes(version: str) -> Shapes:
+def object_checks(version: str) -> ObjectChecks:
     """Return the cached checks for a Kubernetes version ("1.34")."""
-    return Shapes(version)
+    return ObjectChecks(version)
 
 
-class Shapes:
+class ObjectChecks:
     """The checks of one Kubernetes version, compiled on first use."""
 
     def __init__(self, version: str) -> None:
         self._schemas = schemas(version)
-        self._objects: dict[str, Check] = {}
+        self._objects: dict[str, ValueCheck] = {}
 
-    def of(self, name: str) -> Check:
+    def of(self, name: str) -> ValueCheck:
         """Return the check for a definition ("apps.v1.Deployment")."""
         check = self._objects.get(name)
         if check is None:
             check = self._objects[name] = self._object(name)
         return check
 
-    def _object(self, name: str) -> Check:
+    def _object(self, name: str) -> ValueCheck:
         definition = self._schemas.definition(name)
         if definition is None:
             return _anything
@@ -88,10 +88,10 @@ class Shapes:
         )
         compiled = self._compiled
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if value.__class__ is not dict and not isinstance(value, dict):
-                return None if value is None else [Problem("type", value, name)]
-            found: list[Problem] = []
+                return None if value is None else [SchemaProblem("type", value, name)]
+            found: list[SchemaProblem] = []
             for key, item in value.items():
                 wanted = fields.get(key)
                 if item.__class__ is wanted:
@@ -101,7 +101,7 @@ class Shapes:
                     if item.__class__ is wanted:
                         continue
                 if wanted is None:
-                    found.append(Problem("unknown", key, "", name, str(key), [key]))
+                    found.append(SchemaProblem("unknown", key, "", name, str(key), [key]))
                 elif item is None:
                     continue
                 else:
@@ -114,9 +114,9 @@ class Shapes:
                 item = value.get(key)
                 if item is None:
                     code = "filled-in" if (name, key) in FILLED_IN else "missing"
-                    found.append(Problem(code, key, "", name, key, [key]))
+                    found.append(SchemaProblem(code, key, "", name, key, [key]))
                 elif item == "" and key in never_empty:
-                    found.append(Problem("empty", key, "", name, key, [key]))
+                    found.append(SchemaProblem("empty", key, "", name, key, [key]))
             return found
 
         return check
@@ -138,19 +138,19 @@ class Shapes:
         return definition is not None and any((name, key) not in FILLED_IN for key in definition.required)
 
     @staticmethod
-    def _list(wanted: Any, kind: str, no_null: bool) -> Check:
+    def _list(wanted: Any, kind: str, no_null: bool) -> ValueCheck:
         plain = wanted is str or wanted is bool
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if not isinstance(value, list):
-                return [Problem("type", value, kind)]
-            found: list[Problem] = []
+                return [SchemaProblem("type", value, kind)]
+            found: list[SchemaProblem] = []
             for index, item in enumerate(value):
                 if item.__class__ is wanted:
                     continue
                 if item is None:
                     if no_null:
-                        found.append(Problem("null-item", None, kind, reversed=[index]))
+                        found.append(SchemaProblem("null-item", None, kind, reversed=[index]))
                     continue
                 for problem in _plain(item, wanted) if plain else wanted(item) or ():
                     problem.reversed.append(index)
@@ -160,13 +160,13 @@ class Shapes:
         return check
 
     @staticmethod
-    def _map(wanted: Any, kind: str) -> Check:
+    def _map(wanted: Any, kind: str) -> ValueCheck:
         plain = wanted is str or wanted is bool
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if not isinstance(value, dict):
-                return [Problem("type", value, kind)]
-            found: list[Problem] = []
+                return [SchemaProblem("type", value, kind)]
+            found: list[SchemaProblem] = []
             for key, item in value.items():
                 if item.__class__ is wanted or item is None:
                     continue
@@ -178,40 +178,40 @@ class Shapes:
         return check
 
 
-def _plain(value: Any, wanted: type) -> list[Problem]:
+def _plain(value: Any, wanted: type) -> list[SchemaProblem]:
     """Return the problem of a value that is not an instance of str or bool, including subclasses."""
     if isinstance(value, wanted):
         return []
-    return [Problem("type", value, "string" if wanted is str else "boolean")]
+    return [SchemaProblem("type", value, "string" if wanted is str else "boolean")]
 
 
-def _one_of(values: tuple[str, ...]) -> Check:
+def _one_of(values: tuple[str, ...]) -> ValueCheck:
     known = frozenset(values)
 
-    def check(value: Any) -> list[Problem] | None:
+    def check(value: Any) -> list[SchemaProblem] | None:
         if not isinstance(value, str):
-            return [Problem("type", value, "string")]
-        return None if value in known else [Problem("enum", value, "string")]
+            return [SchemaProblem("type", value, "string")]
+        return None if value in known else [SchemaProblem("enum", value, "string")]
 
     return check
 
 
-def _anything(value: Any) -> list[Problem] | None:
+def _anything(value: Any) -> list[SchemaProblem] | None:
     return None
 
 
-def _integer(bound: int, word: str) -> Check:
-    def check(value: Any) -> list[Problem] | None:
+def _integer(bound: int, word: str) -> ValueCheck:
+    def check(value: Any) -> list[SchemaProblem] | None:
         if value.__class__ is int and -bound <= value < bound:
             return None
-        return [Problem("type", value, word)]
+        return [SchemaProblem("type", value, word)]
 
     return check
 
 
-def _by(test: Callable[[Any], bool], word: str) -> Check:
-    def check(value: Any) -> list[Problem] | None:
-        return None if test(value) else [Problem("type", value, word)]
+def _by(test: Callable[[Any], bool], word: str) -> ValueCheck:
+    def check(value: Any) -> list[SchemaProblem] | None:
+        return None if test(value) else [SchemaProblem("type", value, word)]
 
     return check
 

@@ -39,7 +39,7 @@ class Definition:
         return {name: value for name, _, value in parts}
 
 
-class Span(NamedTuple):
+class MinorRange(NamedTuple):
     """A range of minor versions, both ends included."""
 
     first: int
@@ -92,14 +92,14 @@ def schemas(version: str) -> Schemas:
 
 
 @cache
-def kind_spans() -> dict[tuple[str, str], Span]:
+def kind_spans() -> dict[tuple[str, str], MinorRange]:
     """Return the minor versions of every built-in kind, by apiVersion and kind."""
     rows = (line.split(" ") for line in _text("kinds.txt").splitlines())
-    return {(row[0], row[1]): Span(int(row[2]), int(row[3])) for row in rows}
+    return {(row[0], row[1]): MinorRange(int(row[2]), int(row[3])) for row in rows}
 
 
 @lru_cache(maxsize=256)
-def field_span(name: str, key: str) -> Span | None:
+def field_span(name: str, key: str) -> MinorRange | None:
     """Return the minor versions in which a definition has a field, None if in no version. Slow: for errors only."""
     found = [
         span
@@ -107,10 +107,10 @@ def field_span(name: str, key: str) -> Span | None:
         for own, span, text in _spans(file)
         if own == name and key in json.loads(text)["fields"]
     ]
-    return Span(min(span.first for span in found), max(span.last for span in found)) if found else None
+    return MinorRange(min(span.first for span in found), max(span.last for span in found)) if found else None
 
 
-def since_text(span: Span) -> str:
+def describe_range(span: MinorRange) -> str:
     """Return a description of a version range, such as "requires Kubernetes 1.29"."""
     since = f"requires Kubernetes 1.{span.first}" if span.first > OLDEST_MINOR else ""
     until = f"was removed in Kubernetes 1.{span.last + 1}" if span.last < NEWEST_MINOR else ""
@@ -122,11 +122,11 @@ def _parsed(name: str, text: str) -> Definition:
     return Definition(name, raw["fields"], tuple(raw.get("required", ())), raw.get("lists", {}))
 
 
-def _spans(file: str) -> Iterator[tuple[str, Span, str]]:
+def _spans(file: str) -> Iterator[tuple[str, MinorRange, str]]:
     """Yield name, minor versions, and unparsed text of each line in a definitions file."""
     for line in _text(file).splitlines():
         name, first, last, text = line.split(" ", 3)
-        yield name, Span(int(first), int(last)), text
+        yield name, MinorRange(int(first), int(last)), text
 
 
 @cache

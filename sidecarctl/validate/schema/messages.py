@@ -7,8 +7,8 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube import quantity
-from sidecarctl.validate.schema.checker import INT32, Problem
-from sidecarctl.validate.schema.data import Definition, Schemas, field_span, since_text
+from sidecarctl.validate.schema.checker import INT32, SchemaProblem
+from sidecarctl.validate.schema.data import Definition, Schemas, describe_range, field_span
 from sidecarctl.validate.schema.overrides import allowed, since
 
 _MAX_QUOTE_LENGTH = 40
@@ -36,7 +36,7 @@ _MAX_SEARCH_DEPTH = 4
 _SHELL_CHARACTERS = frozenset("|&;<>()$`\\*?[]#~=%{}'")
 
 
-def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Finding:
+def schema_finding(problem: SchemaProblem, root: str, schema: Schemas, path: PathTuple) -> Finding:
     """Return the finding for a problem in an object of definition `root` at `path`."""
     where = (*path, *reversed(problem.reversed))
     if problem.code == "unknown":
@@ -50,18 +50,18 @@ def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Fi
     if problem.expected == "quantity" and isinstance(problem.value, str):
         message = f"invalid quantity {_quote(problem.value)}: {quantity.problem(problem.value)}"
         return Finding("invalid-quantity", message, path=where)
-    message = f"{_field_name(where)}: expected {_type_text(problem.expected)}, got {described(problem.value)}"
+    message = f"{_field_name(where)}: expected {_type_text(problem.expected)}, got {describe_value(problem.value)}"
     return Finding("wrong-type", message, path=where, help=_advice(problem, where), expected=(problem.expected,))
 
 
-def _unknown(problem: Problem, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> Finding:
+def _unknown(problem: SchemaProblem, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> Finding:
     key, own = problem.key, schema.definition(problem.definition)
     if own is None:
         return Finding("unknown-field", f'unknown field "{key}"', path=where, on_key=True)
     thing = own.name.rpartition(".")[2]
     span = field_span(own.name, key)
     if span is not None:
-        message = f'unknown field "{key}" in {thing}: {since_text(span)} (target: {schema.version})'
+        message = f'unknown field "{key}" in {thing}: {describe_range(span)} (target: {schema.version})'
         return Finding(
             "unknown-field", message, path=where, on_key=True, help=_version_advice(span.first, schema.minor)
         )
@@ -78,7 +78,7 @@ def _version_advice(first: int, own: int) -> str:
     return f"target Kubernetes 1.{first} or later, or remove the field" if first > own else "remove the field"
 
 
-def _missing(problem: Problem, where: PathTuple) -> Finding:
+def _missing(problem: SchemaProblem, where: PathTuple) -> Finding:
     state = "required field is empty" if problem.code == "empty" else "missing required field"
     message = f"{state}: {problem.key} ({problem.definition.rpartition('.')[2]})"
     if problem.code == "filled-in":
@@ -87,7 +87,7 @@ def _missing(problem: Problem, where: PathTuple) -> Finding:
     return Finding("missing-required", message, path=where)
 
 
-def _not_allowed(problem: Problem, schema: Schemas, where: PathTuple) -> Finding:
+def _not_allowed(problem: SchemaProblem, schema: Schemas, where: PathTuple) -> Finding:
     values = [value for value in allowed(problem.definition, problem.key, schema.minor) if value]
     first = since(problem.definition, problem.key, problem.value)
     message = f"unsupported value {_quote(problem.value)} for {problem.key}"
@@ -99,7 +99,7 @@ def _not_allowed(problem: Problem, schema: Schemas, where: PathTuple) -> Finding
     return Finding("invalid-enum", message, path=where, help=help_text, expected=tuple(values))
 
 
-def _advice(problem: Problem, where: PathTuple) -> str:
+def _advice(problem: SchemaProblem, where: PathTuple) -> str:
     """Return the help for common mistakes, "" for others."""
     value, expected = problem.value, problem.expected
     if expected in ("string", "int-or-string", "bytes", "time", "micro-time") and isinstance(value, (bool, int, float)):
@@ -217,7 +217,7 @@ def _type_text(expected: str) -> str:
     return _TYPE_TEXT.get(expected, "a mapping")
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a description of a value with its type: `the string "x"`."""
     if isinstance(value, bool):
         return f"the boolean {_yaml(value)}"

@@ -209,7 +209,7 @@ def qos_downgrade(pod: PodView, ctx: Context) -> Problems:
     before = as_mapping(ctx.options.get("qos-downgrade")).get(pod.object.label)
     if before is None:
         return
-    change = pod_resources.qos_downgrade(before, pod.value, ctx.kube_version)
+    change = pod_resources.find_qos_downgrade(before, pod.value, ctx.kube_version)
     if change is None:
         return
     path: PathTuple = pod.at(*change.shortfalls[0].path) if change.shortfalls else pod.at("containers")

@@ -6,7 +6,7 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import minor
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.podsecurity.levels import PRIVILEGED, breaches, parse_version
+from sidecarctl.validate.podsecurity.levels import PRIVILEGED, find_violations, parse_version
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 
@@ -102,5 +102,5 @@ def pod_security(pod: PodView, ctx: Context) -> Problems:
         return
     # An API server has no standard newer than itself.
     version = min(parse_version(ctx.pod_security_version), minor(ctx.kube_version))
-    for check, breach in breaches(pod, ctx.pod_security, version):
+    for check, breach in find_violations(pod, ctx.pod_security, version):
         yield problem(breach.path, f"{breach.text} (Pod Security {check.level}: {check.id})", help=check.fix)

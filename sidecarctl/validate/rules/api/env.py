@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.fields import blank, chosen, env_sources, listed, strange, volumes_by_name
+from sidecarctl.validate.fields import blank, chosen, env_value_sources, listed, strange, volumes_by_name
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.rules.api.volumes import SOURCES
 from sidecarctl.validate.views import ContainerView, Data
@@ -78,7 +78,7 @@ def invalid_env_key_ref(container: ContainerView, ctx: Context) -> Problems:
 
     The schema lets a missing name pass, but the API server refuses it, and names that no such object can have.
     """
-    for source, where in env_sources(container):
+    for source, where in env_value_sources(container):
         for field, kind in _KEY_REFS.items():
             ref = source.get(field)
             if isinstance(ref, dict):
@@ -135,7 +135,7 @@ def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
     The file stands in an emptyDir volume of the pod, at a relative path that does not leave it. The API server
     refuses other volumes, paths with ".." and keys that are no names of variables.
     """
-    for source, where in env_sources(container):
+    for source, where in env_value_sources(container):
         ref = source.get("fileKeyRef")
         if not isinstance(ref, dict):
             continue

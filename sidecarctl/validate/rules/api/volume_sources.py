@@ -9,7 +9,7 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import nano
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import blank, listed, sources
+from sidecarctl.validate.fields import blank, listed, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -64,7 +64,7 @@ def missing_volume_field(pod: PodView, ctx: Context) -> Problems:
     The schema leaves many fields optional that the API server wants to see filled: the name of a ConfigMap, of a
     Secret, the image of an image volume. Empty values are not enough either.
     """
-    found = sources(pod)
+    found = volume_sources(pod)
     for kind, own in found.items():
         if kind in _NEEDED and not _optional_image(kind, pod, ctx):
             for source, where in own:
@@ -102,7 +102,7 @@ def invalid_empty_dir_size(pod: PodView, ctx: Context) -> Problems:
 
     The API server refuses it.
     """
-    for source, where in sources(pod).get("emptyDir", ()):
+    for source, where in volume_sources(pod).get("emptyDir", ()):
         amount = nano(source.get("sizeLimit"))
         if amount is not None and amount < 0:
             message = f"a size limit of {quote(source['sizeLimit'])} is less than nothing"
@@ -121,7 +121,7 @@ def invalid_volume_value(pod: PodView, ctx: Context) -> Problems:
     The API server knows the names, numbers and combinations that drivers take: names of CSI drivers, pull policies of
     image volumes, units of SCSI targets, partitions of disks, and refuses others.
     """
-    found = sources(pod)
+    found = volume_sources(pod)
     for kind, own in found.items():
         if kind in _FAULTS:
             for source, where in own:
