@@ -26,7 +26,6 @@ from typing import Any, Literal, TypeVar
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.examples import examples_of
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]
@@ -248,3 +247,15 @@ def problem(
     `on_key` underlines the key instead of the value. `expected` is known valid content, which fixes use.
     """
     return Problem(path, message, help, on_key, related, severity, expected)
+
+
+_EXAMPLES = Path(__file__).parent / "rules" / "examples"
+
+
+def examples_of(rule: str) -> dict[str, str]:
+    """Return the examples of a rule with the keys "bad" and "good". Raise FileNotFoundError for an unknown rule."""
+    import textwrap
+
+    # The file has two literal blocks, so that `sidecarctl rules` does not load the YAML parser.
+    bad, _, good = (_EXAMPLES / f"{rule}.yaml").read_text("utf-8").removeprefix("bad: |\n").partition("good: |\n")
+    return {"bad": textwrap.dedent(bad), "good": textwrap.dedent(good)}

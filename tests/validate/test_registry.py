@@ -13,10 +13,10 @@ from sidecarctl.findings import Finding, Place, Related, Severity
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.validate import registry
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete, examples_of
-from sidecarctl.validate.registry import Context, Problems, Rule, declare, problem, rule, rules
+from sidecarctl.validate.registry import Context, Problems, Rule, declare, examples_of, problem, rule, rules
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 EXAMPLES = Path(registry.__file__).parent / "rules" / "examples"
 WEB = """\

@@ -49,8 +49,8 @@ def fix_document(
     if not fixes:
         return FixedDocument(document, refused=tuple(refused))
     trial = _Trial(document, context, selection)
-    trial.take(_without_conflicts(fixes))
-    return FixedDocument(trial.after, tuple(trial.taken), (*refused, *trial.refused))
+    trial.accept(_without_conflicts(fixes))
+    return FixedDocument(trial.after, tuple(trial.accepted), (*refused, *trial.refused))
 
 
 class _Trial:
@@ -59,11 +59,11 @@ class _Trial:
     def __init__(self, document: Document, context: FixContext, selection: RuleSelection) -> None:
         self.document = self.after = document
         self.context, self.selection = context, selection
-        self.taken: list[Fix] = []
+        self.accepted: list[Fix] = []
         self.refused: list[RefusedFix] = []
         self.errors = Counter(map(_identity, self._errors(document)))
 
-    def take(self, fixes: Sequence[Fix]) -> None:
+    def accept(self, fixes: Sequence[Fix]) -> None:
         """Accept fixes. After a failure, refuse the fixes that cause it, or bisect if the cause is unclear."""
         while fixes:
             blamed = self._failing(fixes)
@@ -71,8 +71,8 @@ class _Trial:
                 return
             if None in blamed.values() and len(fixes) > 1:
                 middle = len(fixes) // 2
-                self.take(fixes[:middle])
-                self.take(fixes[middle:])
+                self.accept(fixes[:middle])
+                self.accept(fixes[middle:])
                 return
             for number, why in blamed.items():
                 self.refused.append(RefusedFix(fixes[number].finding, why or ""))
@@ -83,23 +83,19 @@ class _Trial:
 
         The reason is None if it is unclear which fix fails.
         """
-        together = [*self.taken, *fixes]
+        together = [*self.accepted, *fixes]
         try:
             after = _spliced(self.document, together)
         except EditRefused as refusal:
-            found = {n: refusal.message for n, fix in enumerate(fixes) if _within(fix, refusal.path)}
-            return dict(found) if found else dict.fromkeys(range(len(fixes)), _reason_if_single(fixes, refusal.message))
+            reasons = {n: refusal.message for n, fix in enumerate(fixes) if _within(fix, refusal.path)}
+            return _blame(fixes, reasons, refusal.message)
         new = self._new_errors(after)
         if not new or self._fixable_next(after, new):
-            self.taken, self.after = together, after
+            self.accepted, self.after = together, after
             return {}
-        whys = {one.path: f"the fix causes a new error, {one.rule}: {one.message}" for one in new}
-        found = {n: whys[edit.path] for n, fix in enumerate(fixes) for edit in fix.edits if edit.path in whys}
-        return (
-            dict(found)
-            if found
-            else dict.fromkeys(range(len(fixes)), _reason_if_single(fixes, next(iter(whys.values()))))
-        )
+        causes = {one.path: f"the fix causes a new error, {one.rule}: {one.message}" for one in new}
+        reasons = {n: causes[edit.path] for n, fix in enumerate(fixes) for edit in fix.edits if edit.path in causes}
+        return _blame(fixes, reasons, next(iter(causes.values())))
 
     def _new_errors(self, after: Document) -> list[Finding]:
         left = self.errors.copy()
@@ -138,9 +134,9 @@ class _Trial:
                 yield one
 
 
-def _reason_if_single(fixes: Sequence[Fix], why: str) -> str | None:
-    """Return the reason of a failure if there is only one fix, else None."""
-    return why if len(fixes) == 1 else None
+def _blame(fixes: Sequence[Fix], reasons: dict[int, str], failure: str) -> dict[int, str | None]:
+    """Return the known reasons by fix. Without any, the failure is the reason of a single fix, None of several."""
+    return {**reasons} if reasons else dict.fromkeys(range(len(fixes)), failure if len(fixes) == 1 else None)
 
 
 def _within(fix: Fix, path: PathTuple) -> bool:

@@ -27,9 +27,9 @@ from sidecarctl.findings import Place
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import ROLES
 from sidecarctl.validate.check_files import SourceText, validate_texts
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Rule, rules
 from sidecarctl.validate.rule_selection import RuleSelection, select_rules
+from tests.rule_examples import complete
 
 FOLDER = Path(__file__).parents[1] / "cases"
 _HEAD = re.compile(r"^# (bad|good|in|kube|given): *(.*)$")

@@ -14,10 +14,10 @@ from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding
 from sidecarctl.inject import pipeline
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 PACKAGE = Path(sidecarctl.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}

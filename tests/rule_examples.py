@@ -1,23 +1,14 @@
-"""Examples of rules: a bad and a good manifest, or a part of one, for each rule (rules/examples/)."""
+"""Complete manifests from the examples of rules."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 
-_DIRECTORY = Path(__file__).parent / "rules" / "examples"
 _TOP_KEY = re.compile(r"^([A-Za-z]+):", re.MULTILINE)
 _IMAGE = "registry.example/app:1.0.0"
 _CONTAINERS = f"containers:\n- name: app\n  image: {_IMAGE}\n"
 _METADATA = "metadata:\n  name: example\n"
-
-
-def examples_of(rule: str) -> dict[str, str]:
-    """Return the examples of a rule with the keys "bad" and "good". Raise FileNotFoundError for an unknown rule."""
-    # The file has two literal blocks, so that `sidecarctl rules` does not load the YAML parser.
-    bad, _, good = (_DIRECTORY / f"{rule}.yaml").read_text("utf-8").removeprefix("bad: |\n").partition("good: |\n")
-    return {"bad": textwrap.dedent(bad), "good": textwrap.dedent(good)}
 
 
 def complete(example: str, scope: str = "pod") -> str:
