@@ -18,7 +18,7 @@ from sidecarctl.yamltext.stream import Document
 
 @dataclass(frozen=True)
 class Fix:
-    """The edits that fix a finding; `description` description what they do, in the imperative."""
+    """The edits that fix a finding; `description` says what they do, in the imperative."""
 
     finding: Finding
     edits: tuple[Edit, ...]
