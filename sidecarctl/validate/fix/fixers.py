@@ -71,7 +71,7 @@ def scalar_at(document: Document, path: PathTuple) -> Scalar | None:
     if node.anchor is not None:
         raise EditRefused(f"the value has an anchor (&{node.anchor})", path)
     if node.tag is not None:
-        raise EditRefused(f"the value has a tag ({node.tag})", path)
+        raise EditRefused("the value has a tag, which sets its type", path)
     return node
 
 

@@ -23,9 +23,9 @@ def asks(requests: dict[str, str] | None = None, limits: dict[str, str] | None =
 @pytest.mark.parametrize(
     ("resources", "missing"),
     [
-        ({}, "it requests no cpu and no memory"),
-        (asks({"cpu": "1"}), "it requests no memory"),
-        (asks(limits={"memory": "1Gi"}), "it requests no cpu"),
+        ({}, "sidecar has no cpu or memory request"),
+        (asks({"cpu": "1"}), "sidecar has no memory request"),
+        (asks(limits={"memory": "1Gi"}), "sidecar has no cpu request"),
         (asks(BOTH), ""),
         (asks(limits=BOTH), ""),
         (asks({"cpu": "1"}, {"memory": "1Gi"}), ""),
@@ -66,7 +66,7 @@ def test_a_sidecar_without_equal_limits_makes_a_guaranteed_pod_burstable() -> No
     text = pod(asks(limits=BOTH), native=(sidecar,))
     (finding,) = found("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": GUARANTEED}})
     assert finding.path == ("spec", "initContainers", 0, "resources")
-    assert finding.message == "the pod was Guaranteed and becomes Burstable"
+    assert finding.message == "QoS class changes from Guaranteed to Burstable"
     assert (
         finding.help
         == "To keep it, add the sidecar with --keep-qos, or set as requests and limits of sidecar {cpu: 10m}."
@@ -273,7 +273,7 @@ def test_a_hook_that_leaves_no_time_to_end(hook: dict[str, Any], grace: int | No
 
 def test_a_sidecars_hook_takes_the_pods_time_too() -> None:
     (finding,) = found("grace-too-short", pod({}, native=(command("sleep", "45"),)))
-    assert (finding.role, finding.message) == ("sidecar", "the hook waits 45 seconds, and the pod has 30 to end")
+    assert (finding.role, finding.message) == ("sidecar", "preStop hook sleeps 45 seconds (grace period: 30 seconds)")
 
 
 # ---- what the cluster adds -------------------------------------------------------------------------------------------

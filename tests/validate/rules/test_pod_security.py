@@ -220,7 +220,7 @@ def test_versions_are_written_as_on_a_namespace(text: str, minor: int) -> None:
 
 @pytest.mark.parametrize("text", ["v2.0", "newest", "1", "v1.x"])
 def test_another_version_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no version of Pod Security"):
+    with pytest.raises(UsageError, match="invalid Pod Security version"):
         parse_version(text)
 
 
@@ -235,7 +235,7 @@ def test_the_finding_says_level_check_line_and_fix() -> None:
     (finding,) = found("pod-security", "hostNetwork: true\n", pod_security="baseline")
     assert finding.message == "hostNetwork is true (Pod Security baseline: hostNamespaces)"
     assert (finding.place.line, finding.place.column) == (6, 16) if finding.place else False
-    assert finding.help == "Remove it."
+    assert finding.help == "Remove the field."
 
 
 # ---- the admission plugin itself -------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def missing_requests(container: ContainerView, ctx: Context) -> Problems:
     given = {*amounts(resources, "requests"), *amounts(resources, "limits"), *_of_pod(container, ctx)}
     missing = [name for name in ("cpu", "memory") if name not in given]
     if missing:
-        message = f"no {' or '.join(missing)} request"
+        message = f"sidecar has no {' or '.join(missing)} request"
         yield problem(container.at("resources", "requests"), message, expected=tuple(missing))
 
 
@@ -177,7 +177,7 @@ def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
         return
     pod_limits = amounts(as_mapping(container.pod.value.get("resources")), "limits")
     if "memory" not in pod_limits or not enabled("pod-level-resources", ctx.kube_version):
-        yield problem(container.at("resources", "limits", "memory"), "no memory limit")
+        yield problem(container.at("resources", "limits", "memory"), "sidecar has no memory limit")
 
 
 _GUARANTEED = {

@@ -132,7 +132,7 @@ def _annotation(pod: PodView, key: str, field: str, state: str) -> Problem:
     "deprecated-volume",
     Severity.WARNING,
     layer="advice",
-    fix="Use a CSI driver. Replace gitRepo with an emptyDir that a sidecar such as git-sync fills.",
+    fix="Use a CSI driver.",
 )
 def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
     """A volume has a deprecated or removed type.
@@ -151,6 +151,7 @@ def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
             yield problem(
                 pod.at("volumes", index, source),
                 f"volume type {source} {state}",
+                help="Use an emptyDir that a sidecar such as git-sync fills." if source == "gitRepo" else "",
                 on_key=True,
                 severity=Severity.ERROR if removed else None,
             )
