@@ -69,7 +69,7 @@ def test_a_sidecar_without_equal_limits_makes_a_guaranteed_pod_burstable() -> No
     assert finding.message == "QoS class changes from Guaranteed to Burstable"
     assert (
         finding.help
-        == "To keep it, add the sidecar with --keep-qos, or set as requests and limits of sidecar {cpu: 10m}."
+        == "Add the sidecar with --keep-qos, or set these requests and limits: sidecar {cpu: 10m}."
     )
 
 
