@@ -82,7 +82,7 @@ class Finding:
     role      role of the container: app, init, sidecar, classic, or ephemeral
     source    origin of the cause: "input", or the sidecar template: "sidecar logger@1.0.0"
     expected  known valid content: a type ("string"), allowed values, or names of missing items
-    remedy    the safe fix, None if there is none
+    autofix    the safe fix, None if there is none
     """
 
     rule: str
@@ -99,12 +99,12 @@ class Finding:
     related: tuple[Related, ...] = field(default=())
     place: Place | None = None
     expected: tuple[str, ...] = ()
-    remedy: AutoFix | None = None
+    autofix: AutoFix | None = None
 
     @property
     def fixable(self) -> bool:
         """True if `--fix` fixes the finding."""
-        return self.remedy is not None and not self.remedy.refused
+        return self.autofix is not None and not self.autofix.refused
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Rule, Check]]
 
 _MAX_CACHED_SELECTIONS = 1024
 
-# Return the place of a path in a document, by document number, path, and whether to locate the key.
+# A function that returns the place of a path: document number, path, and True to locate the key instead of the value.
 Locate = Callable[[int, PathTuple, bool], "Place | None"]
 
 

@@ -44,7 +44,7 @@ findings = st.builds(
     source=st.just("input") | texts,
     related=st.lists(st.builds(Related, texts, place=st.none() | places), max_size=2).map(tuple),
     place=st.none() | places,
-    remedy=st.none() | st.builds(AutoFix, texts, texts),
+    autofix=st.none() | st.builds(AutoFix, texts, texts),
 )
 reports = st.builds(
     Report,
@@ -140,7 +140,7 @@ class TestJson:
 
     def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
         told = json.loads(render(report, "json"))
-        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "remedy": "fix"}
+        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "autofix": "fix"}
         for kind, written in (
             (WorkloadChange, told["changes"][0]),
             (InstanceChange, told["changes"][0]["instances"][0]),

@@ -158,8 +158,8 @@ def test_removing_duplicates_keeps_other_items_and_comments(seed: int) -> None:
     assert new.count("#") == text.count("#")
     rest = iter(text)
     assert all(character in rest for character in new)
-    kept = [one for one in outcome.verdict.findings if one.remedy]
-    assert all(one.remedy and "comment" in one.remedy.refused for one in kept)
+    kept = [one for one in outcome.verdict.findings if one.autofix]
+    assert all(one.autofix and "comment" in one.autofix.refused for one in kept)
     if not kept:
         assert values_of(new) == [_single(value) for value in values_of(text)]
 

@@ -57,14 +57,14 @@ def _finding(finding: Finding) -> dict[str, object]:
         "role": finding.role or None,
         "source": finding.source,
         "related": [_related(related) for related in finding.related],
-        "fix": _fix(finding.remedy),
+        "fix": _fix(finding.autofix),
     }
 
 
-def _fix(remedy: AutoFix | None) -> dict[str, object] | None:
-    if remedy is None:
+def _fix(autofix: AutoFix | None) -> dict[str, object] | None:
+    if autofix is None:
         return None
-    return {"description": remedy.description or None, "refused": remedy.refused or None}
+    return {"description": autofix.description or None, "refused": autofix.refused or None}
 
 
 def _ignored(ignored: Ignored) -> dict[str, object]:

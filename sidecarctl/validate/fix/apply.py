@@ -206,7 +206,7 @@ def describe_fixes(
 ) -> Verdict:
     """Return the verdict with the fix that `--fix` would apply in each finding."""
     with gc_disabled():
-        return _with_remedies(verdict, list(_round(texts, verdict, selection, values, cautious=True)))
+        return _with_autofixes(verdict, list(_round(texts, verdict, selection, values, cautious=True)))
 
 
 def fix_texts(texts: Sequence[SourceText], selection: RuleSelection, values: FixValues) -> FixResult:
@@ -226,7 +226,7 @@ def fix_texts(texts: Sequence[SourceText], selection: RuleSelection, values: Fix
             raise BugError("a fix does not change the text")
     else:
         raise BugError("fixes do not converge")
-    return FixResult(now, _with_remedies(verdict, results), tuple(done))
+    return FixResult(now, _with_autofixes(verdict, results), tuple(done))
 
 
 def _round(
@@ -283,16 +283,16 @@ def _rewritten(
     return tuple(new)
 
 
-def _with_remedies(verdict: Verdict, results: Sequence[tuple[CheckedDocument, FixedDocument]]) -> Verdict:
-    remedies: dict[int, AutoFix] = {}
+def _with_autofixes(verdict: Verdict, results: Sequence[tuple[CheckedDocument, FixedDocument]]) -> Verdict:
+    autofixes: dict[int, AutoFix] = {}
     for _, one in results:
-        remedies.update((id(each.finding), AutoFix(each.description)) for each in one.done)
-        remedies.update((id(each.finding), AutoFix(refused=each.why)) for each in one.refused)
+        autofixes.update((id(each.finding), AutoFix(each.description)) for each in one.done)
+        autofixes.update((id(each.finding), AutoFix(refused=each.why)) for each in one.refused)
 
-    def with_remedy(finding: Finding) -> Finding:
-        remedy = remedies.get(id(finding))
-        if remedy is None:
+    def with_autofix(finding: Finding) -> Finding:
+        autofix = autofixes.get(id(finding))
+        if autofix is None:
             return finding
-        return replace(finding, remedy=remedy, help=remedy.description or finding.help)
+        return replace(finding, autofix=autofix, help=autofix.description or finding.help)
 
-    return replace(verdict, findings=tuple(map(with_remedy, verdict.findings)))
+    return replace(verdict, findings=tuple(map(with_autofix, verdict.findings)))
