@@ -95,7 +95,7 @@ def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
 def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
     """The sizeLimit of an emptyDir in memory reaches the memory limit of its containers.
 
-    Data in the volume counts toward the memory limit of the container that writes it. The container is killed long
+    Data in the volume counts toward the memory limit of the container that writes it. The container is killed
     before the volume is full.
     """
     for index, volume in listed(pod.value, "volumes"):
