@@ -75,20 +75,20 @@ def command(*words: str) -> Callable[[], object]:
 
 def main() -> None:
     """Print the table."""
-    from sidecarctl.validate.check_files import Text, validate
-    from sidecarctl.validate.rule_selection import choice
+    from sidecarctl.validate.check_files import SourceText, validate_texts
+    from sidecarctl.validate.rule_selection import select_rules
     from sidecarctl.yamltext.stream import split
 
     text = "".join(DEPLOYMENT.format(number=number) for number in range(1000))
-    chosen = choice(pod_security="baseline")
-    assert not validate([Text(text, "web.yaml")], chosen).findings
+    chosen = select_rules(pod_security="baseline")
+    assert not validate_texts([SourceText(text, "web.yaml")], chosen).findings
 
     def read() -> None:
         for document in split(text, "web.yaml"):
             document.value  # noqa: B018
 
     reading = median(read, 5)
-    judging = median(lambda: validate([Text(text, "web.yaml")], chosen), 5)
+    judging = median(lambda: validate_texts([SourceText(text, "web.yaml")], chosen), 5)
     print(f"read 1,000 Deployments  {reading * 1000:8.1f} ms")
     print(f"validate them           {judging * 1000:8.1f} ms  {judging / reading:5.2f} x reading    (at most 1.5)")
     bare = median(command("-c", "pass"), 21)

@@ -23,8 +23,8 @@ from sidecarctl.composition.select import selection
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
-from sidecarctl.validate.check_files import Text, Verdict, validate
-from sidecarctl.validate.rule_selection import choice
+from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
+from sidecarctl.validate.rule_selection import select_rules
 
 __all__ = ["Result", "Verdict", "add", "check", "remove", "render"]
 
@@ -60,14 +60,14 @@ def add(
         adopt=adopt,
         keep_qos=keep_qos,
     )
-    return pipeline.add(text, requests, Options(versions.parse(kube_version)), file)
+    return pipeline.add(text, requests, Options(versions.parse_version(kube_version)), file)
 
 
 def remove(
     text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
 ) -> Result:
     """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
-    return pipeline.remove(text, names, Options(versions.parse(kube_version)), file)
+    return pipeline.remove(text, names, Options(versions.parse_version(kube_version)), file)
 
 
 def render(
@@ -81,7 +81,7 @@ def render(
 ) -> Result:
     """Bring a text to what the composition in a file wants: sidecars are added, upgraded and removed."""
     wanted = load(Path(composition), environment)
-    version = versions.parse(kube_version or wanted.kube_version or versions.NEWEST)
+    version = versions.parse_version(kube_version or wanted.kube_version or versions.NEWEST)
     catalog = open_catalog([*map(Path, libraries), *wanted.libraries])
     return pipeline.render(text, selection(wanted, catalog, version), Options(version, wanted.kinds), file)
 
@@ -96,5 +96,5 @@ def check(
     file: str = "-",
 ) -> Verdict:
     """Check a text by structure, the API server's rules and advice; `pod_security` is LEVEL or LEVEL:VERSION."""
-    chosen = choice(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
-    return validate([Text(text, file)], chosen)
+    chosen = select_rules(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
+    return validate_texts([SourceText(text, file)], chosen)

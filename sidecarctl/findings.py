@@ -1,4 +1,4 @@
-"""Finding, Severity, Place: one thing to say about a manifest. Symbolic first: a check names a path, `locate` finds the line."""
+"""Findings: diagnostics about a manifest, with severity, path, and place in a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PathTuple = tuple["str | int", ...]
 
 
 class Severity(str, Enum):
-    """How much a finding matters: what breaks is an error, what costs is a warning, taste is info."""
+    """The severity of a finding: error (fails), warning (costs or may fail), or info (style)."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -19,13 +19,13 @@ class Severity(str, Enum):
 
     @property
     def rank(self) -> int:
-        """0 for error, 1 for warning, 2 for info: smaller is worse."""
+        """The position from most to least severe: 0 error, 1 warning, 2 info."""
         return ("error", "warning", "info").index(self.value)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of a file. Lines and columns count from 1, columns in characters; the end is exclusive.
+    """A range in a file. Lines and columns start at 1, columns count characters, and the end is exclusive.
 
     `line_text` is the source line without its line end, for the snippet.
     """
@@ -42,7 +42,7 @@ class Place:
 
     @classmethod
     def parse(cls, where: str, line_text: str = "") -> Place | None:
-        """Return the point that `file:line:column` names; None where line or column is not said."""
+        """Return the place for `file:line:column`, None if line or column is missing."""
         head, _, column = where.rpartition(":")
         file, _, line = head.rpartition(":")
         if not (line.isdecimal() and column.isdecimal()):
@@ -52,7 +52,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Related:
-    """Another place that helps to understand a finding, with a short label."""
+    """A second place that explains a finding, with a short label."""
 
     label: str
     path: PathTuple = ()
@@ -60,27 +60,29 @@ class Related:
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """What `validate --fix` does about a finding, or why it does not; `refused` is empty where it does."""
+class AutoFix:
+    """The automatic fix of a finding: its description, or the reason why it is refused ("" if it is not)."""
 
-    says: str = ""
+    description: str = ""
     refused: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to say about a manifest.
+    """One diagnostic about a manifest.
 
-    rule      kebab-case name, its identity everywhere
-    message   what is wrong, one sentence without the place
-    why       why it matters, may be empty
-    help      what to do, may be empty
-    path      keys and indices from the document's root; ("metadata", "name")
-    on_key    underline the key instead of the value
-    workload  "Deployment/web", container its name, role one of app|init|sidecar|classic|ephemeral
-    source    where the cause stands: "input", or the sidecar's template that caused it ("sidecar logger@1.0.0")
-    wants     what belongs there, where it is known: a type ("string"), the words that are allowed, what is missing
-    remedy    the safe fix, None where there is none
+    rule      name of the rule, in kebab case
+    message   what is wrong: one line without the place
+    why       consequences in full sentences, or ""
+    help      how to fix it, or ""
+    path      keys and indices from the root of the document: ("metadata", "name")
+    on_key    True to underline the key instead of the value
+    workload  label of the workload: "Deployment/web"
+    container name of the container, or ""
+    role      role of the container: app, init, sidecar, classic, or ephemeral
+    source    origin of the cause: "input", or the sidecar template: "sidecar logger@1.0.0"
+    expected  known valid content: a type ("string"), allowed values, or names of missing items
+    autofix    the safe fix, None if there is none
     """
 
     rule: str
@@ -96,27 +98,27 @@ class Finding:
     source: str = "input"
     related: tuple[Related, ...] = field(default=())
     place: Place | None = None
-    wants: tuple[str, ...] = ()
-    remedy: Remedy | None = None
+    expected: tuple[str, ...] = ()
+    autofix: AutoFix | None = None
 
     @property
     def fixable(self) -> bool:
-        """True where `--fix` puts it right."""
-        return self.remedy is not None and not self.remedy.refused
+        """True if `--fix` fixes the finding."""
+        return self.autofix is not None and not self.autofix.refused
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A finding that the manifest itself asks to leave out, and the reason given there (may be empty)."""
+    """A finding that an ignore in the manifest hides, with the reason given there, or ""."""
 
     finding: Finding
     reason: str = ""
 
 
-_LONGEST_QUOTE = 60
+_MAX_QUOTE_LENGTH = 60
 
 
 def quote(value: object) -> str:
-    """Return a text in quotes, cut where it is long, for a message."""
+    """Return a value as quoted text for a message, shortened to 60 characters."""
     text = str(value).replace("\n", "\\n")
-    return f'"{text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"}"'
+    return f'"{text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + "…"}"'

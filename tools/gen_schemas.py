@@ -1,17 +1,16 @@
-"""Generates schemas/kubernetes/ from the development package `kubernetes-validate`: all versions in three
-text files.
+"""Generate schemas/kubernetes/ from the development package `kubernetes-validate`.
 
-Run it as `python tools/gen_schemas.py [FOLDER]`. The output is deterministic; sidecarctl/validate/schema/data.py
-reads it.
+Usage: python tools/gen_schemas.py [DIRECTORY]. The output is deterministic: three text files for all versions, which
+sidecarctl/validate/schema/data.py reads.
 
-Each line of workloads.txt and others.txt is one definition over a range of minor versions:
+Each line of workloads.txt and others.txt is one definition with its range of minor versions:
 
     core.v1.EnvVar 25 37 {"fields": {"name": "string", ...}, "required": ["name"]}
 
-A type is a word (string, boolean, int32, int64, number, quantity, int-or-string, time, micro-time, bytes,
-object, mapping-or-boolean, any), the name of a definition, or `[type]` for a list and `{type}` for a map of
-it. `lists` has what Kubernetes says about merging: the list type, its keys, and the merge key of strategic
-merge. Descriptions, defaults and the contents of `status` are left out.
+A type is a name (string, boolean, int32, int64, number, quantity, int-or-string, time, micro-time, bytes, object,
+mapping-or-boolean, any), the name of a definition, `[type]` for a list, or `{type}` for a map. `lists` contains the
+merge rules of lists: list type, map keys, and the merge key of strategic merge patches. Descriptions, defaults, and the
+fields of `status` are omitted.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WORKLOADS = (
     "core.v1.Pod", "core.v1.PodTemplate", "core.v1.ReplicationController", "apps.v1.Deployment",
     "apps.v1.ReplicaSet", "apps.v1.StatefulSet", "apps.v1.DaemonSet", "batch.v1.Job", "batch.v1.CronJob",
 )  # fmt: skip
-# Kinds that every group repeats and nobody writes into a manifest.
+# Kinds of the API protocol, which do not occur in manifests.
 PROTOCOL_KINDS = {
     "DeleteOptions",
     "WatchEvent",
@@ -47,10 +46,10 @@ WORDS = {
     "intstr.IntOrString": "int-or-string",
     "meta.v1.Time": "time",
     "meta.v1.MicroTime": "micro-time",
-    # Kept as they are, whatever they hold.
+    # Any content.
     "meta.v1.FieldsV1": "any",
     "RawExtension": "any",
-    # The server reads what is in it leniently.
+    # The API server does not validate its content strictly.
     "apiextensions.v1.JSONSchemaPropsOrBool": "mapping-or-boolean",
 }
 FORMATS = {
@@ -66,12 +65,12 @@ Definition = dict[str, Any]
 
 
 def short(name: str) -> str:
-    """`io.k8s.api.core.v1.Pod` is `core.v1.Pod`."""
+    """Return the short name of a definition: `core.v1.Pod` for `io.k8s.api.core.v1.Pod`."""
     return PREFIXES.sub("", name, count=1)
 
 
 def type_of(schema: dict[str, Any]) -> str:
-    """Return the type of one field in the words of the module's docstring."""
+    """Return the type of a field, as described in the module docstring."""
     if "$ref" in schema:
         return short(schema["$ref"].rpartition("/")[2])
     kinds = [kind for kind in _as_list(schema.get("type")) if kind != "null"]
@@ -84,7 +83,7 @@ def type_of(schema: dict[str, Any]) -> str:
 
 
 def definition_of(schema: dict[str, Any]) -> Definition:
-    """Return the compact form of one object definition."""
+    """Return the compact form of a definition."""
     top_level = "x-kubernetes-group-version-kind" in schema
     fields = {
         key: "object" if top_level and key == "status" else type_of(value)
@@ -100,9 +99,7 @@ def definition_of(schema: dict[str, Any]) -> Definition:
 
 
 def definitions(raw: dict[str, dict[str, Any]]) -> dict[str, Definition]:
-    """Return the compact definitions of one version. What is no object is a word, not a definition; an object
-    without properties has no fields, and none are allowed in it.
-    """
+    """Return the compact definitions of one version. Definitions that are not objects are inlined as types."""
     named = {short(name): schema for name, schema in raw.items()}
     aliases = {name: type_of(schema) for name, schema in named.items() if not _is_object(schema)} | WORDS
     found = {name: definition_of(schema) for name, schema in named.items() if name not in aliases}
@@ -114,9 +111,7 @@ def definitions(raw: dict[str, dict[str, Any]]) -> dict[str, Definition]:
 
 
 def kinds(raw: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    """Yield apiVersion, kind and the definition's name for all kinds of one version that stand in
-    manifests.
-    """
+    """Yield apiVersion, kind, and name of the definition for each kind of one version."""
     for name, schema in raw.items():
         for entry in schema.get("x-kubernetes-group-version-kind", ()):
             if entry["kind"] not in PROTOCOL_KINDS:
@@ -125,7 +120,7 @@ def kinds(raw: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
 
 
 def closure(names: Iterable[str], of: dict[str, Definition]) -> set[str]:
-    """Return the names and all they refer to, directly or not."""
+    """Return the names and all names that they refer to, directly or indirectly."""
     todo, seen = list(names), set()
     while todo:
         name = todo.pop()
@@ -136,9 +131,7 @@ def closure(names: Iterable[str], of: dict[str, Definition]) -> set[str]:
 
 
 def ranges(by_minor: dict[int, dict[Any, str]]) -> Iterator[tuple[Any, int, int, str]]:
-    """Yield key, first minor, last minor and text, one for each stretch of versions in which the text is the
-    same.
-    """
+    """Yield key, first minor version, last minor version, and text for each range of versions with the same text."""
     for key in sorted({key for found in by_minor.values() for key in found}):
         start, text = 0, None
         for minor in (*MINORS, MINORS.stop):
@@ -150,7 +143,7 @@ def ranges(by_minor: dict[int, dict[Any, str]]) -> Iterator[tuple[Any, int, int,
 
 
 def generate(source: Path) -> dict[str, str]:
-    """Return file names and texts, made from the folder `kubernetes-json-schema` of kubernetes-validate."""
+    """Return file names and texts from the directory `kubernetes-json-schema` of kubernetes-validate."""
     of_kinds: dict[int, dict[Any, str]] = {}
     of_definitions: dict[int, dict[Any, str]] = {}
     of_workloads: set[str] = set()
@@ -173,8 +166,8 @@ def generate(source: Path) -> dict[str, str]:
     }
 
 
-def source_folder() -> Path:
-    """Return where the installed kubernetes-validate keeps its schemas."""
+def source_directory() -> Path:
+    """Return the schema directory of the installed package kubernetes-validate."""
     import kubernetes_validate
 
     return Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
@@ -184,7 +177,7 @@ def main() -> None:
     """Write the files."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "schemas" / "kubernetes")
     target.mkdir(parents=True, exist_ok=True)
-    for name, text in generate(source_folder()).items():
+    for name, text in generate(source_directory()).items():
         (target / name).write_text(text, encoding="utf-8", newline="\n")
         print(f"{target / name}: {text.count(chr(10))} lines, {len(text)} bytes")
 

@@ -429,7 +429,7 @@ def alone(
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alone"}, "spec": spec}
     (view,) = StreamView([pod], DEFAULT_KINDS).pods
     found = []
-    for _, breach in levels.breaches(view, level):
+    for _, breach in levels.find_violations(view, level):
         holder = next((c for c in view.containers if breach.path[: len(c.path)] == c.path), None)
         found.append(f"{holder.name}: {breach.text}" if holder is not None else breach.text)
     return found

@@ -162,7 +162,7 @@ def _compared(case: Case, outcome: Outcome, expected: str | None, actual: str, u
 def _broken_law(outcome: Outcome) -> str:
     trial, text = outcome.trial, outcome.text
     assert text is not None
-    options = Options(versions.parse(trial.kube_version))
+    options = Options(versions.parse_version(trial.kube_version))
     back = pipeline.remove(text, [trial.instance or trial.sidecar.name], options, trial.file)
     if back.text != trial.text:
         return "removing it again does not give back the input"

@@ -62,7 +62,7 @@ def attempt(trial: Trial) -> Outcome:
     try:
         parameters = resolve(trial.sidecar, trial.given, trial.where)
         request = Request(trial.sidecar, parameters, trial.instance, trial.mode, trial.containers)
-        options = Options(versions.parse(trial.kube_version))
+        options = Options(versions.parse_version(trial.kube_version))
         return Outcome(trial, pipeline.add(trial.text, [request], options, trial.file))
     except SidecarctlError as error:
         if error.exit_code == 4:

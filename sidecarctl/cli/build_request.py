@@ -76,7 +76,7 @@ def pipeline_options(
     kube_version: str | None, validate: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
-    return Options(versions.parse(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
+    return Options(versions.parse_version(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
 
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:

@@ -13,9 +13,9 @@ from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Report, RuleCard, in_order
-from sidecarctl.validate.check_files import Text, Verdict, validate
-from sidecarctl.validate.fix.fixers import Amounts
-from sidecarctl.validate.rule_selection import Choice
+from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
+from sidecarctl.validate.fix.fixers import FixValues
+from sidecarctl.validate.rule_selection import RuleSelection
 
 _UNKNOWN_KIND = "unknown-kind"
 _SHOWN = 5
@@ -47,26 +47,26 @@ class Inputs:
     unreadable: tuple[InputError, ...] = ()
 
     @property
-    def texts(self) -> tuple[Text, ...]:
+    def texts(self) -> tuple[SourceText, ...]:
         """The texts, by the file names that messages show."""
-        return tuple(Text(read.text, source.name) for source, read in self.sources)
+        return tuple(SourceText(read.text, source.name) for source, read in self.sources)
 
 
-def run_checks(request: CheckRequest, chosen: Choice, amounts: Amounts) -> int:
+def run_checks(request: CheckRequest, chosen: RuleSelection, amounts: FixValues) -> int:
     """Validate every source, print the report, and return the exit code. An unreadable source does not stop the others."""
     inputs = read_all(request)
     texts = inputs.texts
-    verdict = validate(texts, chosen)
+    verdict = validate_texts(texts, chosen)
     if verdict.findings:
-        from sidecarctl.validate.fix.apply import marked
+        from sidecarctl.validate.fix.apply import describe_fixes
 
-        verdict = marked(texts, verdict, chosen, amounts)
+        verdict = describe_fixes(texts, verdict, chosen, amounts)
     return print_verdict(request, chosen, inputs, verdict)
 
 
 def print_verdict(
     request: CheckRequest,
-    chosen: Choice,
+    chosen: RuleSelection,
     inputs: Inputs,
     verdict: Verdict,
     fixed: int | None = None,
@@ -156,7 +156,9 @@ def _print(report: Report, request: CheckRequest, stream: TextIO | None) -> None
 
 def _note(custom: Sequence[Finding]) -> str:
     """Return one line for all objects of custom kinds, because no action is needed."""
-    kinds = list(dict.fromkeys(one.message.partition(" is no ")[0] for one in custom))
+    from sidecarctl.validate.schema.check_object import custom_kind
+
+    kinds = list(dict.fromkeys(map(custom_kind, custom)))
     more = ", ..." if len(kinds) > _SHOWN else ""
     objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"
     return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"

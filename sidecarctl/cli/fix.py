@@ -13,19 +13,19 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.diff import unified_diff
 from sidecarctl.report.terminal import use_color
 from sidecarctl.results import plural
-from sidecarctl.validate.check_files import SYNTAX, Text
+from sidecarctl.validate.check_files import SYNTAX, SourceText
 from sidecarctl.validate.fix import apply
-from sidecarctl.validate.fix.fixers import Amounts, Fix
-from sidecarctl.validate.rule_selection import Choice
+from sidecarctl.validate.fix.fixers import Fix, FixValues
+from sidecarctl.validate.rule_selection import RuleSelection
 
 
-def run_fixes(request: CheckRequest, chosen: Choice, amounts: Amounts, *, diff: bool) -> int:
+def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, *, diff: bool) -> int:
     """Fix every source, or print the diff; report the findings that are left and return the exit code.
 
     Writes nothing if a source cannot be read.
     """
     inputs = check.read_all(request)
-    outcome = apply.fix(inputs.texts, chosen, amounts)
+    outcome = apply.fix_texts(inputs.texts, chosen, amounts)
     if diff:
         return _show(request, inputs, outcome)
     if inputs.unreadable:
@@ -45,7 +45,7 @@ def run_fixes(request: CheckRequest, chosen: Choice, amounts: Amounts, *, diff: 
     return check.print_verdict(request, chosen, inputs, outcome.verdict, len(outcome.done), stream)
 
 
-def _show(request: CheckRequest, inputs: Inputs, outcome: apply.Outcome) -> int:
+def _show(request: CheckRequest, inputs: Inputs, outcome: apply.FixResult) -> int:
     """Print the diff. Findings without a fix are not reported, except text that cannot be parsed."""
     before = inputs.texts
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
@@ -62,7 +62,7 @@ def _show(request: CheckRequest, inputs: Inputs, outcome: apply.Outcome) -> int:
     return EXIT_FINDINGS if outcome.done and request.severity is not None else EXIT_OK
 
 
-def _would(done: Sequence[Fix], before: Sequence[Text], after: Sequence[Text]) -> str:
+def _would(done: Sequence[Fix], before: Sequence[SourceText], after: Sequence[SourceText]) -> str:
     if not done:
         return "no fixes to apply"
     changed = sum(old.text != new.text for old, new in zip(before, after))
@@ -71,4 +71,4 @@ def _would(done: Sequence[Fix], before: Sequence[Text], after: Sequence[Text]) -
 
 def _list(done: Sequence[Fix]) -> None:
     for one in done:
-        console.report(f"fixed {one.finding.rule} at {one.finding.place}: {one.says}")
+        console.report(f"fixed {one.finding.rule} at {one.finding.place}: {one.description}")

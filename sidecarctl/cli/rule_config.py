@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
 
 _FILE = "sidecarctl.yaml"
 
@@ -30,12 +30,14 @@ def _nearest(directory: Path) -> Severities:
 @cache
 def _read(path: Path) -> Severities:
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.validate.registry import rules
+    from sidecarctl.validate.registry import current_name, rules
 
     configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
     known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
-    for name in configured:
+    severities = {current_name(name): severity for name, severity in configured.items()}
+    severities.update({name: severity for name, severity in configured.items() if name in known})
+    for name in severities:
         if name not in known:
-            raise unknown(name, known, f"{path}: spec.validate.rules")
+            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
     # YAML 1.1 reads an unquoted `off` as false.
-    return {name: OFF if severity is False else str(severity) for name, severity in configured.items()}
+    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

@@ -142,7 +142,7 @@ def _kube_version(layer: Layer) -> str:
     if not layer.kube_version:
         return ""
     try:
-        return versions.parse(layer.kube_version)
+        return versions.parse_version(layer.kube_version)
     except UsageError as error:
         error.where = str(layer.kube_version_place)
         raise
@@ -212,7 +212,7 @@ def _known(globs: Iterable[str], known: Iterable[str], noun: str, where: str) ->
 
 
 def holds(when: str, kube_version: str) -> bool:
-    """True where a version constraint (">=1.29 <1.33"; "" for any) holds for a version as `versions.parse` gives it."""
+    """True where a version constraint (">=1.29 <1.33"; "" for any) holds for a version as `versions.parse_version` gives it."""
     minor = versions.minor(kube_version)
     return all(_holds(operator, int(number), minor) for operator, number in _CONSTRAINT.findall(when))
 

@@ -19,7 +19,7 @@ from sidecarctl.inject.companions import companion_name
 from sidecarctl.inject.plan import Plan, instance_of, template_inputs
 from sidecarctl.inject.record import Added, Record
 from sidecarctl.inject.sharing import choose_targets
-from sidecarctl.kube.value_diff import differences
+from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
@@ -134,7 +134,7 @@ def _whole(workload: Workload, added: Added) -> Iterator[str]:
 
 def differing(workload: Workload, request: Request, before: Any, after: Any) -> list[Finding]:
     """Return what an upgrade of the adopted instance would change, field by field, as one finding; none for nothing."""
-    changes = [change for change in differences(before, after) if RECORD_ANNOTATION not in change.path]
+    changes = [change for change in diff_values(before, after) if RECORD_ANNOTATION not in change.path]
     if not changes:
         return []
     fields = plural(len(changes), "field")

@@ -11,7 +11,7 @@ from sidecarctl.inject.document import Composed
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.pod_resources import PodResources, pod_resources
+from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.results import InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
@@ -108,7 +108,7 @@ def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
 
 def facts(workload: Workload, kube_version: str) -> PodFacts:
     """Return a pod's effective requests and limits and its QoS class, for people."""
-    return readable(pod_resources(workload.pod, kube_version))
+    return readable(compute_pod_resources(workload.pod, kube_version))
 
 
 def readable(found: PodResources) -> PodFacts:
@@ -122,8 +122,8 @@ def _readable(amounts: Mapping[str, int]) -> dict[str, str]:
 
 def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
     """What the change adds to the requests of all replicas together."""
-    before = pod_resources(old.pod, kube_version).requests
-    after = pod_resources(new.pod, kube_version).requests
+    before = compute_pod_resources(old.pod, kube_version).requests
+    after = compute_pod_resources(new.pod, kube_version).requests
     return {
         name: quantity.format_readable((amount - before.get(name, 0)) * old.replicas, name)
         for name, amount in after.items()

@@ -18,7 +18,7 @@ from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
-from sidecarctl.validate.check_document import refused, rule_findings, workload_findings
+from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document, join, split
 
@@ -211,12 +211,14 @@ def _stepped(
 ) -> Walked:
     """One document down the stair: checked, composed, checked again."""
     version, kinds = options.kube_version, options.kinds
-    before = workload_findings(document.value, version, options.validate, kinds)
+    before = check_workloads(document.value, version, options.validate, kinds)
     if _has_errors(before):
         # Of a value whose shape is wrong already, a rule has nothing new to say.
         misshapen = {one.path for one in before}
         before += (
-            one for one in rule_findings(document.value, version, kinds) if refused(one) and one.path not in misshapen
+            one
+            for one in check_rules(document.value, version, kinds)
+            if is_rejection(one) and one.path not in misshapen
         )
         return Walked((document, *companions), (), tuple(located(document, before)))
     composed = step(document, companions, following)
@@ -270,17 +272,17 @@ def _checked(before: Document, composed: Composed, known: Sequence[Finding], opt
         if plan.admin_ports
     }
     # Taking away what was added gives the QoS class back that was chosen before: nothing to warn of.
-    found = rule_findings(after.value, version, kinds, before.value if composed.plans else None, admin)
+    found = check_rules(after.value, version, kinds, before.value if composed.plans else None, admin)
     changed = after.text != before.text
-    old = rule_findings(before.value, version, kinds) if found and changed else found
-    yield from located(before, filter(refused, old))
+    old = check_rules(before.value, version, kinds) if found and changed else found
+    yield from located(before, filter(is_rejection, old))
     if not changed:
         return
     seen = {_identity(finding) for finding in (*known, *old)}
     # What a plan has said of a workload the rule of the same name does not say again.
     planned = {(finding.rule, finding.workload) for plan in composed.plans for finding in plan.findings}
     sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in composed.plans))
-    for finding in (*workload_findings(after.value, version, options.validate, kinds), *found):
+    for finding in (*check_workloads(after.value, version, options.validate, kinds), *found):
         if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned:
             yield replace(finding, source=f"sidecar {sidecars}" if sidecars else "the removal")
 

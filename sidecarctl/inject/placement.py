@@ -129,7 +129,7 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
         own = owned.get(path, {})
         context = field_order.context_of(path)
         others = [k for k in keys if k not in own]
-        index = field_order.place(others, key, context)
+        index = field_order.insertion_index(others, key, context)
         if path and isinstance(path[-1], int) and others:
             index = max(index, 1)  # the first key stands on the line of the dash, and stays as it was
         index = keys.index(others[index - 1]) + 1 if index else 0
@@ -138,7 +138,7 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
             rank = _LAST if key == RECORD_ANNOTATION else ranks[path]
             order = {k: own.get(k, rank) for k in (*own, key)}
         else:
-            order = {k: i for i, k in enumerate(field_order.arrange((*own, key), context))}
+            order = {k: i for i, k in enumerate(field_order.sort_fields((*own, key), context))}
         while index < len(keys) and keys[index] in own and order[keys[index]] <= order[key]:
             index += 1
         return index

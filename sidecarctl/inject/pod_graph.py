@@ -15,7 +15,7 @@ from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.prefilter import passes_through
 from sidecarctl.inject.record import Record
-from sidecarctl.kube.pod_resources import pod_resources
+from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
 from sidecarctl.results import PodFacts
@@ -187,4 +187,4 @@ def _facts_without(workload: Workload, record: Record, kube_version: str) -> Pod
         field: [c for c in as_list(workload.pod.get(field)) if str(as_mapping(c).get("name", "")) not in added]
         for field in ("initContainers", "containers")
     }
-    return changes.readable(pod_resources({**workload.pod, **kept}, kube_version))
+    return changes.readable(compute_pod_resources({**workload.pod, **kept}, kube_version))

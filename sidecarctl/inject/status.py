@@ -23,7 +23,7 @@ from sidecarctl.inject.pipeline import Options, grouped
 from sidecarctl.inject.prefilter import passes_through
 from sidecarctl.inject.record import Instance, Record, RecordError
 from sidecarctl.inject.regroup import gather, out_of_place
-from sidecarctl.kube.value_diff import differences
+from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.results import FieldChange, InstanceStatus, WorkloadStatus
@@ -189,10 +189,10 @@ def _secretive(schema: Any) -> bool:
 
 def _compared(one: Sequence[Document], two: Sequence[Document]) -> Iterable[FieldChange]:
     """Field by field, the record left out; companions by their kind and name."""
-    yield from (c for c in differences(one[0].value, two[0].value) if RECORD_ANNOTATION not in c.path)
+    yield from (c for c in diff_values(one[0].value, two[0].value) if RECORD_ANNOTATION not in c.path)
     old, new = _by_name(one[1:]), _by_name(two[1:])
     for name in dict.fromkeys((*old, *new)):
-        for change in differences({name: old[name]} if name in old else {}, {name: new[name]} if name in new else {}):
+        for change in diff_values({name: old[name]} if name in old else {}, {name: new[name]} if name in new else {}):
             if name.startswith("Secret "):
                 change = FieldChange(change.path, _HIDDEN, _HIDDEN)
             yield change

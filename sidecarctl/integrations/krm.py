@@ -20,7 +20,7 @@ from sidecarctl.integrations.renames import restated
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange, field_text, outdated
-from sidecarctl.validate.check_document import workload_findings
+from sidecarctl.validate.check_document import check_workloads
 from sidecarctl.yamltext.stream import Document
 
 Result = dict[str, Any]
@@ -186,5 +186,5 @@ def _invalid(items: Sequence[Document], walked: Walked, settings: Options) -> It
     seen = {change.file for change in walked.changes} | {f.place.file for f in walked.findings if f.place}
     for item in items:
         if item.file not in seen and "ontainers" in item.text:
-            for finding in workload_findings(item.value, settings.kube_version, settings.validate, settings.kinds):
+            for finding in check_workloads(item.value, settings.kube_version, settings.validate, settings.kinds):
                 yield replace(finding, place=item.locate(finding.path, on_key=finding.on_key))

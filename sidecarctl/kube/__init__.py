@@ -1,1 +1,1 @@
-"""Kubernetes facts as tables and small functions. Knows no YAML text and no sidecars."""
+"""Kubernetes facts as tables and small functions."""

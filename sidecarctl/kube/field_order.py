@@ -1,6 +1,4 @@
-"""The order in which people write the fields of Kubernetes objects: one table. Knows keys; not values, text
-or style.
-"""
+"""The conventional order of fields in Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "volumeMount": "name mountPath subPath subPathExpr readOnly recursiveReadOnly mountPropagation",
         "volume": "name",
         "resources": "requests limits claims",
-        "amounts": "cpu memory ephemeral-storage",
+        "quantities": "cpu memory ephemeral-storage",
         "probe": """
             exec httpGet tcpSocket grpc initialDelaySeconds periodSeconds timeoutSeconds successThreshold
             failureThreshold terminationGracePeriodSeconds
@@ -62,7 +60,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     }.items()
 }
 
-# The last named step of a path decides; an index stands for an item of the list before it.
+# Contexts by the last key of a path; for an index, by the key of its list.
 _CONTEXT_OF_ITEM = {
     "containers": "container", "initContainers": "container", "ephemeralContainers": "container",
     "volumes": "volume", "volumeMounts": "volumeMount", "env": "env", "ports": "port", "items": "object",
@@ -70,24 +68,23 @@ _CONTEXT_OF_ITEM = {
 }  # fmt: skip
 _CONTEXT_OF_FIELD = {
     "metadata": "metadata", "spec": "spec", "template": "podTemplate", "jobTemplate": "podTemplate",
-    "resources": "resources", "requests": "amounts", "limits": "amounts", "httpGet": "httpGet",
+    "resources": "resources", "requests": "quantities", "limits": "quantities", "httpGet": "httpGet",
     "livenessProbe": "probe", "readinessProbe": "probe", "startupProbe": "probe",
     "securityContext": "securityContext", "emptyDir": "emptyDir",
     "configMap": "reference", "secret": "reference", "configMapRef": "reference", "secretRef": "reference",
     "configMapKeyRef": "reference", "secretKeyRef": "reference",
 }  # fmt: skip
 
-# Stronger than the table, since readers look for them there: wherever the second stands, the first goes
-# before it.
-_RIGHT_BEFORE = {"initContainers": "containers"}
-_ENOUGH_TO_BE_SORTED = 4
+# Keys that always go directly before another key, whatever the table says.
+_DIRECTLY_BEFORE = {"initContainers": "containers"}
+_MIN_SORTED_KEYS = 4
 
 
 def context_of(path: Sequence[str | int]) -> str:
-    """Return the context of the mapping at a path from an object's root, "" where the table has none.
+    """Return the context of the mapping at a path in an object, "" if the table has none.
 
-    `()` is "object", `("spec", "template", "spec")` is "spec" (which serves pod specs and workload specs
-    alike), `("spec", "containers", 0)` is "container".
+    `()` is "object", `("spec", "template", "spec")` is "spec" (pod specs and workload specs), and
+    `("spec", "containers", 0)` is "container".
     """
     if not path:
         return "object"
@@ -98,25 +95,21 @@ def context_of(path: Sequence[str | int]) -> str:
     return _CONTEXT_OF_ITEM.get(before, "") if isinstance(before, str) else ""
 
 
-def arrange(keys: Iterable[str], context: str) -> list[str]:
-    """Return keys in the order people write them; those that the table does not have keep their order, at the
-    end.
-    """
+def sort_fields(keys: Iterable[str], context: str) -> list[str]:
+    """Return keys in conventional order, followed by unknown keys in their given order."""
     rank = _ranks(context)
     return sorted(keys, key=lambda key: rank.get(key, len(rank)))
 
 
-def place(existing: Sequence[str], new: str, context: str) -> int:
-    """Return the index at which a new key goes among existing ones, 0 to len(existing). Nothing is ever
-    reordered.
+def insertion_index(existing: Sequence[str], new: str, context: str) -> int:
+    """Return the index at which to insert a new key among existing ones, 0 to len(existing).
 
-    Keys that stand sorted by the alphabet, as tools print them, stay sorted. Otherwise the key goes where the
-    fewest neighbours stand on its wrong side by the table, and there right after the key that the table has
-    before it. A key that the table does not have goes last.
+    Alphabetically sorted keys, as printed by tools, stay sorted. Otherwise the key goes where the fewest existing keys
+    are on the wrong side of it, directly after its predecessor in the table. An unknown key goes last.
     """
     rank = _ranks(context)
-    anchor = _RIGHT_BEFORE.get(new)
-    if _sorted_by_a_tool(existing, rank):
+    anchor = _DIRECTLY_BEFORE.get(new)
+    if _is_sorted_by_tool(existing, rank):
         return sum(key < new for key in existing)
     if anchor in existing:
         return existing.index(anchor)
@@ -141,8 +134,8 @@ def _ranks(context: str) -> dict[str, int]:
     return {key: index for index, key in enumerate(ORDER.get(context, ()))}
 
 
-def _sorted_by_a_tool(existing: Sequence[str], rank: dict[str, int]) -> bool:
-    if len(existing) < _ENOUGH_TO_BE_SORTED or list(existing) != sorted(existing):
+def _is_sorted_by_tool(existing: Sequence[str], rank: dict[str, int]) -> bool:
+    if len(existing) < _MIN_SORTED_KEYS or list(existing) != sorted(existing):
         return False
     known = [rank[key] for key in existing if key in rank]
     return known != sorted(known)

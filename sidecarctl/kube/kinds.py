@@ -1,4 +1,4 @@
-"""Which kinds hold a pod template, and where. Chosen by group and kind: a Knative Service is no Service."""
+"""Kinds with a pod template, by API group and kind, and the path of the template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Steps = tuple[str, ...]
 
 _TEMPLATE: Steps = ("spec", "template")
 
-# (group, kind) -> path of the object that has the pod's `metadata` and `spec`.
+# Path of the mapping that has `metadata` and `spec` of the pod.
 BUILT_IN: Mapping[GroupKind, Steps] = {
     ("", "Pod"): (),
     ("", "PodTemplate"): ("template",),
@@ -23,7 +23,7 @@ BUILT_IN: Mapping[GroupKind, Steps] = {
     ("apps", "DaemonSet"): _TEMPLATE,
     ("batch", "Job"): _TEMPLATE,
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
-    # Removed groups that old manifests still name; `removed-api` says so, the shape is the same.
+    # Removed groups in old manifests: the removed-api rule reports them, but the path is the same.
     ("extensions", "Deployment"): _TEMPLATE,
     ("extensions", "ReplicaSet"): _TEMPLATE,
     ("extensions", "DaemonSet"): _TEMPLATE,
@@ -40,12 +40,12 @@ CUSTOM: Mapping[GroupKind, Steps] = {
     ("apps.openshift.io", "DeploymentConfig"): _TEMPLATE,
 }
 
-# Pods of these run to completion: a container that never ends keeps them from finishing.
+# Pods of these kinds run to completion, so a container that never exits blocks them.
 RUN_TO_COMPLETION: frozenset[GroupKind] = frozenset(
     {("batch", "Job"), ("batch", "CronJob"), ("batch.volcano.sh", "Job")}
 )
 
-# Where the number of pods stands.
+# Path of the number of pods.
 REPLICAS: Mapping[str, Steps] = {
     **dict.fromkeys(
         (
@@ -66,15 +66,15 @@ REPLICAS: Mapping[str, Steps] = {
 
 @dataclass(frozen=True)
 class Kinds:
-    """The table that a run uses: the built-in kinds, the known custom ones, and those of a composition.
+    """The kinds with a pod template that a run uses: built-in, known custom, and those of a composition.
 
-    A path step `*` stands for every item of a list.
+    The path step `*` means every item of a list.
     """
 
     templates: Mapping[GroupKind, Steps] = field(default_factory=lambda: {**BUILT_IN, **CUSTOM})
 
     def template_path(self, api_version: str, kind: str) -> Steps | None:
-        """Return where the pod template of a kind stands, None for a kind that has none."""
+        """Return the path of the pod template in objects of a kind, None for a kind without one."""
         return self.templates.get((group_of(api_version), kind))
 
     def names(self) -> frozenset[str]:
@@ -82,7 +82,7 @@ class Kinds:
         return frozenset(kind for _, kind in self.templates)
 
     def with_custom(self, more: Mapping[GroupKind, Steps]) -> Kinds:
-        """Return the table with more kinds; they win."""
+        """Return the kinds with additional ones, which take precedence."""
         return Kinds({**self.templates, **more})
 
 
@@ -90,5 +90,5 @@ DEFAULT_KINDS = Kinds()
 
 
 def group_of(api_version: str) -> str:
-    """Return the group of an apiVersion: `apps/v1` is in `apps`, `v1` in the core group ``""``."""
+    """Return the API group of an apiVersion: "apps" for "apps/v1", "" (the core group) for "v1"."""
     return api_version.rpartition("/")[0]

@@ -1,8 +1,7 @@
-"""What a pod really asks for: effective requests and limits, and its QoS class. Plain pod specs in, exact
-amounts out.
+"""Effective requests, limits, and QoS class of a pod.
 
-Knows the API server's formula with native sidecars and pod-level resources. Refuses to judge shapes: what
-can't be read counts as absent. Amounts are ints of nano-units (see `quantity`), keyed by resource name.
+The formula is that of the API server, with native sidecars and pod-level resources. A malformed value counts as absent.
+Quantities are integers in nano-units (see `quantity`), by resource name.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sidecarctl.kube.versions import NEWEST, enabled
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
-Amounts = dict[str, int]
+Quantities = dict[str, int]
 
 GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
 
@@ -25,40 +24,42 @@ _QOS_RESOURCES = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class PodResources:
-    """The facts about one pod: what it requests, what it may use, and the QoS class that follows."""
+    """Effective requests, limits, and QoS class of one pod."""
 
     requests: Mapping[str, int]
     limits: Mapping[str, int]
     qos: str
 
 
-def pod_resources(pod: object, version: str = NEWEST) -> PodResources:
-    """Return requests, limits and QoS class of a pod spec on a Kubernetes version ("1.34")."""
+def compute_pod_resources(pod: object, version: str = NEWEST) -> PodResources:
+    """Return requests, limits, and QoS class of a pod spec for a Kubernetes version ("1.34")."""
     return PodResources(effective_requests(pod, version), effective_limits(pod, version), qos_class(pod, version))
 
 
-def effective_requests(pod: object, version: str = NEWEST) -> Amounts:
-    """Return what the scheduler reserves.
+def effective_requests(pod: object, version: str = NEWEST) -> Quantities:
+    """Return the requests that the scheduler uses.
 
-    Per resource the larger of: all app containers and native sidecars together, and the hungriest moment of
-    start-up (an init container with the sidecars started before it). Requests not given equal the limits.
-    Pod-level requests replace the sum; the pod's overhead comes on top. The formula is PodRequests in
-    Kubernetes' component-helpers.
+    For each resource, this is the larger of two sums: all app containers and native sidecars, or the init container
+    that needs most together with the sidecars started before it. Missing requests default to the limits. Pod-level
+    requests replace the sum, and the pod overhead is added. Source: PodRequests in Kubernetes component-helpers.
     """
     totals = _aggregate(pod, _requests, version)
     own_requests, own_limits = _pod_level(pod, version)
     if own_requests or own_limits:
-        # A pod-level request that is not given defaults to the containers' sum, else to the pod-level limit.
-        # (huge pages can't be overcommitted: to the limit at once).
-        given = {name for name in totals if not name.startswith("hugepages-")}
-        totals.update({name: amount for name, amount in own_limits.items() if name not in given})
+        # A pod-level request defaults to the sum of the containers, then to the pod-level limit; for huge pages,
+        # which cannot be overcommitted, always to the limit.
+        summed = {name for name in totals if not name.startswith("hugepages-")}
+        totals.update({name: amount for name, amount in own_limits.items() if name not in summed})
         totals.update(own_requests)
     return _sum(totals, _amounts(as_mapping(pod).get("overhead")))
 
 
-def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
-    """Return the limits by the same formula. A resource without a limit in some container is not unlimited
-    here: it is the sum of the limits that are given. Overhead is added only to limits that are not zero."""
+def effective_limits(pod: object, version: str = NEWEST) -> Quantities:
+    """Return the limits by the same formula.
+
+    If only some containers limit a resource, the result is the sum of those limits. Overhead is added to limits other
+    than zero.
+    """
     totals = _aggregate(pod, _limits, version)
     totals.update(_pod_level(pod, version)[1])
     overhead = _amounts(as_mapping(pod).get("overhead"))
@@ -66,10 +67,10 @@ def effective_limits(pod: object, version: str = NEWEST) -> Amounts:
 
 
 def qos_class(pod: object, version: str = NEWEST) -> str:
-    """Return Guaranteed, Burstable or BestEffort.
+    """Return Guaranteed, Burstable, or BestEffort.
 
-    cpu and memory of every container and init container count; each has to be Guaranteed, with requests equal
-    to limits, for the pod to be. Pod-level resources, where they are on and set, decide alone.
+    A pod is Guaranteed if every container and init container has equal CPU and memory requests and limits. If pod-level
+    resources are enabled and set, only they count.
     """
     own_requests, own_limits = _pod_level(pod, version)
     if own_requests or own_limits:
@@ -84,17 +85,17 @@ def qos_class(pod: object, version: str = NEWEST) -> str:
     return BURSTABLE if classes else BEST_EFFORT
 
 
-def container_amounts(container: object) -> tuple[Amounts, Amounts]:
-    """Return requests (defaulted from the limits) and limits of one container."""
+def container_resources(container: object) -> tuple[Quantities, Quantities]:
+    """Return requests, which default to the limits, and limits of one container."""
     return _requests(container), _limits(container)
 
 
-def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Amounts:
-    running: Amounts = {}
+def _aggregate(pod: object, of: Callable[[object], Quantities], version: str) -> Quantities:
+    running: Quantities = {}
     for container in _items(pod, "containers"):
         running = _sum(running, of(container))
-    sidecars: Amounts = {}
-    peak: Amounts = {}
+    sidecars: Quantities = {}
+    peak: Quantities = {}
     for container in _items(pod, "initContainers"):
         amounts = of(container)
         if container.get("restartPolicy") == "Always" and enabled("native-sidecar", version):
@@ -106,8 +107,8 @@ def _aggregate(pod: object, of: Callable[[object], Amounts], version: str) -> Am
     return _max(running, peak)
 
 
-def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
-    """Requests and limits of the pod itself: only cpu, memory and huge pages count there."""
+def _pod_level(pod: object, version: str) -> tuple[Quantities, Quantities]:
+    """Return the pod-level requests and limits, which support only CPU, memory, and huge pages."""
     if not enabled("pod-level-resources", version):
         return {}, {}
     resources = as_mapping(as_mapping(pod).get("resources"))
@@ -122,7 +123,7 @@ def _pod_level(pod: object, version: str) -> tuple[Amounts, Amounts]:
     return requests, limits
 
 
-def _class_of(requests: Amounts, limits: Amounts) -> str:
+def _class_of(requests: Quantities, limits: Quantities) -> str:
     classes = set()
     for name in _QOS_RESOURCES:
         request, limit = requests.get(name, 0), limits.get(name, 0)
@@ -132,25 +133,25 @@ def _class_of(requests: Amounts, limits: Amounts) -> str:
     return classes.pop() if len(classes) == 1 else BURSTABLE
 
 
-def _requests(container: object) -> Amounts:
+def _requests(container: object) -> Quantities:
     resources = as_mapping(as_mapping(container).get("resources"))
     return {**_amounts(resources.get("limits")), **_amounts(resources.get("requests"))}
 
 
-def _limits(container: object) -> Amounts:
+def _limits(container: object) -> Quantities:
     return _amounts(as_mapping(as_mapping(container).get("resources")).get("limits"))
 
 
-def _amounts(value: object) -> Amounts:
+def _amounts(value: object) -> Quantities:
     found = ((name, parse_resource_amount(text)) for name, text in as_mapping(value).items() if isinstance(name, str))
     return {name: amount for name, amount in found if amount is not None}
 
 
-def _sum(left: Amounts, right: Amounts) -> Amounts:
+def _sum(left: Quantities, right: Quantities) -> Quantities:
     return {**left, **{name: left.get(name, 0) + amount for name, amount in right.items()}}
 
 
-def _max(left: Amounts, right: Amounts) -> Amounts:
+def _max(left: Quantities, right: Quantities) -> Quantities:
     return {**left, **{name: max(left.get(name, amount), amount) for name, amount in right.items()}}
 
 
@@ -165,10 +166,10 @@ _RESOURCES = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class Shortfall:
-    """What keeps a container from being Guaranteed: a resource whose request and limit are not one amount.
+    """A resource of a container whose request and limit differ, so that the pod is not Guaranteed.
 
-    path   of the resources, from the pod spec: ("initContainers", 0, "resources")
-    value  the amount that would do, "100m", as far as the container says one; else ""
+    path   path of the resources in the pod spec: ("initContainers", 0, "resources")
+    value  value for both that makes the container Guaranteed: "100m", or "" if the container sets neither
     """
 
     container: str
@@ -179,18 +180,17 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Downgrade:
-    """A pod whose class became worse: from what to what, and what would keep the old one."""
+    """A change to a lower QoS class, and the resources to change to keep the class."""
 
     before: str
     after: str
     shortfalls: tuple[Shortfall, ...] = ()
 
 
-def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
-    """Compare two pod specs (plain data); None where the class is the same or better.
+def find_qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) -> Downgrade | None:
+    """Return the change to a lower QoS class between two pod specs, None if the class is not lower.
 
-    Shortfalls are those of the containers that the pod did not have before, or had otherwise; a pod that was Burstable
-    can't be kept by amounts, so there are none.
+    Only a pod that was Guaranteed has shortfalls.
     """
     before, after = qos_class(before_pod, version), qos_class(after_pod, version)
     if _RANK.index(after) >= _RANK.index(before):
@@ -201,7 +201,7 @@ def qos_downgrade(before_pod: object, after_pod: object, version: str = NEWEST) 
 def _shortfalls(pod: object) -> Iterator[Shortfall]:
     for field in ("initContainers", "containers"):
         for index, container in enumerate(as_list(as_mapping(pod).get(field))):
-            requests, limits = container_amounts(container)
+            requests, limits = container_resources(container)
             for resource in _RESOURCES:
                 limit, request = limits.get(resource, 0), requests.get(resource, 0)
                 if not limit or limit != request:

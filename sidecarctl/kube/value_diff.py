@@ -1,4 +1,4 @@
-"""What differs between two values, field by field. Knows lists whose items have names; no workload, no text."""
+"""Field-by-field differences between two values of plain data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import identical
 
-# By what people call an item of a list, tried in this order.
-_NAMES = ("name", "mountPath", "containerPort", "key", "ip")
+# Fields that identify an item of a list, in order of precedence.
+_KEY_FIELDS = ("name", "mountPath", "containerPort", "key", "ip")
 
 
-def differences(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[FieldChange]:
-    """Yield the smallest fields in which two values differ; an item that only one of them has is one field."""
+def diff_values(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[FieldChange]:
+    """Yield the innermost fields in which two values differ. An added or removed item is one field."""
     if identical(before, after):
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys((*before, *after)):
-            yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), (*path, f".{_plain(str(key))}"))
+            yield from diff_values(before.get(key, ABSENT), after.get(key, ABSENT), (*path, f".{_plain(str(key))}"))
         return
     if isinstance(before, list) and isinstance(after, list):
         old, new = _named(before), _named(after)
         if old is not None and new is not None:
             for key in dict.fromkeys((*old, *new)):
-                yield from differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, f"[{key}]"))
+                yield from diff_values(old.get(key, ABSENT), new.get(key, ABSENT), (*path, f"[{key}]"))
             if [k for k in old if k in new] != [k for k in new if k in old]:
                 yield FieldChange("".join(path).lstrip(".") + " (order)", list(old), list(new))
             return
@@ -35,12 +35,12 @@ def differences(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator
 
 
 def _lines(path: str, before: list[str], after: list[str]) -> Iterator[FieldChange]:
-    """The lines in which two texts differ, by their numbers in the first; the whole texts where only line ends do."""
+    """Yield the lines that differ, numbered as in the first text, or the whole texts if only line ends differ."""
     found = False
-    from difflib import SequenceMatcher  # for those who take over
+    from difflib import SequenceMatcher  # slow to import and rarely needed
 
-    for what, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what != "equal":
+    for operation, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if operation != "equal":
             found = True
             old, new = before[start:end], after[first:last]
             number = f"line {start + 1}" if end - start < 2 else f"lines {start + 1}-{end}"
@@ -54,8 +54,8 @@ def _plain(key: str) -> str:
 
 
 def _named(items: list[Any]) -> dict[str, Any] | None:
-    """The items of a list by name; None where not every item has one of its own."""
-    for name in _NAMES:
+    """Return the items of a list by name, None if an item has no unique name."""
+    for name in _KEY_FIELDS:
         if all(isinstance(item, dict) and isinstance(item.get(name), (str, int)) for item in items):
             found = {str(item[name]): item for item in items}
             return found if len(found) == len(items) else None

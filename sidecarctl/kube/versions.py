@@ -1,6 +1,4 @@
-"""Which Kubernetes versions are known and what each switched on. Knows feature gates, not fields: those are
-in the schema data.
-"""
+"""Supported Kubernetes versions, and the feature gates that each version enables."""
 
 from __future__ import annotations
 
@@ -14,21 +12,20 @@ NEWEST_MINOR = 37
 SUPPORTED: tuple[str, ...] = tuple(f"1.{minor}" for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1))
 NEWEST = SUPPORTED[-1]
 
-# "v1.34.2-gke.100", "1.29+", "1.34": a managed cluster's own suffix says nothing about the API.
+# "v1.34.2-gke.100", "1.29+", "1.34": suffixes of managed clusters do not affect the API.
 _VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(?:\d+|x))?\+?(?:[-+][0-9A-Za-z.+-]*)?")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """When a feature gate came (alpha), when it was on without being asked for, when it became stable.
+    """A feature gate: the minor versions in which it became alpha, enabled by default, and stable.
 
-    A minor of 0 means: not up to the newest known version. The figures are those of the API server's own gate
-    table.
+    0 means in no known version. Source: the feature gate table of the API server.
     """
 
     name: str
     alpha: int
-    on: int = 0
+    default: int = 0
     stable: int = 0
 
 
@@ -62,49 +59,45 @@ FEATURES: dict[str, Feature] = {
 }
 
 
-def parse(text: str) -> str:
-    """Return the minor version, "1.34", for "1.34", "v1.34.2", "1.34+" or "v1.34.2-gke.5".
+def parse_version(text: str) -> str:
+    """Return the minor version "1.34" for "1.34", "v1.34.2", "1.34+", or "v1.34.2-gke.5".
 
-    Raises UsageError, with a suggestion, for anything else and for versions that are not known.
+    Raise UsageError with a suggestion for other texts and for unsupported versions.
     """
     match = _VERSION.fullmatch(text.strip())
     if match is None:
-        hint = did_you_mean(text.strip(), SUPPORTED) or "give it like 1.34 or v1.34.2"
-        raise UsageError(f'"{text}" is not a Kubernetes version', hint=hint)
+        hint = did_you_mean(text.strip(), SUPPORTED) or "use a version such as 1.34 or v1.34.2"
+        raise UsageError(f'invalid Kubernetes version "{text}"', hint=hint)
     minor_text = match.group(1)
     version = f"1.{int(minor_text)}"
     if version in SUPPORTED:
         return version
     # YAML reads an unquoted 1.30 as the number 1.3.
     if f"{version}0" in SUPPORTED:
-        hint = f'did you mean "{version}0"? In YAML it has to stand in quotes'
+        hint = f'did you mean "{version}0"? Quote it in YAML'
     elif int(minor_text) > NEWEST_MINOR:
-        hint = f"use {NEWEST}, or a newer sidecarctl"
+        hint = f"use {NEWEST}, or upgrade sidecarctl"
     else:
-        hint = f"use {SUPPORTED[0]} or a newer version"
-    raise UsageError(f"Kubernetes {version} is not known here (known: {SUPPORTED[0]} to {NEWEST})", hint=hint)
+        hint = f"use {SUPPORTED[0]} or later"
+    raise UsageError(f"unsupported Kubernetes version {version} (supported: {SUPPORTED[0]} to {NEWEST})", hint=hint)
 
 
 def minor(version: str) -> int:
-    """Return 34 for a version as `parse` gives it ("1.34")."""
+    """Return the minor number of a parsed version: 34 for "1.34"."""
     return int(version[2:])
 
 
 def at_least(version: str, since: str) -> bool:
-    """Tell whether `version` is `since` or newer; both as `parse` gives them."""
+    """Return True if `version` is `since` or later. Both are parsed versions such as "1.34"."""
     return minor(version) >= minor(since)
 
 
-def known(feature: str, version: str) -> bool:
-    """Tell whether a feature exists in a version, be it only as alpha and off. KeyError for an unknown
-    feature.
-    """
+def has_feature(feature: str, version: str) -> bool:
+    """Return True if a feature exists in a version, even if it is disabled by default."""
     return minor(version) >= FEATURES[feature].alpha
 
 
 def enabled(feature: str, version: str) -> bool:
-    """Tell whether a feature is on in a version of which nobody changed the gates. KeyError for an unknown
-    feature.
-    """
-    on = FEATURES[feature].on
-    return bool(on) and minor(version) >= on
+    """Return True if a feature is enabled by default in a version."""
+    default = FEATURES[feature].default
+    return bool(default) and minor(version) >= default

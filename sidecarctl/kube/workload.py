@@ -1,4 +1,4 @@
-"""A document that holds a pod spec, and its containers by role. Plain data and paths; every shape is survived."""
+"""Workloads in a document, and their containers by role. Malformed values count as absent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLES = ("app", "init", "sidecar", "classic", "ephemeral")
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a pod with its role and its path from the document's root."""
+    """A container of a pod, with its role and its path from the root of the document."""
 
     role: str
     name: str
@@ -30,9 +30,10 @@ class Container:
 class Workload:
     """An object with a pod spec.
 
-    value          the object; `path` leads to it from the document's root (() or ("items", 3))
-    template_path  leads to what has the pod's metadata and spec, `pod_path` to its spec
-    pod            the pod spec (a mapping, maybe empty)
+    value          the object
+    path           path of the object in its document: () or ("items", 3)
+    template       mapping with metadata and spec of the pod, at `template_path`
+    classic        names of the containers that the record lists as classic sidecars
     """
 
     kind: str
@@ -48,38 +49,38 @@ class Workload:
 
     @property
     def label(self) -> str:
-        """`Deployment/web`, `Deployment/prod/web` where a namespace is given."""
+        """`Deployment/web`, or `Deployment/prod/web` if the namespace is set."""
         name = self.name or "(no name)"
         return f"{self.kind}/{self.namespace}/{name}" if self.namespace else f"{self.kind}/{name}"
 
     @property
     def pod_path(self) -> PathTuple:
-        """Path of the pod spec from the document's root."""
+        """The path of the pod spec from the root of the document."""
         return (*self.template_path, "spec")
 
     @property
     def pod(self) -> dict[str, Any]:
-        """The pod spec."""
+        """The pod spec, {} if it is missing."""
         return as_mapping(self.template.get("spec"))
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The pod's own metadata."""
+        """The metadata of the pod."""
         return as_mapping(self.template.get("metadata"))
 
     @property
     def annotations(self) -> dict[str, Any]:
-        """The pod's annotations."""
+        """The annotations of the pod."""
         return as_mapping(self.metadata.get("annotations"))
 
     @property
     def runs_to_completion(self) -> bool:
-        """True for a Job or CronJob, whose pods must end."""
+        """True for kinds such as Job and CronJob, whose pods must complete."""
         return (self.group, self.kind) in RUN_TO_COMPLETION
 
     @property
     def replicas(self) -> int:
-        """How many pods the manifest asks for; 1 where it does not say."""
+        """The number of pods in the manifest, 1 if not set."""
         found: Any = self.value
         for step in REPLICAS.get(self.kind, ("-",)):
             found = as_mapping(found).get(step)
@@ -109,17 +110,17 @@ class Workload:
 
 
 def as_mapping(value: object) -> dict[str, Any]:
-    """The value itself when it is a mapping, else an empty one."""
+    """Return the value if it is a mapping, else {}."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[Any]:
-    """The value itself when it is a list, else an empty one."""
+    """Return the value if it is a list, else []."""
     return value if isinstance(value, list) else []
 
 
 def objects(value: object, path: PathTuple = ()) -> Iterator[tuple[dict[str, Any], PathTuple]]:
-    """Yield every object of a document with its path: the document itself, or the items of a List of any kind."""
+    """Yield each object of a document with its path: the document itself, or the items of a List of any kind."""
     if not isinstance(value, dict):
         return
     kind = value.get("kind")
@@ -131,16 +132,16 @@ def objects(value: object, path: PathTuple = ()) -> Iterator[tuple[dict[str, Any
 
 
 def _item_of(holder: dict[str, Any], kind: str, item: object) -> object:
-    """An item of a DeploymentList need not repeat apiVersion and kind."""
+    """Return an item of a List, with apiVersion and kind, which items of a DeploymentList can omit."""
     if kind == "List" or not isinstance(item, dict) or "kind" in item:
         return item
     return {"apiVersion": holder.get("apiVersion"), "kind": kind[: -len("List")], **item}
 
 
 def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]:
-    """Yield the workloads of a document, Lists included; objects of other kinds are passed over.
+    """Yield the workloads of a document, including items of Lists.
 
-    A workload whose pod template is missing or no mapping is yielded with an empty template.
+    A workload with a missing or malformed pod template has an empty template.
     """
     for item, path in objects(value):
         kind, api_version = item.get("kind"), item.get("apiVersion")
@@ -167,7 +168,7 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
 
 
 def _templates(value: object, path: PathTuple, steps: tuple[str, ...]) -> Iterator[tuple[PathTuple, dict[str, Any]]]:
-    """Follow the steps; `*` fans out over a list."""
+    """Yield the mapping at the steps and its path; the step `*` means every item of a list."""
     if not steps:
         yield path, as_mapping(value)
     elif steps[0] == "*":
@@ -178,7 +179,7 @@ def _templates(value: object, path: PathTuple, steps: tuple[str, ...]) -> Iterat
 
 
 def _recorded_classics(record: object) -> frozenset[str]:
-    """Names of containers that the record calls classic sidecars."""
+    """Return the names of the containers that the record lists as classic sidecars."""
     return _classics(record) if isinstance(record, str) else frozenset()
 
 

@@ -107,8 +107,8 @@ def _notes(finding: Finding) -> list[tuple[str, str]]:
         for related in finding.related
         if not related.place and related.path
     ]
-    if finding.remedy is not None:
-        notes.append(("not fixable", finding.remedy.refused))
+    if finding.autofix is not None:
+        notes.append(("not fixable", finding.autofix.refused))
     return [(name, text) for name, text in notes if text]
 
 

@@ -1,1 +1,1 @@
-"""Validates manifests with rules over plain data. Knows no files."""
+"""Validation of manifests with schema checks and rules."""

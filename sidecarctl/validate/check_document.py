@@ -1,4 +1,4 @@
-"""Rules applied to documents: each sees what its scope asks for; what it says becomes a finding with its place."""
+"""Schema checks and rules for documents of plain data."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, rules
 from sidecarctl.validate.schema import check_object
-from sidecarctl.validate.schema.checker import shapes
+from sidecarctl.validate.schema.checker import object_checks
 from sidecarctl.validate.schema.data import schemas
-from sidecarctl.validate.schema.messages import finding
+from sidecarctl.validate.schema.messages import schema_finding
 from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, StreamView
 
-# Rules with the same roles and needs, which are asked or passed over together.
+# Rules by roles and needs, so that rules with the same ones are selected together.
 _Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Rule, Check]]]
 
-_MAX_ASKED = 1024  # sets of keys that are remembered
+_MAX_CACHED_SELECTIONS = 1024
 
-# Number of the document, path in it, whether the key is meant: the place, None where there is none.
+# A function that returns the place of a path: document number, path, and True to locate the key instead of the value.
 Locate = Callable[[int, PathTuple, bool], "Place | None"]
 
 
-def nowhere(number: int, path: PathTuple, on_key: bool) -> Place | None:
-    """The `Locate` of documents that have no text."""
+def no_place(number: int, path: PathTuple, on_key: bool) -> Place | None:
+    """Return None: the `Locate` function of documents without text."""
     return None
 
 
@@ -35,13 +35,13 @@ def check_documents(
     documents: Sequence[object],
     rules: Iterable[Rule],
     ctx: Context,
-    locate: Locate = nowhere,
+    locate: Locate = no_place,
     kinds: Kinds = DEFAULT_KINDS,
 ) -> Iterator[tuple[int, Finding]]:
-    """Yield what the rules say about documents (plain data), each finding with its document's number, from 0.
+    """Yield the findings of rules about documents of plain data, each with the number of its document, from 0.
 
-    A finding's path runs from its document's root; places, those of related paths too, come from `locate`. A rule
-    without a check or not for this Kubernetes version is passed over.
+    Paths start at the root of the document. `locate` returns the places, also of related paths. Rules without a check
+    and rules for other Kubernetes versions are skipped.
     """
     stream = StreamView(documents, kinds)
     for rule, problem, owner in _problems(stream, rules, ctx):
@@ -62,7 +62,7 @@ def check_documents(
                 container.role if container else "",
                 related=tuple(_related(one, locate) for one in problem.related),
                 place=locate(number, path, problem.on_key),
-                wants=problem.wants,
+                expected=problem.expected,
             ),
         )
 
@@ -70,43 +70,43 @@ def check_documents(
 def _problems(
     stream: StreamView, rules: Iterable[Rule], ctx: Context
 ) -> Iterator[tuple[Rule, Problem, PodView | ObjectView | None]]:
-    """Yield each problem with its rule and with whom it is about."""
-    asked = _Scopes.of(tuple(rules), ctx.kube_version).asked
+    """Yield each problem with its rule and the pod or object that it belongs to."""
+    rules_for = _Scopes.of(tuple(rules), ctx.kube_version).rules_for
     for pod in stream.pods:
-        for rule, check in asked("pod", pod.value):
+        for rule, check in rules_for("pod", pod.value):
             for problem in check(pod, ctx):
                 yield rule, problem, pod
         for container in pod.containers:
-            for rule, check in asked("container", container.value, role=container.role):
+            for rule, check in rules_for("container", container.value, role=container.role):
                 for problem in check(container, ctx):
                     yield rule, problem, pod
     for view in stream.objects:
-        for rule, check in asked("object", view.value, view.kind):
+        for rule, check in rules_for("object", view.value, view.kind):
             for problem in check(view, ctx):
                 yield rule, problem, _owner(stream, problem.path) or view
-    for rule, check in asked("stream", {}):
+    for rule, check in rules_for("stream", {}):
         for problem in check(stream, ctx):
             yield rule, problem, _owner(stream, problem.path)
 
 
 class _Scopes:
-    """The rules for one Kubernetes version by what they look at. A run asks the same ones of every document."""
+    """Rules for one Kubernetes version by scope, cached because a run applies the same rules to every document."""
 
     def __init__(self, rules: tuple[Rule, ...], kube_version: str) -> None:
         ctx = Context(kube_version)
         self._rules = [rule for rule in rules if rule.check and rule.applies(ctx)]
         self._kinds = frozenset(kind for rule in self._rules for kind in rule.kinds)
         self._groups: dict[tuple[str, str], _Groups] = {}
-        self._asked: dict[tuple[Any, ...], list[tuple[Rule, Check]]] = {}
+        self._selections: dict[tuple[Any, ...], list[tuple[Rule, Check]]] = {}
 
     @staticmethod
     @lru_cache(maxsize=8)
     def of(rules: tuple[Rule, ...], kube_version: str) -> _Scopes:
-        """Return the scopes of these rules, sorted once."""
+        """Return the cached scopes of rules for a Kubernetes version."""
         return _Scopes(rules, kube_version)
 
     def of_scope(self, scope: str, kind: str = "") -> _Groups:
-        """Return the rules of a scope, and for objects of a kind, in groups."""
+        """Return the rules of a scope, for objects those of a kind, by roles and needs."""
         key = (scope, kind if kind in self._kinds else "")
         if key not in self._groups:
             groups = self._groups[key] = {}
@@ -115,17 +115,17 @@ class _Scopes:
                     groups.setdefault((rule.roles, rule.needs), []).append((rule, rule.check))
         return self._groups[key]
 
-    def asked(self, scope: str, value: Data, kind: str = "", role: str = "") -> list[tuple[Rule, Check]]:
-        """Return the rules that have something to look at in a mapping, and in a container of that role.
+    def rules_for(self, scope: str, value: Data, kind: str = "", role: str = "") -> list[tuple[Rule, Check]]:
+        """Return the rules that can have findings in a mapping or, with `role`, in a container.
 
-        Only its keys matter, and many mappings have the same ones.
+        The result depends only on the keys of the mapping, and many mappings have the same keys.
         """
         key = (scope, kind, role, *value)
-        found = self._asked.get(key)
+        found = self._selections.get(key)
         if found is None:
-            if len(self._asked) >= _MAX_ASKED:
-                self._asked.clear()
-            found = self._asked[key] = [
+            if len(self._selections) >= _MAX_CACHED_SELECTIONS:
+                self._selections.clear()
+            found = self._selections[key] = [
                 one
                 for (roles, needs), rules in self.of_scope(scope, kind).items()
                 if (not needs or not value.keys().isdisjoint(needs)) and (not roles or not role or role in roles)
@@ -135,7 +135,7 @@ class _Scopes:
 
 
 def _owner(stream: StreamView, path: PathTuple) -> PodView | ObjectView | None:
-    """Return whom a path leads into: a workload before any object, for its containers."""
+    """Return the pod or object that contains a path, the pod first because it has the containers."""
     owners: tuple[PodView | ObjectView, ...] = (*stream.pods, *stream.objects)
     for owner in owners:
         root = owner.object.path if isinstance(owner, PodView) else owner.path
@@ -154,7 +154,7 @@ def _container(owner: PodView | ObjectView | None, path: PathTuple) -> Container
 
 
 def _document(path: PathTuple) -> tuple[int, PathTuple]:
-    """Split a path of a view into the document's number and the path in the document."""
+    """Split the path of a view into document number and path in the document."""
     return (path[0], path[1:]) if path and isinstance(path[0], int) else (0, path)
 
 
@@ -167,39 +167,39 @@ LEVELS = ("strict", "warn", "ignore")
 _POD_TEMPLATE = "core.v1.PodTemplateSpec"
 
 
-def workload_findings(value: object, kube_version: str, level: str, kinds: Kinds) -> list[Finding]:
-    """Return what is wrong with the workloads of a document.
+def check_workloads(value: object, kube_version: str, level: str, kinds: Kinds) -> list[Finding]:
+    """Return the schema findings of the workloads in a document.
 
-    `level` says what an unknown field is, as in kubectl: strict an error, warn a warning, ignore nothing.
+    `level` is the severity of unknown fields, as in `kubectl --validate`: strict (error), warn, or ignore.
     """
     if value is not None and not isinstance(value, dict):
-        return check_object.check(value, kube_version)
+        return check_object.check_object(value, kube_version)
     seen: set[PathTuple] = set()
     out: list[Finding] = []
     for workload in workloads(value, kinds):
         if (workload.group, workload.kind) in BUILT_IN:
             if workload.path not in seen:
                 seen.add(workload.path)
-                out += _all_named(check_object.check(workload.value, kube_version, workload.path), workload)
+                out += _all_named(check_object.check_object(workload.value, kube_version, workload.path), workload)
         else:
-            out += _all_named(of_template(workload, kube_version), workload)
+            out += _all_named(check_pod_template(workload, kube_version), workload)
     if any(is_partial(workload) for workload in workloads(value, kinds)):
-        # A patch names only what it changes.
+        # A patch contains only the fields that it changes.
         out = [one for one in out if one.rule != "missing-required"]
     return [graded for one in out if (graded := _graded(one, level)) is not None]
 
 
-def rule_findings(
+def check_rules(
     value: object,
     kube_version: str,
     kinds: Kinds,
     before: object = None,
     admin_ports: Mapping[str, tuple[int, ...]] | None = None,
 ) -> list[Finding]:
-    """Return what the rules say of one document: what the API server refuses, and advice; no infos.
+    """Return the errors and warnings of the rules for one document; none for a partial document.
 
-    `before` is the document as it was, for rules about a change. `admin_ports` are, by container, those on which only
-    the pod itself is answered. Nothing is said of a partial document.
+    `before` is the document before a change, for rules that compare. `admin_ports` are the ports bound to localhost,
+    by container name.
     """
     if any(is_partial(workload) for workload in workloads(value, kinds)):
         return []
@@ -215,22 +215,24 @@ def _rules_of_one_document() -> tuple[Rule, ...]:
 
 
 def is_partial(workload: Workload) -> bool:
-    """True for a document that holds no containers, or none with an image, such as a kustomize patch."""
+    """Return True for a workload without containers or without images, such as a kustomize patch."""
     containers = workload.pod.get("containers")
     if isinstance(containers, list) and containers:
         return all(isinstance(one, dict) and "name" in one and "image" not in one for one in containers)
     return not containers and not isinstance(containers, dict)
 
 
-def refused(found: Finding) -> bool:
-    """True for an error that is the API server's own: advice about what was there before keeps nobody from adding."""
+def is_rejection(found: Finding) -> bool:
+    """Return True for an error that makes the API server reject the object, as opposed to advice."""
     return found.severity is Severity.ERROR and rules()[found.rule].layer != "advice"
 
 
-def of_template(workload: Workload, kube_version: str) -> list[Finding]:
-    """Return what is wrong with the shape of a pod template: of a custom kind nothing else is known."""
-    problems = shapes(kube_version).of(_POD_TEMPLATE)(workload.template) or []
-    return [finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems]
+def check_pod_template(workload: Workload, kube_version: str) -> list[Finding]:
+    """Return the schema findings of the pod template of a custom kind, whose other fields are unknown."""
+    problems = object_checks(kube_version).of(_POD_TEMPLATE)(workload.template) or []
+    return [
+        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems
+    ]
 
 
 def _graded(one: Finding, level: str) -> Finding | None:
@@ -240,11 +242,11 @@ def _graded(one: Finding, level: str) -> Finding | None:
 
 
 def _all_named(found: list[Finding], workload: Workload) -> list[Finding]:
-    return [named(one, workload) for one in found]
+    return [with_subject(one, workload) for one in found]
 
 
-def named(one: Finding, workload: Workload | None) -> Finding:
-    """Say whose field it is: workload, container and role."""
+def with_subject(one: Finding, workload: Workload | None) -> Finding:
+    """Return a finding with the workload, container, and role that its path belongs to."""
     if workload is None:
         return one
     holder = next((c for c in workload.containers if one.path[: len(c.path)] == c.path), None)

@@ -1,7 +1,4 @@
-"""Whole texts through all layers, together: a Service in one file is held against a Deployment in another.
-
-What can't be parsed is a finding of its file, and the rest goes on.
-"""
+"""Validation of texts, all documents of a run together. A syntax error is a finding and does not stop the run."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.check_document import check_documents, named, of_template, refused
+from sidecarctl.validate.check_document import check_documents, check_pod_template, is_rejection, with_subject
 from sidecarctl.validate.registry import rules
-from sidecarctl.validate.rule_selection import Choice, checked
+from sidecarctl.validate.rule_selection import RuleSelection, selected_rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.suppress import suppress
 from sidecarctl.yamltext.errors import SyntaxProblem
@@ -27,16 +24,16 @@ SYNTAX = "yaml-syntax"
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text and what messages call it."""
+class SourceText:
+    """A text and the file name to report for it."""
 
     text: str
     file: str
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A document with what there is to say of it, and the number of its text, from 0."""
+class CheckedDocument:
+    """A document with findings, and the number of its text, from 0."""
 
     text: int
     document: Document
@@ -45,24 +42,24 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What there is to say of some texts, in their order; and whether one of them could not be parsed."""
+    """The findings of texts, in order, and whether a document could not be parsed."""
 
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
-    judged: tuple[Judged, ...] = field(default=(), repr=False, compare=False)
+    checked: tuple[CheckedDocument, ...] = field(default=(), repr=False, compare=False)
 
 
-def validate(texts: Iterable[Text], chosen: Choice) -> Verdict:
-    """Check texts by all layers. A finding has its place; several about one value of one cause are one."""
-    with uncollected():
-        return _validated(texts, chosen)
+def validate_texts(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:
+    """Return the findings of texts, with their places. A rule does not repeat a schema error of the same value."""
+    with gc_disabled():
+        return _validated(texts, selection)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would walk all nodes of all documents again and again."""
+def gc_disabled() -> Iterator[None]:
+    """Disable the garbage collector, which would traverse all nodes of all documents repeatedly."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -72,7 +69,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
+def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:
     documents: list[Document] = []
     numbers: list[int] = []
     broken: list[Finding] = []
@@ -83,37 +80,39 @@ def _validated(texts: Iterable[Text], chosen: Choice) -> Verdict:
             else:
                 documents.append(found)
                 numbers.append(number)
-    judged: list[Judged] = []
+    checked: list[CheckedDocument] = []
     ignored: list[Ignored] = []
-    for number, document, findings in zip(numbers, documents, _found(documents, chosen)):
-        kept, hidden = _asked_for(document, findings, chosen)
-        if kept:  # the nodes of all others are let go
-            judged.append(Judged(number, document, tuple(kept)))
+    for number, document, findings in zip(numbers, documents, _found(documents, selection)):
+        kept, hidden = _reported(document, findings, selection)
+        if kept:  # free the nodes of documents without findings
+            checked.append(CheckedDocument(number, document, tuple(kept)))
         ignored += hidden
-    broken = [one for each in broken if (one := chosen.graded(each, each.place.file if each.place else "")) is not None]
-    every = (*broken, *(one for each in judged for one in each.findings))
-    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(judged))
+    broken = [
+        one for each in broken if (one := selection.graded(each, each.place.file if each.place else "")) is not None
+    ]
+    every = (*broken, *(one for each in checked for one in each.findings))
+    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(checked))
 
 
-def _asked_for(
-    document: Document, findings: list[Finding], chosen: Choice
+def _reported(
+    document: Document, findings: list[Finding], selection: RuleSelection
 ) -> tuple[list[Finding], tuple[Ignored, ...]]:
-    """What a run says of a document: graded, and without what the document asks to leave out."""
-    graded = [one for each in findings if (one := chosen.graded(each, document.file)) is not None]
-    if not chosen.ignores:
+    """Return the findings to report for a document, with their severities, and the ignored ones."""
+    graded = [one for each in findings if (one := selection.graded(each, document.file)) is not None]
+    if not selection.ignores:
         return graded, ()
-    outcome = suppress(document, graded, known=rules(), active=chosen.names)
-    kept = (_about_ignores(each, graded, chosen, document) for each in outcome.kept)
+    outcome = suppress(document, graded, known=rules(), active=selection.names)
+    kept = (_about_ignores(each, graded, selection, document) for each in outcome.kept)
     return [one for one in kept if one is not None], outcome.ignored
 
 
-def _about_ignores(one: Finding, graded: list[Finding], chosen: Choice, document: Document) -> Finding | None:
-    """What `suppress` adds is graded as well; what it was given has been."""
-    return one if any(one is each for each in graded) else chosen.graded(one, document.file)
+def _about_ignores(one: Finding, graded: list[Finding], selection: RuleSelection, document: Document) -> Finding | None:
+    """Grade a finding that `suppress` added; return others unchanged."""
+    return one if any(one is each for each in graded) else selection.graded(one, document.file)
 
 
-def _documents(text: Text) -> Iterator[Document | Finding]:
-    """Yield the documents of a text, each parsed, and a finding for each that is not to be parsed."""
+def _documents(text: SourceText) -> Iterator[Document | Finding]:
+    """Yield each document of a text, parsed, or a finding if it cannot be parsed."""
     rest, line, index = text.text, 0, 0
     while True:
         try:
@@ -126,7 +125,7 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
                     yield _unparsed(error, text)
             return
         except InputError as error:
-            # The stream itself: what follows the next separator is read again.
+            # An error of the stream: continue after the next separator.
             found = _unparsed(error, text)
             yield found
             assert found.place
@@ -137,40 +136,40 @@ def _documents(text: Text) -> Iterator[Document | Finding]:
             rest, line, index = "\n".join(lines[at:]), at, index + 1
 
 
-def _unparsed(error: InputError, text: Text) -> Finding:
-    """An error of reading as a finding at its place."""
+def _unparsed(error: InputError, text: SourceText) -> Finding:
+    """Return the finding for a parse error, with its place."""
     place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
-    if not isinstance(error, SyntaxProblem):  # one of the stream, which says a line and not what stands there
+    if not isinstance(error, SyntaxProblem):  # an error of the stream has no line text
         place = replace(place, line_text=text.text.split("\n")[place.line - 1].rstrip("\r"))
     return Finding(SYNTAX, error.message, why=rules()[SYNTAX].reason, help=error.hint, place=place)
 
 
-def _found(documents: list[Document], chosen: Choice) -> list[list[Finding]]:
-    """What structure and rules say of each document."""
+def _found(documents: list[Document], selection: RuleSelection) -> list[list[Finding]]:
+    """Return the findings of the schema and the rules, by document."""
     values = [document.value for document in documents]
-    found = [list(_located(document, shape(document.value, chosen))) for document in documents]
-    errors = [{one.path for one in findings if refused(one)} for findings in found]
+    found = [list(_located(document, check_schema(document.value, selection))) for document in documents]
+    errors = [{one.path for one in findings if is_rejection(one)} for findings in found]
 
     def locate(number: int, path: PathTuple, on_key: bool) -> Place:
         return documents[number].locate(path, on_key=on_key)
 
-    for number, one in check_documents(values, checked(chosen), chosen.context, locate, chosen.kinds):
-        # Of a value whose shape is wrong already, a rule has nothing new to say.
+    for number, one in check_documents(values, selected_rules(selection), selection.context, locate, selection.kinds):
+        # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)
     return found
 
 
-def shape(value: object, chosen: Choice) -> Iterator[Finding]:
-    """Yield what is wrong with the shape of a document: of its kind's, and of the pod templates of custom kinds."""
-    version = chosen.context.kube_version
-    everything = check_object.check(value, version)
-    pods = list(workloads(value, chosen.kinds)) if isinstance(value, dict) else []
+def check_schema(value: object, selection: RuleSelection) -> Iterator[Finding]:
+    """Yield the schema findings of a document, including pod templates of custom kinds."""
+    version = selection.context.kube_version
+    everything = check_object.check_object(value, version)
+    pods = list(workloads(value, selection.kinds)) if isinstance(value, dict) else []
     for one in everything:
-        yield named(one, _owner(one.path, pods))
+        yield with_subject(one, _owner(one.path, pods))
     for pod in pods:
         if (pod.group, pod.kind) not in BUILT_IN:
-            yield from (named(one, pod) for one in of_template(pod, version))
+            yield from (with_subject(one, pod) for one in check_pod_template(pod, version))
 
 
 def _owner(path: PathTuple, pods: list[Workload]) -> Workload | None:

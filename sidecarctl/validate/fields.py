@@ -1,4 +1,4 @@
-"""Small readers that rules share: lists of mappings, names of a pod's volumes, text to quote. Judges nothing."""
+"""Functions that read fields for rules: lists of mappings, volumes, mounts, labels, and selectors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Sources = list[tuple[Data, PathTuple]]
 
 
 def listed(data: Data, key: str) -> Sequence[tuple[int, Data]]:
-    """Return the mappings of the list at `key` with their indices; () where there is no list.
+    """Return the mappings in the list at `key` with their indices, () if there is no list.
 
-    Cheaper than `View.each`: for rules that pass over most of what they see.
+    Faster than `View.each`, for rules that skip most of their input.
     """
     found = data.get(key)
     if not found or not isinstance(found, list):
@@ -28,7 +28,7 @@ def listed(data: Data, key: str) -> Sequence[tuple[int, Data]]:
 
 
 def entries(data: Data, key: str) -> Sequence[tuple[int, Data]]:
-    """Return what `listed` does, and null as an empty mapping: for items without required fields, as to the server."""
+    """Return the same as `listed`, with null as {}, as the API server reads items without required fields."""
     found = data.get(key)
     if not found or not isinstance(found, list):
         return ()
@@ -36,7 +36,7 @@ def entries(data: Data, key: str) -> Sequence[tuple[int, Data]]:
 
 
 def texts(data: Data, key: str) -> Sequence[tuple[int, str]]:
-    """Return the strings of the list at `key` with their indices. Null is an empty string, as to the API server."""
+    """Return the strings in the list at `key` with their indices, with null as "", as the API server reads them."""
     found = data.get(key)
     if not found or not isinstance(found, list):
         return ()
@@ -44,12 +44,12 @@ def texts(data: Data, key: str) -> Sequence[tuple[int, str]]:
 
 
 def blank(value: object) -> bool:
-    """True for what the API server takes as not given: null, absent, or an empty string."""
+    """Return True for values that the API server treats as not set: null, absent, or an empty string."""
     return value is None or value == ""
 
 
 def amounts(resources: Data, side: str) -> Data:
-    """Return the requests or limits as they stand there, by name. Null is an amount of 0, as to the API server."""
+    """Return the requests or limits of a resources mapping by name, with null as 0, as the API server reads it."""
     found = resources.get(side)
     if not found or not isinstance(found, dict):
         return {}
@@ -57,17 +57,17 @@ def amounts(resources: Data, side: str) -> Data:
 
 
 def chosen(data: Data, keys: Sequence[str]) -> list[str]:
-    """Return those of the keys that have a value, in the order of `keys`."""
+    """Return the keys that are set, in the order of `keys`."""
     return [key for key in keys if data.get(key) is not None]
 
 
 def strange(data: Data, known: Mapping[str, object] | frozenset[str]) -> bool:
-    """True where a mapping has keys that are not known: the structural layer speaks of those."""
+    """Return True if a mapping has unknown keys, which the schema check reports."""
     return not data.keys() <= known.keys() if isinstance(known, Mapping) else not data.keys() <= known
 
 
 def volumes_by_name(pod: PodView) -> dict[str, Data]:
-    """Return the pod's volumes by name, and a StatefulSet's claim templates as volumes of the claims they make."""
+    """Return the volumes of a pod by name, with the claim templates of a StatefulSet as claim volumes."""
     volumes: dict[str, Data] = {
         name: {"persistentVolumeClaim": {}}
         for item in as_list(pod.object.get("spec", "volumeClaimTemplates"))
@@ -80,8 +80,8 @@ def volumes_by_name(pod: PodView) -> dict[str, Data]:
     return volumes
 
 
-def env_sources(container: ContainerView) -> Sources:
-    """Return what stands in the `valueFrom` of a container's variables, with its path."""
+def env_value_sources(container: ContainerView) -> Sources:
+    """Return the `valueFrom` mappings of the environment variables of a container, with their paths."""
     found: Sources | None = container.memo.get("env_sources")
     if found is None:
         found = container.memo["env_sources"] = [
@@ -92,8 +92,8 @@ def env_sources(container: ContainerView) -> Sources:
     return found
 
 
-def sources(pod: PodView) -> Mapping[str, Sources]:
-    """Return the sources of the pod's volumes by their kind, with their paths."""
+def volume_sources(pod: PodView) -> Mapping[str, Sources]:
+    """Return the volume sources of a pod by type, with their paths."""
     found: dict[str, Sources] | None = pod.memo.get("sources")
     if found is None:
         found = pod.memo["sources"] = {}
@@ -104,9 +104,9 @@ def sources(pod: PodView) -> Mapping[str, Sources]:
     return found
 
 
-def projections(pod: PodView, kind: str) -> Sources:
-    """Return the sources of one kind ("configMap"), be they a volume's own or parts of a projected one."""
-    found = sources(pod)
+def sources_of_type(pod: PodView, kind: str) -> Sources:
+    """Return the volume sources of a type ("configMap"), including those in projected volumes."""
+    found = volume_sources(pod)
     own = found.get(kind, [])
     if "projected" not in found:
         return own
@@ -127,17 +127,17 @@ JOB: GroupKind = ("batch", "Job")
 CRON_JOB: GroupKind = ("batch", "CronJob")
 POD: GroupKind = ("", "Pod")
 
-# Their pods run for ever.
+# Kinds whose pods always restart.
 ENDLESS = frozenset((DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER))
 
 
 def is_one_of(one: ObjectView, kinds: Container[GroupKind]) -> bool:
-    """True for an object of one of the kinds."""
+    """Return True for an object of one of the kinds."""
     return (one.group, one.kind) in kinds
 
 
 def job_spec(one: ObjectView) -> View | None:
-    """Return the spec of a Job, or of the Jobs that a CronJob makes; None for other kinds."""
+    """Return the Job spec of a Job or CronJob, None for other kinds."""
     if one.group != "batch":
         return None
     if one.kind == "Job":
@@ -146,14 +146,14 @@ def job_spec(one: ObjectView) -> View | None:
 
 
 def completions_of(one: ObjectView, spec: View) -> int | None:
-    """Return the completions of a Job's spec: one in a Job that says nothing, None where it is not known."""
+    """Return the completions of a Job spec with the default of Jobs, None if unknown."""
     if one.kind == "Job" and spec.value.get("completions") is None and spec.value.get("parallelism") is None:
         return 1
     return spec.number("completions")
 
 
 def all_metadata(one: ObjectView) -> list[View]:
-    """Return the metadata of an object, and those of its pod templates where it has some."""
+    """Return the metadata of an object and of its pod templates."""
     found: list[View] | None = one.memo.get("all_metadata")
     if found is None:
         steps = DEFAULT_KINDS.templates.get((one.group, one.kind))
@@ -164,7 +164,7 @@ def all_metadata(one: ObjectView) -> list[View]:
 
 
 def _metadata(view: View, steps: tuple[str, ...]) -> Iterator[View]:
-    """Follow the steps; `*` fans out over a list."""
+    """Yield the metadata at the steps; the step `*` means every item of a list."""
     if "*" not in steps:
         yield view.child(*steps, "metadata")
         return
@@ -178,7 +178,7 @@ Holder = PodView | ContainerView
 
 
 def security_contexts(pod: PodView) -> list[tuple[Holder, Data]]:
-    """Return who has a security context, the pod before its containers, with that context; empty ones are left out."""
+    """Return the pod and its containers with their security contexts, without empty ones."""
     found: list[tuple[Holder, Data]] | None = pod.memo.get("security_contexts")
     if found is None:
         found = pod.memo["security_contexts"] = []
@@ -196,7 +196,7 @@ RUNNING = ("app", *SIDECARS)
 
 @dataclass(frozen=True)
 class Mount:
-    """A container's mount of a volume."""
+    """A volume mount of a container."""
 
     container: ContainerView
     path: PathTuple
@@ -204,7 +204,7 @@ class Mount:
 
 
 def mounts_of(pod: PodView, name: object, *roles: str) -> Iterator[Mount]:
-    """Yield the mounts of a volume by containers of these roles, all roles where none is given."""
+    """Yield the mounts of a volume in containers of the given roles, or in all containers."""
     for container in pod.containers:
         if roles and container.role not in roles:
             continue
@@ -214,7 +214,7 @@ def mounts_of(pod: PodView, name: object, *roles: str) -> Iterator[Mount]:
 
 
 def label_faults(labels: object, where: PathTuple) -> Problems:
-    """Yield bad keys and values of a mapping of labels; as the server's ValidateLabels."""
+    """Yield the invalid keys and values of labels. Source: ValidateLabels of the API server."""
     for key, value in as_mapping(labels).items():
         if isinstance(key, str) and (fault := names.check_qualified_name(key)):
             yield problem((*where, key), f"invalid label key {quote(key)}: {fault}", on_key=True)
@@ -223,7 +223,7 @@ def label_faults(labels: object, where: PathTuple) -> Problems:
 
 
 def selector_faults(selector: object, where: PathTuple) -> Problems:
-    """Yield what is wrong in a label selector; as the server's ValidateLabelSelector. Operators are the schema's."""
+    """Yield the errors of a label selector, except operators. Source: ValidateLabelSelector of the API server."""
     data = as_mapping(selector)
     yield from label_faults(data.get("matchLabels"), (*where, "matchLabels"))
     for index, one in listed(data, "matchExpressions"):
@@ -232,9 +232,9 @@ def selector_faults(selector: object, where: PathTuple) -> Problems:
         if isinstance(key, str) and (fault := names.check_qualified_name(key)):
             yield problem((*at, "key"), f"invalid label key {quote(key)}: {fault}")
         if operator in ("In", "NotIn") and values in (None, []):
-            yield problem((*at, "values"), f"{operator} needs values")
+            yield problem((*at, "values"), f"operator {operator} requires values")
         elif operator in ("Exists", "DoesNotExist") and values:
-            yield problem((*at, "values"), f"{operator} takes no values")
+            yield problem((*at, "values"), f"operator {operator} does not allow values")
         for number, value in enumerate(values if isinstance(values, list) else ()):
             if isinstance(value, str) and (fault := names.check_label_value(value)):
                 yield problem((*at, "values", number), f"invalid label value {quote(value)}: {fault}")

@@ -1,16 +1,16 @@
-"""What a rule is, and which there are. A rule is one function with its page beside it; knows no rule by name.
+"""The registry of rules. A rule is a function; its docstring and arguments are its page.
 
-@rule("duplicate-volume-name", Severity.ERROR, fix="Give each volume a name of its own.")
+@rule("duplicate-volume-name", Severity.ERROR, fix="Give each volume a unique name.")
 def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
     \"\"\"Two volumes of a pod have the same name.
 
-    A mount names its volume, so the API server refuses names that stand for two.
+    Mounts refer to volumes by name, so the API server rejects duplicate names.
     \"\"\"
     seen: dict[str, View] = {}
     for volume in pod.each("volumes"):
         first = seen.setdefault(volume.text("name"), volume)
         if first is not volume:
-            yield problem(volume.at("name"), "...", related=(Related("the first", first.at("name")),))
+            yield problem(volume.at("name"), "...", related=(Related("first", first.at("name")),))
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Any, Literal, TypeVar
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.examples import examples_of
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]
@@ -34,12 +33,12 @@ Scope = Literal["container", "pod", "object", "stream"]
 
 @dataclass(frozen=True)
 class Context:
-    """What a verdict depends on besides the manifest.
+    """The input of rules besides the manifest.
 
-    kube_version          the target, as `kube.versions.parse` gives it
-    pod_security          level to hold pods to: privileged, baseline or restricted
-    pod_security_version  the version of that level's definition, "" for the target's
-    options               settings of single rules, by name
+    kube_version          target Kubernetes version, parsed: "1.34"
+    pod_security          required Pod Security level: privileged, baseline, or restricted
+    pod_security_version  version of the standard, "" for the target version
+    options               options of single rules, by rule name
     """
 
     kube_version: str = NEWEST
@@ -48,13 +47,13 @@ class Context:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def since(self, version: str) -> bool:
-        """True where the target is `version` ("1.29") or newer."""
+        """Return True if the target version is `version` ("1.29") or later."""
         return at_least(self.kube_version, version)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a rule says about one place; the rule's own name, severity and page make it a finding."""
+    """A problem that a rule reports. Name, severity, and page of the rule make it a finding."""
 
     path: PathTuple
     message: str
@@ -62,7 +61,7 @@ class Problem:
     on_key: bool = False
     related: tuple[Related, ...] = ()
     severity: Severity | None = None
-    wants: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
 
 Problems = Iterator[Problem]
@@ -72,24 +71,25 @@ _C = TypeVar("_C", bound=Check)
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A rule and its page. There is one of each name, so that a rule is only itself.
+    """A rule and its page. Rules compare by identity: there is one per name.
 
-    said        the function's docstring: `what` is its first line, `why` the rest of it
-    fix         how to put it right; a finding's help where the problem has none of its own
-    given       the context that the examples need
-    scope       what `check` gets: each container, each pod, each object, or the whole stream
-    roles       the roles of containers that it looks at, () for all
-    kinds       the kinds of objects that it looks at, () for all; for rules of scope "object" alone
-    needs       keys of which what it gets must have one, or there is nothing to find; () for no such keys
-    since       the first Kubernetes version it applies to, until the last; "" for no bound
-    on          False: only when asked for by name
-    check       None for a rule that a module of its own looks after (the structure's)
+    docstring  of the check function: `what` is its first paragraph, `why` the rest
+    fix        how to fix a finding; its help unless the problem has its own
+    scope      argument of `check`: each container, each pod, each object, or the whole stream
+    roles      roles of the containers to check, () for all
+    kinds      kinds of the objects to check, () for all; only for scope "object"
+    needs      keys of which the argument must have at least one, () for any argument
+    since      first Kubernetes version that the rule applies to, "" for all
+    until      last Kubernetes version that the rule applies to, "" for all
+    on         False if the rule runs only when selected
+    given      context in which the examples are checked
+    check      None for a rule that is checked outside the registry
     """
 
     name: str
     severity: Severity
     layer: Layer
-    said: str
+    docstring: str
     fix: str
     scope: Scope = "pod"
     roles: tuple[str, ...] = ()
@@ -101,40 +101,38 @@ class Rule:
     given: Context = Context()
     check: Check | None = None
 
-    # Pages are read by few runs: nothing is put in order before.
-
     @property
     def what(self) -> str:
-        """One sentence."""
-        return " ".join(self.said.strip().split("\n\n")[0].split())
+        """What the rule reports, in one sentence."""
+        return " ".join(self.docstring.strip().split("\n\n")[0].split())
 
     @property
     def why(self) -> str:
-        """Paragraphs."""
+        """Why it matters, in one or more paragraphs."""
         import textwrap
 
-        _, _, rest = self.said.strip().partition("\n\n")
+        _, _, rest = self.docstring.strip().partition("\n\n")
         return textwrap.dedent(rest).strip()
 
     @property
     def bad(self) -> str:
-        """A manifest, or a part of one, that the rule finds: `bad` in examples/<name>.yaml."""
+        """The manifest, or part of one, that the rule reports: `bad` in examples/<name>.yaml."""
         return examples_of(self.name)["bad"]
 
     @property
     def good(self) -> str:
-        """The corrected example: `good` in examples/<name>.yaml."""
+        """The fixed example: `good` in examples/<name>.yaml."""
         return examples_of(self.name)["good"]
 
     def applies(self, ctx: Context) -> bool:
-        """True where the target version is one that the rule is about."""
+        """Return True if the rule applies to the target version."""
         older = self.since and not at_least(ctx.kube_version, self.since)
         newer = self.until and not at_least(self.until, ctx.kube_version)
         return not older and not newer
 
     @property
     def reason(self) -> str:
-        """The first paragraph of `why`, on one line: what a finding says."""
+        """The first paragraph of `why` on one line: the reason in findings."""
         return " ".join(self.why.split("\n\n")[0].split())
 
 
@@ -157,23 +155,23 @@ def rule(
     on: bool = True,
     given: Context | None = None,
 ) -> Callable[[_C], _C]:
-    """Register the decorated function as the rule `name`; see `Rule` for the rest.
+    """Register the decorated function as a rule. `Rule` describes the arguments.
 
-    The function's name is the rule's with underscores, its docstring the page. ValueError where that does not hold.
+    Raise ValueError if the function does not have the name of the rule, or if its docstring has no second paragraph.
     """
 
     def register(check: _C) -> _C:
         if check.__name__.replace("_", "-") != name:
-            raise ValueError(f"the function of rule {name} is called {check.__name__}")
-        said = check.__doc__ or ""
-        if not all(part.strip() for part in said.strip().partition("\n\n")[::2]):
-            raise ValueError(f"the docstring of rule {name} has to say what, and after a blank line why")
+            raise ValueError(f"the function of rule {name} has another name: {check.__name__}")
+        docstring = check.__doc__ or ""
+        if not all(part.strip() for part in docstring.strip().partition("\n\n")[::2]):
+            raise ValueError(f"the docstring of rule {name} needs two paragraphs: what and why")
         _add(
             Rule(
                 name,
                 severity,
                 layer,
-                said,
+                docstring,
                 fix,
                 scope,
                 roles,
@@ -201,19 +199,31 @@ def declare(
     layer: Layer = "structure",
     scope: Scope = "object",
 ) -> None:
-    """Register the page of a rule that a module of its own looks after."""
+    """Register a rule that is checked outside the registry."""
     _add(Rule(name, severity, layer, f"{what}\n\n{why}", fix, scope))
 
 
 def _add(new: Rule) -> None:
     if new.name in _registered:
-        raise ValueError(f"there are two rules called {new.name}")
+        raise ValueError(f"duplicate rule {new.name}")
     _registered[new.name] = new
+
+
+def current_name(name: str) -> str:
+    """Return the current name of a rule that was renamed, else the name itself."""
+    return name if name in rules() else _renamed().get(name, name)
+
+
+@cache
+def _renamed() -> Mapping[str, str]:
+    """Return the current names of renamed rules by their old names."""
+    lines = (Path(__file__).parent / "rules" / "renamed.txt").read_text("utf-8").splitlines()
+    return dict(line.split() for line in lines if not line.startswith("#"))
 
 
 @cache
 def rules() -> Mapping[str, Rule]:
-    """Return all rules by name, sorted. The first call imports the modules of `validate.rules`."""
+    """Return all rules by name, sorted. The first call imports all modules in `validate.rules`."""
     for name in _RULE_PACKAGES:
         package = import_module(name)
         for file in sorted(Path(package.__path__[0]).glob("*.py")):
@@ -230,10 +240,22 @@ def problem(
     on_key: bool = False,
     related: tuple[Related, ...] = (),
     severity: Severity | None = None,
-    wants: tuple[str, ...] = (),
+    expected: tuple[str, ...] = (),
 ) -> Problem:
-    """Return what a rule yields: where and what. `help` and `severity` only where they differ from the rule's.
+    """Return a problem for a rule to yield. `help` and `severity` override those of the rule.
 
-    `on_key` underlines the key instead of the value; `wants` is what a fix needs to know, as in a Finding.
+    `on_key` underlines the key instead of the value. `expected` is known valid content, which fixes use.
     """
-    return Problem(path, message, help, on_key, related, severity, wants)
+    return Problem(path, message, help, on_key, related, severity, expected)
+
+
+_EXAMPLES = Path(__file__).parent / "rules" / "examples"
+
+
+def examples_of(rule: str) -> dict[str, str]:
+    """Return the examples of a rule with the keys "bad" and "good". Raise FileNotFoundError for an unknown rule."""
+    import textwrap
+
+    # The file has two literal blocks, so that `sidecarctl rules` does not load the YAML parser.
+    bad, _, good = (_EXAMPLES / f"{rule}.yaml").read_text("utf-8").removeprefix("bad: |\n").partition("good: |\n")
+    return {"bad": textwrap.dedent(bad), "good": textwrap.dedent(good)}

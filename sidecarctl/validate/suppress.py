@@ -1,8 +1,8 @@
-"""What a manifest asks to leave out: ignore comments and annotations, and those that are wrong or hide nothing.
+"""Ignore comments and ignore annotations in manifests.
 
-# sidecarctl: ignore[port-conflict] both bind to other addresses     on the finding's lines or on the line above
-sidecarctl.dev/ignore: port-conflict,floating-image                  on the object or its pod template
-sidecarctl.dev/ignore.logger: floating-image                         for one container
+# sidecarctl: ignore[port-conflict] different addresses     on a line of the finding, or on the line above
+sidecarctl.dev/ignore: port-conflict,floating-image         on the object or its pod template
+sidecarctl.dev/ignore.logger: floating-image                for one container
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.registry import current_name
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
 from sidecarctl.yamltext.stream import Document
@@ -25,13 +26,13 @@ UNKNOWN = "unknown-rule"
 
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\]\r\n]*\]?)?([^\r\n]*)", re.MULTILINE)
 _NAME = re.compile(r"[^\s,\[\]]+")
-_WHY_UNUSED = "An ignore that has outlived its finding would silently hide the next one."
-_NAMES_NONE = "this ignore names no rule, so it hides nothing"
+_WHY_UNUSED = "An unused ignore would silently hide the next finding of its rule."
+_NO_RULE = "ignore without a rule name"
 
 
 @dataclass(frozen=True)
 class Suppressed:
-    """Findings to report, in the order they came, then those about the ignores; and the findings left out."""
+    """Findings to report in their given order, then findings about the ignores; and the ignored findings."""
 
     kept: tuple[Finding, ...]
     ignored: tuple[Ignored, ...] = ()
@@ -39,7 +40,7 @@ class Suppressed:
 
 @dataclass(frozen=True, eq=False)
 class _Ignore:
-    """One rule's name in one ignore; `rule` is empty where the ignore names none."""
+    """One rule name in an ignore; `rule` is "" for an ignore without a rule name."""
 
     rule: str
     covers: Callable[[Finding], bool]
@@ -53,30 +54,33 @@ class _Ignore:
 def suppress(
     document: Document, findings: Sequence[Finding], *, known: Collection[str], active: Collection[str] | None = None
 ) -> Suppressed:
-    """Leave out of one document's findings (with their places) what the document asks to.
+    """Remove the findings of a document that it ignores. The findings must have places.
 
-    `known` are the names of all rules: any other name is an `unknown-rule`. An ignore of a rule that is `active` (all
-    that are known, unless given) and hides nothing is an `unused-ignore`.
+    A rule name that is not in `known` is an `unknown-rule` finding. An ignore that hides nothing, of a rule in `active`
+    (default: all known rules), is an `unused-ignore` finding.
     """
     if "sidecarctl" not in document.text or "ignore" not in document.text:
         return Suppressed(tuple(findings))
-    ignores = [*_comments(document), *_annotations(document)]
-    asked = [ignore for ignore in ignores if ignore.rule in known]
-    kept, ignored, used = _sorted_out(findings, [ignore for ignore in asked if ignore.rule != UNUSED])
+    ignores = [_with_current_name(ignore, known) for ignore in (*_comments(document), *_annotations(document))]
+    valid = [ignore for ignore in ignores if ignore.rule in known]
+    kept, ignored, used = _split(findings, [ignore for ignore in valid if ignore.rule != UNUSED])
     ran = known if active is None else active
-    about = [_unused(one) for one in asked if one.rule != UNUSED and one.rule in ran and one not in used]
+    about = [_unused(one) for one in valid if one.rule != UNUSED and one.rule in ran and one not in used]
     about += [_unused(one) for one in ignores if not one.rule]
-    meta = [ignore for ignore in asked if ignore.rule == UNUSED]
-    about, more, used = _sorted_out(about, meta)
+    meta = [ignore for ignore in valid if ignore.rule == UNUSED]
+    about, more, used = _split(about, meta)
     about += [_unused(one) for one in meta if one not in used and UNUSED in ran]
     about += [_unknown(one, known) for one in ignores if one.rule and one.rule not in known]
     return Suppressed((*kept, *about), (*ignored, *more))
 
 
-def _sorted_out(
-    findings: Iterable[Finding], ignores: list[_Ignore]
-) -> tuple[list[Finding], list[Ignored], set[_Ignore]]:
-    """Part findings into those to keep and those to leave out; say which ignores had something to hide."""
+def _with_current_name(ignore: _Ignore, known: Collection[str]) -> _Ignore:
+    """Return an ignore with the current name of a renamed rule."""
+    return ignore if not ignore.rule or ignore.rule in known else replace(ignore, rule=current_name(ignore.rule))
+
+
+def _split(findings: Iterable[Finding], ignores: list[_Ignore]) -> tuple[list[Finding], list[Ignored], set[_Ignore]]:
+    """Return the findings to report, the ignored findings, and the ignores that hide one."""
     kept: list[Finding] = []
     ignored: list[Ignored] = []
     used: set[_Ignore] = set()
@@ -91,8 +95,8 @@ def _sorted_out(
 
 
 def _unused(ignore: _Ignore) -> Finding:
-    message = f"nothing here breaks {ignore.rule}, so there is nothing to ignore" if ignore.rule else _NAMES_NONE
-    fix = "delete it from the ignore" if ignore.rule else "write `# sidecarctl: ignore[RULE] reason`"
+    message = f"unused ignore: no {ignore.rule} finding here" if ignore.rule else _NO_RULE
+    fix = "remove the rule name from the ignore" if ignore.rule else "use `# sidecarctl: ignore[RULE] reason`"
     return Finding(
         UNUSED,
         message,
@@ -108,16 +112,16 @@ def _unused(ignore: _Ignore) -> Finding:
 def _unknown(ignore: _Ignore, known: Collection[str]) -> Finding:
     return Finding(
         UNKNOWN,
-        f'there is no rule "{ignore.rule}", so this ignores nothing',
+        f'unknown rule "{ignore.rule}" in ignore',
         path=ignore.path,
-        help=did_you_mean(ignore.rule, known) or "`sidecarctl rules` lists all rules",
+        help=did_you_mean(ignore.rule, known) or "run `sidecarctl rules` to list all rules",
         workload=ignore.label,
         place=ignore.place,
     )
 
 
 def _comments(document: Document) -> Iterator[_Ignore]:
-    """Yield the ignores of comments; what looks like one inside a scalar is text."""
+    """Yield the ignores in comments, not those in the text of scalars."""
     scalars = None
     for found in _COMMENT.finditer(document.text):
         if scalars is None:
@@ -136,7 +140,7 @@ def _comments(document: Document) -> Iterator[_Ignore]:
 
 
 def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
-    """Yield from where to where scalars stand; of a block scalar what follows its header line."""
+    """Yield start and end of each scalar, for a block scalar those of the text below its header."""
     if isinstance(node, Scalar):
         start = text.find("\n", node.start) if node.style in ("|", ">") else node.start
         yield start, node.end
@@ -150,9 +154,9 @@ def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _lines_of(document: Document, offset: int) -> Callable[[Finding], bool]:
-    """Say which findings a comment is about: those on its line, or below it where it has a line of its own.
+    """Return a function that is True for the findings of a comment: on its line or, for a full-line comment, below.
 
-    Comments that follow each other without a blank line are about the same line.
+    Consecutive full-line comments belong to the same line.
     """
     own, column = document.lines.at(offset)
     below = own
@@ -173,7 +177,7 @@ def _lines_of(document: Document, offset: int) -> Callable[[Finding], bool]:
 
 
 def _annotations(document: Document) -> Iterator[_Ignore]:
-    """Yield the ignores of annotations, on objects and on their pod templates."""
+    """Yield the ignores in annotations of objects and their pod templates."""
     pods = list(workloads(document.value))
     for value, path in objects(document.value):
         own = [pod for pod in pods if pod.path == path]
@@ -198,7 +202,7 @@ def _annotation(
     hint = ""
     names = [one.name for pod in pods for one in pod.containers]
     if container and container not in names:
-        hint = f'no container is called "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
+        hint = f'unknown container "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
     ignore = _Ignore("", covers, document.locate(where), where, label=label, hint=hint)
     rules = _NAME.findall(text)
     yield from (replace(ignore, rule=rule) for rule in rules)

@@ -1,4 +1,4 @@
-"""What rules look at: plain data with its path, read without ever stumbling over its shape. Knows no rule."""
+"""Views for rules: plain data with its path. Malformed values read as empty."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Data = dict[str, Any]
 
 
 class View:
-    """A mapping and its path. What is absent or of another shape reads as empty.
+    """A mapping and its path. Missing and malformed values read as empty.
 
-    A plain class: a run makes hundreds of thousands.
+    A plain class for speed: a run creates hundreds of thousands.
     """
 
     __slots__ = ("path", "value")
@@ -25,7 +25,7 @@ class View:
         self.path = path
 
     def get(self, *steps: str | int) -> Any:
-        """Return what stands at the end of the steps, None where the way there does not exist."""
+        """Return the value at the steps, None if there is none."""
         found: Any = self.value
         for step in steps:
             if isinstance(step, str):
@@ -35,40 +35,40 @@ class View:
         return found
 
     def has(self, key: str) -> bool:
-        """True where the key stands there with a value; null counts as absent, as the API server has it."""
+        """Return True if the key is set. Null counts as not set, as in the API server."""
         return self.value.get(key) is not None
 
     def text(self, *steps: str | int) -> str:
-        """Return the string at the end of the steps, an empty one for anything else."""
+        """Return the string at the steps, "" for any other value."""
         found = self.get(*steps)
         return found if isinstance(found, str) else ""
 
     def number(self, *steps: str | int) -> int | None:
-        """Return the integer at the end of the steps, None for anything else."""
+        """Return the integer at the steps, None for any other value."""
         found = self.get(*steps)
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
     def at(self, *steps: str | int) -> PathTuple:
-        """Return the path of what stands at the end of the steps."""
+        """Return the path of the value at the steps."""
         return self.path + steps
 
     def child(self, *steps: str | int) -> View:
-        """Return the mapping at the end of the steps, an empty one where there is none."""
+        """Return the mapping at the steps, an empty one for any other value."""
         return View(as_mapping(self.get(*steps)), self.path + steps)
 
     def each(self, *steps: str | int) -> Iterator[View]:
-        """Yield the mappings of the list at the end of the steps; items of another shape are passed over."""
+        """Yield the mappings in the list at the steps and skip other items."""
         for index, item in enumerate(as_list(self.get(*steps))):
             if isinstance(item, dict):
                 yield View(item, (*self.path, *steps, index))
 
     def items(self, *steps: str | int) -> Iterator[tuple[Any, PathTuple]]:
-        """Yield the items of the list at the end of the steps, whatever they are, with their paths."""
+        """Yield all items of the list at the steps, with their paths."""
         for index, item in enumerate(as_list(self.get(*steps))):
             yield item, (*self.path, *steps, index)
 
     def pairs(self, *steps: str | int) -> Iterator[tuple[str, Any, PathTuple]]:
-        """Yield key, value and path of each entry of the mapping at the end of the steps."""
+        """Yield key, value, and path of each entry of the mapping at the steps."""
         for key, item in as_mapping(self.get(*steps)).items():
             yield key, item, (*self.path, *steps, key)
 
@@ -78,10 +78,11 @@ def _text(value: object) -> str:
 
 
 class ObjectView(View):
-    """An object of any kind; in a List each item is one. `label` is `Kind/name`, as findings have it.
+    """An object of any kind, also as an item of a List.
 
-    metadata, spec  what stands there, an empty mapping where there is none
-    memo            what one rule found out about the object and others need too
+    label           Kind/name or Kind/namespace/name, as in findings
+    metadata, spec  {} if missing
+    memo            cache for values that several rules use
     """
 
     __slots__ = ("group", "kind", "label", "memo", "metadata", "name", "namespace", "spec")
@@ -100,13 +101,13 @@ class ObjectView(View):
 
 
 class PodView(View):
-    """A pod spec with the workload that holds it.
+    """A pod spec and its workload.
 
     object      the Deployment, Job, or the Pod itself
-    template    what has the pod's metadata and spec
-    metadata    the pod's own metadata
-    containers  all, in the order of the lists initContainers, containers, ephemeralContainers
-    memo        what one rule found out about the pod and others need too
+    template    mapping with metadata and spec of the pod
+    metadata    metadata of the pod
+    containers  init containers, containers, and ephemeral containers, in this order
+    memo        cache for values that several rules use
     """
 
     __slots__ = ("containers", "memo", "metadata", "object", "template", "workload")
@@ -123,12 +124,12 @@ class PodView(View):
         )
 
     def by_role(self, *roles: str) -> Iterator[ContainerView]:
-        """Yield the containers of these roles."""
+        """Yield the containers with one of the roles."""
         return (container for container in self.containers if container.role in roles)
 
 
 class ContainerView(View):
-    """A container with its name ("" where it has none), its role, its pod, and a memo as the pod has."""
+    """A container with its name ("" if it has none), role, pod, and a cache for values that several rules use."""
 
     __slots__ = ("memo", "name", "pod", "role")
 
@@ -141,7 +142,7 @@ class ContainerView(View):
 
 
 class StreamView:
-    """All documents of a run. Paths of its views, and so of all views, begin with the document's number, from 0."""
+    """All documents of a run. Paths of views start with the number of the document, from 0."""
 
     __slots__ = ("objects", "pods")
 

@@ -12,10 +12,10 @@ import oracle
 
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube.versions import NEWEST
-from sidecarctl.validate.check_document import check_documents, refused
-from sidecarctl.validate.check_files import shape
+from sidecarctl.validate.check_document import check_documents, is_rejection
+from sidecarctl.validate.check_files import check_schema
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.rule_selection import Choice, choice
+from sidecarctl.validate.rule_selection import RuleSelection, select_rules
 
 # Paths that the API server spells differently than the manifest.
 RESPELLED = (
@@ -60,17 +60,17 @@ class Parted:
 
 
 @cache
-def _chosen() -> tuple[Choice, tuple[Rule, ...]]:
-    return choice(kube_version=NEWEST), tuple(r for r in rules().values() if r.layer == "api" and r.check)
+def _chosen() -> tuple[RuleSelection, tuple[Rule, ...]]:
+    return select_rules(kube_version=NEWEST), tuple(r for r in rules().values() if r.layer == "api" and r.check)
 
 
 def ours(document: Any) -> list[Finding]:
     """Return the findings that an API server would reject."""
     chosen, api = _chosen()
-    found = list(shape(document, chosen))
-    errors = {one.path for one in found if refused(one)}
+    found = list(check_schema(document, chosen))
+    errors = {one.path for one in found if is_rejection(one)}
     found += (one for _, one in check_documents([document], api, chosen.context) if one.path not in errors)
-    return [one for one in found if refused(one)]
+    return [one for one in found if is_rejection(one)]
 
 
 def shown(path: PathTuple) -> str:

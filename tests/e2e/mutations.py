@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import rules
+from tests.rule_examples import complete
 
 Path = tuple["str | int", ...]
 VALUES: tuple[Any, ...] = (

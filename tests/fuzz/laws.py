@@ -31,8 +31,8 @@ from sidecarctl.report import diff, machine, status, summary, text
 from sidecarctl.report.graph import mermaid, svg, tree
 from sidecarctl.report.graph import mermaid as markdown
 from sidecarctl.results import Report
-from sidecarctl.validate.check_files import Text, validate
-from sidecarctl.validate.rule_selection import choice
+from sidecarctl.validate.check_files import SourceText, validate_texts
+from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.lines import BREAK
 from sidecarctl.yamltext.splice import splice
@@ -173,7 +173,7 @@ def looking_layer(data: bytes, seed: int) -> str:
     except InputError as error:
         return _refused(error)
     level = rng.choice((None, "baseline", "restricted"))
-    verdict = validate([Text(given, FILE)], choice(pod_security=level, select=["all"]))
+    verdict = validate_texts([SourceText(given, FILE)], select_rules(pod_security=level, select=["all"]))
     _placed(verdict.findings, given)
     report = Report(__version__, verdict.findings, verdict.ignored, (), (FILE,), root="/", fail_on=Severity.ERROR)
     for format_name in rng.sample(machine.FORMATS, 2):

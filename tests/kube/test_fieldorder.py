@@ -1,8 +1,10 @@
+"""Tests of the field order."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.kube.field_order import ORDER, arrange, context_of, place
+from sidecarctl.kube.field_order import ORDER, context_of, insertion_index, sort_fields
 
 
 @pytest.mark.parametrize(
@@ -36,19 +38,19 @@ from sidecarctl.kube.field_order import ORDER, arrange, context_of, place
         ("a b", "c", "no such context", 2),
     ],
 )
-def test_a_new_key_goes_where_people_would_write_it(existing: str, new: str, context: str, index: int) -> None:
-    assert place(existing.split(), new, context) == index
+def test_inserts_key_in_conventional_order(existing: str, new: str, context: str, index: int) -> None:
+    assert insertion_index(existing.split(), new, context) == index
 
 
-def test_keys_that_a_tool_sorted_stay_sorted() -> None:
+def test_keeps_sorted_keys_sorted() -> None:
     existing = ["containers", "dnsPolicy", "restartPolicy", "schedulerName"]
-    assert place(existing, "volumes", "spec") == 4
-    assert place(existing, "initContainers", "spec") == 2
-    assert place(["args", "env", "image", "name", "resources"], "ports", "container") == 4
+    assert insertion_index(existing, "volumes", "spec") == 4
+    assert insertion_index(existing, "initContainers", "spec") == 2
+    assert insertion_index(["args", "env", "image", "name", "resources"], "ports", "container") == 4
 
 
-def test_keys_are_arranged_for_writing_and_unknown_ones_come_last() -> None:
-    assert arrange(["volumeMounts", "b", "image", "a", "name"], "container") == [
+def test_sorts_keys_with_unknown_ones_last() -> None:
+    assert sort_fields(["volumeMounts", "b", "image", "a", "name"], "container") == [
         "name",
         "image",
         "volumeMounts",
@@ -73,11 +75,11 @@ def test_keys_are_arranged_for_writing_and_unknown_ones_come_last() -> None:
         ((0, 1), ""),
     ],
 )
-def test_a_path_leads_to_its_context(path: tuple[str | int, ...], context: str) -> None:
+def test_finds_context_of_path(path: tuple[str | int, ...], context: str) -> None:
     assert context_of(path) == context
 
 
-def test_no_key_stands_twice_in_a_context() -> None:
+def test_contexts_have_no_duplicate_keys() -> None:
     for context, keys in ORDER.items():
         assert len(set(keys)) == len(keys), context
 
@@ -88,9 +90,9 @@ def test_no_key_stands_twice_in_a_context() -> None:
     ),
     st.data(),
 )
-def test_among_keys_in_order_the_order_is_kept(drawn: tuple[str, set[str]], data: st.DataObject) -> None:
+def test_insertion_keeps_order(drawn: tuple[str, set[str]], data: st.DataObject) -> None:
     context, keys = drawn
     new = data.draw(st.sampled_from(ORDER[context]))
-    existing = arrange(keys - {new}, context)
-    index = place(existing, new, context)
-    assert [*existing[:index], new, *existing[index:]] == arrange({*keys, new}, context)
+    existing = sort_fields(keys - {new}, context)
+    index = insertion_index(existing, new, context)
+    assert [*existing[:index], new, *existing[index:]] == sort_fields({*keys, new}, context)

@@ -1,3 +1,5 @@
+"""Tests of effective pod resources and QoS classes."""
+
 from typing import Any
 
 from hypothesis import given
@@ -25,19 +27,19 @@ def requests(pod: object, version: str = "1.34") -> dict[str, str]:
     }
 
 
-def test_app_containers_add_up() -> None:
+def test_adds_app_containers() -> None:
     assert requests({"containers": [container("100m", "64Mi"), container("1", "128Mi")]}) == {
         "cpu": "1100m",
         "memory": "192Mi",
     }
 
 
-def test_an_init_container_counts_only_where_it_is_the_larger() -> None:
+def test_init_container_counts_only_if_larger() -> None:
     assert requests({"containers": [container("1")], "initContainers": [container("500m")]}) == {"cpu": "1"}
     assert requests({"containers": [container("1")], "initContainers": [container("2")]}) == {"cpu": "2"}
 
 
-def test_a_native_sidecar_adds_to_the_app_and_to_the_init_containers_after_it() -> None:
+def test_native_sidecar_adds_to_app_and_later_init_containers() -> None:
     pod = {
         "containers": [container("1")],
         "initContainers": [container("2"), sidecar("300m"), container("1900m"), sidecar("100m")],
@@ -47,26 +49,26 @@ def test_a_native_sidecar_adds_to_the_app_and_to_the_init_containers_after_it() 
     assert requests(pod) == {"cpu": "3400m"}
 
 
-def test_before_1_29_a_native_sidecar_is_an_ordinary_init_container() -> None:
+def test_native_sidecar_is_init_container_before_1_29() -> None:
     pod = {"containers": [container("1")], "initContainers": [sidecar("300m")]}
     assert requests(pod, "1.28") == {"cpu": "1"}
     assert requests(pod, "1.29") == {"cpu": "1300m"}
 
 
-def test_requests_not_given_equal_the_limits() -> None:
+def test_requests_default_to_limits() -> None:
     assert requests({"containers": [container(cpu_limit="2", memory="1Gi", memory_limit="2Gi")]}) == {
         "cpu": "2",
         "memory": "1Gi",
     }
 
 
-def test_overhead_adds_to_requests_and_to_limits_that_exist() -> None:
+def test_overhead_adds_to_requests_and_existing_limits() -> None:
     pod = {"containers": [container("1", cpu_limit="2")], "overhead": {"cpu": "250m", "memory": "64Mi"}}
     assert requests(pod) == {"cpu": "1250m", "memory": "64Mi"}
     assert pod_resources.effective_limits(pod) == {"cpu": parse_quantity("2250m")}
 
 
-def test_pod_level_resources_replace_the_sum_where_they_are_on() -> None:
+def test_pod_level_resources_replace_sum_if_enabled() -> None:
     pod = {
         "containers": [container("1", "1Gi")],
         "resources": {"requests": {"cpu": "4"}, "limits": {"memory": "8Gi"}},
@@ -85,7 +87,7 @@ def test_a_pod_level_limit_of_huge_pages_is_the_request_even_where_containers_as
     assert requests(pod) == {"hugepages-2Mi": "128Mi", "memory": "1Gi"}
 
 
-def test_a_pod_level_limit_is_the_request_where_no_container_asks() -> None:
+def test_pod_level_request_defaults_to_pod_level_limit() -> None:
     pod = {
         "containers": [container()],
         "resources": {"limits": {"cpu": "2", "memory": "1Gi", "example.com/gpu": "1"}},
@@ -140,6 +142,6 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
-def test_any_shape_is_survived(pod: object) -> None:
-    facts = pod_resources.pod_resources(pod)
+def test_accepts_malformed_pods(pod: object) -> None:
+    facts = pod_resources.compute_pod_resources(pod)
     assert facts.qos in ("Guaranteed", "Burstable", "BestEffort")

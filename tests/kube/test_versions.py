@@ -1,3 +1,5 @@
+"""Tests of Kubernetes versions and feature gates."""
+
 import pytest
 
 from sidecarctl.errors import UsageError
@@ -17,8 +19,8 @@ from sidecarctl.kube import versions
         ("1.37.x", "1.37"),
     ],
 )
-def test_versions_are_taken_as_clusters_and_people_write_them(text: str, version: str) -> None:
-    assert versions.parse(text) == version
+def test_parses_version_formats(text: str, version: str) -> None:
+    assert versions.parse_version(text) == version
 
 
 @pytest.mark.parametrize(
@@ -28,29 +30,29 @@ def test_versions_are_taken_as_clusters_and_people_write_them(text: str, version
         ("1.24", "1.25"),
         ("1.38", versions.NEWEST),
         ("1,34", '"1.34"'),
-        ("latest", "like 1.34"),
-        ("", "like 1.34"),
+        ("latest", "such as 1.34"),
+        ("", "such as 1.34"),
     ],
 )
-def test_other_versions_are_refused_with_a_hint(text: str, hint: str) -> None:
+def test_rejects_other_versions_with_hint(text: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        versions.parse(text)
+        versions.parse_version(text)
     assert hint in caught.value.hint
 
 
-def test_native_sidecars_are_known_from_1_28_and_on_from_1_29() -> None:
-    assert not versions.known("native-sidecar", "1.27")
-    assert versions.known("native-sidecar", "1.28")
+def test_native_sidecars_exist_since_1_28_and_are_enabled_since_1_29() -> None:
+    assert not versions.has_feature("native-sidecar", "1.27")
+    assert versions.has_feature("native-sidecar", "1.28")
     assert not versions.enabled("native-sidecar", "1.28")
     assert versions.enabled("native-sidecar", "1.29")
 
 
-def test_features_come_before_they_are_on_before_they_are_stable() -> None:
+def test_feature_stages_are_in_order() -> None:
     for feature in versions.FEATURES.values():
-        stages = [stage for stage in (feature.alpha, feature.on, feature.stable) if stage]
+        stages = [stage for stage in (feature.alpha, feature.default, feature.stable) if stage]
         assert stages == sorted(stages), feature
 
 
-def test_versions_compare_as_numbers() -> None:
+def test_compares_versions_as_numbers() -> None:
     assert versions.at_least("1.30", "1.29")
     assert not versions.at_least("1.29", "1.30")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import FORMATS, relative, render_report
 from sidecarctl.report.machine.ci import code, prose
 from sidecarctl.report.machine.sarif import uri
@@ -44,7 +44,7 @@ findings = st.builds(
     source=st.just("input") | texts,
     related=st.lists(st.builds(Related, texts, place=st.none() | places), max_size=2).map(tuple),
     place=st.none() | places,
-    remedy=st.none() | st.builds(Remedy, texts, texts),
+    autofix=st.none() | st.builds(AutoFix, texts, texts),
 )
 reports = st.builds(
     Report,
@@ -140,7 +140,7 @@ class TestJson:
 
     def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
         told = json.loads(render_report(report, "json"))
-        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "remedy": "fix"}
+        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "autofix": "fix"}
         for kind, written in (
             (WorkloadChange, told["changes"][0]),
             (InstanceChange, told["changes"][0]["instances"][0]),
@@ -148,7 +148,7 @@ class TestJson:
             (Finding, told["findings"][0]),
         ):
             missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written)
-            missing -= {"on_key", "wants"}  # for the snippet, and for fixes
+            missing -= {"on_key", "expected"}  # for the snippet, and for fixes
             assert missing == set()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecarctl.errors import BugError, InputError, UsageError
-from sidecarctl.findings import Finding, Place, Related, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, Place, Related, Severity
 from sidecarctl.report.terminal import width_of
 from sidecarctl.report.text import closing_line, render_error, render_findings
 
@@ -219,12 +219,12 @@ def test_the_closing_line_counts(severities: list[Severity], files: int, ignored
 
 
 def test_the_closing_line_says_what_is_fixed_and_fixable() -> None:
-    findings = [Finding("r", "m", remedy=Remedy("do it")), Finding("r", "m", remedy=Remedy(refused="an anchor"))]
+    findings = [Finding("r", "m", autofix=AutoFix("do it")), Finding("r", "m", autofix=AutoFix(refused="an anchor"))]
     assert closing_line(findings, 1, 1) == "2 errors in 1 file; 1 ignored; [*] 1 fixable with --fix\n"
     assert closing_line([], 1, fixed=0) == "no findings in 1 file; 0 fixed\n"
 
 
 def test_a_fix_that_is_refused_is_told_with_its_reason() -> None:
-    done = shown(Finding("r", "m", help="do it", remedy=Remedy(refused="it is the alias *x")))
+    done = shown(Finding("r", "m", help="do it", autofix=AutoFix(refused="it is the alias *x")))
     assert "= not fixable: it is the alias *x\n" in done
     assert "[*]" not in done

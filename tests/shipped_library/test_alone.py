@@ -13,7 +13,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.kinds import DEFAULT_KINDS
-from sidecarctl.validate.check_document import workload_findings
+from sidecarctl.validate.check_document import check_workloads
 from sidecarctl.yamltext.stream import split
 from tests.shipped_library.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIONS, request, sidecars
 
@@ -39,7 +39,7 @@ def test_it_gives_a_valid_manifest_for_every_version_and_goes_without_a_trace(na
         if text is None:
             continue
         for document in split(text):
-            assert not workload_findings(document.value, version, "strict", DEFAULT_KINDS)
+            assert not check_workloads(document.value, version, "strict", DEFAULT_KINDS)
         assert pipeline.remove(text, [name], Options(version)).text == MANIFESTS[kind]
         assert pipeline.add(text, [request(name)], Options(version)).text == text
 

@@ -1,4 +1,4 @@
-"""`validate --fix`: what is fixed and how it is written, what is refused and why, where it goes, and how the run ends."""
+"""Tests of `validate --fix`: fixes, refused fixes, output, and exit codes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ spec:
 
 
 def fixed(tmp_path: Path, text: str, flags: str = "") -> str:
-    """What `--fix` makes of a manifest, in place."""
+    """Return a manifest after `--fix`."""
     file = tmp_path / "in.yaml"
     file.write_bytes(text.encode())
     done = run(f"sidecarctl validate --fix -f in.yaml {flags}", tmp_path)
@@ -111,27 +111,25 @@ def refusals(tmp_path: Path, text: str, flags: str = "") -> list[str]:
         ("    imagePullPolicy: \"ifnotpresent\"\n", "    imagePullPolicy: \"IfNotPresent\"\n"),
     ],
 )  # fmt: skip
-def test_a_scalar_is_written_as_its_field_wants_it_and_as_the_person_wrote_it(
-    part: str, becomes: str, tmp_path: Path
-) -> None:
+def test_changes_type_or_case_of_scalar_and_keeps_its_text(part: str, becomes: str, tmp_path: Path) -> None:
     assert fixed(tmp_path, POD + part) == POD + becomes
 
 
-def test_labels_annotations_and_data_are_quoted_too(tmp_path: Path) -> None:
+def test_quotes_labels_annotations_and_data(tmp_path: Path) -> None:
     text = POD.replace("  name: web\nspec", "  name: web\n  labels: {v: 1.10}\n  annotations:\n    on: off\nspec")
     assert 'labels: {v: "1.10"}\n  annotations:\n    on: "off"\n' in fixed(tmp_path, text)
     data = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  port: 080\n  on: true\n"
     assert fixed(tmp_path, data).endswith('data:\n  port: "080"\n  on: "true"\n')
 
 
-def test_json_stays_json(tmp_path: Path) -> None:
+def test_quotes_numbers_in_json(tmp_path: Path) -> None:
     value = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":1.50,"b":true}}'
     text = fixed(tmp_path, value)
     assert json.loads(text)["data"] == {"a": "1.50", "b": "true"}
     assert text == value.replace("1.50", '"1.50"').replace("true", '"true"')
 
 
-def test_bytes_of_a_secret_are_not_guessed(tmp_path: Path) -> None:
+def test_leaves_secret_data_unchanged(tmp_path: Path) -> None:
     text = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: {pin: 1234}\n"
     assert fixed(tmp_path, text) == text
 
@@ -161,14 +159,14 @@ def test_bytes_of_a_secret_are_not_guessed(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_stands_twice_word_for_word_goes(part: str, becomes: str, tmp_path: Path) -> None:
+def test_removes_identical_items(part: str, becomes: str, tmp_path: Path) -> None:
     assert fixed(tmp_path, POD + part) == POD + becomes
 
 
 @pytest.mark.parametrize(
     "part",
     [
-        # Which one counts is the last: without it the variable would be z.
+        # The last one takes effect: without it the value would be z.
         "    env: [{name: A, value: x}, {name: A, value: z}, {name: A, value: x}]\n",
         "    volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /a}]\n"
         "  volumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {}}]\n",
@@ -176,21 +174,21 @@ def test_what_stands_twice_word_for_word_goes(part: str, becomes: str, tmp_path:
         "  hostAliases: [{ip: 1.1.1.1, hostnames: [a]}, {ip: 1.1.1.1, hostnames: [b]}]\n",
     ],
 )
-def test_what_stands_twice_with_a_difference_stays(part: str, tmp_path: Path) -> None:
+def test_keeps_items_that_differ(part: str, tmp_path: Path) -> None:
     assert fixed(tmp_path, POD + part) == POD + part
 
 
-def test_a_comment_is_never_lost(tmp_path: Path) -> None:
+def test_keeps_items_with_comments(tmp_path: Path) -> None:
     text = POD + "    ports:\n    - containerPort: 80\n    # a second\n    - containerPort: 80\n"
     assert fixed(tmp_path, text) == text
-    assert refusals(tmp_path, text) == ["a comment stands there, which would be lost"]
+    assert refusals(tmp_path, text) == ["the item has a comment, which would be lost"]
     inside = POD + "    ports:\n    - containerPort: 80\n    - containerPort: 80 # the second\n"
     assert fixed(tmp_path, inside) == inside
     hash_sign = POD + "    env:\n    - {name: A, value: '#'} # first\n    - {name: A, value: '#'}\n"
     assert fixed(tmp_path, hash_sign) == POD + "    env:\n    - {name: A, value: '#'} # first\n"
 
 
-def test_an_api_version_becomes_its_successor_where_the_object_means_the_same(tmp_path: Path) -> None:
+def test_replaces_api_version_if_meaning_is_unchanged(tmp_path: Path) -> None:
     assert fixed(tmp_path, BUDGET) == BUDGET.replace("v1beta1", "v1")
     assert fixed(tmp_path, DEPLOYMENT) == DEPLOYMENT.replace("extensions/v1beta1", "apps/v1")
     quoted = BUDGET.replace("policy/v1beta1", "'policy/v1beta1'")
@@ -198,15 +196,15 @@ def test_an_api_version_becomes_its_successor_where_the_object_means_the_same(tm
     assert fixed(tmp_path, BUDGET, "--kube-version 1.25") == BUDGET.replace("v1beta1", "v1")
 
 
-def test_an_api_version_stays_where_the_object_would_mean_another_thing(tmp_path: Path) -> None:
+def test_keeps_api_version_if_meaning_changes(tmp_path: Path) -> None:
     budget = BUDGET.replace("matchLabels: {app: web}", "{}").replace("selector:\n    {}", "selector: {}")
     assert fixed(tmp_path, budget) == budget
-    assert "selected no pod, and would select all" in refusals(tmp_path, budget)[0]
+    assert "selects no pods in the old version and all pods" in refusals(tmp_path, budget)[0]
     daemons = DEPLOYMENT.replace("kind: Deployment", "kind: DaemonSet")
     assert fixed(tmp_path, daemons) == daemons
     assert "updateStrategy" in refusals(tmp_path, daemons)[0]
-    told = daemons.replace("spec:\n  selector", "spec:\n  updateStrategy: {type: OnDelete}\n  selector")
-    assert fixed(tmp_path, told) == told.replace("extensions/v1beta1", "apps/v1")
+    explicit = daemons.replace("spec:\n  selector", "spec:\n  updateStrategy: {type: OnDelete}\n  selector")
+    assert fixed(tmp_path, explicit) == explicit.replace("extensions/v1beta1", "apps/v1")
 
 
 @pytest.mark.parametrize(
@@ -217,26 +215,26 @@ def test_an_api_version_stays_where_the_object_would_mean_another_thing(tmp_path
         ("matchLabels: {app: web}", "matchLabels: {app: other}", "selector-mismatch"),
     ],
 )
-def test_an_api_version_stays_where_the_shape_is_another(old: str, new: str, rule: str, tmp_path: Path) -> None:
+def test_keeps_api_version_if_replacement_causes_errors(old: str, new: str, rule: str, tmp_path: Path) -> None:
     text = DEPLOYMENT.replace(old, new)
     assert fixed(tmp_path, text) == text
-    assert refusals(tmp_path, text)[0].startswith(f"it would bring another error, {rule}: ")
+    assert refusals(tmp_path, text)[0].startswith(f"the fix causes a new error, {rule}: ")
 
 
-def test_what_an_old_api_version_hid_is_fixed_next(tmp_path: Path) -> None:
+def test_fixes_findings_hidden_by_removed_api_version(tmp_path: Path) -> None:
     text = DEPLOYMENT + "        env: [{name: A, value: 1}]\n"
     assert fixed(tmp_path, text) == text.replace("extensions/v1beta1", "apps/v1").replace("1}", '"1"}')
 
 
-def test_the_kinds_with_a_successor_are_such_as_have_one() -> None:
-    from sidecarctl.validate.schema.check_object import successor
+def test_table_of_api_versions_has_only_kinds_with_replacement() -> None:
+    from sidecarctl.validate.schema.check_object import find_replacement
 
     for api_version, kinds in SAME.items():
         for kind in kinds:
-            assert successor(api_version, kind, "1.37"), (api_version, kind)
+            assert find_replacement(api_version, kind, "1.37"), (api_version, kind)
 
 
-def test_amounts_come_from_flags(tmp_path: Path) -> None:
+def test_sets_resources_and_size_limit_from_flags(tmp_path: Path) -> None:
     flags = "--size-limit 1Gi --memory-limit 64Mi --cpu-request 10m --memory-request 32Mi"
     text = fixed(tmp_path, SIDECAR, flags)
     added = (
@@ -247,24 +245,24 @@ def test_amounts_come_from_flags(tmp_path: Path) -> None:
     assert fixed(tmp_path, SIDECAR) == SIDECAR
 
 
-def test_half_of_the_requests_are_not_enough(tmp_path: Path) -> None:
-    assert refusals(tmp_path, SIDECAR, "--memory-request 32Mi") == ["--cpu-request is needed too"]
+def test_refuses_only_one_of_two_missing_requests(tmp_path: Path) -> None:
+    assert refusals(tmp_path, SIDECAR, "--memory-request 32Mi") == ["requires --cpu-request too"]
 
 
-def test_an_amount_that_another_forbids_is_not_set(tmp_path: Path) -> None:
+def test_refuses_memory_limit_below_request(tmp_path: Path) -> None:
     text = SIDECAR.replace("    security", "    resources: {requests: {cpu: 1, memory: 1Gi}}\n    security")
     assert fixed(tmp_path, text, "--memory-limit 64Mi") == text
-    assert refusals(tmp_path, text, "--memory-limit 64Mi")[0].startswith("it would bring another error, request-over")
+    assert refusals(tmp_path, text, "--memory-limit 64Mi")[0].startswith("the fix causes a new error, request-over")
 
 
 @pytest.mark.parametrize("amount", ["64MB", "0", "-1"])
-def test_an_amount_that_is_none_is_refused(amount: str, tmp_path: Path) -> None:
+def test_rejects_invalid_quantity_in_flag(amount: str, tmp_path: Path) -> None:
     done = run(f"sidecarctl validate --fix --memory-limit={amount}", tmp_path, stdin=POD)
     assert (done.code, done.stdout) == (2, "")
     assert "--memory-limit" in done.stderr
 
 
-def test_one_fix_that_brings_an_error_keeps_no_other_back(tmp_path: Path) -> None:
+def test_refused_fix_does_not_block_other_fixes(tmp_path: Path) -> None:
     text = POD.replace("- name: web", "- name: 1_0") + "    env: [{name: A, value: 1}]\n"
     assert fixed(tmp_path, text) == text.replace("value: 1", 'value: "1"')
     assert "invalid-container-name" in refusals(tmp_path, text)[0]
@@ -273,20 +271,23 @@ def test_one_fix_that_brings_an_error_keeps_no_other_back(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (POD + "    ports: [{containerPort: &p 80}]\n    env: [{name: A, value: *p}]\n", "it is the alias *p"),
-        (POD + "    env: [{name: A, value: &p 80}]\n    ports: [{containerPort: *p}]\n", "it is anchored as &p"),
-        (POD + "    env: [{name: A, value: !!int 80}]\n", "it has a tag, which says what it is"),
+        (POD + "    ports: [{containerPort: &p 80}]\n    env: [{name: A, value: *p}]\n", "the value is an alias (*p)"),
+        (
+            POD + "    env: [{name: A, value: &p 80}]\n    ports: [{containerPort: *p}]\n",
+            "the value has an anchor (&p)",
+        ),
+        (POD + "    env: [{name: A, value: !!int 80}]\n", "the value has a tag, which sets its type"),
         (
             POD + "    env: &e [{name: A, value: 80}]\n  - {name: b, image: 'b:1', env: *e}\n",
             "spec.containers[0].env is anchored as &e and used again as *e: an edit would show in both places",
         ),
         (
             POD + "    env:\n    - &b {name: A, value: 80}\n    - {<<: *b, name: B}\n",
-            "it comes from a merge key (<<)",
+            "the value comes from a merge key (<<)",
         ),
     ],
 )
-def test_where_an_anchor_crosses_the_place_nothing_is_fixed_and_it_is_said(text: str, why: str, tmp_path: Path) -> None:
+def test_refuses_fix_of_value_with_anchor_alias_tag_or_merge_key(text: str, why: str, tmp_path: Path) -> None:
     assert fixed(tmp_path, text) == text
     assert why in refusals(tmp_path, text)
     done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
@@ -294,20 +295,20 @@ def test_where_an_anchor_crosses_the_place_nothing_is_fixed_and_it_is_said(text:
     assert "= not fixable: " in done.stdout
 
 
-def test_what_is_ignored_or_not_asked_for_is_not_fixed(tmp_path: Path) -> None:
+def test_does_not_fix_ignored_or_unselected_findings(tmp_path: Path) -> None:
     text = POD + "    env: [{name: A, value: 1}] # sidecarctl: ignore[wrong-type] later\n  restartPolicy: always\n"
     assert fixed(tmp_path, text) == text.replace("always", "Always")
     assert fixed(tmp_path, text, "--no-ignores --select wrong-type") == text.replace("value: 1", 'value: "1"')
     assert fixed(tmp_path, text, "--ignore invalid-enum") == text
 
 
-def test_line_ends_marks_and_other_documents_stay(tmp_path: Path) -> None:
+def test_keeps_line_ends_bom_and_other_documents(tmp_path: Path) -> None:
     other = "--- # other\na:   [1,  2]   # odd\n...\n"
     text = "\ufeff" + (POD + "    args: [1]\n" + other + "---\n" + POD + "    args: [ 2 ]").replace("\n", "\r\n")
     assert fixed(tmp_path, text) == text.replace("args: [1]", 'args: ["1"]').replace("[ 2 ]", '[ "2" ]')
 
 
-def test_a_document_that_is_no_yaml_keeps_no_other_of_its_file_back(tmp_path: Path) -> None:
+def test_fixes_other_documents_of_file_with_syntax_error(tmp_path: Path) -> None:
     text = POD + "    args: [1]\n---\na: [\n---\n" + POD + "    args: [2]\n"
     (tmp_path / "in.yaml").write_text(text)
     done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
@@ -317,12 +318,12 @@ def test_a_document_that_is_no_yaml_keeps_no_other_of_its_file_back(tmp_path: Pa
     (tmp_path / "in.yaml").write_text(broken)
     done = run("sidecarctl validate --fix -f in.yaml", tmp_path)
     assert (tmp_path / "in.yaml").read_text() == broken
-    assert "the file can't be cut into its documents" in done.stdout
+    assert "the file cannot be split into documents" in done.stdout
     run("sidecarctl validate --fix -f in.yaml --ignore yaml-syntax", tmp_path)
     assert (tmp_path / "in.yaml").read_text() == broken
 
 
-def test_files_are_fixed_in_place_and_what_is_left_is_reported(tmp_path: Path) -> None:
+def test_fixes_files_in_place_and_reports_remaining_findings(tmp_path: Path) -> None:
     for name, part in (("a.yaml", "    args: [1]\n"), ("b.yaml", "    args: {}\n"), ("c.yaml", "")):
         (tmp_path / name).write_text(POD + part)
     before = (tmp_path / "c.yaml").stat().st_mtime_ns
@@ -334,7 +335,7 @@ def test_files_are_fixed_in_place_and_what_is_left_is_reported(tmp_path: Path) -
     assert run("sidecarctl validate --fix -v -f a.yaml", tmp_path).stdout == "no findings in 1 file; 0 fixed\n"
 
 
-def test_standard_input_goes_to_standard_output_and_the_report_to_standard_error(tmp_path: Path) -> None:
+def test_writes_fixed_stdin_to_stdout_and_report_to_stderr(tmp_path: Path) -> None:
     done = run("sidecarctl validate --fix", tmp_path, stdin=POD + "    args: [1]\n    tty: maybe\n")
     assert done.code == 1
     assert done.stdout == POD + '    args: ["1"]\n    tty: maybe\n'
@@ -343,7 +344,7 @@ def test_standard_input_goes_to_standard_output_and_the_report_to_standard_error
     assert (sound.code, sound.stdout, sound.stderr) == (0, POD, "no findings in 1 file; 0 fixed\n")
 
 
-def test_where_an_input_cannot_be_read_nothing_is_written(tmp_path: Path) -> None:
+def test_writes_nothing_if_input_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(POD + "    args: [1]\n")
     done = run("sidecarctl validate --fix -f in.yaml -f gone.yaml -f -", tmp_path, stdin=POD)
     assert (done.code, done.stdout) == (3, "")
@@ -351,7 +352,7 @@ def test_where_an_input_cannot_be_read_nothing_is_written(tmp_path: Path) -> Non
     assert (tmp_path / "in.yaml").read_text() == POD + "    args: [1]\n"
 
 
-def test_a_diff_writes_nothing_and_fails_where_something_would_change(tmp_path: Path) -> None:
+def test_diff_writes_nothing_and_exits_1_if_there_are_fixes(tmp_path: Path) -> None:
     text = POD + "    args: [1]\n    tty: maybe\n"
     (tmp_path / "in.yaml").write_text(text)
     for flags in ("--fix --diff", "--diff", "--diff --format json"):
@@ -361,37 +362,37 @@ def test_a_diff_writes_nothing_and_fails_where_something_would_change(tmp_path: 
     assert run("sidecarctl validate --diff -f in.yaml", tmp_path).stderr == "would fix 1 finding in 1 file\n"
     assert (tmp_path / "in.yaml").read_text() == text
     assert run("sidecarctl validate --diff -f in.yaml --fail-on never", tmp_path).code == 0
-    # As with ruff, what has no fix is no reason to fail here.
+    # As in ruff, findings without a fix do not affect the exit code.
     left = run("sidecarctl validate --diff", tmp_path, stdin=POD + "    tty: maybe\n")
     assert (left.code, left.stdout, left.stderr) == (0, "", "nothing would be fixed\n")
 
 
-def test_a_diff_tells_what_cannot_be_parsed(tmp_path: Path) -> None:
+def test_diff_reports_syntax_errors(tmp_path: Path) -> None:
     done = run("sidecarctl validate --diff", tmp_path, stdin="a: [\n")
     assert (done.code, done.stdout) == (3, "")
     assert "error[yaml-syntax]" in done.stderr
 
 
-def test_a_report_marks_what_is_fixable_and_counts_it(tmp_path: Path) -> None:
+def test_report_marks_and_counts_fixable_findings(tmp_path: Path) -> None:
     text = POD + "    args: [0644]\n    tty: maybe\n"
     done: Outcome = run("sidecarctl validate", tmp_path, stdin=text)
-    assert 'error[wrong-type]: [*] "args[0]" must be a string' in done.stdout
-    assert 'help: put it in quotes: "0644"\n' in done.stdout
-    assert 'error[wrong-type]: "tty" must be' in done.stdout
+    assert "error[wrong-type]: [*] args[0]: expected a string, got" in done.stdout
+    assert 'help: quote the value: "0644"\n' in done.stdout
+    assert "error[wrong-type]: tty: expected a boolean" in done.stdout
     assert done.stdout.endswith("2 errors in 1 file; [*] 1 fixable with --fix\n")
 
 
-def test_programs_are_told_too(tmp_path: Path) -> None:
-    told = report(tmp_path, POD + "    args: [0644]\n    tty: maybe\n")
-    assert (told["summary"]["fixable"], told["summary"]["fixed"]) == (1, 0)
-    assert [one["fix"] for one in told["findings"]] == [
-        {"description": 'put it in quotes: "0644"', "refused": None},
+def test_json_report_contains_fixes(tmp_path: Path) -> None:
+    data = report(tmp_path, POD + "    args: [0644]\n    tty: maybe\n")
+    assert (data["summary"]["fixable"], data["summary"]["fixed"]) == (1, 0)
+    assert [one["fix"] for one in data["findings"]] == [
+        {"description": 'quote the value: "0644"', "refused": None},
         None,
     ]
     assert report(tmp_path, POD + "    args: [0644]\n", "--fix")["summary"]["fixed"] == 1
 
 
-def test_every_fixable_rule_has_a_page_that_says_so_and_a_row_in_the_docs(tmp_path: Path) -> None:
+def test_fixable_rules_are_documented(tmp_path: Path) -> None:
     assert set(FIXABLE) <= set(rules())
     for name in FIXABLE:
         assert find_page(name).fixable.startswith("with --fix")

@@ -1,4 +1,4 @@
-"""The laws of fixes, over random workloads in random handwriting: nothing else changes, and fixing twice is fixing once."""
+"""Properties of fixes over random workloads in random YAML styles: lossless and idempotent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.validate.check_files import Text, Verdict, validate
+from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.fix import apply
-from sidecarctl.validate.fix.apply import Outcome
-from sidecarctl.validate.fix.fixers import Amounts, Given
-from sidecarctl.validate.fix.table import proposed
-from sidecarctl.validate.rule_selection import choice
+from sidecarctl.validate.fix.apply import FixResult
+from sidecarctl.validate.fix.fixers import FixContext, FixValues
+from sidecarctl.validate.fix.table import propose_fixes
+from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.nodes import trail
 from sidecarctl.yamltext.splice import splice
@@ -26,8 +26,8 @@ from sidecarctl.yamltext.stream import split
 from tests.manifests import stream, workload
 from tests.yamltext.random_yaml import Handwriting
 
-CHOSEN = choice()
-AMOUNTS = Amounts("1Gi", "64Mi", "10m", "32Mi")
+SELECTION = select_rules()
+VALUES = FixValues("1Gi", "64Mi", "10m", "32Mi")
 NUMBERS = ("8080", "0644", "1.0", "1_000", "0x1F", "1e3", "+7", "-.5", "0o17", "yes", "off", "True", "n")
 SEEDS = st.integers(min_value=0, max_value=2**32)
 QUICK = settings(
@@ -52,7 +52,7 @@ def pod_of(value: Object) -> Object:
 
 
 def with_numbers(rng: Random, values: list[Object]) -> tuple[str, str]:
-    """Manifests where numbers stand for strings, and the same with each of them in quotes."""
+    """Return manifests with numbers in string fields, and the same manifests with the numbers quoted."""
     for number, value in enumerate(values):
         for index, container in enumerate(pod_of(value)["containers"]):
             field = rng.choice(("env", "args", "both", "none"))
@@ -69,8 +69,8 @@ def with_numbers(rng: Random, values: list[Object]) -> tuple[str, str]:
     )
 
 
-def doubled(rng: Random, values: list[Object]) -> list[Object]:
-    """Say something twice in some lists."""
+def with_duplicates(rng: Random, values: list[Object]) -> list[Object]:
+    """Add duplicate items to some lists."""
     for value in values:
         pod = pod_of(value)
         lists = [pod.get("volumes")]
@@ -81,12 +81,12 @@ def doubled(rng: Random, values: list[Object]) -> list[Object]:
     return values
 
 
-def fix(text: str, amounts: Amounts = Amounts()) -> Outcome:
-    return apply.fix([Text(text, "in.yaml")], CHOSEN, amounts)
+def fix(text: str, amounts: FixValues = FixValues()) -> FixResult:
+    return apply.fix_texts([SourceText(text, "in.yaml")], SELECTION, amounts)
 
 
-def judge(text: str) -> Verdict:
-    return validate([Text(text, "in.yaml")], CHOSEN)
+def validate(text: str) -> Verdict:
+    return validate_texts([SourceText(text, "in.yaml")], SELECTION)
 
 
 def errors(verdict: Verdict) -> list[str]:
@@ -99,7 +99,7 @@ def values_of(text: str) -> list[object]:
 
 @QUICK
 @given(SEEDS)
-def test_quoting_changes_no_other_byte(seed: int) -> None:
+def test_quoting_changes_only_the_number(seed: int) -> None:
     rng = Random(seed)
     text, wanted = with_numbers(rng, objects(rng))
     assert fix(text).texts[0].text == wanted
@@ -107,7 +107,7 @@ def test_quoting_changes_no_other_byte(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_among_anchors_a_number_is_quoted_where_it_stands_or_left_with_a_reason(seed: int) -> None:
+def test_quotes_number_or_gives_reason_in_documents_with_anchors(seed: int) -> None:
     rng = Random(seed)
     text = Handwriting(rng).document()
     document = next(split(text))
@@ -118,7 +118,9 @@ def test_among_anchors_a_number_is_quoted_where_it_stands_or_left_with_a_reason(
     for path, value in _scalars(document.value, ()):
         if type(value) not in (bool, int, float):
             continue
-        fixes, refused = proposed(document, [Finding("wrong-type", "", path=path, wants=("string",))], Given("1.37"))
+        fixes, refused = propose_fixes(
+            document, [Finding("wrong-type", "", path=path, expected=("string",))], FixContext("1.37")
+        )
         assert len(fixes) + len(refused) == 1
         for one in fixes:
             node = trail(root, path)[-1]
@@ -148,22 +150,22 @@ def _scalars(value: Any, path: PathTuple) -> Iterator[tuple[PathTuple, Any]]:
 
 @QUICK
 @given(SEEDS)
-def test_dropping_an_item_gives_what_was_there_before_it_and_loses_no_comment(seed: int) -> None:
+def test_removing_duplicates_keeps_other_items_and_comments(seed: int) -> None:
     rng = Random(seed)
-    text = stream(rng, doubled(rng, objects(rng)))
+    text = stream(rng, with_duplicates(rng, objects(rng)))
     outcome = fix(text)
     new = outcome.texts[0].text
     assert new.count("#") == text.count("#")
     rest = iter(text)
     assert all(character in rest for character in new)
-    kept = [one for one in outcome.verdict.findings if one.remedy]
-    assert all(one.remedy and "comment" in one.remedy.refused for one in kept)
+    kept = [one for one in outcome.verdict.findings if one.autofix]
+    assert all(one.autofix and "comment" in one.autofix.refused for one in kept)
     if not kept:
         assert values_of(new) == [_single(value) for value in values_of(text)]
 
 
 def _single(value: Any) -> Any:
-    """Data without what stands twice in one list of mappings."""
+    """Return data without duplicate items in lists of mappings."""
     if isinstance(value, dict):
         return {key: _single(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -174,15 +176,15 @@ def _single(value: Any) -> Any:
 
 @QUICK
 @given(SEEDS)
-def test_amounts_are_only_inserted(seed: int) -> None:
+def test_setting_values_only_inserts_text(seed: int) -> None:
     rng = Random(seed)
     text = stream(rng, objects(rng))
-    outcome = fix(text, AMOUNTS)
+    outcome = fix(text, VALUES)
     new = outcome.texts[0].text
     assert [line for line in new.splitlines() if line.strip().startswith("#")] == [
         line for line in text.splitlines() if line.strip().startswith("#")
     ]
-    # The one exception: an empty value that has to hold something.
+    # Exception: an empty value that receives content.
     bare = re.sub(r"(?<=[:\s])(\[\]|\{\}|null|~)", "", text)
     rest = iter("".join(new.split()))
     assert all(character in rest for character in "".join(bare.split()))
@@ -191,26 +193,26 @@ def test_amounts_are_only_inserted(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_fixing_twice_is_fixing_once_and_brings_no_error(seed: int) -> None:
+def test_fixing_is_idempotent_and_causes_no_errors(seed: int) -> None:
     rng = Random(seed)
-    text, _ = with_numbers(rng, doubled(rng, objects(rng)))
-    once = fix(text, AMOUNTS)
-    again = fix(once.texts[0].text, AMOUNTS)
+    text, _ = with_numbers(rng, with_duplicates(rng, objects(rng)))
+    once = fix(text, VALUES)
+    again = fix(once.texts[0].text, VALUES)
     assert (again.texts, again.done) == (once.texts, ())
-    before = errors(judge(text))
+    before = errors(validate(text))
     assert all(errors(once.verdict).count(rule) <= before.count(rule) for rule in before)
     assert set(errors(once.verdict)) <= set(before)
 
 
 @QUICK
 @given(SEEDS)
-def test_what_a_report_marks_is_what_is_fixed(seed: int) -> None:
+def test_report_marks_findings_that_fix_fixes(seed: int) -> None:
     rng = Random(seed)
-    text, _ = with_numbers(rng, doubled(rng, objects(rng)))
-    texts = [Text(text, "in.yaml")]
-    marked = apply.marked(texts, validate(texts, CHOSEN), CHOSEN, AMOUNTS)
+    text, _ = with_numbers(rng, with_duplicates(rng, objects(rng)))
+    texts = [SourceText(text, "in.yaml")]
+    marked = apply.describe_fixes(texts, validate_texts(texts, SELECTION), SELECTION, VALUES)
     fixable = [one for one in marked.findings if one.fixable]
-    done = fix(text, AMOUNTS).done
-    # More may be done: what a fix brings up is fixed next.
+    done = fix(text, VALUES).done
+    # A fix can uncover findings that are fixed next.
     assert len(fixable) <= len(done)
     assert bool(fixable) == bool(done)

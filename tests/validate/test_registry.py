@@ -1,4 +1,4 @@
-"""The frame of the rules: what a rule gets, what becomes of what it says, and that every rule's page is true."""
+"""Tests of the rule registry, rule pages, and examples."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sidecarctl.findings import Finding, Place, Related, Severity
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.validate import registry
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete, examples_of
-from sidecarctl.validate.registry import Context, Problems, Rule, declare, problem, rule, rules
+from sidecarctl.validate.registry import Context, Problems, Rule, declare, examples_of, problem, rule, rules
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 EXAMPLES = Path(registry.__file__).parent / "rules" / "examples"
 WEB = """\
@@ -52,7 +52,7 @@ def findings(text: str, *chosen: Rule, ctx: Context | None = None) -> list[tuple
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Rule]:
-    """A registry of the test's own."""
+    """Return an empty registry."""
     registered: dict[str, Rule] = {}
     monkeypatch.setattr(registry, "_registered", registered)
     return registered
@@ -67,10 +67,10 @@ def volume_names(own: dict[str, Rule]) -> Rule:
     def volume_names(pod: PodView, ctx: Context) -> Problems:
         """Two volumes have the same name.
 
-        A mount names its volume,
-        so a name has to stand for one.
+        Mounts refer to volumes by name,
+        so names must be unique.
 
-        More for those who read pages.
+        More details on the page.
         """
         first: dict[str, View] = {}
         for volume in pod.each("volumes"):
@@ -81,11 +81,11 @@ def volume_names(own: dict[str, Rule]) -> Rule:
     return own["volume-names"]
 
 
-def test_a_problem_becomes_a_finding_with_everything_the_rule_knows(volume_names: Rule) -> None:
+def test_finding_has_fields_of_problem_and_rule(volume_names: Rule) -> None:
     ((number, finding),) = findings(WEB, volume_names)
     assert number == 0
     assert (finding.rule, finding.severity, finding.message) == ("volume-names", Severity.WARNING, "again")
-    assert finding.why == "A mount names its volume, so a name has to stand for one."
+    assert finding.why == "Mounts refer to volumes by name, so names must be unique."
     assert finding.help == "Do something."
     assert finding.workload == "Deployment/web"
     assert finding.path == ("spec", "template", "spec", "volumes", 1, "name")
@@ -93,7 +93,7 @@ def test_a_problem_becomes_a_finding_with_everything_the_rule_knows(volume_names
     assert str(finding.related[0].place) == "web.yaml:16:15"
 
 
-def test_paths_and_places_are_those_of_the_right_document(volume_names: Rule) -> None:
+def test_paths_and_places_belong_to_document(volume_names: Rule) -> None:
     ((number, finding),) = findings(f"{SERVICE}---\n{WEB}", volume_names)
     assert number == 1
     assert finding.path[0] == "spec"
@@ -101,14 +101,14 @@ def test_paths_and_places_are_those_of_the_right_document(volume_names: Rule) ->
     assert finding.place.line == 22
 
 
-def test_an_item_of_a_list_is_named_and_located(volume_names: Rule) -> None:
+def test_locates_finding_in_list_item(volume_names: Rule) -> None:
     text = "apiVersion: v1\nkind: List\nitems:\n- " + WEB.replace("\n", "\n  ")
     ((_, finding),) = findings(text, volume_names)
     assert finding.path[:2] == ("items", 0)
     assert finding.workload == "Deployment/web"
 
 
-def test_a_container_rule_gets_each_container_of_its_roles(own: dict[str, Rule]) -> None:
+def test_container_rule_checks_containers_with_its_roles(own: dict[str, Rule]) -> None:
     @rule("image-missing", Severity.ERROR, scope="container", roles=("sidecar",), **PAGE)
     def image_missing(container: ContainerView, ctx: Context) -> Problems:
         """What.
@@ -122,7 +122,7 @@ def test_a_container_rule_gets_each_container_of_its_roles(own: dict[str, Rule])
     assert finding.severity is Severity.INFO
 
 
-def test_a_pod_rule_need_not_name_the_container_that_its_path_leads_into(own: dict[str, Rule]) -> None:
+def test_finding_of_pod_rule_has_container_of_its_path(own: dict[str, Rule]) -> None:
     @rule("port", Severity.ERROR, **PAGE)
     def port(pod: PodView, ctx: Context) -> Problems:
         """What.
@@ -139,7 +139,7 @@ def test_a_pod_rule_need_not_name_the_container_that_its_path_leads_into(own: di
     assert (finding.place.line, finding.place.column) == (14, 11)
 
 
-def test_an_object_rule_gets_every_object_and_the_label_names_it(own: dict[str, Rule]) -> None:
+def test_object_rule_checks_every_object(own: dict[str, Rule]) -> None:
     @rule("named", Severity.ERROR, scope="object", **PAGE)
     def named(one: ObjectView, ctx: Context) -> Problems:
         """What.
@@ -155,7 +155,7 @@ def test_an_object_rule_gets_every_object_and_the_label_names_it(own: dict[str, 
     ]
 
 
-def test_a_stream_rule_sees_documents_together_and_points_into_each(own: dict[str, Rule]) -> None:
+def test_stream_rule_checks_all_documents(own: dict[str, Rule]) -> None:
     @rule("target-port", Severity.WARNING, scope="stream", **PAGE)
     def target_port(stream: StreamView, ctx: Context) -> Problems:
         """What.
@@ -178,7 +178,7 @@ def test_a_stream_rule_sees_documents_together_and_points_into_each(own: dict[st
 
 
 @pytest.mark.parametrize(("version", "applies"), [("1.27", False), ("1.28", True), ("1.30", True), ("1.31", False)])
-def test_a_rule_applies_to_its_versions_only(own: dict[str, Rule], version: str, applies: bool) -> None:
+def test_rule_applies_only_to_its_versions(own: dict[str, Rule], version: str, applies: bool) -> None:
     @rule("aged", Severity.ERROR, scope="object", since="1.28", until="1.30", **PAGE)
     def aged(one: ObjectView, ctx: Context) -> Problems:
         """What.
@@ -191,8 +191,8 @@ def test_a_rule_applies_to_its_versions_only(own: dict[str, Rule], version: str,
 
 
 class TestRegistering:
-    def test_the_function_is_called_like_the_rule(self, own: dict[str, Rule]) -> None:
-        with pytest.raises(ValueError, match="is called other"):
+    def test_rejects_function_with_another_name(self, own: dict[str, Rule]) -> None:
+        with pytest.raises(ValueError, match="another name: other"):
 
             @rule("one-name", Severity.ERROR, **PAGE)
             def other(pod: PodView, ctx: Context) -> Problems:
@@ -202,7 +202,7 @@ class TestRegistering:
                 """
                 yield from ()
 
-    def test_a_rule_says_what_and_why(self, own: dict[str, Rule]) -> None:
+    def test_rejects_docstring_with_one_paragraph(self, own: dict[str, Rule]) -> None:
         with pytest.raises(ValueError, match="docstring of rule silent"):
 
             @rule("silent", Severity.ERROR, **PAGE)
@@ -210,11 +210,11 @@ class TestRegistering:
                 """Only what."""
                 yield from ()
 
-    def test_a_name_stands_for_one_rule(self, own: dict[str, Rule], volume_names: Rule) -> None:
-        with pytest.raises(ValueError, match="two rules called volume-names"):
+    def test_rejects_duplicate_rule(self, own: dict[str, Rule], volume_names: Rule) -> None:
+        with pytest.raises(ValueError, match="duplicate rule volume-names"):
             declare("volume-names", Severity.ERROR, what="a", why="b", **PAGE)
 
-    def test_a_declared_rule_has_a_page_and_no_check(self, own: dict[str, Rule]) -> None:
+    def test_declared_rule_has_no_check(self, own: dict[str, Rule]) -> None:
         declare("unknown-field", Severity.ERROR, what="A field is unknown.", why="It is lost.", **PAGE)
         assert own["unknown-field"].layer == "structure"
         assert findings(WEB, own["unknown-field"]) == []
@@ -250,18 +250,18 @@ class TestExamples:
             ),
         ],
     )
-    def test_what_is_missing_is_filled_in(self, example: str, scope: str, want: str) -> None:
+    def test_completes_partial_manifest(self, example: str, scope: str, want: str) -> None:
         assert complete(example, scope) == want
 
     @pytest.mark.parametrize("one", [one for one in rules().values() if one.check], ids=lambda one: one.name)
-    def test_a_rule_finds_its_bad_example_and_leaves_its_good_one(self, one: Rule) -> None:
+    def test_rule_reports_only_bad_example(self, one: Rule) -> None:
         bad = findings(complete(one.bad, one.scope), one, ctx=one.given)
         assert bad
         assert {finding.rule for _, finding in bad} == {one.name}
         assert findings(complete(one.good, one.scope), one, ctx=one.given) == []
 
     @pytest.mark.parametrize("one", rules().values(), ids=lambda one: one.name)
-    def test_a_page_is_complete(self, one: Rule) -> None:
+    def test_page_is_complete(self, one: Rule) -> None:
         assert one.what.endswith(".")
         assert one.why.strip()
         assert one.fix.endswith(".")
@@ -278,7 +278,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.lists(st.sampled_from(["name", "a", 0, 1, -1]), max_size=4))
-def test_a_view_survives_every_shape(value: object, steps: list[str | int]) -> None:
+def test_view_accepts_malformed_values(value: object, steps: list[str | int]) -> None:
     view = View({"a": value}, (0,))
     view.get(*steps), view.text(*steps), view.number(*steps)
     assert view.at(*steps) == (0, *steps)
@@ -293,7 +293,7 @@ def test_a_view_survives_every_shape(value: object, steps: list[str | int]) -> N
 
 
 @given(JSON)
-def test_every_shape_of_pod_is_survived(value: object) -> None:
+def test_stream_view_accepts_malformed_pods(value: object) -> None:
     def seen(stream: StreamView) -> Iterator[object]:
         for pod in stream.pods:
             yield from (pod.containers, pod.metadata.path, pod.object.label)
@@ -303,13 +303,22 @@ def test_every_shape_of_pod_is_survived(value: object) -> None:
         assert len(list(seen(StreamView([document, value])))) >= 3
 
 
-def test_the_context_knows_its_version() -> None:
+def test_renamed_rules_have_unused_old_names_and_existing_new_names() -> None:
+    for old, new in registry._renamed().items():
+        assert old not in rules()
+        assert new in rules()
+        assert registry.current_name(old) == new
+    assert registry.current_name("port-conflict") == "port-conflict"
+    assert registry.current_name("no-such-rule") == "no-such-rule"
+
+
+def test_context_compares_versions() -> None:
     assert Context().kube_version == NEWEST
     assert Context("1.29").since("1.29")
     assert not Context("1.9").since("1.29")
 
 
 @pytest.mark.parametrize("name", sorted(rules()))
-def test_examples_are_yaml_files_with_two_literal_blocks(name: str) -> None:
+def test_example_files_have_two_literal_blocks(name: str) -> None:
     (document,) = split((EXAMPLES / f"{name}.yaml").read_text("utf-8"), "x.yaml")
     assert document.value == examples_of(name)

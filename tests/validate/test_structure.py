@@ -1,3 +1,5 @@
+"""Tests of the schema checks of one object."""
+
 import copy
 import json
 from typing import Any
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.validate.schema.check_object import RULES, check
+from sidecarctl.validate.schema.check_object import RULES, check_object
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -41,7 +43,7 @@ CONTAINER = (*POD, "containers", 0)
 
 
 def changed(path: tuple[str | int, ...], value: object, base: dict[str, Any] = DEPLOYMENT) -> dict[str, Any]:
-    """The Deployment with one value set (or deleted, for `...`)."""
+    """Return the Deployment with one value set, or deleted for `...`."""
     document = copy.deepcopy(base)
     at: Any = document
     for step in path[:-1]:
@@ -54,47 +56,47 @@ def changed(path: tuple[str | int, ...], value: object, base: dict[str, Any] = D
 
 
 def only(document: object, version: str = "1.34") -> Finding:
-    findings = check(document, version)
+    findings = check_object(document, version)
     assert len(findings) == 1, findings
     return findings[0]
 
 
 @pytest.mark.parametrize("version", SUPPORTED)
 def test_a_good_deployment_has_no_findings_in_any_version(version: str) -> None:
-    assert check(DEPLOYMENT, version) == []
+    assert check_object(DEPLOYMENT, version) == []
 
 
 def test_an_empty_document_has_no_findings() -> None:
-    assert check(None, "1.34") == []
+    assert check_object(None, "1.34") == []
 
 
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("spec", "replicas"), "3", ("whole number", 'string "3"', "remove the quotes: 3")),
-        (("spec", "replicas"), 1.5, ("whole number", "1.5")),
-        (("spec", "replicas"), True, ("whole number", "boolean true")),
+        (("spec", "replicas"), "3", ("an integer", 'string "3"', "remove the quotes: 3")),
+        (("spec", "replicas"), 1.5, ("an integer", "1.5")),
+        (("spec", "replicas"), True, ("an integer", "boolean true")),
         (("spec", "replicas"), 2**31, ("2147483647",)),
-        (("spec", "paused"), "true", ("true or false", "remove the quotes: true")),
-        (("spec", "paused"), 1, ("true or false", "number 1")),
-        (("metadata", "labels", "app"), True, ("a string", 'put it in quotes: "true"')),
-        (("metadata", "annotations"), {"a": 1}, ('"a" must be a string', 'put it in quotes: "1"')),
+        (("spec", "paused"), "true", ("a boolean", "remove the quotes: true")),
+        (("spec", "paused"), 1, ("a boolean", "number 1")),
+        (("metadata", "labels", "app"), True, ("a string", 'quote the value: "true"')),
+        (("metadata", "annotations"), {"a": 1}, ("a: expected a string", 'quote the value: "1"')),
         (("metadata", "labels"), ["app"], ("a mapping of strings", "a list")),
-        ((*CONTAINER, "env", 0, "value"), 1, ("a string", 'put it in quotes: "1"')),
+        ((*CONTAINER, "env", 0, "value"), 1, ("a string", 'quote the value: "1"')),
         ((*CONTAINER, "command"), "sleep 1", ("a list of strings", '["sleep", "1"]')),
         ((*CONTAINER, "command"), "a && b", ("a list of strings", '["sh", "-c", "a && b"]')),
-        ((*CONTAINER, "args"), [1, "b"], ('"args[0]" must be a string',)),
-        ((*CONTAINER, "volumeMounts"), "x", ("a list of mappings", 'begins with "- "')),
-        ((*CONTAINER, "env"), {"A": "1"}, ("a list of mappings", 'put "- "')),
+        ((*CONTAINER, "args"), [1, "b"], ("args[0]: expected a string",)),
+        ((*CONTAINER, "volumeMounts"), "x", ("a list of mappings", 'start each item with "- "')),
+        ((*CONTAINER, "env"), {"A": "1"}, ("a list of mappings", 'add "- "')),
         ((*CONTAINER, "resources"), [{}], ("a mapping", "not a list")),
-        ((*CONTAINER, "readinessProbe", "httpGet", "port"), 8.5, ("a whole number or a string", "8.5")),
+        ((*CONTAINER, "readinessProbe", "httpGet", "port"), 8.5, ("an integer or a string", "8.5")),
         ((*POD, "containers"), {}, ("a list of mappings", "a mapping")),
-        ((*POD, "containers", 0), "web", ('"containers[0]" must be a mapping',)),
+        ((*POD, "containers", 0), "web", ("containers[0]: expected a mapping",)),
         (("spec",), 3, ("a mapping", "number 3")),
-        (("metadata", "creationTimestamp"), "yesterday", ("a time",)),
+        (("metadata", "creationTimestamp"), "yesterday", ("a timestamp",)),
     ],
 )
-def test_a_wrong_type_is_named_with_what_stands_there_and_what_to_do(
+def test_reports_wrong_type_with_value_and_help(
     path: tuple[str | int, ...], value: object, words: tuple[str, ...]
 ) -> None:
     finding = only(changed(path, value))
@@ -108,15 +110,15 @@ def test_a_wrong_type_is_named_with_what_stands_there_and_what_to_do(
     [
         ((*CONTAINER, "imagepullpolicy"), 'did you mean "imagePullPolicy"?'),
         ((*CONTAINER, "volumeMount"), 'did you mean "volumeMounts"?'),
-        ((*CONTAINER, "nodeSelector"), "it belongs to spec.template.spec: indent it less"),
-        ((*CONTAINER, "runAsUser"), "it belongs into securityContext"),
-        ((*POD, "image"), "it belongs into containers[]"),
-        (("spec", "containers"), "it belongs into template.spec"),
-        (("spec", "volumes"), "it belongs into template.spec"),
+        ((*CONTAINER, "nodeSelector"), "the field belongs to spec.template.spec: reduce its indentation"),
+        ((*CONTAINER, "runAsUser"), "the field belongs to securityContext"),
+        ((*POD, "image"), "the field belongs to containers[]"),
+        (("spec", "containers"), "the field belongs to template.spec"),
+        (("spec", "volumes"), "the field belongs to template.spec"),
         (("metadata", "annotation"), 'did you mean "annotations"?'),
     ],
 )
-def test_an_unknown_field_gets_a_hint_where_it_belongs(path: tuple[str | int, ...], help_text: str) -> None:
+def test_suggests_place_of_unknown_field(path: tuple[str | int, ...], help_text: str) -> None:
     finding = only(changed(path, {}))
     assert finding.rule == "unknown-field"
     assert finding.path == path
@@ -124,23 +126,23 @@ def test_an_unknown_field_gets_a_hint_where_it_belongs(path: tuple[str | int, ..
     assert finding.help == help_text
 
 
-def test_an_unknown_field_is_unknown_even_when_it_is_null() -> None:
+def test_reports_unknown_field_with_null_value() -> None:
     assert only(changed(("spec", "replica"), None)).rule == "unknown-field"
 
 
-def test_a_field_of_another_version_says_since_when_it_exists() -> None:
+def test_reports_field_of_later_version() -> None:
     document = changed((*POD, "initContainers"), [{"name": "a", "image": "b", "restartPolicy": "Always"}])
-    assert check(document, "1.28") == []
+    assert check_object(document, "1.28") == []
     finding = only(document, "1.27")
     assert finding.rule == "unknown-field"
-    assert "exists since Kubernetes 1.28; you target 1.27" in finding.message
+    assert "requires Kubernetes 1.28 (target: 1.27)" in finding.message
 
 
-def test_a_field_that_is_gone_says_since_when() -> None:
+def test_reports_removed_field() -> None:
     document = changed((*POD, "workloadRef"), {"name": "a", "podGroup": "b"})
-    assert check(document, "1.35") == []
-    assert "is gone since Kubernetes 1.36" in only(document, "1.36").message
-    assert "exists since Kubernetes 1.35" in only(document, "1.34").message
+    assert check_object(document, "1.35") == []
+    assert "was removed in Kubernetes 1.36" in only(document, "1.36").message
+    assert "requires Kubernetes 1.35" in only(document, "1.34").message
 
 
 @pytest.mark.parametrize(
@@ -156,9 +158,7 @@ def test_a_field_that_is_gone_says_since_when() -> None:
         ((*CONTAINER, "ports", 0, "containerPort"), None),
     ],
 )
-def test_a_required_field_that_is_missing_null_or_empty_is_found_once(
-    path: tuple[str | int, ...], value: object
-) -> None:
+def test_reports_missing_null_or_empty_required_field_once(path: tuple[str | int, ...], value: object) -> None:
     for version in ("1.25", "1.34", "1.37"):
         finding = only(changed(path, value), version)
         assert finding.rule == "missing-required"
@@ -166,7 +166,7 @@ def test_a_required_field_that_is_missing_null_or_empty_is_found_once(
         assert finding.path == path
 
 
-def test_what_the_server_fills_in_is_only_a_warning() -> None:
+def test_warns_about_required_field_with_server_default() -> None:
     document = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -190,66 +190,66 @@ def test_what_the_server_fills_in_is_only_a_warning() -> None:
         (*CONTAINER, "args"),
     ],
 )
-def test_null_is_absent(path: tuple[str | int, ...]) -> None:
-    assert check(changed(path, None), "1.34") == []
+def test_treats_null_as_absent(path: tuple[str | int, ...]) -> None:
+    assert check_object(changed(path, None), "1.34") == []
 
 
-def test_an_empty_item_is_wrong_where_the_item_needs_fields_and_only_there() -> None:
+def test_rejects_null_item_only_if_item_has_required_fields() -> None:
     finding = only(changed((*POD, "containers"), [*DEPLOYMENT["spec"]["template"]["spec"]["containers"], None]))
     assert (finding.rule, finding.path) == ("wrong-type", (*POD, "containers", 1))
-    assert check(changed((*CONTAINER, "args"), [None]), "1.34") == []
-    assert check(changed((*CONTAINER, "env", 0, "value"), None), "1.34") == []
+    assert check_object(changed((*CONTAINER, "args"), [None]), "1.34") == []
+    assert check_object(changed((*CONTAINER, "env", 0, "value"), None), "1.34") == []
 
 
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
         ((*POD, "restartPolicy"), "always", 'did you mean "Always"?'),
-        ((*CONTAINER, "imagePullPolicy"), "Sometimes", "Known are Always, IfNotPresent, Never"),
+        ((*CONTAINER, "imagePullPolicy"), "Sometimes", "Supported values: Always, IfNotPresent, Never"),
         ((*CONTAINER, "ports", 0, "protocol"), "tcp", 'did you mean "TCP"?'),
         (("spec", "strategy"), {"type": "Rolling"}, "RollingUpdate"),
     ],
 )
-def test_a_value_outside_a_known_set_is_found(path: tuple[str | int, ...], value: object, words: str) -> None:
+def test_rejects_unsupported_enum_value(path: tuple[str | int, ...], value: object, words: str) -> None:
     finding = only(changed(path, value))
     assert finding.rule == "invalid-enum"
     assert words in finding.help
 
 
-def test_an_empty_value_means_the_default_where_it_does() -> None:
-    assert check(changed((*CONTAINER, "imagePullPolicy"), ""), "1.34") == []
+def test_accepts_empty_enum_value_if_it_means_default() -> None:
+    assert check_object(changed((*CONTAINER, "imagePullPolicy"), ""), "1.34") == []
     assert only(changed((*POD, "preemptionPolicy"), "")).rule == "invalid-enum"
 
 
-def test_values_come_with_their_version() -> None:
+def test_rejects_enum_value_of_later_version() -> None:
     document = changed((*CONTAINER, "restartPolicy"), "OnFailure")
-    assert check(document, "1.35") == []
+    assert check_object(document, "1.35") == []
     finding = only(document, "1.34")
     assert finding.rule == "invalid-enum"
-    assert "before Kubernetes 1.35" in finding.message
+    assert "requires Kubernetes 1.35" in finding.message
 
 
 @pytest.mark.parametrize("value", ["1GB", "", "abc", "1 Gi"])
-def test_a_bad_quantity_is_found(value: str) -> None:
+def test_rejects_invalid_quantity(value: str) -> None:
     finding = only(changed((*CONTAINER, "resources", "requests", "memory"), value))
     assert finding.rule == "invalid-quantity"
     assert finding.path == (*CONTAINER, "resources", "requests", "memory")
 
 
-def test_a_quantity_may_be_a_number_and_null() -> None:
+def test_accepts_number_and_null_as_quantity() -> None:
     for value in (1, 0.5, "1", None, " 1Gi "):
-        assert check(changed((*CONTAINER, "resources", "requests", "memory"), value), "1.34") == [], value
+        assert check_object(changed((*CONTAINER, "resources", "requests", "memory"), value), "1.34") == [], value
     assert only(changed((*CONTAINER, "resources", "requests", "memory"), True)).rule == "wrong-type"
 
 
-def test_every_problem_is_reported_in_the_order_of_the_document() -> None:
+def test_reports_all_problems_in_document_order() -> None:
     document = changed(("spec", "replicas"), "3")
     document["spec"]["template"]["spec"]["containers"][0]["env"] = [
         {"name": 1},
         {"value": "x"},
         {"nam": "y", "name": "z"},
     ]
-    assert [(finding.rule, finding.path[-1]) for finding in check(document, "1.34")] == [
+    assert [(finding.rule, finding.path[-1]) for finding in check_object(document, "1.34")] == [
         ("wrong-type", "replicas"),
         ("wrong-type", "name"),
         ("missing-required", "name"),
@@ -257,7 +257,7 @@ def test_every_problem_is_reported_in_the_order_of_the_document() -> None:
     ]
 
 
-def test_secret_data_must_be_base64() -> None:
+def test_rejects_secret_data_without_base64() -> None:
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -269,7 +269,7 @@ def test_secret_data_must_be_base64() -> None:
     assert "stringData" in finding.help
 
 
-def test_a_status_is_not_looked_into_but_must_be_a_mapping() -> None:
+def test_rejects_status_that_is_not_a_mapping() -> None:
     assert only(changed(("status",), "ok")).rule == "wrong-type"
 
 
@@ -281,11 +281,11 @@ def test_a_status_is_not_looked_into_but_must_be_a_mapping() -> None:
             "Deployment",
             "1.25",
             "removed-api",
-            "removed in Kubernetes 1.16; you target 1.25 use apps/v1",
+            "removed in Kubernetes 1.16 (target: 1.25) use apps/v1",
         ),
         ("extensions/v1beta1", "Ingress", "1.34", "removed-api", "use networking.k8s.io/v1"),
         ("batch/v1beta1", "CronJob", "1.34", "removed-api", "use batch/v1"),
-        ("policy/v1beta1", "PodSecurityPolicy", "1.34", "removed-api", "nothing takes its place"),
+        ("policy/v1beta1", "PodSecurityPolicy", "1.34", "removed-api", "there is no replacement"),
         ("autoscaling/v2beta2", "HorizontalPodAutoscaler", "1.26", "removed-api", "use autoscaling/v2"),
         ("resource.k8s.io/v1alpha2", "ResourceClaim", "1.31", "removed-api", "use resource.k8s.io/v1alpha3"),
         (
@@ -293,7 +293,7 @@ def test_a_status_is_not_looked_into_but_must_be_a_mapping() -> None:
             "IPAddress",
             "1.32",
             "unknown-kind",
-            "exists since Kubernetes 1.33; you target 1.32 use networking.k8s.io/v1beta1",
+            "requires Kubernetes 1.33 (target: 1.32) use networking.k8s.io/v1beta1",
         ),
         ("apps/v1", "Deploymnet", "1.34", "unknown-kind", 'did you mean "Deployment"?'),
         ("v1", "Deployment", "1.34", "unknown-kind", "Deployment is in apps/v1"),
@@ -301,7 +301,7 @@ def test_a_status_is_not_looked_into_but_must_be_a_mapping() -> None:
         ("app/v1", "Deployment", "1.34", "unknown-kind", "Deployment is in apps/v1"),
     ],
 )
-def test_an_api_version_that_is_not_served_is_refused_with_its_successor(
+def test_rejects_unserved_api_version_and_names_replacement(
     api_version: str, kind: str, version: str, rule: str, words: str
 ) -> None:
     finding = only({"apiVersion": api_version, "kind": kind, "spec": {"any": "thing"}}, version)
@@ -313,27 +313,27 @@ def test_an_api_version_that_is_not_served_is_refused_with_its_successor(
 @pytest.mark.parametrize(
     ("api_version", "kind"), [("serving.knative.dev/v1", "Service"), ("config/v1", "Own"), ("a.b/v1", "C")]
 )
-def test_custom_kinds_pass_with_a_note(api_version: str, kind: str) -> None:
+def test_reports_custom_kind_as_info(api_version: str, kind: str) -> None:
     finding = only({"apiVersion": api_version, "kind": kind, "spec": 3})
     assert (finding.rule, finding.severity) == ("unknown-kind", Severity.INFO)
 
 
-def test_a_deprecated_api_is_a_warning_and_its_fields_are_checked_all_the_same() -> None:
+def test_warns_about_deprecated_api_and_checks_fields() -> None:
     document = {
         "apiVersion": "autoscaling/v2beta2",
         "kind": "HorizontalPodAutoscaler",
         "spec": {"maxReplicas": "3"},
     }
-    rules = {finding.rule: finding for finding in check(document, "1.25")}
+    rules = {finding.rule: finding for finding in check_object(document, "1.25")}
     assert set(rules) == {"deprecated-api", "wrong-type", "missing-required"}
     assert rules["deprecated-api"].severity is Severity.WARNING
-    assert "gone in 1.26" in rules["deprecated-api"].message
+    assert "removed in 1.26" in rules["deprecated-api"].message
     assert rules["deprecated-api"].help == "use autoscaling/v2"
 
 
-def test_endpoints_are_deprecated_since_1_33() -> None:
+def test_warns_about_endpoints_since_1_33() -> None:
     document = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "a"}}
-    assert check(document, "1.32") == []
+    assert check_object(document, "1.32") == []
     assert only(document, "1.33").help == "use EndpointSlice in discovery.k8s.io/v1"
 
 
@@ -350,18 +350,18 @@ def test_endpoints_are_deprecated_since_1_33() -> None:
         ({"apiVersion": "", "kind": "Pod"}, "missing-required", ("apiVersion",)),
     ],
 )
-def test_what_is_no_object_is_refused(document: object, rule: str, path: tuple[str, ...]) -> None:
+def test_rejects_value_that_is_not_an_object(document: object, rule: str, path: tuple[str, ...]) -> None:
     finding = only(document)
     assert (finding.rule, finding.path) == (rule, path)
 
 
-def test_items_of_a_list_are_checked_one_by_one() -> None:
+def test_checks_each_item_of_list() -> None:
     document = {
         "apiVersion": "v1",
         "kind": "List",
         "items": [DEPLOYMENT, changed(("spec", "replicas"), "1"), 3, None],
     }
-    assert [finding.path for finding in check(document, "1.34")] == [
+    assert [finding.path for finding in check_object(document, "1.34")] == [
         ("items", 1, "spec", "replicas"),
         ("items", 2),
     ]
@@ -370,12 +370,12 @@ def test_items_of_a_list_are_checked_one_by_one() -> None:
     assert only(typed).path == ("items", 0, "spec", "replicas")
 
 
-def test_a_path_before_the_object_stands_before_every_path() -> None:
-    finding = check(changed(("spec", "replicas"), "1"), "1.34", ("items", 3))[0]
+def test_prefixes_paths_with_path_of_object() -> None:
+    finding = check_object(changed(("spec", "replicas"), "1"), "1.34", ("items", 3))[0]
     assert finding.path == ("items", 3, "spec", "replicas")
 
 
-def test_a_very_deep_object_is_survived() -> None:
+def test_reports_object_nested_too_deeply() -> None:
     deep: dict[str, Any] = {}
     for _ in range(20_000):
         deep = {"properties": {"a": deep}}
@@ -407,9 +407,7 @@ def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     st.lists(st.tuples(st.sampled_from(_paths(DEPLOYMENT)), JUNK), min_size=1, max_size=3),
     st.sampled_from(SUPPORTED),
 )
-def test_anything_anywhere_gives_findings_and_never_an_exception(
-    changes: list[tuple[tuple[str | int, ...], object]], version: str
-) -> None:
+def test_never_raises_for_malformed_values(changes: list[tuple[tuple[str | int, ...], object]], version: str) -> None:
     document: Any = json.loads(json.dumps(DEPLOYMENT))
     for path, value in changes:
         at = document
@@ -421,11 +419,11 @@ def test_anything_anywhere_gives_findings_and_never_an_exception(
                 break
         if isinstance(at, dict) or (isinstance(at, list) and isinstance(path[-1], int) and path[-1] < len(at)):
             at[path[-1]] = value
-    findings = check(document, version)
+    findings = check_object(document, version)
     assert all(finding.rule in RULES and finding.message for finding in findings)
     assert len({(finding.rule, finding.path) for finding in findings}) == len(findings)
 
 
 @given(JUNK)
-def test_any_document_is_survived(document: object) -> None:
-    assert all(finding.rule in RULES for finding in check(document, "1.34"))
+def test_never_raises_for_malformed_documents(document: object) -> None:
+    assert all(finding.rule in RULES for finding in check_object(document, "1.34"))

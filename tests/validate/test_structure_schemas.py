@@ -1,3 +1,5 @@
+"""Tests of the Kubernetes schema data."""
+
 import sys
 from pathlib import Path
 
@@ -7,26 +9,26 @@ from sidecarctl.files.sources import data_directory
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.validate.schema import overrides
 from sidecarctl.validate.schema.checker import _WORDS
-from sidecarctl.validate.schema.data import field_span, kind_spans, schemas, since_text
+from sidecarctl.validate.schema.data import describe_range, field_span, kind_spans, schemas
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_schema_data_are_what_the_generator_makes() -> None:
+def test_schema_data_match_generator_output() -> None:
     pytest.importorskip("kubernetes_validate")
     sys.path.insert(0, str(ROOT / "tools"))
     try:
         import gen_schemas
     finally:
         sys.path.pop(0)
-    for name, text in gen_schemas.generate(gen_schemas.source_folder()).items():
+    for name, text in gen_schemas.generate(gen_schemas.source_directory()).items():
         assert (data_directory("schemas") / "kubernetes" / name).read_bytes().decode() == text, (
             f"run tools/gen_schemas.py: {name}"
         )
 
 
 @pytest.mark.parametrize("version", SUPPORTED)
-def test_every_kind_has_a_definition_and_every_type_is_known(version: str) -> None:
+def test_every_kind_has_definition_with_known_types(version: str) -> None:
     schema = schemas(version)
     seen: set[str] = set()
     todo = list(schema.kinds.values())
@@ -47,7 +49,7 @@ def test_every_kind_has_a_definition_and_every_type_is_known(version: str) -> No
                 assert inner in _WORDS or inner == "string", kind
 
 
-def test_workloads_do_not_pay_for_other_kinds() -> None:
+def test_workload_definitions_do_not_load_other_kinds() -> None:
     schema = type(schemas("1.34"))("1.34")
     todo, seen = ["apps.v1.Deployment", "batch.v1.CronJob", "core.v1.Pod", "apps.v1.StatefulSet"], set()
     while todo:
@@ -60,13 +62,13 @@ def test_workloads_do_not_pay_for_other_kinds() -> None:
     assert "_other_lines" not in vars(schema)
 
 
-def test_kinds_come_and_go_with_versions() -> None:
+def test_kinds_depend_on_version() -> None:
     assert ("autoscaling/v2beta2", "HorizontalPodAutoscaler") in schemas("1.25").kinds
     assert ("autoscaling/v2beta2", "HorizontalPodAutoscaler") not in schemas("1.26").kinds
     assert kind_spans()["networking.k8s.io/v1", "IPAddress"].first == 33
 
 
-def test_the_history_of_fields() -> None:
+def test_field_span_is_first_version_of_field() -> None:
     for name, key, first in (
         ("core.v1.PodSpec", "schedulingGates", 26),
         ("core.v1.Container", "resizePolicy", 27),
@@ -77,11 +79,11 @@ def test_the_history_of_fields() -> None:
         span = field_span(name, key)
         assert span is not None
         assert span.first == first
-        assert since_text(span) == f"exists since Kubernetes 1.{first}"
+        assert describe_range(span) == f"requires Kubernetes 1.{first}"
     assert field_span("core.v1.Container", "nonsense") is None
 
 
-def test_lists_say_by_what_they_merge() -> None:
+def test_lists_have_merge_keys() -> None:
     container = schemas("1.34").definition("core.v1.Container")
     assert container is not None
     assert container.merge_key("volumeMounts") == "mountPath"
@@ -90,7 +92,7 @@ def test_lists_say_by_what_they_merge() -> None:
     assert container.map_keys("args") == ()
 
 
-def test_the_tables_name_definitions_and_fields_that_exist() -> None:
+def test_override_tables_use_existing_fields() -> None:
     versions = [schemas(version) for version in SUPPORTED]
     rows = {
         *overrides._table(),
@@ -102,7 +104,7 @@ def test_the_tables_name_definitions_and_fields_that_exist() -> None:
         assert any(key in definition.fields for definition in found), (name, key)
 
 
-def test_what_the_server_fills_in_is_required_by_the_data() -> None:
+def test_defaulted_fields_are_required_in_schema_data() -> None:
     versions = [schemas(version) for version in SUPPORTED]
     for name, key in overrides.FILLED_IN:
         found = [definition for schema in versions if (definition := schema.definition(name))]

@@ -1,4 +1,4 @@
-"""Ignores hide what they name, where they stand, and nothing else; those that hide nothing are told."""
+"""Tests of ignore comments and ignore annotations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def image(source: Document, rule: str = "floating-image", number: int = 0) -> Fi
 
 
 def manifest(*, on_line: str = "", above: str = "", top: str = "", pod: str = "") -> Document:
-    """A Deployment with comments or annotations put in; the image of `web` stands behind `above`."""
+    """Return a Deployment with comments or annotations; the image of `web` follows `above`."""
     return document(
         "apiVersion: apps/v1\n"
         "kind: Deployment\n"
@@ -62,7 +62,7 @@ def kept(result: Suppressed) -> list[str]:
         {"above": "# sidecarctl:ignore[ unused-volume , floating-image ]  pinned later\n"},
     ],
 )
-def test_a_comment_hides_the_rule_on_its_line_and_on_the_one_below(where: dict[str, str]) -> None:
+def test_comment_hides_finding_on_its_line_or_below(where: dict[str, str]) -> None:
     source = manifest(**where)
     result = suppress(source, [image(source), image(source, number=1)], known=KNOWN, active={"floating-image"})
     assert hidden(result) == ["floating-image"]
@@ -70,31 +70,31 @@ def test_a_comment_hides_the_rule_on_its_line_and_on_the_one_below(where: dict[s
     assert [one.container for one in result.kept] == ["logger"]
 
 
-def test_ignoring_one_rule_hides_no_other() -> None:
+def test_comment_hides_only_its_rule() -> None:
     source = manifest(on_line="  # sidecarctl: ignore[floating-image]")
     result = suppress(source, [image(source), image(source, "port-conflict")], known=KNOWN)
     assert hidden(result) == ["floating-image"]
     assert kept(result) == ["port-conflict"]
 
 
-def test_a_comment_behind_a_value_says_nothing_about_the_next_line() -> None:
+def test_trailing_comment_does_not_apply_to_next_line() -> None:
     source = manifest(on_line="  # sidecarctl: ignore[port-conflict]")
     below = finding(source, "port-conflict", *CONTAINERS, 1, "name")
     assert kept(suppress(source, [below], known=KNOWN)) == ["port-conflict", "unused-ignore"]
 
 
-def test_a_blank_line_ends_what_a_comment_is_about() -> None:
+def test_comment_does_not_apply_past_blank_line() -> None:
     source = manifest(above="        # sidecarctl: ignore[floating-image]\n\n")
     assert kept(suppress(source, [image(source)], known=KNOWN)) == ["floating-image", "unused-ignore"]
 
 
-def test_a_comment_within_a_finding_of_several_lines_hides_it() -> None:
+def test_comment_hides_multiline_finding() -> None:
     source = manifest(on_line="  # sidecarctl: ignore[unused-volume]")
     result = suppress(source, [finding(source, "unused-volume", *CONTAINERS, 0)], known=KNOWN)
     assert hidden(result) == ["unused-volume"]
 
 
-def test_what_looks_like_a_comment_inside_a_text_is_none() -> None:
+def test_text_in_scalar_is_not_a_comment() -> None:
     source = document(
         "data:\n  a: |  # sidecarctl: ignore[port-conflict]\n    # sidecarctl: ignore[floating-image]\n"
         "  b: 'x\n    # sidecarctl: ignore[floating-image]'\n"
@@ -107,7 +107,7 @@ def test_what_looks_like_a_comment_inside_a_text_is_none() -> None:
 
 @pytest.mark.parametrize("place", ["top", "pod"])
 @pytest.mark.parametrize("names", ["floating-image,port-conflict", "port-conflict, floating-image", "floating-image"])
-def test_an_annotation_hides_the_rule_in_the_whole_workload(place: str, names: str) -> None:
+def test_annotation_hides_rule_in_whole_workload(place: str, names: str) -> None:
     indent = "  " if place == "top" else "      "
     head = "" if place == "top" else "    metadata:\n"
     source = manifest(**{place: f'{head}{indent}annotations:\n{indent}  sidecarctl.dev/ignore: "{names}"\n'})
@@ -116,20 +116,20 @@ def test_an_annotation_hides_the_rule_in_the_whole_workload(place: str, names: s
     assert kept(result) == []
 
 
-def test_an_annotation_hides_what_a_sidecar_causes_too() -> None:
+def test_annotation_hides_finding_of_sidecar_template() -> None:
     source = manifest(top="  annotations:\n    sidecarctl.dev/ignore: floating-image\n")
     caused = Finding("floating-image", "m", workload="Deployment/web", source="sidecar logger@1.0.0")
     assert hidden(suppress(source, [caused], known=KNOWN)) == ["floating-image"]
 
 
-def test_an_annotation_for_a_container_hides_it_there_only() -> None:
+def test_container_annotation_hides_rule_only_in_that_container() -> None:
     source = manifest(pod="    metadata:\n      annotations:\n        sidecarctl.dev/ignore.logger: floating-image\n")
     result = suppress(source, [image(source), image(source, number=1)], known=KNOWN)
     assert [one.finding.container for one in result.ignored] == ["logger"]
     assert [one.container for one in result.kept] == ["web"]
 
 
-def test_an_annotation_in_a_list_is_about_its_own_item() -> None:
+def test_annotation_applies_only_to_its_list_item() -> None:
     item = "- apiVersion: v1\n  kind: Service\n  metadata:\n    name: {}\n    annotations: {}\n"
     source = document(
         "apiVersion: v1\nkind: List\nitems:\n"
@@ -142,7 +142,7 @@ def test_an_annotation_in_a_list_is_about_its_own_item() -> None:
     assert [one.path[1] for one in result.kept] == [1]
 
 
-def test_json_is_asked_by_annotation() -> None:
+def test_annotation_works_in_json() -> None:
     annotations = '{"sidecarctl.dev/ignore": "port-conflict", "x": " # sidecarctl: ignore[nothing]"}'
     source = document('{"kind": "Service", "apiVersion": "v1", "metadata": {"annotations": ' + annotations + "}}")
     result = suppress(source, [finding(source, "port-conflict", "kind")], known=KNOWN)
@@ -150,7 +150,7 @@ def test_json_is_asked_by_annotation() -> None:
 
 
 class TestUnused:
-    def test_an_ignore_that_hides_nothing_is_a_warning_at_the_rules_name(self) -> None:
+    def test_warns_about_unused_rule_name_in_comment(self) -> None:
         source = manifest(on_line="  # sidecarctl: ignore[floating-image,port-conflict] why")
         (unused,) = suppress(source, [image(source)], known=KNOWN).kept
         assert (unused.rule, unused.severity) == ("unused-ignore", Severity.WARNING)
@@ -160,41 +160,41 @@ class TestUnused:
         assert line[unused.place.column - 1 : unused.place.end_column - 1] == "port-conflict"
         assert unused.place.line == 10
 
-    def test_an_annotation_that_hides_nothing_is_one_too(self) -> None:
+    def test_warns_about_unused_annotation(self) -> None:
         source = manifest(top="  annotations:\n    sidecarctl.dev/ignore: port-conflict\n")
         (unused,) = suppress(source, [], known=KNOWN).kept
         assert unused.path == ("metadata", "annotations", "sidecarctl.dev/ignore")
         assert unused.workload == "Deployment/web"
         assert str(unused.place) == "web.yaml:6:28"
 
-    def test_a_container_that_is_not_there_is_named(self) -> None:
+    def test_suggests_container_name(self) -> None:
         source = manifest(top="  annotations:\n    sidecarctl.dev/ignore.lgger: port-conflict\n")
         (unused,) = suppress(source, [], known=KNOWN).kept
-        assert unused.help == 'no container is called "lgger"; did you mean "logger"?'
+        assert unused.help == 'unknown container "lgger"; did you mean "logger"?'
 
-    def test_a_rule_that_did_not_run_is_not_unused(self) -> None:
+    def test_ignore_of_inactive_rule_is_not_unused(self) -> None:
         source = manifest(on_line="  # sidecarctl: ignore[port-conflict]")
         assert suppress(source, [], known=KNOWN, active={"floating-image"}).kept == ()
 
     @pytest.mark.parametrize("form", ["ignore", "ignore[]", "ignore floating-image", "ignore["])
-    def test_an_ignore_without_a_rule_hides_nothing_and_says_so(self, form: str) -> None:
+    def test_warns_about_ignore_without_rule(self, form: str) -> None:
         source = manifest(on_line=f"  # sidecarctl: {form}")
         result = suppress(source, [image(source)], known=KNOWN)
         assert kept(result) == ["floating-image", "unused-ignore"]
-        assert "names no rule" in result.kept[1].message
+        assert "without a rule name" in result.kept[1].message
 
-    def test_it_can_be_ignored_itself(self) -> None:
+    def test_unused_ignore_can_be_ignored(self) -> None:
         source = manifest(on_line="  # sidecarctl: ignore[port-conflict,unused-ignore] generated")
         result = suppress(source, [], known=KNOWN)
         assert (hidden(result), kept(result)) == (["unused-ignore"], [])
 
-    def test_ignoring_it_where_everything_is_used_is_unused(self) -> None:
+    def test_warns_about_unneeded_ignore_of_unused_ignore(self) -> None:
         source = manifest(on_line="  # sidecarctl: ignore[floating-image,unused-ignore]")
         assert kept(suppress(source, [image(source)], known=KNOWN)) == ["unused-ignore"]
 
 
 class TestUnknown:
-    def test_a_name_that_no_rule_has_is_an_error_with_a_suggestion(self) -> None:
+    def test_rejects_unknown_rule_in_comment_with_suggestion(self) -> None:
         source = manifest(on_line="  # sidecarctl: ignore[floating-imge]")
         result = suppress(source, [image(source)], known=KNOWN)
         assert kept(result) == ["floating-image", "unknown-rule"]
@@ -203,12 +203,31 @@ class TestUnknown:
         assert unknown.help == 'did you mean "floating-image"?'
         assert str(unknown.place) == "web.yaml:10:44"
 
-    def test_in_an_annotation_too(self) -> None:
+    def test_rejects_unknown_rule_in_annotation(self) -> None:
         source = manifest(top="  annotations:\n    sidecarctl.dev/ignore: prt-conflict floating-image\n")
         assert kept(suppress(source, [image(source)], known=KNOWN)) == ["unknown-rule"]
 
 
-def test_lines_count_from_the_start_of_the_file() -> None:
+class TestRenamed:
+    KNOWN = frozenset({"duplicate-port", "invalid-container-name", "unused-ignore", "unknown-rule"})
+
+    def test_comment_with_old_rule_name_hides_finding(self) -> None:
+        source = manifest(on_line="  # sidecarctl: ignore[container-name] later")
+        result = suppress(source, [image(source, "invalid-container-name")], known=self.KNOWN)
+        assert (hidden(result), kept(result)) == (["invalid-container-name"], [])
+
+    def test_annotation_with_old_rule_name_hides_finding(self) -> None:
+        source = manifest(top="  annotations:\n    sidecarctl.dev/ignore: container-name\n")
+        result = suppress(source, [image(source, "invalid-container-name")], known=self.KNOWN)
+        assert (hidden(result), kept(result)) == (["invalid-container-name"], [])
+
+    def test_unused_old_rule_name_is_unused_ignore_of_new_name(self) -> None:
+        source = manifest(on_line="  # sidecarctl: ignore[container-name]")
+        (unused,) = suppress(source, [], known=self.KNOWN).kept
+        assert (unused.rule, "invalid-container-name" in unused.message) == ("unused-ignore", True)
+
+
+def test_lines_count_from_start_of_file() -> None:
     text = "a: 1\n---\nb: 2  # sidecarctl: ignore[port-conflict]\nc: 3  # sidecarctl: ignore[floating-image]\n"
     source = document(text)
     result = suppress(source, [finding(source, "port-conflict", "b")], known=KNOWN)
@@ -216,18 +235,18 @@ def test_lines_count_from_the_start_of_the_file() -> None:
     assert str(result.kept[0].place) == "web.yaml:4:28"
 
 
-def test_a_comment_in_a_document_without_content_is_no_trouble() -> None:
+def test_accepts_comment_in_empty_document() -> None:
     (source,) = split("# sidecarctl: ignore[port-conflict]", "web.yaml")
     assert kept(suppress(source, [], known=KNOWN)) == ["unused-ignore"]
 
 
 @pytest.mark.parametrize("value", ["3", "[a]", "null", "{a: b}"])
-def test_an_annotation_that_is_no_text_is_left_to_other_rules(value: str) -> None:
+def test_skips_annotation_that_is_not_a_string(value: str) -> None:
     source = manifest(top=f"  annotations:\n    sidecarctl.dev/ignore: {value}\n")
     assert suppress(source, [], known=KNOWN).kept == ()
 
 
-def test_crlf_is_no_part_of_the_reason() -> None:
+def test_reason_does_not_contain_crlf() -> None:
     (source,) = split("a: 1  # sidecarctl: ignore[port-conflict] why\r\nb: 2\r\n", "web.yaml")
     result = suppress(source, [finding(source, "port-conflict", "a")], known=KNOWN)
     assert result.ignored[0].reason == "why"

@@ -1,4 +1,4 @@
-"""The command `validate`: all layers over whole inputs, its flags, and how it ends."""
+"""Tests of the `validate` command: findings, flags, and exit codes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sidecarctl.validate.registry import rules
 from tests.command import Outcome, run
 
 WEB = """\
@@ -61,13 +62,13 @@ def report(tmp_path: Path, text: str, flags: str = "") -> dict[str, Any]:
     return data
 
 
-def test_a_sound_manifest_has_no_findings(tmp_path: Path) -> None:
+def test_valid_manifest_has_no_findings(tmp_path: Path) -> None:
     done = validate(tmp_path, WEB)
     assert (done.code, done.stdout, done.stderr) == (0, "no findings in 1 file\n", "")
     assert validate(tmp_path, WEB, "--quiet").stdout == ""
 
 
-def test_all_findings_of_a_file_are_reported_in_order(tmp_path: Path) -> None:
+def test_reports_all_findings_in_order(tmp_path: Path) -> None:
     text = UPPER.replace("requests: {cpu: 100m, memory: 64Mi}", "requests: {cpu: 100m, memory: 65Mi}")
     done = validate(tmp_path, text.replace("spec:\n  sel", "spec:\n  replicsa: 1\n  sel"))
     assert done.code == 1
@@ -76,14 +77,14 @@ def test_all_findings_of_a_file_are_reported_in_order(tmp_path: Path) -> None:
     assert done.stdout.endswith("3 errors in 1 file\n")
 
 
-def test_a_mistake_of_shape_hides_no_mistake_of_a_rule(tmp_path: Path) -> None:
+def test_reports_schema_and_rule_findings_together(tmp_path: Path) -> None:
     text = UPPER.replace(
         "        ports:\n        - {name: http, containerPort: 8080}\n", "        volumeMounts: logs\n"
     )
     assert found(tmp_path, text) == ["invalid-container-name", "wrong-type"]
 
 
-def test_a_service_in_another_file_is_held_against_the_pods(tmp_path: Path) -> None:
+def test_compares_service_with_workload_in_another_file(tmp_path: Path) -> None:
     folder = tmp_path / "k8s"
     folder.mkdir()
     (folder / "web.yaml").write_text(WEB)
@@ -94,7 +95,7 @@ def test_a_service_in_another_file_is_held_against_the_pods(tmp_path: Path) -> N
     assert done.stdout.endswith("1 warning in 2 files\n")
 
 
-def test_what_cannot_be_parsed_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_syntax_error_does_not_stop_validation(tmp_path: Path) -> None:
     done = validate(tmp_path, f'a: "b\n---\n{UPPER}--- what\nb: 1\n---\n{UPPER}')
     assert done.code == 3
     assert done.stdout.count("error[yaml-syntax]") == 2
@@ -102,7 +103,7 @@ def test_what_cannot_be_parsed_is_a_finding_and_the_rest_goes_on(tmp_path: Path)
     assert done.stderr == ""
 
 
-def test_a_file_that_is_missing_stops_no_other(tmp_path: Path) -> None:
+def test_missing_file_does_not_stop_validation(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(UPPER)
     done = run("sidecarctl validate -f gone.yaml -f web.yaml", tmp_path)
     assert done.code == 3
@@ -110,7 +111,7 @@ def test_a_file_that_is_missing_stops_no_other(tmp_path: Path) -> None:
     assert "invalid-container-name" in done.stdout
 
 
-def test_a_custom_kind_passes_with_a_note(tmp_path: Path) -> None:
+def test_notes_custom_kinds(tmp_path: Path) -> None:
     text = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\nspec: {any: thing}\n"
     done = validate(tmp_path, text)
     assert done.code == 0
@@ -118,7 +119,7 @@ def test_a_custom_kind_passes_with_a_note(tmp_path: Path) -> None:
     assert "info[unknown-kind]" in validate(tmp_path, text, "--verbose").stdout
 
 
-def test_the_target_version_decides(tmp_path: Path) -> None:
+def test_uses_target_version(tmp_path: Path) -> None:
     text = WEB.replace(
         "      containers:", "      hostUsers: false\n      resources: {limits: {cpu: 1}}\n      containers:"
     )
@@ -127,13 +128,13 @@ def test_the_target_version_decides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("level", "code"), [("strict", 1), ("warn", 0), ("ignore", 0)])
-def test_unknown_fields_are_what_the_level_says(tmp_path: Path, level: str, code: int) -> None:
+def test_validate_flag_sets_severity_of_unknown_fields(tmp_path: Path, level: str, code: int) -> None:
     done = validate(tmp_path, WEB.replace("  selector:", "  selektor: 1\n  selector:"), f"--validate {level}")
     assert done.code == code
     assert ("unknown-field" in done.stdout) == (level != "ignore")
 
 
-def test_pods_are_held_to_the_level_that_is_asked_for(tmp_path: Path) -> None:
+def test_pod_security_flag_selects_level(tmp_path: Path) -> None:
     assert validate(tmp_path, WEB).code == 0
     assert set(found(tmp_path, WEB, "--pod-security restricted")) == {"pod-security"}
     assert validate(tmp_path, WEB, "--pod-security baseline:v1.30").code == 0
@@ -143,7 +144,7 @@ def test_pods_are_held_to_the_level_that_is_asked_for(tmp_path: Path) -> None:
     assert validate(tmp_path, WEB, "--pod-security baseline:2").code == 2
 
 
-def test_rules_are_selected_and_ignored_by_name(tmp_path: Path) -> None:
+def test_selects_and_ignores_rules(tmp_path: Path) -> None:
     text = UPPER.replace("web:1.0.0", "web:latest") + UNUSED
     assert set(found(tmp_path, text)) == {"invalid-container-name", "floating-image", "unused-volume"}
     assert found(tmp_path, text, "--select floating-image,unused-volume --ignore unused-volume") == ["floating-image"]
@@ -151,20 +152,20 @@ def test_rules_are_selected_and_ignored_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--select", "--ignore"])
-def test_a_misspelt_rule_is_wrong_use(tmp_path: Path, flag: str) -> None:
+def test_rejects_unknown_rule_in_flag(tmp_path: Path, flag: str) -> None:
     done = validate(tmp_path, WEB, f"{flag} container-nam")
     assert done.code == 2
     assert 'did you mean "invalid-container-name"?' in done.stderr
 
 
-def test_ignores_are_counted_and_can_be_overruled(tmp_path: Path) -> None:
+def test_counts_ignored_findings_and_no_ignores_reports_them(tmp_path: Path) -> None:
     text = UPPER.replace("- name: Web", "- name: Web  # sidecarctl: ignore[invalid-container-name] renamed later")
     done = validate(tmp_path, text)
     assert (done.code, done.stdout) == (0, "no findings in 1 file; 1 ignored\n")
     assert validate(tmp_path, text, "--no-ignores").code == 1
 
 
-def test_an_ignore_of_a_rule_that_did_not_run_is_not_unused(tmp_path: Path) -> None:
+def test_ignore_of_ignored_rule_is_not_unused(tmp_path: Path) -> None:
     text = WEB.replace("- name: web", "- name: web  # sidecarctl: ignore[invalid-container-name]")
     assert found(tmp_path, text) == ["unused-ignore"]
     assert found(tmp_path, text, "--ignore invalid-container-name") == []
@@ -181,30 +182,30 @@ def test_an_ignore_of_a_rule_that_did_not_run_is_not_unused(tmp_path: Path) -> N
         ("--format junit", 1),
     ],
 )
-def test_how_the_run_ends(tmp_path: Path, flags: str, code: int) -> None:
+def test_exit_codes(tmp_path: Path, flags: str, code: int) -> None:
     assert validate(tmp_path, UPPER, flags).code == code
 
 
-def test_warnings_fail_the_run_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_fail_on_warning(tmp_path: Path) -> None:
     text = WEB + UNUSED
     assert validate(tmp_path, text).code == 0
     assert validate(tmp_path, text, "--fail-on warning").code == 1
 
 
-def test_standard_input_has_the_name_that_is_given(tmp_path: Path) -> None:
+def test_reports_stdin_filename(tmp_path: Path) -> None:
     done = run("sidecarctl validate --stdin-filename deploy/web.yaml", tmp_path, stdin=UPPER)
     assert "--> deploy/web.yaml:13:15" in done.stdout
 
 
-def test_sarif_of_a_sound_manifest_has_empty_results(tmp_path: Path) -> None:
+def test_sarif_of_valid_manifest_has_empty_results(tmp_path: Path) -> None:
     log = json.loads(validate(tmp_path, WEB, "--format sarif").stdout)
     assert log["runs"][0]["results"] == []
 
 
-def test_a_report_has_the_pages_of_its_rules(tmp_path: Path) -> None:
+def test_sarif_contains_rule_descriptions(tmp_path: Path) -> None:
     log = json.loads(validate(tmp_path, UPPER, "--format sarif").stdout)
     (card,) = log["runs"][0]["tool"]["driver"]["rules"]
-    assert card["shortDescription"]["text"] == "A container name is not a DNS label."
+    assert card["shortDescription"]["text"] == rules()["invalid-container-name"].what
 
 
 COMPOSITION = """\
@@ -217,7 +218,7 @@ spec:
 """
 
 
-def test_a_composition_above_the_file_gives_rules_other_severities(tmp_path: Path) -> None:
+def test_composition_sets_rule_severities(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "unused-volume: error, floating-image: off"))
     folder = tmp_path / "k8s" / "web"
     folder.mkdir(parents=True)
@@ -228,8 +229,21 @@ def test_a_composition_above_the_file_gives_rules_other_severities(tmp_path: Pat
     assert done.stdout.endswith("1 error in 1 file\n")
 
 
-def test_a_misspelt_rule_in_a_composition_is_wrong_use(tmp_path: Path) -> None:
+def test_rejects_unknown_rule_in_composition(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "unused-volum: error"))
     done = validate(tmp_path, WEB + UNUSED)
     assert done.code == 2
     assert 'did you mean "unused-volume"?' in done.stderr
+
+
+def test_flags_accept_old_rule_names(tmp_path: Path) -> None:
+    assert found(tmp_path, UPPER, "--select container-name") == ["invalid-container-name"]
+    assert found(tmp_path, UPPER, "--ignore container-name") == []
+
+
+def test_composition_accepts_old_rule_names(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "container-name: off"))
+    assert found(tmp_path, UPPER) == []
+    both = "invalid-container-name: warning, container-name: off"
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", both))
+    assert report(tmp_path, UPPER)["findings"][0]["severity"] == "warning"

@@ -43,6 +43,7 @@ def find_page(name: str) -> Page:
     from sidecarctl.validate import registry
 
     known = registry.rules()
+    name = registry.current_name(name)
     if name not in known:
         hint = did_you_mean(name, known) or "`sidecarctl rules` lists all rules"
         raise UsageError(f'unknown rule "{name}"', hint=hint)

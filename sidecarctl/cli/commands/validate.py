@@ -81,10 +81,10 @@ def validate(
 ) -> int:
     """Validate manifests: the schema, the API server's own rules, and advice."""
     from sidecarctl.cli import check, rule_config
-    from sidecarctl.validate.fix.fixers import read_amounts
-    from sidecarctl.validate.rule_selection import choice
+    from sidecarctl.validate.fix.fixers import parse_fix_values
+    from sidecarctl.validate.rule_selection import select_rules
 
-    selection = choice(
+    selection = select_rules(
         kube_version=kube_version,
         level=validate,
         pod_security=pod_security,
@@ -93,7 +93,7 @@ def validate(
         ignores=not no_ignores,
         severities=rule_config.severities_for,
     )
-    amounts = read_amounts(
+    amounts = parse_fix_values(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
     request = check.CheckRequest(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)

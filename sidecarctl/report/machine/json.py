@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sidecarctl.findings import Finding, Ignored, Place, Related, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import with_fingerprints
 from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange, count, field_text, in_order, order
 
@@ -57,14 +57,14 @@ def _finding(finding: Finding) -> dict[str, object]:
         "role": finding.role or None,
         "source": finding.source,
         "related": [_related(related) for related in finding.related],
-        "fix": _fix(finding.remedy),
+        "fix": _fix(finding.autofix),
     }
 
 
-def _fix(remedy: Remedy | None) -> dict[str, object] | None:
-    if remedy is None:
+def _fix(autofix: AutoFix | None) -> dict[str, object] | None:
+    if autofix is None:
         return None
-    return {"description": remedy.says or None, "refused": remedy.refused or None}
+    return {"description": autofix.description or None, "refused": autofix.refused or None}
 
 
 def _ignored(ignored: Ignored) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""Safe fixes for findings with exactly one correct answer."""
+"""Automatic fixes for findings with exactly one correct fix."""

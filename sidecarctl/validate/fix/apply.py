@@ -1,4 +1,4 @@
-"""Fixes tried on a document: those that can be written and bring no new error are kept, the others are told."""
+"""Application of fixes: fixes that cannot be written, or that cause a new error, are refused."""
 
 from __future__ import annotations
 
@@ -9,81 +9,93 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from sidecarctl.errors import BugError, InputError
-from sidecarctl.findings import Finding, PathTuple, Remedy, Severity
+from sidecarctl.findings import AutoFix, Finding, PathTuple, Severity
 from sidecarctl.kube import field_order
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.check_files import Judged, Text, Verdict, shape, uncollected, validate
-from sidecarctl.validate.fix.fixers import Amounts, Fix, Given
-from sidecarctl.validate.fix.table import FIXABLE, Refusal, proposed
+from sidecarctl.validate.check_files import (
+    CheckedDocument,
+    SourceText,
+    Verdict,
+    check_schema,
+    gc_disabled,
+    validate_texts,
+)
+from sidecarctl.validate.fix.fixers import Fix, FixContext, FixValues
+from sidecarctl.validate.fix.table import FIXABLE, RefusedFix, propose_fixes
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, Choice
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, RuleSelection
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
 
 _INDEX = re.compile(r"\[\d+\]")
-_FOLLOW_UPS = 3
+_MAX_FOLLOW_UPS = 3
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A document after its fixes, those that were made, and those that were not."""
+class FixedDocument:
+    """A document after fixing, with the applied and the refused fixes."""
 
     document: Document
     done: tuple[Fix, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedFix, ...] = ()
 
 
-def fixed(document: Document, findings: Sequence[Finding], given: Given, chosen: Choice) -> Fixed:
-    """Make the fixes of a document's findings that can be made together."""
-    fixes, refused = proposed(document, findings, given)
+def fix_document(
+    document: Document, findings: Sequence[Finding], context: FixContext, selection: RuleSelection
+) -> FixedDocument:
+    """Apply the fixes of the findings of a document that can be applied together."""
+    fixes, refused = propose_fixes(document, findings, context)
     if not fixes:
-        return Fixed(document, refused=tuple(refused))
-    trial = _Trial(document, given, chosen)
-    trial.take(_apart(fixes))
-    return Fixed(trial.after, tuple(trial.taken), (*refused, *trial.refused))
+        return FixedDocument(document, refused=tuple(refused))
+    trial = _Trial(document, context, selection)
+    trial.accept(_without_conflicts(fixes))
+    return FixedDocument(trial.after, tuple(trial.accepted), (*refused, *trial.refused))
 
 
 class _Trial:
-    """One document being fixed: what is taken so far, what is refused, and the text that it makes."""
+    """The state of fixing one document: accepted and refused fixes, and the resulting text."""
 
-    def __init__(self, document: Document, given: Given, chosen: Choice) -> None:
+    def __init__(self, document: Document, context: FixContext, selection: RuleSelection) -> None:
         self.document = self.after = document
-        self.given, self.chosen = given, chosen
-        self.taken: list[Fix] = []
-        self.refused: list[Refusal] = []
+        self.context, self.selection = context, selection
+        self.accepted: list[Fix] = []
+        self.refused: list[RefusedFix] = []
         self.errors = Counter(map(_identity, self._errors(document)))
 
-    def take(self, fixes: Sequence[Fix]) -> None:
-        """Take all, or drop whom the failure is about and try again, or halve them until it shows."""
+    def accept(self, fixes: Sequence[Fix]) -> None:
+        """Accept fixes. After a failure, refuse the fixes that cause it, or bisect if the cause is unclear."""
         while fixes:
             blamed = self._failing(fixes)
             if not blamed:
                 return
             if None in blamed.values() and len(fixes) > 1:
                 middle = len(fixes) // 2
-                self.take(fixes[:middle])
-                self.take(fixes[middle:])
+                self.accept(fixes[:middle])
+                self.accept(fixes[middle:])
                 return
             for number, why in blamed.items():
-                self.refused.append(Refusal(fixes[number].finding, why or ""))
+                self.refused.append(RefusedFix(fixes[number].finding, why or ""))
             fixes = [fix for number, fix in enumerate(fixes) if number not in blamed]
 
     def _failing(self, fixes: Sequence[Fix]) -> dict[int, str | None]:
-        """Try fixes on top of those taken: take them, or return which are to blame and why; None: can't be told."""
-        together = [*self.taken, *fixes]
+        """Try fixes with the accepted ones. Accept them, or return the failing ones by index with the reason.
+
+        The reason is None if it is unclear which fix fails.
+        """
+        together = [*self.accepted, *fixes]
         try:
             after = _spliced(self.document, together)
         except EditRefused as refusal:
-            found = {n: refusal.message for n, fix in enumerate(fixes) if _within(fix, refusal.path)}
-            return dict(found) if found else dict.fromkeys(range(len(fixes)), _alone(fixes, refusal.message))
+            reasons = {n: refusal.message for n, fix in enumerate(fixes) if _within(fix, refusal.path)}
+            return _blame(fixes, reasons, refusal.message)
         new = self._new_errors(after)
-        if not new or self._settles(after, new):
-            self.taken, self.after = together, after
+        if not new or self._fixable_next(after, new):
+            self.accepted, self.after = together, after
             return {}
-        whys = {one.path: f"it would bring another error, {one.rule}: {one.message}" for one in new}
-        found = {n: whys[edit.path] for n, fix in enumerate(fixes) for edit in fix.edits if edit.path in whys}
-        return dict(found) if found else dict.fromkeys(range(len(fixes)), _alone(fixes, next(iter(whys.values()))))
+        causes = {one.path: f"the fix causes a new error, {one.rule}: {one.message}" for one in new}
+        reasons = {n: causes[edit.path] for n, fix in enumerate(fixes) for edit in fix.edits if edit.path in causes}
+        return _blame(fixes, reasons, next(iter(causes.values())))
 
     def _new_errors(self, after: Document) -> list[Finding]:
         left = self.errors.copy()
@@ -94,14 +106,16 @@ class _Trial:
                 new.append(one)
         return new
 
-    def _settles(self, after: Document, new: Sequence[Finding]) -> bool:
-        """True where the new errors are such as are fixed next: a kind that is known again shows what it hid."""
-        for _ in range(_FOLLOW_UPS):
-            fixes, _refused = proposed(after, [one for one in new if one.rule in self.chosen.names], self.given)
+    def _fixable_next(self, after: Document, new: Sequence[Finding]) -> bool:
+        """Return True if the next fixes resolve the new errors, such as errors that an unknown kind had hidden."""
+        for _ in range(_MAX_FOLLOW_UPS):
+            fixes, _refused = propose_fixes(
+                after, [one for one in new if one.rule in self.selection.names], self.context
+            )
             if not fixes:
                 return False
             try:
-                after = _spliced(after, _apart(fixes))
+                after = _spliced(after, _without_conflicts(fixes))
             except EditRefused:
                 return False
             new = self._new_errors(after)
@@ -110,17 +124,19 @@ class _Trial:
         return False
 
     def _errors(self, document: Document) -> Iterator[Finding]:
-        """What any rule, asked for or not, says is wrong with the document by itself."""
+        """Yield the errors of all rules for the single document, including rules that are not selected."""
         value = document.value
-        of_rules = check_documents([value], _rules_of_one_document(), self.chosen.context, kinds=self.chosen.kinds)
-        for one in (*shape(value, self.chosen), *(found for _, found in of_rules)):
+        of_rules = check_documents(
+            [value], _rules_of_one_document(), self.selection.context, kinds=self.selection.kinds
+        )
+        for one in (*check_schema(value, self.selection), *(found for _, found in of_rules)):
             if one.severity is Severity.ERROR:
                 yield one
 
 
-def _alone(fixes: Sequence[Fix], why: str) -> str | None:
-    """Why a fix fails that is tried alone; of several it can't be told."""
-    return why if len(fixes) == 1 else None
+def _blame(fixes: Sequence[Fix], reasons: dict[int, str], failure: str) -> dict[int, str | None]:
+    """Return the known reasons by fix. Without any, the failure is the reason of a single fix, None of several."""
+    return {**reasons} if reasons else dict.fromkeys(range(len(fixes)), failure if len(fixes) == 1 else None)
 
 
 def _within(fix: Fix, path: PathTuple) -> bool:
@@ -128,7 +144,7 @@ def _within(fix: Fix, path: PathTuple) -> bool:
 
 
 def _identity(finding: Finding) -> tuple[str, str]:
-    """What tells findings apart when items have moved up."""
+    """Return a key that identifies a finding even if indices of list items have changed."""
     return finding.rule, _INDEX.sub("[]", finding.message)
 
 
@@ -138,10 +154,10 @@ def _rules_of_one_document() -> tuple[Rule, ...]:
     return tuple(one for one in known if one.on and one.check and one.scope != "stream" and one.layer in OF_MANIFESTS)
 
 
-def _apart(fixes: Sequence[Fix]) -> list[Fix]:
-    """Leave out fixes whose edits meet others': what lies in an item that goes, another value for one place.
+def _without_conflicts(fixes: Sequence[Fix]) -> list[Fix]:
+    """Return fixes without those that conflict with others: inside a removed item, or other values for the same path.
 
-    They come again, where they are still needed, when the document is looked at the next time.
+    The next round tries the conflicting fixes again if they are still necessary.
     """
     taken: dict[PathTuple, Edit] = {}
     kept = []
@@ -149,14 +165,14 @@ def _apart(fixes: Sequence[Fix]) -> list[Fix]:
         fixes, key=lambda fix: min((not isinstance(one, Remove), len(one.path)) for one in fix.edits)
     )
     for fix in removals_first:
-        if any(_meets(edit, taken) for edit in fix.edits):
+        if any(_conflicts(edit, taken) for edit in fix.edits):
             continue
         taken.update((edit.path, edit) for edit in fix.edits)
         kept.append(fix)
     return kept
 
 
-def _meets(edit: Edit, taken: dict[PathTuple, Edit]) -> bool:
+def _conflicts(edit: Edit, taken: dict[PathTuple, Edit]) -> bool:
     same = taken.get(edit.path, edit)
     return same != edit or any(edit.path[:depth] in taken for depth in range(len(edit.path)))
 
@@ -169,75 +185,82 @@ def _spliced(document: Document, fixes: Sequence[Fix]) -> Document:
 
 
 def _place(path: PathTuple, keys: list[str], key: str) -> int:
-    return field_order.place(keys, key, field_order.context_of(path))
+    return field_order.insertion_index(keys, key, field_order.context_of(path))
 
 
-_MOST_ROUNDS = 20
-_NOT_CUT = "the file can't be cut into its documents"
+_MAX_ROUNDS = 20
+_NOT_SPLIT = "the file cannot be split into documents"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Texts after their fixes, what is left to say of them, and what was fixed."""
+class FixResult:
+    """Texts after fixing, the remaining findings, and the applied fixes."""
 
-    texts: tuple[Text, ...]
+    texts: tuple[SourceText, ...]
     verdict: Verdict
     done: tuple[Fix, ...] = ()
 
 
-def marked(texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts) -> Verdict:
-    """Return a verdict whose findings say what `--fix` would do. Changes nothing."""
-    with uncollected():
-        return _with_remedies(verdict, list(_round(texts, verdict, chosen, amounts, cautious=True)))
+def describe_fixes(
+    texts: Sequence[SourceText], verdict: Verdict, selection: RuleSelection, values: FixValues
+) -> Verdict:
+    """Return the verdict with the fix that `--fix` would apply in each finding."""
+    with gc_disabled():
+        return _with_autofixes(verdict, list(_round(texts, verdict, selection, values, cautious=True)))
 
 
-def fix(texts: Sequence[Text], chosen: Choice, amounts: Amounts) -> Outcome:
-    """Fix texts. Raises BugError where a result is not what its edits mean."""
+def fix_texts(texts: Sequence[SourceText], selection: RuleSelection, values: FixValues) -> FixResult:
+    """Fix texts. Raise BugError if a result differs from its edits."""
     now = tuple(texts)
     done: list[Fix] = []
-    for _ in range(_MOST_ROUNDS):
-        verdict = validate(now, chosen)
-        with uncollected():
-            results = list(_round(now, verdict, chosen, amounts))
+    for _ in range(_MAX_ROUNDS):
+        verdict = validate_texts(now, selection)
+        with gc_disabled():
+            results = list(_round(now, verdict, selection, values))
         made = [each for _, one in results for each in one.done]
         if not made:
             break
         done += made
         before, now = now, _rewritten(now, results)
         if now == before:
-            raise BugError("a fix changes nothing")
+            raise BugError("a fix does not change the text")
     else:
-        raise BugError("fixes bring up new fixes without end")
-    return Outcome(now, _with_remedies(verdict, results), tuple(done))
+        raise BugError("fixes do not converge")
+    return FixResult(now, _with_autofixes(verdict, results), tuple(done))
 
 
 def _round(
-    texts: Sequence[Text], verdict: Verdict, chosen: Choice, amounts: Amounts, *, cautious: bool = False
-) -> Iterator[tuple[Judged, Fixed]]:
-    """Yield the documents that have something to fix, with what becomes of them; `cautious` passes over bugs."""
-    given = Given(chosen.context.kube_version, amounts)
+    texts: Sequence[SourceText],
+    verdict: Verdict,
+    selection: RuleSelection,
+    values: FixValues,
+    *,
+    cautious: bool = False,
+) -> Iterator[tuple[CheckedDocument, FixedDocument]]:
+    """Yield the documents with fixable findings and their results; `cautious` skips documents with internal errors."""
+    context = FixContext(selection.context.kube_version, values)
     whole: dict[int, bool] = {}
-    for judged in verdict.judged:
-        own = [one for one in judged.findings if one.rule in FIXABLE]
+    for checked in verdict.checked:
+        own = [one for one in checked.findings if one.rule in FIXABLE]
         if not own:
             continue
         try:
-            result = fixed(judged.document, own, given, chosen)
+            result = fix_document(checked.document, own, context, selection)
         except BugError:
             if not cautious:
                 raise
             continue
-        if judged.text not in whole:
-            whole[judged.text] = _is_cut(texts[judged.text])
-        if whole[judged.text]:
-            yield judged, result
+        if checked.text not in whole:
+            whole[checked.text] = _can_split(texts[checked.text])
+        if whole[checked.text]:
+            yield checked, result
         else:
-            refusals = (Refusal(each.finding, _NOT_CUT) for each in result.done)
-            yield judged, Fixed(judged.document, (), (*refusals, *result.refused))
+            refusals = (RefusedFix(each.finding, _NOT_SPLIT) for each in result.done)
+            yield checked, FixedDocument(checked.document, (), (*refusals, *result.refused))
 
 
-def _is_cut(text: Text) -> bool:
-    """True where the whole text can be cut into documents, and so be put together again."""
+def _can_split(text: SourceText) -> bool:
+    """Return True if the whole text can be split into documents, so that they can be joined again."""
     try:
         for _ in split(text.text, text.file):
             pass
@@ -246,11 +269,13 @@ def _is_cut(text: Text) -> bool:
     return True
 
 
-def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -> tuple[Text, ...]:
+def _rewritten(
+    texts: Sequence[SourceText], results: Sequence[tuple[CheckedDocument, FixedDocument]]
+) -> tuple[SourceText, ...]:
     changed: dict[int, dict[int, Document]] = {}
-    for judged, result in results:
+    for checked, result in results:
         if result.done:
-            changed.setdefault(judged.text, {})[judged.document.index] = result.document
+            changed.setdefault(checked.text, {})[checked.document.index] = result.document
     new = list(texts)
     for number, documents in changed.items():
         parts = split(texts[number].text, texts[number].file)
@@ -258,16 +283,16 @@ def _rewritten(texts: Sequence[Text], results: Sequence[tuple[Judged, Fixed]]) -
     return tuple(new)
 
 
-def _with_remedies(verdict: Verdict, results: Sequence[tuple[Judged, Fixed]]) -> Verdict:
-    remedies: dict[int, Remedy] = {}
+def _with_autofixes(verdict: Verdict, results: Sequence[tuple[CheckedDocument, FixedDocument]]) -> Verdict:
+    autofixes: dict[int, AutoFix] = {}
     for _, one in results:
-        remedies.update((id(each.finding), Remedy(each.says)) for each in one.done)
-        remedies.update((id(each.finding), Remedy(refused=each.why)) for each in one.refused)
+        autofixes.update((id(each.finding), AutoFix(each.description)) for each in one.done)
+        autofixes.update((id(each.finding), AutoFix(refused=each.why)) for each in one.refused)
 
-    def told(finding: Finding) -> Finding:
-        remedy = remedies.get(id(finding))
-        if remedy is None:
+    def with_autofix(finding: Finding) -> Finding:
+        autofix = autofixes.get(id(finding))
+        if autofix is None:
             return finding
-        return replace(finding, remedy=remedy, help=remedy.says or finding.help)
+        return replace(finding, autofix=autofix, help=autofix.description or finding.help)
 
-    return replace(verdict, findings=tuple(map(told, verdict.findings)))
+    return replace(verdict, findings=tuple(map(with_autofix, verdict.findings)))

@@ -1,4 +1,4 @@
-"""What a fix is, what fixes are given, and what they share. Knows no rule."""
+"""Fixers: functions that turn a finding into edits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sidecarctl.yamltext.stream import Document
 
 @dataclass(frozen=True)
 class Fix:
-    """Edits of a finding's document that put it right; `says` is what they do, in the imperative."""
+    """The edits that fix a finding; `description` says what they do, in the imperative."""
 
     finding: Finding
     edits: tuple[Edit, ...]
-    says: str
+    description: str
 
 
 @dataclass(frozen=True)
-class Amounts:
-    """What flags give for amounts that a manifest does not have; "" where nothing is given."""
+class FixValues:
+    """Resource quantities from flags for values missing in a manifest, "" if not set."""
 
     size_limit: str = ""
     memory_limit: str = ""
@@ -36,20 +36,19 @@ class Amounts:
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a fix depends on besides the finding and its document: the target version, and the flags."""
+class FixContext:
+    """The input of fixers besides finding and document: target version and flags."""
 
     kube_version: str
-    amounts: Amounts = Amounts()
+    values: FixValues = FixValues()
 
 
-# From a finding to its fix, None where there is no single right answer. Raises EditRefused where there is one that
-# can't be written.
-Fixer = Callable[[Finding, Document, Given], "Fix | None"]
+# Returns the fix, None if there is not exactly one. Raises EditRefused if the fix cannot be written.
+Fixer = Callable[[Finding, Document, FixContext], "Fix | None"]
 
 
 def value_at(value: Any, path: PathTuple) -> Any:
-    """Return what stands at a path of plain data, None where nothing does."""
+    """Return the value at a path in plain data, None if there is none."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
@@ -59,78 +58,86 @@ def value_at(value: Any, path: PathTuple) -> Any:
 
 
 def scalar_at(document: Document, path: PathTuple) -> Scalar | None:
-    """Return the scalar at a path, None for a collection. Raises EditRefused where its text is not its own."""
+    """Return the scalar at a path, None for a collection. Raise EditRefused if its text has other uses."""
     assert document.root is not None
     nodes = trail(document.root, path)
     node = nodes[-1]
     if len(nodes) <= len(path):
-        raise EditRefused("it comes from a merge key (<<)", path)
+        raise EditRefused("the value comes from a merge key (<<)", path)
     if isinstance(node, Alias):
-        raise EditRefused(f"it is the alias *{node.name}", path)
+        raise EditRefused(f"the value is an alias (*{node.name})", path)
     if not isinstance(node, Scalar):
         return None
     if node.anchor is not None:
-        raise EditRefused(f"it is anchored as &{node.anchor}", path)
+        raise EditRefused(f"the value has an anchor (&{node.anchor})", path)
     if node.tag is not None:
-        raise EditRefused("it has a tag, which says what it is", path)
+        raise EditRefused("the value has a tag, which sets its type", path)
     return node
 
 
-def read_amounts(**given: str | None) -> Amounts:
-    """Return the amounts that flags give. Raises UsageError for what is none, and for nothing at all."""
-    for name, amount in given.items():
+def parse_fix_values(**flags: str | None) -> FixValues:
+    """Return the quantities of flags. Raise UsageError for a quantity that is invalid or not positive."""
+    for name, amount in flags.items():
         if amount is None:
             continue
         flag = f"--{name.replace('_', '-')}"
         problem = quantity.check_quantity(amount)
         if problem:
-            raise UsageError(f'invalid quantity "{amount}": {problem}', hint="write 64Mi, 1Gi or 100m", where=flag)
+            raise UsageError(
+                f'invalid quantity "{amount}": {problem}', hint="use a quantity such as 64Mi, 1Gi, or 100m", where=flag
+            )
         if (quantity.parse_quantity(amount) or 0) <= 0:
-            raise UsageError(f'"{amount}" must be more than nothing', hint="write 64Mi, 1Gi or 100m", where=flag)
-    return Amounts(**{name: (amount or "").strip() for name, amount in given.items()})
+            raise UsageError(
+                f'invalid quantity "{amount}": must be greater than 0',
+                hint="use a quantity such as 64Mi, 1Gi, or 100m",
+                where=flag,
+            )
+    return FixValues(**{name: (amount or "").strip() for name, amount in flags.items()})
 
 
-def size_limit(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Give an emptyDir its sizeLimit."""
-    return _set(finding, document, {(*finding.path, "sizeLimit"): given.amounts.size_limit})
+def set_size_limit(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Set sizeLimit of an emptyDir."""
+    return _set(finding, document, {(*finding.path, "sizeLimit"): context.values.size_limit})
 
 
-def memory_limit(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Give a container its memory limit."""
-    return _set(finding, document, {finding.path: given.amounts.memory_limit})
+def set_memory_limit(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Set the memory limit of a container."""
+    return _set(finding, document, {finding.path: context.values.memory_limit})
 
 
-def requests(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Give a container the requests that it lacks. Raises EditRefused where only some of them are given."""
-    known = {"cpu": given.amounts.cpu_request, "memory": given.amounts.memory_request}
-    wanted = {name: known[name] for name in finding.wants}
-    lacking = [f"--{name}-request" for name, amount in wanted.items() if not amount]
-    if lacking and len(lacking) < len(wanted):
-        raise EditRefused(f"{' and '.join(lacking)} is needed too", finding.path)
-    return _set(finding, document, {(*finding.path, name): amount for name, amount in wanted.items()})
+def set_requests(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Set the missing requests of a container. Raise EditRefused if flags set only some of them."""
+    known = {"cpu": context.values.cpu_request, "memory": context.values.memory_request}
+    requested = {name: known[name] for name in finding.expected}
+    missing = [f"--{name}-request" for name, amount in requested.items() if not amount]
+    if missing and len(missing) < len(requested):
+        raise EditRefused(f"requires {' and '.join(missing)} too", finding.path)
+    return _set(finding, document, {(*finding.path, name): amount for name, amount in requested.items()})
 
 
 def _set(finding: Finding, document: Document, amounts: dict[PathTuple, str]) -> Fix | None:
     if not amounts or not all(amounts.values()):
         return None
-    says = "set " + " and ".join(f"{_field(path)}: {amount}" for path, amount in amounts.items())
-    return Fix(finding, tuple(_edit(document, path, amount, says) for path, amount in amounts.items()), says)
+    description = "set " + " and ".join(f"{_field(path)}: {amount}" for path, amount in amounts.items())
+    return Fix(
+        finding, tuple(_edit(document, path, amount, description) for path, amount in amounts.items()), description
+    )
 
 
 def _field(path: PathTuple) -> str:
-    """The end of a path, from the list item on that it is in: `resources.limits.memory`."""
+    """Return the part of a path after the last list item: `resources.limits.memory`."""
     last = max((depth for depth, step in enumerate(path) if isinstance(step, int)), default=-1)
     return dotted(path[last + 1 :])
 
 
-def _edit(document: Document, path: PathTuple, amount: str, says: str) -> Edit:
-    """Write over what stands there (a zero, an empty text), else add it."""
-    there = value_at(document.value, path) is not None
-    return Replace(path, amount, says) if there else Insert(path, amount, says)
+def _edit(document: Document, path: PathTuple, amount: str, description: str) -> Edit:
+    """Return the edit that replaces an existing value, such as 0 or "", or inserts a new one."""
+    exists = value_at(document.value, path) is not None
+    return Replace(path, amount, description) if exists else Insert(path, amount, description)
 
 
-def repeated(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Drop an item that is the same as an earlier one."""
+def remove_duplicate_item(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Remove a list item that is identical to an earlier one."""
     path = _item(finding.path)
     if not path:
         return None
@@ -142,8 +149,8 @@ def repeated(finding: Finding, document: Document, given: Given) -> Fix | None:
     return _dropped(finding, document, path)
 
 
-def repeated_variable(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Drop a variable that is the same as all others of its name: only then it makes no difference which one counts."""
+def remove_duplicate_variable(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Remove an environment variable if all variables of that name are identical."""
     path = _item(finding.path)
     own = value_at(document.value, path)
     variables = value_at(document.value, path[:-1])
@@ -154,25 +161,25 @@ def repeated_variable(finding: Finding, document: Document, given: Given) -> Fix
 
 
 def _item(path: PathTuple) -> PathTuple:
-    """The path of the innermost list item on a path, () where there is none."""
+    """Return the path of the innermost list item that contains a path, () if there is none."""
     last = max((depth for depth, step in enumerate(path) if isinstance(step, int)), default=-1)
     return path[: last + 1]
 
 
 def _dropped(finding: Finding, document: Document, path: PathTuple) -> Fix:
     if _has_comment(document, path):
-        raise EditRefused("a comment stands there, which would be lost", path)
-    says = "remove it: the same stands there before"
-    return Fix(finding, (Remove(path, says),), says)
+        raise EditRefused("the item has a comment, which would be lost", path)
+    description = "remove the item: it is identical to an earlier one"
+    return Fix(finding, (Remove(path, description),), description)
 
 
 def _has_comment(document: Document, path: PathTuple) -> bool:
-    """True where a comment stands in an item, on its last line, or on lines of its own above it."""
+    """Return True if an item has a comment inside, on its last line, or directly above."""
     assert document.root is not None
     nodes = trail(document.root, path)
     holder, index = (nodes[-2], path[-1]) if len(nodes) == len(path) + 1 else (None, 0)
     if not isinstance(holder, Sequence) or not isinstance(index, int):
-        return False  # below an alias: refused for that
+        return False  # inside an alias, which is refused
     text = document.text
     edges = member_bounds(text, holder)
     above = edges[index - 1][1]
@@ -192,14 +199,14 @@ _WHOLE = re.compile(r"-?[1-9][0-9]*|0")
 _QUOTES = ("'", '"')
 
 
-def retyped(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Put a number or boolean in quotes where a string is wanted, as it is written; take quotes off where they are wrong."""
-    wanted = next(iter(finding.wants), "")
+def change_type(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Quote a number or boolean if the field is a string; unquote it if the field is a number or boolean."""
+    expected = next(iter(finding.expected), "")
     value = value_at(document.value, finding.path)
-    if wanted == "string" and isinstance(value, (bool, int, float)):
+    if expected == "string" and isinstance(value, (bool, int, float)):
         return _quoted(finding, document)
-    whole = wanted in ("int32", "int64") and isinstance(value, str) and _WHOLE.fullmatch(value)
-    if whole or (wanted == "boolean" and value in ("true", "false")):
+    whole = expected in ("int32", "int64") and isinstance(value, str) and _WHOLE.fullmatch(value)
+    if whole or (expected == "boolean" and value in ("true", "false")):
         return _unquoted(finding, document)
     return None
 
@@ -209,8 +216,8 @@ def _quoted(finding: Finding, document: Document) -> Fix | None:
     if node is None:
         return None
     written = document.text[node.start : node.end]
-    says = f'put it in quotes: "{written}"'
-    return Fix(finding, (Replace(finding.path, written, says, f'"{written}"'),), says)
+    description = f'quote the value: "{written}"'
+    return Fix(finding, (Replace(finding.path, written, description, f'"{written}"'),), description)
 
 
 def _unquoted(finding: Finding, document: Document) -> Fix | None:
@@ -218,25 +225,25 @@ def _unquoted(finding: Finding, document: Document) -> Fix | None:
     if node is None or node.style not in _QUOTES:
         return None
     value = node.value == "true" if node.value in ("true", "false") else int(node.value)
-    says = f"remove the quotes: {node.value}"
-    return Fix(finding, (Replace(finding.path, value, says, node.value),), says)
+    description = f"remove the quotes: {node.value}"
+    return Fix(finding, (Replace(finding.path, value, description, node.value),), description)
 
 
-def recased(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Write a word as the field knows it, where only the case of letters differs."""
+def change_case(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Replace a value with the allowed value that differs only in case."""
     value = value_at(document.value, finding.path)
-    meant = [word for word in finding.wants if isinstance(value, str) and word.lower() == value.lower()]
-    return rewritten(finding, document, meant[0], f"write {meant[0]}") if len(meant) == 1 else None
+    matches = [word for word in finding.expected if isinstance(value, str) and word.lower() == value.lower()]
+    return replace_scalar(finding, document, matches[0], f"use {matches[0]}") if len(matches) == 1 else None
 
 
-def rewritten(finding: Finding, document: Document, text: str, says: str) -> Fix | None:
-    """Write another word in the place of the finding's, in its quotes."""
+def replace_scalar(finding: Finding, document: Document, text: str, description: str) -> Fix | None:
+    """Replace the scalar of a finding, with the same quotes."""
     node = scalar_at(document, finding.path)
     if node is None or node.style not in ("", *_QUOTES):
         return None
-    return Fix(finding, (Replace(finding.path, text, says, in_its_quotes(node, text)),), says)
+    return Fix(finding, (Replace(finding.path, text, description, quote_like(node, text)),), description)
 
 
-def in_its_quotes(node: Scalar, text: str) -> str:
-    """Return a word (no quote, no backslash in it) as it is to be written in the place of a scalar; "" for the usual way."""
+def quote_like(node: Scalar, text: str) -> str:
+    """Return text without quotes or backslashes in the quotes of a scalar, "" if the scalar is not quoted."""
     return f"{node.style}{text}{node.style}" if node.style in _QUOTES else ""

@@ -1,7 +1,7 @@
-"""The fix of an apiVersion that is gone or going: its successor, where the object means the same under it.
+"""The table of fixes by rule, and the fix of removed and deprecated API versions.
 
-That the shape is the same is proved on the object, which must have no new errors under the new version. The table has
-the kinds for which the shape tells all; where an absent or empty field means another thing, the object has to say it.
+An API version is replaced only if the object has the same meaning in the new version: its kind is in the table below,
+the object has no new errors, and no default that differs between the versions applies.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from sidecarctl.findings import Finding
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fix.fixers import (
     Fix,
+    FixContext,
     Fixer,
-    Given,
-    memory_limit,
-    recased,
-    repeated,
-    repeated_variable,
-    requests,
-    retyped,
-    rewritten,
-    size_limit,
+    change_case,
+    change_type,
+    remove_duplicate_item,
+    remove_duplicate_variable,
+    replace_scalar,
+    set_memory_limit,
+    set_requests,
+    set_size_limit,
     value_at,
 )
-from sidecarctl.validate.schema.check_object import successor
+from sidecarctl.validate.schema.check_object import find_replacement
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document
 
@@ -62,17 +62,17 @@ Guard = Callable[[Mapping[str, Any]], str]
 def _empty_selector(spec: Mapping[str, Any]) -> str:
     selector = spec.get("selector")
     if isinstance(selector, dict) and not any(selector.values()):
-        return "its empty selector selected no pod, and would select all of them"
+        return "an empty selector selects no pods in the old version and all pods in the new one"
     return ""
 
 
 def _update_strategy(spec: Mapping[str, Any]) -> str:
     if as_mapping(spec.get("updateStrategy")).get("type"):
         return ""
-    return "it has no updateStrategy.type, whose default was OnDelete and would be RollingUpdate"
+    return "updateStrategy.type is not set, and its default changes from OnDelete to RollingUpdate"
 
 
-# Why an object means another thing under the successor, "" where it does not.
+# Functions that return why the meaning of an object changes in the new version, "" if it does not.
 _GUARDS: Mapping[tuple[str, str], Guard] = {
     ("policy/v1beta1", "PodDisruptionBudget"): _empty_selector,
     ("extensions/v1beta1", "DaemonSet"): _update_strategy,
@@ -80,36 +80,36 @@ _GUARDS: Mapping[tuple[str, str], Guard] = {
 }
 
 
-def succeeded(finding: Finding, document: Document, given: Given) -> Fix | None:
-    """Write the successor of an apiVersion."""
+def replace_api_version(finding: Finding, document: Document, context: FixContext) -> Fix | None:
+    """Replace an apiVersion with the version that succeeds it."""
     holder = as_mapping(value_at(document.value, finding.path[:-1]))
     api_version, kind = holder.get("apiVersion"), holder.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str) or kind not in SAME.get(api_version, ()):
         return None
-    new = successor(api_version, kind, given.kube_version)
+    new = find_replacement(api_version, kind, context.kube_version)
     if not new:
         return None
     guard = _GUARDS.get((api_version, kind))
-    other = guard(as_mapping(holder.get("spec"))) if guard else ""
-    if other:
-        raise EditRefused(f"under {new} it would mean another thing: {other}", finding.path)
-    return rewritten(finding, document, new, f"use {new}")
+    change = guard(as_mapping(holder.get("spec"))) if guard else ""
+    if change:
+        raise EditRefused(f"the object changes its meaning in {new}: {change}", finding.path)
+    return replace_scalar(finding, document, new, f"use {new}")
 
 
 @dataclass(frozen=True)
 class Fixable:
-    """How the findings of a rule are fixed; `flags` are those that it takes besides `--fix`, `when` says which findings."""
+    """The fixer of a rule, the condition under which it applies, and the flags that it requires besides `--fix`."""
 
     fixer: Fixer
     when: str
     flags: tuple[str, ...] = ()
 
 
-_SAME_ITEM = Fixable(repeated, "the item says the same as an earlier one of its list")
+_SAME_ITEM = Fixable(remove_duplicate_item, "the item is identical to an earlier item of the list")
 
 FIXABLE: Mapping[str, Fixable] = {
-    "deprecated-api": Fixable(succeeded, "the object means the same under the successor"),
-    "duplicate-env": Fixable(repeated_variable, "all variables of that name in the container are the same"),
+    "deprecated-api": Fixable(replace_api_version, "the object has the same meaning in the new API version"),
+    "duplicate-env": Fixable(remove_duplicate_variable, "all variables of that name in the container are identical"),
     "duplicate-host-alias": _SAME_ITEM,
     "duplicate-mount-path": _SAME_ITEM,
     "duplicate-port": _SAME_ITEM,
@@ -117,35 +117,37 @@ FIXABLE: Mapping[str, Fixable] = {
     "duplicate-pull-secret": _SAME_ITEM,
     "duplicate-volume-name": _SAME_ITEM,
     "host-port-conflict": _SAME_ITEM,
-    "invalid-enum": Fixable(recased, "only the case of letters differs"),
-    "missing-memory-limit": Fixable(memory_limit, "an amount is given", ("--memory-limit",)),
-    "missing-requests": Fixable(requests, "the amounts are given", ("--cpu-request", "--memory-request")),
-    "removed-api": Fixable(succeeded, "the object means the same under the successor"),
-    "unbounded-emptydir": Fixable(size_limit, "an amount is given", ("--size-limit",)),
-    "wrong-type": Fixable(retyped, "a number or boolean needs quotes, or a whole number or boolean none"),
+    "invalid-enum": Fixable(change_case, "the value differs only in case"),
+    "missing-memory-limit": Fixable(set_memory_limit, "a value is set", ("--memory-limit",)),
+    "missing-requests": Fixable(set_requests, "the values are set", ("--cpu-request", "--memory-request")),
+    "removed-api": Fixable(replace_api_version, "the object has the same meaning in the new API version"),
+    "unbounded-emptydir": Fixable(set_size_limit, "a value is set", ("--size-limit",)),
+    "wrong-type": Fixable(change_type, "the value only needs quotes added or removed"),
 }
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A finding whose fix is not made, and why."""
+class RefusedFix:
+    """A finding whose fix is refused, and why."""
 
     finding: Finding
     why: str
 
 
-def proposed(document: Document, findings: Sequence[Finding], given: Given) -> tuple[list[Fix], list[Refusal]]:
-    """Return the fixes of a document's findings, each by itself, and those that can't be written."""
+def propose_fixes(
+    document: Document, findings: Sequence[Finding], context: FixContext
+) -> tuple[list[Fix], list[RefusedFix]]:
+    """Return the fixes of findings, independent of each other, and the fixes that cannot be written."""
     fixes: list[Fix] = []
-    refused: list[Refusal] = []
+    refused: list[RefusedFix] = []
     for finding in findings:
         known = FIXABLE.get(finding.rule)
         if known is None or finding.source != "input":
             continue
         try:
-            fix = known.fixer(finding, document, given)
+            fix = known.fixer(finding, document, context)
         except EditRefused as refusal:
-            refused.append(Refusal(finding, refusal.message))
+            refused.append(RefusedFix(finding, refusal.message))
             continue
         if fix is not None:
             fixes.append(fix)

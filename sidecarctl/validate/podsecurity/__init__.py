@@ -1,1 +1,1 @@
-"""The Pod Security Standards: levels baseline and restricted, by version."""
+"""The Pod Security Standards baseline and restricted, by version."""

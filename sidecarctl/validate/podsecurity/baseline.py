@@ -1,6 +1,6 @@
-"""What the checks of a level read: security contexts of a pod and its containers. Judges nothing.
+"""Checks of the Pod Security level baseline.
 
-What has another type than it should is no breach of a level: the structural layer speaks of it.
+A value of the wrong type violates no level: the schema check reports it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from sidecarctl.validate.views import ContainerView, Data, PodView
 CONTEXT = "securityContext"
 
 
-class Breach(NamedTuple):
-    """A field that a level does not allow, or misses; the path of what is missing ends with that field."""
+class Violation(NamedTuple):
+    """A field that violates a level; the path of a missing field ends with the name of that field."""
 
     path: PathTuple
     text: str
 
 
-Judge = Callable[[PodView], Iterator[Breach]]
+PodCheck = Callable[[PodView], Iterator[Violation]]
 
 
 def context(holder: PodView | ContainerView) -> Data | None:
-    """Return the security context of a pod or a container: {} where it has none, None where it is no mapping."""
+    """Return the security context of a pod or container: {} if it has none, None if it is not a mapping."""
     found = holder.value.get(CONTEXT)
     return {} if found is None else found if isinstance(found, dict) else None
 
 
 def contexts(pod: PodView) -> Iterator[tuple[PodView | ContainerView, Data]]:
-    """Yield the pod's own security context and those of its containers, without empty ones."""
+    """Yield the security contexts of a pod and its containers that are not empty."""
     holders: tuple[PodView | ContainerView, ...] = (pod, *pod.containers)
     for holder in holders:
         found = holder.value.get(CONTEXT)
@@ -42,7 +42,7 @@ def contexts(pod: PodView) -> Iterator[tuple[PodView | ContainerView, Data]]:
 
 
 def own_contexts(pod: PodView) -> Iterator[tuple[ContainerView, Data]]:
-    """Yield each container with its security context, {} where it has none."""
+    """Yield each container with its security context, {} if it has none."""
     for container in pod.containers:
         found = context(container)
         if found is not None:
@@ -50,19 +50,19 @@ def own_contexts(pod: PodView) -> Iterator[tuple[ContainerView, Data]]:
 
 
 def on_windows(pod: PodView) -> bool:
-    """True for a pod that says that it is for Windows."""
+    """Return True for a Windows pod."""
     return pod.text("os", "name") == "windows"
 
 
 def in_user_namespace(pod: PodView) -> bool:
-    """True for a pod whose users are not those of the node."""
+    """Return True for a pod with its own user namespace."""
     return pod.value.get("hostUsers") is False
 
 
-def except_where(exempt: Callable[[PodView], bool], judge: Judge) -> Judge:
-    """Return a check that lets some pods pass."""
+def except_if(exempt: Callable[[PodView], bool], judge: PodCheck) -> PodCheck:
+    """Return a check that skips exempt pods."""
 
-    def judged(pod: PodView) -> Iterator[Breach]:
+    def judged(pod: PodView) -> Iterator[Violation]:
         return iter(()) if exempt(pod) else judge(pod)
 
     return judged
@@ -118,42 +118,44 @@ SELINUX_1_0 = frozenset(("", "container_t", "container_init_t", "container_kvm_t
 SELINUX_1_31 = SELINUX_1_0 | {"container_engine_t"}
 
 
-def privileged(pod: PodView) -> Iterator[Breach]:
-    """No container is privileged."""
+def privileged(pod: PodView) -> Iterator[Violation]:
+    """Report privileged containers."""
     for container, own in own_contexts(pod):
         if own.get("privileged") is True:
-            yield Breach(container.at(CONTEXT, "privileged"), "the container is privileged")
+            yield Violation(container.at(CONTEXT, "privileged"), "privileged container")
 
 
-def host_namespaces(pod: PodView) -> Iterator[Breach]:
-    """The pod shares no namespace of its node."""
+def host_namespaces(pod: PodView) -> Iterator[Violation]:
+    """Report pods that use a namespace of the node."""
     for field in _HOST_NAMESPACES:
         if pod.value.get(field) is True:
-            yield Breach(pod.at(field), f"{field} is true")
+            yield Violation(pod.at(field), f"{field} is true")
 
 
-def host_path_volumes(pod: PodView) -> Iterator[Breach]:
-    """No volume is a path of the node."""
+def host_path_volumes(pod: PodView) -> Iterator[Violation]:
+    """Report hostPath volumes."""
     for index, volume in listed(pod.value, "volumes"):
         if volume.get("hostPath") is not None:
-            yield Breach(pod.at("volumes", index, "hostPath"), f"the volume {volume.get('name')} is a hostPath")
+            yield Violation(
+                pod.at("volumes", index, "hostPath"), f"volume {quote(volume.get('name'))} is a hostPath volume"
+            )
 
 
-def host_ports(pod: PodView) -> Iterator[Breach]:
-    """No container takes a port of the node.
+def host_ports(pod: PodView) -> Iterator[Violation]:
+    """Report host ports.
 
-    The server fills in the host ports of a Pod in the network of its node; those are not reported here, as
-    `host_namespaces` speaks of their cause.
+    With hostNetwork, the API server sets the host ports of a pod. Those are not reported here, because
+    `host_namespaces` reports hostNetwork.
     """
     for container in pod.containers:
         for index, port in listed(container.value, "ports"):
             number = port.get("hostPort")
             if number.__class__ is int and number:
-                yield Breach(container.at("ports", index, "hostPort"), f"the container takes the hostPort {number}")
+                yield Violation(container.at("ports", index, "hostPort"), f"hostPort {number} is set")
 
 
-def host_handlers(pod: PodView) -> Iterator[Breach]:
-    """No probe or hook makes the kubelet ask another host than the pod."""
+def host_handlers(pod: PodView) -> Iterator[Violation]:
+    """Report probes and lifecycle hooks that connect to a host other than the pod."""
     for container in pod.containers:
         for steps in _HANDLERS:
             if container.value.get(steps[0]) is None:
@@ -161,86 +163,86 @@ def host_handlers(pod: PodView) -> Iterator[Breach]:
             for action in ("httpGet", "tcpSocket"):
                 host = container.text(*steps, action, "host")
                 if host:
-                    yield Breach(container.at(*steps, action, "host"), f"the {steps[-1]} asks the host {quote(host)}")
+                    yield Violation(container.at(*steps, action, "host"), f"{steps[-1]} connects to host {quote(host)}")
 
 
-def capabilities(pod: PodView) -> Iterator[Breach]:
-    """Containers add no capability beyond those that runtimes give anyway."""
+def capabilities(pod: PodView) -> Iterator[Violation]:
+    """Report added capabilities beyond the default set of container runtimes."""
     for container, own in own_contexts(pod):
         for index, name in enumerate(as_list(as_mapping(own.get("capabilities")).get("add"))):
             if isinstance(name, str) and name not in _CAPABILITIES:
                 where = container.at(CONTEXT, "capabilities", "add", index)
-                yield Breach(where, f"the container adds the capability {name}")
+                yield Violation(where, f"added capability {name}")
 
 
-def proc_mount(pod: PodView) -> Iterator[Breach]:
-    """/proc is masked as runtimes do it."""
+def proc_mount(pod: PodView) -> Iterator[Violation]:
+    """Report a /proc mount other than the default."""
     for container, own in own_contexts(pod):
         value = own.get("procMount")
         if isinstance(value, str) and value != "Default":
-            yield Breach(container.at(CONTEXT, "procMount"), f"procMount is {value}")
+            yield Violation(container.at(CONTEXT, "procMount"), f"procMount is {value}")
 
 
-def host_process(pod: PodView) -> Iterator[Breach]:
-    """No Windows container is a process of the node."""
+def host_process(pod: PodView) -> Iterator[Violation]:
+    """Report Windows HostProcess containers."""
     for holder, own in contexts(pod):
         if as_mapping(own.get("windowsOptions")).get("hostProcess") is True:
-            yield Breach(holder.at(CONTEXT, "windowsOptions", "hostProcess"), "hostProcess is true")
+            yield Violation(holder.at(CONTEXT, "windowsOptions", "hostProcess"), "hostProcess is true")
 
 
-def app_armor(pod: PodView) -> Iterator[Breach]:
-    """AppArmor is the runtime's default or a profile of the node."""
+def app_armor(pod: PodView) -> Iterator[Violation]:
+    """Report AppArmor profiles other than RuntimeDefault and Localhost."""
     for holder, own in contexts(pod):
         kind = as_mapping(own.get("appArmorProfile")).get("type")
         if isinstance(kind, str) and kind not in _PROFILES:
-            yield Breach(holder.at(CONTEXT, "appArmorProfile", "type"), f"the AppArmor profile is {kind}")
+            yield Violation(holder.at(CONTEXT, "appArmorProfile", "type"), f"AppArmor profile is {kind}")
     for key, value, path in pod.metadata.pairs("annotations"):
         if isinstance(value, str) and key.startswith(APP_ARMOR_ANNOTATION) and not _known_profile(value):
-            yield Breach(path, f"the AppArmor profile is {quote(value)}")
+            yield Violation(path, f"AppArmor profile is {quote(value)}")
 
 
 def _known_profile(value: str) -> bool:
     return value in ("", "runtime/default") or value.startswith("localhost/")
 
 
-def seccomp(pod: PodView) -> Iterator[Breach]:
-    """Seccomp is not switched off."""
+def seccomp(pod: PodView) -> Iterator[Violation]:
+    """Report seccomp profiles other than RuntimeDefault and Localhost."""
     for holder, own in contexts(pod):
         kind = as_mapping(own.get("seccompProfile")).get("type")
         if isinstance(kind, str) and kind not in _PROFILES:
-            yield Breach(holder.at(CONTEXT, "seccompProfile", "type"), f"the seccomp profile is {kind}")
+            yield Violation(holder.at(CONTEXT, "seccompProfile", "type"), f"seccomp profile is {kind}")
 
 
-def seccomp_annotations(pod: PodView) -> Iterator[Breach]:
-    """Seccomp is not switched off, as it was said before Kubernetes 1.19."""
+def seccomp_annotations(pod: PodView) -> Iterator[Violation]:
+    """Report disabled seccomp in the annotations that were used before Kubernetes 1.19."""
     keys = {SECCOMP_POD_ANNOTATION, *(SECCOMP_ANNOTATION + container.name for container in pod.containers)}
     for key, value, path in pod.metadata.pairs("annotations"):
         if isinstance(value, str) and key in keys:
             if value not in ("runtime/default", "docker/default") and not value.startswith("localhost/"):
-                yield Breach(path, f"the seccomp profile is {quote(value)}")
+                yield Violation(path, f"seccomp profile is {quote(value)}")
 
 
-def sysctls(allowed: frozenset[str]) -> Judge:
-    """Return the check that only these kernel parameters are set."""
+def sysctls(allowed: frozenset[str]) -> PodCheck:
+    """Return a check that reports sysctls other than the allowed ones."""
 
-    def judge(pod: PodView) -> Iterator[Breach]:
+    def judge(pod: PodView) -> Iterator[Violation]:
         for one in pod.each(CONTEXT, "sysctls"):
             name = one.text("name")
             if name and name not in allowed:
-                yield Breach(one.at("name"), f"the sysctl {name} is set")
+                yield Violation(one.at("name"), f"sysctl {name} is set")
 
     return judge
 
 
-def selinux(types: frozenset[str]) -> Judge:
-    """Return the check that SELinux has one of these types, and no user or role."""
+def selinux(types: frozenset[str]) -> PodCheck:
+    """Return a check that reports other SELinux types, and any SELinux user or role."""
 
-    def judge(pod: PodView) -> Iterator[Breach]:
+    def judge(pod: PodView) -> Iterator[Violation]:
         for holder, own in contexts(pod):
             for field in ("type", "user", "role"):
                 value = as_mapping(own.get("seLinuxOptions")).get(field)
                 if value and isinstance(value, str) and (field != "type" or value not in types):
                     where = holder.at(CONTEXT, "seLinuxOptions", field)
-                    yield Breach(where, f"the SELinux {field} is {quote(value)}")
+                    yield Violation(where, f"SELinux {field} is {quote(value)}")
 
     return judge

@@ -1,1 +1,1 @@
-"""The rules: one function each, grouped by what they check."""
+"""The validation rules, one function each."""

@@ -1,124 +1,124 @@
-"""The pages of what putting sidecars into a workload, or taking them out, may find; the rooms that do it look after them."""
+"""Pages of the rules whose checks are outside `validate`: composing, ignore comments, and libraries."""
 
 from __future__ import annotations
 
 from sidecarctl.findings import Severity
 from sidecarctl.validate.registry import declare
 
-# Examples are of `sidecarctl add logger` with a sidecar that shares /var/log/app with the app.
+# The examples show `sidecarctl add logger` with a sidecar that shares /var/log/app with the app.
 
 
 declare(
     "container-conflict",
     Severity.ERROR,
     layer="composing",
-    what="The pod has a container of the name that a sidecar wants.",
-    why="Names of containers are unique in a pod. What sidecarctl did not add it does not touch.",
-    fix="Give the sidecar another instance name with `--as NAME`, or remove the container.",
+    what="The pod already has a container with the name of the sidecar container.",
+    why="Container names are unique in a pod. sidecarctl does not change containers that it did not add.",
+    fix="Choose another instance name with `--as NAME`, or remove the container.",
 )
 declare(
     "volume-conflict",
     Severity.ERROR,
     layer="composing",
-    what="The pod has a volume of the name that a sidecar wants, with another source.",
-    why="Names of volumes are unique in a pod. One with the same source is used as it is.",
-    fix="Give the sidecar another instance name with `--as NAME`, or rename the volume.",
+    what="The pod already has a volume with the name of the sidecar volume but another source.",
+    why="Volume names are unique in a pod. A volume with the same source is reused.",
+    fix="Choose another instance name with `--as NAME`, or rename the volume.",
 )
 declare(
     "mount-conflict",
     Severity.ERROR,
     layer="composing",
-    what="What the app mounts where a sidecar wants to share files can't be shared.",
+    what="A directory that a sidecar shares with the app is already a mount that cannot be shared.",
     why="""
-        The sidecar mounts the app's own volume where there is one. It can't where the volume is read-only and the
-        sidecar writes, where its path depends on the container's variables, or where two containers of the app have
-        different volumes there.
+        The sidecar mounts the volume of the app if there is one. It cannot do so if the volume is read-only and the
+        sidecar writes to it, if the path depends on environment variables of the container, or if two app containers
+        mount different volumes there.
     """,
-    fix="Let the sidecar use another directory, or share with one container only: `--container NAME`.",
+    fix="Use another directory for the sidecar, or share it with one container only: `--container NAME`.",
 )
 declare(
     "mount-shadows",
     Severity.WARNING,
     layer="composing",
-    what="A sidecar's volume hides a directory of a volume that the app mounts further up.",
-    why="What the app writes there goes to the new volume from now on, and what was there is not seen any more.",
-    fix="Let the sidecar use the directory that is mounted, if they are meant to share it.",
+    what="A sidecar volume hides a directory in a volume that the app mounts at a parent path.",
+    why="The app writes to the new volume from now on, and the existing files in the directory are no longer visible.",
+    fix="Use the mounted directory for the sidecar if the two containers share it.",
 )
 declare(
     "env-conflict",
     Severity.ERROR,
     layer="composing",
-    what="The app sets a variable that a sidecar needs to another value.",
-    why="One of the two would not do what it is meant to. A variable with the same value stays the app's.",
-    fix="Remove the variable, or give it the value that the sidecar needs.",
+    what="The app sets an environment variable that the sidecar requires to another value.",
+    why="With either value, one of the two does not work. A variable with the same value is left unchanged.",
+    fix="Remove the variable, or set it to the value that the sidecar requires.",
 )
 
-for _word, _key in (("annotation", "prometheus.io/port"), ("label", "logs")):
+for _word, _article in (("annotation", "an"), ("label", "a")):
     declare(
         f"{_word}-conflict",
         Severity.ERROR,
         layer="composing",
-        what=f"The pod has the {_word} that a sidecar sets, with another value.",
-        why=f"Who reads the {_word} would be told something else. One with the same value stays the app's.",
-        fix=f"Remove the {_word}, or give it the value that the sidecar needs.",
+        what=f"The pod has {_article} {_word} that the sidecar sets to another value.",
+        why=f"Programs that read the {_word} rely on its value. The same value is left unchanged.",
+        fix=f"Remove the {_word}, or set it to the value that the sidecar requires.",
     )
 
 declare(
     "pod-setting-kept",
     Severity.WARNING,
     layer="composing",
-    what="A sidecar wants a setting of the pod that the pod has otherwise.",
-    why="The pod's own setting stays: it is for the app too. The sidecar may lack what it asked for.",
-    fix="Set it to what the sidecar wants, if that suits the app.",
+    what="A sidecar prefers another value for a pod setting.",
+    why="The setting also applies to the app, so the value of the pod is kept. The sidecar may not work as intended.",
+    fix="Set the field to the value that the sidecar prefers, if the app supports it.",
 )
 declare(
     "pod-setting-conflict",
     Severity.ERROR,
     layer="composing",
-    what="A sidecar can't do without a setting of the pod that the pod has otherwise.",
+    what="A sidecar requires another value for a pod setting.",
     why="""
-        A sidecar that signals the app has to see its processes, and no others: `shareProcessNamespace: true`. A pod that
-        says `false`, or that sees the processes of its node by `hostPID`, says so for a reason.
+        A sidecar that sends signals to the app requires `shareProcessNamespace: true`. It cannot be added to a pod that
+        sets the field to `false` or that uses the process namespace of the node with `hostPID`.
     """,
-    fix="Leave the setting out, or let the sidecar notify the app in another way.",
+    fix="Remove the setting, or configure the sidecar to notify the app in another way.",
 )
 declare(
     "edit-refused",
     Severity.ERROR,
     layer="composing",
-    what="The text can't be edited in this place without changing something else.",
+    what="The text cannot be edited here without changing another part of the document.",
     why="""
-        Nothing but what is added may change. Where an anchor, a merge key or a value of another type is in the way,
-        the edit would change what other parts of the document say.
+        sidecarctl changes only what it adds. With an anchor, a merge key, or a value of another type in this place, the
+        edit would also change other parts of the document.
     """,
-    fix="Put the place right as the finding says; usually by writing out what an alias brings.",
+    fix="Change the text as the finding says, usually by replacing an alias with its content.",
 )
 declare(
     "unreadable-record",
     Severity.ERROR,
     layer="composing",
-    what="The record of what sidecarctl added can't be read.",
+    what="The record of the sidecars in this workload cannot be parsed.",
     why="""
-        The annotation sidecarctl.dev/sidecars says what was added. Without it nothing can be removed or brought up to
-        date, and adding again would make everything double.
+        The annotation sidecarctl.dev/sidecars lists what sidecarctl added. Without it, sidecars cannot be removed or
+        upgraded, and adding them again would duplicate them.
     """,
-    fix="Restore the annotation, or remove it together with all that sidecarctl added.",
+    fix="Restore the annotation, or remove it together with everything that sidecarctl added.",
 )
 declare(
     "instance-taken-over",
     Severity.WARNING,
     layer="composing",
-    what="A composition takes over a sidecar that another composition added.",
-    why="If both are in use each will change what the other one did, for ever.",
-    fix="Let one of them name its instance otherwise with `as`, or remove the wish from one of them.",
+    what="A composition changes an instance that another composition added.",
+    why="If both compositions are in use, each one reverts the changes of the other.",
+    fix="Choose another instance name with `as`, or remove the sidecar from one of the compositions.",
 )
 declare(
     "rule-selects-nothing",
     Severity.WARNING,
     layer="composing",
-    what="A rule of a composition selects no workload.",
-    why="A misspelt name or label is silent otherwise: the sidecar is simply not there.",
-    fix="Correct what it selects by, or remove the rule.",
+    what="A rule of a composition selects no workloads.",
+    why="Often a name or label is misspelled, and the sidecar is missing from the workload.",
+    fix="Correct the selector, or remove the rule.",
 )
 
 
@@ -126,9 +126,9 @@ declare(
     "outdated",
     Severity.ERROR,
     layer="composing",
-    what="A workload is not what the composition makes of it.",
-    why="As a validator sidecarctl changes nothing: it says what `sidecarctl render` would change.",
-    fix="Run the transformer, or `sidecarctl render`, before the check.",
+    what="A workload differs from what the composition renders.",
+    why="A KRM function that validates does not change its input. The finding lists what `sidecarctl render` would change.",
+    fix="Run the transformer, or `sidecarctl render`, before the validator.",
 )
 
 
@@ -136,33 +136,33 @@ declare(
     "unknown-injected-sidecar",
     Severity.ERROR,
     layer="composing",
-    what="A workload asks by annotation for a sidecar that no library has.",
-    why="It would run without it.",
-    fix="Use a name that `sidecarctl list` shows.",
+    what="An annotation requests a sidecar that is in no library.",
+    why="The workload would run without the sidecar.",
+    fix="Use a name that `sidecarctl list` prints.",
 )
 declare(
     "invalid-inject-parameter",
     Severity.ERROR,
     layer="composing",
-    what="A workload gives a parameter by annotation that its sidecar does not take, or not with that value.",
-    why="The sidecar would not do what the annotation says.",
-    fix="`sidecarctl show NAME` lists the parameters and their values.",
+    what="An annotation sets an unknown parameter of a sidecar, or an invalid value.",
+    why="The sidecar would run without the setting.",
+    fix="Use the parameters and values that `sidecarctl show NAME` prints.",
 )
 declare(
     "unused-parameter-annotation",
     Severity.WARNING,
     layer="composing",
-    what="An annotation gives a parameter of a sidecar that nothing asks for.",
-    why="It does nothing, and whoever wrote it believes otherwise.",
-    fix="Add the sidecar to the annotation sidecarctl.dev/inject, or remove this one.",
+    what="An annotation sets a parameter of a sidecar that the workload does not request.",
+    why="The annotation has no effect.",
+    fix="Add the sidecar to the annotation sidecarctl.dev/inject, or remove the parameter annotation.",
 )
 declare(
     "adopted-differs",
     Severity.INFO,
     layer="composing",
-    what="An adopted container is not what the library would write.",
-    why="It stays as it is. The next `add` without `--adopt`, or `render`, writes what the library has.",
-    fix="Give parameters that keep what matters, field by field, before the next upgrade.",
+    what="An adopted container differs from what the library renders.",
+    why="The container is not changed now. The next `render`, or `add` without `--adopt`, writes the library version.",
+    fix="Set parameters that preserve the differences that matter before the next upgrade.",
 )
 
 
@@ -170,17 +170,17 @@ declare(
     "unused-ignore",
     Severity.WARNING,
     layer="advice",
-    what="An ignore hides nothing.",
-    why="An ignore that has outlived its finding would silently hide the next one. It counts only for rules that ran.",
-    fix="Delete the rule's name from the ignore, or the whole ignore.",
+    what="An ignore comment or annotation hides no finding.",
+    why="An unused ignore would silently hide the next finding of its rule. Only rules that run are considered.",
+    fix="Remove the rule name from the ignore, or remove the ignore.",
 )
 declare(
     "unknown-rule",
     Severity.ERROR,
     layer="advice",
-    what="An ignore names a rule that does not exist.",
-    why="A misspelt name hides nothing, and whoever wrote it believes otherwise.",
-    fix="Use a name that `sidecarctl rules` lists.",
+    what="An ignore comment or annotation names an unknown rule.",
+    why="An ignore with a misspelled rule name hides nothing.",
+    fix="Use a rule name that `sidecarctl rules` prints.",
 )
 
 
@@ -188,63 +188,64 @@ declare(
     "template-failure",
     Severity.ERROR,
     layer="library",
-    what="A template fails, or renders no fragment, wherever it is tried.",
-    why="Nobody can use the sidecar.",
-    fix="Put right what the finding says; it names the template's line.",
+    what="A template fails, or renders no valid fragment.",
+    why="The sidecar cannot be added to any workload.",
+    fix="Correct the template at the line that the finding names.",
 )
 declare(
     "unpinned-image",
     Severity.ERROR,
     layer="library",
-    what="A sidecar's image is not pinned to an exact version.",
-    why="Tomorrow the same manifest runs something else.",
-    fix="Write the whole version (:1.4.2), or a digest (@sha256:…).",
+    what="A sidecar image is not pinned to an exact version.",
+    why="The same manifest can run different versions over time.",
+    fix="Use a full version tag (:1.4.2) or a digest (@sha256:…).",
 )
 declare(
     "missing-resources",
     Severity.ERROR,
     layer="library",
-    what="A sidecar's container has no requests or no limits.",
+    what="A sidecar container has no requests or no limits.",
     why="""
-        A sidecar runs in many pods: what it takes must be known and bounded. Without a memory limit, which is the
-        error, it can take all memory of the node; requests are a warning, a cpu limit is only mentioned.
+        A sidecar runs in many pods, so its resources must be known and limited. A missing memory limit is an error,
+        because the sidecar can use all memory of the node. Missing requests are a warning, and a missing CPU limit is
+        an info.
     """,
-    fix="Set requests and limits; a user can change them with `--set resources.…`.",
+    fix="Set requests and limits. Users can change them with `--set resources.…`.",
 )
 declare(
     "undefined-volume",
     Severity.ERROR,
     layer="library",
-    what="A sidecar mounts a volume that nobody defines, or defines one that nobody mounts.",
-    why="The pod would be refused; a volume too many, which is a warning, is only in the way.",
-    fix="Add it to the fragment's volumes, or mount it.",
+    what="A sidecar mounts a volume that its fragment does not define, or defines a volume that it does not mount.",
+    why="The API server rejects a pod that mounts an undefined volume. An unused volume is a warning.",
+    fix="Add the volume to the fragment, or mount it.",
 )
 declare(
     "unbounded-volume",
     Severity.WARNING,
     layer="library",
-    what="A sidecar's emptyDir has no sizeLimit.",
-    why="It can fill the disk of the node, and all its pods suffer.",
-    fix="Set sizeLimit.",
+    what="An emptyDir volume of a sidecar has no sizeLimit.",
+    why="The volume can fill the disk of the node and affect all its pods.",
+    fix="Set emptyDir.sizeLimit.",
 )
 declare(
     "pod-security-claim",
     Severity.ERROR,
     layer="library",
-    what="A sidecar does not pass the Pod Security level that it says it passes.",
+    what="A sidecar does not meet the Pod Security level that it declares.",
     why="""
-        Who relies on it gets pods that are turned away. Without a claim the level is restricted.
+        Namespaces that enforce the level reject the pods. A sidecar that declares no level must meet restricted.
 
-        A claim of a lower level than it needs is only mentioned.
+        A declared level lower than necessary is an info.
     """,
-    fix="Put the containers right, or say so in spec.podSecurity with level and reason.",
+    fix="Change the containers to meet the level, or set level and reason in spec.podSecurity.",
 )
 declare(
     "probed-admin-port",
     Severity.ERROR,
     layer="library",
-    what="A probe leads to a port which the sidecar says listens on localhost only.",
-    why="The kubelet asks from outside the pod, so the probe always fails.",
+    what="A probe uses an admin port, which the sidecar binds to localhost.",
+    why="The kubelet connects to the IP address of the pod, so the probe always fails.",
     fix="Probe a port that listens on all addresses.",
 )
 declare(
@@ -252,30 +253,30 @@ declare(
     Severity.ERROR,
     layer="library",
     what="A template uses a parameter that sidecar.yaml does not declare.",
-    why="Nobody can set it, and Jinja stops where it is used.",
-    fix="Declare it in spec.parameters, or correct its name.",
+    why="Users cannot set the parameter, and rendering fails where the template uses it.",
+    fix="Declare the parameter in spec.parameters, or correct its name.",
 )
 declare(
     "unused-parameter",
     Severity.WARNING,
     layer="library",
-    what="No template uses a parameter.",
-    why="Who sets it thinks that it does something.",
-    fix="Use it, or delete it.",
+    what="No template uses a declared parameter.",
+    why="Setting the parameter has no effect.",
+    fix="Use the parameter in a template, or remove it.",
 )
 declare(
     "missing-description",
     Severity.WARNING,
     layer="library",
     what="A sidecar or one of its parameters has no description.",
-    why="`sidecarctl show`, completion and error messages have nothing to say of it.",
+    why="`sidecarctl show`, shell completion, and error messages print the description.",
     fix="Add a description.",
 )
 declare(
     "missing-tests",
     Severity.WARNING,
     layer="library",
-    what="A sidecar has no case.",
-    why="Nobody notices when its template renders something else.",
+    what="A sidecar has no test cases.",
+    why="Changes to the rendered output go unnoticed.",
     fix="Create tests/<case>/input.yaml and parameters.yaml, then run `sidecarctl test --update`.",
 )

@@ -1,1 +1,1 @@
-"""The Kubernetes schema: data per version, checker, and messages."""
+"""The Kubernetes schema: data by version, checker, and messages."""

@@ -1,8 +1,7 @@
-"""Which apiVersion a kind has in which Kubernetes version: what is gone, deprecated, not there yet, or
-misspelt.
+"""Schema checks of one object: API version, kind, and fields.
 
-The versions since 1.25 come from the schema data. The tables here have what was removed before, and what is
-deprecated; both come from the life cycle that the API types themselves declare.
+The schema data contain the API versions since Kubernetes 1.25. The tables here add the API versions that were removed
+before, and those that are deprecated. Source: the lifecycle that the API types declare.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from functools import cache
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.versions import NEWEST_MINOR
-from sidecarctl.validate.schema.checker import Problem, shapes
+from sidecarctl.validate.schema.checker import SchemaProblem, object_checks
 from sidecarctl.validate.schema.data import kind_spans, schemas
-from sidecarctl.validate.schema.messages import described, finding
+from sidecarctl.validate.schema.messages import describe_value, schema_finding
 
-# apiVersion, kinds ("*" for any), minor that removed it, successor: a version of the same group, an
-# apiVersion, "-" for none.
+# apiVersion, kinds ("*" for any), minor version that removed it, replacement: a version of the same group, an
+# apiVersion, or "-" for none.
 _REMOVED = """
 extensions/v1beta1 Deployment,DaemonSet,ReplicaSet,ControllerRevision 16 apps/v1
 extensions/v1beta1 NetworkPolicy 16 networking.k8s.io/v1
@@ -51,8 +50,7 @@ policy/v1beta1 PodDisruptionBudget,Eviction 25 v1
 policy/v1beta1 PodSecurityPolicy 25 -
 """
 
-# apiVersion, kinds, minor that deprecated it, successor (named only where it is there already), its kind
-# where that differs.
+# apiVersion, kinds, minor version that deprecated it, replacement, kind of the replacement if it differs.
 _DEPRECATED = """
 v1 ComponentStatus 19 -
 v1 Endpoints 33 discovery.k8s.io/v1 EndpointSlice
@@ -81,61 +79,58 @@ resource.k8s.io/v1beta2 DeviceClass,ResourceClaim,ResourceClaimTemplate,Resource
 storagemigration.k8s.io/v1beta1 StorageVersionMigration 37 v1
 """
 
-_WHY_REMOVED = "the API server no longer serves it and refuses the object"
+_NOT_VALIDATED = ": fields are not validated"
+_WHY_REMOVED = "The API server no longer serves this API version and rejects the object."
 
 
-def deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> Finding | None:
-    """Return a warning for an apiVersion that is served but deprecated in a version ("1.34"), None for
-    others.
-    """
+def find_deprecation(api_version: str, kind: str, version: str, path: PathTuple) -> Finding | None:
+    """Return a warning if an apiVersion is deprecated in a Kubernetes version ("1.34"), else None."""
     row = _row(_DEPRECATED, api_version, kind)
     here = schemas(version)
     if row is None or row[0] > here.minor:
         return None
-    since, successor, successor_kind = row
-    if (successor, successor_kind) in here.kinds:
-        help_text = f"use {_named(successor, successor_kind, kind)}"
+    since, replacement, replacement_kind = row
+    if (replacement, replacement_kind) in here.kinds:
+        help_text = f"use {_named(replacement, replacement_kind, kind)}"
     else:
-        help_text = "it has no successor yet" if successor != "-" else "nothing takes its place"
+        help_text = "no replacement yet" if replacement != "-" else "there is no replacement"
     span = kind_spans().get((api_version, kind))
-    gone = f" and is gone in 1.{span.last + 1}" if span and span.last < NEWEST_MINOR else ""
+    removal = f" and removed in 1.{span.last + 1}" if span and span.last < NEWEST_MINOR else ""
     return Finding(
         "deprecated-api",
-        f"{kind} in {api_version} is deprecated since Kubernetes 1.{since}{gone}",
+        f"{api_version} {kind} is deprecated since Kubernetes 1.{since}{removal}",
         Severity.WARNING,
         (*path, "apiVersion"),
         help=help_text,
     )
 
 
-def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Finding:
-    """Return why a version does not know a kind: removed, not there yet, misspelt, or no built-in kind at all
-    (info).
-    """
+def explain_missing_kind(api_version: str, kind: str, version: str, path: PathTuple) -> Finding:
+    """Return the finding for a kind that a version does not have: removed, newer, misspelled, or custom (info)."""
     here = schemas(version)
     span = kind_spans().get((api_version, kind))
     at_version, at_kind = (*path, "apiVersion"), (*path, "kind")
     if span and span.first > here.minor:
         other = _best_version(api_version, kind, version)
-        message = f"{kind} in {api_version} exists since Kubernetes 1.{span.first}; you target {version}"
+        message = f"{api_version} {kind} requires Kubernetes 1.{span.first} (target: {version})"
         return Finding(
             "unknown-kind",
             message,
             path=at_version,
-            help=f"use {other}" if other else "target a newer version",
+            help=f"use {other}" if other else f"target Kubernetes 1.{span.first} or later",
         )
     removed = _row(_REMOVED, api_version, kind)
     if span or removed:
         gone = span.last + 1 if span else removed[0] if removed else 0
-        successor = removed[1] if removed else _best_version(api_version, kind, version)
-        message = f"{kind} in {api_version} was removed in Kubernetes 1.{gone}; you target {version}"
-        help_text = f"use {successor}" if successor and successor != "-" else "nothing takes its place"
+        replacement = removed[1] if removed else _best_version(api_version, kind, version)
+        message = f"{api_version} {kind} was removed in Kubernetes 1.{gone} (target: {version})"
+        help_text = f"use {replacement}" if replacement and replacement != "-" else "there is no replacement"
         return Finding("removed-api", message, path=at_version, why=_WHY_REMOVED, help=help_text)
     homes = sorted(known for known, own in here.kinds if own == kind)
     if not _is_built_in(api_version) and not (homes and "." not in api_version):
-        note = f"{kind} in {api_version} is no built-in kind; its fields are not checked"
+        note = f'unknown kind "{kind}" in {api_version}{_NOT_VALIDATED}'
         return Finding("unknown-kind", note, Severity.INFO, at_kind)
-    message = f"{kind} in {api_version} is no kind of Kubernetes {version}"
+    message = f'unknown kind "{kind}" in {api_version} for Kubernetes {version}'
     if homes:
         return Finding("unknown-kind", message, path=at_version, help=f"{kind} is in {' and '.join(homes)}")
     same_group = [own for known, own in here.kinds if known == api_version]
@@ -143,8 +138,13 @@ def absence(api_version: str, kind: str, version: str, path: PathTuple) -> Findi
     return Finding("unknown-kind", message, path=at_kind, help=help_text)
 
 
-def successor(api_version: str, kind: str, version: str) -> str:
-    """Return the apiVersion that takes the place of a removed or deprecated one, "" where the kind has none there."""
+def custom_kind(finding: Finding) -> str:
+    """Return "Kind in group/version" from the finding for an object of a custom kind."""
+    return finding.message.removeprefix("unknown kind ").removesuffix(_NOT_VALIDATED).replace('"', "")
+
+
+def find_replacement(api_version: str, kind: str, version: str) -> str:
+    """Return the apiVersion that replaces a removed or deprecated one for a kind, "" if there is none."""
     row = _row(_REMOVED, api_version, kind) or _row(_DEPRECATED, api_version, kind)
     known = schemas(version).kinds
     found = row[1] if row and row[2] == kind else _best_version(api_version, kind, version)
@@ -156,14 +156,14 @@ def _named(api_version: str, kind: str, old_kind: str) -> str:
 
 
 def _best_version(api_version: str, kind: str, version: str) -> str:
-    """The most stable apiVersion of the same group in which a version has the kind, "" for none."""
+    """Return the most stable apiVersion of the same group that has the kind, "" if there is none."""
     group = api_version.rpartition("/")[0]
     names = [known for known, own in schemas(version).kinds if own == kind]
     return max((known for known in names if known.rpartition("/")[0] == group), key=_stability, default="")
 
 
 def _stability(api_version: str) -> tuple[bool, bool, list[int]]:
-    """Sort key that is larger for the more stable and then for the newer: v1alpha1 < v1beta2 < v1 < v2."""
+    """Return a sort key by stability, then by number: v1alpha1 < v1beta2 < v1 < v2."""
     name = api_version.rpartition("/")[2]
     return "alpha" not in name, "beta" not in name, [int(number) for number in re.findall(r"\d+", name)]
 
@@ -179,13 +179,13 @@ def _is_built_in(api_version: str) -> bool:
 
 
 def _row(table: str, api_version: str, kind: str) -> tuple[int, str, str] | None:
-    """The first row of a table that fits: minor, successor's apiVersion ("-" for none) and kind."""
+    """Return minor version, apiVersion of the replacement ("-" for none), and its kind from the first matching row."""
     for line in table.strip().splitlines():
-        own, kinds, minor, successor, *other_kind = line.split()
+        own, kinds, minor, replacement, *other_kind = line.split()
         if own == api_version and (kinds == "*" or kind in kinds.split(",")):
-            if successor != "-" and "/" not in successor:
-                successor = f"{own.rpartition('/')[0]}/{successor}"
-            return int(minor), successor, other_kind[0] if other_kind else kind
+            if replacement != "-" and "/" not in replacement:
+                replacement = f"{own.rpartition('/')[0]}/{replacement}"
+            return int(minor), replacement, other_kind[0] if other_kind else kind
     return None
 
 
@@ -201,21 +201,20 @@ RULES = (
 )
 
 
-def check(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
-    """Return all findings about the shape of one object that stands at `path` of its document.
+def check_object(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
+    """Return all schema findings of one object at `path` in its document.
 
-    `value` is plain data as Kubernetes reads them, of any shape; `version` is "1.34". Items of a List are
-    checked each as an object of its own. An empty document (None) has no findings. The path of a missing
-    field ends with that field.
+    `value` is any plain data, and `version` a Kubernetes version such as "1.34". Each item of a List is checked as an
+    object. An empty document (None) has no findings. The path of a missing field ends with the name of that field.
     """
     if value is None:
         return []
     if not isinstance(value, dict):
-        help_text = "begin with apiVersion and kind"
+        help_text = "start the object with apiVersion and kind"
         return [
             Finding(
                 "wrong-type",
-                f"an object must be a mapping, and is {described(value)}",
+                f"expected an object, got {describe_value(value)}",
                 path=path,
                 help=help_text,
             )
@@ -223,7 +222,7 @@ def check(value: object, version: str, path: PathTuple = ()) -> list[Finding]:
     try:
         return _check(value, version, path)
     except RecursionError:
-        return [Finding("wrong-type", "the object is nested too deeply to be checked", path=path)]
+        return [Finding("wrong-type", "object is nested too deeply to validate", path=path)]
 
 
 def _check(value: dict[object, object], version: str, path: PathTuple) -> list[Finding]:
@@ -235,10 +234,10 @@ def _check(value: dict[object, object], version: str, path: PathTuple) -> list[F
     schema = schemas(version)
     name = schema.kinds.get((api_version, kind))
     if name is None:
-        return [absence(api_version, kind, version, path)]
-    problems = shapes(version).of(name)(value) or []
-    found = [finding(problem, name, schema, path) for problem in problems]
-    deprecated = deprecation(api_version, kind, version, path)
+        return [explain_missing_kind(api_version, kind, version, path)]
+    problems = object_checks(version).of(name)(value) or []
+    found = [schema_finding(problem, name, schema, path) for problem in problems]
+    deprecated = find_deprecation(api_version, kind, version, path)
     return [deprecated, *found] if deprecated else found
 
 
@@ -248,20 +247,18 @@ def _list(value: dict[object, object], version: str, path: PathTuple) -> list[Fi
         return []
     if not isinstance(items, list):
         schema = schemas(version)
-        return [finding(Problem("type", items, "[object]", reversed=["items"]), "", schema, path)]
-    return [found for index, item in enumerate(items) for found in check(item, version, (*path, "items", index))]
+        return [schema_finding(SchemaProblem("type", items, "[object]", reversed=["items"]), "", schema, path)]
+    return [found for index, item in enumerate(items) for found in check_object(item, version, (*path, "items", index))]
 
 
 def _type_meta(value: dict[object, object], key: str, path: PathTuple) -> list[Finding]:
-    """Findings for apiVersion or kind that are missing or no text; without both nothing else can be
-    checked.
-    """
+    """Return the finding for apiVersion or kind if it is missing or not a string."""
     found = value.get(key)
     if isinstance(found, str) and found:
         return []
     where = (*path, key)
     if found is None or found == "":
         example = "apps/v1" if key == "apiVersion" else "Deployment"
-        message = f'an object needs "{key}", which is {"empty" if found == "" else "missing"}'
-        return [Finding("missing-required", message, path=where, help=f"{key}: {example}, for example")]
-    return [Finding("wrong-type", f'"{key}" must be a string, and is {described(found)}', path=where)]
+        message = f"required field is empty: {key}" if found == "" else f"missing required field: {key}"
+        return [Finding("missing-required", message, path=where, help=f"add it, for example `{key}: {example}`")]
+    return [Finding("wrong-type", f"{key}: expected a string, got {describe_value(found)}", path=where)]

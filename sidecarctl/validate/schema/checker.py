@@ -1,12 +1,10 @@
-"""Whether plain data have the shape that a definition asks for, fast: types become functions when they are
-first met.
+"""The schema checker: unknown fields, wrong types, missing fields, and unsupported values in plain data.
 
-Knows what the API server's strict decoding refuses, and required fields and limited values. Says it as
-problems; the words are elsewhere. Paths are put together on the way up from a problem, so that what is right
-pays nothing for them.
+It reports what strict decoding in the API server rejects. For speed, each type is compiled to a function on first use,
+and paths are built only for problems, from the innermost step outward.
 
-Null is absent, as it is to the server: every type takes it. An item of a list that is null is the zero value,
-which is wrong only where the item has required fields.
+Null means absent for every type, as in the API server. A null item of a list is the zero value, which is a problem only
+if the item has required fields.
 """
 
 from __future__ import annotations
@@ -31,55 +29,56 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d
 
 
 @dataclass
-class Problem:
-    """One thing that does not fit.
+class SchemaProblem:
+    """One schema problem.
 
-    code        unknown, type, missing, empty, filled-in, enum, null-item
-    value       what stands there; for unknown, missing, empty and filled-in the key
-    want        the type wanted, in the words of the schema data
-    definition  the definition whose field it is, with `key` the field
-    reversed    the path from the deepest step up, filled in on the way up
+    code        unknown, type, missing, empty, filled-in, enum, or null-item
+    value       the invalid value; for unknown, missing, empty, and filled-in the key
+    expected    the expected type, as in the schema data
+    definition  name of the definition that has the field
+    key         name of the field
+    reversed    path, innermost step first
     """
 
     code: str
     value: Any
-    want: str = ""
+    expected: str = ""
     definition: str = ""
     key: str = ""
     reversed: list[str | int] = field(default_factory=list)
 
 
-Check = Callable[[Any], "list[Problem] | None"]
+ValueCheck = Callable[[Any], "list[SchemaProblem] | None"]
 
 
 @cache
-def shapes(version: str) -> Shapes:
-    """Return the shapes of a version ("1.34"), made once."""
-    return Shapes(version)
+def object_checks(version: str) -> ObjectChecks:
+    """Return the cached checks for a Kubernetes version ("1.34")."""
+    return ObjectChecks(version)
 
 
-class Shapes:
-    """The checks of one Kubernetes version, made as they are needed."""
+class ObjectChecks:
+    """The checks of one Kubernetes version, compiled on first use."""
 
     def __init__(self, version: str) -> None:
         self._schemas = schemas(version)
-        self._objects: dict[str, Check] = {}
+        self._objects: dict[str, ValueCheck] = {}
 
-    def of(self, name: str) -> Check:
-        """Return the check of a definition ("apps.v1.Deployment")."""
+    def of(self, name: str) -> ValueCheck:
+        """Return the check for a definition ("apps.v1.Deployment")."""
         check = self._objects.get(name)
         if check is None:
             check = self._objects[name] = self._object(name)
         return check
 
-    def _object(self, name: str) -> Check:
+    def _object(self, name: str) -> ValueCheck:
         definition = self._schemas.definition(name)
         if definition is None:
             return _anything
-        # Holds type words at first, then what they became: the types str and bool as they are, else a check.
+        # Type names, each replaced on first use by str, bool, or a check function.
         fields: dict[Any, Any] = dict(definition.fields)
         required = tuple(dict.fromkeys((*definition.required, *REQUIRED.get(name, ()))))
-        # To the server a text that is empty and one that is missing are the same.
+        # The API server treats an empty string as missing.
         never_empty = frozenset(
             key
             for key in required
@@ -89,10 +88,10 @@ class Shapes:
         )
         compiled = self._compiled
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if value.__class__ is not dict and not isinstance(value, dict):
-                return None if value is None else [Problem("type", value, name)]
-            found: list[Problem] = []
+                return None if value is None else [SchemaProblem("type", value, name)]
+            found: list[SchemaProblem] = []
             for key, item in value.items():
                 wanted = fields.get(key)
                 if item.__class__ is wanted:
@@ -102,7 +101,7 @@ class Shapes:
                     if item.__class__ is wanted:
                         continue
                 if wanted is None:
-                    found.append(Problem("unknown", key, "", name, str(key), [key]))
+                    found.append(SchemaProblem("unknown", key, "", name, str(key), [key]))
                 elif item is None:
                     continue
                 else:
@@ -115,17 +114,15 @@ class Shapes:
                 item = value.get(key)
                 if item is None:
                     code = "filled-in" if (name, key) in FILLED_IN else "missing"
-                    found.append(Problem(code, key, "", name, key, [key]))
+                    found.append(SchemaProblem(code, key, "", name, key, [key]))
                 elif item == "" and key in never_empty:
-                    found.append(Problem("empty", key, "", name, key, [key]))
+                    found.append(SchemaProblem("empty", key, "", name, key, [key]))
             return found
 
         return check
 
     def _compiled(self, kind: str, name: str, key: str) -> Any:
-        """Return the check for a type word. `name` and `key` are the field that it is of, for its limited
-        values.
-        """
+        """Return the check for a type in the schema data. `name` and `key` are definition and field, for enums."""
         inner = kind[1:-1]
         if kind[0] == "[":
             return self._list(self._compiled(inner, name, key), kind, self._has_required(inner))
@@ -141,19 +138,19 @@ class Shapes:
         return definition is not None and any((name, key) not in FILLED_IN for key in definition.required)
 
     @staticmethod
-    def _list(wanted: Any, kind: str, no_null: bool) -> Check:
+    def _list(wanted: Any, kind: str, no_null: bool) -> ValueCheck:
         plain = wanted is str or wanted is bool
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if not isinstance(value, list):
-                return [Problem("type", value, kind)]
-            found: list[Problem] = []
+                return [SchemaProblem("type", value, kind)]
+            found: list[SchemaProblem] = []
             for index, item in enumerate(value):
                 if item.__class__ is wanted:
                     continue
                 if item is None:
                     if no_null:
-                        found.append(Problem("null-item", None, kind, reversed=[index]))
+                        found.append(SchemaProblem("null-item", None, kind, reversed=[index]))
                     continue
                 for problem in _plain(item, wanted) if plain else wanted(item) or ():
                     problem.reversed.append(index)
@@ -163,13 +160,13 @@ class Shapes:
         return check
 
     @staticmethod
-    def _map(wanted: Any, kind: str) -> Check:
+    def _map(wanted: Any, kind: str) -> ValueCheck:
         plain = wanted is str or wanted is bool
 
-        def check(value: Any) -> list[Problem] | None:
+        def check(value: Any) -> list[SchemaProblem] | None:
             if not isinstance(value, dict):
-                return [Problem("type", value, kind)]
-            found: list[Problem] = []
+                return [SchemaProblem("type", value, kind)]
+            found: list[SchemaProblem] = []
             for key, item in value.items():
                 if item.__class__ is wanted or item is None:
                     continue
@@ -181,40 +178,40 @@ class Shapes:
         return check
 
 
-def _plain(value: Any, wanted: type) -> list[Problem]:
-    """A value that is not exactly a str or bool: fine if it is a subclass, and nothing else is."""
+def _plain(value: Any, wanted: type) -> list[SchemaProblem]:
+    """Return the problem of a value that is not an instance of str or bool, including subclasses."""
     if isinstance(value, wanted):
         return []
-    return [Problem("type", value, "string" if wanted is str else "boolean")]
+    return [SchemaProblem("type", value, "string" if wanted is str else "boolean")]
 
 
-def _one_of(values: tuple[str, ...]) -> Check:
+def _one_of(values: tuple[str, ...]) -> ValueCheck:
     known = frozenset(values)
 
-    def check(value: Any) -> list[Problem] | None:
+    def check(value: Any) -> list[SchemaProblem] | None:
         if not isinstance(value, str):
-            return [Problem("type", value, "string")]
-        return None if value in known else [Problem("enum", value, "string")]
+            return [SchemaProblem("type", value, "string")]
+        return None if value in known else [SchemaProblem("enum", value, "string")]
 
     return check
 
 
-def _anything(value: Any) -> list[Problem] | None:
+def _anything(value: Any) -> list[SchemaProblem] | None:
     return None
 
 
-def _integer(bound: int, word: str) -> Check:
-    def check(value: Any) -> list[Problem] | None:
+def _integer(bound: int, word: str) -> ValueCheck:
+    def check(value: Any) -> list[SchemaProblem] | None:
         if value.__class__ is int and -bound <= value < bound:
             return None
-        return [Problem("type", value, word)]
+        return [SchemaProblem("type", value, word)]
 
     return check
 
 
-def _by(test: Callable[[Any], bool], word: str) -> Check:
-    def check(value: Any) -> list[Problem] | None:
-        return None if test(value) else [Problem("type", value, word)]
+def _by(test: Callable[[Any], bool], word: str) -> ValueCheck:
+    def check(value: Any) -> list[SchemaProblem] | None:
+        return None if test(value) else [SchemaProblem("type", value, word)]
 
     return check
 
@@ -231,7 +228,7 @@ def _is_base64(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        # The server skips line ends in it, and nothing else.
+        # The API server ignores line ends in base64 text, but no other characters.
         base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         return False

@@ -1,8 +1,7 @@
-"""The Kubernetes schema data: which kinds exist in which version, and what fields they have. Judges nothing.
+"""The Kubernetes schema data: the kinds of each version and their fields.
 
-The data are made by tools/gen_schemas.py, whose docstring explains the format; types stay the words that
-stand there. Lines are parsed when they are asked for, so a Deployment does not pay for what a Node looks
-like.
+tools/gen_schemas.py generates the data and documents the format. Lines are parsed on first use, so that validating a
+Deployment does not parse the definition of a Node.
 """
 
 from __future__ import annotations
@@ -20,9 +19,7 @@ from sidecarctl.lazy_dataclass import dataclass
 
 @dataclass(frozen=True)
 class Definition:
-    """The fields of an object with their types, which are required, and the merge rules of those that are
-    lists.
-    """
+    """A definition: types of the fields, required fields, and merge rules of lists."""
 
     name: str
     fields: dict[str, str]
@@ -30,13 +27,11 @@ class Definition:
     lists: dict[str, str] = field(default_factory=dict)
 
     def merge_key(self, key: str) -> str:
-        """Return the key by which a strategic merge matches the items of a list, "" where it replaces the
-        list.
-        """
+        """Return the key by which a strategic merge matches list items, "" if it replaces the list."""
         return self._list_rule(key).get("merge", "")
 
     def map_keys(self, key: str) -> tuple[str, ...]:
-        """Return the keys that together must be unique in a list, () for lists that are no maps."""
+        """Return the keys whose values together are unique in a list, () for other lists."""
         return tuple(filter(None, self._list_rule(key).get("keys", "").split(",")))
 
     def _list_rule(self, key: str) -> dict[str, str]:
@@ -44,15 +39,15 @@ class Definition:
         return {name: value for name, _, value in parts}
 
 
-class Span(NamedTuple):
-    """The minor versions in which something exists, both ends included."""
+class MinorRange(NamedTuple):
+    """A range of minor versions, both ends included."""
 
     first: int
     last: int
 
 
 class Schemas:
-    """The schema of one Kubernetes version. Get it from `schemas`, which keeps it."""
+    """The schema of one Kubernetes version. Use `schemas`, which caches it."""
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -61,15 +56,13 @@ class Schemas:
 
     @cached_property
     def kinds(self) -> dict[tuple[str, str], str]:
-        """apiVersion and kind to the name of the definition, for what exists in this version."""
+        """The names of the definitions in this version, by apiVersion and kind."""
         own = self.minor
         rows = (line.split(" ") for line in _text("kinds.txt").splitlines())
         return {(row[0], row[1]): row[4] for row in rows if int(row[2]) <= own <= int(row[3])}
 
     def definition(self, name: str) -> Definition | None:
-        """Return a definition by its name ("core.v1.Container"), None where this version has none of that
-        name.
-        """
+        """Return a definition by name ("core.v1.Container"), None if this version does not have it."""
         try:
             return self._definitions[name]
         except KeyError:
@@ -94,35 +87,33 @@ class Schemas:
 
 @cache
 def schemas(version: str) -> Schemas:
-    """Return the schema of a version ("1.34"), loaded once."""
+    """Return the cached schema of a Kubernetes version ("1.34")."""
     return Schemas(version)
 
 
 @cache
-def kind_spans() -> dict[tuple[str, str], Span]:
-    """Return apiVersion and kind of everything built in, with the versions it exists in."""
+def kind_spans() -> dict[tuple[str, str], MinorRange]:
+    """Return the minor versions of every built-in kind, by apiVersion and kind."""
     rows = (line.split(" ") for line in _text("kinds.txt").splitlines())
-    return {(row[0], row[1]): Span(int(row[2]), int(row[3])) for row in rows}
+    return {(row[0], row[1]): MinorRange(int(row[2]), int(row[3])) for row in rows}
 
 
 @lru_cache(maxsize=256)
-def field_span(name: str, key: str) -> Span | None:
-    """Return in which known versions a definition has a field; None where none has. Read when something is
-    wrong.
-    """
+def field_span(name: str, key: str) -> MinorRange | None:
+    """Return the minor versions in which a definition has a field, None if in no version. Slow: for errors only."""
     found = [
         span
         for file in ("workloads.txt", "others.txt")
         for own, span, text in _spans(file)
         if own == name and key in json.loads(text)["fields"]
     ]
-    return Span(min(span.first for span in found), max(span.last for span in found)) if found else None
+    return MinorRange(min(span.first for span in found), max(span.last for span in found)) if found else None
 
 
-def since_text(span: Span) -> str:
-    """Say in words since when and until when something exists, as far as the known versions tell."""
-    since = f"exists since Kubernetes 1.{span.first}" if span.first > OLDEST_MINOR else ""
-    until = f"is gone since Kubernetes 1.{span.last + 1}" if span.last < NEWEST_MINOR else ""
+def describe_range(span: MinorRange) -> str:
+    """Return a description of a version range, such as "requires Kubernetes 1.29"."""
+    since = f"requires Kubernetes 1.{span.first}" if span.first > OLDEST_MINOR else ""
+    until = f"was removed in Kubernetes 1.{span.last + 1}" if span.last < NEWEST_MINOR else ""
     return " and ".join(filter(None, (since, until)))
 
 
@@ -131,11 +122,11 @@ def _parsed(name: str, text: str) -> Definition:
     return Definition(name, raw["fields"], tuple(raw.get("required", ())), raw.get("lists", {}))
 
 
-def _spans(file: str) -> Iterator[tuple[str, Span, str]]:
-    """Yield name, versions and text of each line of a definitions file; the text is not parsed."""
+def _spans(file: str) -> Iterator[tuple[str, MinorRange, str]]:
+    """Yield name, minor versions, and unparsed text of each line in a definitions file."""
     for line in _text(file).splitlines():
         name, first, last, text = line.split(" ", 3)
-        yield name, Span(int(first), int(last)), text
+        yield name, MinorRange(int(first), int(last)), text
 
 
 @cache

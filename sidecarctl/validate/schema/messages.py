@@ -1,6 +1,4 @@
-"""Turns problems of shape into findings: what stands there, what is wanted, and what to do. Decides
-nothing.
-"""
+"""Messages and help texts for schema problems."""
 
 from __future__ import annotations
 
@@ -9,38 +7,37 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube import quantity
-from sidecarctl.validate.schema.checker import INT32, Problem
-from sidecarctl.validate.schema.data import Definition, Schemas, field_span, since_text
+from sidecarctl.validate.schema.checker import INT32, SchemaProblem
+from sidecarctl.validate.schema.data import Definition, Schemas, describe_range, field_span
 from sidecarctl.validate.schema.overrides import allowed, since
 
-_LONGEST_QUOTE = 40
+_MAX_QUOTE_LENGTH = 40
 
-_WANTED = {
+_TYPE_TEXT = {
     "string": "a string",
-    "boolean": "true or false",
-    "int32": "a whole number",
-    "int64": "a whole number",
+    "boolean": "a boolean",
+    "int32": "an integer",
+    "int64": "an integer",
     "number": "a number",
-    "quantity": "a quantity",
-    "int-or-string": "a whole number or a string",
-    "time": "a time like 2006-01-02T15:04:05Z",
-    "micro-time": "a time like 2006-01-02T15:04:05.000000Z",
+    "quantity": "a resource quantity",
+    "int-or-string": "an integer or a string",
+    "time": "a timestamp such as 2006-01-02T15:04:05Z",
+    "micro-time": "a timestamp such as 2006-01-02T15:04:05.000000Z",
     "bytes": "base64 text",
     "object": "a mapping",
-    "mapping-or-boolean": "a mapping, true or false",
+    "mapping-or-boolean": "a mapping or a boolean",
 }
-# Fields of many definitions: that another place has one of that name says nothing about where this one
-# belongs.
+# Fields of many definitions, for which another place is a useless suggestion.
 _COMMON = frozenset(
     ("name", "kind", "type", "key", "value", "path", "port", "data", "labels", "spec", "metadata", "status")
 )
-_DEEPEST_SEARCH = 4
-# What only a shell understands: with one of these in it a command can't be cut into words at its blanks.
-_SHELL = frozenset("|&;<>()$`\\*?[]#~=%{}'")
+_MAX_SEARCH_DEPTH = 4
+# Shell syntax: a command with one of these characters cannot be split at its spaces.
+_SHELL_CHARACTERS = frozenset("|&;<>()$`\\*?[]#~=%{}'")
 
 
-def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Finding:
-    """Return the finding for a problem in an object of the definition `root` that stands at `path`."""
+def schema_finding(problem: SchemaProblem, root: str, schema: Schemas, path: PathTuple) -> Finding:
+    """Return the finding for a problem in an object of definition `root` at `path`."""
     where = (*path, *reversed(problem.reversed))
     if problem.code == "unknown":
         return _unknown(problem, root, schema, path, where)
@@ -49,22 +46,22 @@ def finding(problem: Problem, root: str, schema: Schemas, path: PathTuple) -> Fi
     if problem.code == "enum":
         return _not_allowed(problem, schema, where)
     if problem.code == "null-item":
-        return Finding("wrong-type", "this item of the list is empty", path=where, help="fill it in or delete the dash")
-    if problem.want == "quantity" and isinstance(problem.value, str):
+        return Finding("wrong-type", "empty list item", path=where, help="add content or remove the dash")
+    if problem.expected == "quantity" and isinstance(problem.value, str):
         message = f"invalid quantity {_quote(problem.value)}: {quantity.check_quantity(problem.value)}"
         return Finding("invalid-quantity", message, path=where)
-    message = f'"{_field_name(where)}" must be {_wanted(problem.want)}, and is {described(problem.value)}'
-    return Finding("wrong-type", message, path=where, help=_advice(problem, where), wants=(problem.want,))
+    message = f"{_field_name(where)}: expected {_type_text(problem.expected)}, got {describe_value(problem.value)}"
+    return Finding("wrong-type", message, path=where, help=_advice(problem, where), expected=(problem.expected,))
 
 
-def _unknown(problem: Problem, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> Finding:
+def _unknown(problem: SchemaProblem, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> Finding:
     key, own = problem.key, schema.definition(problem.definition)
     if own is None:
         return Finding("unknown-field", f'unknown field "{key}"', path=where, on_key=True)
     thing = own.name.rpartition(".")[2]
     span = field_span(own.name, key)
     if span is not None:
-        message = f'unknown field "{key}": in {thing} it {since_text(span)}; you target {schema.version}'
+        message = f'unknown field "{key}" in {thing}: {describe_range(span)} (target: {schema.version})'
         return Finding(
             "unknown-field", message, path=where, on_key=True, help=_version_advice(span.first, schema.minor)
         )
@@ -78,67 +75,65 @@ def _unknown(problem: Problem, root: str, schema: Schemas, path: PathTuple, wher
 
 
 def _version_advice(first: int, own: int) -> str:
-    return f"target Kubernetes 1.{first} or newer, or remove it" if first > own else "remove it"
+    return f"target Kubernetes 1.{first} or later, or remove the field" if first > own else "remove the field"
 
 
-def _missing(problem: Problem, where: PathTuple) -> Finding:
-    thing = problem.definition.rpartition(".")[2]
-    state = "empty" if problem.code == "empty" else "missing"
-    message = f'{thing} needs "{problem.key}", which is {state}'
+def _missing(problem: SchemaProblem, where: PathTuple) -> Finding:
+    state = "required field is empty" if problem.code == "empty" else "missing required field"
+    message = f"{state}: {problem.key} ({problem.definition.rpartition('.')[2]})"
     if problem.code == "filled-in":
-        why = "the schema requires it, though the API server does without"
+        why = "The schema requires the field, but the API server sets a default."
         return Finding("missing-required", message, Severity.WARNING, where, why=why)
     return Finding("missing-required", message, path=where)
 
 
-def _not_allowed(problem: Problem, schema: Schemas, where: PathTuple) -> Finding:
+def _not_allowed(problem: SchemaProblem, schema: Schemas, where: PathTuple) -> Finding:
     values = [value for value in allowed(problem.definition, problem.key, schema.minor) if value]
-    came = since(problem.definition, problem.key, problem.value)
-    message = f'{_quote(problem.value)} is no value of "{problem.key}"'
-    if came:
-        message += f" before Kubernetes 1.{came}; you target {schema.version}"
+    first = since(problem.definition, problem.key, problem.value)
+    message = f"unsupported value {_quote(problem.value)} for {problem.key}"
+    if first:
+        message += f": requires Kubernetes 1.{first} (target: {schema.version})"
     close = _closest(problem.value, values)
     suggestion = f'did you mean "{close}"? ' if close else ""
-    help_text = f"{suggestion}Known are {', '.join(values)}"
-    return Finding("invalid-enum", message, path=where, help=help_text, wants=tuple(values))
+    help_text = f"{suggestion}Supported values: {', '.join(values)}"
+    return Finding("invalid-enum", message, path=where, help=help_text, expected=tuple(values))
 
 
-def _advice(problem: Problem, where: PathTuple) -> str:
-    """The classic slips, each with its remedy."""
-    value, want = problem.value, problem.want
-    if want in ("string", "int-or-string", "bytes", "time", "micro-time") and isinstance(value, (bool, int, float)):
-        return f'put it in quotes: "{_yaml(value)}"'
-    if isinstance(value, str) and want in ("int32", "int64", "number", "boolean"):
-        return _unquoted(value, want)
-    if want in ("int32", "int64") and isinstance(value, int) and not isinstance(value, bool):
-        limit = "2147483647" if want == "int32" and abs(value) >= INT32 else "9223372036854775807"
-        return f"the largest number here is {limit}"
-    if want == "bytes":
-        plain = " or use stringData, which takes plain text" if "data" in where else ""
-        return f"encode it with base64,{plain}" if plain else "encode it with base64"
-    if want.startswith("["):
-        return _list_advice(value, want, problem.key)
-    if isinstance(value, list) and not want.startswith("["):
-        return "it is one, not a list: remove the dash" if len(value) == 1 else "it is one, not a list"
+def _advice(problem: SchemaProblem, where: PathTuple) -> str:
+    """Return the help for common mistakes, "" for others."""
+    value, expected = problem.value, problem.expected
+    if expected in ("string", "int-or-string", "bytes", "time", "micro-time") and isinstance(value, (bool, int, float)):
+        return f'quote the value: "{_yaml(value)}"'
+    if isinstance(value, str) and expected in ("int32", "int64", "number", "boolean"):
+        return _unquoted(value, expected)
+    if expected in ("int32", "int64") and isinstance(value, int) and not isinstance(value, bool):
+        limit = "2147483647" if expected == "int32" and abs(value) >= INT32 else "9223372036854775807"
+        return f"the maximum is {limit}"
+    if expected == "bytes":
+        return "encode the value with base64" + (", or use stringData for plain text" if "data" in where else "")
+    if expected.startswith("["):
+        return _list_advice(value, expected, problem.key)
+    if isinstance(value, list):
+        return "the field is not a list: remove the dash" if len(value) == 1 else "the field is not a list"
     return ""
 
 
-def _unquoted(value: str, want: str) -> str:
+def _unquoted(value: str, expected: str) -> str:
     text = value.strip()
-    if want == "boolean":
-        return f"remove the quotes: {text.lower()}" if text.lower() in ("true", "false") else "write true or false"
+    if expected == "boolean":
+        return f"remove the quotes: {text.lower()}" if text.lower() in ("true", "false") else "use true or false"
     return f"remove the quotes: {text}" if text.lstrip("+-").isdigit() else ""
 
 
-def _list_advice(value: object, want: str, key: str) -> str:
+def _list_advice(value: object, expected: str, key: str) -> str:
     if isinstance(value, dict):
-        return 'it is a list: put "- " before its first line and indent the others'
-    if want == "[string]" and not isinstance(value, list):
-        if key != "command" or not isinstance(value, str) or len(value) > _LONGEST_QUOTE:
-            return f'make it a list: ["{_yaml(value)}"]'
-        words = ["sh", "-c", value] if set(value) & _SHELL else value.split()
-        return "make it a list: [" + ", ".join(f'"{word}"' for word in words) + "]"
-    return 'it is a list: every item begins with "- "'
+        return 'the field is a list: add "- " before the first line and indent the others'
+    if expected == "[string]" and not isinstance(value, list):
+        if key != "command" or not isinstance(value, str) or len(value) > _MAX_QUOTE_LENGTH:
+            return f'use a list: ["{_yaml(value)}"]'
+        words = ["sh", "-c", value] if set(value) & _SHELL_CHARACTERS else value.split()
+        return "use a list: [" + ", ".join(f'"{word}"' for word in words) + "]"
+    return 'the field is a list: start each item with "- "'
 
 
 def _similar(key: str, own: Definition) -> str:
@@ -147,33 +142,33 @@ def _similar(key: str, own: Definition) -> str:
 
 
 def _closest(word: str, known: list[str]) -> str:
-    """The known word that differs in case alone, else the most similar one, else ""."""
+    """Return the known word that differs only in case, else the most similar one, else ""."""
     lower = {name.lower(): name for name in known}
     if word.lower() in lower:
         return lower[word.lower()]
-    import difflib  # for those who err
+    import difflib  # slow to import and rarely needed
 
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.75)), "")
 
 
 def _belongs_above(key: str, root: str, schema: Schemas, path: PathTuple, where: PathTuple) -> str:
-    """A field of an object further up: indented too far."""
+    """Return the help for a field of an enclosing object, which is indented too far."""
     if key in _COMMON:
         return ""
     above = list(_definitions_along(root, schema, where[len(path) : -1]))
     for steps, definition in reversed(above[:-1]):
         if key in definition.fields:
-            return f"it belongs to {_dotted(steps) or 'the object itself'}: indent it less"
+            return f"the field belongs to {_dotted(steps) or 'the top level'}: reduce its indentation"
     return ""
 
 
 def _belongs_below(key: str, own: Definition, schema: Schemas) -> str:
-    """A field of an object further down, nearest first: a level was left out."""
+    """Return the help for a field of a nested object, the nearest one first."""
     if key in _COMMON:
         return ""
     level: list[tuple[str, Definition]] = [("", own)]
     seen = {own.name}
-    for _ in range(_DEEPEST_SEARCH):
+    for _ in range(_MAX_SEARCH_DEPTH):
         below = []
         for steps, definition in level:
             for name, kind in definition.fields.items():
@@ -184,9 +179,9 @@ def _belongs_below(key: str, own: Definition, schema: Schemas) -> str:
                 step = f"{steps}.{name}" if steps else name
                 step += "[]" if kind.startswith("[") else ""
                 if key in inner.fields:
-                    return f"it belongs into {step}"
+                    return f"the field belongs to {step}"
                 below.append((step, inner))
-        # Where a template or containers are among the ways down, they are the one that was meant.
+        # Templates and containers are the most likely places.
         level = sorted(below, key=lambda pair: not pair[0].endswith(("template", "spec", "containers[]")))
     return ""
 
@@ -210,19 +205,20 @@ def _definitions_along(root: str, schema: Schemas, steps: PathTuple) -> Iterator
 
 def _known_fields(own: Definition) -> str:
     names = sorted(own.fields)
-    return "" if len(names) > 12 else f"known are {', '.join(names)}"
+    return "" if len(names) > 12 else f"known fields: {', '.join(names)}"
 
 
-def _wanted(want: str) -> str:
-    if want.startswith("["):
-        inner = want[1:-1]
+def _type_text(expected: str) -> str:
+    if expected.startswith("["):
+        inner = expected[1:-1]
         return "a list of " + {"string": "strings"}.get(inner, "mappings" if "." in inner else "values")
-    if want.startswith("{"):
-        return "a mapping of " + {"string": "strings", "quantity": "quantities"}.get(want[1:-1], "values")
-    return _WANTED.get(want, "a mapping")
+    if expected.startswith("{"):
+        return "a mapping of " + {"string": "strings", "quantity": "quantities"}.get(expected[1:-1], "values")
+    return _TYPE_TEXT.get(expected, "a mapping")
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
+    """Return a description of a value with its type: `the string "x"`."""
     if isinstance(value, bool):
         return f"the boolean {_yaml(value)}"
     if isinstance(value, (int, float)):
@@ -237,17 +233,17 @@ def described(value: object) -> str:
 def _yaml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value) if not isinstance(value, int) or abs(value) < 10**_LONGEST_QUOTE else "…"
-    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**_MAX_QUOTE_LENGTH else "…"
+    return text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + "…"
 
 
 def _quote(value: str) -> str:
-    text = value if len(value) <= _LONGEST_QUOTE else value[:_LONGEST_QUOTE] + "…"
+    text = value if len(value) <= _MAX_QUOTE_LENGTH else value[:_MAX_QUOTE_LENGTH] + "…"
     return '"' + text.replace("\n", "\\n") + '"'
 
 
 def _field_name(where: PathTuple) -> str:
-    """The last named step, with the index after it: args[0]."""
+    """Return the last key of a path and the indices after it: args[0]."""
     named = [index for index, step in enumerate(where) if isinstance(step, str)]
     return _dotted(where[named[-1] :]) if named else _dotted(where)
 

@@ -1,15 +1,14 @@
-"""What the OpenAPI data leave out: values that a field is limited to, and fields that are needed after all.
+"""Constraints that the OpenAPI data lack: enums and additional required fields.
 
-Both are tables made from the API server's own validation. A value may carry the minor version that brought it
-("FailIndex@28").
+Source: the validation code of the API server. A value can have the minor version that added it ("FailIndex@28").
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-# definition, field, values; several lines add up. "~" first: the empty string is taken too, and means the
-# default.
+# Definition, field, allowed values. Lines of the same field are combined. "~" allows the empty string, which means
+# the default.
 _ENUMS = """
 core.v1.PodSpec restartPolicy ~ Always OnFailure Never
 core.v1.PodSpec dnsPolicy ~ ClusterFirst ClusterFirstWithHostNet Default None
@@ -100,7 +99,7 @@ admissionregistration.v1.MutatingWebhook sideEffects None NoneOnDryRun
 admissionregistration.v1.MutatingWebhook reinvocationPolicy Never IfNeeded
 """
 
-# Needed, though the data do not say so: without them nothing is left that the server would take.
+# Fields that the data do not list as required, but without which the API server rejects the object.
 REQUIRED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
@@ -128,8 +127,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "apps.v1.ReplicaSetSpec": ("template",),
 }
 
-# Required by the data, but the server does without: it fills in a default, or takes the zero value for what
-# is meant.
+# Fields that the data list as required, but that the API server defaults, or accepts with their zero value.
 FILLED_IN: frozenset[tuple[str, str]] = frozenset(
     {
         ("apps.v1.StatefulSetSpec", "serviceName"),
@@ -142,8 +140,6 @@ FILLED_IN: frozenset[tuple[str, str]] = frozenset(
         ("core.v1.ISCSIPersistentVolumeSource", "lun"),
         ("core.v1.LimitRangeSpec", "limits"),
         ("core.v1.PreferredSchedulingTerm", "preference"),
-        ("core.v1.ScaleIOVolumeSource", "secretRef"),
-        ("core.v1.SleepAction", "seconds"),
         ("core.v1.ScaleIOVolumeSource", "secretRef"),
         ("core.v1.SleepAction", "seconds"),
         ("core.v1.Sysctl", "value"),
@@ -162,15 +158,15 @@ FILLED_IN: frozenset[tuple[str, str]] = frozenset(
 
 
 def allowed(definition: str, field: str, minor: int) -> tuple[str, ...]:
-    """Return the values that a field is limited to in a minor version, () for a field without limits.
+    """Return the allowed values of an enum field in a minor version, () for other fields.
 
-    The empty string is among them where it means the default.
+    They include "" if the empty string means the default.
     """
     return tuple(value for value, since in _table().get((definition, field), ()) if since <= minor)
 
 
 def since(definition: str, field: str, value: str) -> int:
-    """Return the minor version that brought a value of a limited field, 0 where it always was or never is."""
+    """Return the minor version that added a value of an enum field, 0 if it is unknown or older than all versions."""
     return dict(_table().get((definition, field), ())).get(value, 0)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context, rules
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 RECORD = '{"instances":{"logger":{"added":{"containers":["logger"]}}}}'
 

@@ -27,10 +27,10 @@ from pathlib import Path
 from sidecarctl.findings import Place
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import ROLES
-from sidecarctl.validate.check_files import Text, validate
-from sidecarctl.validate.examples import complete
+from sidecarctl.validate.check_files import SourceText, validate_texts
 from sidecarctl.validate.registry import Rule, rules
-from sidecarctl.validate.rule_selection import Choice, choice
+from sidecarctl.validate.rule_selection import RuleSelection, select_rules
+from tests.rule_examples import complete
 
 FOLDER = Path(__file__).parents[1] / "cases"
 _HEAD = re.compile(r"^# (bad|good|in|kube|given): *(.*)$")
@@ -79,12 +79,12 @@ class Case:
         spec = textwrap.indent(own + app + _VOLUMES, "  ")
         return complete(f"metadata:\n  name: example\n{record}spec:\n{spec}")
 
-    def chosen(self, version: str, *, everything: bool = False) -> Choice:
+    def chosen(self, version: str, *, everything: bool = False) -> RuleSelection:
         """How the case is checked: by its rule, or by all that are on as well."""
         # What an ignore hides can be told only where all rules run.
         everything = everything or self.rule.name == "unused-ignore"
         select = ["all", self.rule.name] if everything else [self.rule.name]
-        made = choice(kube_version=version, pod_security=self.given.get("pod-security"), select=select)
+        made = select_rules(kube_version=version, pod_security=self.given.get("pod-security"), select=select)
         context = replace(self.rule.given, kube_version=version)
         if "pod-security" in self.given:
             context = replace(made.context, options=context.options)
@@ -155,7 +155,7 @@ def marked(name: str, place: Place | None) -> Mark:
     return name, place.line, place.column, max(last, place.column)
 
 
-def found(text: str, chosen: Choice, *names: str) -> list[Mark]:
+def found(text: str, chosen: RuleSelection, *names: str) -> list[Mark]:
     """What is found in a text, as marks; of these rules alone where some are named."""
-    verdict = validate([Text(text, "case.yaml")], chosen)
+    verdict = validate_texts([SourceText(text, "case.yaml")], chosen)
     return sorted(marked(one.rule, one.place) for one in verdict.findings if not names or one.rule in names)

@@ -71,7 +71,7 @@ class TestUnknownTargetPorts:
 
     def test_service_has_no_endpoints(self) -> None:
         (finding,) = found(self.NAME, stream(service("tls"), deployment(port())))
-        assert finding.message == 'no container of Deployment/web has a TCP port "tls"; there are https'
+        assert finding.message == 'unknown TCP port "tls" in Deployment/web (known: https)'
         assert finding.path == ("spec", "ports", 0, "targetPort")
 
     @pytest.mark.parametrize("pods", [deployment(port()), deployment(sidecar=port())], ids=["app", "sidecar"])
@@ -118,7 +118,7 @@ class TestAutoscalers:
         text = stream(scaler(of_container(), resource()), deployment(CPU, sidecar=CPU))
         (finding,) = found(self.COUNTS, text)
         assert finding.path == ("spec", "metrics", 1, "type")
-        assert finding.message == 'the cpu of Deployment/web includes that of "proxy"'
+        assert finding.message == 'the cpu metric of Deployment/web includes "proxy"'
 
     def test_v1_autoscalers_count_sidecars(self) -> None:
         spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "targetCPUUtilizationPercentage": 70}
@@ -146,7 +146,7 @@ class TestAutoscalers:
 
     def test_pod_utilization_needs_requests_of_all_containers(self) -> None:
         (finding,) = found(self.MISSING, stream(scaler(resource()), deployment(CPU, sidecar={})))
-        assert finding.message == '"proxy" of Deployment/web requests no cpu'
+        assert finding.message == 'container "proxy" of Deployment/web has no cpu request'
         assert where(self.MISSING, stream(scaler(resource()), deployment(CPU, sidecar=CPU))) == []
 
     @pytest.mark.parametrize("metric", [of_container(), resource(kind="AverageValue")], ids=["of one", "by amount"])

@@ -20,7 +20,7 @@ def test_sidecar_on_app_port_is_error_at_sidecar_port() -> None:
     assert (finding.container, finding.role) == ("sidecar", "sidecar")
     assert finding.path == ("spec", "initContainers", 0, "ports", 0, "containerPort")
     assert finding.related[0].path == ("spec", "containers", 0, "ports", 0, "containerPort")
-    assert finding.message == 'the port 80/TCP is that of the container "app" too'
+    assert finding.message == 'port 80/TCP is already used by container "app"'
     assert finding.place is not None
     assert finding.place.line == 4
 
@@ -117,7 +117,7 @@ def test_finds_probe_of_unknown_port_name(field: str, role: str) -> None:
     parts: dict[str, Any] = {"native": {"native": (own,)}, "classic": {"classic": own}, "app": {}}[role]
     (finding,) = found("unknown-port-name", pod(own, **parts) if role == "app" else pod({}, **parts))
     assert finding.path[-3:] == (field, "httpGet", "port")
-    assert finding.message == f'the {field} asks the port "web", which the container does not have; it has http'
+    assert finding.message == f'unknown port name "web" in {field} (known: http)'
 
 
 def test_finds_hook_of_unknown_port_name() -> None:

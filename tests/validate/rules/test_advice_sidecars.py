@@ -8,7 +8,7 @@ import pytest
 from advice_helpers import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
-from sidecarctl.kube.pod_resources import qos_downgrade
+from sidecarctl.kube.pod_resources import find_qos_downgrade
 
 BOTH = {"cpu": "100m", "memory": "64Mi"}
 
@@ -23,9 +23,9 @@ def asks(requests: dict[str, str] | None = None, limits: dict[str, str] | None =
 @pytest.mark.parametrize(
     ("resources", "missing"),
     [
-        ({}, "it requests no cpu and no memory"),
-        (asks({"cpu": "1"}), "it requests no memory"),
-        (asks(limits={"memory": "1Gi"}), "it requests no cpu"),
+        ({}, "sidecar has no cpu or memory request"),
+        (asks({"cpu": "1"}), "sidecar has no memory request"),
+        (asks(limits={"memory": "1Gi"}), "sidecar has no cpu request"),
         (asks(BOTH), ""),
         (asks(limits=BOTH), ""),
         (asks({"cpu": "1"}, {"memory": "1Gi"}), ""),
@@ -66,11 +66,8 @@ def test_sidecar_without_equal_limits_downgrades_guaranteed_pod() -> None:
     text = pod(asks(limits=BOTH), native=(sidecar,))
     (finding,) = found("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": GUARANTEED}})
     assert finding.path == ("spec", "initContainers", 0, "resources")
-    assert finding.message == "the pod was Guaranteed and becomes Burstable"
-    assert (
-        finding.help
-        == "To keep it, add the sidecar with --keep-qos, or set as requests and limits of sidecar {cpu: 10m}."
-    )
+    assert finding.message == "QoS class changes from Guaranteed to Burstable"
+    assert finding.help == "Add the sidecar with --keep-qos, or set these requests and limits: sidecar {cpu: 10m}."
 
 
 @pytest.mark.parametrize(
@@ -89,14 +86,14 @@ def test_skips_comparison_without_original_pod() -> None:
 
 def test_downgrade_suggests_values_that_keep_qos_class() -> None:
     after = {**GUARANTEED, "initContainers": [{"name": "logger", "restartPolicy": "Always"}]}
-    change = qos_downgrade(GUARANTEED, after)
+    change = find_qos_downgrade(GUARANTEED, after)
     assert change is not None
     assert (change.before, change.after) == ("Guaranteed", "Burstable")
     assert [(one.container, one.path, one.resource, one.value) for one in change.shortfalls] == [
         ("logger", ("initContainers", 0, "resources"), "cpu", ""),
         ("logger", ("initContainers", 0, "resources"), "memory", ""),
     ]
-    assert qos_downgrade(after, GUARANTEED) is None
+    assert find_qos_downgrade(after, GUARANTEED) is None
 
 
 @pytest.mark.parametrize(
@@ -273,7 +270,7 @@ def test_finds_hook_longer_than_grace_period(hook: dict[str, Any], grace: int | 
 
 def test_sidecar_hook_counts_against_grace_period() -> None:
     (finding,) = found("grace-too-short", pod({}, native=(command("sleep", "45"),)))
-    assert (finding.role, finding.message) == ("sidecar", "the hook waits 45 seconds, and the pod has 30 to end")
+    assert (finding.role, finding.message) == ("sidecar", "preStop hook sleeps 45 seconds (grace period: 30 seconds)")
 
 
 # ---- what the cluster adds -------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ class TestUsersOfASharedVolume:
         text = pod(user(1000, "v"), native=(user(2000, "v", readOnly=True),), volumes=empty())
         (finding,) = found(self.NAME, text)
         assert finding.role == "sidecar"
-        assert finding.message == 'user 2000 may not be able to read what "app" writes as user 1000'
+        assert finding.message == 'user 2000 may be unable to read files that container "app" writes as user 1000'
         assert finding.related[0].path == ("spec", "containers", 0, "volumeMounts", 0)
 
     def test_reports_two_writers_once(self) -> None:
@@ -177,7 +177,7 @@ class TestFilesOfRoot:
     def test_finds_file_mode_closed_to_other_users(self) -> None:
         (finding,) = found(self.NAME, pod(user(1000, "v"), volumes=self.CLOSED))
         assert finding.path == ("spec", "volumes", 0, "secret", "defaultMode")
-        assert finding.message == 'with the mode 0400 only root reads it, and "app" runs as user 1000'
+        assert finding.message == 'mode 0400 allows only root to read the file, but container "app" runs as user 1000'
 
     def test_finds_item_mode_closed_to_other_users(self) -> None:
         items = [{"key": "a", "path": "a"}, {"key": "b", "path": "b", "mode": 0o600}]

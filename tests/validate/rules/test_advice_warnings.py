@@ -10,8 +10,8 @@ import pytest
 from advice_helpers import dotted, found, pod, where
 
 from sidecarctl.findings import Severity
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import rules
+from tests.rule_examples import complete
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pod_helpers import pod_rules
 
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 Path = tuple[Any, ...]
 API = pod_rules()

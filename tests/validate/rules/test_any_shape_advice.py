@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.validate.check_document import check_documents
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import Context, Rule, rules
+from tests.rule_examples import complete
 
 EXAMPLES: list[list[Any]] = [
     list(yaml.safe_load_all(complete(text, one.scope)))

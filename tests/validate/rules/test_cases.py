@@ -18,7 +18,7 @@ from sidecarctl.findings import Severity
 from sidecarctl.inject import pipeline
 from sidecarctl.kube.versions import NEWEST, SUPPORTED
 from sidecarctl.kube.workload import ROLES
-from sidecarctl.validate.check_files import Text, validate
+from sidecarctl.validate.check_files import SourceText, validate_texts
 from sidecarctl.validate.registry import Rule, rules
 from sidecarctl.validate.rule_selection import OF_MANIFESTS
 
@@ -99,7 +99,9 @@ def test_reports_one_error_per_cause(case: Case) -> None:
     text, marks = unmarked(case.rule.name, case.manifest(case.roles[0] if case.roles else ""))
     chosen = case.chosen(case.versions[-1], everything=True)
     errors = {
-        one.rule for one in validate([Text(text, "case.yaml")], chosen).findings if one.severity is Severity.ERROR
+        one.rule
+        for one in validate_texts([SourceText(text, "case.yaml")], chosen).findings
+        if one.severity is Severity.ERROR
     }
     # A manifest may have no ephemeral containers, whatever else is wrong with one.
     errors -= {"ephemeral-containers-in-manifest"} if "ephemeralContainers" in text else set()
@@ -114,7 +116,7 @@ def test_container_rules_have_cases_for_every_role(one: Rule) -> None:
             return
         if case.bad:
             text, _ = unmarked(one.name, case.manifest())
-            verdict = validate([Text(text, "case.yaml")], case.chosen(case.versions[-1]))
+            verdict = validate_texts([SourceText(text, "case.yaml")], case.chosen(case.versions[-1]))
             seen |= {finding.role for finding in verdict.findings if finding.role}
     assert len(seen) != 1 or len(one.roles) == 1 or one.name in ONE_ROLE, f"{seen} alone"
 

@@ -15,10 +15,10 @@ from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding
 from sidecarctl.inject import pipeline
-from sidecarctl.validate.examples import complete
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.yamltext.stream import split
+from tests.rule_examples import complete
 
 PACKAGE = Path(sidecarctl.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
@@ -106,7 +106,7 @@ def structural(example: str) -> set[str]:
     return {
         one.rule
         for document in split(complete(example), "x.yaml")
-        for one in check_object.check(document.value, "1.34")
+        for one in check_object.check_object(document.value, "1.34")
     }
 
 

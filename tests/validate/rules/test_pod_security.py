@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import UsageError
-from sidecarctl.validate.podsecurity.levels import CHECKS, breaches, parse_level, parse_version
+from sidecarctl.validate.podsecurity.levels import CHECKS, find_violations, parse_level, parse_version
 from sidecarctl.validate.views import StreamView
 
 HARD = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -219,8 +219,8 @@ def test_parses_namespace_version_labels(text: str, minor: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["v2.0", "newest", "1", "v1.x"])
-def test_rejects_other_versions(text: str) -> None:
-    with pytest.raises(UsageError, match="no version of Pod Security"):
+def test_another_version_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="invalid Pod Security version"):
         parse_version(text)
 
 
@@ -235,7 +235,7 @@ def test_finding_has_level_check_line_and_fix() -> None:
     (finding,) = found("pod-security", "hostNetwork: true\n", pod_security="baseline")
     assert finding.message == "hostNetwork is true (Pod Security baseline: hostNamespaces)"
     assert (finding.place.line, finding.place.column) == (6, 16) if finding.place else False
-    assert finding.help == "Remove it."
+    assert finding.help == "Remove the field."
 
 
 # ---- the admission plugin itself -------------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ VERSIONS = (1, 8, 18, 19, 22, 23, 24, *range(25, 38))
 
 def own_verdict(document: dict[str, Any], level: str, minor: int) -> set[str]:
     (view,) = StreamView([document]).pods
-    return {check.id for check, _ in breaches(view, level, minor)}
+    return {check.id for check, _ in find_violations(view, level, minor)}
 
 
 @pytest.mark.e2e

@@ -1,1 +1,1 @@
-"""Rules about what the API server accepts and the user regrets."""
+"""Advice rules: manifests that the API server accepts but that fail or cost later."""

@@ -1,4 +1,4 @@
-"""Rules about what autoscalers of the same input reckon with: requests of a pod, and whether its sidecars count."""
+"""Rules about resources: requests, limits, quality of service, and autoscaler metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RUNNING = ("app", "classic", "sidecar")
 
 @dataclass(frozen=True)
 class _Metric:
-    """What an autoscaler looks at: a resource of the whole pod (container "") or of one container."""
+    """A resource metric of an autoscaler: of the whole pod (container "") or of one container."""
 
     resource: str
     container: str
@@ -29,7 +29,7 @@ class _Metric:
 
 
 def _scaled(stream: StreamView) -> Iterator[tuple[PodView, list[_Metric]]]:
-    """Yield the workloads of the input that an autoscaler of the input scales, with its metrics."""
+    """Yield each workload that an autoscaler of the same input scales, with the metrics of the autoscaler."""
     for scaler in stream.objects:
         if scaler.kind != "HorizontalPodAutoscaler" or scaler.group != "autoscaling":
             continue
@@ -57,16 +57,16 @@ def _metrics(scaler: ObjectView) -> Iterator[_Metric]:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    fix="Use a metric of type ContainerResource for the app's container (stable since Kubernetes 1.30).",
+    fix="Use a ContainerResource metric for the app container (stable since Kubernetes 1.30).",
 )
 def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
-    """An autoscaler looks at the resources of a whole pod that has a sidecar.
+    """A HorizontalPodAutoscaler metric includes the resources of a sidecar.
 
-    What the sidecar uses and requests is counted with the app's: an idle sidecar hides that the app is at its limit,
-    a busy one adds replicas that the app does not need.
+    A Resource metric covers all containers of the pod. An idle sidecar hides that the app is at its limit, and a busy
+    sidecar adds replicas that the app does not need.
 
-    It is found where the autoscaler and the workload are in the same input. Native sidecars count since Kubernetes
-    1.29.
+    This rule compares objects of the same input: the autoscaler and its workload. Native sidecars count since
+    Kubernetes 1.29.
     """
     roles = ("sidecar", "classic") if enabled("native-sidecar", ctx.kube_version) else ("classic",)
     for pod, metrics in _scaled(stream):
@@ -78,8 +78,8 @@ def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
             if not metric.container:
                 yield problem(
                     metric.path,
-                    f"the {metric.resource} of {pod.object.label} includes that of {names}",
-                    related=(Related("the sidecar", (*sidecars[0].path, "name")),),
+                    f"the {metric.resource} metric of {pod.object.label} includes {names}",
+                    related=(Related("sidecar", (*sidecars[0].path, "name")),),
                 )
 
 
@@ -88,16 +88,16 @@ def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    fix="Give every container a request for that resource.",
+    fix="Set a request for this resource in every container.",
 )
 def hpa_missing_requests(stream: StreamView, ctx: Context) -> Problems:
-    """An autoscaler looks at the utilization of a resource that a container does not request.
+    """A HorizontalPodAutoscaler uses the utilization of a resource that a container does not request.
 
-    Utilization is measured against the requests: where one container has none the autoscaler can't tell it and leaves
-    the number of replicas as it is. Native sidecars count too.
+    Utilization is a percentage of the requests. If one container has no request, the autoscaler cannot compute the
+    metric and does not scale. Native sidecars count too.
 
-    It is found where the autoscaler and the workload are in the same input; a LimitRange of the namespace may fill the
-    requests in.
+    This rule compares objects of the same input: the autoscaler and its workload. A LimitRange in the namespace can
+    set default requests.
     """
     for pod, metrics in _scaled(stream):
         for metric in metrics:
@@ -107,8 +107,8 @@ def hpa_missing_requests(stream: StreamView, ctx: Context) -> Problems:
                 if metric.container in ("", container.name) and not _requests(container, metric.resource):
                     yield problem(
                         metric.path,
-                        f"{quote(container.name)} of {pod.object.label} requests no {metric.resource}",
-                        related=(Related("the container", container.path),),
+                        f"container {quote(container.name)} of {pod.object.label} has no {metric.resource} request",
+                        related=(Related("container", container.path),),
                     )
 
 
@@ -129,7 +129,7 @@ _WHOLE = re.compile(r"\d+(?:[KMGTPE]i|[kMGTPE])?")
 
 
 def _of_pod(container: ContainerView, ctx: Context) -> set[str]:
-    """Return the resources that the pod itself requests or limits."""
+    """Return the resources with pod-level requests or limits."""
     if not container.pod.value.get("resources") or not enabled("pod-level-resources", ctx.kube_version):
         return set()
     own = as_mapping(container.pod.value["resources"])
@@ -142,20 +142,20 @@ def _of_pod(container: ContainerView, ctx: Context) -> set[str]:
     layer="advice",
     scope="container",
     roles=("sidecar", "classic"),
-    fix="Set resources.requests for cpu and memory.",
+    fix="Set resources.requests for CPU and memory.",
 )
 def missing_requests(container: ContainerView, ctx: Context) -> Problems:
-    """A sidecar requests no cpu or no memory.
+    """A sidecar has no CPU or memory request.
 
-    It runs in every pod, so what it takes is taken many times: the scheduler does not reckon with it, a namespace with
-    a quota refuses the pods, and an autoscaler by utilization stops working. A limit counts as the request.
+    A sidecar runs in every pod of its workload. Without requests, the scheduler ignores what it uses, a namespace with
+    a resource quota rejects the pods, and autoscaling by utilization stops. A limit without a request sets the request.
     """
     resources = as_mapping(container.value.get("resources"))
     given = {*amounts(resources, "requests"), *amounts(resources, "limits"), *_of_pod(container, ctx)}
     missing = [name for name in ("cpu", "memory") if name not in given]
     if missing:
-        message = f"it requests no {' and no '.join(missing)}"
-        yield problem(container.at("resources", "requests"), message, wants=tuple(missing))
+        message = f"sidecar has no {' or '.join(missing)} request"
+        yield problem(container.at("resources", "requests"), message, expected=tuple(missing))
 
 
 @rule(
@@ -169,7 +169,8 @@ def missing_requests(container: ContainerView, ctx: Context) -> Problems:
 def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
     """A sidecar has no memory limit.
 
-    One that leaks, or buffers what it can't deliver, takes the memory of the node, and the app is killed for it.
+    A sidecar that leaks memory, or buffers data that it cannot deliver, can use all memory of the node. The kernel then
+    kills other containers, including the app.
     """
     resources = container.value.get("resources")
     if parse_resource_amount(container.get("resources", "limits", "memory")) or not isinstance(
@@ -178,7 +179,7 @@ def missing_memory_limit(container: ContainerView, ctx: Context) -> Problems:
         return
     pod_limits = amounts(as_mapping(container.pod.value.get("resources")), "limits")
     if "memory" not in pod_limits or not enabled("pod-level-resources", ctx.kube_version):
-        yield problem(container.at("resources", "limits", "memory"), "it has no memory limit")
+        yield problem(container.at("resources", "limits", "memory"), "sidecar has no memory limit")
 
 
 _GUARANTEED = {
@@ -196,51 +197,47 @@ _GUARANTEED = {
     "qos-downgrade",
     Severity.WARNING,
     layer="advice",
-    fix="Give every container limits for cpu and memory, and no requests that differ from them; `--keep-qos` does it.",
+    fix="Set equal CPU and memory requests and limits in every container, or add the sidecar with `--keep-qos`.",
     given=Context(options={"qos-downgrade": {"Pod/example": _GUARANTEED}}),
 )
 def qos_downgrade(pod: PodView, ctx: Context) -> Problems:
-    """A sidecar makes a pod's quality of service worse.
+    """A sidecar lowers the QoS class of a pod.
 
-    A pod is Guaranteed when every container has equal requests and limits for cpu and memory. With a sidecar that does
-    not it is Burstable: it is evicted and killed earlier, and loses CPUs of its own.
+    A pod is Guaranteed if every container has equal requests and limits for CPU and memory. One container without them
+    makes the pod Burstable: it is evicted and killed earlier, and it loses its exclusive CPUs.
 
-    It compares with the pod before the change, so only composing finds it.
+    This rule compares the pod with the pod before the change, so only commands that change workloads report it.
     """
     before = as_mapping(ctx.options.get("qos-downgrade")).get(pod.object.label)
     if before is None:
         return
-    change = pod_resources.qos_downgrade(before, pod.value, ctx.kube_version)
+    change = pod_resources.find_qos_downgrade(before, pod.value, ctx.kube_version)
     if change is None:
         return
     path: PathTuple = pod.at(*change.shortfalls[0].path) if change.shortfalls else pod.at("containers")
-    yield problem(path, f"the pod was {change.before} and becomes {change.after}", help=_advice(change))
+    yield problem(path, f"QoS class changes from {change.before} to {change.after}", help=_advice(change))
 
 
 def _advice(change: pod_resources.Downgrade) -> str:
-    """Say what would keep the class; "" where no amounts would."""
-    wanted: dict[str, list[str]] = {}
+    """Return how to keep the QoS class, "" if resources cannot keep it."""
+    values: dict[str, list[str]] = {}
     for one in change.shortfalls:
-        wanted.setdefault(one.container, []).append(f"{one.resource}: {one.value or '…'}")
-    parts = (f"{name} {{{', '.join(values)}}}" for name, values in wanted.items())
-    return (
-        f"To keep it, add the sidecar with --keep-qos, or set as requests and limits of {'; of '.join(parts)}."
-        if wanted
-        else ""
-    )
+        values.setdefault(one.container, []).append(f"{one.resource}: {one.value or '…'}")
+    parts = (f"{name} {{{', '.join(own)}}}" for name, own in values.items())
+    return f"Add the sidecar with --keep-qos, or set these requests and limits: {'; '.join(parts)}." if values else ""
 
 
 @rule(
     "fractional-memory",
     Severity.ERROR,
     layer="advice",
-    fix="Use Mi or M; m is a thousandth of a byte.",
+    fix="Use Mi or M. The suffix m means one thousandth of a byte.",
 )
 def fractional_memory(pod: PodView, ctx: Context) -> Problems:
-    """An amount of memory or storage is a fraction of a byte.
+    """A memory or storage quantity is a fraction of a byte.
 
-    `512m` is half a byte, as `500m` of cpu is half a CPU. The API server takes it with a warning, and the container is
-    killed as soon as it starts; a request is next to nothing.
+    `512m` is about half a byte, just as `500m` is half a CPU. The API server accepts it with a warning. A container with
+    such a limit is killed when it starts; such a request reserves almost nothing.
     """
     overhead = pod.value.get("overhead")
     if overhead and isinstance(overhead, dict):
@@ -262,4 +259,6 @@ def _fractions(found: dict[str, object], path: PathTuple, severity: Severity | N
             continue
         amount = parse_resource_amount(value)
         if amount is not None and amount % NANO:
-            yield problem((*path, name), f"{quote(value)} of {name} is a fraction of a byte", severity=severity)
+            yield problem(
+                (*path, name), f"invalid {name} quantity {quote(value)}: not a whole number of bytes", severity=severity
+            )

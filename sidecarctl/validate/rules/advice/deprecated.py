@@ -1,17 +1,17 @@
-"""Rules about what is deprecated within an object: labels of nodes, annotations, kinds of volumes."""
+"""Rules about deprecated node labels, annotations, and volume types."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sidecarctl.findings import PathTuple, Severity
+from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.podsecurity.baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import PodView
 
-# The label: its successor, "" where there is none.
+# Label: its replacement, "" if it has none.
 _NODE_LABELS = {
     "beta.kubernetes.io/arch": "kubernetes.io/arch",
     "beta.kubernetes.io/os": "kubernetes.io/os",
@@ -22,13 +22,13 @@ _NODE_LABELS = {
     "app.kubernetes.io/created-by": "",
     "scheduler.alpha.kubernetes.io/preferAvoidPods": "",
 }
-# The annotation: the field that took its place. All of them have done nothing since before 1.25.
+# Annotation: the field that replaces it. None of them has had an effect since before 1.25.
 _ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": "priorityClassName",
     "security.alpha.kubernetes.io/sysctls": "securityContext.sysctls",
     "security.alpha.kubernetes.io/unsafe-sysctls": "securityContext.sysctls",
 }
-# The volume: since when it is deprecated and since when nothing acts on it, as minor versions.
+# Volume type: the minor versions that deprecated it and that removed its implementation.
 _VOLUMES = {
     "photonPersistentDisk": (11, 16),
     "gitRepo": (11, 33),
@@ -47,22 +47,22 @@ _NODE_AFFINITY = ("affinity", "nodeAffinity")
     "deprecated-node-label",
     Severity.WARNING,
     layer="advice",
-    fix="Use its successor.",
+    fix="Use the label that replaces it.",
 )
 def deprecated_node_label(pod: PodView, ctx: Context) -> Problems:
-    """A pod chooses its node by a label that is deprecated.
+    """A pod selects nodes by a deprecated label.
 
-    Nodes will lose it one day, and then the pod finds none. The API server warns of it.
+    When nodes no longer have the label, the pod cannot be scheduled. The API server accepts it with a warning.
     """
     for key, path in _node_labels(pod):
         successor = _NODE_LABELS.get(key)
         if successor is not None:
             advice = f"Use {successor}." if successor else "Use another label, or taints and tolerations."
-            yield problem(path, f"the label {key} is deprecated", help=advice, on_key=path[-1] == key)
+            yield problem(path, f"deprecated node label {quote(key)}", help=advice, on_key=path[-1] == key)
 
 
 def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
-    """Yield the keys of labels of nodes that a pod speaks of."""
+    """Yield the keys of the node labels that a pod uses."""
     if pod.value.get("nodeSelector"):
         for key, _, path in pod.pairs("nodeSelector"):
             yield key, path
@@ -82,20 +82,20 @@ def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
     "deprecated-annotation",
     Severity.WARNING,
     layer="advice",
-    fix="Use the field that took its place.",
+    fix="Use the field that replaces it.",
 )
 def deprecated_annotation(pod: PodView, ctx: Context) -> Problems:
-    """A pod has an annotation that a field has taken the place of.
+    """A pod uses an annotation that a field has replaced.
 
-    Those about seccomp, sysctls and critical pods do nothing any more; those about AppArmor still work and are
-    deprecated since 1.30. The API server warns of it where the field is not there too.
+    The annotations for seccomp, sysctls, and critical pods have no effect. Those for AppArmor still work and are
+    deprecated since Kubernetes 1.30. The API server accepts them with a warning, unless the field is set too.
     """
     annotations = pod.metadata.value.get("annotations")
     if not annotations or not isinstance(annotations, dict):
         return
     for key, field in _ANNOTATIONS.items():
         if key in annotations:
-            yield _annotation(pod, key, field, "does nothing")
+            yield _annotation(pod, key, field, "has no effect")
     own = as_mapping(pod.value.get("securityContext"))
     if SECCOMP_POD_ANNOTATION in annotations and own.get("seccompProfile") is None:
         yield _annotation(pod, SECCOMP_POD_ANNOTATION, "securityContext.seccompProfile", *_seccomp(ctx))
@@ -107,15 +107,15 @@ def deprecated_annotation(pod: PodView, ctx: Context) -> Problems:
         key = APP_ARMOR_ANNOTATION + container.name
         if key in annotations and ctx.since("1.30") and context.get("appArmorProfile") is None:
             if own.get("appArmorProfile") != _profile(annotations[key]):
-                yield _annotation(pod, key, "securityContext.appArmorProfile", "is deprecated since 1.30")
+                yield _annotation(pod, key, "securityContext.appArmorProfile", "is deprecated since Kubernetes 1.30")
 
 
 def _seccomp(ctx: Context) -> tuple[str]:
-    return ("does nothing" if ctx.since("1.27") else "does nothing from 1.27 on",)
+    return ("has no effect" if ctx.since("1.27") else "has no effect since Kubernetes 1.27",)
 
 
 def _profile(annotation: object) -> dict[str, str] | None:
-    """Return the field that says what an annotation about AppArmor says."""
+    """Return the appArmorProfile that an AppArmor annotation means, None for an unknown value."""
     text = str(annotation)
     if text.startswith("localhost/"):
         return {"type": "Localhost", "localhostProfile": text.removeprefix("localhost/")}
@@ -125,20 +125,20 @@ def _profile(annotation: object) -> dict[str, str] | None:
 
 def _annotation(pod: PodView, key: str, field: str, state: str) -> Problem:
     path = pod.metadata.at("annotations", key)
-    return problem(path, f"the annotation {key} {state}", help=f"Use the field {field}.", on_key=True)
+    return problem(path, f"annotation {quote(key)} {state}", help=f"Use the field {field}.", on_key=True)
 
 
 @rule(
     "deprecated-volume",
     Severity.WARNING,
     layer="advice",
-    fix="Use a CSI driver, or for gitRepo an emptyDir that a sidecar like git-sync fills.",
+    fix="Use a CSI driver.",
 )
 def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
-    """A volume is of a kind that is deprecated or has gone.
+    """A volume has a deprecated or removed type.
 
-    The API server still takes it and warns; where nothing acts on it any more, which is an error here, the pod waits
-    for its volume for ever.
+    The API server accepts the type with a warning. If Kubernetes no longer implements it, which is an error, the pod
+    never starts because its volume is never mounted.
     """
     minor = int(ctx.kube_version[2:])
     for index, volume in listed(pod.value, "volumes"):
@@ -146,11 +146,12 @@ def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
             since, gone = _VOLUMES[source]
             if volume[source] is None or minor < since:
                 continue
-            dead = minor >= gone
-            state = f"has not worked since 1.{gone}" if dead else f"is deprecated since 1.{since}"
+            removed = minor >= gone
+            state = f"was removed in Kubernetes 1.{gone}" if removed else f"is deprecated since Kubernetes 1.{since}"
             yield problem(
                 pod.at("volumes", index, source),
-                f"{source} {state}",
+                f"volume type {source} {state}",
+                help="Use an emptyDir that a sidecar such as git-sync fills." if source == "gitRepo" else "",
                 on_key=True,
-                severity=Severity.ERROR if dead else None,
+                severity=Severity.ERROR if removed else None,
             )

@@ -1,4 +1,4 @@
-"""Rules about what is said twice, or says nothing: the server accepts it and warns, since applying may lose it."""
+"""Rules about duplicate entries and entries without effect, which the API server accepts with a warning."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _REQUIRED, _PREFERRED = (f"{word}DuringSchedulingIgnoredDuringExecution" for wor
     Severity.WARNING,
     layer="advice",
     scope="container",
-    fix="Keep the one that is meant; the last one counts.",
+    fix="Keep one of them. The last one takes effect.",
 )
 def duplicate_env(container: ContainerView, ctx: Context) -> Problems:
-    """A variable of a container is set twice.
+    """A container sets an environment variable twice.
 
-    The later one hides the earlier, and `kubectl apply`, which tells variables by their names, may drop either. The
-    API server warns of it. A value that builds on the earlier one, `$(NAME) more`, is meant so.
+    The last value takes effect. `kubectl apply` merges variables by name and can drop either of them. The API server
+    accepts duplicates with a warning. A value that refers to the earlier one, such as `$(NAME) more`, is not reported.
     """
     variables = listed(container.value, "env")
     if len(variables) < 2:
@@ -37,8 +37,10 @@ def duplicate_env(container: ContainerView, ctx: Context) -> Problems:
             continue
         first = seen.setdefault(name, index)
         if first != index and _hides(variable, f"$({name})"):
-            related = (Related("the first", container.at("env", first, "name")),)
-            yield problem(container.at("env", index, "name"), f"{quote(name)} is set before", related=related)
+            related = (Related("first", container.at("env", first, "name")),)
+            yield problem(
+                container.at("env", index, "name"), f"duplicate environment variable {quote(name)}", related=related
+            )
 
 
 def _hides(variable: Data, reference: str) -> bool:
@@ -50,32 +52,34 @@ def _hides(variable: Data, reference: str) -> bool:
     "duplicate-pull-secret",
     Severity.WARNING,
     layer="advice",
-    fix="Remove it.",
+    fix="Remove the entry.",
 )
 def duplicate_pull_secret(pod: PodView, ctx: Context) -> Problems:
-    """A pull secret is listed twice, or has no name.
+    """An image pull secret is listed twice or has no name.
 
-    It does nothing, and `kubectl apply` may drop either of two with one name. The API server warns of it.
+    The entry has no effect, and `kubectl apply` can drop either of two entries with the same name. The API server
+    accepts it with a warning.
     """
-    yield from _repeated(pod, "imagePullSecrets", "name", "pull secret")
+    yield from _repeated(pod, "imagePullSecrets", "name", "image pull secret")
     for index, secret in listed(pod.value, "imagePullSecrets"):
-        # One with other keys misspells it: the structural layer speaks of that.
+        # An entry with other keys misspells the field, which is an unknown-field finding.
         if not secret.get("name") and secret.keys() <= {"name"}:
-            yield problem(pod.at("imagePullSecrets", index, "name"), "the pull secret has no name")
+            yield problem(pod.at("imagePullSecrets", index, "name"), "image pull secret has no name")
 
 
 @rule(
     "duplicate-host-alias",
     Severity.WARNING,
     layer="advice",
-    fix="Put all names of an address into one entry.",
+    fix="List all host names of an address in one entry.",
 )
 def duplicate_host_alias(pod: PodView, ctx: Context) -> Problems:
-    """An address has two entries among the host aliases.
+    """Two host aliases have the same IP address.
 
-    `kubectl apply` tells them by their address and may drop either. The API server warns of it.
+    `kubectl apply` merges host aliases by address and can drop either of them. The API server accepts duplicates with
+    a warning.
     """
-    yield from _repeated(pod, "hostAliases", "ip", "address")
+    yield from _repeated(pod, "hostAliases", "ip", "host alias address")
 
 
 def _repeated(pod: PodView, field: str, key: str, what: str) -> Problems:
@@ -89,20 +93,21 @@ def _repeated(pod: PodView, field: str, key: str, what: str) -> Problems:
             continue
         first = seen.setdefault(name, index)
         if first != index:
-            related = (Related("the first", pod.at(field, first, key)),)
-            yield problem(pod.at(field, index, key), f"the {what} {quote(name)} is listed before", related=related)
+            related = (Related("first", pod.at(field, first, key)),)
+            yield problem(pod.at(field, index, key), f"duplicate {what} {quote(name)}", related=related)
 
 
 @rule(
     "overlapping-volume-paths",
     Severity.WARNING,
     layer="advice",
-    fix="Give each file a path of its own, none below another.",
+    fix="Give each file a unique path that is not below the path of another file.",
 )
 def overlapping_volume_paths(pod: PodView, ctx: Context) -> Problems:
-    """Two files of a volume have the same path, or one is to be a directory of the other.
+    """Two files of a volume have the same path, or one path is below the other.
 
-    One of them is lost, or the volume can't be set up and the pod never starts. The API server warns of it.
+    One file overwrites the other, or the volume cannot be mounted and the pod never starts. The API server accepts
+    overlapping paths with a warning.
     """
     for index, volume in listed(pod.value, "volumes"):
         for source in ("configMap", "secret", "downwardAPI"):
@@ -110,7 +115,7 @@ def overlapping_volume_paths(pod: PodView, ctx: Context) -> Problems:
                 yield from _overlaps(list(_files(volume[source], pod.at("volumes", index, source))), equal=True)
         projected = volume.get("projected")
         if isinstance(projected, dict):
-            # Of equal paths in a projected volume the server speaks itself: another rule's.
+            # The API server rejects equal paths in a projected volume: projected-path-conflict reports them.
             yield from _overlaps(list(_projected(projected, pod.at("volumes", index, "projected"))), equal=False)
 
 
@@ -137,8 +142,8 @@ def _overlaps(files: list[tuple[str, PathTuple]], *, equal: bool) -> Problems:
         for other, first in files[:position]:
             if f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/"):
                 if equal or name != other:
-                    message = f"{quote(name)} and {quote(other)} can't both be there"
-                    yield problem(path, message, related=(Related("the other", first),))
+                    message = f"path {quote(name)} overlaps path {quote(other)}"
+                    yield problem(path, message, related=(Related("other path", first),))
                 break
 
 
@@ -146,12 +151,12 @@ def _overlaps(files: list[tuple[str, PathTuple]], *, equal: bool) -> Problems:
     "selector-matches-nothing",
     Severity.WARNING,
     layer="advice",
-    fix="Give a labelSelector; an empty one, {}, selects all pods.",
+    fix="Set labelSelector. An empty selector, {}, selects all pods.",
 )
 def selector_matches_nothing(pod: PodView, ctx: Context) -> Problems:
-    """A spread constraint or a pod affinity has no labelSelector.
+    """A topology spread constraint or pod affinity term has no labelSelector.
 
-    Without one it selects no pod, so it does nothing. The API server warns of it.
+    Without a selector it matches no pods and has no effect. The API server accepts it with a warning.
     """
     for index, constraint in listed(pod.value, "topologySpreadConstraints"):
         if constraint.get("labelSelector") is None:
@@ -169,4 +174,4 @@ def selector_matches_nothing(pod: PodView, ctx: Context) -> Problems:
 
 
 def _no_selector(path: PathTuple) -> Problem:
-    return problem((*path, "labelSelector"), "without a labelSelector it selects no pod")
+    return problem((*path, "labelSelector"), "no labelSelector: matches no pods")

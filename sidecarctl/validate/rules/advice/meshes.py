@@ -1,4 +1,4 @@
-"""Rules about pods that ask a cluster for more containers: their users, their ports, and what can't be seen here."""
+"""Rules about pods into which a cluster injects containers: user IDs, ports, and duplicate containers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _SIDECARS = ("sidecar", "classic")
 
 @dataclass(frozen=True)
 class Injector:
-    """A program of a cluster that adds containers to pods.
+    """A program in a cluster that injects a container into pods.
 
-    asks       annotations or labels by which a pod asks for it, with the values that do not ask
-    container  what it calls the container it adds
-    telling    False: other containers are called so too, so that one alone does not show the injector
-    done       an annotation or label of a pod that has been given it already
-    uid, ports of its container, where others may not have them
+    keys         annotations and labels that request the injection
+    container    name of the injected container
+    distinctive  False if other containers commonly have that name, so that the name alone proves nothing
+    done         annotation or label of a pod that already has the container
+    uid, ports   of the injected container, where no other container may use them
     """
 
     name: str
-    asks: tuple[str, ...]
+    keys: tuple[str, ...]
     container: str
     done: str = ""
     uid: int = 0
     ports: frozenset[int] = frozenset()
-    telling: bool = True
+    distinctive: bool = True
 
 
 INJECTORS = (
@@ -67,7 +67,7 @@ INJECTORS = (
         "osm-proxy-uuid",
         1500,
         frozenset((15000, 15001, 15003)),
-        telling=False,
+        distinctive=False,
     ),
     Injector("Vault", ("vault.hashicorp.com/agent-inject",), "vault-agent", "vault.hashicorp.com/agent-inject-status"),
     Injector("Dapr", ("dapr.io/enabled",), "daprd", "dapr.io/sidecar-injected"),
@@ -78,27 +78,27 @@ INJECTORS = (
         "sidecar.opentelemetry.io/injected",
     ),
 )
-_BY_KEY = {key: injector for injector in INJECTORS for key in injector.asks}
-_BY_CONTAINER = {injector.container: injector for injector in INJECTORS if injector.telling}
-_NO = ("", "false", "disabled", "no", "off", "0")
+_BY_KEY = {key: injector for injector in INJECTORS for key in injector.keys}
+_BY_CONTAINER = {injector.container: injector for injector in INJECTORS if injector.distinctive}
+_DISABLED = ("", "false", "disabled", "no", "off", "0")
 
 
-def _asked(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
-    """Yield the injectors that a pod asks for, with the path of the annotation or label."""
+def _requested(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
+    """Yield the injectors that a pod requests, with the path of the annotation or label."""
     for field in ("annotations", "labels"):
         found = pod.metadata.value.get(field)
         if not found or not isinstance(found, dict):
             continue
         for key in sorted(found.keys() & _BY_KEY.keys()):
             value = found[key]
-            if isinstance(value, str) and value.lower() not in _NO:
+            if isinstance(value, str) and value.lower() not in _DISABLED:
                 yield _BY_KEY[key], pod.metadata.at(field, key)
 
 
 def _present(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
-    """Yield the meshes that a pod is or will be part of, each once, with the path of what shows it."""
+    """Yield each injector whose container the pod has or will have, with the path of the evidence."""
     seen = set()
-    for one, path in _asked(pod):
+    for one, path in _requested(pod):
         if one.name not in seen:
             seen.add(one.name)
             yield one, path
@@ -113,22 +113,22 @@ def _present(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
     "mesh-uid-clash",
     Severity.ERROR,
     layer="advice",
-    fix="Run it as another user.",
+    fix="Run the container as another user.",
 )
 def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
-    """A container runs as the user of the mesh's proxy.
+    """A container runs as the user ID of the mesh proxy.
 
-    What that user sends goes past the proxy, as the proxy's own traffic must: unencrypted, unmeasured, and refused
-    where the mesh is strict. Istio's user is 1337, Linkerd's 2102, Consul's 5995,
-    Open Service Mesh's 1500.
+    A mesh does not redirect the traffic of its own proxy, which it recognizes by user ID. Traffic of another container
+    with that ID bypasses the proxy: it is not encrypted, not measured, and rejected in strict mode. The user IDs are
+    1337 (Istio), 2102 (Linkerd), 5995 (Consul), and 1500 (Open Service Mesh).
 
-    Ordinary init containers are left alone; it is how they reach the network before the proxy runs.
+    Init containers are not reported: they use this ID to reach the network before the proxy runs.
     """
     for injector, shown in _present(pod):
         if not injector.uid:
             continue
-        related = (Related(f"asks for {injector.name}", shown),)
-        text = f"user {injector.uid} is that of {injector.name}'s proxy"
+        related = (Related(f"requests {injector.name}", shown),)
+        text = f"user ID {injector.uid} is reserved for the {injector.name} proxy"
         if pod.get("securityContext", "runAsUser") == injector.uid:
             yield problem(pod.at("securityContext", "runAsUser"), text, related=related)
         for container in pod.by_role(*_RUNNING):
@@ -141,12 +141,12 @@ def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
     "mesh-port-clash",
     Severity.ERROR,
     layer="advice",
-    fix="Let it listen on another port.",
+    fix="Use another port.",
 )
 def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
-    """A container listens on a port of the mesh's proxy.
+    """A container listens on a port of the mesh proxy.
 
-    The proxy that the mesh adds shares the pod's network: one of the two can't bind to the port and ends.
+    All containers of a pod share one network namespace. One of the two containers cannot bind to the port and exits.
     """
     for injector, shown in _present(pod):
         for container in pod.by_role(*_RUNNING) if injector.ports else ():
@@ -157,8 +157,8 @@ def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
                 if number.__class__ is int and number in injector.ports and port.get("protocol") in (None, "TCP"):
                     yield problem(
                         container.at("ports", index, "containerPort"),
-                        f"the port {number} is one of {injector.name}'s proxy",
-                        related=(Related(f"asks for {injector.name}", shown),),
+                        f"port {number} is reserved for the {injector.name} proxy",
+                        related=(Related(f"requests {injector.name}", shown),),
                     )
 
 
@@ -166,28 +166,29 @@ def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
     "foreign-injector",
     Severity.INFO,
     layer="advice",
-    fix="Reckon with its containers, or let sidecarctl add them instead.",
+    fix="Take the injected containers into account, or add them with sidecarctl instead.",
 )
 def foreign_injector(pod: PodView, ctx: Context) -> Problems:
-    """A pod with sidecars asks the cluster for more.
+    """A pod with sidecars requests another sidecar from an injector in the cluster.
 
-    What the cluster adds is not in the manifest: sums, QoS class, order and conflicts said here are without it.
+    The manifest does not contain the injected container, so reported totals, QoS class, container order, and conflicts
+    do not include it.
 
-    It is a warning where the container that it would add is there already: then there are two, or the injector refuses
-    the pod.
+    This is a warning if the pod already has a container with the name of the injected one: the injector either adds a
+    second container or rejects the pod.
     """
-    for injector, path in _asked(pod):
+    for injector, path in _requested(pod):
         own = next((one for one in pod.by_role(*_RUNNING) if one.name == injector.container), None)
         if own is not None and not _done(pod, injector):
             yield problem(
                 path,
-                f"{injector.name} is asked for, and its container {quote(own.name)} is there already",
-                help="Remove the container, or do not ask for it.",
-                related=(Related("the container", (*own.path, "name")),),
+                f"the pod requests {injector.name} but already has container {quote(own.name)}",
+                help="Remove the container, or remove the annotation or label that requests it.",
+                related=(Related("container", (*own.path, "name")),),
                 severity=Severity.WARNING,
             )
         elif own is None and any(_sidecars(pod)):
-            yield problem(path, f"{injector.name} adds containers that can't be seen here")
+            yield problem(path, f"{injector.name} injects containers that are not in this manifest")
 
 
 def _done(pod: PodView, injector: Injector) -> bool:

@@ -1,4 +1,4 @@
-"""Rules about ports across the containers of a pod, which share one network namespace. The server only warns of these."""
+"""Rules about ports of containers and Services that the API server accepts, at most with a warning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIDECARS = ("sidecar", "classic")
 
 
 def _ports(container: ContainerView) -> Iterator[tuple[int, str, Data, PathTuple]]:
-    """Yield number, protocol and the rest of each port of a container, with its path."""
+    """Yield number, protocol, mapping, and path of each port of a container."""
     for index, port in listed(container.value, "ports"):
         number = port.get("containerPort")
         if number.__class__ is int:
@@ -24,14 +24,14 @@ def _ports(container: ContainerView) -> Iterator[tuple[int, str, Data, PathTuple
 
 
 def _many_ports(pod: PodView) -> bool:
-    """True where more than one container has ports: only then can they meet."""
+    """Return True if more than one container has ports, so that they can conflict."""
     return sum(1 for container in pod.containers if container.value.get("ports")) > 1
 
 
 def _together(one: ContainerView, two: ContainerView) -> bool:
-    """True where two containers run at the same time.
+    """Return True if two containers run at the same time.
 
-    An ordinary init container only meets the native sidecars that were started before it.
+    An init container runs only beside the native sidecars that start before it.
     """
     if "init" not in (one.role, two.role):
         return "ephemeral" not in (one.role, two.role)
@@ -43,15 +43,15 @@ def _together(one: ContainerView, two: ContainerView) -> bool:
     "port-conflict",
     Severity.ERROR,
     layer="advice",
-    fix="Let one of them listen on another port.",
+    fix="Use another port in one of the containers.",
 )
 def port_conflict(pod: PodView, ctx: Context) -> Problems:
-    """Two containers that run at the same time listen on the same port.
+    """Two containers that run at the same time use the same port.
 
-    The containers of a pod share one network namespace, so the second one can't bind to the port and ends.
+    The containers of a pod share one network namespace. The second container cannot bind to the port and exits.
 
-    The API server accepts it with a warning. Between two containers of the app, where the list of ports may be older
-    than the app, it is a warning here too; with a sidecar it is an error.
+    The API server accepts it with a warning. Between two app containers it is a warning here too, because the list of
+    ports can be out of date. With a sidecar it is an error.
     """
     if not _many_ports(pod):
         return
@@ -65,8 +65,8 @@ def port_conflict(pod: PodView, ctx: Context) -> Problems:
                     app_only = not {other.role, container.role} & {*_SIDECARS}
                     yield problem(
                         (*path, "containerPort"),
-                        f"the port {number}/{protocol} is that of the container {quote(other.name)} too",
-                        related=(Related("the other", (*first, "containerPort")),),
+                        f"port {number}/{protocol} is already used by container {quote(other.name)}",
+                        related=(Related("other port", (*first, "containerPort")),),
                         severity=Severity.WARNING if app_only else None,
                     )
                     break
@@ -78,13 +78,13 @@ def port_conflict(pod: PodView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="container",
-    fix="Keep one of them.",
+    fix="Remove one of the entries.",
 )
 def duplicate_port(container: ContainerView, ctx: Context) -> Problems:
     """A container lists the same port twice.
 
-    Number and protocol are what `kubectl apply` tells ports by: applied again, one of them is lost, and server-side
-    apply refuses the list. Two hostPorts that lead to one port are all right.
+    `kubectl apply` merges ports by number and protocol and drops one of the entries; server-side apply rejects the
+    list. Two host ports for the same container port are not reported.
     """
     if len(listed(container.value, "ports")) < 2:
         return
@@ -93,19 +93,19 @@ def duplicate_port(container: ContainerView, ctx: Context) -> Problems:
         others = seen.setdefault((number, protocol), [])
         for other, first in others:
             if _same_place(port, other):
-                related = (Related("the first", (*first, "containerPort")),)
-                message = f"the port {number}/{protocol} is listed twice"
+                related = (Related("first", (*first, "containerPort")),)
+                message = f"duplicate port {number}/{protocol}"
                 yield problem((*path, "containerPort"), message, related=related)
                 break
         others.append((port, path))
 
 
 def _same_place(one: Data, two: Data) -> bool:
-    """True where two ports of the same number are not told apart by their ports on the node."""
+    """Return True if two entries with the same port do not differ in their host ports."""
     first, second = one.get("hostPort") or 0, two.get("hostPort") or 0
     here, there = one.get("hostIP") or "", two.get("hostIP") or ""
     if first == second and here == there:
-        # Where it is a port of the node, the server refuses it: that is another rule's.
+        # The API server rejects equal host ports: host-port-conflict reports them.
         return not first
     return not first or not second or (first == second and (not here or not there))
 
@@ -114,12 +114,13 @@ def _same_place(one: Data, two: Data) -> bool:
     "ambiguous-port-name",
     Severity.WARNING,
     layer="advice",
-    fix="Give each port of the pod a name of its own.",
+    fix="Give each port of the pod a unique name.",
 )
 def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
-    """Ports of two containers have the same name.
+    """Two containers of a pod have a port with the same name.
 
-    A Service that uses the name reaches only one of them, an app's before a sidecar's. The API server warns of it.
+    A Service that uses the name reaches only one of the ports, that of an app container before that of a sidecar. The
+    API server accepts it with a warning.
     """
     if not _many_ports(pod):
         return
@@ -133,8 +134,8 @@ def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
             if other is not container:
                 yield problem(
                     (*path, "name"),
-                    f"a port of the container {quote(other.name)} is called {quote(name)} too",
-                    related=(Related("the first", (*first, "name")),),
+                    f"port name {quote(name)} is already used by container {quote(other.name)}",
+                    related=(Related("first", (*first, "name")),),
                 )
 
 
@@ -143,36 +144,36 @@ def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="container",
-    fix="Remove the hostIP, or give a hostPort too.",
+    fix="Remove hostIP, or set hostPort.",
 )
 def host_ip_without_host_port(container: ContainerView, ctx: Context) -> Problems:
-    """A port has a hostIP and no hostPort.
+    """A port has a hostIP but no hostPort.
 
-    The address of the node says where a hostPort listens; alone it does nothing, least of all bind the app to it. The
-    API server warns of it.
+    hostIP is the node address on which a hostPort listens. Without hostPort it has no effect; it does not bind the app
+    to an address. The API server accepts it with a warning.
     """
-    # In the network of the node every port is one of the node.
+    # With hostNetwork, every port is a host port.
     for index, port in listed(container.value, "ports"):
         if port.get("hostIP") and not port.get("hostPort") and container.pod.value.get("hostNetwork") is not True:
-            yield problem(container.at("ports", index, "hostIP"), "the hostIP does nothing without a hostPort")
+            yield problem(container.at("ports", index, "hostIP"), "hostIP has no effect without hostPort")
 
 
 _RUNNING = ("app", "classic", "sidecar")
-# Controllers find ports of native sidecars by name from here on.
-_NAMES_OF_SIDECARS_SINCE = "1.33"
+# The first version that resolves named target ports in native sidecars.
+_NAMED_SIDECAR_PORTS_SINCE = "1.33"
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A port of a Service that is a name: the name, its protocol, and its path."""
+    """A named target port of a Service."""
 
     name: str
     protocol: str
     path: PathTuple
 
 
-def _named_targets(stream: StreamView) -> Iterator[tuple[_Target, list[PodView]]]:
-    """Yield each target port that is a name, with the pods of the input that the Service selects, if any."""
+def _named_target_ports(stream: StreamView) -> Iterator[tuple[_Target, list[PodView]]]:
+    """Yield each named target port of a Service that selects pods of the input, with those pods."""
     for service in stream.objects:
         if service.kind != "Service" or service.group or not service.value.get("spec"):
             continue
@@ -183,7 +184,7 @@ def _named_targets(stream: StreamView) -> Iterator[tuple[_Target, list[PodView]]
             for index, port in listed(as_mapping(service.value["spec"]), "ports")
             if _is_name(port.get("targetPort"))
         ]
-        pods = _selected(service, stream) if targets else []
+        pods = _selected_pods(service, stream) if targets else []
         if pods:
             yield from ((target, pods) for target in targets)
 
@@ -192,8 +193,8 @@ def _is_name(target: object) -> bool:
     return isinstance(target, str) and bool(target) and not target.isdecimal()
 
 
-def _selected(service: ObjectView, stream: StreamView) -> list[PodView]:
-    """Return the pods of the input that a Service selects."""
+def _selected_pods(service: ObjectView, stream: StreamView) -> list[PodView]:
+    """Return the pods of the input that match the selector of a Service."""
     selector = as_mapping(service.get("spec", "selector"))
     if not selector:
         return []
@@ -201,17 +202,17 @@ def _selected(service: ObjectView, stream: StreamView) -> list[PodView]:
         pod
         for pod in stream.pods
         if pod.object.namespace == service.namespace
-        and selector.items() <= _flat(pod.metadata.value.get("labels")).items()
+        and selector.items() <= _string_labels(pod.metadata.value.get("labels")).items()
         and pod.containers
     ]
 
 
-def _flat(labels: object) -> dict[str, Any]:
+def _string_labels(labels: object) -> dict[str, Any]:
     return {key: value for key, value in as_mapping(labels).items() if isinstance(value, str)}
 
 
-def _holders(pod: PodView, target: _Target) -> list[tuple[ContainerView, PathTuple]]:
-    """Return the containers that have the port, with its path."""
+def _ports_named(pod: PodView, target: _Target) -> list[tuple[ContainerView, PathTuple]]:
+    """Return the containers that have the target port, with the path of the port."""
     return [
         (container, container.at("ports", index))
         for container in pod.by_role(*_RUNNING)
@@ -226,27 +227,27 @@ def _holders(pod: PodView, target: _Target) -> list[tuple[ContainerView, PathTup
     layer="advice",
     scope="stream",
     until="1.32",
-    fix="Give the number as the targetPort, or target Kubernetes 1.33 or newer.",
+    fix="Use the port number as targetPort, or target Kubernetes 1.33 or later.",
     given=Context("1.31"),
 )
 def named_targetport_to_sidecar(stream: StreamView, ctx: Context) -> Problems:
-    """A Service leads to a port of a native sidecar by its name.
+    """A Service refers to a port of a native sidecar by name.
 
-    Before Kubernetes 1.33 the names of ports were only looked for among the ordinary containers: the Service has no
-    endpoint there, and connections are refused. Numbers have always worked.
+    Before Kubernetes 1.33, named target ports are resolved only in regular containers. The Service has no endpoints for
+    the port, and connections to it are refused. Port numbers work in all versions.
 
-    It is found where the Service and the workload are in the same input.
+    This rule compares objects of the same input: the Service and the workload.
     """
-    for target, pods in _named_targets(stream):
+    for target, pods in _named_target_ports(stream):
         for pod in pods:
-            holders = _holders(pod, target)
+            holders = _ports_named(pod, target)
             if holders and all(container.role == "sidecar" for container, _ in holders):
                 container, where = holders[0]
                 yield problem(
                     target.path,
-                    f"{quote(target.name)} is a port of the native sidecar {quote(container.name)}, "
-                    f"which Services find by number only before {_NAMES_OF_SIDECARS_SINCE}",
-                    related=(Related("the port", (*where, "name")),),
+                    f"target port {quote(target.name)} is in native sidecar {quote(container.name)}: "
+                    f"named target ports in sidecars require Kubernetes {_NAMED_SIDECAR_PORTS_SINCE}",
+                    related=(Related("port", (*where, "name")),),
                 )
                 break
 
@@ -256,24 +257,23 @@ def named_targetport_to_sidecar(stream: StreamView, ctx: Context) -> Problems:
     Severity.WARNING,
     layer="advice",
     scope="stream",
-    fix="Use the name of a port of the pods, or a number.",
+    fix="Use the name of a port in the pods, or a port number.",
 )
 def unknown_target_port(stream: StreamView, ctx: Context) -> Problems:
-    """A Service leads to a port by a name that no container of its pods has.
+    """A Service refers to a port name that no container of its pods has.
 
-    It has no endpoint for that port, and connections are refused.
+    The Service has no endpoints for the port, and connections to it are refused.
 
-    It is found where the Service and the workload are in the same input, and none of the workloads it selects has
-    such a port.
+    This rule compares objects of the same input: the Service and all workloads that it selects.
     """
-    for target, pods in _named_targets(stream):
-        if not any(_holders(pod, target) for pod in pods):
-            there = sorted({str(port.get("name")) for pod in pods for port in _target_ports(pod) if port.get("name")})
-            known = f"; there are {', '.join(there)}" if there else ""
+    for target, pods in _named_target_ports(stream):
+        if not any(_ports_named(pod, target) for pod in pods):
+            known = sorted({str(port.get("name")) for pod in pods for port in _target_ports(pod) if port.get("name")})
+            note = f" (known: {', '.join(known)})" if known else ""
             yield problem(
                 target.path,
-                f"no container of {pods[0].object.label} has a {target.protocol} port {quote(target.name)}{known}",
-                related=(Related("the pods", pods[0].at("containers")),),
+                f"unknown {target.protocol} port {quote(target.name)} in {pods[0].object.label}{note}",
+                related=(Related("containers", pods[0].at("containers")),),
             )
 
 

@@ -1,4 +1,4 @@
-"""Rules about the ports that probes and hooks ask: whether somebody can be there."""
+"""Rules about the ports that probes and lifecycle hooks connect to."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data
 
-# Ordinary init and ephemeral containers can't have any: other rules say so.
+# Init and ephemeral containers cannot have probes: other rules report those.
 _ROLES = ("app", "classic", "sidecar")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ACTIONS = ("httpGet", "tcpSocket", "grpc")
 _LOCAL = r"(?:127\.0\.0\.1|localhost|\[::1\])"
-# A flag or variable that says where to listen; one that says where to connect to has another name.
-_LISTENS = re.compile(r"listen|bind|addr|http-address|health[-_]?(?:host|addr)|endpoint", re.IGNORECASE)
+# Names of flags and variables with an address to listen on, as opposed to one to connect to.
+_LISTEN_NAMES = re.compile(r"listen|bind|addr|http-address|health[-_]?(?:host|addr)|endpoint", re.IGNORECASE)
 
-# Servers that listen on localhost unless told otherwise: the port, and what tells them otherwise (flag or variable).
+# Images of servers that listen on localhost by default: ports, and the flag or variable that changes the address.
 _LOCAL_BY_DEFAULT = {
     "cloud-sql-proxy": ((9090, "http-address"), (9091, "")),
     "oauth2-proxy": ((4180, "http-address"),),
@@ -30,12 +30,13 @@ _LOCAL_BY_DEFAULT = {
 }
 
 
-Asked = tuple[str, Any, PathTuple]
+# Field of the probe or hook, port, and path of the port.
+PortUse = tuple[str, Any, PathTuple]
 
 
-def _asked(container: ContainerView) -> list[Asked]:
-    """Return what probes ask the pod itself for: field, port and the port's path."""
-    out: list[Asked] = []
+def _probe_ports(container: ContainerView) -> list[PortUse]:
+    """Return the ports of the pod that the probes of a container connect to."""
+    out: list[PortUse] = []
     for field in _PROBES:
         probe = container.value.get(field)
         if probe and isinstance(probe, dict):
@@ -43,20 +44,20 @@ def _asked(container: ContainerView) -> list[Asked]:
     return out
 
 
-def _hooks(container: ContainerView) -> list[Asked]:
-    """Return what hooks ask the pod itself for."""
-    out: list[Asked] = []
+def _hook_ports(container: ContainerView) -> list[PortUse]:
+    """Return the ports of the pod that the lifecycle hooks of a container connect to."""
+    out: list[PortUse] = []
     for field, hook in as_mapping(container.value.get("lifecycle")).items():
         if isinstance(hook, dict):
             _add_ports(out, field, hook, container.at("lifecycle", field))
     return out
 
 
-def _add_ports(out: list[Asked], field: str, handler: Data, path: PathTuple) -> None:
+def _add_ports(out: list[PortUse], field: str, handler: Data, path: PathTuple) -> None:
     for action in _ACTIONS:
-        asked = handler.get(action)
-        if asked and isinstance(asked, dict) and asked.get("port") is not None and not asked.get("host"):
-            out.append((field, asked["port"], (*path, action, "port")))
+        target = handler.get(action)
+        if target and isinstance(target, dict) and target.get("port") is not None and not target.get("host"):
+            out.append((field, target["port"], (*path, action, "port")))
 
 
 @rule(
@@ -65,27 +66,27 @@ def _add_ports(out: list[Asked], field: str, handler: Data, path: PathTuple) -> 
     layer="advice",
     scope="container",
     roles=_ROLES,
-    fix="Use the name of one of the container's own ports, or a number.",
+    fix="Use the name of a port of the same container, or a port number.",
 )
 def unknown_port_name(container: ContainerView, ctx: Context) -> Problems:
-    """A probe or hook asks a port by a name that none of the container's ports has.
+    """A probe or hook refers to a port name that the container does not have.
 
-    The API server accepts it; the kubelet finds no port, so the probe always fails. It only looks among the ports of
-    the container itself, not among those of the pod.
+    The API server accepts the name, but the kubelet cannot resolve it, so the probe always fails. The kubelet resolves
+    names only in the ports of the same container.
     """
     value = container.value
-    asked = _asked(container)
+    uses = _probe_ports(container)
     if value.get("lifecycle"):
-        asked += _hooks(container)
-    asked = [one for one in asked if isinstance(one[1], str)]
-    if not asked:
+        uses += _hook_ports(container)
+    uses = [one for one in uses if isinstance(one[1], str)]
+    if not uses:
         return
     own = {name for _, port in listed(value, "ports") if isinstance(name := port.get("name"), str)}
-    for field, port, path in asked:
-        # A number in quotes is read as that number.
+    for field, port, path in uses:
+        # The kubelet reads a quoted number as a number.
         if port and port not in own and not port.isdecimal():
-            there = f"; it has {', '.join(sorted(own))}" if own else ""
-            yield problem(path, f"the {field} asks the port {quote(port)}, which the container does not have{there}")
+            known = f" (known: {', '.join(sorted(own))})" if own else ""
+            yield problem(path, f"unknown port name {quote(port)} in {field}{known}")
 
 
 @rule(
@@ -94,22 +95,22 @@ def unknown_port_name(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_ROLES,
-    fix="Correct the number, or list the port.",
+    fix="Correct the port number, or add the port to the container.",
 )
 def probe_port_unexposed(container: ContainerView, ctx: Context) -> Problems:
-    """A probe asks a port that the container does not list.
+    """A probe uses a port that the container does not list.
 
-    The list of ports is for people and tools, so the probe may well work; often the number is an old one. A container
-    that lists no port at all is left alone.
+    The list of ports is informational, so the probe can work. Often the port number is out of date. Containers without
+    any listed port are not reported.
     """
     value = container.value
-    asked = _asked(container) if value.get("ports") else []
-    if not asked:
+    uses = _probe_ports(container) if value.get("ports") else []
+    if not uses:
         return
     own = [port.get("containerPort") for _, port in listed(value, "ports")]
-    for field, port, path in asked:
+    for field, port, path in uses:
         if port.__class__ is int and port not in own:
-            yield problem(path, f"the {field} asks the port {port}, which is not among the container's ports")
+            yield problem(path, f"{field} uses port {port}, which the container does not list")
 
 
 @rule(
@@ -118,36 +119,36 @@ def probe_port_unexposed(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_ROLES,
-    fix="Let it listen on 0.0.0.0, or probe another port, or use an exec probe.",
+    fix="Listen on all addresses (0.0.0.0), probe another port, or use an exec probe.",
 )
 def probe_on_localhost_server(container: ContainerView, ctx: Context) -> Problems:
-    """A probe asks a port that only listens on localhost.
+    """A probe uses a port that is bound to localhost.
 
-    The kubelet asks from outside the pod, by the pod's address: the probe always fails, and the container never
-    becomes ready or is restarted for ever.
+    The kubelet connects to the IP address of the pod, so the probe always fails: the container never becomes ready, or
+    the kubelet restarts it again and again.
 
-    It is known from the container's own flags and variables, from what well-known servers do unless told otherwise
-    (cloud-sql-proxy, oauth2-proxy, Envoy's admin port), and from the `adminPorts` of the sidecars in use.
+    The address comes from the flags and environment variables of the container, from the defaults of well-known servers
+    (cloud-sql-proxy, oauth2-proxy, the Envoy admin port), and from `adminPorts` of the sidecars in the pod.
     """
     value = container.value
     admin = as_mapping(ctx.options.get("probe-on-localhost-server")).get(container.name, ())
-    asked = _asked(container) if admin or _hints(value) else []
-    if not asked:
+    uses = _probe_ports(container) if admin or _may_use_localhost(value) else []
+    if not uses:
         return
     numbers = {
         name: port.get("containerPort")
         for _, port in listed(value, "ports")
         if isinstance(name := port.get("name"), str)
     }
-    told = list(_told(container))
-    for field, port, path in asked:
+    settings = list(_settings(container))
+    for field, port, path in uses:
         number = numbers.get(port) if isinstance(port, str) else port
-        if number.__class__ is int and (number in admin or _local(container, told, number)):
-            yield problem(path, f"the {field} asks the port {number}, which listens on localhost only")
+        if number.__class__ is int and (number in admin or _binds_to_localhost(container, settings, number)):
+            yield problem(path, f"{field} uses port {number}, which is bound to localhost")
 
 
-def _hints(value: Data) -> bool:
-    """True where anything says that the container may listen on localhost; most containers are done here."""
+def _may_use_localhost(value: Data) -> bool:
+    """Return True if the image, a word of the command line, or a variable mentions localhost: a fast filter."""
     image = value.get("image")
     if isinstance(image, str) and any(name in image for name in _LOCAL_BY_DEFAULT):
         return True
@@ -158,8 +159,8 @@ def _hints(value: Data) -> bool:
     )
 
 
-def _told(container: ContainerView) -> Iterator[tuple[str, str]]:
-    """Yield what the container is told, as name and value of flags and variables."""
+def _settings(container: ContainerView) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each flag and environment variable of a container."""
     words = [str(word) for field in ("command", "args") for word in as_list(container.value.get(field))]
     for index, word in enumerate(words):
         name, equals, text = word.partition("=")
@@ -172,12 +173,12 @@ def _told(container: ContainerView) -> Iterator[tuple[str, str]]:
             yield str(variable.get("name")), variable["value"]
 
 
-def _local(container: ContainerView, told: list[tuple[str, str]], port: int) -> bool:
+def _binds_to_localhost(container: ContainerView, settings: list[tuple[str, str]], port: int) -> bool:
     here = re.compile(rf"^(?:https?://)?{_LOCAL}:{port}/?$")
-    if any(_LISTENS.search(name) and here.match(text) for name, text in told):
+    if any(_LISTEN_NAMES.search(name) and here.match(text) for name, text in settings):
         return True
     image = names.parse_image(container.text("image")).name
     return any(
-        own == port and not (flag and any(flag in name.lower().replace("_", "-") for name, _ in told))
+        own == port and not (flag and any(flag in name.lower().replace("_", "-") for name, _ in settings))
         for own, flag in _LOCAL_BY_DEFAULT.get(image, ())
     )

@@ -1,4 +1,4 @@
-"""Rules about what a sidecar, which runs beside many apps, should not need: images that change, rights, a writable root."""
+"""Rules about image tags, privileges, writable root filesystems, and Pod Security levels."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import minor
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.podsecurity.levels import PRIVILEGED, breaches, parse_version
+from sidecarctl.validate.podsecurity.levels import PRIVILEGED, find_violations, parse_version
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 
 _SIDECARS = ("sidecar", "classic")
-# With one of these a container can take over its node.
-_MIGHTY = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF")
+# A container with one of these capabilities can take over its node.
+_NODE_CAPABILITIES = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF")
 
 
 @rule(
@@ -21,20 +21,20 @@ _MIGHTY = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_REA
     layer="advice",
     scope="container",
     roles=("app", "init", *_SIDECARS),
-    fix="Name an exact version, or a digest (@sha256:…).",
+    fix="Use an exact version tag or a digest (@sha256:…).",
 )
 def floating_image(container: ContainerView, ctx: Context) -> Problems:
-    """An image has no tag, or the tag latest.
+    """An image has no tag or the tag latest.
 
-    Tomorrow the same manifest may run something else, and two replicas may differ. It is a warning for a sidecar, whose
-    image nobody who deploys the app looks after.
+    The same manifest can run different versions over time, even in two replicas at once. It is a warning for sidecars,
+    because the app team rarely watches their images.
     """
     reference = container.value.get("image")
     if not reference or not isinstance(reference, str) or "$" in reference or "{" in reference:
         return
     if names.parse_image(reference.strip()).floating:
         severity = Severity.WARNING if container.role in _SIDECARS else None
-        message = f"{quote(reference)} does not say which version"
+        message = f"image {quote(reference)} has no version tag or digest"
         yield problem(container.at("image"), message, severity=severity)
 
 
@@ -44,12 +44,13 @@ def floating_image(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_SIDECARS,
-    fix="Set readOnlyRootFilesystem: true, with emptyDirs where it has to write.",
+    fix="Set readOnlyRootFilesystem: true, and mount an emptyDir where the sidecar writes.",
 )
 def writable_root_fs(container: ContainerView, ctx: Context) -> Problems:
-    """A sidecar can write to its own image's files.
+    """A sidecar has a writable root filesystem.
 
-    Whoever breaks into it can change its programs; and what it writes there fills the disk of the node unbounded.
+    An attacker who breaks into the sidecar can change its programs. Files that the sidecar writes there use node disk
+    space without a limit.
     """
     context = container.value.get("securityContext")
     if as_mapping(context).get("readOnlyRootFilesystem") is not True and container.pod.get("os", "name") != "windows":
@@ -62,44 +63,44 @@ def writable_root_fs(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_SIDECARS,
-    fix="Remove it, and add the one capability that is needed.",
+    fix="Remove it, and add only the capability that the sidecar needs.",
 )
 def privileged_sidecar(container: ContainerView, ctx: Context) -> Problems:
-    """A sidecar has the rights of its node.
+    """A sidecar is privileged or adds a capability that is equivalent to it.
 
-    It is privileged, or adds a capability that comes to the same. It runs beside many apps: whoever breaks into one of
-    them is a step away from all of the node.
+    Such a sidecar can take over its node. Because it runs beside many apps, an attacker who reaches the sidecar through
+    one of them controls the whole node.
     """
     context = container.value.get("securityContext")
     if not context or not isinstance(context, dict):
         return
     if context.get("privileged") is True:
-        yield problem(container.at("securityContext", "privileged"), "the sidecar is privileged")
+        yield problem(container.at("securityContext", "privileged"), "privileged sidecar")
     for index, name in enumerate(as_list(as_mapping(context.get("capabilities")).get("add"))):
-        if name in _MIGHTY:
+        if name in _NODE_CAPABILITIES:
             path = container.at("securityContext", "capabilities", "add", index)
-            yield problem(path, f"the sidecar adds the capability {name}, which is as good as privileged")
+            yield problem(path, f"capability {name} gives the sidecar control of the node")
 
 
 @rule(
     "pod-security",
     Severity.ERROR,
     layer="advice",
-    fix="Meet the level, or let the pod run in a namespace of a lower one.",
+    fix="Change the pod to meet the level, or use a namespace with a lower level.",
     given=Context(pod_security="restricted"),
 )
 def pod_security(pod: PodView, ctx: Context) -> Problems:
-    """A pod does what its level of Pod Security does not allow.
+    """A pod violates the required Pod Security level.
 
-    A namespace with that level turns the pod away; a Deployment is taken, and its pods never appear.
+    A namespace that enforces the level rejects the pod. A Deployment is accepted, but its pods are never created.
 
-    Nothing is checked unless `--pod-security baseline` or `restricted` is given. The version of the standard is the
-    target's unless one is given: `--pod-security restricted:v1.30`. All containers are judged alike: init containers, native
-    sidecars and ephemeral containers too.
+    This rule runs only with `--pod-security baseline` or `--pod-security restricted`. The version of the standard is
+    the target Kubernetes version unless you set one: `--pod-security restricted:v1.30`. The rule checks all containers:
+    app, init, and ephemeral containers, and sidecars.
     """
     if ctx.pod_security == PRIVILEGED:
         return
-    # A server knows no newer standard than its own.
+    # An API server has no standard newer than itself.
     version = min(parse_version(ctx.pod_security_version), minor(ctx.kube_version))
-    for check, breach in breaches(pod, ctx.pod_security, version):
+    for check, breach in find_violations(pod, ctx.pod_security, version):
         yield problem(breach.path, f"{breach.text} (Pod Security {check.level}: {check.id})", help=check.fix)

@@ -1,4 +1,4 @@
-"""Rules about how pods end: Jobs that never do, sidecars that stop too early, time that does not suffice."""
+"""Rules about pod termination: Jobs that never complete, sidecars that stop too early, short grace periods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STOPS = re.compile(
     r"|/quitquitquit|/-/quit\b|/v1\.0/shutdown|/agent/v1/quit|/graceful_shutdown|/shutdown\b"
     r"|\bsupervisorctl\s+(?:stop|shutdown)\b|\bpg_ctl\b.*\bstop\b|\bcloud-sql-proxy\s+shutdown\b"
 )
-# Servers that people run beside an app: they never end by themselves.
+# Images of servers that commonly run as sidecars and never exit on their own.
 _SERVERS = frozenset(
     (
         "fluent-bit", "fluentd", "filebeat", "promtail", "vector", "envoy", "proxyv2", "cloud-sql-proxy",
@@ -36,20 +36,21 @@ _QUITS = ("quitquitquit", "exit_after_auth", "exit-after-auth", "one-time", "one
     "job-never-completes",
     Severity.ERROR,
     layer="advice",
-    fix="Make it a native sidecar: an init container with `restartPolicy: Always` (Kubernetes 1.29 and newer).",
+    fix="Use a native sidecar: an init container with `restartPolicy: Always` (Kubernetes 1.29 or later).",
 )
 def job_never_completes(pod: PodView, ctx: Context) -> Problems:
-    """A sidecar among the containers keeps a Job from finishing.
+    """A sidecar that is a regular container keeps a Job from completing.
 
-    A Job waits for all its containers; a sidecar runs on after the app has ended. Native sidecars are stopped then.
+    A Job completes when all regular containers have exited, but a sidecar keeps running after the app has exited. The
+    kubelet stops native sidecars at that point.
 
-    Containers that sidecarctl did not add are recognized by images of well-known servers, which is a warning; those
-    with a command of their own, or told how to quit, are left alone.
+    Containers that sidecarctl did not add are recognized by the images of well-known servers and reported as a warning.
+    Containers with their own command, or with a setting that makes them quit, are not reported.
     """
     if not pod.workload.runs_to_completion:
         return
     apps = list(pod.by_role("app", "classic"))
-    servers = [one for one in apps if one.role == "classic" or _serves_on(one)]
+    servers = [one for one in apps if one.role == "classic" or _never_exits(one)]
     if len(servers) == len(apps):
         return
     shared_processes = pod.value.get("shareProcessNamespace") is True
@@ -57,20 +58,20 @@ def job_never_completes(pod: PodView, ctx: Context) -> Problems:
         if container.role == "classic" or not shared_processes:
             yield problem(
                 container.path,
-                f"{quote(container.name)} runs on after the app has ended, so the {pod.object.kind} never finishes",
+                f"container {quote(container.name)} never exits, so the {pod.object.kind} never completes",
                 severity=None if container.role == "classic" else Severity.WARNING,
             )
 
 
-def _serves_on(container: ContainerView) -> bool:
+def _never_exits(container: ContainerView) -> bool:
     image = names.parse_image(container.text("image")).name
     if image not in _SERVERS or container.value.get("command"):
         return False
-    told = [str(word) for word in as_list(container.value.get("args"))]
-    told += [
+    settings = [str(word) for word in as_list(container.value.get("args"))]
+    settings += [
         f"{one.get('name')}={one.get('value')}" for one in as_list(container.value.get("env")) if isinstance(one, dict)
     ]
-    return not any(word in text.lower() for text in told for word in _QUITS)
+    return not any(word in text.lower() for text in settings for word in _QUITS)
 
 
 @rule(
@@ -79,38 +80,38 @@ def _serves_on(container: ContainerView) -> bool:
     layer="advice",
     scope="container",
     roles=("sidecar",),
-    fix="Remove the hook: a native sidecar gets its SIGTERM after the app has ended.",
+    fix="Remove the hook. A native sidecar receives SIGTERM after the app containers have exited.",
 )
 def self_stopping_prestop(container: ContainerView, ctx: Context) -> Problems:
-    """A native sidecar's preStop hook stops it.
+    """The preStop hook of a native sidecar stops the sidecar.
 
-    All hooks of a pod run at once when it is to end, those of sidecars too. A sidecar that stops itself there is gone
-    while the app still serves; without the hook it is stopped last.
+    When a pod terminates, the preStop hooks of all containers run at the same time. A sidecar that stops itself in its
+    hook is gone while the app still serves requests. Without the hook, the kubelet stops the sidecar last.
 
-    Hooks that wait for something first are left alone.
+    Hooks that wait for a condition first are not reported.
     """
     if not container.value.get("lifecycle"):
         return
     hook = container.child("lifecycle", "preStop")
     line = " ".join(str(word) for word in as_list(hook.get("exec", "command")))
     if line and _STOPS.search(line) and not _WAITS.search(line):
-        yield problem(hook.at("exec", "command"), "the hook stops the sidecar while the app still runs")
+        yield problem(hook.at("exec", "command"), "preStop hook stops the sidecar while the app is running")
     path = hook.text("httpGet", "path")
     if path and _STOPS.search(path):
-        yield problem(hook.at("httpGet", "path"), "the hook stops the sidecar while the app still runs")
+        yield problem(hook.at("httpGet", "path"), "preStop hook stops the sidecar while the app is running")
 
 
 @rule(
     "grace-too-short",
     Severity.WARNING,
     layer="advice",
-    fix="Raise terminationGracePeriodSeconds: it has to hold the hook, the app's own end and then that of its sidecars.",
+    fix="Raise terminationGracePeriodSeconds to cover the hook, the shutdown of the app, and the shutdown of its sidecars.",
 )
 def grace_too_short(pod: PodView, ctx: Context) -> Problems:
-    """A pod has no more time to end than a preStop hook waits, or less than a sidecar needs.
+    """A preStop hook takes the whole termination grace period of the pod.
 
-    The time runs from the beginning of the hooks. When it is over all containers are killed: the app in the middle of
-    its work, and its sidecars, which end after it, with what they have not delivered yet. 30 seconds unless set.
+    The grace period starts with the hooks and defaults to 30 seconds. When it ends, the kubelet kills all containers:
+    the app before it has finished, and its sidecars before they have delivered their data.
     """
     grace = pod.number("terminationGracePeriodSeconds") if pod.has("terminationGracePeriodSeconds") else _DEFAULT_GRACE
     if grace is None:
@@ -119,20 +120,20 @@ def grace_too_short(pod: PodView, ctx: Context) -> Problems:
         if not container.value.get("lifecycle"):
             continue
         hook = container.child("lifecycle", "preStop")
-        waits, path = _waits(container)
-        # Of a `sleep` handler that is longer the server speaks itself: another rule's.
-        too_long = waits >= grace if hook.has("exec") else waits == grace
-        if waits and too_long:
-            related = (Related("the pod's time", pod.at("terminationGracePeriodSeconds")),)
+        seconds, path = _sleep_seconds(container)
+        # The API server rejects a longer `sleep` handler: hook-sleep-too-long reports it.
+        too_long = seconds >= grace if hook.has("exec") else seconds == grace
+        if seconds and too_long:
+            related = (Related("grace period", pod.at("terminationGracePeriodSeconds")),)
             yield problem(
                 path,
-                f"the hook waits {waits:g} seconds, and the pod has {grace} to end",
+                f"preStop hook sleeps {seconds:g} seconds (grace period: {grace} seconds)",
                 related=related if pod.has("terminationGracePeriodSeconds") else (),
             )
 
 
-def _waits(container: ContainerView) -> tuple[float, PathTuple]:
-    """Return how many seconds a container's preStop hook sleeps, as far as it can be read, and where it says so."""
+def _sleep_seconds(container: ContainerView) -> tuple[float, PathTuple]:
+    """Return how many seconds the preStop hook of a container sleeps, 0 if unknown, and the path of the value."""
     hook = as_mapping(as_mapping(container.value.get("lifecycle")).get("preStop"))
     path = container.at("lifecycle", "preStop")
     seconds = as_mapping(hook.get("sleep")).get("seconds")

@@ -1,4 +1,4 @@
-"""Rules about what volumes cost: those that nobody uses, and those that may grow without bound."""
+"""Rules about volumes: unused, without a size limit, or unreadable for a container."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sidecarctl.validate.views import ContainerView, Data, PodView
     "unused-volume",
     Severity.WARNING,
     layer="advice",
-    fix="Mount it, or remove it.",
+    fix="Mount the volume or remove it.",
 )
 def unused_volume(pod: PodView, ctx: Context) -> Problems:
-    """No container mounts a volume of the pod.
+    """A volume of the pod is not mounted by any container.
 
-    The pod waits for it all the same: a claim that is missing or a secret that nobody made keeps it from starting.
+    The pod still waits for the volume: a missing PersistentVolumeClaim or Secret keeps it from starting.
 
-    Volumes that an annotation names are left alone: who injects containers may mount them.
+    Volumes that an annotation of the pod mentions are not reported: an injected container can mount them.
     """
     volumes = listed(pod.value, "volumes")
     claims = listed(as_mapping(pod.object.value.get("spec")), "volumeClaimTemplates") if pod.object.value else ()
@@ -35,23 +35,23 @@ def unused_volume(pod: PodView, ctx: Context) -> Problems:
     for container in pod.containers:
         for field in ("volumeMounts", "volumeDevices"):
             if not isinstance(container.value.get(field), (list, type(None))):
-                # Mounts that are written wrong are said to be; what they were to mount can't be told.
+                # Malformed mounts are reported as such, and what they mount is unknown.
                 return
             used.update(
                 [name for _, item in listed(container.value, field) if isinstance(name := item.get("name"), str)]
             )
     for index, volume in volumes:
         name = volume.get("name")
-        if isinstance(name, str) and name and name not in used and not _annotated(pod, name):
-            yield problem(pod.at("volumes", index, "name"), f"no container mounts the volume {quote(name)}")
+        if isinstance(name, str) and name and name not in used and not _mentioned_in_annotations(pod, name):
+            yield problem(pod.at("volumes", index, "name"), f"unused volume {quote(name)}")
     for index, claim in claims:
         name = as_mapping(claim.get("metadata")).get("name")
-        if isinstance(name, str) and name and name not in used and not _annotated(pod, name):
+        if isinstance(name, str) and name and name not in used and not _mentioned_in_annotations(pod, name):
             path = pod.object.at("spec", "volumeClaimTemplates", index, "metadata", "name")
-            yield problem(path, f"no container mounts the volume {quote(name)} that is claimed for each pod")
+            yield problem(path, f"unused volume claim template {quote(name)}")
 
 
-def _annotated(pod: PodView, name: str) -> bool:
+def _mentioned_in_annotations(pod: PodView, name: str) -> bool:
     return any(name in str(text) for text in as_mapping(pod.metadata.value.get("annotations")).values())
 
 
@@ -59,16 +59,16 @@ def _annotated(pod: PodView, name: str) -> bool:
     "unbounded-emptydir",
     Severity.INFO,
     layer="advice",
-    fix="Give the emptyDir a sizeLimit.",
+    fix="Set emptyDir.sizeLimit.",
 )
 def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
-    """An emptyDir has no sizeLimit.
+    """An emptyDir volume has no sizeLimit.
 
-    It can fill the disk of its node, and then pods of others are evicted too. One in memory counts against the memory
-    of the container that writes, which is killed.
+    The volume can fill the disk of the node, and other pods are evicted. A volume in memory counts toward the memory
+    limit of the container that writes to it, which is then killed.
 
-    It is a warning where a sidecar shares the volume: what one writes and another takes away grows without end when
-    the other stands still. A limit of the pod's ephemeral storage bounds those on disk.
+    It is a warning if a sidecar shares the volume: if one container writes and another one removes the data, the volume
+    grows without limit as soon as the other container hangs. An ephemeral-storage limit also limits volumes on disk.
     """
     for index, volume in listed(pod.value, "volumes"):
         source = volume.get("emptyDir")
@@ -81,7 +81,7 @@ def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
         kind = "emptyDir in memory" if in_memory else "emptyDir"
         yield problem(
             pod.at("volumes", index, "emptyDir"),
-            f"the {kind} {quote(volume.get('name'))} has no sizeLimit",
+            f"{kind} {quote(volume.get('name'))} has no sizeLimit",
             severity=Severity.WARNING if shared else None,
         )
 
@@ -90,13 +90,13 @@ def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
     "memory-emptydir-over-limit",
     Severity.WARNING,
     layer="advice",
-    fix="Lower the sizeLimit, or raise the memory limit of the container that writes by it.",
+    fix="Lower sizeLimit, or raise the memory limit of the container by the same size.",
 )
 def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
-    """An emptyDir in memory may grow larger than the memory of those who write to it.
+    """The sizeLimit of an emptyDir in memory reaches the memory limit of its containers.
 
-    What is written to it counts as memory of the container that writes: long before the volume is full the container
-    is killed.
+    Data in the volume counts toward the memory limit of the container that writes it. The container is killed
+    before the volume is full.
     """
     for index, volume in listed(pod.value, "volumes"):
         source = volume.get("emptyDir")
@@ -111,14 +111,14 @@ def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
             path = largest.at("resources", "limits", "memory")
             yield problem(
                 pod.at("volumes", index, "emptyDir", "sizeLimit"),
-                f"{format_readable(size, 'memory')} do not fit into the "
-                f"{format_readable(max(known), 'memory')} of {quote(largest.name)}",
-                related=(Related("its memory limit", path),),
+                f"sizeLimit {format_readable(size, 'memory')} does not fit in the memory limit of container {quote(largest.name)} "
+                f"({format_readable(max(known), 'memory')})",
+                related=(Related("memory limit", path),),
             )
 
 
 def _memory_limit(container: ContainerView, ctx: Context) -> int | None:
-    """Return how much memory a container can have: its own limit or the pod's, whichever is smaller."""
+    """Return the memory limit of a container: its own or that of the pod, whichever is smaller."""
     own = parse_resource_amount(container.get("resources", "limits", "memory"))
     pod = parse_resource_amount(container.pod.get("resources", "limits", "memory"))
     if pod is None or not enabled("pod-level-resources", ctx.kube_version):
@@ -126,10 +126,10 @@ def _memory_limit(container: ContainerView, ctx: Context) -> int | None:
     return pod if own is None else min(own, pod)
 
 
-# Volumes whose files belong to who wrote them, so that fsGroup matters.
-_WRITTEN = ("emptyDir", "persistentVolumeClaim", "ephemeral")
+# Volume types whose files belong to the user who writes them unless fsGroup is set.
+_WRITABLE = ("emptyDir", "persistentVolumeClaim", "ephemeral")
 _OWNED_BY_ROOT = ("secret", "configMap", "downwardAPI", "projected")
-_MODES = frozenset(("defaultMode", "items", "sources"))
+_MODE_FIELDS = frozenset(("defaultMode", "items", "sources"))
 _OTHERS_READ, _GROUP_READS = 0o004, 0o040
 
 
@@ -137,56 +137,56 @@ _OTHERS_READ, _GROUP_READS = 0o004, 0o040
     "uid-cannot-read-shared-volume",
     Severity.WARNING,
     layer="advice",
-    fix="Set the pod's securityContext.fsGroup, or let both run as the same user.",
+    fix="Set securityContext.fsGroup of the pod, or run both containers as the same user.",
 )
 def uid_cannot_read_shared_volume(pod: PodView, ctx: Context) -> Problems:
     """A sidecar shares a volume with a container of another user, and the pod has no fsGroup.
 
-    Files belong to the user who wrote them. Where the writer keeps them from others, as logs and keys often are, the
-    other container can't read them; it can never change them. With an fsGroup both share a group that may.
+    Files belong to the user who writes them. The other container cannot change them, and it cannot read files that are
+    private to their owner, as logs and keys often are. With fsGroup, both containers share a group with access.
 
-    Only containers whose users are known, by `runAsUser` of the container or the pod, are compared.
+    Only containers with a known user are compared, from `runAsUser` of the container or the pod.
     """
     own = as_mapping(pod.value.get("securityContext"))
     if own.get("fsGroup") is not None or own.get("supplementalGroups") or not _users_differ(pod, own):
         return
     for name, volume in volumes_by_name(pod).items():
-        if any(volume.get(source) is not None for source in _WRITTEN):
+        if any(volume.get(source) is not None for source in _WRITABLE):
             mounts = list(mounts_of(pod, name, *RUNNING))
-            yield from _strangers(mounts, own)
+            yield from _user_mismatches(mounts, own)
 
 
 def _users_differ(pod: PodView, own: Data) -> bool:
-    """True where containers that run together are told to run as different users; most pods are done here."""
+    """Return True if containers of the pod run as different users: a fast filter."""
     if len(pod.containers) < 2:
         return False
     users = {_user(container, own) for container in pod.containers if container.role in RUNNING}
     return len(users - {None}) > 1
 
 
-def _strangers(mounts: list[Mount], own: Data) -> Problems:
-    """Yield each mount of a container that another user's container writes to, once for each."""
-    told: set[frozenset[str]] = set()
-    # Those who only read come first: they are who can't.
+def _user_mismatches(mounts: list[Mount], own: Data) -> Problems:
+    """Yield a problem for each pair of containers that share a volume as different users."""
+    reported: set[frozenset[str]] = set()
+    # Containers that only read come first, so that the problem is reported at their mount.
     for reader in sorted(mounts, key=lambda mount: (mount.writes, mount.container.role == "app")):
         uid = _user(reader.container, own)
         for writer in mounts:
             other = _user(writer.container, own)
             pair = frozenset((reader.container.name, writer.container.name))
-            if not writer.writes or pair in told or len(pair) == 1 or uid in (None, 0) or other in (None, uid):
+            if not writer.writes or pair in reported or len(pair) == 1 or uid in (None, 0) or other in (None, uid):
                 continue
             if not {reader.container.role, writer.container.role} & {*SIDECARS} or _same_group(reader, writer, own):
                 continue
-            told.add(pair)
+            reported.add(pair)
             yield problem(
                 reader.path,
-                f"user {uid} may not be able to read what {quote(writer.container.name)} writes as user {other}",
-                related=(Related("who writes", writer.path),),
+                f"user {uid} may be unable to read files that container {quote(writer.container.name)} writes as user {other}",
+                related=(Related("writer", writer.path),),
             )
 
 
 def _user(container: ContainerView, own: Data, field: str = "runAsUser") -> int | None:
-    """Return the user (or by `field` the group) that a container is told to run as."""
+    """Return runAsUser, or another `field` of the security context, of a container or its pod; None if not set."""
     context = as_mapping(container.value.get("securityContext"))
     found = context.get(field) if context.get(field) is not None else own.get(field)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
@@ -201,13 +201,13 @@ def _same_group(one: Mount, two: Mount, own: Data) -> bool:
     "unreadable-volume-file",
     Severity.ERROR,
     layer="advice",
-    fix="Set the pod's securityContext.fsGroup, which lets its group read the files.",
+    fix="Set securityContext.fsGroup of the pod, so that the group of the container can read the files.",
 )
 def unreadable_volume_file(pod: PodView, ctx: Context) -> Problems:
-    """Files of a secret or config map are for root alone, and the container runs as another user.
+    """Only root can read the files of a volume, and the container runs as another user.
 
-    They belong to root: with a mode like 0400 nobody else can open them. An fsGroup gives them to a group that may
-    read.
+    Files of ConfigMap, Secret, downward API, and projected volumes belong to root. With a mode such as 0400, no other
+    user can read them. With fsGroup, the files belong to a group that can read them.
     """
     volumes = listed(pod.value, "volumes")
     if not volumes:
@@ -218,19 +218,19 @@ def unreadable_volume_file(pod: PodView, ctx: Context) -> Problems:
     for index, volume in volumes:
         for kind in _OWNED_BY_ROOT:
             source = volume.get(kind)
-            if not source or not isinstance(source, dict) or not source.keys() & _MODES:
+            if not source or not isinstance(source, dict) or not source.keys() & _MODE_FIELDS:
                 continue
-            # Tokens get the mode that their user needs.
+            # The kubelet sets the mode of service account tokens to suit the user.
             if any("serviceAccountToken" in as_mapping(one) for one in _sources(source)):
                 continue
-            for mode, path in _closed(source, pod.at("volumes", index, kind)):
-                barred = [m for m in mounts_of(pod, volume.get("name")) if _user(m.container, own) not in (None, 0)]
-                for mount in barred[:1]:
+            for mode, path in _root_only_modes(source, pod.at("volumes", index, kind)):
+                blocked = [m for m in mounts_of(pod, volume.get("name")) if _user(m.container, own) not in (None, 0)]
+                for mount in blocked[:1]:
                     yield problem(
                         path,
-                        f"with the mode {mode:04o} only root reads it, "
-                        f"and {quote(mount.container.name)} runs as user {_user(mount.container, own)}",
-                        related=(Related("its mount", mount.path),),
+                        f"mode {mode:04o} allows only root to read the file, "
+                        f"but container {quote(mount.container.name)} runs as user {_user(mount.container, own)}",
+                        related=(Related("mount", mount.path),),
                     )
 
 
@@ -238,18 +238,18 @@ def _sources(source: Data) -> list[object]:
     return as_list(source.get("sources"))
 
 
-def _closed(source: Data, path: PathTuple) -> Iterator[tuple[int, PathTuple]]:
-    """Yield the modes in a volume's source that let neither group nor others read."""
-    if _closes(source.get("defaultMode")):
+def _root_only_modes(source: Data, path: PathTuple) -> Iterator[tuple[int, PathTuple]]:
+    """Yield the modes in a volume source that let neither the group nor others read, with their paths."""
+    if _is_root_only(source.get("defaultMode")):
         yield source["defaultMode"], (*path, "defaultMode")
     for index, item in listed(source, "items"):
-        if _closes(item.get("mode")):
+        if _is_root_only(item.get("mode")):
             yield item["mode"], (*path, "items", index, "mode")
     for number, one in enumerate(_sources(source)):
         for kind, part in as_mapping(one).items():
             if isinstance(part, dict):
-                yield from _closed(part, (*path, "sources", number, kind))
+                yield from _root_only_modes(part, (*path, "sources", number, kind))
 
 
-def _closes(mode: object) -> bool:
+def _is_root_only(mode: object) -> bool:
     return mode.__class__ is int and isinstance(mode, int) and not mode & (_OTHERS_READ | _GROUP_READS)

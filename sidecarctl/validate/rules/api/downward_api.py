@@ -5,7 +5,7 @@ from __future__ import annotations
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import NANO, is_binary, parse_quantity
-from sidecarctl.validate.fields import Sources, chosen, env_sources, listed, projections, strange
+from sidecarctl.validate.fields import Sources, chosen, listed, strange
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -44,7 +44,7 @@ def invalid_field_path(pod: PodView, ctx: Context) -> Problems:
     in_variables = _IN_VARIABLES | {"status.hostIPs"} if ctx.since("1.29") else _IN_VARIABLES
     for container in pod.containers:
         if container.value.get("env"):
-            for source, where in env_sources(container):
+            for source, where in env_value_sources(container):
                 yield from _check_field(source, where, in_variables)
     for item, where in _files(pod):
         yield from _check_field(item, where, _IN_VOLUMES)
@@ -85,7 +85,7 @@ def invalid_resource_field(pod: PodView, ctx: Context) -> Problems:
     """
     for container in pod.containers:
         if container.value.get("env"):
-            for source, where in env_sources(container):
+            for source, where in env_value_sources(container):
                 yield from _check_resource(source, where, in_volume=False)
     for item, where in _files(pod):
         if item.get("fieldRef") is None:
@@ -146,6 +146,6 @@ def _files(pod: PodView) -> Sources:
     """Return the files of all downwardAPI volumes, including projected ones."""
     return [
         (item, (*where, "items", index))
-        for source, where in (projections(pod, "downwardAPI") if pod.value.get("volumes") else ())
+        for source, where in (sources_of_type(pod, "downwardAPI") if pod.value.get("volumes") else ())
         for index, item in listed(source, "items")
     ]

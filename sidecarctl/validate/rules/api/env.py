@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.fields import blank, chosen, env_sources, listed, strange, volumes_by_name
+from sidecarctl.validate.fields import blank, chosen, env_value_sources, listed, strange, volumes_by_name
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.rules.api.volumes import SOURCES
 from sidecarctl.validate.views import ContainerView, Data
@@ -83,7 +83,7 @@ def invalid_env_key_ref(container: ContainerView, ctx: Context) -> Problems:
     The schema allows a missing name, but the API server rejects it, along with names and keys that no ConfigMap or
     Secret can have.
     """
-    for source, where in env_sources(container):
+    for source, where in env_value_sources(container):
         for field, kind in _KEY_REFS.items():
             ref = source.get(field)
             if isinstance(ref, dict):
@@ -140,7 +140,7 @@ def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
     The file is in an emptyDir volume of the pod, at a relative path inside the volume. The API server rejects other
     volumes, paths that contain "..", and keys that are not variable names.
     """
-    for source, where in env_sources(container):
+    for source, where in env_value_sources(container):
         ref = source.get("fileKeyRef")
         if not isinstance(ref, dict):
             continue

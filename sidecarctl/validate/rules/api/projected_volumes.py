@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.fields import Sources, chosen, listed, projections, selector_faults, sources
+from sidecarctl.validate.fields import Sources, chosen, listed, selector_faults, sources_of_type, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -72,7 +72,7 @@ def invalid_host_path(pod: PodView, ctx: Context) -> Problems:
     The API server rejects ".." in a hostPath because it can escape allowed directories, a relative path on an NFS
     server, and a Git directory outside the volume.
     """
-    found = sources(pod)
+    found = volume_sources(pod)
     for kind, field in (("hostPath", "path"), ("nfs", "path"), ("gitRepo", "directory")):
         for source, where in found.get(kind, ()):
             path = source.get(field)
@@ -99,7 +99,10 @@ def outside(path: str) -> str:
 
 def _file_sources(pod: PodView) -> Sources:
     """Return the volume sources that hold files, including projected ones."""
-    return [*sources(pod).get("projected", ()), *(item for kind in _OF_FILES for item in projections(pod, kind))]
+    return [
+        *volume_sources(pod).get("projected", ()),
+        *(item for kind in _OF_FILES for item in sources_of_type(pod, kind)),
+    ]
 
 
 _KINDS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
@@ -120,7 +123,7 @@ def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
 
     Each item of `sources` holds exactly one source. The API server rejects more.
     """
-    for projected, where in sources(pod).get("projected", ()):
+    for projected, where in volume_sources(pod).get("projected", ()):
         for number, source in listed(projected, "sources"):
             found = chosen(source, _KINDS)
             if len(found) > 1:
@@ -138,7 +141,7 @@ def projected_path_conflict(pod: PodView, ctx: Context) -> Problems:
 
     One file would hide the other, so the API server rejects the pod.
     """
-    for projected, where in sources(pod).get("projected", ()):
+    for projected, where in volume_sources(pod).get("projected", ()):
         seen: dict[str, PathTuple] = {}
         for number, source in listed(projected, "sources"):
             for path, at in _paths(source, (*where, "sources", number), ctx):
@@ -179,7 +182,7 @@ def invalid_service_account_token(pod: PodView, ctx: Context) -> Problems:
     Tokens are valid for at least 10 minutes. Since Kubernetes 1.30 the API server also rejects paths outside the
     volume.
     """
-    for token, where in projections(pod, "serviceAccountToken"):
+    for token, where in sources_of_type(pod, "serviceAccountToken"):
         seconds = token.get("expirationSeconds")
         if seconds.__class__ is int and not _SHORTEST_TOKEN <= seconds <= _LONGEST_TOKEN:
             limit = f"minimum: {_SHORTEST_TOKEN}" if seconds < _SHORTEST_TOKEN else f"maximum: {_LONGEST_TOKEN}"
@@ -201,7 +204,7 @@ def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
 
     The API server requires either the name of one bundle, without a labelSelector, or the signerName of several.
     """
-    for bundle, where in projections(pod, "clusterTrustBundle"):
+    for bundle, where in sources_of_type(pod, "clusterTrustBundle"):
         name, signer = bundle.get("name"), bundle.get("signerName")
         if name is not None and signer is not None:
             yield problem(where, "both name and signerName are set")
@@ -234,7 +237,7 @@ def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
     The API server requires a signer of the form <domain>/<name>, a supported key type, at least one output file, and a
     lifetime of 1 hour to 91 days (1 day for signers of Kubernetes itself).
     """
-    for part, where in projections(pod, "podCertificate"):
+    for part, where in sources_of_type(pod, "podCertificate"):
         signer, key_type = part.get("signerName"), part.get("keyType")
         if isinstance(signer, str) and (fault := _signer(signer)):
             yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")

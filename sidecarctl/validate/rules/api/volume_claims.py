@@ -15,8 +15,8 @@ from sidecarctl.validate.fields import (
     label_faults,
     listed,
     selector_faults,
-    sources,
     strange,
+    volume_sources,
 )
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView, PodView
@@ -49,7 +49,7 @@ def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
     The API server requires compatible access modes, a storage request, valid class and data source names, and allows
     only labels and annotations in the metadata.
     """
-    found = sources(pod).get("ephemeral", ())
+    found = volume_sources(pod).get("ephemeral", ())
     for source, at in found:
         template = as_mapping(source.get("volumeClaimTemplate"))
         if not template:

@@ -9,7 +9,7 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import blank, listed, sources
+from sidecarctl.validate.fields import blank, listed, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -64,7 +64,7 @@ def missing_volume_field(pod: PodView, ctx: Context) -> Problems:
     The schema marks many fields as optional that the API server requires, such as the name of a ConfigMap or Secret, or
     the reference of an image volume. Empty values also count as missing.
     """
-    found = sources(pod)
+    found = volume_sources(pod)
     for kind, own in found.items():
         if kind in _NEEDED and not _optional_image(kind, pod, ctx):
             for source, where in own:
@@ -104,7 +104,7 @@ def invalid_empty_dir_size(pod: PodView, ctx: Context) -> Problems:
 
     The API server rejects negative quantities.
     """
-    for source, where in sources(pod).get("emptyDir", ()):
+    for source, where in volume_sources(pod).get("emptyDir", ()):
         amount = parse_quantity(source.get("sizeLimit"))
         if amount is not None and amount < 0:
             message = f"invalid sizeLimit {quote(source['sizeLimit'])}: must not be negative"
@@ -123,7 +123,7 @@ def invalid_volume_value(pod: PodView, ctx: Context) -> Problems:
     The API server validates driver-specific fields: names of CSI drivers, pull policies of image volumes, LUNs of SCSI
     targets, and disk partitions.
     """
-    found = sources(pod)
+    found = volume_sources(pod)
     for kind, own in found.items():
         if kind in _FAULTS:
             for source, where in own:

@@ -1,33 +1,23 @@
-"""The examples of rules: one bad and one good manifest, or part of a manifest, for each rule (rules/examples/)."""
+"""Complete manifests from the examples of rules."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "rules" / "examples"
 _TOP_KEY = re.compile(r"^([A-Za-z]+):", re.MULTILINE)
 _IMAGE = "registry.example/app:1.0.0"
 _CONTAINERS = f"containers:\n- name: app\n  image: {_IMAGE}\n"
 _METADATA = "metadata:\n  name: example\n"
 
 
-def examples_of(rule: str) -> dict[str, str]:
-    """Return the examples of a rule by the keys "bad" and "good". Raises FileNotFoundError for an unknown rule."""
-    # Two literal blocks, "bad" and "good": `sidecarctl rules` needs no YAML parser.
-    bad, _, good = (_FOLDER / f"{rule}.yaml").read_text("utf-8").removeprefix("bad: |\n").partition("good: |\n")
-    return {"bad": textwrap.dedent(bad), "good": textwrap.dedent(good)}
-
-
 def complete(example: str, scope: str = "pod") -> str:
-    """Return an example as a manifest that Kubernetes would read.
+    """Return an example as a complete manifest.
 
-    - with `kind:` at the left edge it is one, or a stream of them;
-    - with `metadata:` or `spec:` it is part of a Pod, which gets what is missing of apiVersion, kind, metadata and
-      containers;
-    - for a rule of scope "container", without any list of containers, it is part of a container;
-    - anything else is part of a pod spec; one without `containers:` gets a container.
+    - An example with the top-level key `kind` is complete.
+    - An example with `metadata` or `spec` is part of a Pod; missing apiVersion, kind, metadata, and containers are added.
+    - For a rule of scope "container", an example without a list of containers is part of a container.
+    - Any other example is part of a pod spec; missing containers are added.
     """
     keys = set(_TOP_KEY.findall(example))
     if "kind" in keys:
@@ -46,7 +36,7 @@ def complete(example: str, scope: str = "pod") -> str:
 
 
 def _container(example: str, keys: set[str]) -> str:
-    """Make a pod spec of a part of a container."""
+    """Return part of a container as a pod spec."""
     missing = {"name": "app", "image": _IMAGE}
     lines = "".join(f"{key}: {value}\n" for key, value in missing.items() if key not in keys)
     return "containers:\n- " + textwrap.indent(lines + example, "  ")[2:]
