@@ -95,8 +95,9 @@ def render_rule_page(one: Page, *, color: bool, width: int) -> str:
     if one.layer not in ("composing", "library"):
         lines += [
             "",
-            f"To ignore a finding, write # sidecarctl: ignore[{one.name}] why",
-            "on its line or the line above.",
+            "To ignore a finding, add this comment to its line or the line above:",
+            "",
+            f"    # sidecarctl: ignore[{one.name}] <reason>",
         ]
     return "\n".join(lines) + "\n"
 

@@ -56,12 +56,12 @@ def amounts(resources: Data, side: str) -> Data:
     return {name: 0 if value is None else value for name, value in found.items() if isinstance(name, str)}
 
 
-def chosen(data: Data, keys: Sequence[str]) -> list[str]:
+def present_keys(data: Data, keys: Sequence[str]) -> list[str]:
     """Return the keys that are set, in the order of `keys`."""
     return [key for key in keys if data.get(key) is not None]
 
 
-def strange(data: Data, known: Mapping[str, object] | frozenset[str]) -> bool:
+def has_unknown_keys(data: Data, known: Mapping[str, object] | frozenset[str]) -> bool:
     """Return True if a mapping has unknown keys, which the schema check reports."""
     return not data.keys() <= known.keys() if isinstance(known, Mapping) else not data.keys() <= known
 
@@ -128,7 +128,7 @@ CRON_JOB: GroupKind = ("batch", "CronJob")
 POD: GroupKind = ("", "Pod")
 
 # Kinds whose pods always restart.
-ENDLESS = frozenset((DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER))
+RUNS_FOREVER_KINDS = frozenset((DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER))
 
 
 def is_one_of(one: ObjectView, kinds: Container[GroupKind]) -> bool:
@@ -213,7 +213,7 @@ def mounts_of(pod: PodView, name: object, *roles: str) -> Iterator[Mount]:
                 yield Mount(container, container.at("volumeMounts", index), mount.get("readOnly") is not True)
 
 
-def label_faults(labels: object, where: PathTuple) -> Problems:
+def check_labels(labels: object, where: PathTuple) -> Problems:
     """Yield the invalid keys and values of labels. Source: ValidateLabels of the API server."""
     for key, value in as_mapping(labels).items():
         if isinstance(key, str) and (fault := names.check_qualified_name(key)):
@@ -222,10 +222,10 @@ def label_faults(labels: object, where: PathTuple) -> Problems:
             yield problem((*where, key), f"invalid label value {quote(value)}: {fault}")
 
 
-def selector_faults(selector: object, where: PathTuple) -> Problems:
+def check_selector(selector: object, where: PathTuple) -> Problems:
     """Yield the errors of a label selector, except operators. Source: ValidateLabelSelector of the API server."""
     data = as_mapping(selector)
-    yield from label_faults(data.get("matchLabels"), (*where, "matchLabels"))
+    yield from check_labels(data.get("matchLabels"), (*where, "matchLabels"))
     for index, one in listed(data, "matchExpressions"):
         at = (*where, "matchExpressions", index)
         key, operator, values = one.get("key"), one.get("operator"), one.get("values")

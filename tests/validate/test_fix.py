@@ -348,7 +348,7 @@ def test_writes_nothing_if_input_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(POD + "    args: [1]\n")
     done = run("sidecarctl validate --fix -f in.yaml -f gone.yaml -f -", tmp_path, stdin=POD)
     assert (done.code, done.stdout) == (3, "")
-    assert done.stderr.endswith("nothing was fixed, because of the errors above\n")
+    assert done.stderr.endswith("no files written: 1 error\n")
     assert (tmp_path / "in.yaml").read_text() == POD + "    args: [1]\n"
 
 
@@ -364,7 +364,7 @@ def test_diff_writes_nothing_and_exits_1_if_there_are_fixes(tmp_path: Path) -> N
     assert run("sidecarctl validate --diff -f in.yaml --fail-on never", tmp_path).code == 0
     # As in ruff, findings without a fix do not affect the exit code.
     left = run("sidecarctl validate --diff", tmp_path, stdin=POD + "    tty: maybe\n")
-    assert (left.code, left.stdout, left.stderr) == (0, "", "nothing would be fixed\n")
+    assert (left.code, left.stdout, left.stderr) == (0, "", "no fixes to apply\n")
 
 
 def test_diff_reports_syntax_errors(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from sidecarctl.validate.fields import (
     CRON_JOB,
     DAEMON_SET,
     DEPLOYMENT,
-    ENDLESS,
     JOB,
     POD,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
+    RUNS_FOREVER_KINDS,
     STATEFUL_SET,
 )
 from sidecarctl.validate.registry import Context, Problems, problem, rule
@@ -221,7 +221,7 @@ def invalid_pod_restart_policy(pod: PodView, ctx: Context) -> Problems:
     """
     kind = (pod.object.group, pod.object.kind)
     policy = pod.value.get("restartPolicy")
-    if kind in ENDLESS:
+    if kind in RUNS_FOREVER_KINDS:
         if policy in ("OnFailure", "Never"):
             message = f"restartPolicy {policy} is not supported in a {pod.object.kind}"
             yield problem(pod.at("restartPolicy"), message)
@@ -252,7 +252,7 @@ def invalid_active_deadline(pod: PodView, ctx: Context) -> Problems:
     if value is None:
         return
     where = pod.at("activeDeadlineSeconds")
-    if (pod.object.group, pod.object.kind) in ENDLESS:
+    if (pod.object.group, pod.object.kind) in RUNS_FOREVER_KINDS:
         yield problem(where, f"activeDeadlineSeconds is not supported in a {pod.object.kind}", on_key=True)
     elif isinstance(value, int) and not isinstance(value, bool) and not 1 <= value < 2**31:
         yield problem(where, f"invalid activeDeadlineSeconds {value}: use a number from 1 to {2**31 - 1}")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import NANO, is_binary, parse_quantity
-from sidecarctl.validate.fields import Sources, chosen, listed, strange
+from sidecarctl.validate.fields import (
+    Sources,
+    env_value_sources,
+    has_unknown_keys,
+    listed,
+    present_keys,
+    sources_of_type,
+)
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -132,10 +139,10 @@ def invalid_downward_api_file(pod: PodView, ctx: Context) -> Problems:
     A file shows either a pod field or a container resource. The API server rejects a file with neither or both.
     """
     for item, where in _files(pod):
-        found = chosen(item, ("fieldRef", "resourceFieldRef"))
+        found = present_keys(item, ("fieldRef", "resourceFieldRef"))
         if len(found) > 1:
             yield problem(where, "both fieldRef and resourceFieldRef are set")
-        elif not found and not strange(item, _FILE_FIELDS):
+        elif not found and not has_unknown_keys(item, _FILE_FIELDS):
             yield problem(where, "missing fieldRef or resourceFieldRef")
 
 

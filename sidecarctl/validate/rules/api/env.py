@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.fields import blank, chosen, env_value_sources, listed, strange, volumes_by_name
+from sidecarctl.validate.fields import blank, env_value_sources, has_unknown_keys, listed, present_keys, volumes_by_name
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.rules.api.volumes import SOURCES
 from sidecarctl.validate.views import ContainerView, Data
@@ -55,7 +55,7 @@ def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
         source = variable.get("valueFrom")
         if not isinstance(source, dict):
             continue
-        found = chosen(source, _SOURCES)
+        found = present_keys(source, _SOURCES)
         where = container.at("env", index, "valueFrom")
         if "fileKeyRef" in found and not enabled("env-files", ctx.kube_version):
             if ctx.since("1.34"):
@@ -66,7 +66,7 @@ def invalid_env_source(container: ContainerView, ctx: Context) -> Problems:
             yield problem(where, f"expected one source in valueFrom, got {len(found)}: {', '.join(found)}")
         elif found and variable.get("value"):
             yield problem(where, f"both value and valueFrom.{found[0]} are set", on_key=True)
-        elif not found and not strange(source, frozenset(_SOURCES)):
+        elif not found and not has_unknown_keys(source, frozenset(_SOURCES)):
             yield problem(where, f"no source in valueFrom, expected one of {', '.join(_SOURCES)}")
 
 
@@ -116,10 +116,10 @@ def invalid_env_from(container: ContainerView, ctx: Context) -> Problems:
         prefix = item.get("prefix")
         if prefix and isinstance(prefix, str) and (fault := names.check_env_name(prefix, ctx.kube_version)):
             yield problem((*where, "prefix"), f"invalid environment variable prefix {quote(prefix)}: {fault}")
-        found = chosen(item, tuple(_ENV_FROM_KINDS))
+        found = present_keys(item, tuple(_ENV_FROM_KINDS))
         if len(found) > 1:
             yield problem(where, "both configMapRef and secretRef are set")
-        elif not found and not strange(item, frozenset(("prefix", *_ENV_FROM_KINDS))):
+        elif not found and not has_unknown_keys(item, frozenset(("prefix", *_ENV_FROM_KINDS))):
             yield problem(where, "no source in envFrom item, expected configMapRef or secretRef")
         for field in found:
             if isinstance(item[field], dict):
@@ -159,7 +159,7 @@ def invalid_env_file_ref(container: ContainerView, ctx: Context) -> Problems:
             fault = names.check_dns_label(volume)
             message = f"invalid volume name {quote(volume)}: {fault}" if fault else ""
             yield problem((*at, "volumeName"), message or f"unknown volume {quote(volume)}")
-        elif found.get("emptyDir") is None and chosen(found, SOURCES):
+        elif found.get("emptyDir") is None and present_keys(found, SOURCES):
             yield problem((*at, "volumeName"), f"volume {quote(volume)} is not an emptyDir")
 
 

@@ -8,7 +8,7 @@ from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import GroupKind
 from sidecarctl.kube.versions import at_least
-from sidecarctl.validate.fields import all_metadata, blank, label_faults, listed, texts
+from sidecarctl.validate.fields import all_metadata, blank, check_labels, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView, PodView
 
@@ -218,7 +218,7 @@ def invalid_label(obj: ObjectView, ctx: Context) -> Problems:
     for metadata in all_metadata(obj):
         labels = metadata.value.get("labels")
         if labels:
-            yield from label_faults(labels, (*metadata.path, "labels"))
+            yield from check_labels(labels, (*metadata.path, "labels"))
 
 
 @rule(

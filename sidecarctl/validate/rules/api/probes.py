@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
-from sidecarctl.validate.fields import Sources, chosen, listed, strange
+from sidecarctl.validate.fields import Sources, has_unknown_keys, listed, present_keys
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.containers import LARGEST_PORT
 from sidecarctl.validate.views import ContainerView, Data, PodView
@@ -55,10 +55,10 @@ def invalid_hook_handler(container: ContainerView, ctx: Context) -> Problems:
 
 
 def _check_handler(holder: Data, where: PathTuple, kinds: tuple[str, ...], known: frozenset[str]) -> Problems:
-    found = chosen(holder, kinds)
+    found = present_keys(holder, kinds)
     for late in found[1:]:
         yield problem((*where, late), f"multiple handlers: {found[0]} and {late}", on_key=True)
-    if not found and not strange(holder, known):
+    if not found and not has_unknown_keys(holder, known):
         yield problem(where, f"no handler, expected one of {', '.join(kinds)}")
 
 
@@ -77,7 +77,7 @@ def missing_handler_command(container: ContainerView, ctx: Context) -> Problems:
     """
     for holder, where in _handlers(container):
         run = holder.get("exec")
-        if isinstance(run, dict) and not run.get("command") and not strange(run, frozenset(("command",))):
+        if isinstance(run, dict) and not run.get("command") and not has_unknown_keys(run, frozenset(("command",))):
             if run.get("command") in (None, []):
                 yield problem((*where, "exec", "command"), "missing required field: command")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.validate.fields import Sources, chosen, listed, selector_faults, sources_of_type, volume_sources
+from sidecarctl.validate.fields import Sources, check_selector, listed, present_keys, sources_of_type, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -125,7 +125,7 @@ def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
     """
     for projected, where in volume_sources(pod).get("projected", ()):
         for number, source in listed(projected, "sources"):
-            found = chosen(source, _KINDS)
+            found = present_keys(source, _KINDS)
             if len(found) > 1:
                 yield problem((*where, "sources", number), f"multiple projected sources: {', '.join(found)}")
 
@@ -218,7 +218,7 @@ def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
         elif isinstance(signer, str):
             if fault := _signer(signer):
                 yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")
-            yield from selector_faults(bundle.get("labelSelector"), (*where, "labelSelector"))
+            yield from check_selector(bundle.get("labelSelector"), (*where, "labelSelector"))
         path = bundle.get("path")
         if isinstance(path, str) and (fault := outside(path)):
             yield problem((*where, "path"), f"invalid path {quote(path)}: {fault}")

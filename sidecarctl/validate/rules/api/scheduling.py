@@ -8,7 +8,7 @@ from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.fields import POD, blank, entries, label_faults, listed, selector_faults, texts
+from sidecarctl.validate.fields import POD, blank, check_labels, check_selector, entries, listed, texts
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
 
@@ -27,7 +27,7 @@ def invalid_node_selector(pod: PodView, ctx: Context) -> Problems:
 
     Keys and values of a nodeSelector have the form of label keys and values. The API server rejects others.
     """
-    yield from label_faults(pod.value.get("nodeSelector"), pod.at("nodeSelector"))
+    yield from check_labels(pod.value.get("nodeSelector"), pod.at("nodeSelector"))
 
 
 @rule(
@@ -171,7 +171,7 @@ def invalid_pod_affinity(pod: PodView, ctx: Context) -> Problems:
             term, where = as_mapping(term.get("podAffinityTerm")), (*where, "podAffinityTerm")
         for field in ("labelSelector", "namespaceSelector"):
             if term.get(field):
-                yield from selector_faults(term[field], (*where, field))
+                yield from check_selector(term[field], (*where, field))
         for index, name in texts(term, "namespaces"):
             if fault := names.check_dns_label(name):
                 yield problem((*where, "namespaces", index), f"invalid namespace name {quote(name)}: {fault}")
@@ -279,4 +279,4 @@ def invalid_topology_spread(pod: PodView, ctx: Context) -> Problems:
                 )
             seen.add((key, when_unsatisfiable))
         if item.get("labelSelector") and ctx.since("1.27"):
-            yield from selector_faults(item["labelSelector"], (*where, "labelSelector"))
+            yield from check_selector(item["labelSelector"], (*where, "labelSelector"))

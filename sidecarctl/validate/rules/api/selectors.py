@@ -8,14 +8,14 @@ from sidecarctl.validate.fields import (
     CRON_JOB,
     DAEMON_SET,
     DEPLOYMENT,
-    ENDLESS,
     JOB,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
+    RUNS_FOREVER_KINDS,
     STATEFUL_SET,
+    check_labels,
+    check_selector,
     is_one_of,
-    label_faults,
-    selector_faults,
 )
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, ObjectView
@@ -42,7 +42,7 @@ def empty_selector(obj: ObjectView, ctx: Context) -> Problems:
     An empty selector matches every pod of the namespace, including pods of other controllers, so the API server rejects
     it.
     """
-    if not is_one_of(obj, ENDLESS):
+    if not is_one_of(obj, RUNS_FOREVER_KINDS):
         return
     if not obj.spec:
         return
@@ -80,7 +80,7 @@ def selector_mismatch(obj: ObjectView, ctx: Context) -> Problems:
     labels = as_mapping(template.get("metadata")).get("labels")
     fault = _describe_mismatch(selector, as_mapping(labels))
     # Another rule reports invalid selectors; the API server does not validate those of ReplicationControllers.
-    if fault and ((obj.group, obj.kind) == REPLICATION_CONTROLLER or not any(selector_faults(selector, ()))):
+    if fault and ((obj.group, obj.kind) == REPLICATION_CONTROLLER or not any(check_selector(selector, ()))):
         yield problem(
             obj.at("spec", "template", "metadata", "labels"),
             f"selector does not match the template labels: {fault}",
@@ -132,11 +132,11 @@ def invalid_label_selector(obj: ObjectView, ctx: Context) -> Problems:
     if is_one_of(obj, _SELECTING) or is_one_of(obj, _LABEL_SELECTORS):
         for field in ("selector", "podSelector"):
             if spec.get(field):
-                yield from selector_faults(spec[field], obj.at("spec", field))
+                yield from check_selector(spec[field], obj.at("spec", field))
     elif (obj.group, obj.kind) == JOB and spec.get("selector"):
-        yield from selector_faults(spec["selector"], obj.at("spec", "selector"))
+        yield from check_selector(spec["selector"], obj.at("spec", "selector"))
     elif is_one_of(obj, _PLAIN_SELECTORS) and spec.get("selector"):
-        yield from label_faults(spec["selector"], obj.at("spec", "selector"))
+        yield from check_labels(spec["selector"], obj.at("spec", "selector"))
 
 
 _LABEL_SELECTORS = frozenset(

@@ -11,11 +11,11 @@ from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate.fields import (
     STATEFUL_SET,
     blank,
+    check_labels,
+    check_selector,
     entries,
-    label_faults,
+    has_unknown_keys,
     listed,
-    selector_faults,
-    strange,
     volume_sources,
 )
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
@@ -60,7 +60,7 @@ def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
             if field not in ("labels", "annotations") and value not in (None, "", 0):
                 message = f"{field} is not supported in the metadata of a claim template"
                 yield problem((*where, "metadata", field), message, on_key=True)
-        yield from label_faults(metadata.get("labels"), (*where, "metadata", "labels"))
+        yield from check_labels(metadata.get("labels"), (*where, "metadata", "labels"))
         spec = template.get("spec")
         if isinstance(spec, dict):
             yield from claim_faults(spec, (*where, "spec"))
@@ -71,7 +71,7 @@ def invalid_ephemeral_claim(pod: PodView, ctx: Context) -> Problems:
 def claim_faults(spec: Data, where: PathTuple) -> Iterator[Problem]:
     """Yield what the API server rejects in a claim spec beyond its schema (ValidatePersistentVolumeClaimSpec)."""
     modes = spec.get("accessModes")
-    if (modes is None or modes == []) and not strange(spec, _CLAIM_FIELDS):
+    if (modes is None or modes == []) and not has_unknown_keys(spec, _CLAIM_FIELDS):
         yield problem(
             (*where, "accessModes"),
             "missing required field: accessModes",
@@ -96,7 +96,7 @@ def claim_faults(spec: Data, where: PathTuple) -> Iterator[Problem]:
         name = spec.get(field)
         if name and isinstance(name, str) and (fault := names.check_dns_subdomain(name)):
             yield problem((*where, field), f"invalid {field} {quote(name)}: {fault}")
-    yield from selector_faults(spec.get("selector"), (*where, "selector"))
+    yield from check_selector(spec.get("selector"), (*where, "selector"))
     yield from _data_sources(spec, where)
 
 

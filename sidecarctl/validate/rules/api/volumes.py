@@ -7,7 +7,7 @@ from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import chosen, listed, strange, volumes_by_name
+from sidecarctl.validate.fields import has_unknown_keys, listed, present_keys, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
@@ -74,7 +74,7 @@ def multiple_volume_sources(pod: PodView, ctx: Context) -> Problems:
     """
     for index, volume in listed(pod.value, "volumes"):
         if len(volume) > 2:
-            found = chosen(volume, SOURCES)
+            found = present_keys(volume, SOURCES)
             for late in found[1:]:
                 message = f"multiple volume sources: {found[0]} and {late}"
                 yield problem(pod.at("volumes", index, late), message, on_key=True)
@@ -95,7 +95,7 @@ def volume_without_source(pod: PodView, ctx: Context) -> Problems:
         # Fast path: a name and one source.
         if len(volume) == 2 and None not in volume.values():
             continue
-        if "emptyDir" not in volume and not strange(volume, _KNOWN) and not chosen(volume, SOURCES):
+        if "emptyDir" not in volume and not has_unknown_keys(volume, _KNOWN) and not present_keys(volume, SOURCES):
             empty = next((key for key in SOURCES if key in volume), "")
             reason = f" ({empty} has no value)" if empty else ""
             yield problem(pod.at("volumes", index), f"volume without a source becomes an empty directory{reason}")
