@@ -17,9 +17,9 @@ from os import PathLike
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import load
-from sidecarctl.composition.request import asked_for
-from sidecarctl.composition.select import selection
+from sidecarctl.composition.model import load_composition
+from sidecarctl.composition.request import build_requests
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
@@ -50,7 +50,7 @@ def add(
     file        what findings call the text
     """
     catalog = open_catalog([Path(folder) for folder in libraries])
-    requests = asked_for(
+    requests = build_requests(
         catalog,
         sidecars,
         parameters or {},
@@ -80,10 +80,10 @@ def render(
     file: str = "-",
 ) -> Result:
     """Bring a text to what the composition in a file wants: sidecars are added, upgraded and removed."""
-    wanted = load(Path(composition), environment)
+    wanted = load_composition(Path(composition), environment)
     version = versions.parse(kube_version or wanted.kube_version or versions.NEWEST)
     catalog = open_catalog([*map(Path, libraries), *wanted.libraries])
-    return pipeline.render(text, selection(wanted, catalog, version), Options(version, wanted.kinds), file)
+    return pipeline.render(text, resolve_selection(wanted, catalog, version), Options(version, wanted.kinds), file)
 
 
 def check(

@@ -133,12 +133,12 @@ class Report:
         return self.fail_on is not None and finding.severity.rank <= self.fail_on.rank
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Sort by file, line, column and rule; what has no place comes last. The order is total."""
-    return sorted(findings, key=order)
+    return sorted(findings, key=sort_key)
 
 
-def order(finding: Finding) -> tuple[object, ...]:
+def sort_key(finding: Finding) -> tuple[object, ...]:
     """Return what findings are sorted by."""
     place = finding.place
     where = (0, place.file, place.line, place.column) if place else (1, finding.source, 0, 0)
@@ -146,7 +146,7 @@ def order(finding: Finding) -> tuple[object, ...]:
     return (*where, finding.rule, *whom, finding.message)
 
 
-def count(findings: Iterable[Finding]) -> dict[Severity, int]:
+def count_by_severity(findings: Iterable[Finding]) -> dict[Severity, int]:
     """Count findings by severity, worst first; every severity is there."""
     totals = dict.fromkeys(Severity, 0)
     for finding in findings:
@@ -168,7 +168,7 @@ def field_text(path: PathTuple) -> str:
     return text
 
 
-def subject(finding: Finding) -> str:
+def describe_subject(finding: Finding) -> str:
     """Say whom the finding is about: `Deployment/web, container logger (native sidecar)`, or nothing."""
     if not finding.container:
         return finding.workload
@@ -256,18 +256,18 @@ class WorkloadStatus:
     note: str = ""
 
 
-RULE = "outdated"
+OUTDATED_RULE = "outdated"
 _STATES = {"added": "is missing", "updated": "is not as it would be written", "removed": "is not wanted any more"}
 
 
-def outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
+def find_outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
     """Yield a finding for each sidecar that a change would add, update or remove."""
     for change in changes:
         for one in change.instances:
             if one.action in _STATES:
                 name = one.name if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
                 yield Finding(
-                    RULE,
+                    OUTDATED_RULE,
                     f"the sidecar {name} {one.version} {_STATES[one.action]}",
                     help=help,
                     workload=change.label,

@@ -21,7 +21,7 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.inject.pipeline import Result, Walked
+from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.results import Report, WorkloadChange
 
 Transform = Callable[[str, str], Result]
@@ -75,7 +75,7 @@ def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
     return code
 
 
-def _render(delivery: Delivery, walked: Walked) -> str:
+def _render(delivery: Delivery, walked: ProcessedDocuments) -> str:
     quiet = delivery.quiet or not walked.changes
     return "" if quiet else console.render_changes(walked.changes, verbose=delivery.verbose)
 
@@ -201,17 +201,17 @@ def report_changes(
 
 def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
     """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import RULE, outdated
+    from sidecarctl.results import OUTDATED_RULE, find_outdated
 
     help = "run the same command without --check"
     for one in done:
         if one.result is None or one.result.failed or not one.outdated:
             continue
         if one.present is None:
-            yield from outdated(one.result.changes, help)
+            yield from find_outdated(one.result.changes, help)
         else:
             name = one.source.name
-            yield Finding(RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
+            yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
 
 
 def print_report(

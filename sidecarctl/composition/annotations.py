@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import Unread, assign
-from sidecarctl.composition.model import own_metadata
+from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
@@ -32,7 +32,7 @@ NAMED_PARAMETER = re.compile(r"parameter '([^'.\[]+)")
 
 
 @dataclass(frozen=True)
-class Asked:
+class InjectAnnotations:
     """What a workload's annotations ask for.
 
     inject      what stands in the annotation, "" where it says nothing
@@ -111,9 +111,9 @@ class Asked:
         return (*holder, "metadata", "annotations", key)
 
 
-def asked(workload: Workload, record: Record) -> Asked | None:
+def read_annotations(workload: Workload, record: Record) -> InjectAnnotations | None:
     """Return what a workload asks for, None where it asks for nothing. What sidecarctl wrote itself does not count."""
-    own, pods = own_metadata(workload, "annotations"), workload.annotations
+    own, pods = get_own_metadata(workload, "annotations"), workload.annotations
     if not any(key.startswith(PREFIX) for holder in (own, pods) for key in holder):
         return None
     inject = pods.get(INJECT, own.get(INJECT, ""))
@@ -127,4 +127,4 @@ def asked(workload: Workload, record: Record) -> Asked | None:
             found = _PARAMETER.fullmatch(key) if key.startswith(PREFIX) and key not in written else None
             if found and found[1] not in _RESERVED and found[2] != _CONFIG_HASH:
                 parameters.setdefault(found[1], {})[found[2]] = str(value)
-    return Asked(workload, text, names, parameters) if text or parameters else None
+    return InjectAnnotations(workload, text, names, parameters) if text or parameters else None

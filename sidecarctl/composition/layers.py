@@ -26,7 +26,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Wish:
+class SidecarEntry:
     """A sidecar that a rule asks for. `data` is what the file says, `place` where, `keys` where each parameter stands."""
 
     data: Mapping[str, Any]
@@ -38,9 +38,9 @@ class Wish:
         """The instance name it asks for."""
         return str(self.data.get("as") or str(self.data["name"]).partition("@")[0])
 
-    def under(self, over: Wish) -> Wish:
+    def under(self, over: SidecarEntry) -> SidecarEntry:
         """Return the wish with another on top, key by key."""
-        return Wish(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
+        return SidecarEntry(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RawRule:
     name: str
     place: Place
     data: Mapping[str, Any]
-    wishes: Mapping[str, Wish] = field(default_factory=dict)
+    wishes: Mapping[str, SidecarEntry] = field(default_factory=dict)
     selects: Place | None = None
 
     def under(self, over: RawRule) -> RawRule:
@@ -70,7 +70,7 @@ class Layer:
     libraries: tuple[tuple[Path, Place], ...] = ()
     kinds: Mapping[GroupKind, Steps] = field(default_factory=dict)
     exclude_namespaces: tuple[str, ...] = ()
-    defaults: Mapping[str, Wish] = field(default_factory=dict)
+    defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
 
     def under(self, over: Layer) -> Layer:
@@ -98,7 +98,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Stated:
+class CompositionFile:
     """One composition file, checked: its own layer, those of its environments, and the files that it includes."""
 
     name: str
@@ -110,7 +110,7 @@ class Stated:
     place: Place
 
 
-def read_file(path: Path) -> Stated:
+def read_file(path: Path) -> CompositionFile:
     """Return the composition in a file. Raises InputError where it can't be read or is no YAML, UsageError for the rest."""
     name = str(path)
     try:
@@ -133,7 +133,7 @@ def read_file(path: Path) -> Stated:
     return read_document(documents[0], (), path.parent)
 
 
-def read_document(document: Document, path: PathTuple, folder: Path) -> Stated:
+def read_document(document: Document, path: PathTuple, folder: Path) -> CompositionFile:
     """Return the composition at a path of a document; paths in it run from `folder`. Raises UsageError with the place."""
     value: Any = document.value
     for step in path:
@@ -141,7 +141,7 @@ def read_document(document: Document, path: PathTuple, folder: Path) -> Stated:
     _check(document, path, value)
     text = _Text(document, path, folder)
     spec: Mapping[str, Any] = value["spec"]
-    return Stated(
+    return CompositionFile(
         value["metadata"]["name"],
         document.file,
         value,
@@ -212,7 +212,7 @@ class _Text:
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:
-        wishes: dict[str, Wish] = {}
+        wishes: dict[str, SidecarEntry] = {}
         for index, each in enumerate(data.get("sidecars", ())):
             wish = self.wish({"name": each} if isinstance(each, str) else each, (*at, "sidecars", index))
             if wish.instance in wishes:
@@ -226,9 +226,9 @@ class _Text:
         select = self.at(*at, "select", on_key=True) if "select" in data else None
         return RawRule(data.get("name", ""), self.at(*at), rest, wishes, select)
 
-    def wish(self, data: Mapping[str, Any], at: PathTuple, *, on_key: bool = False) -> Wish:
+    def wish(self, data: Mapping[str, Any], at: PathTuple, *, on_key: bool = False) -> SidecarEntry:
         keys = {key: self.at(*at, "parameters", key, on_key=True) for key in data.get("parameters", {})}
-        return Wish(data, self.at(*at, on_key=on_key), keys)
+        return SidecarEntry(data, self.at(*at, on_key=on_key), keys)
 
 
 def _group_kind(text: str) -> GroupKind:
@@ -236,14 +236,14 @@ def _group_kind(text: str) -> GroupKind:
     return group, kind
 
 
-def chain(first: Stated, path: Path | None) -> Iterator[Stated]:
+def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[CompositionFile]:
     """Yield the files that a composition includes, each before who includes it and once, and then the composition itself.
 
     Raises UsageError for a circle, told as a chain, and for a file that is not there.
     """
     done: set[Path] = set()
 
-    def follow(stated: Stated, above: tuple[Path, ...]) -> Iterator[Stated]:
+    def follow(stated: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
         for target, place in stated.includes:
             real = target.resolve()
             if real in above:

@@ -15,7 +15,15 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.layers import Layer, RawRule, Stated, Wish, chain, read_document, read_file
+from sidecarctl.composition.layers import (
+    CompositionFile,
+    Layer,
+    RawRule,
+    SidecarEntry,
+    read_document,
+    read_file,
+    resolve_includes,
+)
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
@@ -61,7 +69,7 @@ class Rule:
     label: str
     place: Place
     selector: Selector
-    wishes: tuple[Wish, ...]
+    wishes: tuple[SidecarEntry, ...]
     when: str = ""
 
 
@@ -76,7 +84,7 @@ class Composition:
     name: str
     file: str
     rules: tuple[Rule, ...] = ()
-    defaults: Mapping[str, Wish] = field(default_factory=dict)
+    defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     kube_version: str = ""
     libraries: tuple[Path, ...] = ()
     kinds: Kinds = DEFAULT_KINDS
@@ -85,7 +93,7 @@ class Composition:
     files: tuple[str, ...] = ()
 
 
-def discover(start: Path) -> Path | None:
+def find_composition_file(start: Path) -> Path | None:
     """Return the nearest sidecarctl.yaml in `start` or a folder above it, by a path from `start` where it is not above."""
     for folder in (start, *start.resolve().parents):
         if (folder / FILE_NAME).is_file():
@@ -93,18 +101,18 @@ def discover(start: Path) -> Path | None:
     return None
 
 
-def load(path: Path, environment: str = "") -> Composition:
+def load_composition(path: Path, environment: str = "") -> Composition:
     """Return the composition in a file. Raises InputError or UsageError with file and line."""
     return _merged(read_file(path), path, environment)
 
 
-def from_document(document: Document, at: PathTuple, folder: Path, environment: str = "") -> Composition:
+def load_from_document(document: Document, at: PathTuple, folder: Path, environment: str = "") -> Composition:
     """Return the composition at a path of a document (a functionConfig); paths in it run from `folder`."""
     return _merged(read_document(document, at, folder), None, environment)
 
 
-def _merged(first: Stated, path: Path | None, environment: str) -> Composition:
-    stated = list(chain(first, path))
+def _merged(first: CompositionFile, path: Path | None, environment: str) -> Composition:
+    stated = list(resolve_includes(first, path))
     layers = [one.layer for one in stated]
     if environment:
         layers += _environment(first, stated, environment)
@@ -124,7 +132,7 @@ def _merged(first: Stated, path: Path | None, environment: str) -> Composition:
     )
 
 
-def _environment(first: Stated, stated: Iterable[Stated], name: str) -> list[Layer]:
+def _environment(first: CompositionFile, stated: Iterable[CompositionFile], name: str) -> list[Layer]:
     stated = list(stated)
     found = [one.environments[name] for one in stated if name in one.environments]
     if not found:
@@ -211,7 +219,7 @@ def _known(globs: Iterable[str], known: Iterable[str], noun: str, where: str) ->
             raise UsageError(f'no workload has the {noun} "{glob}"', where=where, hint=hint or listed)
 
 
-def holds(when: str, kube_version: str) -> bool:
+def version_matches(when: str, kube_version: str) -> bool:
     """True where a version constraint (">=1.29 <1.33"; "" for any) holds for a version as `versions.parse` gives it."""
     minor = versions.minor(kube_version)
     return all(_holds(operator, int(number), minor) for operator, number in _CONSTRAINT.findall(when))
@@ -227,7 +235,7 @@ def _holds(operator: str, wanted: int, minor: int) -> bool:
     }.get(operator, minor == wanted)
 
 
-def matches(selector: Selector, workload: Workload) -> bool:
+def selector_matches(selector: Selector, workload: Workload) -> bool:
     """True where every condition of a selector holds for a workload."""
     return (
         _any(workload.kind, selector.kinds)
@@ -237,7 +245,7 @@ def matches(selector: Selector, workload: Workload) -> bool:
         and _labelled(selector, workload)
         and (
             not selector.annotations
-            or _valued(selector.annotations, {**own_metadata(workload, "annotations"), **workload.annotations})
+            or _valued(selector.annotations, {**get_own_metadata(workload, "annotations"), **workload.annotations})
         )
         and all(
             any(c.role == "app" and fnmatchcase(c.name, glob) for c in workload.containers)
@@ -250,7 +258,7 @@ def _any(name: str, globs: tuple[str, ...]) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
-def own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
+def get_own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
     """Return labels or annotations of the workload itself, not of its pods."""
     return as_mapping(as_mapping(workload.value.get("metadata")).get(field_))
 
@@ -258,7 +266,7 @@ def own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
 def _labelled(selector: Selector, workload: Workload) -> bool:
     if not selector.labels and not selector.expressions:
         return True
-    labels = {**own_metadata(workload, "labels"), **as_mapping(workload.metadata.get("labels"))}
+    labels = {**get_own_metadata(workload, "labels"), **as_mapping(workload.metadata.get("labels"))}
     return all(labels.get(key) == value for key, value in selector.labels.items()) and all(
         _expressed(each, labels) for each in selector.expressions
     )

@@ -54,7 +54,7 @@ class Request:
             raise UsageError(f'there is no mode "{self.mode}"', hint=f"use one of {', '.join(MODES)}")
 
 
-def asked_for(
+def build_requests(
     catalog: Catalog,
     sidecars: Sequence[str],
     parameters: Mapping[str, Mapping[str, object]],
@@ -87,7 +87,7 @@ def asked_for(
     ]
 
 
-def in_order(requests: Sequence[Request]) -> list[Request]:
+def order_requests(requests: Sequence[Request]) -> list[Request]:
     """Return requests in the order asked for, moved only so far that `startsAfter` holds.
 
     Raises UsageError for two requests with one instance name and for a cycle, which is named.

@@ -16,10 +16,10 @@ from sidecarctl.catalog.assignments import merge
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, Asked, asked
-from sidecarctl.composition.layers import Wish
-from sidecarctl.composition.model import Composition, Rule, Selector, holds, matches
-from sidecarctl.composition.request import Request, in_order
+from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAnnotations, read_annotations
+from sidecarctl.composition.layers import SidecarEntry
+from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
+from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.record import Record
@@ -30,11 +30,11 @@ from sidecarctl.lazy_dataclass import dataclass
 _SET = re.compile(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
 _NOWHERE = Place("", 0, 0, 0, 0)
 # A wish with the words that name who has it: a rule's label, or the annotation.
-_Wanted = tuple[Wish, str]
+_Wanted = tuple[SidecarEntry, str]
 
 
 @dataclass(frozen=True)
-class Choice:
+class WorkloadChoice:
     """What a workload gets: requests in order, the numbers of the rules that select it, what is to be said."""
 
     requests: tuple[Request, ...] = ()
@@ -54,26 +54,26 @@ class Selection:
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
-    def choose(self, workload: Workload, record: Record) -> Choice:
+    def choose(self, workload: Workload, record: Record) -> WorkloadChoice:
         """Return what the composition, and the workload by its annotations, ask for. Raises UsageError with the rules that
         contradict each other.
         """
         if any(fnmatchcase(workload.namespace, glob) for glob in self.composition.exclude_namespaces):
-            return Choice()
-        selecting = tuple((number, rule) for number, rule in self.active if matches(rule.selector, workload))
+            return WorkloadChoice()
+        selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = asked(workload, record)
+        own = read_annotations(workload, record)
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
                 wanted = self._by_rules([rule for _, rule in selecting], workload)
                 self._choices[key] = self._ordered([self._request(*each) for each in wanted.values()])
-            return Choice(self._choices[key], numbers)
+            return WorkloadChoice(self._choices[key], numbers)
         if own.opts_out:
-            return Choice(rules=numbers)
+            return WorkloadChoice(rules=numbers)
         wanted = self._by_rules([rule for _, rule in selecting], workload)
         requests, findings = self._with_own(wanted, own, record)
-        return Choice(self._ordered(requests), numbers, tuple(findings))
+        return WorkloadChoice(self._ordered(requests), numbers, tuple(findings))
 
     def requests_of(self, rule: Rule) -> tuple[Request, ...]:
         """Return what a rule asks for by itself, in order, whatever workload it selects."""
@@ -81,20 +81,20 @@ class Selection:
 
     def _ordered(self, requests: Sequence[Request]) -> tuple[Request, ...]:
         try:
-            return tuple(in_order(requests))
+            return tuple(order_requests(requests))
         except UsageError as error:
             error.where = error.where or self.composition.file
             raise
 
     def _by_rules(self, rules: Sequence[Rule], workload: Workload) -> dict[str, _Wanted]:
         """The wishes by instance, in the order of the rules. Raises UsageError where two differ and neither overrides."""
-        wanting: dict[str, list[tuple[Rule, Wish]]] = {}
+        wanting: dict[str, list[tuple[Rule, SidecarEntry]]] = {}
         for rule in rules:
             for wish in rule.wishes:
                 wanting.setdefault(wish.instance, []).append((rule, wish))
         return {instance: self._one_of(pairs, workload) for instance, pairs in wanting.items()}
 
-    def _one_of(self, pairs: Sequence[tuple[Rule, Wish]], workload: Workload) -> _Wanted:
+    def _one_of(self, pairs: Sequence[tuple[Rule, SidecarEntry]], workload: Workload) -> _Wanted:
         """One wish of several for one instance: equal ones are one; what says `override: true` goes on top."""
         plain = [pair for pair in pairs if not pair[1].data.get("override")]
         over = [pair for pair in pairs if pair[1].data.get("override")]
@@ -102,7 +102,7 @@ class Selection:
         for rule, other in others:
             if other.data != wish.data and self._request(other, rule.label) != self._request(wish, first.label):
                 raise _contradiction(workload, (first, wish), (rule, other), "one of them may say `override: true`")
-        top: tuple[Rule, Wish] | None = None
+        top: tuple[Rule, SidecarEntry] | None = None
         for rule, other in over:
             if top is not None and not _agree(top[1].data, other.data):
                 raise _contradiction(workload, top, (rule, other), "both say `override: true`: only one can win")
@@ -112,7 +112,7 @@ class Selection:
         return (wish.under(top[1]) if plain else top[1]), top[0].label
 
     def _with_own(
-        self, wanted: Mapping[str, _Wanted], own: Asked, record: Record
+        self, wanted: Mapping[str, _Wanted], own: InjectAnnotations, record: Record
     ) -> tuple[list[Request], list[Finding]]:
         """What the rules want with what the workload says for itself on top."""
         wishes = dict(wanted)
@@ -125,7 +125,7 @@ class Selection:
             except UsageError as error:
                 findings.append(own.finding(INJECT, "unknown-injected-sidecar", error))
                 continue
-            wish = Wish({"name": name}, _NOWHERE)
+            wish = SidecarEntry({"name": name}, _NOWHERE)
             wishes.setdefault(wish.instance, (wish, f"the annotation {INJECT}"))
         sidecars = {instance: str(wish.data["name"]).partition("@")[0] for instance, (wish, _) in wishes.items()}
         given, wrong = own.given(sidecars, record.instances, [*wishes, *self.catalog.names()])
@@ -153,12 +153,12 @@ class Selection:
             lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
             self._resolved(lenient, whole, whole.data.get("parameters", {}))
 
-    def _full(self, wish: Wish) -> Wish:
+    def _full(self, wish: SidecarEntry) -> SidecarEntry:
         """A wish with the composition's defaults for its sidecar below it."""
         default = self.composition.defaults.get(str(wish.data["name"]).partition("@")[0])
         return replace(default.under(wish), place=wish.place) if default else wish
 
-    def _find(self, wish: Wish) -> Sidecar:
+    def _find(self, wish: SidecarEntry) -> Sidecar:
         name = str(wish.data["name"])
         if "@" not in name and wish.data.get("version"):
             name = f"{name}@{wish.data['version']}"
@@ -168,7 +168,7 @@ class Selection:
             error.where = error.where or _where(wish)
             raise
 
-    def _request(self, wish: Wish, origin: str, more: Mapping[str, Any] | None = None) -> Request:
+    def _request(self, wish: SidecarEntry, origin: str, more: Mapping[str, Any] | None = None) -> Request:
         """The request that a wish means, checked once for each wish."""
         key = json.dumps(wish.data, default=str, sort_keys=True)
         found = None if more else self._requests.get(key)
@@ -193,7 +193,7 @@ class Selection:
         return request
 
     def _resolved(
-        self, sidecar: Sidecar, wish: Wish, given: Mapping[str, Any], more: Mapping[str, Any] | None = None
+        self, sidecar: Sidecar, wish: SidecarEntry, given: Mapping[str, Any], more: Mapping[str, Any] | None = None
     ) -> Parameters:
         try:
             origins = {key: str(place) for key, place in wish.keys.items() if key not in (more or {})}
@@ -223,21 +223,21 @@ class Selection:
         ]
 
 
-def selection(composition: Composition, catalog: Catalog, kube_version: str) -> Selection:
+def resolve_selection(composition: Composition, catalog: Catalog, kube_version: str) -> Selection:
     """Return a composition made ready. Raises UsageError, with file and line, for sidecars and parameters that are unknown
     or wrong.
     """
     active = tuple(
         (number, rule)
         for number, rule in enumerate(composition.rules)
-        if not rule.when or holds(rule.when, kube_version)
+        if not rule.when or version_matches(rule.when, kube_version)
     )
     ready = Selection(composition, catalog, kube_version, active)
     ready.prepare()
     return ready
 
 
-def _where(wish: Wish) -> str:
+def _where(wish: SidecarEntry) -> str:
     return "" if wish.place is _NOWHERE else str(wish.place)
 
 
@@ -251,7 +251,9 @@ def _agree(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     return merge(one, two) == merge(two, one)
 
 
-def _contradiction(workload: Workload, one: tuple[Rule, Wish], two: tuple[Rule, Wish], hint: str) -> UsageError:
+def _contradiction(
+    workload: Workload, one: tuple[Rule, SidecarEntry], two: tuple[Rule, SidecarEntry], hint: str
+) -> UsageError:
     (first, wish), (second, other) = one, two
     return UsageError(
         f'{first.label} ({wish.place}) and {second.label} want the instance "{wish.instance}" of {workload.label} '
@@ -276,7 +278,7 @@ def _shown(value: Any) -> str:
     return "not given" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def told_unused(chosen: Selection, used: Iterable[int]) -> list[Finding]:
+def find_unused_rules(chosen: Selection, used: Iterable[int]) -> list[Finding]:
     """Return warnings for rules that select nothing, where none of the composition's rules selected anything at all."""
     used = set(used)
     return [] if used else chosen.unused(used)

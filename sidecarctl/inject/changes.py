@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.document import Composed
+from sidecarctl.inject.document import DocumentResult
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -17,8 +17,8 @@ from sidecarctl.results import InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
 
 
-def changes_of(
-    before: Document, composed: Composed, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+def collect_changes(
+    before: Document, composed: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
     """Return what happened to each workload of a document, in its order; `facts` adds the pods' resources."""
     planned = {plan.workload.label for plan in composed.plans}
@@ -41,13 +41,13 @@ def _change(workload: Workload, file: str, line: int, **more: Any) -> WorkloadCh
 
 
 def _with_facts(change: WorkloadChange, old: Workload, new: Workload, kube_version: str) -> WorkloadChange:
-    first = facts(old, kube_version)
+    first = get_pod_facts(old, kube_version)
     if new.value is old.value:
         return replace(change, before=first, after=first)
-    return replace(change, before=first, after=facts(new, kube_version), cost=_cost(old, new, kube_version))
+    return replace(change, before=first, after=get_pod_facts(new, kube_version), cost=_cost(old, new, kube_version))
 
 
-def _compared(old: Workload, new: Workload, before: Document, line: int, composed: Composed) -> WorkloadChange:
+def _compared(old: Workload, new: Workload, before: Document, line: int, composed: DocumentResult) -> WorkloadChange:
     was, now = records.read(old), records.read(new)
     same_text = len(composed.documents) and composed.documents[0].text == before.text
     touched = {plan.instance.name: plan for plan in composed.plans if plan.workload.label == old.label}
@@ -80,7 +80,7 @@ def _instance(
         previous,
         present.mode,
         # What stands there already is no news.
-        tuple(parts(present, adopted)) if action != "unchanged" else (),
+        tuple(list_parts(present, adopted)) if action != "unchanged" else (),
         "adopted as it stands" if taken else "",
     )
 
@@ -88,7 +88,7 @@ def _instance(
 _WORDS = (("init_containers", "init container"), ("containers", "container"), ("volumes", "volume"))
 
 
-def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
+def list_parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
     """Return what an instance consists of, in words."""
     added: Added = instance.added
     out = []
@@ -106,12 +106,12 @@ def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
     return out
 
 
-def facts(workload: Workload, kube_version: str) -> PodFacts:
+def get_pod_facts(workload: Workload, kube_version: str) -> PodFacts:
     """Return a pod's effective requests and limits and its QoS class, for people."""
-    return readable(pod_resources(workload.pod, kube_version))
+    return format_resources(pod_resources(workload.pod, kube_version))
 
 
-def readable(found: PodResources) -> PodFacts:
+def format_resources(found: PodResources) -> PodFacts:
     """Return a pod's resources as people write them."""
     return PodFacts(_readable(found.requests), _readable(found.limits), found.qos)
 

@@ -8,7 +8,7 @@ from typing import Any
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.record import Added, Record, from_text, record_path
+from sidecarctl.inject.record import Added, Record, decode_path, record_path
 from sidecarctl.kube import field_order, versions
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
 from sidecarctl.yamltext.splice import KeyPlace
@@ -34,7 +34,7 @@ def resolve_mode(request: Request, kube_version: str) -> str:
     return wanted
 
 
-def never_completes(workload: Workload, mode: str) -> bool:
+def blocks_completion(workload: Workload, mode: str) -> bool:
     """True where a classic sidecar would keep a Job from finishing."""
     return mode == "classic" and workload.runs_to_completion
 
@@ -47,7 +47,7 @@ _NAMED = {
 }
 
 
-def owner_of(record: Record, field: str, item: Any, container: str = "") -> str | None:
+def find_owner(record: Record, field: str, item: Any, container: str = "") -> str | None:
     """Return the instance that added an item of a list, None for the app's own.
 
     `field` is containers, initContainers or volumes; or volumeMounts or env of the container named.
@@ -55,12 +55,12 @@ def owner_of(record: Record, field: str, item: Any, container: str = "") -> str 
     if not isinstance(item, dict):
         return None
     for instance in record.instances.values():
-        if item_name(field, item) in _owned(instance.added, field, container):
+        if get_item_key(field, item) in _owned(instance.added, field, container):
             return instance.name
     return None
 
 
-def item_name(field: str, item: Mapping[str, Any]) -> Any:
+def get_item_key(field: str, item: Mapping[str, Any]) -> Any:
     """Return what identifies an item of a list: a mount by its path, the rest by name."""
     return item.get("mountPath" if field == "volumeMounts" else "name")
 
@@ -73,13 +73,13 @@ def _owned(added: Added, field: str, container: str) -> tuple[str, ...]:
     return tuple(getattr(added, _NAMED[field][0]))
 
 
-def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
+def find_end_index(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
     """Return the index for an item that goes last: before what later instances added, so that an upgrade stays put.
 
     What stands before the app's own init containers was put at the start, and does not count.
     """
     rank = record.rank(instance)
-    owners = [owner_of(record, field, item, container) for item in items]
+    owners = [find_owner(record, field, item, container) for item in items]
     first = owners.index(None) if field == "initContainers" and None in owners else 0
     for index, owner in enumerate(owners[first:], first):
         if owner is not None and record.rank(owner) > rank:
@@ -87,7 +87,7 @@ def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str
     return len(items)
 
 
-def index_at_start(items: Sequence[Any], record: Record, request: Request) -> int:
+def find_start_index(items: Sequence[Any], record: Record, request: Request) -> int:
     """Return the index among the init containers for a sidecar that starts before the app's own.
 
     After what earlier instances added at the start, and after every sidecar that `startsAfter` names; before every one
@@ -97,7 +97,7 @@ def index_at_start(items: Sequence[Any], record: Record, request: Request) -> in
     index = 0
     leading = True
     for position, item in enumerate(items):
-        owner = owner_of(record, "initContainers", item)
+        owner = find_owner(record, "initContainers", item)
         leading = leading and owner is not None
         if owner is None:
             if isinstance(item, dict) and item.get("name") in request.sidecar.starts_after:
@@ -116,7 +116,7 @@ Owned = dict[PathTuple, dict[str, float]]
 _LAST = float("inf")
 
 
-def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> KeyPlace:
+def make_key_placer(workloads: Iterable[tuple[Workload, Record]], instance: str) -> KeyPlace:
     """Return the KeyPlace for the keys of an instance, given what the records say of the keys that are there."""
     owned: Owned = {}
     ranks: dict[PathTuple, float] = {}
@@ -148,7 +148,7 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
 
 def _collect(workload: Workload, record: Record, owned: Owned) -> None:
     for text in record.created:
-        path = from_text(workload, text)
+        path = decode_path(workload, text)
         if path is not None and isinstance(path[-1], str):
             owned.setdefault(path[:-1], {})[path[-1]] = 0
     metadata = (*workload.template_path, "metadata")

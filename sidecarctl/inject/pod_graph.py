@@ -13,7 +13,7 @@ from typing import Any
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.pod_resources import pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
@@ -26,17 +26,17 @@ _CLAIMED = ("persistentVolumeClaim", "csi", "nfs", "iscsi")
 _NAMES = ("name", "secretName", "claimName", "path", "driver", "reference", "server")
 
 
-def pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
+def read_pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
     """Yield the pod of every workload of a text. Raises InputError and RecordError for what can't be read."""
     for document in split(text, file):
-        if passes_through(document.text, options.kinds):
+        if has_no_workload(document.text, options.kinds):
             continue
         for workload in workloads(document.value, options.kinds):
             if workload.containers:
-                yield pod_of(workload, options.kube_version, file)
+                yield build_pod(workload, options.kube_version, file)
 
 
-def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
+def build_pod(workload: Workload, kube_version: str, file: str = "-") -> Pod:
     """Return what a picture shows of one workload."""
     record = records.read(workload)
     volumes = {volume.name: volume for volume in _volumes(workload, _owners(record, "volumes"))}
@@ -45,7 +45,7 @@ def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
         for mount in box.mounts:
             volumes.setdefault(mount.volume, Volume(mount.volume, "not among the pod's volumes"))
     instances = tuple(
-        Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.parts(one, {})), one.added.documents)
+        Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.list_parts(one, {})), one.added.documents)
         for one in record.instances.values()
     )
     return Pod(
@@ -55,7 +55,7 @@ def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
         tuple(volumes.values()),
         instances,
         workload.replicas,
-        changes.facts(workload, kube_version),
+        changes.get_pod_facts(workload, kube_version),
         _facts_without(workload, record, kube_version) if instances else None,
     )
 
@@ -187,4 +187,4 @@ def _facts_without(workload: Workload, record: Record, kube_version: str) -> Pod
         field: [c for c in as_list(workload.pod.get(field)) if str(as_mapping(c).get("name", "")) not in added]
         for field in ("initContainers", "containers")
     }
-    return changes.readable(pod_resources({**workload.pod, **kept}, kube_version))
+    return changes.format_resources(pod_resources({**workload.pod, **kept}, kube_version))

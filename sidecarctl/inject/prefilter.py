@@ -22,7 +22,7 @@ _HEAD = re.compile(
 )
 
 
-def passes_through(text: str, kinds: Kinds) -> bool:
+def has_no_workload(text: str, kinds: Kinds) -> bool:
     """True for a document that surely holds no workload, found without parsing it."""
     head = _HEAD.match(text)
     if head is not None and _has_none(head["kind"], kinds):

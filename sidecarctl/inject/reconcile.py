@@ -11,31 +11,38 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.composition.request import Request
-from sidecarctl.composition.select import Choice
+from sidecarctl.composition.select import WorkloadChoice
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import owner, owner_of
-from sidecarctl.inject.document import Composed, add_one, numbered, same_meaning, usable, without
-from sidecarctl.inject.plan import Plan, plan
+from sidecarctl.inject.companions import format_owner, read_owner
+from sidecarctl.inject.document import (
+    DocumentResult,
+    add_sidecar,
+    apply_removals,
+    find_unusable_reason,
+    have_equal_values,
+    number_workloads,
+)
+from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Record
-from sidecarctl.inject.removal import Removal, pruned, removal
+from sidecarctl.inject.removal import Removal, plan_removal, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.yamltext.edits import apply, identical
 from sidecarctl.yamltext.stream import Document
 
-Chooser = Callable[[Workload, Record], Choice]
+Chooser = Callable[[Workload, Record], WorkloadChoice]
 
 
 @dataclass(frozen=True)
-class Task:
+class WorkloadTask:
     """A workload of a document with what is wanted for it and what goes."""
 
     number: int
     workload: Workload
     record: Record
-    choice: Choice
+    choice: WorkloadChoice
     going: tuple[str, ...] = ()
 
     @property
@@ -45,10 +52,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Tasks:
+class DocumentTasks:
     """The workloads of a document that a composition has something to do with; `rules` are those that select one."""
 
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[WorkloadTask, ...] = ()
     skipped: tuple[tuple[Workload, str], ...] = ()
     rules: frozenset[int] = field(default_factory=frozenset)
 
@@ -58,20 +65,20 @@ class Tasks:
         return all(task.idle for task in self.tasks)
 
 
-def tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> Tasks:
+def find_tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> DocumentTasks:
     """Return what a composition named `by` has to do in a document. Raises UsageError, RecordError."""
-    found: list[Task] = []
+    found: list[WorkloadTask] = []
     skipped: list[tuple[Workload, str]] = []
-    for number, workload in numbered(document, kinds):
+    for number, workload in number_workloads(document, kinds):
         record = records.read(workload)
         choice = choose(workload, record)
-        reason = usable(workload)
+        reason = find_unusable_reason(workload)
         if reason:
             if choice.requests:
                 skipped.append((workload, reason))
             continue
-        found.append(Task(number, workload, record, choice, tuple(_going(record, choice.requests, by))))
-    return Tasks(tuple(found), tuple(skipped), frozenset(n for task in found for n in task.choice.rules))
+        found.append(WorkloadTask(number, workload, record, choice, tuple(_going(record, choice.requests, by))))
+    return DocumentTasks(tuple(found), tuple(skipped), frozenset(n for task in found for n in task.choice.rules))
 
 
 def _going(record: Record, requests: Sequence[Request], by: str) -> list[str]:
@@ -85,24 +92,24 @@ def _going(record: Record, requests: Sequence[Request], by: str) -> list[str]:
     return [*unwanted, *present[staying:]]
 
 
-def declare(
+def reconcile(
     document: Document,
     companions: Sequence[Document],
-    todo: Tasks,
+    todo: DocumentTasks,
     kube_version: str,
     kinds: Kinds,
     *,
     following: str | None = None,
-) -> Composed:
+) -> DocumentResult:
     """Return a document with its companions as `todo` wants them.
 
     A document in which everything stands as it should is returned itself. Where a plan is refused, its findings say why
     and the document is not to be used. Raises UsageError with the place of the rule that asked.
     """
-    current = Composed((document, *companions), skipped=todo.skipped)
+    current = DocumentResult((document, *companions), skipped=todo.skipped)
     findings = [finding for task in todo.tasks for finding in (*task.choice.findings, *_taken_over(task))]
     current = replace(current, findings=tuple(findings))
-    removals: list[Removal] = [removal(t.workload, t.record, t.going) for t in todo.tasks if t.going]
+    removals: list[Removal] = [plan_removal(t.workload, t.record, t.going) for t in todo.tasks if t.going]
     if removals:
         wanted = {t.workload.label: {r.instance for r in t.choice.requests} for t in todo.tasks}
         gone = [
@@ -110,7 +117,7 @@ def declare(
         ]
         current = replace(
             current,
-            documents=without(current.documents, removals, following),
+            documents=apply_removals(current.documents, removals, following),
             removals=tuple(one for one in gone if one.names),
         )
     pending = {task.number: list(task.choice.requests) for task in todo.tasks}
@@ -122,24 +129,24 @@ def declare(
         current = _one(current, request, kube_version, kinds, following, concerned)
         if any(one.refused for one in current.plans):
             return current
-    if same_meaning((document, *companions), current.documents):
+    if have_equal_values((document, *companions), current.documents):
         return replace(current, documents=(document, *companions))
     return current
 
 
 def _one(
-    current: Composed,
+    current: DocumentResult,
     request: Request,
     kube_version: str,
     kinds: Kinds,
     following: str | None,
     concerned: frozenset[int],
-) -> Composed:
+) -> DocumentResult:
     try:
         first = current.documents[0]
-        for number, workload in numbered(first, kinds):
+        for number, workload in number_workloads(first, kinds):
             if number in concerned:
-                kept = settled(first, current.documents[1:], workload, request, kube_version)
+                kept = find_settled_plan(first, current.documents[1:], workload, request, kube_version)
                 if kept is not None:
                     concerned -= {number}
                     current = replace(
@@ -147,7 +154,7 @@ def _one(
                         plans=(*current.plans, kept),
                         kept=current.kept | {(workload.label, request.instance)},
                     )
-        return add_one(current, request, kube_version, kinds, following, concerned) if concerned else current
+        return add_sidecar(current, request, kube_version, kinds, following, concerned) if concerned else current
     except UsageError as error:
         if error.where and request.where:
             asked = f"{request.origin} ({request.where}) asks for it"
@@ -157,7 +164,7 @@ def _one(
         raise
 
 
-def settled(
+def find_settled_plan(
     document: Document, companions: Sequence[Document], workload: Workload, request: Request, kube_version: str
 ) -> Plan | None:
     """Return the plan of an instance that stands in a document exactly as it would be added, None where it does not.
@@ -175,15 +182,15 @@ def settled(
         or present.sidecar != request.sidecar.name
         or present.containers != request.containers
         or present.parameters != request.parameters.recorded
-        or pruned(workload, record) != record
+        or prune_record(workload, record) != record
     ):
         return None
-    taken = removal(workload, record, [request.instance], for_upgrade=True)
+    taken = plan_removal(workload, record, [request.instance], for_upgrade=True)
     if taken.missing:
         return None
     bare = apply(document.value, taken.edits)
     without_it = _again(workload, bare)
-    planned = plan(without_it, request, pruned(without_it, record), kube_version)
+    planned = plan_sidecar(without_it, request, prune_record(without_it, record), kube_version)
     if planned.refused or planned.instance != present:
         return None
     if not identical(apply(bare, planned.edits), document.value):
@@ -204,15 +211,15 @@ def _at(value: Any, path: PathTuple) -> Any:
 
 def _companions_stand(companions: Sequence[Document], workload: Workload, record: Record, planned: Plan) -> bool:
     """True where the companions of an instance follow the workload, in their place and as they should be."""
-    name = owner(workload, planned.instance.name)
-    owners = [owner_of(companion) for companion in companions]
+    name = format_owner(workload, planned.instance.name)
+    owners = [read_owner(companion) for companion in companions]
     values = [companion.value for companion, whose in zip(companions, owners) if whose == name]
     if not values and not planned.documents:
         return True
     bare = [_without_notes(value, wanted) for value, wanted in zip(values, planned.documents)]
     if len(values) != len(planned.documents) or not identical(bare, list(planned.documents)):
         return False
-    order: Mapping[str | None, int] = {owner(workload, each): rank for rank, each in enumerate(record.instances)}
+    order: Mapping[str | None, int] = {format_owner(workload, each): rank for rank, each in enumerate(record.instances)}
     ranks = [order.get(whose, len(order)) for whose in owners]
     return ranks == sorted(ranks)
 
@@ -229,7 +236,7 @@ def _without_notes(value: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, "metadata": metadata}
 
 
-def _taken_over(task: Task) -> list[Finding]:
+def _taken_over(task: WorkloadTask) -> list[Finding]:
     """A warning for each instance that another composition had added."""
     out = []
     for request in task.choice.requests:

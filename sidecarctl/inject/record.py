@@ -197,7 +197,7 @@ def record_path(workload: Workload) -> PathTuple:
     return (*workload.template_path, "metadata", "annotations", RECORD_ANNOTATION)
 
 
-def to_text(workload: Workload, path: PathTuple) -> str:
+def encode_path(workload: Workload, path: PathTuple) -> str:
     """Write a document path as the record does: from the pod template, containers by name."""
     rest = list(path[len(workload.template_path) :])
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS and isinstance(rest[2], int):
@@ -205,17 +205,17 @@ def to_text(workload: Workload, path: PathTuple) -> str:
     return "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in rest)
 
 
-def from_text(workload: Workload, text: str) -> PathTuple | None:
+def decode_path(workload: Workload, text: str) -> PathTuple | None:
     """Read a recorded path; None where its container is gone."""
     rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
-        index = index_of(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
+        index = find_index(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
         if index is None:
             return None
         rest[2] = index
     return (*workload.template_path, *rest)
 
 
-def index_of(items: list[Any], key: str, value: object) -> int | None:
+def find_index(items: list[Any], key: str, value: object) -> int | None:
     """Return the index of the first mapping in a list that has `value` under `key`."""
     return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)

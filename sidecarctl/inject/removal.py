@@ -8,9 +8,9 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import owner
+from sidecarctl.inject.companions import format_owner
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Added, Record, from_text, index_of, record_path, write
+from sidecarctl.inject.record import Added, Record, decode_path, find_index, record_path, write
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore
@@ -40,7 +40,7 @@ class Removal:
     missing: tuple[str, ...] = ()
 
 
-def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
+def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
     """Plan the removal of instances.
 
     What another instance still uses (it adopted the volume) is handed over to it, unless the instance is about to be
@@ -61,7 +61,9 @@ def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upg
                 missing.append(what)
             else:
                 leaves[path] = None
-    documents = tuple((owner(workload, name), d) for name in going for d in record.instances[name].added.documents)
+    documents = tuple(
+        (format_owner(workload, name), d) for name in going for d in record.instances[name].added.documents
+    )
     if for_upgrade:
         # The record stays whole, for its order; the plan that follows writes it.
         return Removal(
@@ -85,13 +87,13 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         ("volumes", added.volumes),
     ):
         for name in names:
-            index = index_of(as_list(pod.get(field)), "name", name)
+            index = find_index(as_list(pod.get(field)), "name", name)
             yield f"{field} {name}", None if index is None else (*pod_path, field, index)
     for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
         for container, values in holders.items():
             holder = next((c for c in workload.containers if c.name == container), None)
             for value in values:
-                index = index_of(as_list(holder.value.get(field)), key, value) if holder else None
+                index = find_index(as_list(holder.value.get(field)), key, value) if holder else None
                 found = None if index is None or holder is None else (*holder.path, field, index)
                 yield f"{field} {value} in {container}", found
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
@@ -166,9 +168,9 @@ def _mounted(workload: Workload, container: str, path: str) -> Any:
 
 def _collapsed(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:
     """Removals, where a collection that loses everything goes itself if it had been made, or gets its old text back."""
-    created = {path for path in (from_text(workload, text) for text in record.created) if path is not None}
+    created = {path for path in (decode_path(workload, text) for text in record.created) if path is not None}
     was = {
-        path: text for path, text in ((from_text(workload, t), w) for t, w in record.was.items()) if path is not None
+        path: text for path, text in ((decode_path(workload, t), w) for t, w in record.was.items()) if path is not None
     }
     gone: dict[PathTuple, None] = dict(leaves)
     restored: dict[PathTuple, str] = {}
@@ -206,7 +208,7 @@ def _at(workload: Workload, path: PathTuple) -> Any:
     return value
 
 
-def instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
+def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
     """Return the instances that a word means: an instance name, or every instance of a sidecar of that name."""
     words = set(wanted)
     return [
@@ -214,7 +216,7 @@ def instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
     ]
 
 
-def recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
+def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit]:
     """A plan's edits with the one that writes the record."""
     workload = planned.workload
     path = records.record_path(workload)
@@ -222,11 +224,11 @@ def recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
     inserts = [edit for edit in planned.edits if isinstance(edit, Insert)]
     if not present:
         inserts.append(Insert(path, ""))
-    created = {records.to_text(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
-    created |= set(planned.whole)
+    created = {records.encode_path(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
+    created |= set(planned.owned_collections)
     assert document.root is not None
     was = {
-        records.to_text(workload, where): text
+        records.encode_path(workload, where): text
         for where, text in displaced_by(document.root, document.text, inserts).items()
     }
     new = Record(
@@ -266,15 +268,15 @@ def _stands(workload: Workload, path: PathTuple) -> bool:
     return isinstance(value, dict) and path[-1] in value
 
 
-def pruned(workload: Workload, record: Record) -> Record:
+def prune_record(workload: Workload, record: Record) -> Record:
     """Return a record without what it says of keys that are no longer there, or are empty again."""
     created, was = [], {}
     for text in record.created:
-        path = records.from_text(workload, text)
+        path = records.decode_path(workload, text)
         if path is not None and _found(workload, path) is not _GONE:
             created.append(text)
     for text, old in record.was.items():
-        path = records.from_text(workload, text)
+        path = records.decode_path(workload, text)
         if path is not None and _found(workload, path) not in (_GONE, None, [], {}):
             was[text] = old
     return replace(record, created=tuple(created), was=was)

@@ -12,17 +12,16 @@ from typing import Any
 from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.composition.annotations import asked
+from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION
-from sidecarctl.inject.document import Composed, add_one, numbered, usable
-from sidecarctl.inject.pipeline import Options, grouped
-from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, has_displaced_companions
+from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
+from sidecarctl.inject.pipeline import Options, group_companions
+from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import Instance, Record, RecordError
-from sidecarctl.inject.regroup import gather, out_of_place
 from sidecarctl.kube.value_diff import differences
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
@@ -45,7 +44,7 @@ class _Place:
     record: Record
 
 
-def status(
+def collect_status(
     text: str, catalog: Catalog, options: Options, file: str = "-", chosen: Selection | None = None
 ) -> list[WorkloadStatus]:
     """Return the state of every workload of a text, in its order. With a composition, what it wants and is not there too.
@@ -53,10 +52,10 @@ def status(
     Raises InputError for text that can't be read, LibraryError for a sidecar that is broken.
     """
     out = []
-    for document, companions, following in grouped(_in_order(text, options, file)):
-        if passes_through(document.text, options.kinds):
+    for document, companions, following in group_companions(_in_order(text, options, file)):
+        if has_no_workload(document.text, options.kinds):
             continue
-        for number, workload in numbered(document, options.kinds):
+        for number, workload in number_workloads(document, options.kinds):
             line = document.locate(workload.path).line
             try:
                 record = records.read(workload)
@@ -65,15 +64,15 @@ def status(
                 continue
             place = _Place(document, tuple(companions), following, number, workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
-            instances += _missing(workload, record, chosen) if not usable(workload) else []
+            instances += _missing(workload, record, chosen) if not find_unusable_reason(workload) else []
             out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
     return out
 
 
 def _in_order(text: str, options: Options, file: str) -> Iterable[Document]:
     """The documents of a text, each companion behind its workload: kustomize and Helm sort by kind."""
-    if OWNER_ANNOTATION in text and out_of_place(split(text, file)):
-        return gather(list(split(text, file)), options.kinds)[0]
+    if OWNER_ANNOTATION in text and has_displaced_companions(split(text, file)):
+        return gather_companions(list(split(text, file)), options.kinds)[0]
     return split(text, file)
 
 
@@ -83,7 +82,7 @@ def _missing(workload: Workload, record: Record, chosen: Selection | None) -> It
     if chosen is not None:
         wanted = {request.instance: request.sidecar.name for request in chosen.choose(workload, record).requests}
     else:
-        own = asked(workload, record)
+        own = read_annotations(workload, record)
         wanted = (
             {name.partition("@")[0]: name.partition("@")[0] for name in own.sidecars}
             if own and not own.opts_out
@@ -159,8 +158,8 @@ def _again(
     try:
         parameters = resolve(sidecar, instance.parameters)
         request = Request(sidecar, parameters, instance.name, instance.mode, instance.containers, instance.by)
-        composed = add_one(
-            Composed((place.document, *place.companions)),
+        composed = add_sidecar(
+            DocumentResult((place.document, *place.companions)),
             request,
             options.kube_version,
             options.kinds,

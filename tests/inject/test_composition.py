@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import Composition, discover, holds, load
-from sidecarctl.composition.select import selection
+from sidecarctl.composition.model import Composition, find_composition_file, load_composition, version_matches
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 
 HEAD = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: platform}\nspec:\n"
@@ -24,18 +24,18 @@ def write(folder: Path, spec: str, name: str = "sidecarctl.yaml") -> Path:
 
 
 def read(folder: Path, spec: str, environment: str = "") -> Composition:
-    return load(write(folder, spec), environment)
+    return load_composition(write(folder, spec), environment)
 
 
 def ready(folder: Path, spec: str) -> None:
     composition = read(folder, spec)
-    selection(composition, open_catalog(composition.libraries, {}), composition.kube_version or "1.37")
+    resolve_selection(composition, open_catalog(composition.libraries, {}), composition.kube_version or "1.37")
 
 
 def refused(folder: Path, spec: str, environment: str = "") -> SidecarctlError:
     with pytest.raises(SidecarctlError) as caught:
         composition = read(folder, spec, environment)
-        selection(composition, open_catalog(composition.libraries, {}), composition.kube_version or "1.37")
+        resolve_selection(composition, open_catalog(composition.libraries, {}), composition.kube_version or "1.37")
     return caught.value
 
 
@@ -103,7 +103,7 @@ def test_a_broken_file_is_an_input_error_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "sidecarctl.yaml"
     path.write_text("kind: Composition\nspec: [\n")
     with pytest.raises(InputError) as caught:
-        load(path)
+        load_composition(path)
     assert caught.value.exit_code == 3
     assert f"{path}:" in caught.value.where
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_composition_is_refused(text: str, said: str, tmp_path
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UsageError, match=said):
-        load(path)
+        load_composition(path)
 
 
 # ---- includes and environments -----------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_circle_of_includes_is_told_as_a_chain(tmp_path: Path, monkeypatch: py
     write(tmp_path, "include: [sub/c.yaml]", "b.yaml")
     write(tmp_path, "include: [../a.yaml]", "sub/c.yaml")
     with pytest.raises(UsageError) as caught:
-        load(Path("a.yaml"))
+        load_composition(Path("a.yaml"))
     assert f"a.yaml -> b.yaml -> sub{os.sep}c.yaml -> a.yaml" in caught.value.message
     assert caught.value.where.startswith(f"sub{os.sep}c.yaml") or caught.value.where.startswith("sub/../sub/c.yaml")
 
@@ -228,7 +228,7 @@ def test_custom_kinds_are_known_to_selectors(tmp_path: Path) -> None:
     ],
 )
 def test_when_compares_minor_versions(when: str, version: str, expected: bool) -> None:
-    assert holds(when, version) is expected
+    assert version_matches(when, version) is expected
 
 
 def test_the_nearest_composition_above_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_the_nearest_composition_above_is_found(tmp_path: Path, monkeypatch: pyt
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    found = discover(Path())
+    found = find_composition_file(Path())
     assert found is not None
     assert found.resolve() == path
     assert not found.is_absolute()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.inject.regroup import out_of_place
+from sidecarctl.inject.companions import has_displaced_companions
 from sidecarctl.yamltext.stream import split
 from tests.command import run
 
@@ -47,7 +47,7 @@ LOGS, PROXY = companion("Deployment/shop/logger"), companion("Deployment/shop/pr
     ],
 )
 def test_companions_that_follow_their_workload_are_in_place(documents: tuple[str, ...]) -> None:
-    assert not out_of_place(split("---\n".join(documents), "-"))
+    assert not has_displaced_companions(split("---\n".join(documents), "-"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_companions_that_follow_their_workload_are_in_place(documents: tuple[str
     ],
 )
 def test_companions_that_do_not_follow_their_workload_are_out_of_place(documents: tuple[str, ...]) -> None:
-    assert out_of_place(split("---\n".join(documents), "-"))
+    assert has_displaced_companions(split("---\n".join(documents), "-"))
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 3, 0, 2), (2, 0, 3, 1), (3, 2, 1, 0)])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import workloads
 from sidecarctl.yamltext.parse import parse
@@ -92,7 +92,7 @@ _TEXTS = st.lists(st.tuples(_LINES, _BREAKS), max_size=12).map(lambda parts: "".
 @given(_TEXTS, st.sampled_from(["", "apiVersion: v1\nkind: Thing\n", "kind: Thing\napiVersion: a.b/v1\n"]))
 def test_what_passes_through_holds_no_container(text: str, head: str) -> None:
     for document in split_or_nothing(head + text):
-        if passes_through(document, DEFAULT_KINDS):
+        if has_no_workload(document, DEFAULT_KINDS):
             try:
                 root = parse(document)
             except InputError:
@@ -109,8 +109,8 @@ def split_or_nothing(text: str) -> list[str]:
 
 
 def test_a_definition_that_speaks_of_containers_is_not_parsed() -> None:
-    assert passes_through(CRD, DEFAULT_KINDS)
-    assert passes_through(CRD.replace("\n", "\r\n"), DEFAULT_KINDS)
+    assert has_no_workload(CRD, DEFAULT_KINDS)
+    assert has_no_workload(CRD.replace("\n", "\r\n"), DEFAULT_KINDS)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_definition_that_speaks_of_containers_is_not_parsed() -> None:
     ],
 )
 def test_what_could_be_a_workload_is_parsed(text: str) -> None:
-    assert not passes_through(text, DEFAULT_KINDS)
+    assert not has_no_workload(text, DEFAULT_KINDS)
 
 
 @given(

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import from_document
-from sidecarctl.composition.select import selection
+from sidecarctl.composition.model import load_from_document
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
@@ -63,9 +63,9 @@ def render(text: str, value: dict[str, Any]) -> Result | None:
     """The result of a composition; None where its rules contradict each other."""
     (document,) = split(yaml.safe_dump(value), "sidecarctl.yaml")
     try:
-        read = from_document(document, (), Path())
+        read = load_from_document(document, (), Path())
         options = Options(read.kube_version, read.kinds)
-        result = pipeline.render(text, selection(read, CATALOG, read.kube_version), options)
+        result = pipeline.render(text, resolve_selection(read, CATALOG, read.kube_version), options)
     except UsageError:
         return None
     return None if result.failed else result

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import from_document
-from sidecarctl.composition.select import Choice, Selection, selection
+from sidecarctl.composition.model import load_from_document
+from sidecarctl.composition.select import Selection, WorkloadChoice, resolve_selection
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.workload import workloads
@@ -43,10 +43,10 @@ def chosen(rules: list[dict[str, Any]], version: str = "1.34", **spec: Any) -> S
         "spec": {"rules": rules, **spec},
     }
     (document,) = split(yaml.safe_dump(value, sort_keys=False), "c.yaml")
-    return selection(from_document(document, (), Path()), open_catalog([], {}), version)
+    return resolve_selection(load_from_document(document, (), Path()), open_catalog([], {}), version)
 
 
-def choice(ready: Selection, text: str = WEB) -> Choice:
+def choice(ready: Selection, text: str = WEB) -> WorkloadChoice:
     (document,) = split(text)
     (workload,) = workloads(document.value, ready.composition.kinds)
     return ready.choose(workload, records.read(workload))
@@ -201,7 +201,7 @@ def test_sidecars_that_wait_for_each_other_are_refused_with_the_file(tmp_path: P
             f"metadata: {{name: {name}, version: 1.0.0, summary: For a test.}}\n"
             f"spec: {{engine: plain, startsAfter: [{other}]}}\n"
         )
-    ready = selection(chosen([]).composition, open_catalog([tmp_path], {}), "1.34")
+    ready = resolve_selection(chosen([]).composition, open_catalog([tmp_path], {}), "1.34")
     text = own("inject", "one,two")
     with pytest.raises(UsageError, match=r"one -> two -> one|two -> one -> two") as caught:
         choice(ready, text)

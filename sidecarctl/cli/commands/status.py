@@ -52,7 +52,7 @@ def print_status(
     from sidecarctl import __version__
     from sidecarctl.cli.console import write_stdout
     from sidecarctl.files import sources
-    from sidecarctl.inject.status import status as status_of
+    from sidecarctl.inject.status import collect_status as status_of
     from sidecarctl.report import status as report
     from sidecarctl.report import terminal
 

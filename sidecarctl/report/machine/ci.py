@@ -10,14 +10,14 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
 from sidecarctl.report.text import closing_line
-from sidecarctl.results import Report, in_order, subject
+from sidecarctl.results import Report, describe_subject, sort_findings
 
 _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
 def render_github(report: Report) -> str:
     """Return a command for each finding, errors first (a step shows ten of a level), then a closing line."""
-    findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
+    findings = sorted(sort_findings(report.findings), key=lambda finding: finding.severity.rank)
     lines = [_command(report, finding) + "\n" for finding in findings]
     return "".join(lines) + closing_line(findings, len(report.files), len(report.ignored), fixed=report.fixed)
 
@@ -30,7 +30,7 @@ def _command(report: Report, finding: Finding) -> str:
     if finding.place and place.end_line == place.line and place.end_column > place.column:
         properties |= {"endLine": place.line, "col": place.column, "endColumn": place.end_column}
     properties["title"] = finding.rule
-    about = subject(finding)
+    about = describe_subject(finding)
     where = f"{file}:{place.line}" + (f" ({about})" if about else "")
     message = "\n".join(part for part in (f"{where}: {finding.message}", finding.why, finding.help) if part)
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
@@ -51,13 +51,13 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 
 def render_gitlab(report: Report) -> str:
     """Return the list; `[]` when there is nothing to say."""
-    pairs = with_fingerprints(report, in_order(report.findings))
+    pairs = with_fingerprints(report, sort_findings(report.findings))
     return json.dumps([_entry(report, finding, fingerprint) for finding, fingerprint in pairs], indent=2) + "\n"
 
 
 def _entry(report: Report, finding: Finding, fingerprint: str) -> dict[str, object]:
     place = anchor(report, finding)
-    about = subject(finding)
+    about = describe_subject(finding)
     return {
         "description": visible(f"{about}: {finding.message}" if about else finding.message),
         "check_name": finding.rule,
@@ -74,7 +74,7 @@ def render_junit(report: Report) -> str:
     """
     root = ET.Element("testsuites", name="sidecarctl")
     by_file: dict[str, list[Finding]] = {relative(file, report.root): [] for file in report.files}
-    for finding in in_order(report.findings):
+    for finding in sort_findings(report.findings):
         by_file.setdefault(relative(anchor(report, finding).file, report.root), []).append(finding)
     failures = sum(_suite(root, report, file, findings) for file, findings in sorted(by_file.items()))
     tests = len(root.findall("testsuite/testcase"))
@@ -105,7 +105,7 @@ def _suite(root: ET.Element, report: Report, file: str, findings: list[Finding])
 
 
 def _case(finding: Finding) -> tuple[str, str]:
-    return subject(finding), finding.rule
+    return describe_subject(finding), finding.rule
 
 
 def _text(finding: Finding) -> str:

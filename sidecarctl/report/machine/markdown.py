@@ -8,7 +8,7 @@ from sidecarctl.findings import Finding
 from sidecarctl.report.machine import anchor, relative
 from sidecarctl.report.terminal import visible
 from sidecarctl.report.text import closing_line
-from sidecarctl.results import InstanceChange, Report, WorkloadChange, in_order, subject
+from sidecarctl.results import InstanceChange, Report, WorkloadChange, describe_subject, sort_findings
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
@@ -18,7 +18,7 @@ def render(report: Report) -> str:
     closing = closing_line(report.findings, len(report.files), len(report.ignored), fixed=report.fixed)
     parts = [f"**sidecarctl:** {closing.rstrip()}"]
     if report.findings:
-        findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
+        findings = sorted(sort_findings(report.findings), key=lambda finding: finding.severity.rank)
         rows = [_finding(report, finding) for finding in findings]
         parts.append(table(("severity", "rule", "where", "what"), rows))
     if report.changes:
@@ -49,7 +49,7 @@ def code(text: str) -> str:
 def _finding(report: Report, finding: Finding) -> tuple[str, ...]:
     place = anchor(report, finding)
     where = code(f"{relative(place.file, report.root)}:{place.line}")
-    about = prose(subject(finding))
+    about = prose(describe_subject(finding))
     fix = f"<br>{prose(finding.help)}" if finding.help else ""
     return (
         finding.severity.value,
