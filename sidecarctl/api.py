@@ -1,4 +1,4 @@
-"""What Python programs call: the command line's own stair, on texts. Touches no file but libraries and compositions.
+"""The Python API: the commands as functions on texts. Reads no files but libraries and compositions.
 
     import sidecarctl
 
@@ -6,8 +6,8 @@
     if not result.failed:
         write(result.text)
 
-Every function raises a SidecarctlError for wrong use and for texts that can't be read; what is wrong with a manifest is a
-finding of the result.
+Every function raises a SidecarctlError for invalid arguments and invalid YAML. Problems in a manifest are findings of the
+result.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def add(
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
-    """Add sidecars to every workload of a text; what is there already is upgraded in place.
+    """Add sidecars to every workload of a text; upgrade instances that exist already.
 
-    parameters  by sidecar name
-    libraries   folders that are searched before those of SIDECARCTL_LIBRARY and the shipped one
-    file        what findings call the text
+    parameters  values by sidecar name
+    libraries   directories that are searched before SIDECARCTL_LIBRARY and the shipped library
+    file        the file name in findings
     """
-    catalog = open_catalog([Path(folder) for folder in libraries])
+    catalog = open_catalog([Path(directory) for directory in libraries])
     requests = build_requests(
         catalog,
         sidecars,
@@ -79,11 +79,11 @@ def render(
     kube_version: str = "",
     file: str = "-",
 ) -> Result:
-    """Bring a text to what the composition in a file wants: sidecars are added, upgraded and removed."""
-    wanted = load_composition(Path(composition), environment)
-    version = versions.parse(kube_version or wanted.kube_version or versions.NEWEST)
-    catalog = open_catalog([*map(Path, libraries), *wanted.libraries])
-    return pipeline.render(text, resolve_selection(wanted, catalog, version), Options(version, wanted.kinds), file)
+    """Apply the composition in a file to a text: add, upgrade, and remove sidecars."""
+    loaded = load_composition(Path(composition), environment)
+    version = versions.parse(kube_version or loaded.kube_version or versions.NEWEST)
+    catalog = open_catalog([*map(Path, libraries), *loaded.libraries])
+    return pipeline.render(text, resolve_selection(loaded, catalog, version), Options(version, loaded.kinds), file)
 
 
 def check(
@@ -95,6 +95,6 @@ def check(
     ignore: Sequence[str] = (),
     file: str = "-",
 ) -> Verdict:
-    """Check a text by structure, the API server's rules and advice; `pod_security` is LEVEL or LEVEL:VERSION."""
+    """Validate a text by its schema, the API server's rules, and advice. `pod_security` is LEVEL or LEVEL:VERSION."""
     chosen = choice(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
     return validate([Text(text, file)], chosen)

@@ -1,4 +1,4 @@
-"""What happened to each workload, for reports: instances, what was added, the pod's resources before and after."""
+"""Collect the changes of each workload for reports: instances, their parts, and the pod's resources before and after."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sidecarctl.yamltext.stream import Document
 def collect_changes(
     before: Document, composed: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
-    """Return what happened to each workload of a document, in its order; `facts` adds the pods' resources."""
+    """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
     planned = {plan.workload.label for plan in composed.plans}
     skipped = {workload.label: reason for workload, reason in composed.skipped}
     removed = {one.workload.label: one for one in composed.removals}
     out = []
-    # Companions are no workloads: both sides have the same ones, in the same order.
+    # Both sides have the same workloads in the same order: companions are not workloads.
     for workload, after in zip(workloads(before.value, kinds), workloads(composed.documents[0].value, kinds)):
         line = before.locate(workload.path).line
         if workload.label in skipped:
@@ -65,7 +65,7 @@ def _compared(old: Workload, new: Workload, before: Document, line: int, compose
 
 
 def _instance(
-    name: str, was: Record, now: Record, same_text: bool, adopted: Mapping[str, str], taken: bool
+    name: str, was: Record, now: Record, same_text: bool, adopted: Mapping[str, str], adopting: bool
 ) -> InstanceChange:
     old, new = was.instances.get(name), now.instances.get(name)
     present = new or old
@@ -79,9 +79,8 @@ def _instance(
         present.version,
         previous,
         present.mode,
-        # What stands there already is no news.
         tuple(list_parts(present, adopted)) if action != "unchanged" else (),
-        "adopted as it stands" if taken else "",
+        "adopted unchanged" if adopting else "",
     )
 
 
@@ -89,7 +88,7 @@ _WORDS = (("init_containers", "init container"), ("containers", "container"), ("
 
 
 def list_parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
-    """Return what an instance consists of, in words."""
+    """Return what an instance consists of, as phrases such as "mount /var/log/app in web"."""
     added: Added = instance.added
     out = []
     for attribute, word in _WORDS:
@@ -107,21 +106,21 @@ def list_parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
 
 
 def get_pod_facts(workload: Workload, kube_version: str) -> PodFacts:
-    """Return a pod's effective requests and limits and its QoS class, for people."""
+    """Return a pod's effective requests and limits, formatted, and its QoS class."""
     return format_resources(pod_resources(workload.pod, kube_version))
 
 
-def format_resources(found: PodResources) -> PodFacts:
-    """Return a pod's resources as people write them."""
-    return PodFacts(_readable(found.requests), _readable(found.limits), found.qos)
+def format_resources(resources: PodResources) -> PodFacts:
+    """Return a pod's resources as quantities that people write, such as 150m."""
+    return PodFacts(_format_quantities(resources.requests), _format_quantities(resources.limits), resources.qos)
 
 
-def _readable(amounts: Mapping[str, int]) -> dict[str, str]:
+def _format_quantities(amounts: Mapping[str, int]) -> dict[str, str]:
     return {name: quantity.readable(amount, name) for name, amount in amounts.items()}
 
 
 def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
-    """What the change adds to the requests of all replicas together."""
+    """Return what the change adds to the requests of all replicas."""
     before = pod_resources(old.pod, kube_version).requests
     after = pod_resources(new.pod, kube_version).requests
     return {

@@ -57,7 +57,7 @@ def test_steps_are_those_of_the_kubelet() -> None:
         ("helper", 4),
     ]
     assert pod.stops == (("数据库", "helper"), ("second",), ("wait",))
-    assert [box.gate for box in pod.containers] == ["its end", "its postStart hook", "", "", ""]
+    assert [box.gate for box in pod.containers] == ["its completion", "its postStart hook", "", "", ""]
 
 
 def test_nobody_writes_to_a_secret() -> None:

@@ -74,5 +74,5 @@ def print_status(
             width=terminal.columns(sys.stdout, os.environ) if sys.stdout.isatty() or os.environ.get("COLUMNS") else 80,
         )
     write_stdout([text])
-    sound = all(one.sound for workload in found for one in workload.instances)
-    return EXIT_FINDINGS if check and not sound else EXIT_OK
+    in_sync = all(one.in_sync for workload in found for one in workload.instances)
+    return EXIT_FINDINGS if check and not in_sync else EXIT_OK
