@@ -141,4 +141,4 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:
     """Return a function from the results of a run to warnings about rules that selected no workload."""
-    return lambda results: chosen.unused(number for result in results for number in result.rules)
+    return lambda results: chosen.find_unused(number for result in results for number in result.rules)

@@ -99,7 +99,9 @@ def _details(workload: WorkloadStatus, one: InstanceStatus, color: bool, width: 
     for title, changes in (
         ("edited:", one.edits),
         (
-            f"an upgrade to {one.available} would change:" if one.available else "an upgrade to the latest version would change:",
+            f"an upgrade to {one.available} would change:"
+            if one.available
+            else "an upgrade to the latest version would change:",
             one.upgrade,
         ),
     ):

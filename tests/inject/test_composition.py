@@ -165,8 +165,8 @@ def test_a_rule_of_the_same_name_is_merged_and_others_are_added(tmp_path: Path) 
         "- select: {all: true}\n  sidecars: [metrics]",
     )
     web, other = composition.rules
-    assert [wish.instance for wish in web.wishes] == ["logger", "proxy"]
-    assert web.wishes[0].data["parameters"] == {"logDir": "/b", "parser": "json"}
+    assert [wish.instance for wish in web.sidecars] == ["logger", "proxy"]
+    assert web.sidecars[0].data["parameters"] == {"logDir": "/b", "parser": "json"}
     assert web.selector.names == ("web",)
     assert other.label == "rule 2"
 

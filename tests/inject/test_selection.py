@@ -96,11 +96,11 @@ def test_every_condition_of_a_selector_must_hold(select: dict[str, Any], expecte
     ready = chosen([{"select": select, "sidecars": ["logger"]}])
     found = choice(ready)
     assert bool(found.requests) is expected
-    assert bool(ready.unused(found.rules)) is not expected
+    assert bool(ready.find_unused(found.rules)) is not expected
 
 
 def test_a_rule_that_selects_nothing_is_named_with_its_place() -> None:
-    (warning,) = chosen([{"name": "db", "select": {"names": ["db"]}, "sidecars": ["logger"]}]).unused(())
+    (warning,) = chosen([{"name": "db", "select": {"names": ["db"]}, "sidecars": ["logger"]}]).find_unused(())
     assert warning.rule == "rule-selects-nothing"
     assert 'rule "db"' in warning.message
     assert (warning.place and warning.place.file, warning.place and warning.place.line) == ("c.yaml", 7)
@@ -109,7 +109,7 @@ def test_a_rule_that_selects_nothing_is_named_with_its_place() -> None:
 def test_a_rule_for_another_kubernetes_says_and_does_nothing() -> None:
     ready = chosen([{**LOGGER, "when": {"kubeVersion": ">=1.35"}}])
     assert not choice(ready).requests
-    assert not ready.unused(())
+    assert not ready.find_unused(())
 
 
 def test_excluded_namespaces_get_nothing() -> None:

@@ -108,7 +108,7 @@ def injections(chosen: Selection) -> list[RuleInjections]:
     """Return what each active rule injects. Raises UsageError, with the place of the rule, for what no policy can say."""
     out = []
     for _, rule in chosen.active:
-        for wish in rule.wishes:
+        for wish in rule.sidecars:
             if wish.data.get("override"):
                 raise _refused(
                     f"{rule.label} overrides other rules for {wish.instance}, and policies do not know of each other",
