@@ -57,6 +57,7 @@ class InstanceChange:
     mode      native | classic | init
     parts     what it consists of: "container logger", "mount /var/log/app in web"
     reason    why it was skipped, or what changed
+    next_steps  what the user or the app must do after it was added
     """
 
     action: str
@@ -67,6 +68,7 @@ class InstanceChange:
     mode: str = ""
     parts: tuple[str, ...] = ()
     reason: str = ""
+    next_steps: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,21 @@ class WorkloadChange:
     def changed(self) -> bool:
         """True if an instance was added, updated, or removed."""
         return any(instance.action in ("added", "updated", "removed") for instance in self.instances)
+
+
+@dataclass
+class NextSteps:
+    """What to do after adding sidecars: the text of the first added instance by sidecar, and the number of instances."""
+
+    texts: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def collect(self, changes: Iterable[WorkloadChange]) -> None:
+        """Collect the next steps of added instances."""
+        for change in changes:
+            for instance in change.instances:
+                if instance.next_steps:
+                    text, count = self.texts.get(instance.sidecar, (instance.next_steps, 0))
+                    self.texts[instance.sidecar] = text, count + 1
 
 
 @dataclass(frozen=True)

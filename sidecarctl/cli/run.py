@@ -22,7 +22,7 @@ from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
-from sidecarctl.results import Report, WorkloadChange
+from sidecarctl.results import NextSteps, Report, WorkloadChange
 
 Transform = Callable[[str, str], Result]
 
@@ -39,9 +39,10 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
         stream = streaming.open_long(path)
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.stdin_filename or path if path == "-" else path
-            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one)) as streamed:
+            steps = NextSteps()
+            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
                 if streamed is not None:
-                    return _deliver_stream(delivery, streamed, name)
+                    return _deliver_stream(delivery, streamed, name, steps)
                 stream.seek(0)
                 stdin = stream.read() if path == "-" else None
         else:
@@ -75,12 +76,15 @@ def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
     return code
 
 
-def _render(delivery: Delivery, walked: ProcessedDocuments) -> str:
-    quiet = delivery.quiet or not walked.changes
-    return "" if quiet else console.render_changes(walked.changes, verbose=delivery.verbose)
+def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:
+    if delivery.quiet or not processed.changes:
+        return ""
+    if delivery.next_steps:
+        steps.collect(processed.changes)
+    return console.render_changes(processed.changes, verbose=delivery.verbose)
 
 
-def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
+def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: NextSteps) -> int:
     errors = [streamed.error] if streamed.error else []
     one = Done(Source(name), Read(""), None if errors else Result("", (), streamed.findings))
     no_workload = delivery.needs_workload and not (errors or streamed.findings or streamed.workloads)
@@ -97,6 +101,7 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
     if not held_back:
         for line in streaming.rewind(streamed.lines):
             console.report(line.decode("utf-8", "surrogateescape"))
+        console.report(console.render_next_steps(steps))
     return exit_code(delivery, [one], streamed.findings, errors)
 
 
@@ -195,6 +200,10 @@ def report_changes(
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose))
+    if delivery.next_steps and not delivery.writes_nothing:
+        steps = NextSteps()
+        steps.collect(changes)
+        console.report(console.render_next_steps(steps))
     if nothing and delivery.idle:
         console.report(delivery.idle)
 

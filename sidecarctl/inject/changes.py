@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecarctl.inject import record as records
 from sidecarctl.inject.document import DocumentResult
+from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -18,20 +19,20 @@ from sidecarctl.yamltext.stream import Document
 
 
 def collect_changes(
-    before: Document, composed: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+    before: Document, result: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
     """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
-    planned = {plan.workload.label for plan in composed.plans}
-    skipped = {workload.label: reason for workload, reason in composed.skipped}
-    removed = {one.workload.label: one for one in composed.removals}
+    planned = {plan.workload.label for plan in result.plans}
+    skipped = {workload.label: reason for workload, reason in result.skipped}
+    removed = {one.workload.label: one for one in result.removals}
     out = []
     # Both sides have the same workloads in the same order: companions are not workloads.
-    for workload, after in zip(workloads(before.value, kinds), workloads(composed.documents[0].value, kinds)):
+    for workload, after in zip(workloads(before.value, kinds), workloads(result.documents[0].value, kinds)):
         line = before.locate(workload.path).line
         if workload.label in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
         elif workload.label in planned or workload.label in removed:
-            change = _compared(workload, after, before, line, composed)
+            change = _compare(workload, after, before, line, result)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
 
@@ -47,30 +48,24 @@ def _with_facts(change: WorkloadChange, old: Workload, new: Workload, kube_versi
     return replace(change, before=first, after=get_pod_facts(new, kube_version), cost=_cost(old, new, kube_version))
 
 
-def _compared(old: Workload, new: Workload, before: Document, line: int, composed: DocumentResult) -> WorkloadChange:
+def _compare(old: Workload, new: Workload, before: Document, line: int, result: DocumentResult) -> WorkloadChange:
     was, now = records.read(old), records.read(new)
-    same_text = len(composed.documents) and composed.documents[0].text == before.text
-    touched = {plan.instance.name: plan for plan in composed.plans if plan.workload.label == old.label}
-    adopted = {name: plan.adopted for name, plan in touched.items()}
-    taken = {name for name, plan in touched.items() if plan.adopting}
+    same_text = len(result.documents) and result.documents[0].text == before.text
+    touched = {plan.instance.name: plan for plan in result.plans if plan.workload.label == old.label}
     names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
     instances = tuple(
-        _instance(
-            name, was, now, bool(same_text) or (old.label, name) in composed.kept, adopted.get(name, {}), name in taken
-        )
+        _instance(name, was, now, bool(same_text) or (old.label, name) in result.kept, touched.get(name))
         for name in names
         if name in touched or name not in now.instances
     )
     return _change(old, before.file, line, instances=instances, replicas=old.replicas)
 
 
-def _instance(
-    name: str, was: Record, now: Record, same_text: bool, adopted: Mapping[str, str], adopting: bool
-) -> InstanceChange:
+def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan | None) -> InstanceChange:
     old, new = was.instances.get(name), now.instances.get(name)
     present = new or old
     assert present is not None
-    action = "removed" if new is None else "added" if old is None else "unchanged" if same_text else "updated"
+    action = "removed" if new is None else "added" if old is None else "unchanged" if unchanged else "updated"
     previous = old.version if action == "updated" and old and old.version != present.version else ""
     return InstanceChange(
         action,
@@ -79,8 +74,9 @@ def _instance(
         present.version,
         previous,
         present.mode,
-        tuple(list_parts(present, adopted)) if action != "unchanged" else (),
-        "adopted unchanged" if adopting else "",
+        tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
+        "adopted unchanged" if plan and plan.adopting else "",
+        plan.next_steps if plan and action == "added" else "",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.catalog.render import render
+from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import placement
@@ -33,6 +34,7 @@ class Plan:
     adopting   the plan adopts an existing sidecar
     owned_collections  the record's paths of collections that are removed with an adopted sidecar
     admin_ports  ports on which the sidecar listens on localhost only
+    next_steps   what the user or the app must do now
     """
 
     workload: Workload
@@ -44,6 +46,7 @@ class Plan:
     adopting: bool = False
     owned_collections: tuple[str, ...] = ()
     admin_ports: tuple[int, ...] = ()
+    next_steps: str = ""
 
     @property
     def refused(self) -> bool:
@@ -88,6 +91,9 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
         tuple(replace(finding, source=source) for finding in findings),
         fitted.adopted,
         admin_ports=request.sidecar.admin_ports,
+        next_steps=format_next_steps(
+            request.sidecar, request.instance, [target.name for target in targets], request.parameters.values
+        ),
     )
 
 

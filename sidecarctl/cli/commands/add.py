@@ -54,6 +54,7 @@ def add(
         stdin_filename=stdin_filename,
         needs_workload=True,
         jobs=jobs,
+        next_steps=True,
     )
     requests = build_request.requests(
         sidecars,
