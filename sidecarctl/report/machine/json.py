@@ -128,6 +128,7 @@ def _instance(instance: InstanceChange) -> dict[str, object]:
         "mode": instance.mode or None,
         "parts": list(instance.parts),
         "reason": instance.reason or None,
+        "nextSteps": instance.next_steps or None,
     }
 
 
