@@ -104,7 +104,9 @@ def test_json_report_has_next_steps(tmp_path: Path) -> None:
 
 def test_long_streams_report_once(tmp_path: Path) -> None:
     write_library(tmp_path, "'{container} must write.'")
-    (tmp_path / "in.yaml").write_text("---\n".join(POD.replace("NAME", f"web-{i}") + "#" * 1000 + "\n" for i in range(2500)))
+    (tmp_path / "in.yaml").write_text(
+        "---\n".join(POD.replace("NAME", f"web-{i}") + "#" * 1000 + "\n" for i in range(2500))
+    )
     outcome = run("sidecarctl add helper --library lib --set target=/srv -f in.yaml", tmp_path)
     assert next_lines(outcome) == ["next: web-0 must write. (also for 2499 other instances)"]
 
