@@ -94,7 +94,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "a missing parameter": ("add git-sync", 2, ("repo",)),
     "an unknown container": ("add logger --container wep", 2, ("wep", 'did you mean "web"?')),
     "an instance name that is no name": ("add logger --as My_Logger", 2, ("My_Logger", "my-logger")),
-    "one sidecar twice": ("add logger logger", 2, ("twice", "--as")),
+    "one sidecar twice": ("add logger logger", 2, ('duplicate instance "logger"', "--as")),
     "an unknown Kubernetes": ("add logger --kube-version 1.99", 2, ("1.99",)),
     "native where there is none": ("add logger --mode native --kube-version 1.27", 2, ("1.28", "--mode classic")),
     "an unknown mode": ("add logger --mode fast", 2, ("fast",)),

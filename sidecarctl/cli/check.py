@@ -12,7 +12,7 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.results import Report, RuleCard, in_order
+from sidecarctl.results import Report, RuleCard, sort_findings
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.fix.fixers import FixValues
 from sidecarctl.validate.rule_selection import RuleSelection
@@ -75,7 +75,7 @@ def print_verdict(
     """Print the report and return the exit code; `fixed` is the number of fixed findings."""
     report = Report(
         __version__,
-        tuple(in_order(verdict.findings)),
+        tuple(sort_findings(verdict.findings)),
         verdict.ignored,
         (),
         tuple(source.name for source, _ in inputs.sources),

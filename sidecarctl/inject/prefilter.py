@@ -1,4 +1,4 @@
-"""Which documents surely hold no workload, told by a scan of their text: most of an install manifest need not be parsed."""
+"""Skip documents without workloads by scanning their text: most of an install manifest does not have to be parsed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 from sidecarctl.kube.kinds import Kinds
 
-# A document without this text and without an escape holds no pod spec, if it names a kind that has none.
+# A document without this text and without an escape has no pod spec, if its kind has none.
 _HINT = "ontainers"
 _KIND = re.compile(r"^kind:[ \t]+([A-Za-z0-9]+)[ \t\r]*(?:#.*)?$", re.MULTILINE)
 _API_VERSION = re.compile(r"^apiVersion:[ \t]", re.MULTILINE)
 
-# A document that begins with apiVersion and kind, each on a line, and goes on with another key: nothing before them could
-# make them part of a scalar, and no scalar goes on at the margin. So they are the object's own.
+# A document that begins with apiVersion and kind, each on one line, followed by another key at the margin: these lines
+# cannot be part of a scalar, so they are the object's own fields.
 _REST_OF_LINE = r"[ \t]*(?:[ \t]#[^\n\r\x85\u2028\u2029]*)?\r?\n"
 _LEADING = r"(?:[ \t]*(?:#[^\n\r\x85\u2028\u2029]*)?\r?\n)*"
 _HEAD = re.compile(
@@ -22,12 +22,11 @@ _HEAD = re.compile(
 )
 
 
-def passes_through(text: str, kinds: Kinds) -> bool:
-    """True for a document that surely holds no workload, found without parsing it."""
+def has_no_workload(text: str, kinds: Kinds) -> bool:
+    """Return True if a document cannot contain a workload. Does not parse it; False means that it may contain one."""
     head = _HEAD.match(text)
     if head is not None and _has_none(head["kind"], kinds):
-        # A merge key could bring another kind, and a second document could begin behind dots.
-        # Short words are found several times as fast from the end.
+        # A merge key could set another kind, and `...` could end the document. rfind is several times as fast as find here.
         if text.rfind("<<") < 0 and text.rfind("\n...") < 0:
             return True
     if _HINT in text or "\\" in text:
