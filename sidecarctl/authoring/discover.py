@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import RecordError
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
-from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import split

@@ -19,10 +19,9 @@ from sidecarctl.inject.companions import (
     restore_order,
 )
 from sidecarctl.inject.document import DocumentResult
-from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import RecordError
 from sidecarctl.kube import versions
-from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection

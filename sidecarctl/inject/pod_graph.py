@@ -13,8 +13,8 @@ from typing import Any
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import Record
+from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume

@@ -20,8 +20,8 @@ from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, has_displaced_companions
 from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
 from sidecarctl.inject.pipeline import Options, group_companions
-from sidecarctl.inject.prefilter import has_no_workload
 from sidecarctl.inject.record import Instance, Record, RecordError
+from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.prefilter import has_no_workload
-from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.stream import _separators, join, split
