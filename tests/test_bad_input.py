@@ -30,7 +30,7 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     "a NUL": (GOOD.encode().replace(b"web\n", b"w\x00b\n", 1), 3, ("U+0000", ":4:10")),
     "a tab as indentation": (GOOD.encode().replace(b"  name", b"\tname", 1), 3, ("tab", ":4:1")),
     "an unclosed quote": (GOOD.encode().replace(b"nginx:1.27", b'"nginx'), 3, ("close the quote",)),
-    "a duplicate key": (GOOD.encode() + b"kind: Pod\n", 3, ("stands twice", ":9:1", ":2:1")),
+    "a duplicate key": (GOOD.encode() + b"kind: Pod\n", 3, ("duplicate key", ":9:1", ":2:1")),
     "an alias to nothing": (GOOD.encode().replace(b"nginx:1.27", b"*nowhere"), 3, ("*nowhere", ":8:14")),
     "an alias bomb": (
         GOOD.encode()
@@ -47,8 +47,8 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     ),
     "an empty file": (b"", 1, ("no workload",)),
     "a file of comments": (b"# nothing\n---\n# here\n", 1, ("no workload",)),
-    "a list at top level": (b"- containers: []\n", 1, ("mapping",)),
-    "a scalar at top level": (b"hello containers\n", 1, ("mapping",)),
+    "a list at top level": (b"- containers: []\n", 1, ("expected an object",)),
+    "a scalar at top level": (b"hello containers\n", 1, ("expected an object",)),
     "spec: 3": (b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: 3\n", 1, ("spec", ":4:7")),
     "containers: {}": (
         b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: {}\n",
