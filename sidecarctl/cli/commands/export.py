@@ -18,7 +18,7 @@ ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-compon
 
 def export(
     to: Annotated[
-        str | None, o.Option(("--to",), "Target of the export.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
+        str | None, o.Option(("--to",), "Format to export to.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
     ] = None,
     composition: o.Composition = None,
     env: o.Environment = None,
@@ -36,13 +36,13 @@ def export(
     from sidecarctl.integrations.exports import engines, patches
 
     if to is None:
-        raise UsageError("missing option --to", hint=f"one of: {', '.join(engines.ENGINES)}")
+        raise UsageError("missing option --to", hint=f"use one of {', '.join(engines.ENGINES)}")
     chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
     engine = engines.ENGINES[to]
     if isinstance(engine, engines.Policies):
         if file:
             raise UsageError(
-                f"--to {to} does not take manifests", hint="drop -f: the policy applies to workloads of the cluster"
+                f"--to {to} does not take manifests", hint="remove -f: the policy applies to workloads of the cluster"
             )
         write(engine.export(chosen), output)
         return EXIT_OK
