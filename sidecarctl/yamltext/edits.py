@@ -226,7 +226,9 @@ def _refuse_merged(mapping: Mapping, edit: Edit, depth: int, step: str) -> None:
             hint=f"delete one of the two, or move `{step}` below the merge key",
         )
     if step == _MERGE:
-        raise EditRefused(f"cannot edit {dotted(path)}: it is a merge key", path, hint="replace it with the merged fields")
+        raise EditRefused(
+            f"cannot edit {dotted(path)}: it is a merge key", path, hint="replace it with the merged fields"
+        )
 
 
 def _merged_keys(mapping: Mapping) -> set[str]:

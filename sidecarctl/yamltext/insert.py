@@ -101,9 +101,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
             step = insert.path[-1]
             if isinstance(step, str) != isinstance(holder, Mapping):
                 kind = "mapping" if isinstance(holder, Mapping) else "list"
-                raise EditRefused(
-                    f"cannot insert {dotted((step,))} into {dotted(path)}: it is a {kind}", path
-                )
+                raise EditRefused(f"cannot insert {dotted((step,))} into {dotted(path)}: it is a {kind}", path)
             groups.setdefault(step if isinstance(step, int) else place(path, keys, step), []).append(insert)
         written = (
             insert_into_flow(text, nodes, groups, filled.get(path, set()))

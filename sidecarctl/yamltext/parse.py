@@ -224,7 +224,9 @@ def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int
         )
     target, size = found
     if size == 0:
-        raise SyntaxProblem(f"recursive alias *{name}: its value contains the alias", start, hint="write the value in full")
+        raise SyntaxProblem(
+            f"recursive alias *{name}: its value contains the alias", start, hint="write the value in full"
+        )
     return Alias(start, int(event.end_mark.index), target.value, name, target), size
 
 

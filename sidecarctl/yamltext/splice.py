@@ -115,7 +115,7 @@ def _replace(text: str, root: Node, edit: Replace) -> Splice:
         raise EditRefused(
             f"cannot edit {dotted(edit.path)}: its block scalar starts on the line after the key",
             edit.path,
-            hint="start it on the line of the key"
+            hint="start it on the line of the key",
         )
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
     json_style = in_flow and getattr(node, "style", "") == '"'
