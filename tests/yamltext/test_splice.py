@@ -1,4 +1,4 @@
-"""What a person sees after an edit: small texts before and after, one for every way that manifests are written."""
+"""Edits as text: small manifests before and after, one for each YAML style."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ GOLDEN: list[tuple[str, str, list[Insert], str]] = [
 
 
 @pytest.mark.parametrize(("text", "inserts", "expected"), [row[1:] for row in GOLDEN], ids=[row[0] for row in GOLDEN])
-def test_new_text_follows_the_style_around_it(text: str, inserts: list[Insert], expected: str) -> None:
+def test_inserted_text_follows_the_surrounding_style(text: str, inserts: list[Insert], expected: str) -> None:
     assert edited(text, *inserts).text == expected
 
 
@@ -98,20 +98,20 @@ def _sorted(_path: tuple[str | int, ...], keys: list[str], key: str) -> int:
     return sum(k < key for k in keys)
 
 
-def test_a_new_key_goes_where_it_is_told() -> None:
+def test_new_key_is_inserted_at_the_given_rank() -> None:
     root = parse("a: 1\nc: 3\n")
     assert root is not None
     done = splice("a: 1\nc: 3\n", root, [put(("b",), 2), put(("z",), 9)], _sorted)
     assert done.text == "a: 1\nb: 2\nc: 3\nz: 9\n"
 
 
-def test_a_new_first_key_may_stand_on_the_line_of_the_dash() -> None:
+def test_new_first_key_can_share_the_line_of_the_dash() -> None:
     root = parse("- b: 1\n  c: 2\n")
     assert root is not None
     assert splice("- b: 1\n  c: 2\n", root, [put((0, "a"), [0])], lambda *_: 0).text == "- a:\n  - 0\n  b: 1\n  c: 2\n"
 
 
-def test_the_text_of_what_was_empty_is_remembered() -> None:
+def test_text_of_filled_empty_values_can_be_restored() -> None:
     text = "a:  []\nb: ~ # c\nc:\nd: {e: null}\nf:\n- {}\n"
     places = (("a", 0), ("b", "x"), ("c", 0), ("d", "e", "x"), ("f", 0, "x"), ("g", "h"))
     inserts = [put(path, 1) for path in places]
@@ -144,7 +144,7 @@ REMOVED: list[tuple[str, str, list[Edit], str]] = [
 
 
 @pytest.mark.parametrize(("text", "edits", "expected"), [row[1:] for row in REMOVED], ids=[row[0] for row in REMOVED])
-def test_removing_leaves_the_rest_as_it_was(text: str, edits: list[Edit], expected: str) -> None:
+def test_removal_leaves_other_text_unchanged(text: str, edits: list[Edit], expected: str) -> None:
     assert edited(text, *edits).text == expected
 
 
@@ -170,18 +170,18 @@ REFUSED: list[tuple[str, Edit, str]] = [
 
 
 @pytest.mark.parametrize(("text", "edit", "message"), REFUSED)
-def test_an_edit_that_would_show_elsewhere_is_refused_with_a_way_out(text: str, edit: Edit, message: str) -> None:
+def test_edit_with_side_effects_is_refused(text: str, edit: Edit, message: str) -> None:
     with pytest.raises(EditRefused) as caught:
         edited(text, edit)
     assert message in caught.value.message
 
 
-def test_a_value_written_at_the_end_of_a_text_stands_before_the_keys_put_there() -> None:
+def test_value_filled_at_the_end_precedes_keys_inserted_there() -> None:
     edits = [Replace(("a", "b", 0), "x"), Insert(("c",), 1), Insert(("a", "d"), 2)]
     assert edited("a:\n  b:\n  -", *edits).text == "a:\n  b:\n  - x\n  d: 2\nc: 1"
 
 
-def test_cuts_that_follow_each_other_leave_no_comment_to_a_block_scalar_above_them() -> None:
+def test_adjacent_removals_do_not_move_a_comment_into_a_block_scalar() -> None:
     with pytest.raises(EditRefused, match="part of the block scalar above"):
         edited("a: |-\n  x\nb: 1\n\nc: 2\n  # note\n", Remove(("b",)), Remove(("c",)))
 
@@ -196,18 +196,18 @@ def test_cuts_that_follow_each_other_leave_no_comment_to_a_block_scalar_above_th
         ("a: &x 1\nb: &x 2\nc: *x\nd: 3\n", Remove(("a",)), "b: &x 2\nc: *x\nd: 3\n"),
     ],
 )
-def test_an_edit_beside_anchors_is_made(text: str, edit: Edit, expected: str) -> None:
+def test_edit_next_to_anchors_is_applied(text: str, edit: Edit, expected: str) -> None:
     assert edited(text, edit).text == expected
 
 
-def test_what_does_not_mean_what_was_asked_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_result_is_a_bug_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidecarctl.yamltext.emit.member_lines", lambda value, key, style: [f"{key}: other"])
     with pytest.raises(BugError, match="does not equal"):
         edited("a: 1\n", put(("b",), 2))
 
 
-def test_many_edits_in_a_long_document_stay_linear() -> None:
-    """Twenty times the items cost about twenty times the calls, and nowhere near four hundred."""
+def test_cost_of_many_edits_is_linear() -> None:
+    """With 20 times the items, the number of calls grows about 20 times, not 400 times."""
 
     def calls(count: int) -> int:
         text = "items:\n" + "".join(f"- name: n{i}\n  list:\n  - a\n" for i in range(count))
@@ -227,11 +227,11 @@ def test_many_edits_in_a_long_document_stay_linear() -> None:
             sys.setprofile(None)
         return counted
 
-    calls(50)  # what is remembered or made on first use
+    calls(50)  # fills caches
     assert calls(1_000) < 25 * calls(50)
 
 
-def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
+def test_only_overlapping_splices_are_a_bug_error() -> None:
     assert apply_splices("abcdef", [Splice(3, 5, "y"), Splice(1, 3, "x")]) == "axyf"
     with pytest.raises(BugError, match="overlap"):
         apply_splices("abcdef", [Splice(1, 4, "x"), Splice(3, 5, "y")])
@@ -249,6 +249,6 @@ def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
         ((2,), 0, "a:\n- x\n- 0\n- 1\n"),
     ],
 )
-def test_an_item_takes_the_place_of_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
+def test_inserted_item_replaces_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
     edits = [Remove(("a", index)) for index in removed]
     assert edited("a:\n- 0\n- 1\n- 2\n", *edits, put(("a", inserted), "x")).text == expected
