@@ -1,6 +1,4 @@
-"""Graphs: containers are in kubelet order, text fits its box, every format is valid, and the committed graphs are up to
-date.
-"""
+"""Graphs: kubelet start order, text that fits its box, valid formats, and up-to-date committed files."""
 
 from __future__ import annotations
 

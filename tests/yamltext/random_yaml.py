@@ -1,6 +1,4 @@
-"""Generates random manifests in random styles, and random edits for them. The output depends only on the given
-random.Random.
-"""
+"""Generates random manifests in random styles, and random edits for them. The output depends only on the random.Random."""
 
 from __future__ import annotations
 
