@@ -1,7 +1,7 @@
-"""What must hold of any bytes: a result that keeps the laws, or an error with its place. One function a layer.
+"""Laws for arbitrary bytes: the result keeps all laws, or an error has a position. One function for each layer.
 
-Each takes an input and a seed for the choices it makes, and returns a short text for the way it went, so that a search
-can tell new ways from old ones. Whatever else it raises, BugError included, is a fault of the program.
+Each function takes an input and a seed for its choices, and returns its outcome as a short text, so that a search can
+recognize new outcomes. Any other exception, BugError included, is a bug in sidecarctl.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OPTIONS = (Options(), Options(kube_version="1.27"), Options(validate="ignore"),
 
 
 class Broken(AssertionError):
-    """A law that does not hold."""
+    """A law is broken."""
 
 
 def _must(holds: object, law: str) -> None:
@@ -63,14 +63,14 @@ def _must(holds: object, law: str) -> None:
 
 
 def text_layer(data: bytes, seed: int) -> str:
-    """Reading, cutting, parsing; edits carried out and taken back."""
+    """Decode, split, and parse; apply edits and undo them."""
     rng = Random(seed)
     try:
         whole = decode(data, FILE)
         documents = list(split(whole, FILE))
     except InputError as error:
         return _refused(error)
-    _must(join(documents) == whole, "the documents joined are the text")
+    _must(join(documents) == whole, "joined documents equal the text")
     return " ".join(sorted({_edited(document, rng) for document in documents[:4]}))
 
 
@@ -95,9 +95,9 @@ def _edited(document: Document, rng: Random) -> str:
         try:
             back = splice(done.text, done.root, cuts(root, inserts, done)).text
         except EditRefused as error:
-            way = f"not taken back: {_refused(error, placed=False)}"
+            way = f"not undone: {_refused(error, placed=False)}"
         else:
-            _must(back == given, "cutting gives the bytes back")
+            _must(back == given, "removing restores the text")
     edits = random_removals(rng, root)
     edits += [
         one for one in inserts if not any(one.path[: len(e.path)] == e.path for e in edits) and rng.random() < 0.5
@@ -125,7 +125,7 @@ def _requests(rng: Random) -> list[Request]:
 
 
 def pipeline_layer(data: bytes, seed: int) -> str:
-    """The stair: `add`, again, and `remove`."""
+    """Run `add` twice, then `remove`."""
     rng = Random(seed)
     requests, options = _requests(rng), rng.choice(_OPTIONS)
     try:
@@ -140,7 +140,7 @@ def pipeline_layer(data: bytes, seed: int) -> str:
     if "sidecarctl.dev" in given:
         return _with_record(given, done, requests, options)
     if done.failed:
-        _must(done.text == given, "what failed is not changed")
+        _must(done.text == given, "failed documents are unchanged")
         return f"failed {_rules(done.findings)}"
     bare = _EMPTY.sub("", given)
     _must(
@@ -148,25 +148,25 @@ def pipeline_layer(data: bytes, seed: int) -> str:
         "add only inserts",
     )
     _must(pipeline.add(done.text, requests, options, FILE).text == done.text, "adding again changes nothing")
-    _must(pipeline.remove(done.text, None, options, FILE).text == given, "remove gives the bytes back")
+    _must(pipeline.remove(done.text, None, options, FILE).text == given, "remove restores the text")
     return f"done {len(done.changes)} {done.changed} {_rules(done.findings)}"
 
 
 def _with_record(given: str, done: Result, requests: list[Request], options: Options) -> str:
-    """A text that has sidecars, or says so, already. A record that lies is put right once."""
+    """Check an input that has a record or appears to have one. A wrong record is corrected once."""
     if not done.failed:
         again = pipeline.add(done.text, requests, options, FILE)
         if not again.failed and again.text != done.text:
             third = pipeline.add(again.text, requests, options, FILE)
-            _must(third.failed or third.text == again.text, "adding again comes to an end")
+            _must(third.failed or third.text == again.text, "repeated adds converge")
     gone = pipeline.remove(given, None, options, FILE)
     _placed(gone.findings, given)
-    _must(not gone.failed or gone.text == given, "what failed is not changed")
+    _must(not gone.failed or gone.text == given, "failed documents are unchanged")
     return f"recorded {_rules(done.findings)} {_rules(gone.findings)}"
 
 
-def looking_layer(data: bytes, seed: int) -> str:
-    """What only looks: `validate` with every format of its report, `status`, `graph`."""
+def reports_layer(data: bytes, seed: int) -> str:
+    """Run the commands that only read: `validate` in two of its formats, `status`, and `graph`."""
     rng = Random(seed)
     try:
         given = decode(data, FILE)
@@ -196,7 +196,7 @@ def looking_layer(data: bytes, seed: int) -> str:
     _shown(markdown.render_pod_sections(drawn))
     if drawn:
         ElementTree.fromstring(svg.render_svg(drawn))
-    return f"looked {_rules(verdict.findings)} {len(found)} {len(drawn)}"
+    return f"reported {_rules(verdict.findings)} {len(found)} {len(drawn)}"
 
 
 @cache
@@ -205,7 +205,7 @@ def _chosen(options: Options) -> Selection:
 
 
 def krm_layer(data: bytes, seed: int) -> str:
-    """A KRM function's input; what is no ResourceList becomes the items of one."""
+    """Run the KRM function. An input that is not a ResourceList becomes the items of one."""
     rng = Random(seed)
     if rng.random() < 0.5:
         items = data.split(b"\n---\n")
@@ -214,8 +214,8 @@ def krm_layer(data: bytes, seed: int) -> str:
         data += b"functionConfig:\n  apiVersion: sidecarctl.dev/v1alpha1\n  kind: Composition\n  metadata: {name: x}\n"
         data += b"  spec: {rules: [{sidecars: [{name: logger}]}]}\n"
     outcome = plugin.run(data, lambda given: _made_ready(given))
-    _must(not isinstance(outcome.error, BugError), f"no bug: {outcome.error}")
-    _must(next(split(outcome.text)).value, "a ResourceList comes out")
+    _must(not isinstance(outcome.error, BugError), f"no internal error: {outcome.error}")
+    _must(next(split(outcome.text)).value, "the output is a ResourceList")
     return f"krm {outcome.code} {_rules(outcome.findings)} {_outline(outcome.error.message) if outcome.error else ''}"
 
 
@@ -230,22 +230,22 @@ def _made_ready(given: Composition | None) -> tuple[Selection, Options]:
 LAYERS: dict[str, Callable[[bytes, int], str]] = {
     "text": text_layer,
     "pipeline": pipeline_layer,
-    "looking": looking_layer,
+    "reports": reports_layer,
     "krm": krm_layer,
 }
 
 
 def _refused(error: SidecarctlError, placed: bool = True) -> str:
-    """The outline of an error, which must be no bug and say where."""
+    """Return the outline of an error. The error must not be a BugError, and must have a position."""
     if isinstance(error, BugError):
         raise error
-    _must(error.message, "an error says what")
-    _must(not placed or _PLACED.search(error.where), f"an error says where: {error.message!r} in {error.where!r}")
+    _must(error.message, "an error has a message")
+    _must(not placed or _PLACED.search(error.where), f"an error has a position: {error.message!r} in {error.where!r}")
     return _outline(error.message)
 
 
 def _outline(message: str) -> str:
-    """A message without what the input brings into it."""
+    """Return a message without the parts that come from the input."""
     return re.sub(r"'[^']*'|\"[^\"]*\"|[*&]\S+|\d+|[^\x20-\x7e]+", "_", message)[:80]
 
 
@@ -257,13 +257,13 @@ def _placed(findings: tuple[Finding, ...], given: str) -> None:
     last = len(BREAK.findall(given)) + 1
     for finding in findings:
         if finding.place is None:
-            _must(finding.source != "input", f"a finding has a place: {finding.rule}")
+            _must(finding.source != "input", f"a finding has a position: {finding.rule}")
         else:
-            _must(1 <= finding.place.line <= last + 1, f"a place is in the file: {finding.rule} {finding.place}")
+            _must(1 <= finding.place.line <= last + 1, f"a position is in the file: {finding.rule} {finding.place}")
 
 
 def _reported(done: Result, rng: Random) -> None:
-    """What people see of a run holds nothing that steers a terminal."""
+    """Check that the printed report contains no control sequences."""
     if rng.random() < 0.3:
         _shown(text.render_findings(done.findings, color=False, width=80))
         _shown(summary.render_changes(done.changes, color=False, width=80, verbose=True))
@@ -272,7 +272,7 @@ def _reported(done: Result, rng: Random) -> None:
 
 def _shown(shown: str) -> None:
     found = _STEERS.search(shown)
-    _must(not found, f"nothing steers the terminal: {found and found.group()!r}")
+    _must(not found, f"output contains no control sequences: {found and found.group()!r}")
 
 
 def _well_formed(rendered: str, format_name: str) -> None:
