@@ -1,4 +1,4 @@
-"""A folder of manifests, the command running over it, and what may be found there afterwards."""
+"""Helpers for crash tests: write a directory of manifests, start the command, and inspect the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: last}\n"
 
 
 def filled(folder: Path, count: int) -> dict[Path, str]:
-    """Write manifests into a folder; return path to text."""
+    """Write manifests to a directory. Return a mapping of path to text."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / f"web-{number:03}.yaml": POD.format(number) for number in range(count)}
     for path, text in texts.items():
@@ -34,7 +34,7 @@ def filled(folder: Path, count: int) -> dict[Path, str]:
 
 
 def started(arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start the command."""
+    """Start the command in a new process."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
     environment |= {
         "PYTHONPATH": str(ROOT),
@@ -54,19 +54,19 @@ def started(arguments: str, cwd: Path) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a command; return its exit code and what it said. It must not have said that it has a bug."""
+    """Wait for a command. Return its exit code and stderr, which must not contain an internal error."""
     _, said = process.communicate(timeout=120)
     assert "Traceback" not in said and "internal error" not in said, said
     return process.returncode, said
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
-    """Wait until something has happened or the process has ended."""
+    """Wait until a condition is true or the process ends."""
     end = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < end and not happened():
         time.sleep(0.001)
 
 
 def staged(folder: Path) -> list[str]:
-    """Return the new texts that lie beside their files, not yet in their place."""
+    """Return the names of temporary files that have not replaced their targets yet."""
     return [path.name for path in folder.iterdir() if path.name.endswith(".sidecarctl")]

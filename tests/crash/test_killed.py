@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted or crossed by another: each file is the old one or the new one, and the next run ends well."""
+"""Killed, interrupted, and concurrent runs: each file is either old or new, and the next run completes the work."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.crash.folder import CONFIG, POD, ended, filled, staged, started, unti
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 ADD = "add logger -q -i -f manifests"
 KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
-# As few as two worker processes share.
+# The smallest number of files that two worker processes share.
 FILES = 300
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
-    """What a run makes of each file, by name, and how long it takes."""
+    """The expected text of each file by name, and the duration of a run."""
     cwd = tmp_path_factory.mktemp("whole")
     texts = filled(cwd / "manifests", FILES)
     begin = time.monotonic()
@@ -40,12 +40,12 @@ def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, r
         last = folder / f"web-{min(count, 50):03}.yaml"
         until(lambda: last.stat().st_size == len(new[last.name]), process)
     process.kill()
-    process.communicate(timeout=120)  # ends when its workers have ended too
+    process.communicate(timeout=120)  # returns after the workers have ended too
 
 
 @pytest.mark.parametrize("round_", range(KILLS))
 @pytest.mark.parametrize("moment", ["at any time", "while writing beside", "while replacing"])
-def test_a_killed_run_leaves_whole_files_and_the_next_one_finishes(
+def test_killed_run_leaves_whole_files_and_the_next_run_completes(
     moment: str, round_: int, tmp_path: Path, measured: tuple[dict[str, str], float]
 ) -> None:
     new, seconds = measured
@@ -56,7 +56,7 @@ def test_a_killed_run_leaves_whole_files_and_the_next_one_finishes(
     assert [path.name for path in texts if path.read_text() != new[path.name]] == []
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_ctrl_c_exits_with_130_and_leaves_no_partial_files(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     texts = filled(folder, 200)
     process = started(ADD, tmp_path)
@@ -72,17 +72,17 @@ def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:
     texts = filled(tmp_path / "manifests", 3)
     os.mkfifo(tmp_path / "pipe")
     process = started(f"{ADD} -f pipe", tmp_path)
-    with (tmp_path / "pipe").open("w"):  # opened by both: it waits for what comes out
+    with (tmp_path / "pipe").open("w"):  # opens when both ends are open, so the command is now waiting for input
         process.send_signal(signal.SIGINT)
         assert ended(process) == (130, "")
     assert all(path.read_text() == old for path, old in texts.items())
 
 
-def test_a_file_that_somebody_changes_meanwhile_is_noticed_and_nothing_is_written(tmp_path: Path) -> None:
+def test_writes_nothing_if_a_file_changed_since_it_was_read(tmp_path: Path) -> None:
     texts = filled(tmp_path / "manifests", 3)
     os.mkfifo(tmp_path / "pipe")
     process = started(f"{ADD} -f pipe", tmp_path)
-    with (tmp_path / "pipe").open("w") as pipe:  # the files before it have been read when it is opened
+    with (tmp_path / "pipe").open("w") as pipe:  # opens after the command has read the other files
         (tmp_path / "manifests" / "web-001.yaml").write_text(POD.format("other"))
         pipe.write(CONFIG)
     code, said = ended(process)
@@ -92,7 +92,7 @@ def test_a_file_that_somebody_changes_meanwhile_is_noticed_and_nothing_is_writte
     assert now == [POD.format(0), POD.format("other"), POD.format(2)]
 
 
-def test_two_runs_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_runs_lose_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     texts = filled(folder, 60)
     commands = [ADD, f"add metrics --set exporter=nginx -q -i -f {folder.name}"]
