@@ -1,4 +1,4 @@
-"""The public Python functions do what the commands do, on texts."""
+"""The public Python functions return the same results as the commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ spec:
 """
 
 
-def test_add_gives_what_the_command_gives_and_remove_gives_it_back(tmp_path: Path) -> None:
+def test_add_equals_the_command_and_remove_restores_the_text(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(DEPLOYMENT)
     result = sidecarctl.add(DEPLOYMENT, ["log-tail"], {"log-tail": {"logDir": "/srv/log"}})
     assert result.text == run("sidecarctl add log-tail -f web.yaml --set logDir=/srv/log", tmp_path).stdout
@@ -44,24 +44,24 @@ def test_add_gives_what_the_command_gives_and_remove_gives_it_back(tmp_path: Pat
     assert sidecarctl.remove(result.text).text == DEPLOYMENT
 
 
-def test_render_brings_a_text_to_what_a_composition_wants(tmp_path: Path) -> None:
+def test_render_applies_a_composition_and_is_idempotent(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
     result = sidecarctl.render(DEPLOYMENT, tmp_path / "sidecarctl.yaml")
     assert [change.label for change in result.changes] == ["Deployment/web"]
     assert sidecarctl.render(result.text, tmp_path / "sidecarctl.yaml").text == result.text
 
 
-def test_check_finds_what_validate_finds() -> None:
+def test_check_returns_the_findings_of_validate() -> None:
     verdict = sidecarctl.check(DEPLOYMENT.replace("name: web\n        image", "name: Web\n        image"))
     assert [finding.rule for finding in verdict.findings if finding.severity == "error"] == ["invalid-container-name"]
 
 
-def test_wrong_use_is_an_exception_with_the_way_out() -> None:
+def test_usage_error_is_an_exception_with_a_hint() -> None:
     with pytest.raises(sidecarctl.SidecarctlError) as caught:
         sidecarctl.add(DEPLOYMENT, ["loger"])
     assert caught.value.hint == 'did you mean "logger"?'
 
 
-def test_importing_the_package_imports_nothing_of_it() -> None:
+def test_importing_the_package_imports_no_submodules() -> None:
     code = "import sys, sidecarctl; print([m for m in sys.modules if m.startswith('sidecarctl.')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""Bad input gets a clear error with its place, the right exit code, an empty standard output, and never a traceback."""
+"""Invalid input results in an error with a position, the right exit code, an empty stdout, and no traceback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ spec:
       image: nginx:1.27
 """
 
-# what -> (the bytes, the exit code, words that the message has)
+# name: (bytes, exit code, expected words in the message)
 INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     "not UTF-8": (GOOD.encode().replace(b"web\n", b"w\xe9b\n", 1), 3, ("UTF-8", ":4:10")),
     "UTF-16": (GOOD.encode("utf-16"), 3, ("UTF-16",)),
@@ -68,7 +68,7 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", INPUTS)
-def test_input_is_refused_clearly(what: str, tmp_path: Path) -> None:
+def test_invalid_input_is_an_error_and_leaves_the_file_unchanged(what: str, tmp_path: Path) -> None:
     data, code, words = INPUTS[what]
     (tmp_path / "input.yaml").write_bytes(data)
     outcome = run("sidecarctl add logger -f input.yaml", tmp_path)
@@ -82,7 +82,7 @@ def test_input_is_refused_clearly(what: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["input.yaml"]
 
 
-# what -> (arguments, the exit code, words)
+# name: (arguments, exit code, expected words)
 USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "an unknown sidecar": ("add loger", 2, ("loger", 'did you mean "logger"?')),
     "a name that leaves the library": ("add ../logger", 2, ("../logger",)),
@@ -109,7 +109,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", USES)
-def test_wrong_use_is_refused_clearly(what: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_an_error_and_leave_the_file_unchanged(what: str, tmp_path: Path) -> None:
     arguments, code, words = USES[what]
     (tmp_path / "input.yaml").write_text(GOOD)
     where = "" if "-f" in arguments.split() else " -f input.yaml"
@@ -148,7 +148,7 @@ TEMPLATES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", TEMPLATES)
-def test_a_broken_template_is_named_with_its_line(what: str, tmp_path: Path) -> None:
+def test_error_in_a_template_names_file_and_line(what: str, tmp_path: Path) -> None:
     template, words = TEMPLATES[what]
     (tmp_path / "input.yaml").write_text(GOOD)
     entry = tmp_path / "lib" / "mine"
@@ -162,7 +162,7 @@ def test_a_broken_template_is_named_with_its_line(what: str, tmp_path: Path) -> 
         assert word in outcome.stderr
 
 
-def test_a_read_only_file_is_left_alone(tmp_path: Path) -> None:
+def test_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "input.yaml"
     path.write_text(GOOD)
     (tmp_path / "other.yaml").write_text(GOOD)
@@ -175,7 +175,7 @@ def test_a_read_only_file_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "other.yaml").read_text() == GOOD
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "input.yaml").write_text(GOOD)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import signal;"
     code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from sidecarctl.__main__ import main; main(sys.argv[1:])"
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["input.yaml"]
 
 
-def test_a_reader_that_has_enough_ends_the_command_quietly(tmp_path: Path) -> None:
+def test_closed_pipe_ends_the_command_without_an_error(tmp_path: Path) -> None:
     (tmp_path / "input.yaml").write_text(
         "---\n".join(GOOD.replace("name: web", f"name: web-{i}", 1) for i in range(400))
     )
