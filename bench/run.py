@@ -189,9 +189,9 @@ def install(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
     file.write_text(text, encoding="utf-8")
     program = (
         "import sys,time;sys.path.insert(0,sys.argv[1])\n"
-        "from sidecarctl.cli import asking\nfrom sidecarctl.inject import pipeline\n"
+        "from sidecarctl.cli import build_request\nfrom sidecarctl.inject import pipeline\n"
         "from sidecarctl.inject.pipeline import Options\nfrom sidecarctl.yamltext.stream import split\n"
-        "asked=asking.requests(['logger'],[],[],[],[],None,None);options=Options(facts=False)\n"
+        "asked=build_request.requests(['logger'],libraries=[],sets=[],values=[],containers=[],as_name=None,mode=None);options=Options(facts=False)\n"
         "read=lambda:open(sys.argv[2],'rb').read().decode()\n"
         "def best(work):\n"
         "    times=[]\n"

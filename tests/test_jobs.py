@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.parallel import number_of, spread
+from sidecarctl.cli.parallel import process_count, spread
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
@@ -66,8 +66,8 @@ def test_jobs_can_be_set_in_the_environment(tmp_path: Path) -> None:
 
 
 def test_few_inputs_are_processed_by_one_process() -> None:
-    assert number_of(0, 1) == number_of(0, 100) == number_of(1, 10_000) == 1
-    assert number_of(2, 1) == 1
+    assert process_count(0, 1) == process_count(0, 100) == process_count(1, 10_000) == 1
+    assert process_count(2, 1) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
@@ -87,7 +87,7 @@ def test_results_are_in_order_and_errors_are_complete() -> None:
 
 PROGRAM = """
 import time
-from sidecarctl.cli.workers import spread
+from sidecarctl.cli.parallel import spread
 
 def work(number):
     print(number, flush=True)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def lazy_classes() -> list[type]:
     found = []
     for file in sorted((ROOT / "sidecarctl").rglob("*.py")):
-        if "lazily import dataclass" in file.read_text(encoding="utf-8"):
+        if "lazy_dataclass import dataclass" in file.read_text(encoding="utf-8"):
             module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
             own = (value for value in vars(module).values() if inspect.isclass(value))
             found += [one for one in own if one.__module__ == module.__name__ and "__lazy_dataclass__" in vars(one)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.streaming import LONG
+from sidecarctl.cli.streaming import MIN_BYTES
 from tests.command import Outcome, run
 
 WEB = """\
@@ -22,7 +22,7 @@ spec:
       - name: web
         image: registry.example/web:1.0.0{more}
 """
-PADDING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: padding}\ndata:\n  a: " + "x" * (LONG // 2) + "\n"
+PADDING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: padding}\ndata:\n  a: " + "x" * (MIN_BYTES // 2) + "\n"
 
 
 def web(name: str, more: str = "") -> str:
@@ -56,7 +56,7 @@ def answers(command: str, folder: Path, text: bytes) -> tuple[Outcome, Outcome]:
 @pytest.mark.parametrize("name", STREAMS)
 def test_long_stream_has_the_same_result_as_a_whole_text(name: str, tmp_path: Path) -> None:
     text = STREAMS[name].encode()
-    assert len(text) > LONG
+    assert len(text) > MIN_BYTES
     flowing, whole = answers("add logger", tmp_path, text)
     assert (flowing.code, flowing.stderr) == (whole.code, whole.stderr)
     assert flowing.raw == whole.raw

@@ -98,7 +98,7 @@ def test_concurrent_runs_lose_nothing(tmp_path: Path) -> None:
     commands = [ADD, f"add metrics --set exporter=nginx -q -i -f {folder.name}"]
     outcomes = [ended(process) for process in [started(command, tmp_path) for command in commands]]
     for code, said in outcomes:
-        assert code == 0 or (code == 3 and "changed by somebody else" in said), said
+        assert code == 0 or (code == 3 and "changed since it was read" in said), said
     assert staged(folder) == []
     for command in commands:
         assert ended(started(command, tmp_path))[0] == 0
