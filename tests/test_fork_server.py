@@ -10,7 +10,7 @@ import pytest
 from tests.command import run
 from tests.security.kit import POD
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="every command has a new interpreter")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fork server runs only on Linux")
 
 COMMANDS = {
     "--version": "",

@@ -28,11 +28,11 @@ spec:
         image: registry.example/web:1.0.{n}
 """
 BAD = {
-    "nothing": "",
-    "text that is no YAML": "a: [\n",
+    "no error": "",
+    "invalid YAML": "a: [\n",
     "an unknown field": WEB.format(n=99) + "        nonsense: true\n",
     "a duplicate key": WEB.format(n=99) + "kind: Deployment\n",
-    "bytes that are no UTF-8": "# \udcff\n",
+    "invalid UTF-8": "# \udcff\n",
 }
 
 
@@ -70,7 +70,7 @@ def test_few_inputs_are_processed_by_one_process() -> None:
     assert process_count(2, 1) == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
 def test_results_are_in_order_and_errors_are_complete() -> None:
     def work(number: int) -> object:
         if number == 7:
@@ -97,7 +97,7 @@ list(spread(range(100), work, 2))
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
 def test_workers_exit_when_their_parent_is_killed() -> None:
     command = [sys.executable, "-c", PROGRAM]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

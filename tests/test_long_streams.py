@@ -31,14 +31,14 @@ def web(name: str, more: str = "") -> str:
 
 GOOD = "---\n".join([web("one"), PADDING, web("two"), PADDING, web("three")])
 STREAMS = {
-    "all well": GOOD,
-    "a mark, Windows line ends, comments behind separators": "\ufeff"
+    "no error": GOOD,
+    "byte order mark, CRLF, and comments after separators": "\ufeff"
     + GOOD.replace("---", "--- # next").replace("\n", "\r\n"),
-    "empty documents and no line end": "---\n---\n" + GOOD.replace("---\n", "---\n\n---\n").rstrip("\n"),
+    "empty documents and no final newline": "---\n---\n" + GOOD.replace("---\n", "---\n\n---\n").rstrip("\n"),
     "an error in the last document": GOOD + "---\n" + web("four", "\n        nonsense: true"),
     "a warning in every document": GOOD.replace("web:1.0.0", "web:latest"),
-    "no YAML at the end": GOOD + "---\na: [\n",
-    "a separator that is none": GOOD + "--- text\n",
+    "invalid YAML at the end": GOOD + "---\na: [\n",
+    "an invalid separator": GOOD + "--- text\n",
     "no workload": "---\n".join([PADDING, PADDING]),
 }
 

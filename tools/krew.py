@@ -21,16 +21,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = """#!/bin/sh
-# krew links to this file: what it needs stands beside the file itself.
+# krew runs this file through a link. The packages are next to the file itself.
 self="$0"
 while [ -h "$self" ]; do
   link="$(readlink "$self")"
   case "$link" in /*) self="$link" ;; *) self="$(dirname "$self")/$link" ;; esac
 done
-# Some of the packages are compiled for one version of Python.
+# Some packages are compiled for one Python version.
 python="$(command -v pythonMINOR || command -v python3)"
 if ! "$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "MINOR")' 2> /dev/null; then
-  echo "error: kubectl sidecar needs Python MINOR on PATH; another one: pip install sidecarctl" >&2
+  echo "error: kubectl sidecar needs Python MINOR on PATH; with another version, run: pip install sidecarctl" >&2
   exit 2
 fi
 PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec "$python" -m sidecarctl "$@"

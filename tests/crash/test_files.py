@@ -15,7 +15,7 @@ from tests.command import run
 from tests.crash.folder import POD, ended, filled, staged, started
 
 ADD = "sidecarctl add logger -q -i -f ."
-posix = pytest.mark.skipif(os.name != "posix", reason="has to do with POSIX files")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if not sys.platform.startswith("linux") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("cannot mount a file system")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
@@ -51,7 +51,7 @@ def test_read_only_disk_leaves_every_file_unchanged(disk: Path) -> None:
 @posix
 def test_read_only_directory_leaves_every_file_unchanged(tmp_path: Path) -> None:
     if os.geteuid() == 0:
-        pytest.skip("root writes to read-only folders")
+        pytest.skip("root can write to read-only directories")
     texts = filled(tmp_path / "closed", 2)
     (tmp_path / "closed").chmod(0o555)
     outcome = run(ADD, tmp_path)
@@ -64,7 +64,7 @@ def test_read_only_directory_leaves_every_file_unchanged(tmp_path: Path) -> None
 @posix
 def test_full_stdout_is_an_error_not_a_bug(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
+        pytest.skip("/dev/full does not exist")
     filled(tmp_path, 1)
     for arguments in ("add logger -f .", "validate -f .", "--help", "list"):
         with open("/dev/full", "w") as full:
@@ -170,7 +170,7 @@ def test_device_or_pipe_is_written_to_not_replaced(tmp_path: Path) -> None:
     assert "- name: logger\n" in run("sidecarctl add logger -q -f web-000.yaml -o /dev/stdout", tmp_path).stdout
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems refuse such names")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux allows such names")
 def test_file_name_can_contain_invalid_utf8(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"w\xff\xe9b.yaml")
     path.write_text(POD.format(1).replace("web-1", "Web"))

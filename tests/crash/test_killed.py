@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.folder import CONFIG, POD, ended, filled, staged, started, until
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 ADD = "add logger -q -i -f manifests"
 KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
 # The smallest number of files that two worker processes share.
@@ -34,7 +34,7 @@ def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, r
     count = rng.randrange(1, FILES)
     if moment == "at any time":
         until(lambda: False, process, rng.random() * seconds)
-    elif moment == "while writing beside":
+    elif moment == "while writing temporary files":
         until(lambda: len(staged(folder)) >= count, process)
     else:
         last = folder / f"web-{min(count, 50):03}.yaml"
@@ -44,7 +44,7 @@ def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, r
 
 
 @pytest.mark.parametrize("round_", range(KILLS))
-@pytest.mark.parametrize("moment", ["at any time", "while writing beside", "while replacing"])
+@pytest.mark.parametrize("moment", ["at any time", "while writing temporary files", "while replacing"])
 def test_killed_run_leaves_whole_files_and_the_next_run_completes(
     moment: str, round_: int, tmp_path: Path, measured: tuple[dict[str, str], float]
 ) -> None:

@@ -285,7 +285,7 @@ def closed(schema: Any) -> Any:
 def validator(crd: str, version: str) -> jsonschema.Draft202012Validator:
     path = tools() / "crds" / crd
     if not path.is_file():
-        pytest.skip(f"{crd} is not there: run {INSTALL}")
+        pytest.skip(f"{crd} not found: run {INSTALL}")
     versions = yaml.safe_load(path.read_text())["spec"]["versions"]
     schema = closed(next(each["schema"]["openAPIV3Schema"] for each in versions if each["name"] == version))
     schema["properties"]["metadata"] = {"type": "object"}
@@ -334,7 +334,7 @@ def test_sidecarset_is_valid_and_adds_what_render_adds(mode: str, folder: Path) 
         assert brought == new, part
 
 
-@pytest.mark.skipif(not PLATFORM.is_dir(), reason="there is no such example")
+@pytest.mark.skipif(not PLATFORM.is_dir(), reason="the example does not exist")
 def test_platform_example_can_be_exported_as_a_component(tmp_path: Path) -> None:
     work = tmp_path / "p"
     shutil.copytree(PLATFORM, work)

@@ -90,7 +90,7 @@ def test_hooks_are_skipped_without_the_hooks_option(helm: Helm) -> None:
 
 def test_hook_with_an_inject_annotation_gets_its_sidecar(helm: Helm) -> None:
     if helm.version == 3:
-        pytest.skip("Helm 3 hands no hooks to a post-renderer")
+        pytest.skip("Helm 3 does not pass hooks to a post-renderer")
     hook = helm.folder / "chart/templates/migrate.yaml"
     hook.write_text(
         hook.read_text().replace("    helm.sh/hook:", "    sidecarctl.dev/inject: log-tail\n    helm.sh/hook:", 1)

@@ -35,7 +35,7 @@ def test_keeps_all_files_if_one_changed_since_it_was_read(tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("change", ["rewritten", "deleted"])
 def test_writes_nothing_to_a_pipe_if_an_earlier_file_changed(change: str, tmp_path: Path) -> None:
     stale, pipe = write(tmp_path / "a"), tmp_path / "pipe"
@@ -58,7 +58,7 @@ def test_error_about_a_changed_link_names_the_link(tmp_path: Path) -> None:
         write_all([Write(tmp_path / "link", "new", stale.stamp)])
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX file modes")
 def test_replaced_file_keeps_its_mode_and_new_file_follows_the_umask(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     old.path.chmod(0o640)
@@ -73,7 +73,7 @@ def test_replaced_file_keeps_its_mode_and_new_file_follows_the_umask(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "old"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
 def test_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     os.chown(old.path, 1234, 2345)

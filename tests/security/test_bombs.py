@@ -62,14 +62,14 @@ def test_invalid_limit_is_a_usage_error(value: str, tmp_path: Path) -> None:
 
 # name: (template, limit)
 TEMPLATES: dict[str, tuple[str, limits.Limit]] = {
-    "loops in loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),
-    "a macro that calls itself": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", limits.STEPS),
+    "nested loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),
+    "a recursive macro": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", limits.STEPS),
     "a text that doubles": (
         "{% set n = namespace(t='xxxxxxxx') %}{% for i in range(60) %}{% set n.t = n.t ~ n.t %}{% endfor %}{{ n.t }}",
         limits.RENDERED,
     ),
-    "a text many times": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
-    "much of little": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
+    "a repeated text": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
+    "a growing replacement": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
     "a long template": ("# " + "x" * 300_000, limits.TEMPLATE),
 }
 
@@ -81,7 +81,7 @@ def test_growing_or_looping_template_is_stopped(what: str, tmp_path: Path) -> No
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
     assert "template.yaml.j2" in outcome.stderr
-    assert limit.variable in "".join(outcome.stderr.split()) or what == "a macro that calls itself"
+    assert limit.variable in "".join(outcome.stderr.split()) or what == "a recursive macro"
 
 
 def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_secret_is_not_in_a_crash_report(tmp_path: Path) -> None:
     assert os.name != "posix" or stat.S_IMODE(left.stat().st_mode) == 0o600
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are kept on POSIX systems alone")
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are cached only on POSIX systems")
 def test_secret_is_not_cached(tmp_path: Path) -> None:
     cache = {"SIDECARCTL_NO_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     library(tmp_path)
