@@ -95,7 +95,7 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
         if rng.random() < 0.12:
             text = json.dumps(one, indent=rng.choice((None, 2, 4)), separators=rng.choice((None, (",", ":")))) + "\n"
         else:
-            text = Hand(rng).document(one)
+            text = Writer(rng).document(one)
         head = "" if index == 0 and rng.random() < 0.6 else rng.choice(("---\n", "--- # next\n", "---   \n"))
         texts.append(head + text)
         if rng.random() < 0.1:
@@ -106,7 +106,7 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
     return ("\ufeff" if rng.random() < 0.05 else "") + whole.replace("\n", newline)
 
 
-class Hand:
+class Writer:
     """Writes one document. The style varies between files, and a little within a file."""
 
     def __init__(self, rng: Random) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
-from tests.crash.folder import POD, ended, filled, staged, started
+from tests.crash.helpers import POD, start, temporary_files, wait, write_pods
 
 ADD = "sidecarctl add logger -q -i -f ."
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
@@ -31,7 +31,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_leaves_every_file_unchanged(disk: Path) -> None:
-    texts = filled(disk, 50)  # 200 KiB, so that a second copy does not fit
+    texts = write_pods(disk, 50)  # 200 KiB, so that a second copy does not fit
     outcome = run(ADD, disk)
     assert (outcome.code, outcome.stdout) == (3, "")
     assert "No space left on device; no files written" in outcome.stderr
@@ -40,7 +40,7 @@ def test_full_disk_leaves_every_file_unchanged(disk: Path) -> None:
 
 
 def test_read_only_disk_leaves_every_file_unchanged(disk: Path) -> None:
-    texts = filled(disk, 3)
+    texts = write_pods(disk, 3)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     outcome = run(ADD, disk)
     assert outcome.code == 3
@@ -52,7 +52,7 @@ def test_read_only_disk_leaves_every_file_unchanged(disk: Path) -> None:
 def test_read_only_directory_leaves_every_file_unchanged(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root can write to read-only directories")
-    texts = filled(tmp_path / "closed", 2)
+    texts = write_pods(tmp_path / "closed", 2)
     (tmp_path / "closed").chmod(0o555)
     outcome = run(ADD, tmp_path)
     (tmp_path / "closed").chmod(0o755)
@@ -65,7 +65,7 @@ def test_read_only_directory_leaves_every_file_unchanged(tmp_path: Path) -> None
 def test_full_stdout_is_an_error_not_a_bug(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full does not exist")
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     for arguments in ("add logger -f .", "validate -f .", "--help", "list"):
         with open("/dev/full", "w") as full:
             command = [sys.executable, "-m", "sidecarctl", *arguments.split()]
@@ -77,7 +77,7 @@ def test_full_stdout_is_an_error_not_a_bug(tmp_path: Path) -> None:
 @posix
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_closed_standard_stream_is_not_a_bug(closed: str, tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     command = f'"{sys.executable}" -m sidecarctl add logger -f web-000.yaml -i {closed}'
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -105,7 +105,7 @@ def test_keeps_mode_owner_and_link_and_replaces_the_target(tmp_path: Path) -> No
 
 @posix
 def test_link_next_to_its_target_is_processed_once(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     (tmp_path / "a-link.yaml").symlink_to("web-000.yaml")
     outcome = run(ADD, tmp_path)
     assert outcome.code == 0, outcome.stderr
@@ -115,7 +115,7 @@ def test_link_next_to_its_target_is_processed_once(tmp_path: Path) -> None:
 
 @posix
 def test_other_name_of_a_hard_link_keeps_the_old_text(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     os.link(tmp_path / "web-000.yaml", tmp_path / "kept.txt")
     assert run(ADD, tmp_path).code == 0
     assert "logger" in (tmp_path / "web-000.yaml").read_text()
@@ -124,7 +124,7 @@ def test_other_name_of_a_hard_link_keeps_the_old_text(tmp_path: Path) -> None:
 
 @posix
 def test_circular_or_broken_link_is_an_error(tmp_path: Path) -> None:
-    texts = filled(tmp_path, 1)
+    texts = write_pods(tmp_path, 1)
     for target, why in (("loop.yaml", "symbolic links"), ("nowhere.yaml", "No such file")):
         link = tmp_path / "loop.yaml"
         link.unlink(missing_ok=True)
@@ -138,7 +138,7 @@ def test_circular_or_broken_link_is_an_error(tmp_path: Path) -> None:
 
 @posix
 def test_directory_that_contains_itself_is_walked_once(tmp_path: Path) -> None:
-    filled(tmp_path / "deep", 1)
+    write_pods(tmp_path / "deep", 1)
     (tmp_path / "deep" / "again").symlink_to(tmp_path, target_is_directory=True)
     outcome = run("sidecarctl validate -f .", tmp_path)
     assert (outcome.code, outcome.stdout) == (0, "no findings in 1 file\n")
@@ -146,26 +146,26 @@ def test_directory_that_contains_itself_is_walked_once(tmp_path: Path) -> None:
 
 @posix
 def test_pipe_is_skipped_in_a_directory_and_read_if_named(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     os.mkfifo(tmp_path / "pipe.yaml")
     assert run("sidecarctl validate -f .", tmp_path).stdout == "no findings in 1 file\n"
-    process = started("add logger -q -f pipe.yaml", tmp_path)
+    process = start("add logger -q -f pipe.yaml", tmp_path)
     (tmp_path / "pipe.yaml").write_text(POD.format(1))
-    assert ended(process)[0] == 0
-    process = started("add logger -q -i -f pipe.yaml", tmp_path)
+    assert wait(process)[0] == 0
+    process = start("add logger -q -i -f pipe.yaml", tmp_path)
     (tmp_path / "pipe.yaml").write_text(POD.format(1))
-    code, said = ended(process)
+    code, stderr = wait(process)
     assert code == 3
-    assert "pipe.yaml is not a regular file" in said
+    assert "pipe.yaml is not a regular file" in stderr
 
 
 @posix
 def test_device_or_pipe_is_written_to_not_replaced(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    write_pods(tmp_path, 1)
     os.mkfifo(tmp_path / "out")
-    process = started("add logger -q -f web-000.yaml -o out", tmp_path)
+    process = start("add logger -q -f web-000.yaml -o out", tmp_path)
     assert "- name: logger\n" in (tmp_path / "out").read_text()
-    assert ended(process)[0] == 0
+    assert wait(process)[0] == 0
     assert stat.S_ISFIFO((tmp_path / "out").stat().st_mode)
     assert "- name: logger\n" in run("sidecarctl add logger -q -f web-000.yaml -o /dev/stdout", tmp_path).stdout
 
@@ -196,4 +196,4 @@ def test_file_name_of_maximum_length_is_written(tmp_path: Path) -> None:
     path.write_text(POD.format(1))
     assert run(ADD, tmp_path).code == 0
     assert "logger" in path.read_text()
-    assert staged(tmp_path) == []
+    assert temporary_files(tmp_path) == []

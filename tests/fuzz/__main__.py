@@ -30,7 +30,7 @@ class Hang(Exception):
     """An input exceeds the time limit."""
 
 
-def trial(layer: str, data: bytes, seed: int) -> tuple[str, str]:
+def run_input(layer: str, data: bytes, seed: int) -> tuple[str, str]:
     """Run one input. Return its outcome and the fault, which is empty if no law is broken."""
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
@@ -53,7 +53,7 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}{said} ({at})"
 
 
-def smallest(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
+def minimize(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
     """Minimize an input: remove ever smaller pieces while the fault stays the same."""
     for cut in (_lines, _bytes):
         size = max(1, len(cut(data)) // 2)
@@ -62,7 +62,7 @@ def smallest(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
             while at < len(cut(data)):
                 pieces = cut(data)
                 less = b"".join(pieces[:at] + pieces[at + size :])
-                if trial(layer, less, seed)[1] == wanted:
+                if run_input(layer, less, seed)[1] == wanted:
                     data = less
                 else:
                     at += size
@@ -78,11 +78,11 @@ def _bytes(data: bytes) -> list[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
 
 
-def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None]) -> dict[str, object]:
+def search(runs: int, seed: int, only: str, out: Path, log: Callable[[str], None]) -> dict[str, object]:
     """Run inputs, write a minimized copy of each new fault to `out`, and return statistics."""
     rng = Random(seed)
     pool = {layer: seeds() for layer in LAYERS}
-    ways: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    outcomes: dict[str, set[str]] = {layer: set() for layer in LAYERS}
     counts, faults = Counter[str](), Counter[str]()
     slowest = ("", 0.0)
     layers = [layer for layer, share in SHARES.items() for _ in range(share) if only in ("", layer)]
@@ -92,7 +92,7 @@ def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None
         inputs = pool[layer]
         data, choices = mutated(rng.choice(inputs), inputs, rng), rng.randrange(16)
         before = time.process_time()
-        way, broken = trial(layer, data, choices)
+        outcome, broken = run_input(layer, data, choices)
         took = time.process_time() - before
         counts[layer] += 1
         if took > slowest[1]:
@@ -100,21 +100,21 @@ def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None
         if broken:
             faults[f"{layer}: {broken}"] += 1
             if faults[f"{layer}: {broken}"] == 1:
-                small = smallest(layer, data, choices, broken)
+                small = minimize(layer, data, choices, broken)
                 out.mkdir(parents=True, exist_ok=True)
                 (out / f"{layer}-{choices}-{len(faults)}.yaml").write_bytes(small)
-                say(f"{layer} {choices}: {broken}\n  {small!r}")
-        elif way not in ways[layer]:
-            ways[layer].add(way)
+                log(f"{layer} {choices}: {broken}\n  {small!r}")
+        elif outcome not in outcomes[layer]:
+            outcomes[layer].add(outcome)
             if len(inputs) < KEPT:
                 inputs.append(data)
         if number % 50_000 == 49_999:
-            say(f"{number + 1:,} inputs, {sum(map(len, ways.values())):,} outcomes, {len(faults)} faults")
+            log(f"{number + 1:,} inputs, {sum(map(len, outcomes.values())):,} outcomes, {len(faults)} faults")
     return {
         "inputs": dict(counts),
         "total": sum(counts.values()),
         "CPU seconds": round(time.process_time() - started),
-        "outcomes": {layer: len(found) for layer, found in ways.items()},
+        "outcomes": {layer: len(found) for layer, found in outcomes.items()},
         "slowest": [slowest[0], round(slowest[1], 3)],
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "faults": dict(faults),
@@ -136,11 +136,11 @@ def main() -> int:
     signal.signal(signal.SIGVTALRM, hangs)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    say(f"seed {given.seed}")
-    statistics = search(given.runs, given.seed, given.layer, given.out, say)
+    log(f"seed {given.seed}")
+    statistics = search(given.runs, given.seed, given.layer, given.out, log)
     print(json.dumps({"seed": given.seed, **statistics}, indent=2))
     return 1 if statistics["faults"] else 0
 

@@ -87,8 +87,8 @@ def test_tree_fits_the_width(width: int) -> None:
 
 @pytest.mark.parametrize("lines", [True, False])
 def test_color_does_not_change_the_tree(lines: bool) -> None:
-    plain, coloured = (tree.render_tree([awkward()], color=color, width=80, lines=lines) for color in (False, True))
-    bare = re.sub("\x1b\\[[0-9;]*m", "", coloured)
+    plain, colored = (tree.render_tree([awkward()], color=color, width=80, lines=lines) for color in (False, True))
+    bare = re.sub("\x1b\\[[0-9;]*m", "", colored)
     assert [line.rstrip() for line in bare.splitlines()] == [line.rstrip() for line in plain.splitlines()]
     assert lines or plain.replace("数据库", "").isascii()
 

@@ -12,7 +12,7 @@ from sidecarctl.yamltext.nodes import Node, trail
 from sidecarctl.yamltext.splice import SpliceResult
 
 
-def holds_in_order(part: str, whole: str) -> bool:
+def is_subsequence(part: str, whole: str) -> bool:
     characters = iter(whole)
     return all(c in characters for c in part)
 
@@ -29,7 +29,7 @@ def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) ->
     return text
 
 
-def cuts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
+def undo_inserts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
     """Return the edits that undo the inserts, with paths in the edited document."""
     folded = group_inserts(root, inserts)
     added = {

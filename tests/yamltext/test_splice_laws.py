@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_yaml import Handwriting, random_inserts, random_removals
-from splice_laws import cuts, exists, holds_in_order, without_displaced
+from splice_laws import exists, is_subsequence, undo_inserts, without_displaced
 
 from sidecarctl.yamltext.edits import EditRefused, Insert
 from sidecarctl.yamltext.nodes import Node
@@ -31,10 +31,10 @@ def check(seed: int) -> bool:
     except EditRefused:
         return False
     if not done.displaced:
-        assert holds_in_order(text, done.text)
+        assert is_subsequence(text, done.text)
     else:
-        assert holds_in_order(without_displaced(text, root, done.displaced), done.text)
-    back = splice(done.text, done.root, cuts(root, inserts, done))
+        assert is_subsequence(without_displaced(text, root, done.displaced), done.text)
+    back = splice(done.text, done.root, undo_inserts(root, inserts, done))
     assert back.text == text
     return True
 
@@ -70,7 +70,7 @@ def test_successive_inserts_can_be_undone_in_reverse_order(seed: int) -> None:
             done = splice(text, root, inserts)
         except EditRefused:
             break
-        undo.append(cuts(root, inserts, done))
+        undo.append(undo_inserts(root, inserts, done))
         text, root = done.text, done.root
         texts.append(text)
         inserts = random_inserts(rng, root)
