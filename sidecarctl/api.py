@@ -1,4 +1,4 @@
-"""What Python programs call: the command line's own stair, on texts. Touches no file but libraries and compositions.
+"""The Python API: the commands as functions on texts. Reads no files but libraries and compositions.
 
     import sidecarctl
 
@@ -6,8 +6,13 @@
     if not result.failed:
         write(result.text)
 
-Every function raises a SidecarctlError for wrong use and for texts that can't be read; what is wrong with a manifest is a
-finding of the result.
+A program that processes many texts keeps a `Session`, which reads each sidecar and each template once:
+
+    session = sidecarctl.Session()
+    results = [session.add(text, ["logger"]) for text in texts]
+
+Every function raises a SidecarctlError for invalid arguments and invalid YAML. Problems in a manifest are findings of the
+result.
 """
 
 from __future__ import annotations
@@ -16,17 +21,100 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import load
-from sidecarctl.composition.request import asked_for
-from sidecarctl.composition.select import selection
+from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.composition.model import load_composition
+from sidecarctl.composition.request import build_requests
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 
-__all__ = ["Result", "Verdict", "add", "check", "remove", "render"]
+__all__ = ["Result", "Session", "Verdict", "add", "check", "remove", "render"]
+
+PathText = str | PathLike[str]
+
+
+class Session:
+    """The libraries of several calls, opened once. A session does not notice sidecars that are added or changed later."""
+
+    def __init__(self, libraries: Sequence[PathText] = ()) -> None:
+        """Open libraries: these directories, those of SIDECARCTL_LIBRARY, and the shipped library, in this order."""
+        self._libraries = tuple(Path(directory) for directory in libraries)
+        self._catalogs: dict[tuple[Path, ...], Catalog] = {}
+
+    def _catalog(self, more: Sequence[Path] = ()) -> Catalog:
+        libraries = (*self._libraries, *more)
+        if libraries not in self._catalogs:
+            self._catalogs[libraries] = open_catalog(libraries)
+        return self._catalogs[libraries]
+
+    def add(
+        self,
+        text: str,
+        sidecars: Sequence[str],
+        parameters: Mapping[str, Mapping[str, object]] | None = None,
+        *,
+        instance: str = "",
+        mode: str = "",
+        containers: Sequence[str] = (),
+        adopt: bool = False,
+        keep_qos: bool = False,
+        kube_version: str = versions.NEWEST,
+        file: str = "-",
+    ) -> Result:
+        """Add sidecars to every workload of a text; upgrade instances that exist already.
+
+        parameters  values by sidecar name
+        file        the file name in findings
+        """
+        requests = build_requests(
+            self._catalog(),
+            sidecars,
+            parameters or {},
+            instance=instance,
+            mode=mode,
+            containers=containers,
+            adopt=adopt,
+            keep_qos=keep_qos,
+        )
+        return pipeline.add(text, requests, Options(versions.parse_version(kube_version)), file)
+
+    def remove(
+        self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
+    ) -> Result:
+        """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
+        return pipeline.remove(text, names, Options(versions.parse_version(kube_version)), file)
+
+    def render(
+        self,
+        text: str,
+        composition: PathText,
+        *,
+        environment: str = "",
+        kube_version: str = "",
+        file: str = "-",
+    ) -> Result:
+        """Apply the composition in a file to every workload of a text."""
+        wanted = load_composition(Path(composition), environment)
+        version = versions.parse_version(kube_version or wanted.kube_version or versions.NEWEST)
+        selection = resolve_selection(wanted, self._catalog(wanted.libraries), version)
+        return pipeline.render(text, selection, Options(version, wanted.kinds), file)
+
+    def check(
+        self,
+        text: str,
+        *,
+        kube_version: str = versions.NEWEST,
+        pod_security: str = "privileged",
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        file: str = "-",
+    ) -> Verdict:
+        """Validate a text; `pod_security` is LEVEL or LEVEL:VERSION."""
+        rules = select_rules(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
+        return validate_texts([SourceText(text, file)], rules)
 
 
 def add(
@@ -34,7 +122,7 @@ def add(
     sidecars: Sequence[str],
     parameters: Mapping[str, Mapping[str, object]] | None = None,
     *,
-    libraries: Sequence[str | PathLike[str]] = (),
+    libraries: Sequence[PathText] = (),
     instance: str = "",
     mode: str = "",
     containers: Sequence[str] = (),
@@ -43,47 +131,39 @@ def add(
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
-    """Add sidecars to every workload of a text; what is there already is upgraded in place.
-
-    parameters  by sidecar name
-    libraries   folders that are searched before those of SIDECARCTL_LIBRARY and the shipped one
-    file        what findings call the text
-    """
-    catalog = open_catalog([Path(folder) for folder in libraries])
-    requests = asked_for(
-        catalog,
+    """Call `Session.add` once; `libraries` are searched before SIDECARCTL_LIBRARY and the shipped library."""
+    return Session(libraries).add(
+        text,
         sidecars,
-        parameters or {},
+        parameters,
         instance=instance,
         mode=mode,
         containers=containers,
         adopt=adopt,
         keep_qos=keep_qos,
+        kube_version=kube_version,
+        file=file,
     )
-    return pipeline.add(text, requests, Options(versions.parse_version(kube_version)), file)
 
 
 def remove(
     text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
 ) -> Result:
-    """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
-    return pipeline.remove(text, names, Options(versions.parse_version(kube_version)), file)
+    """Call `Session.remove` once."""
+    return Session().remove(text, names, kube_version=kube_version, file=file)
 
 
 def render(
     text: str,
-    composition: str | PathLike[str],
+    composition: PathText,
     *,
     environment: str = "",
-    libraries: Sequence[str | PathLike[str]] = (),
+    libraries: Sequence[PathText] = (),
     kube_version: str = "",
     file: str = "-",
 ) -> Result:
-    """Bring a text to what the composition in a file wants: sidecars are added, upgraded and removed."""
-    wanted = load(Path(composition), environment)
-    version = versions.parse_version(kube_version or wanted.kube_version or versions.NEWEST)
-    catalog = open_catalog([*map(Path, libraries), *wanted.libraries])
-    return pipeline.render(text, selection(wanted, catalog, version), Options(version, wanted.kinds), file)
+    """Call `Session.render` once; `libraries` are searched before those of the composition."""
+    return Session(libraries).render(text, composition, environment=environment, kube_version=kube_version, file=file)
 
 
 def check(
@@ -95,6 +175,7 @@ def check(
     ignore: Sequence[str] = (),
     file: str = "-",
 ) -> Verdict:
-    """Check a text by structure, the API server's rules and advice; `pod_security` is LEVEL or LEVEL:VERSION."""
-    chosen = select_rules(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
-    return validate_texts([SourceText(text, file)], chosen)
+    """Call `Session.check` once."""
+    return Session().check(
+        text, kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore, file=file
+    )

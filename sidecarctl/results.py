@@ -1,4 +1,4 @@
-"""What a report says, whatever its format: findings, and what changed in which workload. Knows no format."""
+"""Results: findings, changes, and statuses as plain data, which every report format renders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class RuleCard:
-    """What a format says about a rule itself. `what` is one sentence, `why` and `fix` may be empty."""
+    """The description of a rule in a report. `what` is one sentence; `why` and `fix` may be empty."""
 
     name: str
     severity: Severity
@@ -38,7 +38,7 @@ class RuleCard:
 
 @dataclass(frozen=True)
 class PodFacts:
-    """What the scheduler sees of a pod: effective requests and limits ("cpu": "150m"), and the QoS class."""
+    """A pod as the scheduler sees it: effective requests and limits ("cpu": "150m"), and the QoS class."""
 
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -47,14 +47,17 @@ class PodFacts:
 
 @dataclass(frozen=True)
 class InstanceChange:
-    """What happened to one instance.
+    """The change of one instance.
 
     action    one of ACTIONS
-    sidecar   the sidecar's name; name is the instance's
-    version   now (or, when removed, until now); previous the one that an update replaced
+    name      the instance name
+    sidecar   the name of its sidecar
+    version   the new version, or the removed one
+    previous  the version that an update replaced
     mode      native | classic | init
-    parts     what it consists of, in words: "container logger", "mount /var/log/app in web"
+    parts     what it consists of: "container logger", "mount /var/log/app in web"
     reason    why it was skipped, or what changed
+    next_steps  what the user or the app must do after it was added
     """
 
     action: str
@@ -65,16 +68,17 @@ class InstanceChange:
     mode: str = ""
     parts: tuple[str, ...] = ()
     reason: str = ""
+    next_steps: str = ""
 
 
 @dataclass(frozen=True)
 class WorkloadChange:
-    """What happened to one workload.
+    """The changes of one workload.
 
-    line      where it begins in the file, from 1
-    skipped   why nothing at all was done to it, else empty
-    replicas  how many pods it asks for, None where that is not known
-    cost      what the change adds to the requests of all replicas together ("cpu": "150m")
+    line      its first line in the file, from 1
+    skipped   why the workload was skipped, else empty
+    replicas  the number of its pods, None if unknown
+    cost      what the change adds to the requests of all replicas ("cpu": "150m")
     """
 
     kind: str
@@ -97,19 +101,34 @@ class WorkloadChange:
 
     @property
     def changed(self) -> bool:
-        """True where the manifest is no longer what it was."""
+        """True if an instance was added, updated, or removed."""
         return any(instance.action in ("added", "updated", "removed") for instance in self.instances)
+
+
+@dataclass
+class NextSteps:
+    """What to do after adding sidecars: the text of the first added instance by sidecar, and the number of instances."""
+
+    texts: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def collect(self, changes: Iterable[WorkloadChange]) -> None:
+        """Collect the next steps of added instances."""
+        for change in changes:
+            for instance in change.instances:
+                if instance.next_steps:
+                    text, count = self.texts.get(instance.sidecar, (instance.next_steps, 0))
+                    self.texts[instance.sidecar] = text, count + 1
 
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a run, as every format gets it.
+    """The result of a run, for every format.
 
-    files     what was looked at, by the names that findings use
-    root      the absolute folder that paths are made relative to ("" leaves them)
-    fail_on   the mildest severity that fails the run, None when nothing does
-    fixed     how many findings were fixed; None where none were to be
-    rules     cards of the rules that findings name, at least
+    files     the files that were read, by the names that findings use
+    root      the absolute directory that paths are relative to; "" keeps paths unchanged
+    fail_on   the minimum severity that makes the command fail, None if none does
+    fixed     the number of fixed findings, None if fixing was not requested
+    rules     the rules of the findings, and possibly others
     """
 
     version: str
@@ -125,29 +144,29 @@ class Report:
 
     @property
     def fixable(self) -> int:
-        """How many findings have a safe fix."""
+        """The number of findings with a safe fix."""
         return sum(one.fixable for one in self.findings)
 
     def fails(self, finding: Finding) -> bool:
-        """True where the finding is bad enough to fail the run."""
+        """Return True if the finding makes the command fail."""
         return self.fail_on is not None and finding.severity.rank <= self.fail_on.rank
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by file, line, column and rule; what has no place comes last. The order is total."""
-    return sorted(findings, key=order)
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings by file, line, column, and rule; findings without a place come last. The order is total."""
+    return sorted(findings, key=sort_key)
 
 
-def order(finding: Finding) -> tuple[object, ...]:
-    """Return what findings are sorted by."""
+def sort_key(finding: Finding) -> tuple[object, ...]:
+    """Return the sort key of a finding."""
     place = finding.place
     where = (0, place.file, place.line, place.column) if place else (1, finding.source, 0, 0)
     whom = (finding.workload, finding.container, field_text(finding.path))
     return (*where, finding.rule, *whom, finding.message)
 
 
-def count(findings: Iterable[Finding]) -> dict[Severity, int]:
-    """Count findings by severity, worst first; every severity is there."""
+def count_by_severity(findings: Iterable[Finding]) -> dict[Severity, int]:
+    """Count findings by severity, worst first, including severities without findings."""
     totals = dict.fromkeys(Severity, 0)
     for finding in findings:
         totals[finding.severity] += 1
@@ -155,7 +174,7 @@ def count(findings: Iterable[Finding]) -> dict[Severity, int]:
 
 
 def field_text(path: PathTuple) -> str:
-    """Return a path as people write it, unambiguous: `spec.ports[0]`, `metadata.labels["a.b/c"]`."""
+    """Format a path: `spec.ports[0]`, `metadata.labels["a.b/c"]`. Different paths have different texts."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -168,8 +187,8 @@ def field_text(path: PathTuple) -> str:
     return text
 
 
-def subject(finding: Finding) -> str:
-    """Say whom the finding is about: `Deployment/web, container logger (native sidecar)`, or nothing."""
+def describe_subject(finding: Finding) -> str:
+    """Return the object of a finding: `Deployment/web, container logger (native sidecar)`, empty if it has none."""
     if not finding.container:
         return finding.workload
     role = ROLE_TEXT.get(finding.role, finding.role)
@@ -183,7 +202,7 @@ def plural(number: int, noun: str) -> str:
 
 
 class _Absent:
-    """Stands for a field that is not there."""
+    """The value of an absent field."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -194,7 +213,7 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field with what it was (or should be) and what it is (or will be). A value may be ABSENT."""
+    """A field with its old or expected value and its new or actual value. A value may be ABSENT."""
 
     path: str
     before: Any
@@ -203,16 +222,16 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class InstanceStatus:
-    """One instance in a workload.
+    """The status of one instance in a workload.
 
-    by         the composition that added it, empty for a person
-    available  a newer version that the library has, else empty
-    missing    wanted, but not there
-    unknown    whether somebody edited it can't be told; `note` says why
-    edits      fields that differ from what was written: before is what was written, after what stands there
-    upgrade    what an upgrade to `available` would change; or to the newest there is, where its own version is gone
-    kube_version  the Kubernetes that it is right for, where it is not the one asked about
-    note       why nothing can be said about edits or the upgrade
+    by            the composition that added it, empty for the command line
+    available     a later version in the library, else empty
+    missing       it is requested, but the workload does not have it
+    unknown       edits cannot be detected; `note` gives the reason
+    edits         edited fields: before is the added value, after the current one
+    upgrade       fields that an upgrade to `available`, or to the latest version if its own is gone, would change
+    kube_version  the Kubernetes version for which it is in sync, if that is not the requested one
+    note          why edits or the upgrade are unknown
     """
 
     name: str
@@ -229,25 +248,27 @@ class InstanceStatus:
     note: str = ""
 
     @property
-    def sound(self) -> bool:
-        """True where it is there, and as it was written."""
+    def in_sync(self) -> bool:
+        """True if it is neither missing nor edited."""
         return not self.missing and not self.edits
 
     @property
     def state(self) -> str:
-        """Its state in a few words."""
+        """Its state for people: missing, edited, unknown, outdated, or in sync."""
         if self.missing:
             return "missing"
         if self.edits:
-            return plural(len(self.edits), "hand edit")
+            return f"edited ({plural(len(self.edits), 'field')})"
         if self.unknown:
             return "unknown"
-        return f"as written for {self.kube_version}" if self.kube_version else "as written"
+        if self.available:
+            return "outdated"
+        return f"in sync (Kubernetes {self.kube_version})" if self.kube_version else "in sync"
 
 
 @dataclass(frozen=True)
 class WorkloadStatus:
-    """A workload with its instances; `line` is where it begins in the file, from 1."""
+    """The status of a workload and its instances; `line` is its first line in the file, from 1."""
 
     label: str
     file: str
@@ -256,19 +277,19 @@ class WorkloadStatus:
     note: str = ""
 
 
-RULE = "outdated"
-_STATES = {"added": "is missing", "updated": "is not as it would be written", "removed": "is not wanted any more"}
+OUTDATED_RULE = "outdated"
+_STATES = {"added": "is missing", "updated": "is not in sync", "removed": "is no longer requested"}
 
 
-def outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
-    """Yield a finding for each sidecar that a change would add, update or remove."""
+def find_outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
+    """Yield a finding for each sidecar that a change would add, update, or remove."""
     for change in changes:
         for one in change.instances:
             if one.action in _STATES:
                 name = one.name if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
                 yield Finding(
-                    RULE,
-                    f"the sidecar {name} {one.version} {_STATES[one.action]}",
+                    OUTDATED_RULE,
+                    f"sidecar {name} {one.version} {_STATES[one.action]}",
                     help=help,
                     workload=change.label,
                     place=Place(change.file, change.line, 1, change.line, 1),

@@ -1,4 +1,4 @@
-"""The public Python functions return the same results as the commands."""
+"""The Python API: the commands as functions on texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ spec:
 """
 
 
-def test_add_equals_the_command_and_remove_restores_the_text(tmp_path: Path) -> None:
+def test_add_equals_the_command_and_remove_restores(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(DEPLOYMENT)
     result = sidecarctl.add(DEPLOYMENT, ["log-tail"], {"log-tail": {"logDir": "/srv/log"}})
     assert result.text == run("sidecarctl add log-tail -f web.yaml --set logDir=/srv/log", tmp_path).stdout
@@ -44,24 +44,49 @@ def test_add_equals_the_command_and_remove_restores_the_text(tmp_path: Path) -> 
     assert sidecarctl.remove(result.text).text == DEPLOYMENT
 
 
-def test_render_applies_a_composition_and_is_idempotent(tmp_path: Path) -> None:
+def test_render_applies_a_composition(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
     result = sidecarctl.render(DEPLOYMENT, tmp_path / "sidecarctl.yaml")
     assert [change.label for change in result.changes] == ["Deployment/web"]
     assert sidecarctl.render(result.text, tmp_path / "sidecarctl.yaml").text == result.text
 
 
-def test_check_returns_the_findings_of_validate() -> None:
+def test_check_validates() -> None:
     verdict = sidecarctl.check(DEPLOYMENT.replace("name: web\n        image", "name: Web\n        image"))
     assert [finding.rule for finding in verdict.findings if finding.severity == "error"] == ["invalid-container-name"]
 
 
-def test_usage_error_is_an_exception_with_a_hint() -> None:
+def test_invalid_use_raises_an_exception_with_a_hint() -> None:
     with pytest.raises(sidecarctl.SidecarctlError) as caught:
         sidecarctl.add(DEPLOYMENT, ["loger"])
     assert caught.value.hint == 'did you mean "logger"?'
 
 
-def test_importing_the_package_imports_no_submodules() -> None:
+def test_importing_the_package_imports_no_modules() -> None:
     code = "import sys, sidecarctl; print([m for m in sys.modules if m.startswith('sidecarctl.')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_session_opens_a_library_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sidecarctl.catalog import sidecar as module
+
+    reads: list[Path] = []
+    real = module.read_sidecar
+
+    def counted(folder: Path, *arguments: object, **options: object) -> object:
+        reads.append(folder)
+        return real(folder, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "read_sidecar", counted)
+    session = sidecarctl.Session()
+    first = session.add(DEPLOYMENT, ["log-tail"])
+    second = session.add(DEPLOYMENT, ["log-tail"])
+    assert first.text == second.text == sidecarctl.add(DEPLOYMENT, ["log-tail"]).text
+    assert [folder.name for folder in reads] == ["log-tail", "log-tail"]  # the session, and the single call
+
+
+def test_session_offers_every_function() -> None:
+    session = sidecarctl.Session()
+    added = session.add(DEPLOYMENT, ["log-tail"]).text
+    assert session.remove(added).text == DEPLOYMENT
+    assert session.check(added).findings is not None

@@ -98,7 +98,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "a missing parameter": ("add git-sync", 2, ("repo",)),
     "an unknown container": ("add logger --container wep", 2, ("wep", 'did you mean "web"?')),
     "an invalid instance name": ("add logger --as My_Logger", 2, ("My_Logger", "my-logger")),
-    "a duplicate sidecar": ("add logger logger", 2, ("twice", "--as")),
+    "a duplicate sidecar": ("add logger logger", 2, ('duplicate instance "logger"', "--as")),
     "an unknown Kubernetes version": ("add logger --kube-version 1.99", 2, ("1.99",)),
     "native mode in an old Kubernetes version": (
         "add logger --mode native --kube-version 1.27",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.pod_graph import pods
+from sidecarctl.inject.pod_graph import read_pods
 from sidecarctl.report.graph import mermaid, svg, tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +53,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     sections = []
     for source in sorted((ROOT / "examples").glob("*/expected.yaml")):
         name = source.parent.name
-        found = list(pods(source.read_text(encoding="utf-8"), Options()))
+        found = list(read_pods(source.read_text(encoding="utf-8"), Options()))
         if name == _SHOWN:
             shown = found
         yield ROOT / "docs" / "graphs" / f"{name}.svg", svg.render_svg(found)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.prefilter import passes_through
 from sidecarctl.inject.record import RecordError
-from sidecarctl.inject.sharing import choose_targets
+from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
-from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import split
@@ -132,7 +131,7 @@ def discover(texts: Iterable[tuple[str, str]]) -> Discovery:
 
 def _workloads(text: str, file: str) -> Iterator[Workload]:
     for document in split(text, file):
-        if not passes_through(document.text, DEFAULT_KINDS):
+        if not has_no_workload(document.text, DEFAULT_KINDS):
             yield from workloads(document.value)
 
 

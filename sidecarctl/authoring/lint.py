@@ -19,7 +19,7 @@ from sidecarctl.errors import LibraryError, did_you_mean
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.podsecurity import levels
+from sidecarctl.validate import pod_security as levels
 from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.stream import Document
 

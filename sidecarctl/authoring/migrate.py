@@ -17,8 +17,8 @@ from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import attempt
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.sidecar import read_sidecar
-from sidecarctl.composition.model import FILE_NAME, load
-from sidecarctl.composition.select import selection
+from sidecarctl.composition.model import FILE_NAME, load_composition
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.inject import pipeline
@@ -153,8 +153,8 @@ def cases(folder: Path, found: Discovery) -> dict[str, str]:
 
 def tried(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[Trial]:
     """Apply the written composition with `adopt` to texts, and tell where nothing but records changes."""
-    written = load(folder / FILE_NAME)
-    chosen = selection(written, open_catalog(list(written.libraries)), options.kube_version)
+    written = load_composition(folder / FILE_NAME)
+    chosen = resolve_selection(written, open_catalog(list(written.libraries)), options.kube_version)
     chosen = replace(chosen, adopt=True, _requests={}, _choices={})
     out = []
     for file, text in texts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
 
+# The placeholders of `nextSteps` beside parameters.
+_NEXT_STEPS_INPUTS = ("instance", "container")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 DEFAULT_TEMPLATES = {"jinja": "template.yaml.j2", "kcl": "template.k", "plain": "template.yaml"}
 
 
@@ -59,6 +63,7 @@ class Sidecar:
     library: str
     substitutions: tuple[Substitution, ...] = ()
     modules: Mapping[str, Path] = field(default_factory=dict)
+    next_steps: str = ""
 
     @property
     def file(self) -> Path:
@@ -135,7 +140,42 @@ def _build(source: Source, folder: Path, library: str) -> Sidecar:
             key: _inside(source, folder, path, ("spec", "modules", key))
             for key, path in spec.get("modules", {}).items()
         },
+        next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
     )
+
+
+def _read_next_steps(source: Source, text: str, schema: Mapping[str, Any]) -> str:
+    """Return the text of `nextSteps`. Raises LibraryError for a placeholder that may have no value or a secret one."""
+    properties, required = schema.get("properties", {}), schema.get("required", ())
+    for name in _PLACEHOLDER.findall(text):
+        if name in _NEXT_STEPS_INPUTS:
+            continue
+        parameter = properties.get(name)
+        if parameter is None:
+            rule, hint = "unknown parameter", f"use one of {', '.join((*_NEXT_STEPS_INPUTS, *properties))}"
+        elif parameter.get("writeOnly"):
+            rule, hint = "the parameter is secret (writeOnly)", "use another parameter"
+        elif parameter.get("default") is None and name not in required:
+            rule, hint = "the parameter may have no value", "use a parameter that is required or has a default"
+        else:
+            continue
+        where = source.place(("metadata", "nextSteps"))
+        raise LibraryError(f'invalid placeholder "{{{name}}}" in nextSteps: {rule}', where=where, hint=hint)
+    return text
+
+
+def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:
+    """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none."""
+    values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
+    return _PLACEHOLDER.sub(lambda match: _format_value(values.get(match[1])), sidecar.next_steps)
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(_format_value, value))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _substitution(each: Mapping[str, str]) -> Substitution:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
-from sidecarctl.composition.model import FILE_NAME, Composition, discover, load
-from sidecarctl.composition.request import Request, asked_for
-from sidecarctl.composition.select import Selection, selection
+from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
+from sidecarctl.composition.request import Request, build_requests
+from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode
 from sidecarctl.findings import Finding
@@ -34,7 +34,7 @@ def requests(
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
     parameters, origins = _parameters(own_names, sets, values)
-    return asked_for(
+    return build_requests(
         catalog,
         names,
         parameters,
@@ -81,8 +81,8 @@ def pipeline_options(
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:
     """Return the named composition, else the nearest sidecarctl.yaml, else None."""
-    path = Path(file) if file else discover(Path())
-    return load(path, environment or "") if path else None
+    path = Path(file) if file else find_composition_file(Path())
+    return load_composition(path, environment or "") if path else None
 
 
 def load_selection(
@@ -107,7 +107,7 @@ def prepare_selection(
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
-    return selection(composition, catalog, options.kube_version), options
+    return resolve_selection(composition, catalog, options.kube_version), options
 
 
 def load_optional_selection(
@@ -141,4 +141,4 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:
     """Return a function from the results of a run to warnings about rules that selected no workload."""
-    return lambda results: chosen.unused(number for result in results for number in result.rules)
+    return lambda results: chosen.find_unused(number for result in results for number in result.rules)

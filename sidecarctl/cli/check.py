@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sidecarctl import __version__
+from sidecarctl.cli import console
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, InputError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.results import Report, RuleCard, in_order
-from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
-from sidecarctl.validate.fix.fixers import FixValues
-from sidecarctl.validate.rule_selection import RuleSelection
+from sidecarctl.results import Report, RuleCard, plural, sort_findings
+from sidecarctl.validate.check_files import SYNTAX, SourceText, Verdict, validate_texts
+from sidecarctl.validate.fix.fixers import Fix, FixValues
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, RuleSelection, Severities, unknown_rule_error
+
+if TYPE_CHECKING:
+    from sidecarctl.validate.fix import apply
 
 _UNKNOWN_KIND = "unknown-kind"
 _SHOWN = 5
@@ -75,7 +82,7 @@ def print_verdict(
     """Print the report and return the exit code; `fixed` is the number of fixed findings."""
     report = Report(
         __version__,
-        tuple(in_order(verdict.findings)),
+        tuple(sort_findings(verdict.findings)),
         verdict.ignored,
         (),
         tuple(source.name for source, _ in inputs.sources),
@@ -119,10 +126,10 @@ def rule_cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
 def read_all(request: CheckRequest) -> Inputs:
     """Read every source; collect the errors of those that cannot be read."""
     unreadable: list[InputError] = []
-    return Inputs(tuple(_read(request, unreadable)), tuple(unreadable))
+    return Inputs(tuple(_read_inputs(request, unreadable)), tuple(unreadable))
 
 
-def _read(request: CheckRequest, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
+def _read_inputs(request: CheckRequest, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
     for path in input_paths(request.files):
         try:
             for source in sources.find_sources([path], request.stdin_name):
@@ -162,3 +169,100 @@ def _note(custom: Sequence[Finding]) -> str:
     more = ", ..." if len(kinds) > _SHOWN else ""
     objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"
     return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"
+
+
+_COMPOSITION_FILE = "sidecarctl.yaml"
+
+
+def severities_for(file: str) -> Severities:
+    """Return the severities that apply to a manifest; for stdin, those of the working directory.
+
+    They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
+    file and line, if that is not a valid composition or names an unknown rule.
+    """
+    return _nearest(Path(file).resolve().parent)
+
+
+@cache
+def _nearest(directory: Path) -> Severities:
+    for each in (directory, *directory.parents):
+        if (each / _COMPOSITION_FILE).is_file():
+            return _read_severities(each / _COMPOSITION_FILE)
+    return {}
+
+
+@cache
+def _read_severities(path: Path) -> Severities:
+    from sidecarctl.composition.layers import read_file
+    from sidecarctl.validate.registry import current_name, rules
+
+    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
+    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
+    severities = {current_name(name): severity for name, severity in configured.items()}
+    severities.update({name: severity for name, severity in configured.items() if name in known})
+    for name in severities:
+        if name not in known:
+            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
+    # YAML 1.1 reads an unquoted `off` as false.
+    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}
+
+
+def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, *, diff: bool) -> int:
+    """Fix every source, or print the diff; report the findings that are left and return the exit code.
+
+    Writes nothing if a source cannot be read.
+    """
+    from sidecarctl.files.write import Write, write_all
+    from sidecarctl.validate.fix import apply
+
+    inputs = read_all(request)
+    outcome = apply.fix_texts(inputs.texts, chosen, amounts)
+    if diff:
+        return _print_fixes(request, inputs, outcome)
+    if inputs.unreadable:
+        report_unreadable(inputs)
+        console.report(f"no files written: {plural(len(inputs.unreadable), 'error')}")
+        return EXIT_INPUT
+    write_all(
+        Write(source.path, after.text, read.stamp)
+        for (source, read), after in zip(inputs.sources, outcome.texts)
+        if source.path and after.text != read.text
+    )
+    piped = [after.text for (source, _), after in zip(inputs.sources, outcome.texts) if source.path is None]
+    console.write_stdout(piped)
+    if request.verbose and request.format == "text":
+        _list_fixes(outcome.done)
+    stream = sys.stderr if piped else None
+    return print_verdict(request, chosen, inputs, outcome.verdict, len(outcome.done), stream)
+
+
+def _print_fixes(request: CheckRequest, inputs: Inputs, outcome: apply.FixResult) -> int:
+    """Print the diff. Findings without a fix are not reported, except text that cannot be parsed."""
+    from sidecarctl.report.diff import unified_diff
+    from sidecarctl.report.terminal import use_color
+
+    before = inputs.texts
+    color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
+    console.write_stdout(
+        unified_diff(old.text, new.text, old.file, color=color, terminal=terminal)
+        for old, new in zip(before, outcome.texts)
+    )
+    report_unreadable(inputs)
+    console.report_findings([one for one in outcome.verdict.findings if one.rule == SYNTAX])
+    if not request.quiet and request.format == "text":
+        console.report(_fix_summary(outcome.done, before, outcome.texts))
+    if inputs.unreadable or outcome.verdict.unparsed:
+        return EXIT_INPUT
+    return EXIT_FINDINGS if outcome.done and request.severity is not None else EXIT_OK
+
+
+def _fix_summary(done: Sequence[Fix], before: Sequence[SourceText], after: Sequence[SourceText]) -> str:
+    if not done:
+        return "no fixes to apply"
+    changed = sum(old.text != new.text for old, new in zip(before, after))
+    return f"would fix {plural(len(done), 'finding')} in {plural(changed, 'file')}"
+
+
+def _list_fixes(done: Sequence[Fix]) -> None:
+    for one in done:
+        console.report(f"fixed {one.finding.rule} at {one.finding.place}: {one.description}")

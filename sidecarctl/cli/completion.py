@@ -95,10 +95,10 @@ def environments(incomplete: str) -> list[str]:
     from pathlib import Path
 
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.composition.model import discover
+    from sidecarctl.composition.model import find_composition_file
 
     try:
-        path = discover(Path())
+        path = find_composition_file(Path())
         names = read_file(path).environments if path else {}
     except SidecarctlError:
         return []

@@ -15,7 +15,7 @@ from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
-from sidecarctl.results import WorkloadChange, plural
+from sidecarctl.results import NextSteps, WorkloadChange, plural
 
 _T = TypeVar("_T")
 _PROGRESS_DELAY = 1.0  # seconds
@@ -99,6 +99,13 @@ def render_changes(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
     from sidecarctl.report import summary
 
     return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
+
+
+def render_next_steps(steps: NextSteps) -> str:
+    """Return what to do after adding sidecars."""
+    from sidecarctl.report import summary
+
+    return summary.render_next_steps(steps, color=color(), width=width())
 
 
 def nothing_written(findings: Sequence[Finding], other_errors: int = 0) -> str:

@@ -31,7 +31,11 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The input and output options of a command. `idle` is printed when there was nothing to do."""
+    """The input and output options of a command.
+
+    idle        is printed if there was nothing to do
+    next_steps  report what the user or the app must do after a sidecar was added
+    """
 
     files: Sequence[str]
     output: str | None = None
@@ -48,6 +52,7 @@ class Delivery:
     needs_workload: bool = False
     idle: str = ""
     jobs: int = 1
+    next_steps: bool = False
 
     @property
     def writes_nothing(self) -> bool:

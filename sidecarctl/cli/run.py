@@ -21,8 +21,8 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source, input_paths
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.inject.pipeline import Result, Walked
-from sidecarctl.results import Report, WorkloadChange
+from sidecarctl.inject.pipeline import ProcessedDocuments, Result
+from sidecarctl.results import NextSteps, Report, WorkloadChange
 
 Transform = Callable[[str, str], Result]
 
@@ -39,9 +39,10 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
         stream = streaming.open_long(path)
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.stdin_filename or path if path == "-" else path
-            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one)) as streamed:
+            steps = NextSteps()
+            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
                 if streamed is not None:
-                    return _deliver_stream(delivery, streamed, name)
+                    return _deliver_stream(delivery, streamed, name, steps)
                 stream.seek(0)
                 stdin = stream.read() if path == "-" else None
         else:
@@ -75,12 +76,15 @@ def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
     return code
 
 
-def _render(delivery: Delivery, walked: Walked) -> str:
-    quiet = delivery.quiet or not walked.changes
-    return "" if quiet else console.render_changes(walked.changes, verbose=delivery.verbose)
+def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:
+    if delivery.quiet or not processed.changes:
+        return ""
+    if delivery.next_steps:
+        steps.collect(processed.changes)
+    return console.render_changes(processed.changes, verbose=delivery.verbose)
 
 
-def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
+def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: NextSteps) -> int:
     errors = [streamed.error] if streamed.error else []
     result = None if errors else Result("", (), streamed.findings)
     one = Done(Source(name), Read(""), result, streamed.error)
@@ -98,6 +102,7 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str) -> int:
     if not held_back:
         for line in streaming.rewind(streamed.lines):
             console.report(line.decode("utf-8", "surrogateescape"))
+        console.report(console.render_next_steps(steps))
     return exit_code(delivery, [one], streamed.findings, errors)
 
 
@@ -196,23 +201,27 @@ def report_changes(
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose))
+    if delivery.next_steps and not delivery.writes_nothing:
+        steps = NextSteps()
+        steps.collect(changes)
+        console.report(console.render_next_steps(steps))
     if nothing and delivery.idle:
         console.report(delivery.idle)
 
 
 def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
     """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import RULE, outdated
+    from sidecarctl.results import OUTDATED_RULE, find_outdated
 
     help = "run the same command without --check"
     for one in done:
         if one.result is None or one.result.failed or not one.outdated:
             continue
         if one.present is None:
-            yield from outdated(one.result.changes, help)
+            yield from find_outdated(one.result.changes, help)
         else:
             name = one.source.name
-            yield Finding(RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
+            yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
 
 
 def print_report(

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import OWNER_ANNOTATION
-from sidecarctl.inject.pipeline import Walked
+from sidecarctl.inject.pipeline import ProcessedDocuments
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, join, split
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MIN_BYTES = 2 << 20  # shorter inputs are transformed as a whole
 _PIECE = 1 << 20
 
-Walk = Callable[[Iterable[Document]], Iterator[Walked]]
+Walk = Callable[[Iterable[Document]], Iterator[ProcessedDocuments]]
 
 
 def is_possible(delivery: Delivery) -> bool:
@@ -61,7 +61,9 @@ class Streamed:
 
 
 @contextmanager
-def transform(walk: Walk, stream: IO[bytes], name: str, render: Callable[[Walked], str]) -> Iterator[Streamed | None]:
+def transform(
+    walk: Walk, stream: IO[bytes], name: str, render: Callable[[ProcessedDocuments], str]
+) -> Iterator[Streamed | None]:
     """Transform a stream; `render` returns the report of each document. Yields None if the input must be read whole."""
     with _temporary() as out, _temporary() as lines:
         findings: list[Finding] = []
@@ -109,11 +111,11 @@ def _pieces(stream: IO[bytes]) -> Iterator[str]:
 
 def _needs_whole_input(stream: IO[bytes], name: str) -> bool:
     """Return whether a companion does not follow its workload: then the pipeline needs all documents at once."""
-    from sidecarctl.inject.regroup import out_of_place
+    from sidecarctl.inject.companions import has_displaced_companions
 
     if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
         return False
-    return out_of_place(documents(stream, name))
+    return has_displaced_companions(documents(stream, name))
 
 
 def rewind(file: IO[bytes]) -> IO[bytes]:

@@ -1,1 +1,1 @@
-"""Compositions: which workloads get which sidecars. Reads, merges, and selects; changes no manifest."""
+"""Compositions: files that say which workloads get which sidecars."""

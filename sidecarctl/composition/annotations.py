@@ -1,10 +1,10 @@
-"""What a workload says for itself: annotations by which it asks for sidecars, sets their parameters, or opts out.
+"""Annotations of a workload that request sidecars, set their parameters, or opt out.
 
-    sidecarctl.dev/inject: "logger,metrics"       asks for sidecars
-    sidecarctl.dev/inject: "false"                opts out of every rule
-    sidecarctl.dev/logger.logDir: /srv/log        sets a parameter of an instance, or of every instance of a sidecar
+    sidecarctl.dev/inject: "logger,metrics"       request sidecars
+    sidecarctl.dev/inject: "false"                opt out of every rule
+    sidecarctl.dev/logger.logDir: /srv/log        set a parameter of an instance, or of every instance of a sidecar
 
-They stand on the pod template or on the workload itself; the pod template wins.
+They are set on the pod template or on the workload; the pod template takes precedence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import Unread, assign
-from sidecarctl.composition.model import own_metadata
+from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
@@ -25,19 +25,19 @@ PREFIX = "sidecarctl.dev/"
 INJECT = PREFIX + "inject"
 OPT_OUT = "false"
 _PARAMETER = re.compile(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+)")
-# Annotations of that shape that set nothing: how findings are ignored, and what a sidecar's companions hash to.
+# Annotations of the same form that are not parameters: ignored findings, and hashes of companions.
 _RESERVED = ("ignore",)
 _CONFIG_HASH = "config-hash"
-NAMED_PARAMETER = re.compile(r"parameter '([^'.\[]+)")
+NAMED_PARAMETER = re.compile(r"""parameter ['\"]([^'\".\[]+)""")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a workload's annotations ask for.
+class InjectAnnotations:
+    """The requests in a workload's annotations.
 
-    inject      what stands in the annotation, "" where it says nothing
+    inject      the value of the inject annotation, "" if it is absent or "true"
     sidecars    the names in it: logger, logger@1.0.0
-    parameters  by instance or sidecar: dotted key to the text given
+    parameters  by instance or sidecar: dotted key -> text
     """
 
     workload: Workload
@@ -47,46 +47,47 @@ class Asked:
 
     @property
     def opts_out(self) -> bool:
-        """True where no rule is to apply."""
+        """True if no rule applies."""
         return self.inject == OPT_OUT
 
-    def given(
+    def assign_parameters(
         self, instances: Mapping[str, str], recorded: Iterable[str], known: Iterable[str]
     ) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-        """Return parameters by instance, and what is wrong with them.
+        """Return parameters by instance, and findings.
 
-        `instances` are those that are wanted, with their sidecars; `recorded` stand in the workload; `known` are names for
-        a suggestion.
+        instances  requested instances with their sidecars
+        recorded   instances in the workload's record
+        known      names for "did you mean"
         """
         out: dict[str, dict[str, Any]] = {}
         findings: list[Finding] = []
         for name, parameters in (self.parameters or {}).items():
-            meant = [name] if name in instances else [i for i, sidecar in instances.items() if sidecar == name]
-            if not meant and name not in recorded:
-                findings.append(self._unmeant(name, next(iter(parameters)), known))
+            addressed = [name] if name in instances else [i for i, sidecar in instances.items() if sidecar == name]
+            if not addressed and name not in recorded:
+                findings.append(self._unused_finding(name, next(iter(parameters)), known))
             for key, text in parameters.items():
                 try:
-                    for instance in meant:
+                    for instance in addressed:
                         assign(out.setdefault(instance, {}), key, Unread(text))
                 except UsageError as error:
                     findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
         return out, findings
 
-    def _unmeant(self, name: str, parameter: str, known: Iterable[str]) -> Finding:
+    def _unused_finding(self, name: str, parameter: str, known: Iterable[str]) -> Finding:
         key, names = f"{PREFIX}{name}.{parameter}", list(known)
-        meant = "" if name in names else did_you_mean(name, names)
+        suggestion = "" if name in names else did_you_mean(name, names)
         return Finding(
             "unused-parameter-annotation",
-            f"the annotation {key} sets a parameter of {name}, which nothing asks for here",
+            f"annotation {key} has no effect: {name} is not requested for this workload",
             Severity.WARNING,
             self._path(key),
             True,
-            help=meant or f"add {name} to the annotation {INJECT}",
+            help=suggestion or f"add {name} to the annotation {INJECT}",
             workload=self.workload.label,
         )
 
-    def blamed(self, instance: str, sidecar: str, error: UsageError) -> str:
-        """Return the annotation that an error about a parameter of an instance is most likely about."""
+    def find_annotation(self, instance: str, sidecar: str, error: UsageError) -> str:
+        """Return the annotation that most likely caused an error about a parameter of an instance, empty if none."""
         named = NAMED_PARAMETER.search(error.message)
         keys = [
             f"{PREFIX}{name}.{key}"
@@ -97,10 +98,10 @@ class Asked:
         return keys[0] if keys else ""
 
     def finding(self, key: str, rule: str, error: UsageError) -> Finding:
-        """Return an error in what an annotation asks for, with its place in the manifest."""
+        """Return an error in an annotation as a finding with its place."""
         return Finding(
             rule,
-            f"the annotation {key}: {error.message}",
+            f"annotation {key}: {error.message}",
             path=self._path(key),
             help=error.hint,
             workload=self.workload.label,
@@ -111,20 +112,20 @@ class Asked:
         return (*holder, "metadata", "annotations", key)
 
 
-def asked(workload: Workload, record: Record) -> Asked | None:
-    """Return what a workload asks for, None where it asks for nothing. What sidecarctl wrote itself does not count."""
-    own, pods = own_metadata(workload, "annotations"), workload.annotations
+def read_annotations(workload: Workload, record: Record) -> InjectAnnotations | None:
+    """Return the requests in a workload's annotations, None if there are none. Annotations that sidecarctl added do not count."""
+    own, pods = get_own_metadata(workload, "annotations"), workload.annotations
     if not any(key.startswith(PREFIX) for holder in (own, pods) for key in holder):
         return None
     inject = pods.get(INJECT, own.get(INJECT, ""))
     text = str(inject).lower() if isinstance(inject, bool) else str(inject).strip()
     text = "" if text == "true" else text
     names = () if text == OPT_OUT else tuple(name for name in (part.strip() for part in text.split(",")) if name)
-    written = {key for instance in record.instances.values() for key in instance.added.annotations}
+    added = {key for instance in record.instances.values() for key in instance.added.annotations}
     parameters: dict[str, dict[str, str]] = {}
     for holder in (own, pods):
         for key, value in holder.items():
-            found = _PARAMETER.fullmatch(key) if key.startswith(PREFIX) and key not in written else None
-            if found and found[1] not in _RESERVED and found[2] != _CONFIG_HASH:
-                parameters.setdefault(found[1], {})[found[2]] = str(value)
-    return Asked(workload, text, names, parameters) if text or parameters else None
+            match = _PARAMETER.fullmatch(key) if key.startswith(PREFIX) and key not in added else None
+            if match and match[1] not in _RESERVED and match[2] != _CONFIG_HASH:
+                parameters.setdefault(match[1], {})[match[2]] = str(value)
+    return InjectAnnotations(workload, text, names, parameters) if text or parameters else None

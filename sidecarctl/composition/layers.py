@@ -1,7 +1,4 @@
-"""The files of a composition as layers: read, checked, followed through their includes, merged key by key.
-
-Knows what may stand in a file and where it stands; what a rule means for a workload it refuses to know.
-"""
+"""The files of a composition as layers: read, validated, resolved through their includes, and merged key by key."""
 
 from __future__ import annotations
 
@@ -26,8 +23,8 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A sidecar that a rule asks for. `data` is what the file says, `place` where, `keys` where each parameter stands."""
+class SidecarEntry:
+    """A sidecar in a rule or in the defaults: its data, its place, and the places of its parameters by name."""
 
     data: Mapping[str, Any]
     place: Place
@@ -35,56 +32,61 @@ class Wish:
 
     @property
     def instance(self) -> str:
-        """The instance name it asks for."""
+        """The instance name."""
         return str(self.data.get("as") or str(self.data["name"]).partition("@")[0])
 
-    def under(self, over: Wish) -> Wish:
-        """Return the wish with another on top, key by key."""
-        return Wish(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
+    def overlay(self, over: SidecarEntry) -> SidecarEntry:
+        """Return the entry with another one merged over it, key by key."""
+        return SidecarEntry(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
 
 
 @dataclass(frozen=True)
 class RawRule:
-    """A rule as a file states it; what a file leaves out another may say."""
+    """A rule of one file. Another file may supply the missing fields."""
 
     name: str
     place: Place
     data: Mapping[str, Any]
-    wishes: Mapping[str, Wish] = field(default_factory=dict)
-    selects: Place | None = None
+    entries: Mapping[str, SidecarEntry] = field(default_factory=dict)
+    selector_place: Place | None = None
 
-    def under(self, over: RawRule) -> RawRule:
-        """Return the rule with another on top: sidecars by instance name, everything else whole."""
-        wishes = dict(self.wishes)
-        for instance, wish in over.wishes.items():
-            wishes[instance] = wishes[instance].under(wish) if instance in wishes else wish
-        return RawRule(self.name, over.place, {**self.data, **over.data}, wishes, over.selects or self.selects)
+    def overlay(self, over: RawRule) -> RawRule:
+        """Return the rule with another one merged over it: sidecars by instance name, other fields replaced."""
+        entries = dict(self.entries)
+        for instance, entry in over.entries.items():
+            entries[instance] = entries[instance].overlay(entry) if instance in entries else entry
+        return RawRule(
+            self.name, over.place, {**self.data, **over.data}, entries, over.selector_place or self.selector_place
+        )
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What a file, or an environment in it, says."""
+    """The content of a file, or of an environment in it."""
 
     kube_version: str = ""
     kube_version_place: Place | None = None
     libraries: tuple[tuple[Path, Place], ...] = ()
     kinds: Mapping[GroupKind, Steps] = field(default_factory=dict)
     exclude_namespaces: tuple[str, ...] = ()
-    defaults: Mapping[str, Wish] = field(default_factory=dict)
+    defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
 
-    def under(self, over: Layer) -> Layer:
-        """Return the layer with another on top, key by key; excluded namespaces add up, its libraries come first."""
+    def overlay(self, over: Layer) -> Layer:
+        """Return the layer with another one merged over it, key by key.
+
+        Excluded namespaces are added, and the libraries of `over` come first.
+        """
         defaults = dict(self.defaults)
-        for name, wish in over.defaults.items():
-            defaults[name] = defaults[name].under(wish) if name in defaults else wish
+        for name, entry in over.defaults.items():
+            defaults[name] = defaults[name].overlay(entry) if name in defaults else entry
         rules = list(self.rules)
         for rule in over.rules:
             at = next((i for i, one in enumerate(rules) if rule.name and one.name == rule.name), None)
             if at is None:
                 rules.append(rule)
             else:
-                rules[at] = rules[at].under(rule)
+                rules[at] = rules[at].overlay(rule)
         return replace(
             self,
             kube_version=over.kube_version or self.kube_version,
@@ -98,8 +100,8 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Stated:
-    """One composition file, checked: its own layer, those of its environments, and the files that it includes."""
+class CompositionFile:
+    """A valid composition file: its layer, the layers of its environments, and its includes."""
 
     name: str
     file: str
@@ -110,86 +112,88 @@ class Stated:
     place: Place
 
 
-def read_file(path: Path) -> Stated:
-    """Return the composition in a file. Raises InputError where it can't be read or is no YAML, UsageError for the rest."""
+def read_file(path: Path) -> CompositionFile:
+    """Read a composition file. Raises InputError for an unreadable file or invalid YAML, UsageError for any other error."""
     name = str(path)
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as problem:
         raise InputError(
-            f"the composition {name} can't be read: {problem.strerror or problem}", hint="check the path"
+            f"cannot read composition {name}: {problem.strerror or problem}", hint="check the path"
         ) from None
     if len(data) > MAX_BYTES:
-        raise InputError(f"the composition {name} is larger than {MAX_BYTES >> 10} KiB", hint=limits.FILE.way_out)
+        raise InputError(f"composition {name} is larger than {MAX_BYTES >> 10} KiB", hint=limits.FILE.way_out)
     documents = [d for d in split(decode(data, name).removeprefix("\ufeff"), name) if d.value is not None]
     if len(documents) != 1:
-        found = "is empty" if not documents else f"holds {len(documents)} documents"
         raise UsageError(
-            f"the composition {found}",
+            f"expected one composition, got {len(documents)} documents" if documents else "the composition is empty",
             where=f"{name}:{documents[1].line + 1 if documents else 1}",
-            hint="a file holds one composition; others are named in spec.include",
+            hint="write one composition per file, and list other files in `spec.include`",
         )
     return read_document(documents[0], (), path.parent)
 
 
-def read_document(document: Document, path: PathTuple, folder: Path) -> Stated:
-    """Return the composition at a path of a document; paths in it run from `folder`. Raises UsageError with the place."""
+def read_document(document: Document, path: PathTuple, directory: Path) -> CompositionFile:
+    """Read the composition at a path of a document. Paths in it are relative to `directory`. Raises UsageError with a place."""
     value: Any = document.value
     for step in path:
         value = value[step]
-    _check(document, path, value)
-    text = _Text(document, path, folder)
+    _validate(document, path, value)
+    reader = _Reader(document, path, directory)
     spec: Mapping[str, Any] = value["spec"]
-    return Stated(
+    return CompositionFile(
         value["metadata"]["name"],
         document.file,
         value,
-        text.layer(spec, ("spec",)),
-        {name: text.layer(data, ("spec", "environments", name)) for name, data in spec.get("environments", {}).items()},
-        tuple((folder / each, text.at("spec", "include", i)) for i, each in enumerate(spec.get("include", ()))),
-        text.at("spec", "environments") if "environments" in spec else text.at("spec", on_key=True),
+        reader.layer(spec, ("spec",)),
+        {
+            name: reader.layer(data, ("spec", "environments", name))
+            for name, data in spec.get("environments", {}).items()
+        },
+        tuple((directory / each, reader.at("spec", "include", i)) for i, each in enumerate(spec.get("include", ()))),
+        reader.at("spec", "environments") if "environments" in spec else reader.at("spec", on_key=True),
     )
 
 
-def _check(document: Document, path: PathTuple, value: Any) -> None:
+def _validate(document: Document, path: PathTuple, value: Any) -> None:
     if not isinstance(value, dict):
-        # What else it is may be nobody's business: any file can be named.
+        # Do not print the content: the path may name any file, even a secret one.
         raise UsageError(
-            "this is no composition: it is no mapping",
+            "invalid composition: expected a mapping",
             where=str(document.locate(path)),
             hint="check the path of the file",
         )
     if value.get("kind") not in ("Composition", None):
         kind = value["kind"]
         raise UsageError(
-            f"this is no composition: its kind is {kind}",
+            f'invalid kind "{kind}": expected Composition',
             where=str(document.locate((*path, "kind"))),
-            hint=did_you_mean(str(kind), ["Composition"]) or "a composition has the kind Composition",
+            hint=did_you_mean(str(kind), ["Composition"]) or "set `kind: Composition`, or check the path of the file",
         )
     found = problems(schema("composition"), value)
     if found:
-        lines = [_worded(str(problem), problem.path) for problem in found]
+        lines = [_format_problem(str(problem), problem.path) for problem in found]
         more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
         raise UsageError(
             "; ".join(lines[:_SHOWN]) + more,
             where=str(document.locate((*path, *found[0].path), on_key=found[0].on_key)),
-            hint="`sidecarctl schema composition` prints what may stand in it",
+            hint="`sidecarctl schema composition` prints the schema",
         )
 
 
-def _worded(text: str, path: Sequence[str | int]) -> str:
-    """YAML reads 1.30 as the number 1.3: that deserves more than a type error."""
+def _format_problem(text: str, path: Sequence[str | int]) -> str:
+    # YAML reads an unquoted 1.30 as the number 1.3.
     return f"{text}; put it in quotes" if path and path[-1] == "kubeVersion" and "a number" in text else text
 
 
 @dataclass(frozen=True)
-class _Text:
-    """A document with a composition at `path`; turns its parts into data that know their place."""
+class _Reader:
+    """A document with a composition at `path`. Converts its parts to data with places."""
 
     document: Document
     path: PathTuple
-    folder: Path
+    directory: Path
 
     def at(self, *steps: str | int, on_key: bool = False) -> Place:
         return self.document.locate((*self.path, *steps), on_key=on_key)
@@ -200,35 +204,36 @@ class _Text:
             version,
             self.at(*at, "kubeVersion") if version else None,
             tuple(
-                (self.folder / each, self.at(*at, "libraries", i)) for i, each in enumerate(data.get("libraries", ()))
+                (self.directory / each, self.at(*at, "libraries", i))
+                for i, each in enumerate(data.get("libraries", ()))
             ),
             {_group_kind(kind): tuple(path.split(".")) for kind, path in data.get("kinds", {}).items()},
             tuple(data.get("excludeNamespaces", ())),
             {
-                name: self.wish({"name": name, **each}, (*at, "defaults", name), on_key=True)
+                name: self.entry({"name": name, **each}, (*at, "defaults", name), on_key=True)
                 for name, each in data.get("defaults", {}).items()
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:
-        wishes: dict[str, Wish] = {}
+        entries: dict[str, SidecarEntry] = {}
         for index, each in enumerate(data.get("sidecars", ())):
-            wish = self.wish({"name": each} if isinstance(each, str) else each, (*at, "sidecars", index))
-            if wish.instance in wishes:
+            entry = self.entry({"name": each} if isinstance(each, str) else each, (*at, "sidecars", index))
+            if entry.instance in entries:
                 raise UsageError(
-                    f'the rule asks for the instance "{wish.instance}" twice',
-                    where=str(wish.place),
+                    f'duplicate instance "{entry.instance}" in the rule',
+                    where=str(entry.place),
                     hint="give one of them another name: `as: NAME`",
                 )
-            wishes[wish.instance] = wish
+            entries[entry.instance] = entry
         rest = {key: value for key, value in data.items() if key not in ("name", "sidecars")}
         select = self.at(*at, "select", on_key=True) if "select" in data else None
-        return RawRule(data.get("name", ""), self.at(*at), rest, wishes, select)
+        return RawRule(data.get("name", ""), self.at(*at), rest, entries, select)
 
-    def wish(self, data: Mapping[str, Any], at: PathTuple, *, on_key: bool = False) -> Wish:
+    def entry(self, data: Mapping[str, Any], at: PathTuple, *, on_key: bool = False) -> SidecarEntry:
         keys = {key: self.at(*at, "parameters", key, on_key=True) for key in data.get("parameters", {})}
-        return Wish(data, self.at(*at, on_key=on_key), keys)
+        return SidecarEntry(data, self.at(*at, on_key=on_key), keys)
 
 
 def _group_kind(text: str) -> GroupKind:
@@ -236,22 +241,22 @@ def _group_kind(text: str) -> GroupKind:
     return group, kind
 
 
-def chain(first: Stated, path: Path | None) -> Iterator[Stated]:
-    """Yield the files that a composition includes, each before who includes it and once, and then the composition itself.
+def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[CompositionFile]:
+    """Yield the included files, each once and before the file that includes it, and then the composition itself.
 
-    Raises UsageError for a circle, told as a chain, and for a file that is not there.
+    Raises UsageError for a cycle and for a missing file.
     """
     done: set[Path] = set()
 
-    def follow(stated: Stated, above: tuple[Path, ...]) -> Iterator[Stated]:
-        for target, place in stated.includes:
+    def visit(file: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
+        for target, place in file.includes:
             real = target.resolve()
             if real in above:
                 names = [_short(one) for one in (*above[above.index(real) :], real)]
                 raise UsageError(
-                    f"compositions include each other: {' -> '.join(names)}",
+                    f"include cycle: {' -> '.join(names)}",
                     where=str(place),
-                    hint="drop one of the includes",
+                    hint="remove one of the includes",
                 )
             if real in done:
                 continue
@@ -259,14 +264,14 @@ def chain(first: Stated, path: Path | None) -> Iterator[Stated]:
             if not target.is_file():
                 near = did_you_mean(target.name, _names(target.parent))
                 raise UsageError(
-                    f"there is no file {target}",
+                    f"file not found: {target}",
                     where=str(place),
-                    hint=near or "includes run from the file they stand in",
+                    hint=near or "check the path: includes are relative to the file that contains them",
                 )
-            yield from follow(read_file(target), (*above, real))
-        yield stated
+            yield from visit(read_file(target), (*above, real))
+        yield file
 
-    yield from follow(first, (path.resolve(),) if path else ())
+    yield from visit(first, (path.resolve(),) if path else ())
 
 
 def _short(path: Path) -> str:
@@ -276,8 +281,8 @@ def _short(path: Path) -> str:
         return str(path)
 
 
-def _names(folder: Path) -> list[str]:
+def _names(directory: Path) -> list[str]:
     try:
-        return [entry.name for entry in folder.iterdir()]
+        return [entry.name for entry in directory.iterdir()]
     except OSError:
         return []

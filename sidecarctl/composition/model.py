@@ -1,6 +1,6 @@
-"""A composition: which rules ask for which sidecars, in one environment. Knows files and names, no workload.
+"""The composition: rules and defaults of one environment, merged from its files.
 
-Layers, from the bottom: what is included, in its order; the file itself; the environment in each of them.
+Layers, from the lowest to the highest: the included files in their order, the file itself, the environment of each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.layers import Layer, RawRule, Stated, Wish, chain, read_document, read_file
+from sidecarctl.composition.layers import (
+    CompositionFile,
+    Layer,
+    RawRule,
+    SidecarEntry,
+    read_document,
+    read_file,
+    resolve_includes,
+)
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
@@ -25,7 +33,7 @@ from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document
 
 FILE_NAME = "sidecarctl.yaml"
-# The group of Pods, which Kubernetes writes as an empty text.
+# The API group that Kubernetes writes as an empty string.
 CORE = "core"
 _GLOB = re.compile(r"[*?\[]")
 _CONSTRAINT = re.compile(r"(>=|<=|>|<|==|=|!=)?\s*v?1\.(\d+)")
@@ -42,7 +50,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Selector:
-    """Which workloads a rule means: every condition holds. Names are globs; an empty tuple asks nothing."""
+    """Selects the workloads for which every condition holds. Names are globs; an empty condition always holds."""
 
     kinds: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -56,27 +64,27 @@ class Selector:
 
 @dataclass(frozen=True)
 class Rule:
-    """Workloads and the sidecars they get. `label` names it for people: `rule "front"`, `rule 2`."""
+    """Adds sidecars to the selected workloads. `label` is its name in messages: `rule "front"`, `rule 2`."""
 
     label: str
     place: Place
     selector: Selector
-    wishes: tuple[Wish, ...]
+    sidecars: tuple[SidecarEntry, ...]
     when: str = ""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A composition with its includes and one environment merged.
+    """A composition, merged with its includes and one environment.
 
-    kube_version  "1.34", empty where it says none
-    files         every file it was read from
+    kube_version  "1.34", empty if not set
+    files         all files that it was read from
     """
 
     name: str
     file: str
     rules: tuple[Rule, ...] = ()
-    defaults: Mapping[str, Wish] = field(default_factory=dict)
+    defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     kube_version: str = ""
     libraries: tuple[Path, ...] = ()
     kinds: Kinds = DEFAULT_KINDS
@@ -85,30 +93,30 @@ class Composition:
     files: tuple[str, ...] = ()
 
 
-def discover(start: Path) -> Path | None:
-    """Return the nearest sidecarctl.yaml in `start` or a folder above it, by a path from `start` where it is not above."""
-    for folder in (start, *start.resolve().parents):
-        if (folder / FILE_NAME).is_file():
-            return Path(os.path.relpath(folder / FILE_NAME, start)) if start == Path() else folder / FILE_NAME
+def find_composition_file(start: Path) -> Path | None:
+    """Return the nearest sidecarctl.yaml in `start` or a parent directory, None if there is none."""
+    for directory in (start, *start.resolve().parents):
+        if (directory / FILE_NAME).is_file():
+            return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
     return None
 
 
-def load(path: Path, environment: str = "") -> Composition:
-    """Return the composition in a file. Raises InputError or UsageError with file and line."""
+def load_composition(path: Path, environment: str = "") -> Composition:
+    """Load the composition of a file. Raises InputError or UsageError with file and line."""
     return _merged(read_file(path), path, environment)
 
 
-def from_document(document: Document, at: PathTuple, folder: Path, environment: str = "") -> Composition:
-    """Return the composition at a path of a document (a functionConfig); paths in it run from `folder`."""
-    return _merged(read_document(document, at, folder), None, environment)
+def load_from_document(document: Document, at: PathTuple, directory: Path, environment: str = "") -> Composition:
+    """Load the composition at a path of a document (a functionConfig). Paths in it are relative to `directory`."""
+    return _merged(read_document(document, at, directory), None, environment)
 
 
-def _merged(first: Stated, path: Path | None, environment: str) -> Composition:
-    stated = list(chain(first, path))
-    layers = [one.layer for one in stated]
+def _merged(first: CompositionFile, path: Path | None, environment: str) -> Composition:
+    files = list(resolve_includes(first, path))
+    layers = [one.layer for one in files]
     if environment:
-        layers += _environment(first, stated, environment)
-    layer = reduce(Layer.under, layers)
+        layers += _environment(first, files, environment)
+    layer = reduce(Layer.overlay, layers)
     kinds = DEFAULT_KINDS.with_custom(layer.kinds)
     return Composition(
         first.name,
@@ -120,20 +128,20 @@ def _merged(first: Stated, path: Path | None, environment: str) -> Composition:
         kinds,
         layer.exclude_namespaces,
         environment,
-        tuple(one.file for one in stated),
+        tuple(one.file for one in files),
     )
 
 
-def _environment(first: Stated, stated: Iterable[Stated], name: str) -> list[Layer]:
-    stated = list(stated)
-    found = [one.environments[name] for one in stated if name in one.environments]
+def _environment(first: CompositionFile, files: Iterable[CompositionFile], name: str) -> list[Layer]:
+    files = list(files)
+    found = [one.environments[name] for one in files if name in one.environments]
     if not found:
-        known = sorted({each for one in stated for each in one.environments})
-        there = f"environments there are: {', '.join(known)}" if known else "spec.environments says none"
+        known = sorted({each for one in files for each in one.environments})
+        listed = f"known environments: {', '.join(known)}" if known else "spec.environments is empty"
         raise UsageError(
-            f'the composition {first.name} has no environment "{name}"',
+            f'composition {first.name} has no environment "{name}"',
             where=str(first.place),
-            hint=did_you_mean(name, known) or there,
+            hint=did_you_mean(name, known) or listed,
         )
     return found
 
@@ -151,68 +159,68 @@ def _kube_version(layer: Layer) -> str:
 def _library(path: Path, place: Place) -> Path:
     if not path.is_dir():
         raise UsageError(
-            f"the library {path} is not a folder",
+            f"library {path} is not a directory",
             where=str(place),
-            hint="a library is a folder that holds one folder per sidecar; the path runs from the composition's file",
+            hint="a library is a directory with one directory per sidecar; the path is relative to the composition's file",
         )
     return path
 
 
 def _rule(raw: RawRule, number: int, kinds: Kinds) -> Rule:
     label = f'rule "{raw.name}"' if raw.name else f"rule {number}"
-    for key, there in (("select", "select" in raw.data), ("sidecars", bool(raw.wishes))):
-        if not there:
+    for key, present in (("select", "select" in raw.data), ("sidecars", bool(raw.entries))):
+        if not present:
             raise UsageError(
                 f"{label} has no `{key}`",
                 where=str(raw.place),
-                hint="a rule needs `select` and `sidecars`; only a rule whose name an earlier one has may leave them out",
+                hint="add `select` and `sidecars`; only a rule with the name of an earlier rule may omit them",
             )
     when = str(raw.data.get("when", {}).get("kubeVersion", ""))
-    return Rule(label, raw.place, _selector(raw, label, kinds), tuple(raw.wishes.values()), when)
+    return Rule(label, raw.place, _selector(raw, label, kinds), tuple(raw.entries.values()), when)
 
 
 def _selector(raw: RawRule, label: str, kinds: Kinds) -> Selector:
     data: Mapping[str, Any] = raw.data["select"]
-    where = str(raw.selects)
-    asked = {key: value for key, value in data.items() if key != "all" and value}
-    if "all" in data and asked:
+    where = str(raw.selector_place)
+    conditions = {key: value for key, value in data.items() if key != "all" and value}
+    if "all" in data and conditions:
         raise UsageError(
-            f"{label} selects all, and only some: {', '.join(asked)}",
+            f"{label} combines `all: true` with other conditions: {', '.join(conditions)}",
             where=where,
-            hint="drop `all: true` or the others",
+            hint="remove `all: true` or the other conditions",
         )
-    if not asked and "all" not in data:
+    if not conditions and "all" not in data:
         raise UsageError(
-            f"the selector of {label} is empty", where=where, hint="say `all: true` if every workload is meant"
+            f"the selector of {label} is empty", where=where, hint="to select every workload, write `all: true`"
         )
-    _known(asked.get("kinds", ()), kinds.names(), "kind", where)
-    _known(asked.get("groups", ()), {group or CORE for group, _ in kinds.templates}, "group", where)
+    _require_known(conditions.get("kinds", ()), kinds.names(), "kind", where)
+    _require_known(conditions.get("groups", ()), {group or CORE for group, _ in kinds.templates}, "group", where)
     return Selector(
-        tuple(asked.get("kinds", ())),
-        tuple(asked.get("groups", ())),
-        tuple(asked.get("names", ())),
-        tuple(asked.get("namespaces", ())),
-        asked.get("labels", {}),
+        tuple(conditions.get("kinds", ())),
+        tuple(conditions.get("groups", ())),
+        tuple(conditions.get("names", ())),
+        tuple(conditions.get("namespaces", ())),
+        conditions.get("labels", {}),
         tuple(
             Expression(each["key"], each["operator"], tuple(each.get("values", ())))
-            for each in asked.get("matchExpressions", ())
+            for each in conditions.get("matchExpressions", ())
         ),
-        asked.get("annotations", {}),
-        tuple(asked.get("containers", ())),
+        conditions.get("annotations", {}),
+        tuple(conditions.get("containers", ())),
     )
 
 
-def _known(globs: Iterable[str], known: Iterable[str], noun: str, where: str) -> None:
+def _require_known(globs: Iterable[str], known: Iterable[str], noun: str, where: str) -> None:
     known = sorted(known)
     for glob in globs:
         if not any(fnmatch.fnmatchcase(each, glob) for each in known):
             hint = did_you_mean(glob, known) if not _GLOB.search(glob) else ""
-            listed = "a custom kind is declared in spec.kinds" if noun == "kind" else f"known: {', '.join(known)}"
-            raise UsageError(f'no workload has the {noun} "{glob}"', where=where, hint=hint or listed)
+            listed = "declare custom kinds in spec.kinds" if noun == "kind" else f"known: {', '.join(known)}"
+            raise UsageError(f'unknown {noun} "{glob}"', where=where, hint=hint or listed)
 
 
-def holds(when: str, kube_version: str) -> bool:
-    """True where a version constraint (">=1.29 <1.33"; "" for any) holds for a version as `versions.parse_version` gives it."""
+def version_matches(when: str, kube_version: str) -> bool:
+    """Return True if a version satisfies a constraint such as ">=1.29 <1.33"; "" is satisfied by all."""
     minor = versions.minor(kube_version)
     return all(_holds(operator, int(number), minor) for operator, number in _CONSTRAINT.findall(when))
 
@@ -227,17 +235,19 @@ def _holds(operator: str, wanted: int, minor: int) -> bool:
     }.get(operator, minor == wanted)
 
 
-def matches(selector: Selector, workload: Workload) -> bool:
-    """True where every condition of a selector holds for a workload."""
+def selector_matches(selector: Selector, workload: Workload) -> bool:
+    """Return True if every condition of a selector holds for a workload."""
     return (
-        _any(workload.kind, selector.kinds)
-        and _any(workload.group or CORE, selector.groups)
-        and _any(workload.name, selector.names)
-        and _any(workload.namespace, selector.namespaces)
-        and _labelled(selector, workload)
+        _matches_any(workload.kind, selector.kinds)
+        and _matches_any(workload.group or CORE, selector.groups)
+        and _matches_any(workload.name, selector.names)
+        and _matches_any(workload.namespace, selector.namespaces)
+        and _labels_match(selector, workload)
         and (
             not selector.annotations
-            or _valued(selector.annotations, {**own_metadata(workload, "annotations"), **workload.annotations})
+            or _values_match(
+                selector.annotations, {**get_own_metadata(workload, "annotations"), **workload.annotations}
+            )
         )
         and all(
             any(c.role == "app" and fnmatchcase(c.name, glob) for c in workload.containers)
@@ -246,30 +256,30 @@ def matches(selector: Selector, workload: Workload) -> bool:
     )
 
 
-def _any(name: str, globs: tuple[str, ...]) -> bool:
+def _matches_any(name: str, globs: tuple[str, ...]) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
-def own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
-    """Return labels or annotations of the workload itself, not of its pods."""
+def get_own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
+    """Return the labels or annotations of the workload itself, not of its pod template."""
     return as_mapping(as_mapping(workload.value.get("metadata")).get(field_))
 
 
-def _labelled(selector: Selector, workload: Workload) -> bool:
+def _labels_match(selector: Selector, workload: Workload) -> bool:
     if not selector.labels and not selector.expressions:
         return True
-    labels = {**own_metadata(workload, "labels"), **as_mapping(workload.metadata.get("labels"))}
+    labels = {**get_own_metadata(workload, "labels"), **as_mapping(workload.metadata.get("labels"))}
     return all(labels.get(key) == value for key, value in selector.labels.items()) and all(
-        _expressed(each, labels) for each in selector.expressions
+        _expression_holds(each, labels) for each in selector.expressions
     )
 
 
-def _expressed(expression: Expression, labels: Mapping[str, Any]) -> bool:
-    """As a Kubernetes label selector reads it: NotIn holds where the label is not there."""
-    there = expression.key in labels
-    among = there and labels[expression.key] in expression.values
-    return {"In": among, "NotIn": not among, "Exists": there, "DoesNotExist": not there}[expression.operator]
+def _expression_holds(expression: Expression, labels: Mapping[str, Any]) -> bool:
+    # As in a Kubernetes label selector, NotIn holds for an absent label.
+    present = expression.key in labels
+    among = present and labels[expression.key] in expression.values
+    return {"In": among, "NotIn": not among, "Exists": present, "DoesNotExist": not present}[expression.operator]
 
 
-def _valued(wanted: Mapping[str, str], there: Mapping[str, Any]) -> bool:
-    return all(key in there and fnmatchcase(str(there[key]), glob) for key, glob in wanted.items())
+def _values_match(globs: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    return all(key in values and fnmatchcase(str(values[key]), glob) for key, glob in globs.items())

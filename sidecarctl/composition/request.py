@@ -1,4 +1,4 @@
-"""What is asked for: one sidecar, its parameters, mode and targets, under an instance name. Puts requests in order."""
+"""Requests: one sidecar with its parameters, mode, and targets under an instance name; and the order of requests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MODES = ("auto", "native", "classic", "init")
 
 @dataclass(frozen=True)
 class Request:
-    """One sidecar to be added.
+    """One sidecar to add.
 
-    mode        auto, native, classic or init; "" leaves it to the sidecar
-    containers  names or globs of the app containers it shares with; empty leaves it to the sidecar's `targets`
-    by          the composition that asks, empty for the command line; the record keeps it
-    origin      who asks, for messages: "the command line", 'rule "front"'
-    where       where it is asked for, `file:line:column`, for messages
-    keep_qos    requests equal to limits where the pod is Guaranteed, so that it stays so
-    adopt       take ownership of a container of the instance's name that nobody has added
+    mode        auto, native, classic, or init; "" for the sidecar's default
+    containers  names or globs of the target containers; empty for the sidecar's `targets`
+    by          the composition that requests it, empty for the command line; recorded
+    origin      the source of the request in messages: "the command line", 'rule "front"'
+    where       the place of the request in messages, `file:line:column`
+    keep_qos    set requests equal to limits if the pod is Guaranteed, to keep its QoS class
+    adopt       adopt a container of the instance's name that sidecarctl did not add
     """
 
     sidecar: Sidecar
@@ -51,10 +51,10 @@ class Request:
                 hint=f"use {suggestion}" if suggestion else "",
             )
         if self.mode and self.mode not in MODES:
-            raise UsageError(f'there is no mode "{self.mode}"', hint=f"use one of {', '.join(MODES)}")
+            raise UsageError(f'unknown mode "{self.mode}"', hint=f"use one of {', '.join(MODES)}")
 
 
-def asked_for(
+def build_requests(
     catalog: Catalog,
     sidecars: Sequence[str],
     parameters: Mapping[str, Mapping[str, object]],
@@ -66,13 +66,13 @@ def asked_for(
     adopt: bool = False,
     keep_qos: bool = False,
 ) -> list[Request]:
-    """Return one request per sidecar named, as `logger` or `logger@1.0.0`; `parameters` and `origins` are by sidecar name.
+    """Return one request per sidecar (`logger` or `logger@1.0.0`). `parameters` and `origins` are by sidecar name.
 
-    Raises UsageError for a sidecar or parameter that does not exist, LibraryError for a sidecar that is broken.
+    Raises UsageError for an unknown sidecar or parameter, LibraryError for an invalid sidecar.
     """
     found = [catalog.find(name) for name in sidecars]
     if instance and len(found) > 1:
-        raise UsageError("--as names one instance, and several sidecars are asked for", hint="add them one by one")
+        raise UsageError("--as requires exactly one sidecar", hint="add the sidecars one by one")
     return [
         Request(
             sidecar,
@@ -87,17 +87,15 @@ def asked_for(
     ]
 
 
-def in_order(requests: Sequence[Request]) -> list[Request]:
-    """Return requests in the order asked for, moved only so far that `startsAfter` holds.
+def order_requests(requests: Sequence[Request]) -> list[Request]:
+    """Return requests in their order, changed only as far as `startsAfter` requires.
 
-    Raises UsageError for two requests with one instance name and for a cycle, which is named.
+    Raises UsageError for a duplicate instance name and for a cycle.
     """
     seen: set[str] = set()
     for request in requests:
         if request.instance in seen:
-            raise UsageError(
-                f'the instance "{request.instance}" is asked for twice', hint="give one of them another name with --as"
-            )
+            raise UsageError(f'duplicate instance "{request.instance}"', hint="give one of them another name with --as")
         seen.add(request.instance)
     placed: list[Request] = []
     waiting: list[str] = []
@@ -107,7 +105,7 @@ def in_order(requests: Sequence[Request]) -> list[Request]:
             return
         if request.instance in waiting:
             chain = " -> ".join([*waiting[waiting.index(request.instance) :], request.instance])
-            raise UsageError(f"sidecars wait for each other to start: {chain}", hint="drop one of the startsAfter")
+            raise UsageError(f"startsAfter cycle: {chain}", hint="remove one of the startsAfter entries")
         waiting.append(request.instance)
         for earlier in request.sidecar.starts_after:
             for other in requests:

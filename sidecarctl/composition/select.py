@@ -1,7 +1,4 @@
-"""Which sidecars a workload gets from a composition: what its rules say, what its own annotations say, and who wins.
-
-Knows workloads and requests; edits nothing.
-"""
+"""Choose the sidecars of a workload: from the rules of a composition and from the workload's own annotations."""
 
 from __future__ import annotations
 
@@ -16,26 +13,26 @@ from sidecarctl.catalog.assignments import merge
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, Asked, asked
-from sidecarctl.composition.layers import Wish
-from sidecarctl.composition.model import Composition, Rule, Selector, holds, matches
-from sidecarctl.composition.request import Request, in_order
+from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAnnotations, read_annotations
+from sidecarctl.composition.layers import SidecarEntry
+from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
+from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass
 
-# A hint for the command line, which makes no sense in a file.
+# A hint for the command line that does not apply to a file.
 _SET = re.compile(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
-_NOWHERE = Place("", 0, 0, 0, 0)
-# A wish with the words that name who has it: a rule's label, or the annotation.
-_Wanted = tuple[Wish, str]
+_NO_PLACE = Place("", 0, 0, 0, 0)
+# An entry with its origin: the label of a rule, or the annotation.
+_Originated = tuple[SidecarEntry, str]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a workload gets: requests in order, the numbers of the rules that select it, what is to be said."""
+class WorkloadChoice:
+    """The choice for one workload: requests in order, the numbers of the rules that select it, and findings."""
 
     requests: tuple[Request, ...] = ()
     rules: frozenset[int] = frozenset()
@@ -44,7 +41,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A composition made ready for a Kubernetes version and a library: every sidecar found, every parameter checked."""
+    """A composition resolved for a Kubernetes version and a library."""
 
     composition: Composition
     catalog: Catalog
@@ -54,68 +51,66 @@ class Selection:
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
-    def choose(self, workload: Workload, record: Record) -> Choice:
-        """Return what the composition, and the workload by its annotations, ask for. Raises UsageError with the rules that
-        contradict each other.
-        """
+    def choose(self, workload: Workload, record: Record) -> WorkloadChoice:
+        """Return the requests of the composition and of the workload's annotations. Raises UsageError for conflicting rules."""
         if any(fnmatchcase(workload.namespace, glob) for glob in self.composition.exclude_namespaces):
-            return Choice()
-        selecting = tuple((number, rule) for number, rule in self.active if matches(rule.selector, workload))
+            return WorkloadChoice()
+        selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = asked(workload, record)
+        own = read_annotations(workload, record)
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
-                wanted = self._by_rules([rule for _, rule in selecting], workload)
+                wanted = self._entries_by_instance([rule for _, rule in selecting], workload)
                 self._choices[key] = self._ordered([self._request(*each) for each in wanted.values()])
-            return Choice(self._choices[key], numbers)
+            return WorkloadChoice(self._choices[key], numbers)
         if own.opts_out:
-            return Choice(rules=numbers)
-        wanted = self._by_rules([rule for _, rule in selecting], workload)
-        requests, findings = self._with_own(wanted, own, record)
-        return Choice(self._ordered(requests), numbers, tuple(findings))
+            return WorkloadChoice(rules=numbers)
+        wanted = self._entries_by_instance([rule for _, rule in selecting], workload)
+        requests, findings = self._merge_own(wanted, own, record)
+        return WorkloadChoice(self._ordered(requests), numbers, tuple(findings))
 
     def requests_of(self, rule: Rule) -> tuple[Request, ...]:
-        """Return what a rule asks for by itself, in order, whatever workload it selects."""
-        return self._ordered([self._request(wish, rule.label) for wish in rule.wishes])
+        """Return the requests of one rule, in order, regardless of workloads."""
+        return self._ordered([self._request(entry, rule.label) for entry in rule.sidecars])
 
     def _ordered(self, requests: Sequence[Request]) -> tuple[Request, ...]:
         try:
-            return tuple(in_order(requests))
+            return tuple(order_requests(requests))
         except UsageError as error:
             error.where = error.where or self.composition.file
             raise
 
-    def _by_rules(self, rules: Sequence[Rule], workload: Workload) -> dict[str, _Wanted]:
-        """The wishes by instance, in the order of the rules. Raises UsageError where two differ and neither overrides."""
-        wanting: dict[str, list[tuple[Rule, Wish]]] = {}
+    def _entries_by_instance(self, rules: Sequence[Rule], workload: Workload) -> dict[str, _Originated]:
+        """Return the entries by instance, in the order of the rules. Raises UsageError if two conflict."""
+        wanting: dict[str, list[tuple[Rule, SidecarEntry]]] = {}
         for rule in rules:
-            for wish in rule.wishes:
-                wanting.setdefault(wish.instance, []).append((rule, wish))
-        return {instance: self._one_of(pairs, workload) for instance, pairs in wanting.items()}
+            for entry in rule.sidecars:
+                wanting.setdefault(entry.instance, []).append((rule, entry))
+        return {instance: self._merge_entries(pairs, workload) for instance, pairs in wanting.items()}
 
-    def _one_of(self, pairs: Sequence[tuple[Rule, Wish]], workload: Workload) -> _Wanted:
-        """One wish of several for one instance: equal ones are one; what says `override: true` goes on top."""
+    def _merge_entries(self, pairs: Sequence[tuple[Rule, SidecarEntry]], workload: Workload) -> _Originated:
+        """Merge the entries of one instance: equal ones count once, and `override: true` is merged over the others."""
         plain = [pair for pair in pairs if not pair[1].data.get("override")]
         over = [pair for pair in pairs if pair[1].data.get("override")]
-        (first, wish), *others = plain or over[:1]
+        (first, entry), *others = plain or over[:1]
         for rule, other in others:
-            if other.data != wish.data and self._request(other, rule.label) != self._request(wish, first.label):
-                raise _contradiction(workload, (first, wish), (rule, other), "one of them may say `override: true`")
-        top: tuple[Rule, Wish] | None = None
+            if other.data != entry.data and self._request(other, rule.label) != self._request(entry, first.label):
+                raise _conflict(workload, (first, entry), (rule, other), "set `override: true` in one of them")
+        top: tuple[Rule, SidecarEntry] | None = None
         for rule, other in over:
             if top is not None and not _agree(top[1].data, other.data):
-                raise _contradiction(workload, top, (rule, other), "both say `override: true`: only one can win")
-            top = (rule, top[1].under(other) if top else other)
+                raise _conflict(workload, top, (rule, other), "remove `override: true` from one of them")
+            top = (rule, top[1].overlay(other) if top else other)
         if top is None:
-            return wish, first.label
-        return (wish.under(top[1]) if plain else top[1]), top[0].label
+            return entry, first.label
+        return (entry.overlay(top[1]) if plain else top[1]), top[0].label
 
-    def _with_own(
-        self, wanted: Mapping[str, _Wanted], own: Asked, record: Record
+    def _merge_own(
+        self, wanted: Mapping[str, _Originated], own: InjectAnnotations, record: Record
     ) -> tuple[list[Request], list[Finding]]:
-        """What the rules want with what the workload says for itself on top."""
-        wishes = dict(wanted)
+        """Merge the workload's own requests and parameters over the entries of the rules."""
+        entries = dict(wanted)
         findings: list[Finding] = []
         for name in own.sidecars:
             try:
@@ -125,64 +120,64 @@ class Selection:
             except UsageError as error:
                 findings.append(own.finding(INJECT, "unknown-injected-sidecar", error))
                 continue
-            wish = Wish({"name": name}, _NOWHERE)
-            wishes.setdefault(wish.instance, (wish, f"the annotation {INJECT}"))
-        sidecars = {instance: str(wish.data["name"]).partition("@")[0] for instance, (wish, _) in wishes.items()}
-        given, wrong = own.given(sidecars, record.instances, [*wishes, *self.catalog.names()])
+            entry = SidecarEntry({"name": name}, _NO_PLACE)
+            entries.setdefault(entry.instance, (entry, f"the annotation {INJECT}"))
+        sidecars = {instance: str(entry.data["name"]).partition("@")[0] for instance, (entry, _) in entries.items()}
+        given, wrong = own.assign_parameters(sidecars, record.instances, [*entries, *self.catalog.names()])
         requests = []
-        for instance, (wish, origin) in wishes.items():
+        for instance, (entry, origin) in entries.items():
             try:
-                requests.append(self._request(wish, origin, given.get(instance)))
+                requests.append(self._request(entry, origin, given.get(instance)))
             except LibraryError:
                 raise
             except UsageError as error:
-                key = own.blamed(instance, sidecars[instance], error)
-                if not key and wish.place is not _NOWHERE:
+                key = own.find_annotation(instance, sidecars[instance], error)
+                if not key and entry.place is not _NO_PLACE:
                     raise
                 findings.append(own.finding(key or INJECT, "invalid-inject-parameter", error))
         return requests, [*findings, *wrong]
 
-    def prepare(self) -> None:
-        """Find every sidecar and check every parameter that an active rule or a default names, be they not complete yet.
+    def validate(self) -> None:
+        """Find every sidecar and validate every parameter of active rules and defaults. Required parameters may be missing.
 
         Raises UsageError with file and line.
         """
-        for wish in (*self.composition.defaults.values(), *(w for _, rule in self.active for w in rule.wishes)):
-            whole = self._full(wish)
+        for entry in (*self.composition.defaults.values(), *(w for _, rule in self.active for w in rule.sidecars)):
+            whole = self._with_defaults(entry)
             sidecar = self._find(whole)
             lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
             self._resolved(lenient, whole, whole.data.get("parameters", {}))
 
-    def _full(self, wish: Wish) -> Wish:
-        """A wish with the composition's defaults for its sidecar below it."""
-        default = self.composition.defaults.get(str(wish.data["name"]).partition("@")[0])
-        return replace(default.under(wish), place=wish.place) if default else wish
+    def _with_defaults(self, entry: SidecarEntry) -> SidecarEntry:
+        """Return an entry merged over the composition's defaults for its sidecar."""
+        default = self.composition.defaults.get(str(entry.data["name"]).partition("@")[0])
+        return replace(default.overlay(entry), place=entry.place) if default else entry
 
-    def _find(self, wish: Wish) -> Sidecar:
-        name = str(wish.data["name"])
-        if "@" not in name and wish.data.get("version"):
-            name = f"{name}@{wish.data['version']}"
+    def _find(self, entry: SidecarEntry) -> Sidecar:
+        name = str(entry.data["name"])
+        if "@" not in name and entry.data.get("version"):
+            name = f"{name}@{entry.data['version']}"
         try:
             return self.catalog.find(name)
         except UsageError as error:
-            error.where = error.where or _where(wish)
+            error.where = error.where or _where(entry)
             raise
 
-    def _request(self, wish: Wish, origin: str, more: Mapping[str, Any] | None = None) -> Request:
-        """The request that a wish means, checked once for each wish."""
-        key = json.dumps(wish.data, default=str, sort_keys=True)
+    def _request(self, entry: SidecarEntry, origin: str, more: Mapping[str, Any] | None = None) -> Request:
+        """Return the request of an entry; validated once per entry."""
+        key = json.dumps(entry.data, default=str, sort_keys=True)
         found = None if more else self._requests.get(key)
         if found is not None:
             return found
-        wish, where = self._full(wish), _where(wish)
-        sidecar = self._find(wish)
-        parameters = self._resolved(sidecar, wish, merge(wish.data.get("parameters", {}), more or {}), more or {})
+        entry, where = self._with_defaults(entry), _where(entry)
+        sidecar = self._find(entry)
+        parameters = self._resolved(sidecar, entry, merge(entry.data.get("parameters", {}), more or {}), more or {})
         request = Request(
             sidecar,
             parameters,
-            wish.instance,
-            str(wish.data.get("mode", "")),
-            tuple(wish.data.get("containers", ())),
+            entry.instance,
+            str(entry.data.get("mode", "")),
+            tuple(entry.data.get("containers", ())),
             self.composition.name,
             origin,
             where,
@@ -193,27 +188,27 @@ class Selection:
         return request
 
     def _resolved(
-        self, sidecar: Sidecar, wish: Wish, given: Mapping[str, Any], more: Mapping[str, Any] | None = None
+        self, sidecar: Sidecar, entry: SidecarEntry, given: Mapping[str, Any], more: Mapping[str, Any] | None = None
     ) -> Parameters:
         try:
-            origins = {key: str(place) for key, place in wish.keys.items() if key not in (more or {})}
-            return resolve(sidecar, given, _where(wish), origins)
+            origins = {key: str(place) for key, place in entry.keys.items() if key not in (more or {})}
+            return resolve(sidecar, given, _where(entry), origins)
         except LibraryError:
             raise
         except UsageError as error:
             named = NAMED_PARAMETER.search(error.message)
-            if named and named[1] in wish.keys and named[1] not in (more or {}):
-                error.where = str(wish.keys[named[1]])
-            error.hint = _SET.sub(r"give \1 under `parameters`", error.hint)
+            if named and named[1] in entry.keys and named[1] not in (more or {}):
+                error.where = str(entry.keys[named[1]])
+            error.hint = _SET.sub(r"set \1 under `parameters`", error.hint)
             raise
 
-    def unused(self, selected: Iterable[int]) -> list[Finding]:
-        """Return a warning for each active rule that no workload was selected by."""
+    def find_unused(self, selected: Iterable[int]) -> list[Finding]:
+        """Return a warning for each active rule that selected no workload."""
         used = set(selected)
         return [
             Finding(
                 "rule-selects-nothing",
-                f"{rule.label} of the composition {self.composition.name} selects no workload",
+                f"{rule.label} of composition {self.composition.name} selects no workload",
                 Severity.WARNING,
                 help=_nothing_hint(rule.selector),
                 place=rule.place,
@@ -223,60 +218,60 @@ class Selection:
         ]
 
 
-def selection(composition: Composition, catalog: Catalog, kube_version: str) -> Selection:
-    """Return a composition made ready. Raises UsageError, with file and line, for sidecars and parameters that are unknown
-    or wrong.
-    """
+def resolve_selection(composition: Composition, catalog: Catalog, kube_version: str) -> Selection:
+    """Resolve a composition. Raises UsageError with file and line for unknown sidecars and invalid parameters."""
     active = tuple(
         (number, rule)
         for number, rule in enumerate(composition.rules)
-        if not rule.when or holds(rule.when, kube_version)
+        if not rule.when or version_matches(rule.when, kube_version)
     )
     ready = Selection(composition, catalog, kube_version, active)
-    ready.prepare()
+    ready.validate()
     return ready
 
 
-def _where(wish: Wish) -> str:
-    return "" if wish.place is _NOWHERE else str(wish.place)
+def _where(entry: SidecarEntry) -> str:
+    return "" if entry.place is _NO_PLACE else str(entry.place)
 
 
 def _nothing_hint(selector: Selector) -> str:
     if selector.namespaces:
-        return "see whether the namespaces stand in the manifests: one without a namespace is in none that a rule could name"
-    return "correct its `select`, or drop the rule"
+        return "check that the manifests set the namespace: a workload without one matches no namespace of a rule"
+    return "fix its `select`, or remove the rule"
 
 
 def _agree(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     return merge(one, two) == merge(two, one)
 
 
-def _contradiction(workload: Workload, one: tuple[Rule, Wish], two: tuple[Rule, Wish], hint: str) -> UsageError:
-    (first, wish), (second, other) = one, two
+def _conflict(
+    workload: Workload, one: tuple[Rule, SidecarEntry], two: tuple[Rule, SidecarEntry], hint: str
+) -> UsageError:
+    (first, entry), (second, other) = one, two
     return UsageError(
-        f'{first.label} ({wish.place}) and {second.label} want the instance "{wish.instance}" of {workload.label} '
-        f"differently: {_difference(wish.data, other.data)}",
+        f'{first.label} ({entry.place}) and {second.label} conflict on the instance "{entry.instance}" of '
+        f"{workload.label}: {_describe_difference(entry.data, other.data)}",
         where=str(other.place),
-        hint=f"{hint}; or give one of them another name with `as`, or select less",
+        hint=f"{hint}, give one of them another name with `as`, or narrow `select`",
     )
 
 
-def _difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
-    """The first key in which two wishes differ, with both values."""
+def _describe_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
+    """Describe the first difference of two entries, with both values."""
     for key in dict.fromkeys((*one, *two)):
         old, new = one.get(key), two.get(key)
         if old != new and key != "override":
             if isinstance(old, dict) and isinstance(new, dict):
-                return f"{key}.{_difference(old, new)}"
-            return f"{key} is {_shown(old)} here and {_shown(new)} there"
-    return "one says more than the other"
+                return f"{key}.{_describe_difference(old, new)}"
+            return f"{key} is {_format_value(old)} in the first and {_format_value(new)} in the second"
+    return "one sets more fields than the other"
 
 
-def _shown(value: Any) -> str:
-    return "not given" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+def _format_value(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def told_unused(chosen: Selection, used: Iterable[int]) -> list[Finding]:
-    """Return warnings for rules that select nothing, where none of the composition's rules selected anything at all."""
+def find_unused_rules(chosen: Selection, used: Iterable[int]) -> list[Finding]:
+    """Return warnings for unused rules if no rule of the composition selected any workload, else none."""
     used = set(used)
-    return [] if used else chosen.unused(used)
+    return [] if used else chosen.find_unused(used)

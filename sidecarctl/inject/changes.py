@@ -1,4 +1,4 @@
-"""What happened to each workload, for reports: instances, what was added, the pod's resources before and after."""
+"""Collect the changes of each workload for reports: instances, their parts, and the pod's resources before and after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.document import Composed
+from sidecarctl.inject.document import DocumentResult
+from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -17,21 +18,21 @@ from sidecarctl.results import InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
 
 
-def changes_of(
-    before: Document, composed: Composed, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+def collect_changes(
+    before: Document, result: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
-    """Return what happened to each workload of a document, in its order; `facts` adds the pods' resources."""
-    planned = {plan.workload.label for plan in composed.plans}
-    skipped = {workload.label: reason for workload, reason in composed.skipped}
-    removed = {one.workload.label: one for one in composed.removals}
+    """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
+    planned = {plan.workload.label for plan in result.plans}
+    skipped = {workload.label: reason for workload, reason in result.skipped}
+    removed = {one.workload.label: one for one in result.removals}
     out = []
-    # Companions are no workloads: both sides have the same ones, in the same order.
-    for workload, after in zip(workloads(before.value, kinds), workloads(composed.documents[0].value, kinds)):
+    # Both sides have the same workloads in the same order: companions are not workloads.
+    for workload, after in zip(workloads(before.value, kinds), workloads(result.documents[0].value, kinds)):
         line = before.locate(workload.path).line
         if workload.label in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
         elif workload.label in planned or workload.label in removed:
-            change = _compared(workload, after, before, line, composed)
+            change = _compare(workload, after, before, line, result)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
 
@@ -41,36 +42,30 @@ def _change(workload: Workload, file: str, line: int, **more: Any) -> WorkloadCh
 
 
 def _with_facts(change: WorkloadChange, old: Workload, new: Workload, kube_version: str) -> WorkloadChange:
-    first = facts(old, kube_version)
+    first = get_pod_facts(old, kube_version)
     if new.value is old.value:
         return replace(change, before=first, after=first)
-    return replace(change, before=first, after=facts(new, kube_version), cost=_cost(old, new, kube_version))
+    return replace(change, before=first, after=get_pod_facts(new, kube_version), cost=_cost(old, new, kube_version))
 
 
-def _compared(old: Workload, new: Workload, before: Document, line: int, composed: Composed) -> WorkloadChange:
+def _compare(old: Workload, new: Workload, before: Document, line: int, result: DocumentResult) -> WorkloadChange:
     was, now = records.read(old), records.read(new)
-    same_text = len(composed.documents) and composed.documents[0].text == before.text
-    touched = {plan.instance.name: plan for plan in composed.plans if plan.workload.label == old.label}
-    adopted = {name: plan.adopted for name, plan in touched.items()}
-    taken = {name for name, plan in touched.items() if plan.adopting}
+    same_text = len(result.documents) and result.documents[0].text == before.text
+    touched = {plan.instance.name: plan for plan in result.plans if plan.workload.label == old.label}
     names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
     instances = tuple(
-        _instance(
-            name, was, now, bool(same_text) or (old.label, name) in composed.kept, adopted.get(name, {}), name in taken
-        )
+        _instance(name, was, now, bool(same_text) or (old.label, name) in result.kept, touched.get(name))
         for name in names
         if name in touched or name not in now.instances
     )
     return _change(old, before.file, line, instances=instances, replicas=old.replicas)
 
 
-def _instance(
-    name: str, was: Record, now: Record, same_text: bool, adopted: Mapping[str, str], taken: bool
-) -> InstanceChange:
+def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan | None) -> InstanceChange:
     old, new = was.instances.get(name), now.instances.get(name)
     present = new or old
     assert present is not None
-    action = "removed" if new is None else "added" if old is None else "unchanged" if same_text else "updated"
+    action = "removed" if new is None else "added" if old is None else "unchanged" if unchanged else "updated"
     previous = old.version if action == "updated" and old and old.version != present.version else ""
     return InstanceChange(
         action,
@@ -79,17 +74,17 @@ def _instance(
         present.version,
         previous,
         present.mode,
-        # What stands there already is no news.
-        tuple(parts(present, adopted)) if action != "unchanged" else (),
-        "adopted as it stands" if taken else "",
+        tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
+        "adopted unchanged" if plan and plan.adopting else "",
+        plan.next_steps if plan and action == "added" else "",
     )
 
 
 _WORDS = (("init_containers", "init container"), ("containers", "container"), ("volumes", "volume"))
 
 
-def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
-    """Return what an instance consists of, in words."""
+def list_parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
+    """Return what an instance consists of, as phrases such as "mount /var/log/app in web"."""
     added: Added = instance.added
     out = []
     for attribute, word in _WORDS:
@@ -106,22 +101,22 @@ def parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
     return out
 
 
-def facts(workload: Workload, kube_version: str) -> PodFacts:
-    """Return a pod's effective requests and limits and its QoS class, for people."""
-    return readable(compute_pod_resources(workload.pod, kube_version))
+def get_pod_facts(workload: Workload, kube_version: str) -> PodFacts:
+    """Return a pod's effective requests and limits, formatted, and its QoS class."""
+    return format_resources(compute_pod_resources(workload.pod, kube_version))
 
 
-def readable(found: PodResources) -> PodFacts:
-    """Return a pod's resources as people write them."""
-    return PodFacts(_readable(found.requests), _readable(found.limits), found.qos)
+def format_resources(resources: PodResources) -> PodFacts:
+    """Return a pod's resources as quantities that people write, such as 150m."""
+    return PodFacts(_format_quantities(resources.requests), _format_quantities(resources.limits), resources.qos)
 
 
-def _readable(amounts: Mapping[str, int]) -> dict[str, str]:
+def _format_quantities(amounts: Mapping[str, int]) -> dict[str, str]:
     return {name: quantity.format_readable(amount, name) for name, amount in amounts.items()}
 
 
 def _cost(old: Workload, new: Workload, kube_version: str) -> dict[str, str]:
-    """What the change adds to the requests of all replicas together."""
+    """Return what the change adds to the requests of all replicas."""
     before = compute_pod_resources(old.pod, kube_version).requests
     after = compute_pod_resources(new.pod, kube_version).requests
     return {

@@ -1,6 +1,6 @@
-"""One document through the stair: what stands in the record goes, what is asked for comes, companions follow.
+"""Add sidecars to one document or remove them, and update its record and companions.
 
-The steps of one sidecar touch all workloads of a document at once, so that a List costs no more than its parts.
+One sidecar is added to all workloads of a document at once, so a List costs no more than its items.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, owner_of
-from sidecarctl.inject.placement import key_place
-from sidecarctl.inject.plan import Plan, plan
-from sidecarctl.inject.regroup import is_owned, listed, owned_items, place_companions
-from sidecarctl.inject.removal import Removal, instance_names, pruned, recorded, removal
+from sidecarctl.inject.companions import (
+    OWNER_ANNOTATION,
+    insert_list_items,
+    is_owned,
+    place_companions,
+    read_owner,
+    remove_owned_items,
+)
+from sidecarctl.inject.placement import make_key_placer
+from sidecarctl.inject.plan import Plan, plan_sidecar
+from sidecarctl.inject.removal import Removal, add_record_edit, plan_removal, prune_record, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
@@ -27,10 +33,11 @@ from sidecarctl.yamltext.stream import Document
 
 
 @dataclass(frozen=True)
-class Composed:
-    """A document and its companions after the steps, with the plans and removals that led there.
+class DocumentResult:
+    """A document and its companions after adding and removing instances, with the plans and removals.
 
-    `kept` are instances (workload label, name) that were found to be just as they should be.
+    skipped  workloads that cannot get sidecars, each with the reason
+    kept     instances (workload label, instance name) that were in sync
     """
 
     documents: tuple[Document, ...]
@@ -41,8 +48,8 @@ class Composed:
     kept: frozenset[tuple[str, str]] = frozenset()
 
 
-def usable(workload: Workload) -> str:
-    """Return why nothing can be added to a workload; empty when something can."""
+def find_unusable_reason(workload: Workload) -> str:
+    """Return why sidecars cannot be added to a workload, empty if they can."""
     if not workload.template:
         return "has no pod template: a partial document, such as a kustomize patch"
     apps = [container for container in workload.containers if container.role in ("app", "classic")]
@@ -53,7 +60,7 @@ def usable(workload: Workload) -> str:
     return ""
 
 
-def add(
+def add_sidecars(
     document: Document,
     companions: Sequence[Document],
     requests: Sequence[Request],
@@ -61,105 +68,114 @@ def add(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
-) -> Composed:
-    """Add sidecars to every workload of a document; an instance that is there already is upgraded in place.
+) -> DocumentResult:
+    """Add sidecars to every workload of a document; upgrade instances that exist already.
 
-    `companions` are the documents that follow it and belong to it; `following` is the head of
-    the document behind those, None where the stream ends. Where a
-    plan is refused, its findings say why and the document is not to be used.
+    `companions` are the companions behind the document; `following` is the head of the document after them, None at the
+    end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
     """
-    current = Composed((document, *companions))
-    skipped = [(w, reason) for w in workloads(document.value, kinds) if (reason := usable(w))]
+    current = DocumentResult((document, *companions))
+    skipped = [(w, reason) for w in workloads(document.value, kinds) if (reason := find_unusable_reason(w))]
     for request in requests:
-        current = add_one(current, request, kube_version, kinds, following)
-        if any(plan.refused for plan in current.plans):
+        current = add_sidecar(current, request, kube_version, kinds, following)
+        if any(planned.refused for planned in current.plans):
             break
-    if same_meaning((document, *companions), current.documents):
-        # Added again as it is: what stands there stays, to the byte, with what people wrote around it.
+    if have_equal_values((document, *companions), current.documents):
+        # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
 
 
-def same_meaning(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
-    """Return whether documents mean the same, whatever their handwriting."""
+def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
+    """Return True if documents have equal values, regardless of formatting."""
     return len(before) == len(after) and all(a is b or identical(a.value, b.value) for a, b in zip(before, after))
 
 
-def add_one(
-    current: Composed,
+def add_sidecar(
+    current: DocumentResult,
     request: Request,
     kube_version: str,
     kinds: Kinds,
     following: str | None,
-    concerned: frozenset[int] | None = None,
-) -> Composed:
-    """Add or upgrade one sidecar in the workloads of a document; `concerned` are their numbers, None means all."""
+    numbers: frozenset[int] | None = None,
+) -> DocumentResult:
+    """Add or upgrade one sidecar in the workloads with the given numbers, None for all."""
     name = request.instance
     present = [
         (workload, record)
-        for workload in _concerned(current.documents[0], kinds, concerned)
+        for workload in _select_workloads(current.documents[0], kinds, numbers)
         if name in (record := records.read(workload)).instances
-        and not (request.adopt and adoption.settled(request, record))
+        and not (request.adopt and adoption.is_recorded(request, record))
     ]
-    removals = [removal(workload, record, [name], for_upgrade=True) for workload, record in present]
-    documents = without(current.documents, removals, following)
+    removals = [plan_removal(workload, record, [name], for_upgrade=True) for workload, record in present]
+    documents = apply_removals(current.documents, removals, following)
     first = documents[0]
     plans: list[Plan] = []
     edits: list[Edit] = []
     able = [
-        (workload, pruned(workload, records.read(workload)))
-        for workload in _concerned(first, kinds, concerned)
-        if not usable(workload)
+        (workload, prune_record(workload, records.read(workload)))
+        for workload in _select_workloads(first, kinds, numbers)
+        if not find_unusable_reason(workload)
     ]
     if request.adopt:
-        left = [(workload, old) for workload, old in able if adoption.settled(request, old)]
-        able = [(workload, old) for workload, old in able if not adoption.settled(request, old)]
+        left = [(workload, old) for workload, old in able if adoption.is_recorded(request, old)]
+        able = [(workload, old) for workload, old in able if not adoption.is_recorded(request, old)]
         current = replace(
             current,
             plans=(*current.plans, *(Plan(workload, (), old.instances[name]) for workload, old in left)),
             kept=current.kept | {(workload.label, name) for workload, _ in left},
         )
     for workload, old in able:
-        adopting = request.adopt and adoption.adoptable(workload, request, old)
-        planned = (adoption.adoption if adopting else plan)(workload, request, old, kube_version)
+        adopting = request.adopt and adoption.can_adopt(workload, request, old)
+        planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
         plans.append(planned)
         if not planned.refused:
-            edits += recorded(first, planned, old)
-            edits += listed(first.value, planned)
+            edits += add_record_edit(first, planned, old)
+            edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
     all_plans = (*current.plans, *plans)
     if any(planned.refused for planned in plans):
         return replace(current, plans=all_plans)
     root = first.root
     assert root is not None or not edits
     if root is not None and edits:
-        done = splice(first.text, root, edits, key_place(able, name))
+        done = splice(first.text, root, edits, make_key_placer(able, name))
         first = first.with_text(done.text, done.root)
     if request.adopt:
-        all_plans = (*current.plans, *(_compared(first, one, request, kube_version, kinds) for one in plans))
-    companions = [(planned, value) for planned in plans if not planned.workload.path for value in planned.documents]
+        all_plans = (
+            *current.plans,
+            *(_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans),
+        )
+    companions = [
+        (planned.workload, planned.instance.name, value)
+        for planned in plans
+        if not planned.workload.path
+        for value in planned.documents
+    ]
     return replace(current, documents=place_companions((first, *documents[1:]), companions, following), plans=all_plans)
 
 
-def _compared(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
-    """An adopting plan with findings on what the next upgrade would change; any other as it is."""
+def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
+    """Add findings on what the next upgrade would change to a plan that adopts; return any other plan unchanged."""
     if not planned.adopting:
         return planned
     own = planned.workload
-    number = next(n for n, w in numbered(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path))
+    number = next(
+        n for n, w in number_workloads(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path)
+    )
     again = replace(request, adopt=False, mode=planned.instance.mode)
     try:
-        after = add_one(Composed((first,)), again, kube_version, kinds, None, frozenset({number}))
+        after = add_sidecar(DocumentResult((first,)), again, kube_version, kinds, None, frozenset({number}))
     except (EditRefused, UsageError) as error:
-        return replace(planned, findings=(adoption.unupgradable(own, request, error.message),))
+        return replace(planned, findings=(adoption.blocked_upgrade_finding(own, request, error.message),))
     refused = [f.message for one in after.plans if one.refused for f in one.findings if f.severity is Severity.ERROR]
     if refused:
-        return replace(planned, findings=(adoption.unupgradable(own, request, refused[0]),))
-    found = adoption.differing(own, request, first.value, after.documents[0].value)
+        return replace(planned, findings=(adoption.blocked_upgrade_finding(own, request, refused[0]),))
+    found = adoption.difference_findings(own, request, first.value, after.documents[0].value)
     return replace(planned, findings=tuple(found))
 
 
-def numbered(document: Document, kinds: Kinds) -> Iterator[tuple[int, Workload]]:
-    """Yield the workloads of a document with numbers that stay, whatever companions come and go between them."""
+def number_workloads(document: Document, kinds: Kinds) -> Iterator[tuple[int, Workload]]:
+    """Yield the workloads of a document with stable numbers: companions in a List are not counted."""
     number = 0
     for workload in workloads(document.value, kinds):
         if OWNER_ANNOTATION not in as_mapping(as_mapping(workload.value.get("metadata")).get("annotations")):
@@ -167,41 +183,41 @@ def numbered(document: Document, kinds: Kinds) -> Iterator[tuple[int, Workload]]
             number += 1
 
 
-def _concerned(document: Document, kinds: Kinds, numbers: frozenset[int] | None) -> list[Workload]:
+def _select_workloads(document: Document, kinds: Kinds, numbers: frozenset[int] | None) -> list[Workload]:
     if numbers is None:
         return list(workloads(document.value, kinds))
-    return [workload for number, workload in numbered(document, kinds) if number in numbers]
+    return [workload for number, workload in number_workloads(document, kinds) if number in numbers]
 
 
-def remove(
+def remove_instances(
     document: Document,
     companions: Sequence[Document],
     names: Sequence[str] | None,
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
-) -> Composed:
+) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
     removals: list[Removal] = []
     for workload in workloads(document.value, kinds):
         record = records.read(workload)
-        going = list(record.instances) if names is None else instance_names(record, names)
+        going = list(record.instances) if names is None else resolve_instance_names(record, names)
         if going:
-            removals.append(removal(workload, record, going))
-    return Composed(without((document, *companions), removals, following), removals=tuple(removals))
+            removals.append(plan_removal(workload, record, going))
+    return DocumentResult(apply_removals((document, *companions), removals, following), removals=tuple(removals))
 
 
-def without(
+def apply_removals(
     documents: tuple[Document, ...], removals: Sequence[Removal], following: str | None
 ) -> tuple[Document, ...]:
-    """Carry out removals: in the workload's document, in its List, and among the companions that follow."""
+    """Apply removals to the workload's document, to its List, and to the companions behind it."""
     if not removals:
         return documents
     first = documents[0]
     edits: list[Edit] = [edit for one in removals for edit in one.edits]
     gone = {document for one in removals for document in one.documents}
     for holder in dict.fromkeys(one.workload.path[:-1] for one in removals if one.workload.path):
-        edits += owned_items(first.value, holder, gone)
+        edits += remove_owned_items(first.value, holder, gone)
     if edits:
         root = first.root
         assert root is not None
@@ -209,7 +225,7 @@ def without(
         first = first.with_text(done.text, done.root)
     kept = [first]
     for companion in documents[1:]:
-        if is_owned(companion.value, gone, owner_of(companion) or ""):
+        if is_owned(companion.value, gone, read_owner(companion) or ""):
             continue
         kept.append(companion)
     if (

@@ -1,4 +1,4 @@
-"""The stair: read, plan, edit, prove, check, report. Text in, text out; a run over many files is many of these."""
+"""Pipeline: parse, plan, edit, verify, validate, report. Takes the text of one file and returns the new text."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from sidecarctl.composition.request import Request, in_order
+from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import document as steps
-from sidecarctl.inject.changes import changes_of
-from sidecarctl.inject.companions import OWNER_ANNOTATION
-from sidecarctl.inject.document import Composed
-from sidecarctl.inject.prefilter import passes_through
+from sidecarctl.inject.changes import collect_changes
+from sidecarctl.inject.companions import (
+    OWNER_ANNOTATION,
+    gather_companions,
+    has_displaced_companions,
+    keep_metadata,
+    read_owner,
+    restore_order,
+)
+from sidecarctl.inject.document import DocumentResult
 from sidecarctl.inject.record import RecordError
 from sidecarctl.kube import versions
-from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
@@ -24,15 +30,15 @@ from sidecarctl.yamltext.stream import Document, join, split
 
 if TYPE_CHECKING:
     from sidecarctl.composition.select import Selection
-    from sidecarctl.inject.reconcile import Tasks
+    from sidecarctl.inject.reconcile import DocumentTasks
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a run composes and checks.
+    """Options of a run.
 
-    validate  strict, warn or ignore, as in kubectl
-    facts     whether reports want each pod's resources and QoS class before and after
+    validate  strict, warn, or ignore, as in kubectl
+    facts     report each pod's resources and QoS class before and after
     """
 
     kube_version: str = versions.NEWEST
@@ -43,9 +49,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """A text after the stair. Where a finding is an error, `text` is the input.
+    """A text after the pipeline. If a finding is an error, `text` is the input.
 
-    `rules` are the numbers of a composition's rules that selected a workload in it.
+    `rules` are the numbers of the composition's rules that selected a workload.
     """
 
     text: str
@@ -56,18 +62,18 @@ class Result:
 
     @property
     def changed(self) -> bool:
-        """True when the text is not the input's."""
+        """True if the text differs from the input."""
         return self.text != self.original
 
     @property
     def failed(self) -> bool:
-        """True when a finding is an error."""
+        """True if a finding is an error."""
         return _has_errors(self.findings)
 
 
 @dataclass(frozen=True)
-class Walked:
-    """Documents after the stair, with what is to be said of them; a document that nothing was done to is itself."""
+class ProcessedDocuments:
+    """Documents after the pipeline, with changes and findings. An unchanged document is the very object that was passed in."""
 
     documents: tuple[Document, ...]
     changes: tuple[WorkloadChange, ...] = ()
@@ -75,165 +81,160 @@ class Walked:
     rules: frozenset[int] = frozenset()
 
 
-# Composes one document with the companions behind it; the text is the head of what follows those, None at the end.
-Step = Callable[[Document, Sequence[Document], "str | None"], Composed]
-# Whether a document is any business of the run.
-Concerns = Callable[[Document], bool]
+# Edits a document and the companions behind it. The text is the head of the document after them, None at the end.
+Step = Callable[[Document, Sequence[Document], "str | None"], DocumentResult]
+# Selects the documents that are validated and edited.
+DocumentFilter = Callable[[Document], bool]
 
 
-def adding(requests: Sequence[Request], options: Options) -> Step:
+def make_add_step(requests: Sequence[Request], options: Options) -> Step:
     """Return the step that adds sidecars to a document's workloads."""
-    ordered = in_order(requests)
-    return lambda document, companions, following: steps.add(
+    ordered = order_requests(requests)
+    return lambda document, companions, following: steps.add_sidecars(
         document, companions, ordered, options.kube_version, options.kinds, following=following
     )
 
 
-def removing(names: Sequence[str] | None, options: Options) -> Step:
+def make_remove_step(names: Sequence[str] | None, options: Options) -> Step:
     """Return the step that removes instances from a document's workloads; None removes all."""
-    return lambda document, companions, following: steps.remove(
+    return lambda document, companions, following: steps.remove_instances(
         document, companions, names, options.kinds, following=following
     )
 
 
 def add(text: str, requests: Sequence[Request], options: Options, file: str = "-") -> Result:
     """Add sidecars to every workload of a text."""
-    return run(text, adding(requests, options), options, file)
+    return run(text, make_add_step(requests, options), options, file)
 
 
 def remove(text: str, names: Sequence[str] | None, options: Options, file: str = "-") -> Result:
     """Remove instances from every workload of a text; None removes all."""
-    return run(text, removing(names, options), options, file)
+    return run(text, make_remove_step(names, options), options, file)
 
 
 def render(text: str, chosen: Selection, options: Options, file: str = "-") -> Result:
-    """Bring a text to what a composition wants. Workloads that it has nothing to do with are neither changed nor checked."""
-    concerns, step, rules = _declaring(chosen, options)
-    return replace(run(text, step, options, file, concerns), rules=frozenset(rules))
+    """Apply a composition to a text. Workloads that it neither selects nor owns are not validated."""
+    selects, step, rules = _prepare_composition(chosen, options)
+    return replace(run(text, step, options, file, selects), rules=frozenset(rules))
 
 
 def render_documents(
-    documents: Iterable[Document], chosen: Selection, options: Options, leave: Concerns | None = None
-) -> Walked:
-    """The same for documents that are cut already; those that `leave` names are left alone.
+    documents: Iterable[Document], chosen: Selection, options: Options, leave: DocumentFilter | None = None
+) -> ProcessedDocuments:
+    """Apply a composition to split documents, except those that `leave` selects.
 
-    Where a finding is an error the result is not to be used.
+    If a finding is an error, discard the documents.
     """
-    concerns, step, rules = _declaring(chosen, options)
+    selects, step, rules = _prepare_composition(chosen, options)
 
     def wanted(document: Document) -> bool:
-        return not (leave and leave(document)) and concerns(document)
+        return not (leave and leave(document)) and selects(document)
 
-    return replace(_whole(walk(documents, step, options, wanted)), rules=frozenset(rules))
+    return replace(_join_results(process_documents(documents, step, options, wanted)), rules=frozenset(rules))
 
 
-def _declaring(chosen: Selection, options: Options) -> tuple[Concerns, Step, set[int]]:
-    """What the stair needs for a composition, and a set that fills with the numbers of the rules that select something."""
-    from sidecarctl.inject.reconcile import declare, tasks
+def _prepare_composition(chosen: Selection, options: Options) -> tuple[DocumentFilter, Step, set[int]]:
+    """Return the filter and the step for a composition, and a set that collects the numbers of the rules that selected."""
+    from sidecarctl.inject.reconcile import find_tasks, reconcile
 
     name, rules = chosen.composition.name, set[int]()
-    todo: dict[int, Tasks] = {}
+    todo: dict[int, DocumentTasks] = {}
 
-    def concerns(document: Document) -> bool:
-        found = tasks(document, chosen.choose, name, options.kinds)
-        rules.update(found.rules)
-        todo[id(document)] = found
-        return not found.idle or bool(found.skipped)
+    def selects(document: Document) -> bool:
+        tasks = find_tasks(document, chosen.choose, name, options.kinds)
+        rules.update(tasks.rules)
+        todo[id(document)] = tasks
+        return not tasks.idle or bool(tasks.skipped)
 
-    def step(document: Document, companions: Sequence[Document], following: str | None) -> Composed:
-        found = todo.pop(id(document))
-        return declare(document, companions, found, options.kube_version, options.kinds, following=following)
+    def step(document: Document, companions: Sequence[Document], following: str | None) -> DocumentResult:
+        tasks = todo.pop(id(document))
+        return reconcile(document, companions, tasks, options.kube_version, options.kinds, following=following)
 
-    return concerns, step, rules
+    return selects, step, rules
 
 
-def run(text: str, step: Step, options: Options, file: str = "-", concerns: Concerns | None = None) -> Result:
-    """Take a text down the stair. Raises InputError for text that can't be read, BugError where a proof fails.
+def run(text: str, step: Step, options: Options, file: str = "-", selects: DocumentFilter | None = None) -> Result:
+    """Run the pipeline over a text. Raises InputError for invalid YAML and BugError if an edit fails verification.
 
-    A document that `concerns` denies is neither checked nor changed.
+    Documents that `selects` rejects are not validated or changed.
     """
-    if OWNER_ANNOTATION in text:
-        from sidecarctl.inject import regroup
-
-        if regroup.out_of_place(split(text, file)):
-            return _scattered(text, step, options, file, concerns)
+    if OWNER_ANNOTATION in text and has_displaced_companions(split(text, file)):
+        return _run_on_sorted(text, step, options, file, selects)
     out: list[str] = []
     changes: list[WorkloadChange] = []
     findings: list[Finding] = []
-    # Texts, not documents: nodes are let go as soon as a document is done.
-    for walked in walk(split(text, file), step, options, concerns):
-        out.append(join(walked.documents))
-        changes += walked.changes
-        findings += walked.findings
+    # Keep texts, not documents: the nodes of a finished document are freed.
+    for processed in process_documents(split(text, file), step, options, selects):
+        out.append(join(processed.documents))
+        changes += processed.changes
+        findings += processed.findings
     return Result(text if _has_errors(findings) else "".join(out), tuple(changes), tuple(findings), text)
 
 
-def _scattered(text: str, step: Step, options: Options, file: str, concerns: Concerns | None) -> Result:
-    """A text in which companions do not follow their workloads; that takes all of it at once."""
-    from sidecarctl.inject import regroup
-
+def _run_on_sorted(text: str, step: Step, options: Options, file: str, selects: DocumentFilter | None) -> Result:
+    """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory."""
     documents = list(split(text, file))
-    gathered, moved = regroup.gather(documents, options.kinds)
-    whole = _whole(walk(gathered, step, options, concerns))
-    out = regroup.carried(regroup.scatter(whole.documents, moved, len(documents)), documents)
+    gathered, moved = gather_companions(documents, options.kinds)
+    whole = _join_results(process_documents(gathered, step, options, selects))
+    out = keep_metadata(restore_order(whole.documents, moved, len(documents)), documents)
     return Result(text if _has_errors(whole.findings) else join(out), whole.changes, whole.findings, text)
 
 
-def _whole(walked: Iterable[Walked]) -> Walked:
-    parts = list(walked)
-    return Walked(
+def _join_results(processed: Iterable[ProcessedDocuments]) -> ProcessedDocuments:
+    parts = list(processed)
+    return ProcessedDocuments(
         tuple(document for one in parts for document in one.documents),
         tuple(change for one in parts for change in one.changes),
         tuple(finding for one in parts for finding in one.findings),
     )
 
 
-def walk(
-    documents: Iterable[Document], step: Step, options: Options, concerns: Concerns | None = None
-) -> Iterator[Walked]:
-    """Yield what becomes of each document, with its companions. Keeps none: a stream may be of any length."""
-    for document, companions, following in grouped(documents):
-        same = (document, *companions)
-        if passes_through(document.text, options.kinds):
-            yield Walked(same)
+def process_documents(
+    documents: Iterable[Document], step: Step, options: Options, selects: DocumentFilter | None = None
+) -> Iterator[ProcessedDocuments]:
+    """Yield each document with its companions after the pipeline. Holds one at a time: a stream may have any length."""
+    for document, companions, following in group_companions(documents):
+        unchanged = (document, *companions)
+        if has_no_workload(document.text, options.kinds):
+            yield ProcessedDocuments(unchanged)
             continue
         try:
-            if concerns is None or concerns(document):
-                yield _stepped(document, companions, following, step, options)
+            if selects is None or selects(document):
+                yield _process(document, companions, following, step, options)
             else:
-                yield Walked(same)
+                yield ProcessedDocuments(unchanged)
         except (EditRefused, RecordError) as refusal:
-            yield Walked(same, (), (_refusal(document, refusal),))
+            yield ProcessedDocuments(unchanged, (), (_refusal(document, refusal),))
 
 
-def _stepped(
+def _process(
     document: Document, companions: Sequence[Document], following: str | None, step: Step, options: Options
-) -> Walked:
-    """One document down the stair: checked, composed, checked again."""
+) -> ProcessedDocuments:
+    """Validate one document, edit it, and validate the result."""
     version, kinds = options.kube_version, options.kinds
     before = check_workloads(document.value, version, options.validate, kinds)
     if _has_errors(before):
-        # Of a value whose shape is wrong already, a rule has nothing new to say.
+        # Do not report a value twice: by its structure and by a rule.
         misshapen = {one.path for one in before}
         before += (
             one
             for one in check_rules(document.value, version, kinds)
             if is_rejection(one) and one.path not in misshapen
         )
-        return Walked((document, *companions), (), tuple(located(document, before)))
-    composed = step(document, companions, following)
-    planned = (*before, *composed.findings, *(f for plan in composed.plans for f in plan.findings))
-    findings = (*located(document, planned), *_checked(document, composed, before, options))
-    changes = changes_of(document, composed, version, kinds, facts=options.facts)
-    return Walked(composed.documents, tuple(changes), findings)
+        return ProcessedDocuments((document, *companions), (), tuple(locate_findings(document, before)))
+    result = step(document, companions, following)
+    planned = (*before, *result.findings, *(f for plan in result.plans for f in plan.findings))
+    findings = (*locate_findings(document, planned), *_validate_result(document, result, before, options))
+    changes = collect_changes(document, result, version, kinds, facts=options.facts)
+    return ProcessedDocuments(result.documents, tuple(changes), findings)
 
 
-def grouped(documents: Iterable[Document]) -> Iterator[tuple[Document, list[Document], str | None]]:
-    """Yield each document with the companions right behind it, and the head of what follows."""
+def group_companions(documents: Iterable[Document]) -> Iterator[tuple[Document, list[Document], str | None]]:
+    """Yield each document with the companions directly behind it, and the head of the next document."""
     current: Document | None = None
     companions: list[Document] = []
     for document in documents:
-        if current is not None and OWNER_ANNOTATION in document.text and _is_companion(document):
+        if current is not None and read_owner(document) is not None:
             companions.append(document)
             continue
         if current is not None:
@@ -243,14 +244,8 @@ def grouped(documents: Iterable[Document]) -> Iterator[tuple[Document, list[Docu
         yield current, companions, None
 
 
-def _is_companion(document: Document) -> bool:
-    from sidecarctl.inject.companions import owner_of
-
-    return owner_of(document) is not None
-
-
-def located(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Give findings their place in a document."""
+def locate_findings(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Set the place of findings in a document."""
     for finding in findings:
         related = tuple(replace(r, place=r.place or document.locate(r.path)) for r in finding.related)
         yield replace(
@@ -258,37 +253,39 @@ def located(document: Document, findings: Iterable[Finding]) -> Iterator[Finding
         )
 
 
-def _checked(before: Document, composed: Composed, known: Sequence[Finding], options: Options) -> Iterator[Finding]:
-    """What is wrong with the result: what the input already had, if the API server refuses it, and what is new.
+def _validate_result(
+    before: Document, result: DocumentResult, known: Sequence[Finding], options: Options
+) -> Iterator[Finding]:
+    """Yield the findings of the result: existing ones that the API server refuses, and new ones.
 
-    New findings come from the sidecar's template. The input is asked only where the result gives cause.
+    New findings come from the sidecar's template. The input is only validated if the result has findings.
     """
-    after = composed.documents[0]
+    after = result.documents[0]
     version, kinds = options.kube_version, options.kinds
     admin = {
         name: plan.admin_ports
-        for plan in composed.plans
+        for plan in result.plans
         for name in (*plan.instance.added.containers, *plan.instance.added.init_containers)
         if plan.admin_ports
     }
-    # Taking away what was added gives the QoS class back that was chosen before: nothing to warn of.
-    found = check_rules(after.value, version, kinds, before.value if composed.plans else None, admin)
+    # A removal restores the QoS class, so only additions are compared with the input.
+    found = check_rules(after.value, version, kinds, before.value if result.plans else None, admin)
     changed = after.text != before.text
     old = check_rules(before.value, version, kinds) if found and changed else found
-    yield from located(before, filter(is_rejection, old))
+    yield from locate_findings(before, filter(is_rejection, old))
     if not changed:
         return
     seen = {_identity(finding) for finding in (*known, *old)}
-    # What a plan has said of a workload the rule of the same name does not say again.
-    planned = {(finding.rule, finding.workload) for plan in composed.plans for finding in plan.findings}
-    sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in composed.plans))
+    # A plan and a rule of the same name report a workload once.
+    planned = {(finding.rule, finding.workload) for plan in result.plans for finding in plan.findings}
+    sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in result.plans))
     for finding in (*check_workloads(after.value, version, options.validate, kinds), *found):
         if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned:
             yield replace(finding, source=f"sidecar {sidecars}" if sidecars else "the removal")
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:
-    """What makes a finding the same one before and after: not its path, which additions move."""
+    """Return what identifies a finding before and after. Its path does not: additions shift it."""
     return finding.rule, finding.message, finding.workload, finding.container
 
 
@@ -299,4 +296,4 @@ def _has_errors(findings: Iterable[Finding]) -> bool:
 def _refusal(document: Document, refusal: EditRefused | RecordError) -> Finding:
     rule = "unreadable-record" if isinstance(refusal, RecordError) else "edit-refused"
     finding = Finding(rule, refusal.message, path=refusal.path, help=refusal.hint)
-    return next(located(document, [finding]))
+    return next(locate_findings(document, [finding]))

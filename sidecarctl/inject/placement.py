@@ -1,4 +1,4 @@
-"""Where things go: the mode for a target version, and the index of a new item among the items of a list."""
+"""Placement: the mode of a sidecar for a Kubernetes version, and the position of new items in lists and mappings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.record import Added, Record, from_text, record_path
+from sidecarctl.inject.record import Added, Record, decode_path, record_path
 from sidecarctl.kube import field_order, versions
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
 from sidecarctl.yamltext.splice import KeyPlace
@@ -18,50 +18,46 @@ NATIVE_KNOWN = "1.28"
 
 
 def resolve_mode(request: Request, kube_version: str) -> str:
-    """Return native, classic or init.
+    """Return native, classic, or init.
 
-    `auto` is native where the target Kubernetes has native sidecars on by default (KEP-753: beta in 1.29). Raises
-    UsageError for native mode on a version that does not know it.
+    `auto` is native if the target Kubernetes version enables native sidecars by default (KEP-753: beta in 1.29). Raises
+    UsageError for native mode on a version without native sidecars.
     """
     wanted = request.mode or request.sidecar.mode
     if wanted == "auto":
         return "native" if versions.at_least(kube_version, NATIVE_DEFAULT) else "classic"
     if wanted == "native" and not versions.at_least(kube_version, NATIVE_KNOWN):
         raise UsageError(
-            f"Kubernetes {kube_version} has no native sidecars: they came with {NATIVE_KNOWN}",
-            hint="use --mode classic, or a newer --kube-version",
+            f"native sidecars require Kubernetes {NATIVE_KNOWN} or later, the target version is {kube_version}",
+            hint="use --mode classic, or a later --kube-version",
         )
     return wanted
 
 
-def never_completes(workload: Workload, mode: str) -> bool:
-    """True where a classic sidecar would keep a Job from finishing."""
+def blocks_completion(workload: Workload, mode: str) -> bool:
+    """Return True if a classic sidecar would keep a Job from completing."""
     return mode == "classic" and workload.runs_to_completion
 
 
-# Attribute of Added that names the items of a list, and the key of the item that holds the name.
-_NAMED = {
-    "containers": ("containers", "name"),
-    "initContainers": ("init_containers", "name"),
-    "volumes": ("volumes", "name"),
-}
+# Attributes of Added by list.
+_NAMED = {"containers": "containers", "initContainers": "init_containers", "volumes": "volumes"}
 
 
-def owner_of(record: Record, field: str, item: Any, container: str = "") -> str | None:
-    """Return the instance that added an item of a list, None for the app's own.
+def find_owner(record: Record, field: str, item: Any, container: str = "") -> str | None:
+    """Return the instance that added an item of a list, None if the app has it.
 
-    `field` is containers, initContainers or volumes; or volumeMounts or env of the container named.
+    `field` is containers, initContainers, or volumes, or volumeMounts or env of `container`.
     """
     if not isinstance(item, dict):
         return None
     for instance in record.instances.values():
-        if item_name(field, item) in _owned(instance.added, field, container):
+        if get_item_key(field, item) in _owned(instance.added, field, container):
             return instance.name
     return None
 
 
-def item_name(field: str, item: Mapping[str, Any]) -> Any:
-    """Return what identifies an item of a list: a mount by its path, the rest by name."""
+def get_item_key(field: str, item: Mapping[str, Any]) -> Any:
+    """Return what identifies an item of a list: the path of a mount, the name of any other item."""
     return item.get("mountPath" if field == "volumeMounts" else "name")
 
 
@@ -70,16 +66,16 @@ def _owned(added: Added, field: str, container: str) -> tuple[str, ...]:
         return added.volume_mounts.get(container, ())
     if field == "env":
         return added.env.get(container, ())
-    return tuple(getattr(added, _NAMED[field][0]))
+    return tuple(getattr(added, _NAMED[field]))
 
 
-def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
-    """Return the index for an item that goes last: before what later instances added, so that an upgrade stays put.
+def find_end_index(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
+    """Return the index of a new last item: before the items of later instances, so that an upgrade keeps its position.
 
-    What stands before the app's own init containers was put at the start, and does not count.
+    Init containers before the app's own were added at the start and do not count.
     """
     rank = record.rank(instance)
-    owners = [owner_of(record, field, item, container) for item in items]
+    owners = [find_owner(record, field, item, container) for item in items]
     first = owners.index(None) if field == "initContainers" and None in owners else 0
     for index, owner in enumerate(owners[first:], first):
         if owner is not None and record.rank(owner) > rank:
@@ -87,17 +83,17 @@ def index_at_end(items: Sequence[Any], record: Record, instance: str, field: str
     return len(items)
 
 
-def index_at_start(items: Sequence[Any], record: Record, request: Request) -> int:
-    """Return the index among the init containers for a sidecar that starts before the app's own.
+def find_start_index(items: Sequence[Any], record: Record, request: Request) -> int:
+    """Return the index among the init containers of a sidecar that starts before the app's own.
 
-    After what earlier instances added at the start, and after every sidecar that `startsAfter` names; before every one
-    that waits for it, whichever came first.
+    It is after the items that earlier instances added at the start and after the sidecars that `startsAfter` names, but
+    before the sidecars that start after this one, regardless of the order in which they were added.
     """
     rank = record.rank(request.instance)
     index = 0
     leading = True
     for position, item in enumerate(items):
-        owner = owner_of(record, "initContainers", item)
+        owner = find_owner(record, "initContainers", item)
         leading = leading and owner is not None
         if owner is None:
             if isinstance(item, dict) and item.get("name") in request.sidecar.starts_after:
@@ -116,8 +112,8 @@ Owned = dict[PathTuple, dict[str, float]]
 _LAST = float("inf")
 
 
-def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> KeyPlace:
-    """Return the KeyPlace for the keys of an instance, given what the records say of the keys that are there."""
+def make_key_placer(workloads: Iterable[tuple[Workload, Record]], instance: str) -> KeyPlace:
+    """Return the function that places new keys of an instance in a mapping. The records tell which keys were added."""
     owned: Owned = {}
     ranks: dict[PathTuple, float] = {}
     for workload, record in workloads:
@@ -131,10 +127,10 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
         others = [k for k in keys if k not in own]
         index = field_order.insertion_index(others, key, context)
         if path and isinstance(path[-1], int) and others:
-            index = max(index, 1)  # the first key stands on the line of the dash, and stays as it was
+            index = max(index, 1)  # the first key is on the line of the dash and cannot move
         index = keys.index(others[index - 1]) + 1 if index else 0
         if path in ranks:
-            # Annotations and labels stand in the order of the instances, the record last.
+            # Annotations and labels are in the order of the instances, the record last.
             rank = _LAST if key == RECORD_ANNOTATION else ranks[path]
             order = {k: own.get(k, rank) for k in (*own, key)}
         else:
@@ -148,7 +144,7 @@ def key_place(workloads: Iterable[tuple[Workload, Record]], instance: str) -> Ke
 
 def _collect(workload: Workload, record: Record, owned: Owned) -> None:
     for text in record.created:
-        path = from_text(workload, text)
+        path = decode_path(workload, text)
         if path is not None and isinstance(path[-1], str):
             owned.setdefault(path[:-1], {})[path[-1]] = 0
     metadata = (*workload.template_path, "metadata")

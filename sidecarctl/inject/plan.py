@@ -1,4 +1,4 @@
-"""The plan for one workload and one sidecar: edits as data, with what the record will say. Writes no text."""
+"""The plan for one sidecar in one workload: its edits as data, and its entry in the record."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from sidecarctl.catalog.render import Inputs, render
+from sidecarctl.catalog.render import render
+from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import placement
-from sidecarctl.inject.companions import CONFIG_HASH_KINDS, companion_name, config_hash, marked
-from sidecarctl.inject.pod_settings import Wishes
+from sidecarctl.inject.companions import CONFIG_HASH_KINDS, add_owner, companion_name, hash_config
+from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
+from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record
-from sidecarctl.inject.sharing import Shared, choose_targets, share
+from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.pod_resources import qos_class
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Insert
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one sidecar does to one workload.
+    """The edits of one sidecar in one workload.
 
-    edits      to the workload's document, the record not among them
-    instance   what the record will say
-    documents  companions, complete
-    findings   conflicts (errors) and remarks (warnings)
-    adopting   it takes ownership of what stands there; whole are recorded paths of collections that go with it
-    admin_ports  ports on which the sidecar listens for its pod alone
+    edits      of the workload's document, without the record's
+    instance   the entry in the record
+    documents  companions
+    findings   conflicts (errors) and warnings
+    adopted    volume of the fragment -> volume of the app that is used instead
+    adopting   the plan adopts an existing sidecar
+    owned_collections  the record's paths of collections that are removed with an adopted sidecar
+    admin_ports  ports on which the sidecar listens on localhost only
+    next_steps   what the user or the app must do now
     """
 
     workload: Workload
@@ -39,25 +44,28 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     adopted: Mapping[str, str] = field(default_factory=dict)
     adopting: bool = False
-    whole: tuple[str, ...] = ()
+    owned_collections: tuple[str, ...] = ()
     admin_ports: tuple[int, ...] = ()
+    next_steps: str = ""
 
     @property
     def refused(self) -> bool:
-        """True when a conflict stands in the way."""
+        """True if a finding is an error: the plan must not be applied."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
 
-def plan(workload: Workload, request: Request, record: Record, kube_version: str) -> Plan:
-    """Plan one sidecar for a workload in which this instance is not present.
+def plan_sidecar(workload: Workload, request: Request, record: Record, kube_version: str) -> Plan:
+    """Plan one sidecar for a workload without this instance.
 
-    Raises UsageError for targets or modes that can't be, LibraryError where the template fails.
+    Raises UsageError for an unknown target or an unsupported mode, and LibraryError if the template fails.
     """
     mode = placement.resolve_mode(request, kube_version)
     targets = choose_targets(workload, request.containers, request.sidecar.targets)
     companion = companion_name(workload, request.instance)
     fragment = render(
-        request.sidecar, request.parameters, template_inputs(workload, request, mode, targets, companion, kube_version)
+        request.sidecar,
+        request.parameters,
+        build_template_inputs(workload, request, mode, targets, companion, kube_version),
     )
     if request.keep_qos and qos_class(workload.pod, kube_version) == "Guaranteed":
         fragment = replace(
@@ -65,33 +73,32 @@ def plan(workload: Workload, request: Request, record: Record, kube_version: str
             containers=tuple(map(_guaranteed, fragment.containers)),
             init_containers=tuple(map(_guaranteed, fragment.init_containers)),
         )
-    if fragment.containers and placement.never_completes(workload, mode):
+    if fragment.containers and placement.blocks_completion(workload, mode):
         return Plan(
-            workload, (), instance_of(request, mode, Added()), findings=(_job_finding(workload, request, mode),)
+            workload, (), build_instance(request, mode, Added()), findings=(_job_finding(workload, request, mode),)
         )
-    shared = share(workload, fragment, targets)
+    fitted = fit_fragment(workload, fragment, targets)
     edits = _Edits(workload, request, record, mode)
-    documents = tuple(marked(document, workload, request.instance) for document in fragment.documents)
-    edits.add_all(shared, targets, documents)
-    findings = (*shared.findings, *edits.findings)
+    documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
+    edits.add_all(fitted, targets, documents)
+    findings = (*fitted.findings, *edits.findings)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,
         tuple(edits.edits),
-        instance_of(request, mode, edits.added()),
+        build_instance(request, mode, edits.added()),
         documents,
-        tuple(_sourced(finding, source) for finding in findings),
-        shared.adopted,
+        tuple(replace(finding, source=source) for finding in findings),
+        fitted.adopted,
         admin_ports=request.sidecar.admin_ports,
+        next_steps=format_next_steps(
+            request.sidecar, request.instance, [target.name for target in targets], request.parameters.values
+        ),
     )
 
 
-def _sourced(finding: Finding, source: str) -> Finding:
-    return replace(finding, source=source)
-
-
-def instance_of(request: Request, mode: str, added: Added) -> Instance:
-    """Return what the record says of a request that was carried out."""
+def build_instance(request: Request, mode: str, added: Added) -> Instance:
+    """Return the record's entry for a request."""
     return Instance(
         request.instance,
         request.sidecar.name,
@@ -108,66 +115,20 @@ def instance_of(request: Request, mode: str, added: Added) -> Instance:
 def _job_finding(workload: Workload, request: Request, mode: str) -> Finding:
     return Finding(
         "job-never-completes",
-        f"the sidecar {request.instance} would keep this {workload.kind} from finishing",
+        f"classic sidecar {request.instance} keeps this {workload.kind} from completing",
         path=workload.pod_path,
         on_key=True,
-        why="a classic sidecar runs on after the app has ended, and a Job waits for all its containers",
-        help="target Kubernetes 1.29 or newer, which has native sidecars: --kube-version 1.29"
+        why="A classic sidecar runs on after the app has ended, and a Job waits for all its containers.",
+        help="target Kubernetes 1.29 or later, which has native sidecars: --kube-version 1.29"
         if mode == "classic" and request.mode != "classic"
-        else "leave --mode classic out: a native sidecar ends with the app (Kubernetes 1.29 or newer)",
+        else "omit --mode classic: a native sidecar ends with the app (Kubernetes 1.29 or later)",
         workload=workload.label,
         source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
     )
 
 
-def template_inputs(
-    workload: Workload, request: Request, mode: str, targets: tuple[Container, ...], companion: str, kube_version: str
-) -> Inputs:
-    """Return what a template sees."""
-    return Inputs(
-        instance=request.instance,
-        companion=companion,
-        workload={
-            "kind": workload.kind,
-            "name": workload.name,
-            "namespace": workload.namespace,
-            "labels": as_mapping(workload.metadata.get("labels")),
-            "annotations": {k: v for k, v in workload.annotations.items() if k != RECORD_ANNOTATION},
-        },
-        targets=tuple(_seen(target) for target in targets),
-        containers=tuple(_seen(c) for c in workload.containers if c.role == "app"),
-        kube_version=kube_version,
-        mode=mode,
-    )
-
-
-def _seen(container: Container) -> dict[str, Any]:
-    """What a template sees of a container."""
-    value = container.value
-    return {
-        "name": container.name,
-        "image": value.get("image", ""),
-        "ports": [
-            {"name": p.get("name", ""), "containerPort": p.get("containerPort"), "protocol": p.get("protocol", "TCP")}
-            for p in as_list(value.get("ports"))
-            if isinstance(p, dict)
-        ],
-        "env": [e.get("name", "") for e in as_list(value.get("env")) if isinstance(e, dict)],
-        "mounts": [
-            {
-                "name": m.get("name", ""),
-                "mountPath": m.get("mountPath", ""),
-                "readOnly": bool(m.get("readOnly")),
-                "subPath": m.get("subPath", ""),
-            }
-            for m in as_list(value.get("volumeMounts"))
-            if isinstance(m, dict)
-        ],
-    }
-
-
 class _Edits:
-    """Collects the edits for one instance together with what the record says of them."""
+    """Collect the edits of one instance and what they add, for the record."""
 
     def __init__(self, workload: Workload, request: Request, record: Record, mode: str) -> None:
         self.workload = workload
@@ -179,45 +140,47 @@ class _Edits:
         self._added: dict[str, Any] = {"volume_mounts": {}, "env": {}}
 
     def added(self) -> Added:
-        """What has been collected, for the record."""
+        """Return what the edits add."""
         parts: dict[str, Any] = {k: v if isinstance(v, dict) else tuple(v) for k, v in self._added.items()}
         return Added(**parts)
 
-    def add_all(self, shared: Shared, targets: tuple[Container, ...], documents: tuple[dict[str, Any], ...]) -> None:
-        """Collect every edit of a fitted fragment."""
-        # In the order in which people write these fields: of new keys at one place the first stays first.
-        fragment = shared.fragment
+    def add_all(
+        self, fitted: FittedFragment, targets: tuple[Container, ...], documents: tuple[dict[str, Any], ...]
+    ) -> None:
+        """Collect the edits of a fitted fragment."""
+        # New keys at one place keep this order, which is the order in which people write these fields.
+        fragment = fitted.fragment
         self._metadata("labels", fragment.labels)
-        self._metadata("annotations", {**fragment.annotations, **config_hashes(self.request.instance, documents)})
-        wishes = Wishes(self.workload, self.record, self.request.instance)
-        wishes.grant(fragment)
-        self.edits += wishes.edits
-        self.findings += wishes.findings
-        self._added["pod"] = wishes.added
-        self._containers(shared)
+        self._metadata("annotations", {**fragment.annotations, **build_config_hashes(self.request.instance, documents)})
+        settings = PodSettings(self.workload, self.record, self.request.instance)
+        settings.collect(fragment)
+        self.edits += settings.edits
+        self.findings += settings.findings
+        self._added["pod"] = settings.added
+        self._containers(fitted)
         self._list_items("volumes", fragment.volumes, (*self.workload.pod_path, "volumes"))
         for target in targets:
-            self._container_items(target, "env", shared.env.get(target.name, ()))
-            self._container_items(target, "volumeMounts", shared.mounts.get(target.name, ()))
+            self._container_items(target, "env", fitted.env.get(target.name, ()))
+            self._container_items(target, "volumeMounts", fitted.mounts.get(target.name, ()))
         if documents:
             self._added["documents"] = [
                 f"{d.get('kind')}/{as_mapping(d.get('metadata')).get('name')}" for d in documents
             ]
 
-    def _containers(self, shared: Shared) -> None:
-        fragment = shared.fragment
+    def _containers(self, fitted: FittedFragment) -> None:
+        fragment = fitted.fragment
         before, own = list(fragment.init_containers), list(fragment.containers)
         if self.mode == "native":
-            before += [native(container) for container in own]
+            before += [make_native(container) for container in own]
         elif self.mode == "init":
             before += own
         path = (*self.workload.pod_path, "initContainers")
         existing = as_list(self.workload.pod.get("initContainers"))
         if before:
             if self.request.sidecar.start == "after-init":
-                index = placement.index_at_end(existing, self.record, self.request.instance, "initContainers")
+                index = placement.find_end_index(existing, self.record, self.request.instance, "initContainers")
             else:
-                index = placement.index_at_start(existing, self.record, self.request)
+                index = placement.find_start_index(existing, self.record, self.request)
             self._insert(path, index, before)
             self._added["init_containers"] = [container["name"] for container in before]
         if self.mode == "classic" and own:
@@ -229,19 +192,19 @@ class _Edits:
     def _list_items(self, field_: str, items: Any, path: PathTuple) -> None:
         if items:
             existing = as_list(self.workload.pod.get(field_))
-            self._insert(path, placement.index_at_end(existing, self.record, self.request.instance, field_), items)
+            self._insert(path, placement.find_end_index(existing, self.record, self.request.instance, field_), items)
             self._added[field_] = [item["name"] for item in items]
 
     def _container_items(self, target: Container, field_: str, items: tuple[Mapping[str, Any], ...]) -> None:
         if items:
             existing = as_list(target.value.get(field_))
-            index = placement.index_at_end(existing, self.record, self.request.instance, field_, target.name)
+            index = placement.find_end_index(existing, self.record, self.request.instance, field_, target.name)
             self._insert((*target.path, field_), index, items)
             key = "volume_mounts" if field_ == "volumeMounts" else "env"
-            self._added[key][target.name] = tuple(placement.item_name(field_, item) for item in items)
+            self._added[key][target.name] = tuple(placement.get_item_key(field_, item) for item in items)
 
     def _metadata(self, field_: str, wanted: Mapping[str, str]) -> None:
-        """Annotations or labels: the same value is kept, another one is a conflict."""
+        """Add annotations or labels. An equal value is kept, a different one is a conflict."""
         existing = as_mapping(self.workload.metadata.get(field_))
         added = []
         for key, value in wanted.items():
@@ -254,9 +217,9 @@ class _Edits:
                 self.findings.append(
                     Finding(
                         f"{word}-conflict",
-                        f"the pod has the {word} {key}: {existing[key]}, the sidecar needs {value}",
+                        f"{word} {key} is already set to {existing[key]}, the sidecar needs {value}",
                         path=path,
-                        help=f"remove the {word}, or give it that value",
+                        help=f"remove the {word}, or set it to {value}",
                         workload=self.workload.label,
                     )
                 )
@@ -265,14 +228,14 @@ class _Edits:
 
 
 def _guaranteed(container: Mapping[str, Any]) -> dict[str, Any]:
-    """The container with requests as large as its limits: in a Guaranteed pod every container has to be so."""
+    """Return the container with requests equal to its limits, which every container of a Guaranteed pod must have."""
     resources = as_mapping(container.get("resources"))
     limits = as_mapping(resources.get("limits"))
     return {**container, "resources": {**resources, "requests": {**as_mapping(resources.get("requests")), **limits}}}
 
 
-def native(container: Mapping[str, Any]) -> dict[str, Any]:
-    """A native sidecar is an init container that is restarted always; the field stands after the image, as people write it."""
+def make_native(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a container as a native sidecar: with `restartPolicy: Always` after its image."""
     out: dict[str, Any] = {}
     for key, value in container.items():
         out[key] = value
@@ -281,7 +244,7 @@ def native(container: Mapping[str, Any]) -> dict[str, Any]:
     return {**out, "restartPolicy": "Always"}
 
 
-def config_hashes(instance: str, documents: tuple[dict[str, Any], ...]) -> dict[str, str]:
-    """A pod annotation with the content hash of the companions, so that a change of configuration rolls the pods."""
+def build_config_hashes(instance: str, documents: tuple[dict[str, Any], ...]) -> dict[str, str]:
+    """Return the pod annotation with the hash of the companions, so that a changed configuration restarts the pods."""
     config = [document for document in documents if document.get("kind") in CONFIG_HASH_KINDS]
-    return {f"sidecarctl.dev/{instance}.config-hash": config_hash(config)} if config else {}
+    return {f"sidecarctl.dev/{instance}.config-hash": hash_config(config)} if config else {}

@@ -1,8 +1,8 @@
-"""From a text to what pictures of its pods show: roles, order, volumes, and what the record says was added.
+"""Build the data of pod graphs from manifests: containers with roles and start order, volumes, and added instances.
 
-The order is the kubelet's: init containers one after the other, a native sidecar lets the next start when its startup
-probe has passed, the app's containers start together; at the end they are told to stop together, native sidecars after
-them in reverse order.
+The kubelet starts init containers one after the other. The next one starts when an ordinary init container has ended or
+a native sidecar's startup probe has passed. Then the app's containers start together. At the end, the app's containers
+stop together, and native sidecars stop after them in reverse order.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.prefilter import passes_through
 from sidecarctl.inject.record import Record
+from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
@@ -26,26 +26,26 @@ _CLAIMED = ("persistentVolumeClaim", "csi", "nfs", "iscsi")
 _NAMES = ("name", "secretName", "claimName", "path", "driver", "reference", "server")
 
 
-def pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
-    """Yield the pod of every workload of a text. Raises InputError and RecordError for what can't be read."""
+def read_pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
+    """Yield the pod of every workload of a text. Raises InputError for invalid YAML, RecordError for an invalid record."""
     for document in split(text, file):
-        if passes_through(document.text, options.kinds):
+        if has_no_workload(document.text, options.kinds):
             continue
         for workload in workloads(document.value, options.kinds):
             if workload.containers:
-                yield pod_of(workload, options.kube_version, file)
+                yield build_pod(workload, options.kube_version, file)
 
 
-def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
-    """Return what a picture shows of one workload."""
+def build_pod(workload: Workload, kube_version: str, file: str = "-") -> Pod:
+    """Return the graph data of one workload."""
     record = records.read(workload)
     volumes = {volume.name: volume for volume in _volumes(workload, _owners(record, "volumes"))}
     boxes = tuple(_boxes(workload, record, _unwritable(workload)))
     for box in boxes:
         for mount in box.mounts:
-            volumes.setdefault(mount.volume, Volume(mount.volume, "not among the pod's volumes"))
+            volumes.setdefault(mount.volume, Volume(mount.volume, "missing in the pod's volumes"))
     instances = tuple(
-        Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.parts(one, {})), one.added.documents)
+        Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.list_parts(one, {})), one.added.documents)
         for one in record.instances.values()
     )
     return Pod(
@@ -55,13 +55,13 @@ def pod_of(workload: Workload, kube_version: str, file: str = "-") -> Pod:
         tuple(volumes.values()),
         instances,
         workload.replicas,
-        changes.facts(workload, kube_version),
+        changes.get_pod_facts(workload, kube_version),
         _facts_without(workload, record, kube_version) if instances else None,
     )
 
 
 def _owners(record: Record, *attributes: str) -> dict[str, str]:
-    """Who added what: name -> instance."""
+    """Map names of added containers or volumes to the instances that added them."""
     return {
         name: one.name
         for one in record.instances.values()
@@ -73,7 +73,7 @@ def _owners(record: Record, *attributes: str) -> dict[str, str]:
 def _boxes(workload: Workload, record: Record, unwritable: frozenset[str]) -> Iterator[Box]:
     owners = _owners(record, "containers", "init_containers")
     natives = [c for c in workload.containers if c.role == "sidecar"]
-    # Ephemeral containers come later, by hand: they have no step.
+    # Ephemeral containers are added to running pods, so they have no start step.
     before = [c for c in workload.containers if c.role in ("init", "sidecar")]
     for container in workload.containers:
         start = stop = 0
@@ -98,9 +98,9 @@ def _boxes(workload: Workload, record: Record, unwritable: frozenset[str]) -> It
 
 
 def _gate(container: Container) -> str:
-    """What the containers of the next step wait for."""
+    """Return what the containers of the next step wait for."""
     if container.role == "init":
-        return "its end"
+        return "its completion"
     if container.role != "sidecar":
         return ""
     probe = as_mapping(container.value.get("startupProbe"))
@@ -125,7 +125,7 @@ def _probe(probe: Mapping[str, Any]) -> str:
     if grpc := as_mapping(probe.get("grpc")):
         return f"gRPC :{grpc.get('port', '')}"
     command = [str(word) for word in as_list(as_mapping(probe.get("exec")).get("command"))]
-    return f"runs {command[0]}" if command else "of an unknown kind"
+    return f"exec {command[0]}" if command else "of an unknown type"
 
 
 def _ports(value: Mapping[str, Any]) -> Iterator[Port]:
@@ -147,7 +147,7 @@ def _mounts(container: Container, record: Record, unwritable: frozenset[str]) ->
 
 
 def _unwritable(workload: Workload) -> frozenset[str]:
-    """Volumes that nobody can write to."""
+    """Return the names of read-only volumes."""
     return frozenset(
         str(volume.get("name"))
         for volume in as_list(workload.pod.get("volumes"))
@@ -167,7 +167,7 @@ def _volumes(workload: Workload, owners: Mapping[str, str]) -> Iterator[Volume]:
         spec = as_mapping(as_mapping(claim).get("spec"))
         size = as_mapping(as_mapping(spec.get("resources")).get("requests")).get("storage")
         name = str(as_mapping(as_mapping(claim).get("metadata")).get("name", ""))
-        yield Volume(name, f"a claim for each pod, {size}" if size else "a claim for each pod")
+        yield Volume(name, f"one claim per pod, {size}" if size else "one claim per pod")
 
 
 def _source(volume: Mapping[str, Any]) -> str:
@@ -175,16 +175,16 @@ def _source(volume: Mapping[str, Any]) -> str:
     source = as_mapping(volume.get(kind))
     if kind == "emptyDir":
         memory = " in memory" if source.get("medium") == "Memory" else ""
-        return f"emptyDir{memory}, " + (f"at most {source['sizeLimit']}" if source.get("sizeLimit") else "no limit")
+        return f"emptyDir{memory}, " + (f"limit {source['sizeLimit']}" if source.get("sizeLimit") else "no limit")
     name = next((str(source[key]) for key in _NAMES if source.get(key)), "")
     return f"{kind} {name}".rstrip()
 
 
 def _facts_without(workload: Workload, record: Record, kube_version: str) -> PodFacts:
-    """What the scheduler saw before the sidecars: the same pod without the containers that were added."""
+    """Return the resources of the pod without the added containers."""
     added = _owners(record, "containers", "init_containers")
     kept = {
         field: [c for c in as_list(workload.pod.get(field)) if str(as_mapping(c).get("name", "")) not in added]
         for field in ("initContainers", "containers")
     }
-    return changes.readable(compute_pod_resources({**workload.pod, **kept}, kube_version))
+    return changes.format_resources(compute_pod_resources({**workload.pod, **kept}, kube_version))

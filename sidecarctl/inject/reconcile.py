@@ -1,7 +1,7 @@
-"""One document made as a composition wants it: what nobody wants any more goes, the rest comes or is brought up to date.
+"""Apply a composition to one document: remove instances that it no longer requests, add or upgrade the others.
 
-An instance that another composition or a person added is left alone unless it is wanted here too. The result is that
-of starting from the bare manifest: where the order of instances differs, they are added anew.
+An instance of another composition or of the command line is kept, unless this composition requests it too. The result
+equals that of starting without sidecars: if the order of the instances differs, they are removed and added again.
 """
 
 from __future__ import annotations
@@ -11,71 +11,78 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.composition.request import Request
-from sidecarctl.composition.select import Choice
+from sidecarctl.composition.select import WorkloadChoice
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import owner, owner_of
-from sidecarctl.inject.document import Composed, add_one, numbered, same_meaning, usable, without
-from sidecarctl.inject.plan import Plan, plan
+from sidecarctl.inject.companions import format_owner, read_owner
+from sidecarctl.inject.document import (
+    DocumentResult,
+    add_sidecar,
+    apply_removals,
+    find_unusable_reason,
+    have_equal_values,
+    number_workloads,
+)
+from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Record
-from sidecarctl.inject.removal import Removal, pruned, removal
+from sidecarctl.inject.removal import Removal, plan_removal, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.yamltext.edits import apply, identical
 from sidecarctl.yamltext.stream import Document
 
-Chooser = Callable[[Workload, Record], Choice]
+Chooser = Callable[[Workload, Record], WorkloadChoice]
 
 
 @dataclass(frozen=True)
-class Task:
-    """A workload of a document with what is wanted for it and what goes."""
+class WorkloadTask:
+    """A workload with the requested instances and those to remove."""
 
     number: int
     workload: Workload
     record: Record
-    choice: Choice
-    going: tuple[str, ...] = ()
+    choice: WorkloadChoice
+    obsolete: tuple[str, ...] = ()
 
     @property
     def idle(self) -> bool:
-        """True where nothing is wanted and nothing goes."""
-        return not self.choice.requests and not self.going and not self.choice.findings
+        """True if nothing is requested, removed, or reported."""
+        return not self.choice.requests and not self.obsolete and not self.choice.findings
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """The workloads of a document that a composition has something to do with; `rules` are those that select one."""
+class DocumentTasks:
+    """The tasks of a document, and the numbers of the rules that select a workload in it."""
 
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[WorkloadTask, ...] = ()
     skipped: tuple[tuple[Workload, str], ...] = ()
     rules: frozenset[int] = field(default_factory=frozenset)
 
     @property
     def idle(self) -> bool:
-        """True where nothing is to be done or said."""
+        """True if all tasks are idle."""
         return all(task.idle for task in self.tasks)
 
 
-def tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> Tasks:
-    """Return what a composition named `by` has to do in a document. Raises UsageError, RecordError."""
-    found: list[Task] = []
+def find_tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> DocumentTasks:
+    """Return the tasks of the composition named `by` in a document. Raises UsageError or RecordError."""
+    found: list[WorkloadTask] = []
     skipped: list[tuple[Workload, str]] = []
-    for number, workload in numbered(document, kinds):
+    for number, workload in number_workloads(document, kinds):
         record = records.read(workload)
         choice = choose(workload, record)
-        reason = usable(workload)
+        reason = find_unusable_reason(workload)
         if reason:
             if choice.requests:
                 skipped.append((workload, reason))
             continue
-        found.append(Task(number, workload, record, choice, tuple(_going(record, choice.requests, by))))
-    return Tasks(tuple(found), tuple(skipped), frozenset(n for task in found for n in task.choice.rules))
+        found.append(WorkloadTask(number, workload, record, choice, tuple(_find_obsolete(record, choice.requests, by))))
+    return DocumentTasks(tuple(found), tuple(skipped), frozenset(n for task in found for n in task.choice.rules))
 
 
-def _going(record: Record, requests: Sequence[Request], by: str) -> list[str]:
-    """The instances to be removed: what nobody wants, and what has to come again behind something new."""
+def _find_obsolete(record: Record, requests: Sequence[Request], by: str) -> list[str]:
+    """Return the instances to remove: those no longer requested, and those to add again after a new one."""
     wanted = [request.instance for request in requests]
     unwanted = [i.name for i in record.instances.values() if i.by == by and i.name not in wanted]
     present = [name for name in record.instances if name in wanted]
@@ -85,24 +92,24 @@ def _going(record: Record, requests: Sequence[Request], by: str) -> list[str]:
     return [*unwanted, *present[staying:]]
 
 
-def declare(
+def reconcile(
     document: Document,
     companions: Sequence[Document],
-    todo: Tasks,
+    todo: DocumentTasks,
     kube_version: str,
     kinds: Kinds,
     *,
     following: str | None = None,
-) -> Composed:
-    """Return a document with its companions as `todo` wants them.
+) -> DocumentResult:
+    """Apply the tasks of a composition to a document and its companions.
 
-    A document in which everything stands as it should is returned itself. Where a plan is refused, its findings say why
-    and the document is not to be used. Raises UsageError with the place of the rule that asked.
+    A document in sync is returned unchanged. If a plan is refused, discard the documents: the plan's findings give the
+    reason. Raises UsageError with the place of the requesting rule.
     """
-    current = Composed((document, *companions), skipped=todo.skipped)
-    findings = [finding for task in todo.tasks for finding in (*task.choice.findings, *_taken_over(task))]
+    current = DocumentResult((document, *companions), skipped=todo.skipped)
+    findings = [finding for task in todo.tasks for finding in (*task.choice.findings, *_takeover_findings(task))]
     current = replace(current, findings=tuple(findings))
-    removals: list[Removal] = [removal(t.workload, t.record, t.going) for t in todo.tasks if t.going]
+    removals: list[Removal] = [plan_removal(t.workload, t.record, t.obsolete) for t in todo.tasks if t.obsolete]
     if removals:
         wanted = {t.workload.label: {r.instance for r in t.choice.requests} for t in todo.tasks}
         gone = [
@@ -110,59 +117,59 @@ def declare(
         ]
         current = replace(
             current,
-            documents=without(current.documents, removals, following),
+            documents=apply_removals(current.documents, removals, following),
             removals=tuple(one for one in gone if one.names),
         )
     pending = {task.number: list(task.choice.requests) for task in todo.tasks}
     while waiting := [number for number, requests in pending.items() if requests]:
         request = pending[waiting[0]][0]
-        concerned = frozenset(number for number in waiting if pending[number][0] == request)
-        for number in concerned:
+        numbers = frozenset(number for number in waiting if pending[number][0] == request)
+        for number in numbers:
             pending[number].pop(0)
-        current = _one(current, request, kube_version, kinds, following, concerned)
+        current = _apply_request(current, request, kube_version, kinds, following, numbers)
         if any(one.refused for one in current.plans):
             return current
-    if same_meaning((document, *companions), current.documents):
+    if have_equal_values((document, *companions), current.documents):
         return replace(current, documents=(document, *companions))
     return current
 
 
-def _one(
-    current: Composed,
+def _apply_request(
+    current: DocumentResult,
     request: Request,
     kube_version: str,
     kinds: Kinds,
     following: str | None,
-    concerned: frozenset[int],
-) -> Composed:
+    numbers: frozenset[int],
+) -> DocumentResult:
     try:
         first = current.documents[0]
-        for number, workload in numbered(first, kinds):
-            if number in concerned:
-                kept = settled(first, current.documents[1:], workload, request, kube_version)
+        for number, workload in number_workloads(first, kinds):
+            if number in numbers:
+                kept = find_settled_plan(first, current.documents[1:], workload, request, kube_version)
                 if kept is not None:
-                    concerned -= {number}
+                    numbers -= {number}
                     current = replace(
                         current,
                         plans=(*current.plans, kept),
                         kept=current.kept | {(workload.label, request.instance)},
                     )
-        return add_one(current, request, kube_version, kinds, following, concerned) if concerned else current
+        return add_sidecar(current, request, kube_version, kinds, following, numbers) if numbers else current
     except UsageError as error:
         if error.where and request.where:
-            asked = f"{request.origin} ({request.where}) asks for it"
-            error.hint = f"{error.hint}; {asked}" if error.hint else asked
+            requested = f"requested by {request.origin} ({request.where})"
+            error.hint = f"{error.hint}; {requested}" if error.hint else requested
         error.where = error.where or request.where
         error.hint = error.hint.replace("with --container", "under `containers`")
         raise
 
 
-def settled(
+def find_settled_plan(
     document: Document, companions: Sequence[Document], workload: Workload, request: Request, kube_version: str
 ) -> Plan | None:
-    """Return the plan of an instance that stands in a document exactly as it would be added, None where it does not.
+    """Return the plan of an instance that is in sync, None if it is not.
 
-    Decided on the data, without writing any text. A List is never settled: its companions are items of its own.
+    Compares values and writes no text. Always None in a List, whose companions are items of the List.
     """
     if workload.path:
         return None
@@ -175,24 +182,24 @@ def settled(
         or present.sidecar != request.sidecar.name
         or present.containers != request.containers
         or present.parameters != request.parameters.recorded
-        or pruned(workload, record) != record
+        or prune_record(workload, record) != record
     ):
         return None
-    taken = removal(workload, record, [request.instance], for_upgrade=True)
+    taken = plan_removal(workload, record, [request.instance], for_upgrade=True)
     if taken.missing:
         return None
     bare = apply(document.value, taken.edits)
-    without_it = _again(workload, bare)
-    planned = plan(without_it, request, pruned(without_it, record), kube_version)
+    without_it = _in_value(workload, bare)
+    planned = plan_sidecar(without_it, request, prune_record(without_it, record), kube_version)
     if planned.refused or planned.instance != present:
         return None
     if not identical(apply(bare, planned.edits), document.value):
         return None
-    return planned if _companions_stand(companions, workload, record, planned) else None
+    return planned if _companions_in_sync(companions, workload, record, planned) else None
 
 
-def _again(workload: Workload, value: Any) -> Workload:
-    """The same workload in another value of its document."""
+def _in_value(workload: Workload, value: Any) -> Workload:
+    """Return the workload in another value of its document."""
     return replace(workload, value=value, template=_at(value, workload.template_path))
 
 
@@ -202,23 +209,23 @@ def _at(value: Any, path: PathTuple) -> Any:
     return value
 
 
-def _companions_stand(companions: Sequence[Document], workload: Workload, record: Record, planned: Plan) -> bool:
-    """True where the companions of an instance follow the workload, in their place and as they should be."""
-    name = owner(workload, planned.instance.name)
-    owners = [owner_of(companion) for companion in companions]
+def _companions_in_sync(companions: Sequence[Document], workload: Workload, record: Record, planned: Plan) -> bool:
+    """Return True if the companions of an instance are in sync and in order behind the workload."""
+    name = format_owner(workload, planned.instance.name)
+    owners = [read_owner(companion) for companion in companions]
     values = [companion.value for companion, whose in zip(companions, owners) if whose == name]
     if not values and not planned.documents:
         return True
-    bare = [_without_notes(value, wanted) for value, wanted in zip(values, planned.documents)]
+    bare = [_without_foreign_metadata(value, wanted) for value, wanted in zip(values, planned.documents)]
     if len(values) != len(planned.documents) or not identical(bare, list(planned.documents)):
         return False
-    order: Mapping[str | None, int] = {owner(workload, each): rank for rank, each in enumerate(record.instances)}
+    order: Mapping[str | None, int] = {format_owner(workload, each): rank for rank, each in enumerate(record.instances)}
     ranks = [order.get(whose, len(order)) for whose in owners]
     return ranks == sorted(ranks)
 
 
-def _without_notes(value: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """A companion without annotations and labels that it was not made with: other programs note things on objects."""
+def _without_foreign_metadata(value: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a companion without annotations and labels that other tools set."""
     value = as_mapping(value)
     metadata, made = dict(as_mapping(value.get("metadata"))), as_mapping(wanted.get("metadata"))
     for field_ in ("annotations", "labels"):
@@ -229,8 +236,8 @@ def _without_notes(value: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, "metadata": metadata}
 
 
-def _taken_over(task: Task) -> list[Finding]:
-    """A warning for each instance that another composition had added."""
+def _takeover_findings(task: WorkloadTask) -> list[Finding]:
+    """Return a warning for each requested instance that another composition added."""
     out = []
     for request in task.choice.requests:
         present = task.record.instances.get(request.instance)
@@ -238,11 +245,11 @@ def _taken_over(task: Task) -> list[Finding]:
             out.append(
                 Finding(
                     "instance-taken-over",
-                    f"the composition {present.by} added the instance {present.name}; now {request.by} wants it "
-                    "and takes it over",
+                    f"composition {request.by} takes over the instance {present.name}, which composition {present.by} "
+                    "added",
                     Severity.WARNING,
                     records.record_path(task.workload),
-                    help="if both compositions are in use, let one of them name its instance otherwise with `as`",
+                    help="if both compositions are in use, give the instance of one of them another name with `as`",
                     workload=task.workload.label,
                 )
             )

@@ -1,14 +1,14 @@
-"""The record: the annotation on the pod template that says which instances sidecarctl added, and what exactly.
+"""The record: the annotation on the pod template that lists the instances and everything that sidecarctl added.
 
-It is enough to remove without the library. One line of compact JSON:
+`remove` needs nothing else, not even the library. The record is one line of compact JSON:
 
     {"v": 1,
      "instances": {"logger": {"sidecar": "logger", "version": "1.0.0", "mode": "native",
                               "parameters": {...}, "containers": ["web"], "added": {...}}},
-     "created": ["spec/volumes"],            keys that had not been there
-     "was": {"metadata/annotations": " {}"}}  what stood after the colon of a value that was empty
+     "created": ["spec/volumes"],            keys that did not exist
+     "was": {"metadata/annotations": " {}"}}  text after the colon of values that were empty
 
-Paths run from the pod template; a container is named, not counted.
+Paths start at the pod template and identify containers by name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONTAINER_LISTS = ("containers", "initContainers")
 
 
 class RecordError(SidecarctlError):
-    """A record that can't be read: somebody edited it."""
+    """Invalid record, for example after a manual edit."""
 
     exit_code = 1
 
@@ -41,10 +41,13 @@ class RecordError(SidecarctlError):
 
 @dataclass(frozen=True)
 class Added:
-    """What one instance added.
+    """Everything that one instance added.
 
-    containers, initContainers, volumes: names. annotations, labels: keys. pod: paths below the pod spec.
-    volume_mounts, env: container name -> mount paths, variable names. documents: `Kind/name` of companions.
+    containers, init_containers, volumes  names
+    volume_mounts, env                    mount paths and variable names by container name
+    annotations, labels                   keys
+    pod                                   paths below the pod spec
+    documents                             companions as `Kind/name`
     """
 
     containers: tuple[str, ...] = ()
@@ -62,8 +65,8 @@ class Added:
 class Instance:
     """One sidecar in one workload.
 
-    by     the composition that asked for it, empty for a person
-    after  the sidecars that must start before it, whenever they come
+    by     the composition that added it, empty for the command line
+    after  sidecars that must start before it, including ones that are added later
     """
 
     name: str
@@ -77,20 +80,20 @@ class Instance:
     after: tuple[str, ...] = ()
 
     def waits_for(self, sidecar: str, instance: str) -> bool:
-        """True where it must start after that instance of that sidecar."""
+        """Return True if it must start after the given instance of the given sidecar."""
         return sidecar in self.after or instance in self.after
 
 
 @dataclass(frozen=True)
 class Record:
-    """All instances of a workload, in the order in which they were first added, and what had to be made for them."""
+    """The instances of a workload in the order in which they were first added, and the collections created for them."""
 
     instances: Mapping[str, Instance] = field(default_factory=dict)
     created: tuple[str, ...] = ()
     was: Mapping[str, str] = field(default_factory=dict)
 
     def rank(self, name: str) -> int:
-        """Return the place of an instance in the order; a new one comes last."""
+        """Return the position of an instance in the order; a new one is last."""
         return list(self.instances).index(name) if name in self.instances else len(self.instances)
 
 
@@ -108,31 +111,31 @@ _ADDED_KEYS = {
 
 
 def read(workload: Workload) -> Record:
-    """Return a workload's record, an empty one where it has none. Raises RecordError for one that can't be read."""
+    """Return a workload's record, an empty one if it has none. Raises RecordError for an invalid one."""
     text = workload.annotations.get(RECORD_ANNOTATION)
     if text is None:
         return Record()
     try:
-        return _parsed(text if isinstance(text, str) else None)
+        return _parse(text if isinstance(text, str) else None)
     except (ValueError, TypeError, RecursionError) as problem:
         raise RecordError(
-            f"the annotation {RECORD_ANNOTATION} of {workload.label} can't be read: {problem}",
+            f"invalid annotation {RECORD_ANNOTATION} on {workload.label}: {problem}",
             record_path(workload),
-            hint="restore it from version control: it says what sidecarctl added",
+            hint="restore the annotation from version control: it lists what sidecarctl added",
         ) from None
 
 
-# A record is asked for at every step of a run; it is data that nobody changes.
+# Every step reads the record; records are immutable.
 @lru_cache(maxsize=64)
-def _parsed(text: str | None) -> Record:
+def _parse(text: str | None) -> Record:
     data = None if text is None else json.loads(text)
     if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
-        raise ValueError("it is no JSON object with `instances`")
+        raise ValueError("expected a JSON object with `instances`")
     if data.get("v") != VERSION:
-        raise ValueError(f"its version is {data.get('v')!r}, this sidecarctl reads {VERSION}")
+        raise ValueError(f"unsupported version {data.get('v')!r} (supported: {VERSION})")
     for name, value in data["instances"].items():
         if not name or not isinstance(value, dict) or not value.get("sidecar", name):
-            raise ValueError(f"the instance {name!r} in it names no sidecar")
+            raise ValueError(f"instance {name!r} has no sidecar")
     instances = {name: _instance(name, value) for name, value in data["instances"].items()}
     return Record(instances, _names(data.get("created")), {k: str(v) for k, v in as_mapping(data.get("was")).items()})
 
@@ -164,7 +167,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def write(record: Record) -> str:
-    """Return the annotation's value."""
+    """Return a record as the annotation's value."""
     data: dict[str, Any] = {"v": VERSION, "instances": {i.name: _instance_data(i) for i in record.instances.values()}}
     if record.created:
         data["created"] = list(record.created)
@@ -193,29 +196,29 @@ def _instance_data(instance: Instance) -> dict[str, Any]:
 
 
 def record_path(workload: Workload) -> PathTuple:
-    """Path of the record from the document's root."""
+    """Return the path of the record from the document's root."""
     return (*workload.template_path, "metadata", "annotations", RECORD_ANNOTATION)
 
 
-def to_text(workload: Workload, path: PathTuple) -> str:
-    """Write a document path as the record does: from the pod template, containers by name."""
+def encode_path(workload: Workload, path: PathTuple) -> str:
+    """Return a document path in the record's form: from the pod template, containers by name."""
     rest = list(path[len(workload.template_path) :])
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS and isinstance(rest[2], int):
         rest[2] = as_mapping(as_list(workload.pod.get(str(rest[1])))[rest[2]]).get("name", rest[2])
     return "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in rest)
 
 
-def from_text(workload: Workload, text: str) -> PathTuple | None:
-    """Read a recorded path; None where its container is gone."""
+def decode_path(workload: Workload, text: str) -> PathTuple | None:
+    """Return the document path of a recorded path, None if its container no longer exists."""
     rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
-        index = index_of(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
+        index = find_index(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
         if index is None:
             return None
         rest[2] = index
     return (*workload.template_path, *rest)
 
 
-def index_of(items: list[Any], key: str, value: object) -> int | None:
-    """Return the index of the first mapping in a list that has `value` under `key`."""
+def find_index(items: list[Any], key: str, value: object) -> int | None:
+    """Return the index of the first mapping in a list whose `key` is `value`, None if there is none."""
     return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)

@@ -1,4 +1,4 @@
-"""From a record to the edits that take an instance away again: the exact inverse of its plan, without the library."""
+"""Plan the removal of instances from trecipient record: the exact inverse of the plans that added them, without the library."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import owner
+from sidecarctl.inject.companions import format_owner
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Added, Record, from_text, index_of, record_path, write
+from sidecarctl.inject.record import Added, Record, decode_path, find_index, record_path, write
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore
@@ -23,13 +23,13 @@ _EMPTY: Mapping[str, Any] = {"[]": [], "{}": {}}
 
 @dataclass(frozen=True)
 class Removal:
-    """What taking instances away does to a workload.
+    """The removal of instances from one workload.
 
-    edits      to its document, the record's among them
-    record     what remains
-    names      the instances that go
-    documents  companions to take away: (owner annotation, `Kind/name`)
-    missing    what the record names and nobody finds: somebody removed it by hand
+    edits      of the workload's document, including the record's
+    record     the remaining record
+    names      the instances to remove
+    documents  the companions to remove: (owner annotation, `Kind/name`)
+    missing    recorded items that the workload no longer has
     """
 
     workload: Workload
@@ -40,11 +40,10 @@ class Removal:
     missing: tuple[str, ...] = ()
 
 
-def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
+def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
     """Plan the removal of instances.
 
-    What another instance still uses (it adopted the volume) is handed over to it, unless the instance is about to be
-    added again.
+    A volume that another instance still uses is handed over to it, unless the removed instance is added again.
     """
     going = [name for name in record.instances if name in set(names)]
     staying = {name: value for name, value in record.instances.items() if name not in going}
@@ -53,7 +52,7 @@ def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upg
     for name in going:
         added = record.instances[name].added
         if not for_upgrade:
-            added, staying = _handed_over(workload, added, staying)
+            added, staying = _hand_over_volumes(workload, added, staying)
         needed = {setting for other in staying.values() for setting in other.added.pod}
         added = replace(added, pod=tuple(setting for setting in added.pod if setting not in needed))
         for what, path in _paths(workload, added):
@@ -61,23 +60,25 @@ def removal(workload: Workload, record: Record, names: Iterable[str], *, for_upg
                 missing.append(what)
             else:
                 leaves[path] = None
-    documents = tuple((owner(workload, name), d) for name in going for d in record.instances[name].added.documents)
+    documents = tuple(
+        (format_owner(workload, name), d) for name in going for d in record.instances[name].added.documents
+    )
     if for_upgrade:
-        # The record stays whole, for its order; the plan that follows writes it.
+        # Keep the record for its order; the plan that follows writes it.
         return Removal(
-            workload, tuple(_collapsed(workload, record, leaves)), record, tuple(going), documents, tuple(missing)
+            workload, tuple(_plan_edits(workload, record, leaves)), record, tuple(going), documents, tuple(missing)
         )
     left = replace(record, instances=staying) if staying else Record()
     path = record_path(workload)
     if staying:
-        edits = [*_collapsed(workload, record, leaves), Replace(path, write(left), "record")]
+        edits = [*_plan_edits(workload, record, leaves), Replace(path, write(left), "record")]
     else:
-        edits = list(_collapsed(workload, record, {**leaves, path: None}))
+        edits = list(_plan_edits(workload, record, {**leaves, path: None}))
     return Removal(workload, tuple(edits), left, tuple(going), documents, tuple(missing))
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
-    """Where everything stands that an instance added, with a word for it."""
+    """Yield a description and the path of everything that an instance added; the path is None if it no longer exists."""
     pod, pod_path = workload.pod, workload.pod_path
     for field, names in (
         ("initContainers", added.init_containers),
@@ -85,13 +86,13 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         ("volumes", added.volumes),
     ):
         for name in names:
-            index = index_of(as_list(pod.get(field)), "name", name)
+            index = find_index(as_list(pod.get(field)), "name", name)
             yield f"{field} {name}", None if index is None else (*pod_path, field, index)
     for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
         for container, values in holders.items():
             holder = next((c for c in workload.containers if c.name == container), None)
             for value in values:
-                index = index_of(as_list(holder.value.get(field)), key, value) if holder else None
+                index = find_index(as_list(holder.value.get(field)), key, value) if holder else None
                 found = None if index is None or holder is None else (*holder.path, field, index)
                 yield f"{field} {value} in {container}", found
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
@@ -100,27 +101,27 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
             yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
     for text in added.pod:
         steps = text.split("/")
-        found_value: Any = pod
+        setting: Any = pod
         for step in steps:
-            found_value = as_mapping(found_value).get(step)
-        yield f"pod {text}", None if found_value is None else (*pod_path, *steps)
+            setting = as_mapping(setting).get(step)
+        yield f"pod {text}", None if setting is None else (*pod_path, *steps)
 
 
-def _handed_over(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
-    """Give volumes that other instances mount to the first of them, with the app's mounts of those volumes."""
+def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
+    """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
     staying = dict(staying)
     for volume in added.volumes:
-        heir = next((name for name, other in staying.items() if _mounts(workload, other.added, volume)), None)
-        if heir is None:
+        recipient = next((name for name, other in staying.items() if _mounts(workload, other.added, volume)), None)
+        if recipient is None:
             continue
         mounts = {
-            container: tuple(path for path in paths if _mounted(workload, container, path) == volume)
+            container: tuple(path for path in paths if _mounted_volume(workload, container, path) == volume)
             for container, paths in added.volume_mounts.items()
         }
         mounts = {container: paths for container, paths in mounts.items() if paths}
-        inherited = staying[heir].added
-        staying[heir] = replace(
-            staying[heir],
+        inherited = staying[recipient].added
+        staying[recipient] = replace(
+            staying[recipient],
             added=replace(
                 inherited,
                 volumes=(*inherited.volumes, volume),
@@ -144,7 +145,7 @@ def _handed_over(workload: Workload, added: Added, staying: dict[str, Any]) -> t
 
 
 def _mounts(workload: Workload, added: Added, volume: str) -> bool:
-    """True when a container of an instance mounts a volume."""
+    """Return True if a container of an instance mounts a volume."""
     own = {*added.containers, *added.init_containers}
     return any(
         as_mapping(mount).get("name") == volume
@@ -154,25 +155,25 @@ def _mounts(workload: Workload, added: Added, volume: str) -> bool:
     )
 
 
-def _mounted(workload: Workload, container: str, path: str) -> Any:
-    """The name of the volume that a container mounts at a path."""
-    for found in workload.containers:
-        if found.name == container:
-            for mount in as_list(found.value.get("volumeMounts")):
+def _mounted_volume(workload: Workload, container: str, path: str) -> Any:
+    """Return the name of the volume that a container mounts at a path."""
+    for each in workload.containers:
+        if each.name == container:
+            for mount in as_list(each.value.get("volumeMounts")):
                 if as_mapping(mount).get("mountPath") == path:
                     return mount.get("name")
     return None
 
 
-def _collapsed(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:
-    """Removals, where a collection that loses everything goes itself if it had been made, or gets its old text back."""
-    created = {path for path in (from_text(workload, text) for text in record.created) if path is not None}
+def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:
+    """Yield the removals. An emptied collection is removed if it was created, else its former text is restored."""
+    created = {path for path in (decode_path(workload, text) for text in record.created) if path is not None}
     was = {
-        path: text for path, text in ((from_text(workload, t), w) for t, w in record.was.items()) if path is not None
+        path: text for path, text in ((decode_path(workload, t), w) for t, w in record.was.items()) if path is not None
     }
     gone: dict[PathTuple, None] = dict(leaves)
     restored: dict[PathTuple, str] = {}
-    while path := _emptied(workload, gone):
+    while path := _find_emptied(workload, gone):
         for leaf in [leaf for leaf in gone if leaf[:-1] == path]:
             del gone[leaf]
         if any(path[: len(prefix)] == prefix for prefix in created):
@@ -181,16 +182,16 @@ def _collapsed(workload: Workload, record: Record, leaves: Mapping[PathTuple, No
             restored[path] = was.get(path, " []" if isinstance(_at(workload, path), list) else " {}")
     yield from (Remove(path, "record") for path in gone)
     for path, text in restored.items():
-        yield Restore(path, text, _meaning(text), "record")
+        yield Restore(path, text, _parse_empty(text), "record")
 
 
-def _meaning(text: str) -> Any:
+def _parse_empty(text: str) -> Any:
     stripped = text.strip().replace(" ", "").replace("\n", "").replace("\r", "").replace("\t", "")
     return _EMPTY[stripped] if stripped in _EMPTY else resolve(stripped)
 
 
-def _emptied(workload: Workload, gone: Mapping[PathTuple, None]) -> PathTuple:
-    """The innermost collection inside the pod template all of whose members go; () where there is none."""
+def _find_emptied(workload: Workload, gone: Mapping[PathTuple, None]) -> PathTuple:
+    """Return the innermost collection in the pod template whose items are all removed, () if there is none."""
     counts: dict[PathTuple, int] = {}
     for path in gone:
         if len(path) > len(workload.template_path) + 1:
@@ -206,27 +207,27 @@ def _at(workload: Workload, path: PathTuple) -> Any:
     return value
 
 
-def instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
-    """Return the instances that a word means: an instance name, or every instance of a sidecar of that name."""
+def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
+    """Return the instances with the given names, else the instances of the sidecars with these names."""
     words = set(wanted)
     return [
         i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
     ]
 
 
-def recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
-    """A plan's edits with the one that writes the record."""
+def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit]:
+    """Return a plan's edits and the edit that writes the record."""
     workload = planned.workload
     path = records.record_path(workload)
     present = RECORD_ANNOTATION in workload.annotations
     inserts = [edit for edit in planned.edits if isinstance(edit, Insert)]
     if not present:
         inserts.append(Insert(path, ""))
-    created = {records.to_text(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
-    created |= set(planned.whole)
+    created = {records.encode_path(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
+    created |= set(planned.owned_collections)
     assert document.root is not None
     was = {
-        records.to_text(workload, where): text
+        records.encode_path(workload, where): text
         for where, text in filled_texts(document.root, document.text, inserts).items()
     }
     new = Record(
@@ -239,17 +240,17 @@ def recorded(document: Document, planned: Plan, old: Record) -> list[Edit]:
 
 
 def _topmost(created: set[str]) -> tuple[str, ...]:
-    """Leave out keys inside of others that were made."""
+    """Leave out keys inside created collections."""
     return tuple(sorted(text for text in created if not any(text.startswith(other + "/") for other in created)))
 
 
 def _missing(workload: Workload, path: PathTuple) -> PathTuple:
-    """The topmost key on the way to `path` (itself excluded) that is not there; the template's own path where none is."""
+    """Return the topmost missing key above `path`, the template's path if all exist."""
     value: Any = workload.template
     for depth in range(len(workload.template_path), len(path) - 1):
         step = path[depth]
         value = value.get(step) if isinstance(value, dict) and isinstance(step, str) else _item(value, step)
-        if value is None and not _stands(workload, path[: depth + 1]):
+        if value is None and not _has_key(workload, path[: depth + 1]):
             return path[: depth + 1]
     return workload.template_path
 
@@ -258,32 +259,32 @@ def _item(value: Any, step: str | int) -> Any:
     return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
 
 
-def _stands(workload: Workload, path: PathTuple) -> bool:
-    """True where a key stands in the template, be it with a null."""
+def _has_key(workload: Workload, path: PathTuple) -> bool:
+    """Return True if the template has a key, even with the value null."""
     value: Any = workload.template
     for step in path[len(workload.template_path) : -1]:
         value = value[step]
     return isinstance(value, dict) and path[-1] in value
 
 
-def pruned(workload: Workload, record: Record) -> Record:
-    """Return a record without what it says of keys that are no longer there, or are empty again."""
+def prune_record(workload: Workload, record: Record) -> Record:
+    """Return a record without created keys that no longer exist and former texts of values that are empty again."""
     created, was = [], {}
     for text in record.created:
-        path = records.from_text(workload, text)
-        if path is not None and _found(workload, path) is not _GONE:
+        path = records.decode_path(workload, text)
+        if path is not None and _lookup(workload, path) is not _MISSING:
             created.append(text)
     for text, old in record.was.items():
-        path = records.from_text(workload, text)
-        if path is not None and _found(workload, path) not in (_GONE, None, [], {}):
+        path = records.decode_path(workload, text)
+        if path is not None and _lookup(workload, path) not in (_MISSING, None, [], {}):
             was[text] = old
     return replace(record, created=tuple(created), was=was)
 
 
-_GONE = object()
+_MISSING = object()
 
 
-def _found(workload: Workload, path: PathTuple) -> Any:
+def _lookup(workload: Workload, path: PathTuple) -> Any:
     value: Any = workload.template
     for step in path[len(workload.template_path) :]:
         if (isinstance(value, dict) and step in value) or (
@@ -291,5 +292,5 @@ def _found(workload: Workload, path: PathTuple) -> Any:
         ):
             value = value[step]  # type: ignore[index]
         else:
-            return _GONE
+            return _MISSING
     return value

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.assignments import Unread, assign
-from sidecarctl.composition.model import Composition, from_document, load
+from sidecarctl.composition.model import Composition, load_composition, load_from_document
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.results import field_text
@@ -108,7 +108,7 @@ def composition_of(config: object, folder: Path, environment: str) -> Compositio
             hint=f"a {kind} has {API_VERSION}",
         )
     document = ConfigDocument("", "", file=label, data=config) if kind == "Composition" else _injection(config, label)
-    return from_document(document, (), folder, environment)
+    return load_from_document(document, (), folder, environment)
 
 
 def _name(config: Mapping[str, Any]) -> str:
@@ -195,7 +195,7 @@ def _by_data(data: object, name: str, label: str, folder: Path, environment: str
             if wish is wishes[sidecar]:
                 parameter: PathTuple = (*at, "parameters", rest.partition(".")[0])
                 means[parameter] = ("data", key)
-    return from_document(
+    return load_from_document(
         _document({"metadata": {"name": name}}, spec, label, means), (), folder, said.get("env", environment)
     )
 
@@ -231,6 +231,6 @@ def _alone(data: Mapping[str, str], label: str) -> None:
 
 def _file(path: Path, environment: str, label: str) -> Composition:
     try:
-        return load(path, environment)
+        return load_composition(path, environment)
     except InputError as error:
         raise UsageError(error.message, where=f"{label}, data.composition", hint=error.hint) from None

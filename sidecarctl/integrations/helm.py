@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.composition.annotations import INJECT, OPT_OUT
-from sidecarctl.composition.select import Selection, told_unused
+from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, keep_metadata, restore_order
 from sidecarctl.inject.pipeline import Options, render_documents
-from sidecarctl.inject.regroup import carried, gather, scatter
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange
 from sidecarctl.yamltext.edits import Insert
@@ -128,12 +127,12 @@ def run(
         left_alone.append(document)
         return True
 
-    gathered, moved = gather(documents, settings.kinds)
+    gathered, moved = gather_companions(documents, settings.kinds)
     walked = render_documents(gathered, chosen, settings, leave)
-    findings = (*walked.findings, *told_unused(chosen, walked.rules))
+    findings = (*walked.findings, *find_unused_rules(chosen, walked.rules))
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
         return Outcome("", findings, (), len(left_alone), EXIT_FINDINGS)
-    out = carried(scatter(_traced(walked.documents), moved, len(documents)), documents)
+    out = keep_metadata(restore_order(_traced(walked.documents), moved, len(documents)), documents)
     return Outcome(join(out), findings, walked.changes, len(left_alone))
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.composition.model import Composition
-from sidecarctl.composition.select import Selection, told_unused
+from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.pipeline import Options, Walked, render_documents
-from sidecarctl.inject.regroup import carried, gather, scatter
+from sidecarctl.inject.companions import gather_companions, keep_metadata, restore_order
+from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
 from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import composition_of
 from sidecarctl.integrations.renames import restated
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.results import WorkloadChange, field_text, outdated
+from sidecarctl.results import WorkloadChange, field_text, find_outdated
 from sidecarctl.validate.check_document import check_workloads
 from sidecarctl.yamltext.stream import Document
 
@@ -151,9 +151,9 @@ def run(
         said = [of_error(error)]
         text = resource_list.write(given, None, said) if given else resource_list.empty(said)
         return Outcome(text, error=error, code=error.exit_code)
-    findings = [*walked.findings, *told_unused(chosen, walked.rules)]
+    findings = [*walked.findings, *find_unused_rules(chosen, walked.rules)]
     if check:
-        findings += [*outdated(walked.changes, _OUTDATED), *_invalid(given.items, walked, settings)]
+        findings += [*find_outdated(walked.changes, _OUTDATED), *_invalid(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)
     documents = None if failed or check or _untouched(given, walked) else walked.documents
     said = [of_finding(finding, given.items) for finding in findings]
@@ -167,21 +167,21 @@ def run(
     )
 
 
-def _walked(given: ResourceList, chosen: Selection, settings: Options) -> Walked:
+def _walked(given: ResourceList, chosen: Selection, settings: Options) -> ProcessedDocuments:
     items = restated(given.items, settings.kinds)
-    documents, moved = gather(items, settings.kinds)
+    documents, moved = gather_companions(items, settings.kinds)
     walked = render_documents(documents, chosen, settings)
-    back = carried(scatter(walked.documents, moved, len(items)), items)
-    return Walked(tuple(back), walked.changes, walked.findings, walked.rules)
+    back = keep_metadata(restore_order(walked.documents, moved, len(items)), items)
+    return ProcessedDocuments(tuple(back), walked.changes, walked.findings, walked.rules)
 
 
-def _untouched(given: ResourceList, walked: Walked) -> bool:
+def _untouched(given: ResourceList, walked: ProcessedDocuments) -> bool:
     return len(given.items) == len(walked.documents) and all(
         old is new or old.text == new.text for old, new in zip(given.items, walked.documents)
     )
 
 
-def _invalid(items: Sequence[Document], walked: Walked, settings: Options) -> Iterator[Finding]:
+def _invalid(items: Sequence[Document], walked: ProcessedDocuments, settings: Options) -> Iterator[Finding]:
     """What is wrong with items that the composition has nothing to do with: the others have been looked at."""
     seen = {change.file for change in walked.changes} | {f.place.file for f in walked.findings if f.place}
     for item in items:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, owner_of
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, workloads
 from sidecarctl.yamltext.edits import Replace
@@ -26,7 +26,7 @@ _DEFAULT_NAMESPACE = "default"
 
 def restated(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
     """Return documents whose owners and records say what things are called now; what was not renamed is itself."""
-    companions = [(index, owner) for index, one in enumerate(documents) if (owner := owner_of(one)) is not None]
+    companions = [(index, owner) for index, one in enumerate(documents) if (owner := read_owner(one)) is not None]
     if not companions or not any(_NAMES in documents[index].text for index, _ in companions):
         return list(documents)
     out = list(documents)

@@ -1,4 +1,4 @@
-"""Which instances stand in which workload, and in what state: as a table, as JSON, as Markdown. Knows no manifest."""
+"""Render the status of instances as a table, as JSON, and as Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = ("WORKLOAD", "SIDECAR", "VERSION", "UPGRADE", "STATE")
 
 
 def render_text(workloads: Sequence[WorkloadStatus], *, color: bool, width: int) -> str:
-    """Return the table, the details of what is not as it was written below it, and a last line with totals."""
+    """Return the table, the details of instances that are not in sync, and a last line with totals."""
     told = [one for one in workloads if one.instances]
     lines = list(_table(told, color, width)) if told else []
     for workload in workloads:
@@ -29,20 +29,20 @@ def render_text(workloads: Sequence[WorkloadStatus], *, color: bool, width: int)
 
 
 def totals(workloads: Sequence[WorkloadStatus]) -> str:
-    """Return the sum of it all: `3 workloads, 2 with sidecars: 1 edited by hand, 1 upgrade available`."""
+    """Return the totals: `3 workloads, 2 with sidecars; 2 instances: 1 edited, 1 outdated`."""
     instances = [one for workload in workloads for one in workload.instances]
     counted = [
         (sum(one.missing for one in instances), "missing"),
-        (sum(bool(one.edits) for one in instances), "edited by hand"),
+        (sum(bool(one.edits) for one in instances), "edited"),
         (sum(one.unknown for one in instances), "unknown"),
-        (sum(bool(one.available) for one in instances), "with an upgrade"),
+        (sum(bool(one.available) for one in instances), "outdated"),
     ]
     told = ", ".join(f"{number} {what}" for number, what in counted if number)
     having = sum(any(not one.missing for one in workload.instances) for workload in workloads)
     text = f"{plural(len(workloads), 'workload')}, {having} with sidecars"
     if not instances:
         return text
-    return f"{text}; {plural(len(instances), 'instance')}: {told or 'all as written'}"
+    return f"{text}; {plural(len(instances), 'instance')}: {told or 'all in sync'}"
 
 
 def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
         for index, one in enumerate(workload.instances):
             label = "" if index else f"{'  ' * several}{workload.label}"
             row = (label, _called(one), one.version or "-", one.available or "-", one.state)
-            rows.append((tuple(map(visible, row)), "" if one.sound else "warning"))
+            rows.append((tuple(map(visible, row)), "" if one.in_sync else "warning"))
     sizes = [max(width_of(cells[column]) for cells, style in rows if style != "file") for column in range(len(_HEAD))]
     over = sum(sizes) + 2 * (len(sizes) - 1) - width if width else 0
     for column in (0, 1):
@@ -74,7 +74,7 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
 
 
 def _cell(text: str, size: int) -> str:
-    """A text made to fit: what is too long loses its middle."""
+    """Return a text padded to `size` columns; a longer one loses its middle."""
     if width_of(text) > size:
         keep = size - 1
         text = text[: keep - keep // 2] + "…" + text[len(text) - keep // 2 :]
@@ -92,14 +92,16 @@ def _details(workload: WorkloadStatus, one: InstanceStatus, color: bool, width: 
         f" ({workload.file}:{workload.line})"
     )
     if one.missing:
-        yield from wrap("is wanted, but not there" + (f": {one.note}" if one.note else ""), width, "  ", "  ")
+        yield from wrap("missing" + (f": {one.note}" if one.note else ""), width, "  ", "  ")
         return
     if one.note:
         yield from wrap(visible(one.note), width, "  ", "  ")
     for title, changes in (
-        ("edited by hand:", one.edits),
+        ("edited:", one.edits),
         (
-            f"an upgrade to {one.available} would change:" if one.available else "the library's would change:",
+            f"an upgrade to {one.available} would change:"
+            if one.available
+            else "an upgrade to the latest version would change:",
             one.upgrade,
         ),
     ):

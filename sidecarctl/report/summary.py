@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
-from sidecarctl.results import ACTIONS, InstanceChange, WorkloadChange, plural
+from sidecarctl.results import ACTIONS, InstanceChange, NextSteps, WorkloadChange, plural
 
 _INDENT = "    "
+_NEXT = "next: "
 _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}
 
 
@@ -26,6 +27,16 @@ def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int
         for change in group:
             lines += _workload(change, "  " if several else "", color, width)
             lines += _facts(change, ("  " if several else "") + _INDENT, color) if verbose else []
+    return "".join(f"{line}\n" for line in lines)
+
+
+def render_next_steps(steps: NextSteps, *, color: bool, width: int) -> str:
+    """Return one `next:` item per sidecar, broken at `width` columns (0: never)."""
+    lines: list[str] = []
+    for text, count in steps.texts.values():
+        more = f" (also for {plural(count - 1, 'other instance')})" if count > 1 else ""
+        first, *rest = wrap(visible(text, "\n") + more, width, _NEXT, " " * len(_NEXT))
+        lines += [paint(_NEXT, "bold", color) + first.removeprefix(_NEXT), *rest]
     return "".join(f"{line}\n" for line in lines)
 
 

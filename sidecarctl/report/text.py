@@ -8,7 +8,7 @@ from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
-from sidecarctl.results import count, field_text, in_order, plural, subject
+from sidecarctl.results import count_by_severity, describe_subject, field_text, plural, sort_findings
 
 FIXABLE = "[*]"
 _CUT = "..."
@@ -29,7 +29,7 @@ def render_findings(findings: Iterable[Finding], *, color: bool, width: int) -> 
 
     `width` is in columns; 0 neither wraps prose nor cuts long lines.
     """
-    return "".join(_finding(finding, color, width) + "\n" for finding in in_order(findings))
+    return "".join(_finding(finding, color, width) + "\n" for finding in sort_findings(findings))
 
 
 def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
@@ -60,7 +60,7 @@ def closing_line(
             severity.value,
             color,
         )
-        for severity, number in count(findings).items()
+        for severity, number in count_by_severity(findings).items()
         if number
     ]
     line = f"{', '.join(counted) or 'no findings'} in {plural(files, 'file')}"
@@ -99,7 +99,7 @@ def _cause(finding: Finding) -> str:
 
 
 def _notes(finding: Finding) -> list[tuple[str, str]]:
-    notes = [("workload" if finding.workload else "about", subject(finding)), ("why", finding.why)]
+    notes = [("workload" if finding.workload else "about", describe_subject(finding)), ("why", finding.why)]
     if finding.place and finding.source != "input":
         notes.insert(1, ("caused by", finding.source))
     notes += [

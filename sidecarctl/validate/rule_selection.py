@@ -10,7 +10,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.podsecurity.levels import PRIVILEGED, parse_level, parse_version
+from sidecarctl.validate.pod_security import PRIVILEGED, parse_level, parse_version
 from sidecarctl.validate.registry import Context, Rule, current_name, rules
 
 ALL = "all"

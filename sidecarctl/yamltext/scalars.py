@@ -114,7 +114,7 @@ def resolve_tagged(text: str, tag: str) -> Value:
         return text
     value = resolve(text)
     if (isinstance(value, bool) and bool not in wanted) or not isinstance(value, wanted):
-        raise ValueError(f"{text!r} is no {tag.replace('tag:yaml.org,2002:', '!!')}")
+        raise ValueError(f"invalid {tag.replace('tag:yaml.org,2002:', '!!')}: {text!r}")
     return value
 
 

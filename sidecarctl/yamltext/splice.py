@@ -8,8 +8,18 @@ from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.aliases import check_shared
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, Restore, apply, dotted, identical
+from sidecarctl.yamltext.edits import (
+    Edit,
+    EditRefused,
+    Insert,
+    Remove,
+    Replace,
+    Restore,
+    apply,
+    check_shared,
+    dotted,
+    identical,
+)
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text

@@ -18,7 +18,7 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.model import Composition
 from sidecarctl.composition.request import Request
-from sidecarctl.composition.select import Selection, selection
+from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.errors import BugError, InputError, SidecarctlError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
@@ -180,7 +180,7 @@ def reports_layer(data: bytes, seed: int) -> str:
         _check_format(machine.render_report(report, format_name), format_name)
     _check_printable(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
     try:
-        found = statuses.status(given, _catalog(), Options(), FILE)
+        found = statuses.collect_status(given, _catalog(), Options(), FILE)
         _check_printable(status.render_text(found, color=False, width=80))
         json.loads(status.render_json(found, __version__))
     except UsageError as error:
@@ -188,7 +188,7 @@ def reports_layer(data: bytes, seed: int) -> str:
     except InputError as error:
         return _error_outline(error)
     try:
-        drawn = list(pod_graph.pods(given, Options(), FILE))
+        drawn = list(pod_graph.read_pods(given, Options(), FILE))
     except (InputError, RecordError) as error:
         return _outline(error.message)
     _check_printable(tree.render_tree(drawn, color=False, width=60))
@@ -201,7 +201,7 @@ def reports_layer(data: bytes, seed: int) -> str:
 
 @cache
 def _selection(options: Options) -> Selection:
-    return selection(Composition("fuzz", FILE, ()), _catalog(), options.kube_version)
+    return resolve_selection(Composition("fuzz", FILE, ()), _catalog(), options.kube_version)
 
 
 def krm_layer(data: bytes, seed: int) -> str:
@@ -224,7 +224,7 @@ def _prepare(given: Composition | None) -> tuple[Selection, Options]:
         return _selection(Options()), Options()
     if given.libraries:
         raise UsageError("no libraries in a fuzz run")
-    return selection(given, _catalog(), Options().kube_version), Options()
+    return resolve_selection(given, _catalog(), Options().kube_version), Options()
 
 
 LAYERS: dict[str, Callable[[bytes, int], str]] = {

@@ -1,4 +1,4 @@
-"""Adopting what was written by hand changes nothing but the record; removing then takes it away."""
+"""Adopting a sidecar that was written by hand: only the record changes, and `remove` removes the sidecar."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def without_record(text: str) -> str:
     return "".join(line for line in lines if "sidecarctl.dev/sidecars" not in line and line.strip() != "annotations:")
 
 
-def test_without_adopt_it_is_refused(tmp_path: Path) -> None:
+def test_refuses_existing_container_without_adopt(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(HAND)
     assert run(ADD, tmp_path).code == 1
 
 
 @pytest.mark.parametrize(("name", "more"), [("log-tail", ""), ("tailer", " --as tailer")])
-def test_only_the_record_changes(name: str, more: str, tmp_path: Path) -> None:
+def test_adopt_changes_only_the_record(name: str, more: str, tmp_path: Path) -> None:
     text = MANIFEST.replace("NAME", name)
     assert without_record(adopted(tmp_path, text, more)) == text
 
 
-def test_what_differs_is_told_field_by_field(tmp_path: Path) -> None:
+def test_reports_fields_that_differ_from_the_library(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(HAND)
     told = run(f"{ADD} --adopt", tmp_path).stderr
     assert "info[adopted-differs]" in told
@@ -73,12 +73,12 @@ def test_what_differs_is_told_field_by_field(tmp_path: Path) -> None:
     assert 'containers[log-tail].resources.limits.memory: "64Mi", would be "32Mi"' in told
 
 
-def test_adopting_twice_is_adopting_once(tmp_path: Path) -> None:
+def test_adopt_is_idempotent(tmp_path: Path) -> None:
     once = adopted(tmp_path)
     assert adopted(tmp_path, once) == once
 
 
-def test_removing_takes_container_mounts_and_what_nobody_else_uses(tmp_path: Path) -> None:
+def test_remove_deletes_the_container_and_its_unshared_volumes(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(adopted(tmp_path))
     pod = yaml.safe_load(run("sidecarctl remove log-tail -f in.yaml", tmp_path).stdout)["spec"]["template"]
     assert pod == {
@@ -87,7 +87,7 @@ def test_removing_takes_container_mounts_and_what_nobody_else_uses(tmp_path: Pat
     }
 
 
-def test_a_volume_that_the_app_uses_otherwise_stays(tmp_path: Path) -> None:
+def test_remove_keeps_volumes_that_the_app_uses(tmp_path: Path) -> None:
     more = HAND.replace("mountPath: /var/log/nginx}]", "mountPath: /var/log/nginx}, {name: logs, mountPath: /more}]")
     (tmp_path / "in.yaml").write_text(adopted(tmp_path, more))
     pod = yaml.safe_load(run("sidecarctl remove log-tail -f in.yaml", tmp_path).stdout)["spec"]["template"]["spec"]
@@ -95,11 +95,11 @@ def test_a_volume_that_the_app_uses_otherwise_stays(tmp_path: Path) -> None:
     assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == ["/var/log/nginx", "/more"]
 
 
-def test_the_next_add_upgrades(tmp_path: Path) -> None:
+def test_next_add_upgrades_an_adopted_sidecar(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(adopted(tmp_path))
     text = run(f"{ADD} --mode classic", tmp_path).stdout
     assert "busybox:1.38.0" in text and "busybox:1.36.0" not in text
 
 
-def test_where_nothing_stands_it_is_added(tmp_path: Path) -> None:
+def test_adopt_adds_the_sidecar_if_there_is_none(tmp_path: Path) -> None:
     assert "busybox:1.38.0" in adopted(tmp_path, MANIFEST.replace("NAME", "other"))

@@ -1,4 +1,4 @@
-"""Names of companions: valid ones, and different ones for different workloads."""
+"""Names of companions are valid and unique."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from sidecarctl.inject.companions import companion_name
 from sidecarctl.kube.kinds import DEFAULT_KINDS
-from sidecarctl.kube.names import dns_label
+from sidecarctl.kube.names import check_dns_label
 from sidecarctl.kube.workload import Workload, workloads
 
 
@@ -16,15 +16,15 @@ def workload(name: str) -> Workload:
 
 
 @pytest.mark.parametrize("length", [62, 63, 64, 65, 253])
-def test_a_name_is_cut_only_if_it_is_longer_than_a_dns_label(length: int) -> None:
+def test_cuts_only_names_longer_than_a_dns_label(length: int) -> None:
     name = "w" * (length - len("-logger"))
     found = companion_name(workload(name), "logger")
-    assert dns_label(found) is None
+    assert check_dns_label(found) is None
     assert (found == f"{name}-logger") is (length <= 63)
 
 
 @pytest.mark.parametrize("length", [64, 80])
-def test_names_that_are_cut_differ(length: int) -> None:
+def test_cut_names_are_unique(length: int) -> None:
     name = "w" * (length - len("-agent-1"))
     first, second = (companion_name(workload(name), instance) for instance in ("agent-1", "agent-2"))
     assert first != second

@@ -1,5 +1,5 @@
-"""The laws of the design, over random workloads in random handwriting and several sidecars: lossless, invertible,
-idempotent, deterministic, proved."""
+"""The laws, over random workloads in random formatting and several sidecars: lossless, invertible, idempotent,
+deterministic, verified."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def added(text: str, *names: str, options: Options = OPTIONS) -> Result:
     return pipeline.add(text, [request(name) for name in names], options)
 
 
-def stands_in(small: str, large: str) -> bool:
-    """True when the characters of `small` stand in `large`, in order."""
+def is_subsequence(small: str, large: str) -> bool:
+    """Return True if `large` contains the characters of `small` in order."""
     rest = iter(large)
     return all(character in rest for character in small)
 
@@ -67,9 +67,9 @@ def test_add_only_inserts(seed: int) -> None:
     if result.failed:
         assert result.text == text
         return
-    # The one exception: an empty value that has to hold something.
+    # The one exception: an empty value that gets content.
     bare = re.sub(r"(?<=[:\s])(\[\]|\{\}|null|~)", "", text)
-    assert stands_in("".join(bare.split()), "".join(result.text.split()))
+    assert is_subsequence("".join(bare.split()), "".join(result.text.split()))
     assert [line for line in text.splitlines() if "#" in line and line.strip().startswith("#")] == [
         line for line in result.text.splitlines() if line.strip().startswith("#")
     ]
@@ -77,7 +77,7 @@ def test_add_only_inserts(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_the_result_is_yaml_to_others_too(seed: int) -> None:
+def test_result_is_valid_yaml_for_pyyaml(seed: int) -> None:
     text, rng = given_text(seed)
     result = added(text, rng.choice(list(CHOICES)))
     assert len([d for d in yaml.safe_load_all(result.text) if d]) >= len([d for d in yaml.safe_load_all(text) if d])
@@ -85,7 +85,7 @@ def test_the_result_is_yaml_to_others_too(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_remove_gives_the_bytes_back(seed: int) -> None:
+def test_remove_restores_the_input(seed: int) -> None:
     text, rng = given_text(seed)
     names = rng.sample(list(CHOICES), rng.choice((1, 2, 3)))
     result = added(text, *names)
@@ -94,7 +94,7 @@ def test_remove_gives_the_bytes_back(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_removing_one_of_several_leaves_the_others_as_they_were(seed: int) -> None:
+def test_removing_one_instance_keeps_the_others(seed: int) -> None:
     text, rng = given_text(seed)
     first, second = rng.sample(list(CHOICES), 2)
     alone, both = added(text, second), added(text, first, second)
@@ -113,7 +113,7 @@ def _containers(result: Result) -> list[str]:
 
 @QUICK
 @given(SEEDS)
-def test_adding_twice_is_adding_once(seed: int) -> None:
+def test_add_is_idempotent(seed: int) -> None:
     text, rng = given_text(seed)
     names = rng.sample(list(CHOICES), rng.choice((1, 2, 3)))
     once = added(text, *names)
@@ -126,7 +126,7 @@ def test_adding_twice_is_adding_once(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_an_upgrade_is_removing_and_adding(seed: int) -> None:
+def test_upgrade_equals_remove_and_add(seed: int) -> None:
     text, _ = given_text(seed)
     old = added(text, "everything")
     new = request("everything", logDir="/var/log/other")
@@ -138,7 +138,7 @@ def test_an_upgrade_is_removing_and_adding(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_the_laws_hold_for_classic_sidecars(seed: int) -> None:
+def test_laws_hold_for_classic_sidecars(seed: int) -> None:
     text, rng = given_text(seed)
     names = rng.sample(list(CHOICES), rng.choice((1, 2)))
     result = added(text, *names, options=OLD)
@@ -147,6 +147,6 @@ def test_the_laws_hold_for_classic_sidecars(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_same_input_gives_the_same_bytes(seed: int) -> None:
+def test_add_is_deterministic(seed: int) -> None:
     text, _ = given_text(seed)
     assert added(text, "logger", "git-sync").text == added(text, "logger", "git-sync").text

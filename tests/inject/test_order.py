@@ -1,4 +1,4 @@
-"""The order in which native sidecars start holds whichever of them was added first."""
+"""Native sidecars start in the same order, regardless of the order in which they were added."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def add(repo: Path, name: str) -> list[str]:
     return [each["name"] for each in pod["initContainers"]]
 
 
-def test_a_sidecar_that_others_wait_for_goes_before_those_that_are_there(repo: Path) -> None:
+def test_inserts_a_sidecar_before_those_that_start_after_it(repo: Path) -> None:
     add(repo, "other")
     assert add(repo, "server") == ["other", "server"]
     assert add(repo, "issuer") == ["other", "issuer", "server"]
 
 
 @pytest.mark.parametrize("again", ["issuer", "server", "other"])
-def test_adding_one_again_leaves_the_order(repo: Path, again: str) -> None:
+def test_adding_again_keeps_the_order(repo: Path, again: str) -> None:
     for name in ("server", "other", "issuer"):
         before = add(repo, name)
     text = (repo / "web.yaml").read_text()
@@ -57,7 +57,7 @@ def test_adding_one_again_leaves_the_order(repo: Path, again: str) -> None:
     assert (repo / "web.yaml").read_text() == text
 
 
-def test_one_that_was_taken_away_comes_back_before_what_waits_for_it(repo: Path) -> None:
+def test_re_added_sidecar_is_before_those_that_start_after_it(repo: Path) -> None:
     add(repo, "issuer")
     add(repo, "server")
     assert run("sidecarctl remove issuer -f web.yaml -i", repo).code == 0

@@ -1,4 +1,4 @@
-"""The platform example: its README's commands answer as shown, and its rendered folders are what `render` makes."""
+"""The platform example: its README shows the output of its commands, and its rendered directories are in sync."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 def answered(block: str, folder: Path) -> str:
-    """The block with what its commands answer now."""
+    """Return the block with the current output of its commands."""
     out = []
     for command in (line[2:] for line in block.splitlines() if line.startswith("$ ")):
         out.append(f"$ {command}\n")
@@ -30,7 +30,17 @@ def answered(block: str, folder: Path) -> str:
     return "".join(out)
 
 
-def test_the_rendered_folders_are_what_the_composition_makes(tmp_path: Path) -> None:
+def test_readme_shows_the_output_of_its_commands(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    shutil.copytree(EXAMPLE, folder)
+    text = README.read_text(encoding="utf-8")
+    found = _BLOCK.sub(lambda block: f"```console\n{answered(block[1], folder)}```", text)
+    if os.environ.get("UPDATE_GALLERY"):
+        README.write_text(found, encoding="utf-8")
+    assert found == text
+
+
+def test_rendered_directories_are_in_sync(tmp_path: Path) -> None:
     for environment in ("dev", "staging", "prod"):
         target = tmp_path / environment
         done = run(["sidecarctl", "render", "--env", environment, "-f", "manifests", "-o", str(target), "-q"], EXAMPLE)
@@ -44,17 +54,7 @@ def test_the_rendered_folders_are_what_the_composition_makes(tmp_path: Path) -> 
         assert all((shown / file).read_bytes() == (target / file).read_bytes() for file in files)
 
 
-def test_the_commands_of_the_readme_answer_as_shown(tmp_path: Path) -> None:
-    folder = tmp_path / "platform"
-    shutil.copytree(EXAMPLE, folder)
-    text = README.read_text(encoding="utf-8")
-    found = _BLOCK.sub(lambda block: f"```console\n{answered(block[1], folder)}```", text)
-    if os.environ.get("UPDATE_GALLERY"):
-        README.write_text(found, encoding="utf-8")
-    assert found == text
-
-
-def test_removing_everything_gives_the_manifests_back() -> None:
+def test_remove_all_restores_the_manifests() -> None:
     for path in sorted((EXAMPLE / "manifests").rglob("*.yaml")):
         rendered = EXAMPLE / "rendered" / "prod" / path.relative_to(EXAMPLE / "manifests")
         done = run(["sidecarctl", "remove", "--all", "-q", "-f", str(rendered)], EXAMPLE)

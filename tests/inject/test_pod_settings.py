@@ -1,4 +1,4 @@
-"""A setting of the pod that two sidecars need goes with the last of them, and what the app has set otherwise is never bent."""
+"""A pod setting that two sidecars need is removed with the last of them, and settings of the app are never changed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def remove(folder: Path, text: str, name: str) -> str:
     return done.stdout
 
 
-def test_it_is_set_beside_the_apps_own_settings_and_goes_again(folder: Path) -> None:
+def test_adds_and_removes_pod_settings(folder: Path) -> None:
     text = add(folder, POD, "one")
     assert "\n  shareProcessNamespace: true\n" in text and "\n    fsGroup: 2000\n" in text
     assert remove(folder, text, "one") == POD
@@ -64,7 +64,7 @@ def test_it_is_set_beside_the_apps_own_settings_and_goes_again(folder: Path) -> 
 
 
 @pytest.mark.parametrize("order", list(permutations(NAMES)))
-def test_it_stays_until_the_last_that_needs_it_has_gone(folder: Path, order: tuple[str, ...]) -> None:
+def test_shared_setting_is_removed_with_the_last_instance(folder: Path, order: tuple[str, ...]) -> None:
     text = add(folder, POD, *NAMES)
     for name in order[:-1]:
         text = remove(folder, text, name)
@@ -72,7 +72,7 @@ def test_it_stays_until_the_last_that_needs_it_has_gone(folder: Path, order: tup
     assert remove(folder, text, order[-1]) == POD
 
 
-def test_an_upgrade_of_the_one_that_set_it_leaves_it_to_the_other(folder: Path) -> None:
+def test_upgrade_hands_a_shared_setting_over(folder: Path) -> None:
     text = add(folder, POD, "one", "two")
     (folder / "library" / "one" / "template.yaml").write_text('pod: {labels: {one: "no"}}\n')
     upgraded = add(folder, text, "one")
@@ -80,7 +80,7 @@ def test_an_upgrade_of_the_one_that_set_it_leaves_it_to_the_other(folder: Path) 
     assert remove(folder, remove(folder, upgraded, "two"), "one") == POD
 
 
-def test_the_apps_own_is_kept_and_stays_the_apps(folder: Path) -> None:
+def test_keeps_settings_of_the_app(folder: Path) -> None:
     own = POD.replace("spec:\n", "spec:\n  shareProcessNamespace: true # for the debugger\n")
     text = add(folder, own, "one")
     assert text.count("shareProcessNamespace: true") == 1
@@ -88,15 +88,15 @@ def test_the_apps_own_is_kept_and_stays_the_apps(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["shareProcessNamespace: false", "hostPID: true"])
-def test_what_the_app_has_set_otherwise_is_a_conflict_that_says_where(folder: Path, setting: str) -> None:
+def test_reports_conflicting_pod_settings(folder: Path, setting: str) -> None:
     (folder / "pod.yaml").write_text(POD.replace("spec:\n", f"spec:\n  {setting}\n"))
     done = run("sidecarctl add one --library library -f pod.yaml", folder)
     assert (done.code, done.stdout) == (1, "")
     assert "error[pod-setting-conflict]" in done.stderr and "pod.yaml:7:" in done.stderr
-    assert "help: leave the setting out" in done.stderr
+    assert f"help: remove {setting.partition(':')[0]}," in done.stderr
 
 
-def test_a_template_can_not_take_the_namespace_away(folder: Path) -> None:
+def test_templates_cannot_disable_process_namespace_sharing(folder: Path) -> None:
     (folder / "library" / "one" / "template.yaml").write_text("pod: {shareProcessNamespace: false}\n")
     done = run(["sidecarctl", "add", "one", "--library", "library"], folder, stdin=POD)
     assert done.code == 2 and "shareProcessNamespace" in done.stderr
@@ -112,7 +112,7 @@ def test_a_template_can_not_take_the_namespace_away(folder: Path) -> None:
         (61, 60, False, False),
     ],
 )
-def test_a_grace_period_that_lasts_long_enough_is_kept_without_a_warning(
+def test_warns_only_if_the_grace_period_is_too_short(
     folder: Path, own: int | None, wanted: int, written: bool, warned: bool
 ) -> None:
     (folder / "library" / "one" / "template.yaml").write_text(f"pod: {{terminationGracePeriodSeconds: {wanted}}}\n")
@@ -127,9 +127,7 @@ def test_a_grace_period_that_lasts_long_enough_is_kept_without_a_warning(
 
 
 @pytest.mark.parametrize(("level", "code"), [("error", 0), ("warning", 1), ("info", 1), ("never", 0)])
-def test_a_warning_fails_the_run_at_the_severity_that_fail_on_names_or_below(
-    folder: Path, level: str, code: int
-) -> None:
+def test_fail_on_is_the_minimum_severity_that_fails(folder: Path, level: str, code: int) -> None:
     (folder / "library" / "one" / "template.yaml").write_text("pod: {terminationGracePeriodSeconds: 60}\n")
     short = POD.replace("spec:\n", "spec:\n  terminationGracePeriodSeconds: 5\n")
     words = ["sidecarctl", "add", "one", "--library", "library", "--fail-on", level]

@@ -1,4 +1,4 @@
-"""`render` as people run it: outputs, checks, pruning, precedence, and what bad input gets."""
+"""The command `render`: outputs, checks, pruning, precedence, and invalid input."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_rendering_in_place_twice_changes_nothing_the_second_time(repo: Path) -> None:
+def test_render_in_place_is_idempotent(repo: Path) -> None:
     done(repo, "render -f k8s -i")
     first = tree(repo)
     assert "sidecarctl.dev/sidecars" in (repo / "k8s/web-1.yaml").read_text()
     assert (repo / "k8s/data/db.yaml").read_text() == DEPLOYMENT.replace("NAME", "db")
     done(repo, "render -f k8s -i")
     assert tree(repo) == first
-    assert "3 files, all up to date" in done(repo, "render -f k8s --check").stderr
+    assert "3 files, all in sync" in done(repo, "render -f k8s --check").stderr
 
 
-def test_a_rule_that_goes_takes_its_sidecars_with_it(repo: Path) -> None:
+def test_removing_a_rule_removes_its_sidecars(repo: Path) -> None:
     before = tree(repo / "k8s")
     done(repo, "render -f k8s -i")
     (repo / "sidecarctl.yaml").write_text(COMPOSITION.split("  rules:")[0] + "  rules: []\n")
@@ -79,45 +79,45 @@ def test_a_rule_that_goes_takes_its_sidecars_with_it(repo: Path) -> None:
     assert tree(repo / "k8s") == before
 
 
-def test_check_says_what_is_out_of_date_and_writes_nothing(repo: Path) -> None:
+def test_check_reports_outdated_files_and_writes_nothing(repo: Path) -> None:
     before = tree(repo)
     outcome = done(repo, "render -f k8s --check", 1)
     assert "Deployment/web-1: added logger" in outcome.stderr
-    assert "2 of 3 files are out of date" in outcome.stderr
+    assert "2 of 3 files outdated" in outcome.stderr
     assert outcome.stdout == ""
     assert tree(repo) == before
 
 
-def test_diff_shows_the_lines(repo: Path) -> None:
+def test_diff_shows_added_lines(repo: Path) -> None:
     outcome = done(repo, "render -f k8s/web-1.yaml --diff")
     assert "+++ " in outcome.stdout
     assert "+        volumeMounts:" in outcome.stdout
 
 
-def test_a_stream_goes_through(repo: Path) -> None:
+def test_renders_stdin(repo: Path) -> None:
     text = DEPLOYMENT.replace("NAME", "web-9") + "---\nkind: Whatever\nx: [1, 2]\n"
     outcome = done(repo, "render", stdin=text)
     assert outcome.stdout.endswith("---\nkind: Whatever\nx: [1, 2]\n")
     assert "sidecarctl.dev/sidecars" in outcome.stdout
 
 
-def test_the_output_folder_mirrors_the_tree(repo: Path) -> None:
+def test_output_directory_mirrors_the_input(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     assert set(tree(repo / "out")) == {"web-1.yaml", "web-2.yaml", "data/db.yaml", ".sidecarctl-outputs"}
-    assert done(repo, "render -f k8s -o out --check").stderr == "3 files, all up to date\n"
+    assert done(repo, "render -f k8s -o out --check").stderr == "3 files, all in sync\n"
     (repo / "out/web-1.yaml").write_text("old\n")
     (repo / "out/web-2.yaml").unlink()
     outcome = done(repo, "render -f k8s -o out --check", 1)
-    assert "out/web-1.yaml: out of date" in outcome.stderr
+    assert "out/web-1.yaml: outdated" in outcome.stderr
     assert "out/web-2.yaml: missing" in outcome.stderr
 
 
-def test_a_folder_with_one_manifest_is_mirrored_as_a_folder(repo: Path) -> None:
+def test_mirrors_a_directory_with_one_manifest(repo: Path) -> None:
     done(repo, "render -f k8s/data -o out")
     assert (repo / "out" / "db.yaml").is_file()
 
 
-def test_prune_deletes_only_what_render_wrote_and_nobody_edited(repo: Path) -> None:
+def test_prune_deletes_only_unedited_rendered_files(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     (repo / "out" / "mine.yaml").write_text("mine\n")
     for name in ("web-1.yaml", "web-2.yaml", "data/db.yaml"):
@@ -129,16 +129,16 @@ def test_prune_deletes_only_what_render_wrote_and_nobody_edited(repo: Path) -> N
     assert "stale" in done(repo, "render -f k8s -o out --prune --check", 1).stderr
     outcome = done(repo, "render -f k8s -o out --prune")
     assert "out/web-1.yaml: deleted" in outcome.stderr
-    assert "was edited since, so it stays" in outcome.stderr
+    assert "edited since it was written, so it is kept" in outcome.stderr
     assert set(tree(repo / "out")) == {"web-2.yaml", "web-3.yaml", "mine.yaml", ".sidecarctl-outputs"}
     assert not (repo / "out" / "data").exists()
 
 
-def test_prune_without_an_output_folder_is_refused(repo: Path) -> None:
-    assert "--prune needs an output folder" in done(repo, "render -f k8s -i --prune", 2).stderr
+def test_prune_requires_an_output_directory(repo: Path) -> None:
+    assert "--prune requires an output directory" in done(repo, "render -f k8s -i --prune", 2).stderr
 
 
-def test_a_forged_memory_of_outputs_deletes_nothing_elsewhere(repo: Path) -> None:
+def test_prune_ignores_paths_outside_the_output_directory(repo: Path) -> None:
     (repo / "out").mkdir()
     (repo / "out" / ".sidecarctl-outputs").write_text(
         f"{'0' * 64}  ../k8s/web-1.yaml\n{'0' * 64}  {repo}/sidecarctl.yaml\n"
@@ -148,7 +148,7 @@ def test_a_forged_memory_of_outputs_deletes_nothing_elsewhere(repo: Path) -> Non
     assert (repo / "sidecarctl.yaml").exists()
 
 
-def test_the_compositions_own_files_and_outputs_are_no_input(repo: Path) -> None:
+def test_does_not_read_the_compositions_own_files_or_outputs(repo: Path) -> None:
     (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", "spec:\n  libraries: [lib]\n"))
     (repo / "lib" / "x").mkdir(parents=True)
     (repo / "lib" / "x" / "input.yaml").write_text(DEPLOYMENT.replace("NAME", "web-lib"))
@@ -157,7 +157,7 @@ def test_the_compositions_own_files_and_outputs_are_no_input(repo: Path) -> None
     assert set(tree(repo / "out")) == {"k8s/web-1.yaml", "k8s/web-2.yaml", "k8s/data/db.yaml", ".sidecarctl-outputs"}
 
 
-def test_instances_added_by_hand_stay_and_those_of_another_composition_too(repo: Path) -> None:
+def test_keeps_instances_of_the_command_line_and_other_compositions(repo: Path) -> None:
     done(repo, "add proxy --set upstreamPort=8080 -f k8s/data/db.yaml -i")
     (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team").replace("web-*", "db"))
     done(repo, "render -c team.yaml -f k8s -i")
@@ -166,7 +166,7 @@ def test_instances_added_by_hand_stay_and_those_of_another_composition_too(repo:
     assert (repo / "k8s/data/db.yaml").read_text() == before
 
 
-def test_an_instance_added_by_hand_that_a_rule_wants_becomes_the_compositions(repo: Path) -> None:
+def test_takes_over_requested_instances_of_the_command_line(repo: Path) -> None:
     done(repo, "add logger -f k8s/web-1.yaml -i")
     done(repo, "render -f k8s -i")
     text = (repo / "k8s/web-1.yaml").read_text()
@@ -174,13 +174,13 @@ def test_an_instance_added_by_hand_that_a_rule_wants_becomes_the_compositions(re
     assert "/srv/log" in text
 
 
-def test_taking_over_from_another_composition_is_a_warning(repo: Path) -> None:
+def test_warns_when_taking_over_from_another_composition(repo: Path) -> None:
     done(repo, "render -f k8s -i")
     (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team"))
     assert "warning[instance-taken-over]" in done(repo, "render -c team.yaml -f k8s/web-1.yaml -i").stderr
 
 
-def test_flag_beats_environment_beats_composition(repo: Path) -> None:
+def test_flag_overrides_environment_overrides_composition(repo: Path) -> None:
     (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", 'spec:\n  kubeVersion: "1.27"\n'))
     classic, native = '"mode":"classic"', '"mode":"native"'
     assert classic in done(repo, "render -f k8s/web-1.yaml").stdout
@@ -188,7 +188,7 @@ def test_flag_beats_environment_beats_composition(repo: Path) -> None:
     assert classic in done(repo, "render -f k8s/web-1.yaml --kube-version 1.27", SIDECARCTL_KUBE_VERSION="1.33").stdout
 
 
-def test_libraries_of_the_composition_come_before_the_environments(repo: Path) -> None:
+def test_composition_libraries_precede_those_of_the_environment(repo: Path) -> None:
     for folder in ("own", "env", "flag"):
         sidecar = repo / folder / "logger"
         sidecar.mkdir(parents=True)
@@ -205,7 +205,7 @@ def test_libraries_of_the_composition_come_before_the_environments(repo: Path) -
     assert "from: env" in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_LIBRARY=env).stdout
 
 
-def test_a_custom_kind_is_rendered_and_reported(repo: Path) -> None:
+def test_renders_custom_kinds(repo: Path) -> None:
     (repo / "sidecarctl.yaml").write_text(
         COMPOSITION.replace("spec:\n", "spec:\n  kinds: {example.com/Widget: spec.pod}\n", 1)
     )
@@ -218,15 +218,15 @@ def test_a_custom_kind_is_rendered_and_reported(repo: Path) -> None:
     assert "Widget/web-w: added logger" in outcome.stderr
 
 
-def test_a_rule_that_selects_nothing_is_a_warning_with_its_line(repo: Path) -> None:
+def test_warns_about_a_rule_that_selects_nothing(repo: Path) -> None:
     outcome = done(repo, "render -f k8s/data")
-    assert 'warning[rule-selects-nothing]: rule "web" of the composition platform selects no workload' in outcome.stderr
+    assert 'warning[rule-selects-nothing]: rule "web" of composition platform selects no workload' in outcome.stderr
     assert "--> sidecarctl.yaml:6:5" in outcome.stderr
     assert outcome.stdout == DEPLOYMENT.replace("NAME", "db")
     done(repo, "render -f k8s/data --fail-on warning", 1)
 
 
-def test_an_unknown_container_is_refused_with_the_rules_place(repo: Path) -> None:
+def test_reports_the_rule_of_an_unknown_container(repo: Path) -> None:
     (repo / "sidecarctl.yaml").write_text(COMPOSITION + "      containers: [apo]\n")
     outcome = done(repo, "render -f k8s", 2)
     assert "sidecarctl.yaml:9:7" in outcome.stderr
@@ -234,7 +234,7 @@ def test_an_unknown_container_is_refused_with_the_rules_place(repo: Path) -> Non
     assert outcome.stdout == ""
 
 
-def test_what_is_no_yaml_stops_the_run_before_anything_is_written(repo: Path) -> None:
+def test_invalid_yaml_writes_nothing(repo: Path) -> None:
     (repo / "k8s" / "z.yaml").write_text("a: [1\n")
     before = tree(repo)
     outcome = done(repo, "render -f k8s -i", 3)
@@ -243,7 +243,7 @@ def test_what_is_no_yaml_stops_the_run_before_anything_is_written(repo: Path) ->
     assert tree(repo) == before
 
 
-def test_workloads_that_no_rule_means_are_not_checked(repo: Path) -> None:
+def test_does_not_validate_unselected_workloads(repo: Path) -> None:
     path = repo / "k8s/data/db.yaml"
     path.write_text(path.read_text().replace("image:", "imge:"))
     done(repo, "render -f k8s --check", 1)
@@ -251,7 +251,7 @@ def test_workloads_that_no_rule_means_are_not_checked(repo: Path) -> None:
     assert "imge" in done(repo, "render -f k8s --check", 1).stderr
 
 
-def test_a_wrong_annotation_is_an_error_at_its_line(repo: Path) -> None:
+def test_reports_line_of_an_invalid_annotation(repo: Path) -> None:
     text = DEPLOYMENT.replace("NAME", "web-1\n  annotations: {sidecarctl.dev/inject: loger}")
     (repo / "k8s/web-1.yaml").write_text(text)
     outcome = done(repo, "render -f k8s/web-1.yaml", 1)
@@ -260,18 +260,18 @@ def test_a_wrong_annotation_is_an_error_at_its_line(repo: Path) -> None:
     assert outcome.stdout == ""
 
 
-def test_without_a_composition_it_says_how_to_name_one(tmp_path: Path) -> None:
+def test_missing_composition_names_the_option(tmp_path: Path) -> None:
     outcome = run("sidecarctl render", tmp_path, stdin="")
     assert outcome.code == 2
     assert "-c FILE" in outcome.stderr
 
 
-def test_the_json_report_holds_what_was_done(repo: Path) -> None:
+def test_json_report_lists_changes(repo: Path) -> None:
     report = json.loads(done(repo, "render -f k8s --check --format json", 1).stdout)
     assert {change["name"] for change in report["changes"] if change["instances"]} == {"web-1", "web-2"}
 
 
-def test_a_workload_that_opts_out_later_loses_what_the_composition_added(repo: Path) -> None:
+def test_opting_out_removes_the_compositions_sidecars(repo: Path) -> None:
     done(repo, "render -f k8s -i")
     path = repo / "k8s/web-1.yaml"
     out = "web-1\n  annotations: {sidecarctl.dev/inject: 'false'}"
@@ -280,24 +280,26 @@ def test_a_workload_that_opts_out_later_loses_what_the_composition_added(repo: P
     assert path.read_text() == DEPLOYMENT.replace("NAME", out)
 
 
-def test_rules_that_contradict_each_other_stop_the_run_with_both_places(repo: Path) -> None:
+def test_conflicting_rules_name_both_places(repo: Path) -> None:
     more = COMPOSITION.split("  rules:\n")[1].replace("name: web\n", "name: other\n").replace("/srv/log", "/srv/other")
     (repo / "sidecarctl.yaml").write_text(COMPOSITION + more)
     before = tree(repo)
     outcome = done(repo, "render -f k8s -i", 2)
-    assert 'rule "web" (sidecarctl.yaml:9:7) and rule "other" want the instance "logger"' in outcome.stderr
+    assert 'rule "web" (sidecarctl.yaml:9:7) and rule "other" conflict on the instance "logger"' in outcome.stderr
     assert "sidecarctl.yaml:14:7" in outcome.stderr
-    assert 'parameters.logDir is "/srv/log" here and "/srv/other" there' in " ".join(outcome.stderr.split())
+    assert 'parameters.logDir is "/srv/log" in the first and "/srv/other" in the second' in " ".join(
+        outcome.stderr.split()
+    )
     assert tree(repo) == before
 
 
 @pytest.mark.parametrize(
-    ("output", "told"), [("", "the sidecar logger 1.0.0 is missing"), (" -o rendered/", "is out of date")]
+    ("output", "message"), [("", "sidecar logger 1.0.0 is missing"), (" -o rendered/", "is outdated")]
 )
-def test_a_check_tells_other_programs_what_is_out_of_date(repo: Path, output: str, told: str) -> None:
+def test_check_reports_outdated_findings_as_json(repo: Path, output: str, message: str) -> None:
     (repo / "rendered").mkdir()
     found = json.loads(done(repo, f"render -f k8s --check --format json{output}", 1).stdout)["findings"]
     assert {(each["rule"], each["severity"]) for each in found} == {("outdated", "error")}
-    assert all(told in each["message"] for each in found)
+    assert all(message in each["message"] for each in found)
     done(repo, f"render -f k8s{output or ' -i'}")
     assert json.loads(done(repo, f"render -f k8s --check --format json{output}").stdout)["findings"] == []

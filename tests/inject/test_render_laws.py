@@ -1,5 +1,5 @@
-"""Laws of `render`, over random compositions and random workloads in random handwriting: what it makes depends on the
-bare manifest and the composition alone, not on what had been rendered before.
+"""The laws of `render`, over random compositions and random workloads in random formatting: the result depends only on
+the manifest without sidecars and the composition, not on earlier renders.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import from_document
-from sidecarctl.composition.select import selection
+from sidecarctl.composition.model import load_from_document
+from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
@@ -60,12 +60,12 @@ def composition(rng: Random, name: str = "platform") -> dict[str, Any]:
 
 
 def render(text: str, value: dict[str, Any]) -> Result | None:
-    """The result of a composition; None where its rules contradict each other."""
+    """Return the result of a composition, None if its rules conflict."""
     (document,) = split(yaml.safe_dump(value), "sidecarctl.yaml")
     try:
-        read = from_document(document, (), Path())
+        read = load_from_document(document, (), Path())
         options = Options(read.kube_version, read.kinds)
-        result = pipeline.render(text, selection(read, CATALOG, read.kube_version), options)
+        result = pipeline.render(text, resolve_selection(read, CATALOG, read.kube_version), options)
     except UsageError:
         return None
     return None if result.failed else result
@@ -73,7 +73,7 @@ def render(text: str, value: dict[str, Any]) -> Result | None:
 
 @QUICK
 @given(SEEDS)
-def test_rendering_twice_is_rendering_once(seed: int) -> None:
+def test_render_is_idempotent(seed: int) -> None:
     rng = Random(seed)
     text, wanted = manifests(rng), composition(rng)
     once = render(text, wanted)
@@ -85,7 +85,7 @@ def test_rendering_twice_is_rendering_once(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_a_rule_that_is_gone_has_never_been_there(seed: int) -> None:
+def test_removing_a_rule_equals_never_having_it(seed: int) -> None:
     rng = Random(seed)
     text, wanted = manifests(rng), composition(rng)
     first = render(text, wanted)
@@ -97,7 +97,7 @@ def test_a_rule_that_is_gone_has_never_been_there(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_what_was_rendered_before_makes_no_difference(seed: int) -> None:
+def test_result_does_not_depend_on_earlier_renders(seed: int) -> None:
     rng = Random(seed)
     text, one, two = manifests(rng), composition(rng), composition(rng)
     first = render(text, one)
@@ -108,7 +108,7 @@ def test_what_was_rendered_before_makes_no_difference(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_a_composition_without_rules_gives_the_bytes_back(seed: int) -> None:
+def test_composition_without_rules_restores_the_input(seed: int) -> None:
     rng = Random(seed)
     text, wanted = manifests(rng), composition(rng)
     first = render(text, wanted)
@@ -121,7 +121,7 @@ def test_a_composition_without_rules_gives_the_bytes_back(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_another_composition_leaves_what_this_one_added(seed: int) -> None:
+def test_other_compositions_keep_the_sidecars(seed: int) -> None:
     rng = Random(seed)
     text, one = manifests(rng), composition(rng)
     other = {**composition(rng, "team"), "spec": {"rules": [], "kubeVersion": one["spec"]["kubeVersion"]}}

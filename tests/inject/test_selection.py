@@ -1,4 +1,4 @@
-"""Which workloads a rule selects, what a workload says for itself, and what happens when rules contradict each other."""
+"""Selectors of rules, annotations of workloads, and conflicting rules."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import from_document
-from sidecarctl.composition.select import Choice, Selection, selection
+from sidecarctl.composition.model import load_from_document
+from sidecarctl.composition.select import Selection, WorkloadChoice, resolve_selection
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.workload import workloads
@@ -43,10 +43,10 @@ def chosen(rules: list[dict[str, Any]], version: str = "1.34", **spec: Any) -> S
         "spec": {"rules": rules, **spec},
     }
     (document,) = split(yaml.safe_dump(value, sort_keys=False), "c.yaml")
-    return selection(from_document(document, (), Path()), open_catalog([], {}), version)
+    return resolve_selection(load_from_document(document, (), Path()), open_catalog([], {}), version)
 
 
-def choice(ready: Selection, text: str = WEB) -> Choice:
+def choice(ready: Selection, text: str = WEB) -> WorkloadChoice:
     (document,) = split(text)
     (workload,) = workloads(document.value, ready.composition.kinds)
     return ready.choose(workload, records.read(workload))
@@ -78,8 +78,8 @@ LOGGER = {"select": {"all": True}, "sidecars": ["logger"]}
         ({"namespaces": ["prod", "stage"]}, True),
         ({"namespaces": ["stage"]}, False),
         ({"labels": {"tier": "front"}}, True),
-        ({"labels": {"tier": "back"}}, False),  # the pods' own label counts
-        ({"labels": {"team": "shop"}}, True),  # the workload's, where the pods have none
+        ({"labels": {"tier": "back"}}, False),  # the label of the pod template takes precedence
+        ({"labels": {"team": "shop"}}, True),  # the workload's label, if the pod template has none
         ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front", "x"]}]}, True),
         ({"matchExpressions": [{"key": "none", "operator": "NotIn", "values": ["x"]}]}, True),
         ({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}, True),
@@ -96,32 +96,32 @@ def test_every_condition_of_a_selector_must_hold(select: dict[str, Any], expecte
     ready = chosen([{"select": select, "sidecars": ["logger"]}])
     found = choice(ready)
     assert bool(found.requests) is expected
-    assert bool(ready.unused(found.rules)) is not expected
+    assert bool(ready.find_unused(found.rules)) is not expected
 
 
-def test_a_rule_that_selects_nothing_is_named_with_its_place() -> None:
-    (warning,) = chosen([{"name": "db", "select": {"names": ["db"]}, "sidecars": ["logger"]}]).unused(())
+def test_reports_place_of_a_rule_that_selects_nothing() -> None:
+    (warning,) = chosen([{"name": "db", "select": {"names": ["db"]}, "sidecars": ["logger"]}]).find_unused(())
     assert warning.rule == "rule-selects-nothing"
     assert 'rule "db"' in warning.message
     assert (warning.place and warning.place.file, warning.place and warning.place.line) == ("c.yaml", 7)
 
 
-def test_a_rule_for_another_kubernetes_says_and_does_nothing() -> None:
+def test_ignores_rules_for_other_kubernetes_versions() -> None:
     ready = chosen([{**LOGGER, "when": {"kubeVersion": ">=1.35"}}])
     assert not choice(ready).requests
-    assert not ready.unused(())
+    assert not ready.find_unused(())
 
 
-def test_excluded_namespaces_get_nothing() -> None:
+def test_excluded_namespaces_get_no_sidecars() -> None:
     assert not choice(chosen([LOGGER], excludeNamespaces=["pr*"])).requests
 
 
-def test_sidecars_come_in_the_order_of_the_rules_unless_one_starts_after_another() -> None:
+def test_keeps_the_order_of_the_rules() -> None:
     rules = [{"select": {"all": True}, "sidecars": ["proxy", "logger"]}]
     assert [r.instance for r in choice(chosen(rules)).requests] == ["proxy", "logger"]
 
 
-def test_defaults_stand_below_what_a_rule_says_field_by_field() -> None:
+def test_rules_override_defaults_field_by_field() -> None:
     rule = {
         "select": {"all": True},
         "sidecars": [{"name": "logger", "parameters": {"resources": {"limits": {"cpu": "1"}}}}],
@@ -142,13 +142,13 @@ def rules_of(*sidecars: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": f"r{i}", "select": {"all": True}, "sidecars": [one]} for i, one in enumerate(sidecars)]
 
 
-def test_rules_that_want_the_same_are_one() -> None:
+def test_equal_requests_of_rules_are_merged() -> None:
     found = choice(chosen(rules_of({"name": "logger"}, {"name": "logger", "parameters": {"parser": "none"}})))
     assert len(found.requests) == 1
     assert found.rules == {0, 1}
 
 
-def test_rules_that_want_different_things_of_one_instance_are_an_error_that_names_both() -> None:
+def test_conflicting_rules_are_an_error() -> None:
     rules = rules_of({"name": "logger"}, {"name": "logger", "parameters": {"logDir": "/srv"}})
     with pytest.raises(UsageError) as caught:
         choice(chosen(rules))
@@ -159,14 +159,14 @@ def test_rules_that_want_different_things_of_one_instance_are_an_error_that_name
     assert caught.value.where.startswith("c.yaml:")
 
 
-def test_the_more_specific_rule_does_not_win_silently() -> None:
+def test_more_specific_rule_does_not_take_precedence() -> None:
     rules = rules_of({"name": "logger"}, {"name": "logger", "parameters": {"logDir": "/srv"}})
     rules[1]["select"] = {"names": ["web-1"]}
     with pytest.raises(UsageError):
         choice(chosen(rules))
 
 
-def test_what_overrides_wins_key_by_key() -> None:
+def test_override_is_merged_key_by_key() -> None:
     rules = rules_of(
         {"name": "logger", "override": True, "parameters": {"logDir": "/srv"}},
         {"name": "logger", "parameters": {"logDir": "/a", "parser": "json"}, "containers": ["web"]},
@@ -176,23 +176,23 @@ def test_what_overrides_wins_key_by_key() -> None:
     assert request.containers == ("web",)
 
 
-def test_what_overrides_nothing_stands_for_itself() -> None:
+def test_override_without_a_base_applies() -> None:
     (request,) = choice(chosen(rules_of({"name": "logger", "override": True, "mode": "classic"}))).requests
     assert request.mode == "classic"
 
 
-def test_two_that_override_each_other_are_an_error() -> None:
+def test_conflicting_overrides_are_an_error() -> None:
     one, two = ({"name": "logger", "override": True, "parameters": {"logDir": d}} for d in ("/a", "/b"))
     with pytest.raises(UsageError, match="logDir"):
         choice(chosen(rules_of({"name": "logger"}, one, two)))
 
 
-def test_one_sidecar_twice_needs_two_names() -> None:
+def test_adds_a_sidecar_twice_under_two_names() -> None:
     rules = rules_of({"name": "logger"}, {"name": "logger", "as": "audit", "parameters": {"logDir": "/srv"}})
     assert [r.instance for r in choice(chosen(rules)).requests] == ["logger", "audit"]
 
 
-def test_sidecars_that_wait_for_each_other_are_refused_with_the_file(tmp_path: Path) -> None:
+def test_rejects_starts_after_cycles(tmp_path: Path) -> None:
     for name, other in (("one", "two"), ("two", "one")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "template.yaml").write_text("containers: []\n")
@@ -201,41 +201,41 @@ def test_sidecars_that_wait_for_each_other_are_refused_with_the_file(tmp_path: P
             f"metadata: {{name: {name}, version: 1.0.0, summary: For a test.}}\n"
             f"spec: {{engine: plain, startsAfter: [{other}]}}\n"
         )
-    ready = selection(chosen([]).composition, open_catalog([tmp_path], {}), "1.34")
+    ready = resolve_selection(chosen([]).composition, open_catalog([tmp_path], {}), "1.34")
     text = own("inject", "one,two")
     with pytest.raises(UsageError, match=r"one -> two -> one|two -> one -> two") as caught:
         choice(ready, text)
     assert caught.value.where == "c.yaml"
 
 
-# ---- what a workload says for itself -----------------------------------------------------------------------------
+# ---- annotations of a workload -----------------------------------------------------------------------------------
 
 
-def test_a_workload_can_ask_for_sidecars() -> None:
+def test_annotation_requests_sidecars() -> None:
     found = choice(chosen([]), own("inject", "proxy, logger"))
     assert [(r.instance, r.by) for r in found.requests] == [("proxy", "platform"), ("logger", "platform")]
 
 
-def test_a_workload_can_opt_out() -> None:
+def test_annotation_opts_out() -> None:
     found = choice(chosen([LOGGER]), own("inject", "false"))
     assert not found.requests
-    assert found.rules == {0}  # the rule does select it
+    assert found.rules == {0}  # the rule selects it
 
 
-def test_a_workload_can_set_parameters_read_by_their_schema() -> None:
+def test_annotation_sets_parameters() -> None:
     text = annotated(**{"sidecarctl.dev/logger.logDir": "/srv/log", "sidecarctl.dev/logger.logVolume.sizeLimit": "2Gi"})
     (request,) = choice(chosen([LOGGER]), text).requests
     assert request.parameters.values["logDir"] == "/srv/log"
     assert request.parameters.values["logVolume"]["sizeLimit"] == "2Gi"
 
 
-def test_the_pods_annotation_wins_over_the_workloads_own() -> None:
+def test_pod_template_annotation_takes_precedence() -> None:
     text = own("logger.logDir", "/pods").replace('{own: "yes"}', "{sidecarctl.dev/logger.logDir: /own}")
     (request,) = choice(chosen([LOGGER]), text).requests
     assert request.parameters.values["logDir"] == "/pods"
 
 
-def test_the_parameters_of_a_sidecar_reach_each_of_its_instances_and_an_instances_only_itself() -> None:
+def test_sidecar_parameters_apply_to_all_its_instances() -> None:
     rules = rules_of({"name": "logger"}, {"name": "logger", "as": "audit", "parameters": {"logDir": "/srv"}})
     found = choice(
         chosen(rules), annotated(**{"sidecarctl.dev/audit.logDir": "/x", "sidecarctl.dev/logger.parser": "json"})
@@ -255,14 +255,14 @@ def test_the_parameters_of_a_sidecar_reach_each_of_its_instances_and_an_instance
         ("proxy.port", "1", "unused-parameter-annotation", "add proxy to the annotation"),
     ],
 )
-def test_a_mistake_in_an_annotation_is_found_where_it_stands(name: str, value: str, rule: str, hint: str) -> None:
+def test_reports_the_annotation_of_an_error(name: str, value: str, rule: str, hint: str) -> None:
     (finding,) = choice(chosen([LOGGER]), own(name, value)).findings
     assert finding.rule == rule
     assert hint in finding.help
     assert finding.path[-1] == f"sidecarctl.dev/{name}"
 
 
-def test_annotations_that_sidecarctl_writes_ask_for_nothing() -> None:
+def test_annotations_added_by_sidecarctl_are_not_requests() -> None:
     text = annotated(
         **{
             "sidecarctl.dev/logger.config-hash": "0123",
@@ -275,7 +275,7 @@ def test_annotations_that_sidecarctl_writes_ask_for_nothing() -> None:
     assert not found.findings
 
 
-def test_a_required_parameter_may_come_from_the_workload() -> None:
+def test_annotation_can_set_required_parameters() -> None:
     rules = [{"select": {"all": True}, "sidecars": ["metrics"]}]
     (request,) = choice(chosen(rules), own("metrics.exporter", "nginx")).requests
     assert request.parameters.values["exporter"] == "nginx"

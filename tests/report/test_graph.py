@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.pod_graph import pods
+from sidecarctl.inject.pod_graph import read_pods
 from sidecarctl.report.graph import mermaid, svg, tree
 from sidecarctl.report.graph.layout import lay_out
 from sidecarctl.report.graph.model import Pod
@@ -44,7 +44,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*/expected.yaml"))
 
 
 def awkward() -> Pod:
-    return next(pods(AWKWARD, Options()))
+    return next(read_pods(AWKWARD, Options()))
 
 
 def test_containers_start_and_stop_in_kubelet_order() -> None:
@@ -57,7 +57,7 @@ def test_containers_start_and_stop_in_kubelet_order() -> None:
         ("helper", 4),
     ]
     assert pod.stops == (("数据库", "helper"), ("second",), ("wait",))
-    assert [box.gate for box in pod.containers] == ["its end", "its postStart hook", "", "", ""]
+    assert [box.gate for box in pod.containers] == ["its completion", "its postStart hook", "", "", ""]
 
 
 def test_secret_mounts_are_read_only() -> None:
@@ -66,7 +66,7 @@ def test_secret_mounts_are_read_only() -> None:
 
 
 def test_added_containers_and_mounts_come_from_the_record() -> None:
-    (pod,) = pods((ROOT / "examples/two-sidecars/expected.yaml").read_text(), Options())
+    (pod,) = read_pods((ROOT / "examples/two-sidecars/expected.yaml").read_text(), Options())
     assert [(box.name, box.by) for box in pod.containers] == [
         ("git-sync", "git-sync"),
         ("logger", "logger"),

@@ -140,7 +140,13 @@ class TestJson:
 
     def test_every_model_field_is_written(self, report: Report) -> None:
         told = json.loads(render_report(report, "json"))
-        known = {"previous": "previousVersion", "end_line": "endLine", "end_column": "endColumn", "autofix": "fix"}
+        known = {
+            "previous": "previousVersion",
+            "next_steps": "nextSteps",
+            "end_line": "endLine",
+            "end_column": "endColumn",
+            "autofix": "fix",
+        }
         for kind, written in (
             (WorkloadChange, told["changes"][0]),
             (InstanceChange, told["changes"][0]["instances"][0]),

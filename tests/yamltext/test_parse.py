@@ -131,7 +131,7 @@ REFUSED = [
     ("~: 1\n", "null key", 0, "quote"),
     ("? [a]\n: b\n", "collection as a key", 2, "quote"),
     ("a: .inf\n", "infinite", 3, "quote"),
-    ("a: !!int x\n", "is no !!int", 3, "tag"),
+    ("a: !!int x\n", "invalid !!int", 3, "tag"),
     ("a: !!binary '!!'\n", "base64", 3, "tag"),
     ("a:\n  <<: 3\n", "merge key", 9, "quote"),
     ("b: &b [{x: 1}]\na:\n  <<: *b\n", "merge key", 24, "quote"),

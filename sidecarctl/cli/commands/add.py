@@ -54,6 +54,7 @@ def add(
         stdin_filename=stdin_filename,
         needs_workload=True,
         jobs=jobs,
+        next_steps=True,
     )
     requests = build_request.requests(
         sidecars,
@@ -67,9 +68,9 @@ def add(
         keep_qos=keep_qos,
     )
     settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
-    step = pipeline.adding(requests, settings)
+    step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
         lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.walk(documents, step, settings),
+        lambda documents: pipeline.process_documents(documents, step, settings),
     )

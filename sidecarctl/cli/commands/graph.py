@@ -53,14 +53,14 @@ def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, 
     from sidecarctl.cli import console
     from sidecarctl.files import sources
     from sidecarctl.files.write import Write, write_all
-    from sidecarctl.inject.pod_graph import pods
+    from sidecarctl.inject.pod_graph import read_pods
 
     if format != "text" and format not in _RENDERERS:
         raise UsageError(f"unsupported format for graph: {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
     found = [
         pod
         for source in sources.find_sources(paths, stdin_name)
-        for pod in pods(sources.read_source(source).text, settings, source.name)
+        for pod in read_pods(sources.read_source(source).text, settings, source.name)
     ]
     if not found:
         raise UsageError(

@@ -56,9 +56,9 @@ def remove(
         jobs=jobs,
     )
     settings = pipeline_options(kube_version, validate, facts=verbose or format != "text")
-    step = pipeline.removing(None if all else sidecars, settings)
+    step = pipeline.make_remove_step(None if all else sidecars, settings)
     return run.run(
         delivery,
         lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.walk(documents, step, settings),
+        lambda documents: pipeline.process_documents(documents, step, settings),
     )

@@ -52,7 +52,7 @@ def print_status(
     from sidecarctl import __version__
     from sidecarctl.cli.console import write_stdout
     from sidecarctl.files import sources
-    from sidecarctl.inject.status import status as status_of
+    from sidecarctl.inject.status import collect_status as status_of
     from sidecarctl.report import status as report
     from sidecarctl.report import terminal
 
@@ -74,5 +74,5 @@ def print_status(
             width=terminal.columns(sys.stdout, os.environ) if sys.stdout.isatty() or os.environ.get("COLUMNS") else 80,
         )
     write_stdout([text])
-    sound = all(one.sound for workload in found for one in workload.instances)
-    return EXIT_FINDINGS if check and not sound else EXIT_OK
+    in_sync = all(one.in_sync for workload in found for one in workload.instances)
+    return EXIT_FINDINGS if check and not in_sync else EXIT_OK

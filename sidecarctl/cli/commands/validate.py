@@ -80,7 +80,7 @@ def validate(
     verbose: o.Verbose = False,
 ) -> int:
     """Validate manifests: the schema, the API server's own rules, and advice."""
-    from sidecarctl.cli import check, rule_config
+    from sidecarctl.cli import check
     from sidecarctl.validate.fix.fixers import parse_fix_values
     from sidecarctl.validate.rule_selection import select_rules
 
@@ -91,14 +91,12 @@ def validate(
         select=select,
         ignore=ignore,
         ignores=not no_ignores,
-        severities=rule_config.severities_for,
+        severities=check.severities_for,
     )
     amounts = parse_fix_values(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
     request = check.CheckRequest(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
     if fix or diff:
-        from sidecarctl.cli import fix as fix_module
-
-        return fix_module.run_fixes(request, selection, amounts, diff=diff)
+        return check.run_fixes(request, selection, amounts, diff=diff)
     return check.run_checks(request, selection, amounts)

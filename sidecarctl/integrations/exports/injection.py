@@ -16,7 +16,7 @@ from sidecarctl.composition.select import Selection
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.placement import resolve_mode
-from sidecarctl.inject.plan import config_hashes, native
+from sidecarctl.inject.plan import build_config_hashes, make_native
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.yamltext import emit
 
@@ -108,7 +108,7 @@ def injections(chosen: Selection) -> list[RuleInjections]:
     """Return what each active rule injects. Raises UsageError, with the place of the rule, for what no policy can say."""
     out = []
     for _, rule in chosen.active:
-        for wish in rule.wishes:
+        for wish in rule.sidecars:
             if wish.data.get("override"):
                 raise _refused(
                     f"{rule.label} overrides other rules for {wish.instance}, and policies do not know of each other",
@@ -152,7 +152,7 @@ def _injection(request: Request, chosen: Selection) -> Injection:
             request.where,
             "use `render`, krm or post-render for it; or --to kustomize-component, which writes a patch per workload",
         )
-    own = [native(each) if mode == "native" else each for each in one.containers]
+    own = [make_native(each) if mode == "native" else each for each in one.containers]
     companions = tuple(_owned(each, request) for each in one.documents)
     return Injection(
         request,
@@ -160,7 +160,7 @@ def _injection(request: Request, chosen: Selection) -> Injection:
         one,
         (*one.init_containers, *(own if mode in ("native", "init") else ())),
         tuple(own) if mode == "classic" else (),
-        {**one.annotations, **config_hashes(request.instance, companions)},
+        {**one.annotations, **build_config_hashes(request.instance, companions)},
         companions,
     )
 

@@ -11,14 +11,14 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
 from sidecarctl.report.text import closing_line
-from sidecarctl.results import InstanceChange, Report, WorkloadChange, in_order, subject
+from sidecarctl.results import InstanceChange, Report, WorkloadChange, describe_subject, sort_findings
 
 _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
 def render_github(report: Report) -> str:
     """Return a workflow command for each finding, errors first (a step shows ten of a level), then a closing line."""
-    findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
+    findings = sorted(sort_findings(report.findings), key=lambda finding: finding.severity.rank)
     lines = [_command(report, finding) + "\n" for finding in findings]
     return "".join(lines) + closing_line(findings, len(report.files), len(report.ignored), fixed=report.fixed)
 
@@ -31,7 +31,7 @@ def _command(report: Report, finding: Finding) -> str:
     if finding.place and place.end_line == place.line and place.end_column > place.column:
         properties |= {"endLine": place.line, "col": place.column, "endColumn": place.end_column}
     properties["title"] = finding.rule
-    about = subject(finding)
+    about = describe_subject(finding)
     where = f"{file}:{place.line}" + (f" ({about})" if about else "")
     message = "\n".join(part for part in (f"{where}: {finding.message}", finding.why, finding.help) if part)
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
@@ -52,13 +52,13 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 
 def render_gitlab(report: Report) -> str:
     """Return the Code Quality list; `[]` for no findings."""
-    pairs = with_fingerprints(report, in_order(report.findings))
+    pairs = with_fingerprints(report, sort_findings(report.findings))
     return json.dumps([_entry(report, finding, fingerprint) for finding, fingerprint in pairs], indent=2) + "\n"
 
 
 def _entry(report: Report, finding: Finding, fingerprint: str) -> dict[str, object]:
     place = anchor(report, finding)
-    about = subject(finding)
+    about = describe_subject(finding)
     return {
         "description": visible(f"{about}: {finding.message}" if about else finding.message),
         "check_name": finding.rule,
@@ -75,7 +75,7 @@ def render_junit(report: Report) -> str:
     """
     root = ET.Element("testsuites", name="sidecarctl")
     by_file: dict[str, list[Finding]] = {relative(file, report.root): [] for file in report.files}
-    for finding in in_order(report.findings):
+    for finding in sort_findings(report.findings):
         by_file.setdefault(relative(anchor(report, finding).file, report.root), []).append(finding)
     failures = sum(_suite(root, report, file, findings) for file, findings in sorted(by_file.items()))
     tests = len(root.findall("testsuite/testcase"))
@@ -106,7 +106,7 @@ def _suite(root: ET.Element, report: Report, file: str, findings: list[Finding])
 
 
 def _case(finding: Finding) -> tuple[str, str]:
-    return subject(finding), finding.rule
+    return describe_subject(finding), finding.rule
 
 
 def _text(finding: Finding) -> str:
@@ -123,7 +123,7 @@ def render_markdown(report: Report) -> str:
     closing = closing_line(report.findings, len(report.files), len(report.ignored), fixed=report.fixed)
     parts = [f"**sidecarctl:** {closing.rstrip()}"]
     if report.findings:
-        findings = sorted(in_order(report.findings), key=lambda finding: finding.severity.rank)
+        findings = sorted(sort_findings(report.findings), key=lambda finding: finding.severity.rank)
         rows = [_finding(report, finding) for finding in findings]
         parts.append(table(("severity", "rule", "where", "what"), rows))
     if report.changes:
@@ -154,7 +154,7 @@ def code(text: str) -> str:
 def _finding(report: Report, finding: Finding) -> tuple[str, ...]:
     place = anchor(report, finding)
     where = code(f"{relative(place.file, report.root)}:{place.line}")
-    about = prose(subject(finding))
+    about = prose(describe_subject(finding))
     fix = f"<br>{prose(finding.help)}" if finding.help else ""
     return (
         finding.severity.value,

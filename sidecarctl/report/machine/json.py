@@ -6,7 +6,16 @@ import json
 
 from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import with_fingerprints
-from sidecarctl.results import InstanceChange, PodFacts, Report, WorkloadChange, count, field_text, in_order, order
+from sidecarctl.results import (
+    InstanceChange,
+    PodFacts,
+    Report,
+    WorkloadChange,
+    count_by_severity,
+    field_text,
+    sort_findings,
+    sort_key,
+)
 
 VERSION = 1
 
@@ -18,9 +27,9 @@ def render_json(report: Report) -> str:
 
 def document(report: Report) -> dict[str, object]:
     """Return the report as plain data."""
-    counted = count(report.findings)
-    findings = with_fingerprints(report, in_order(report.findings))
-    ignored = sorted(report.ignored, key=lambda one: order(one.finding))
+    counted = count_by_severity(report.findings)
+    findings = with_fingerprints(report, sort_findings(report.findings))
+    ignored = sorted(report.ignored, key=lambda one: sort_key(one.finding))
     return {
         "version": VERSION,
         "tool": {"name": "sidecarctl", "version": report.version},
@@ -119,6 +128,7 @@ def _instance(instance: InstanceChange) -> dict[str, object]:
         "mode": instance.mode or None,
         "parts": list(instance.parts),
         "reason": instance.reason or None,
+        "nextSteps": instance.next_steps or None,
     }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
-from sidecarctl.results import Report, RuleCard, in_order, subject
+from sidecarctl.results import Report, RuleCard, describe_subject, sort_findings
 
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
@@ -17,7 +17,7 @@ _LONGEST_TEXT = 1024  # GitHub's limit for the texts of a rule
 
 def render_sarif(report: Report) -> str:
     """Return a log with one run. Ignored findings are left out, because GitHub would show them as open."""
-    findings = in_order(report.findings)
+    findings = sort_findings(report.findings)
     cards = _rule_cards(report, findings)
     index = {card.name: number for number, card in enumerate(cards)}
     run = {
@@ -78,7 +78,7 @@ def _result(report: Report, finding: Finding, fingerprint: str, index: int) -> d
         "ruleIndex": index,
         "level": _LEVEL[finding.severity],
         "message": {"text": _message(finding)},
-        "locations": [_location(report, anchor(report, finding), subject(finding))],
+        "locations": [_location(report, anchor(report, finding), describe_subject(finding))],
         # Under our own name: GitHub's upload adds `primaryLocationLineHash` and warns if one differs.
         "partialFingerprints": {"sidecarctl/v1": fingerprint},
     }
@@ -93,7 +93,7 @@ def _result(report: Report, finding: Finding, fingerprint: str, index: int) -> d
 
 def _message(finding: Finding) -> str:
     """Return one text for a reader who sees nothing else: what, where, why, help."""
-    about = subject(finding)
+    about = describe_subject(finding)
     cause = "" if finding.source == "input" else f"Caused by: {finding.source}"
     parts = (finding.message, f"In: {about}" if about else "", cause, finding.why, finding.help)
     text = "\n".join(visible(part, keep="\n") for part in parts if part)

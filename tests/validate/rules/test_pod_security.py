@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import UsageError
-from sidecarctl.validate.podsecurity.levels import CHECKS, find_violations, parse_level, parse_version
+from sidecarctl.validate.pod_security import CHECKS, find_violations, parse_level, parse_version
 from sidecarctl.validate.views import StreamView
 
 HARD = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

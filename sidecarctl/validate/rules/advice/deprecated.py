@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import listed
-from sidecarctl.validate.podsecurity.baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
+from sidecarctl.validate.pod_security_baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import PodView
 

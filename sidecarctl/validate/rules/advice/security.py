@@ -6,7 +6,7 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import minor
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.podsecurity.levels import PRIVILEGED, find_violations, parse_version
+from sidecarctl.validate.pod_security import PRIVILEGED, find_violations, parse_version
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 

@@ -10,9 +10,9 @@ from sidecarctl.findings import quote
 from sidecarctl.kube.versions import NEWEST_MINOR
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate import pod_security_baseline as base
 from sidecarctl.validate.fields import listed
-from sidecarctl.validate.podsecurity import baseline as base
-from sidecarctl.validate.podsecurity.baseline import (
+from sidecarctl.validate.pod_security_baseline import (
     CONTEXT,
     PodCheck,
     Violation,

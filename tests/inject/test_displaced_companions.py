@@ -1,4 +1,4 @@
-"""Companions that another program has moved away from their workload are noticed, and found again."""
+"""Companions that another program moved away from their workload are detected and found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.inject.regroup import out_of_place
+from sidecarctl.inject.companions import has_displaced_companions
 from sidecarctl.yamltext.stream import split
 from tests.command import run
 
@@ -46,8 +46,8 @@ LOGS, PROXY = companion("Deployment/shop/logger"), companion("Deployment/shop/pr
         (workload("shop", "StatefulSet"), companion("StatefulSet/prod/shop/logger")),
     ],
 )
-def test_companions_that_follow_their_workload_are_in_place(documents: tuple[str, ...]) -> None:
-    assert not out_of_place(split("---\n".join(documents), "-"))
+def test_companions_behind_their_workload_are_not_displaced(documents: tuple[str, ...]) -> None:
+    assert not has_displaced_companions(split("---\n".join(documents), "-"))
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,12 @@ def test_companions_that_follow_their_workload_are_in_place(documents: tuple[str
         "without record",
     ],
 )
-def test_companions_that_do_not_follow_their_workload_are_out_of_place(documents: tuple[str, ...]) -> None:
-    assert out_of_place(split("---\n".join(documents), "-"))
+def test_detects_displaced_companions(documents: tuple[str, ...]) -> None:
+    assert has_displaced_companions(split("---\n".join(documents), "-"))
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 3, 0, 2), (2, 0, 3, 1), (3, 2, 1, 0)])
-def test_companions_in_any_order_are_removed_with_their_workloads_instance(
-    order: tuple[int, ...], tmp_path: Path
-) -> None:
+def test_removes_companions_in_any_order(order: tuple[int, ...], tmp_path: Path) -> None:
     plain = [workload(name, record="note: none") for name in ("shop", "blog")]
     added = run("sidecarctl add logger -q", tmp_path, stdin="---\n".join(plain))
     assert added.code == 0, added.stderr

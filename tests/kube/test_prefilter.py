@@ -1,4 +1,4 @@
-"""A document that is passed over without being parsed holds no container: held against full parsing."""
+"""Documents that are skipped without parsing have no containers, compared with full parsing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.prefilter import passes_through
-from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.stream import _separators, join, split
@@ -26,7 +25,7 @@ spec:
 """
 POD = "spec:\n  containers:\n  - {name: a, image: b}\n"
 
-# What can stand on a line, or be taken for one.
+# Lines, and texts that look like lines.
 _LINES = st.sampled_from(
     [
         *(
@@ -90,13 +89,13 @@ _TEXTS = st.lists(st.tuples(_LINES, _BREAKS), max_size=12).map(lambda parts: "".
 
 @settings(max_examples=2000, deadline=None)
 @given(_TEXTS, st.sampled_from(["", "apiVersion: v1\nkind: Thing\n", "kind: Thing\napiVersion: a.b/v1\n"]))
-def test_what_passes_through_holds_no_container(text: str, head: str) -> None:
+def test_skipped_documents_have_no_containers(text: str, head: str) -> None:
     for document in split_or_nothing(head + text):
-        if passes_through(document, DEFAULT_KINDS):
+        if has_no_workload(document, DEFAULT_KINDS):
             try:
                 root = parse(document)
             except InputError:
-                continue  # it is not the business of who adds sidecars
+                continue  # invalid YAML is reported elsewhere
             found = workloads(root.value if root else None, DEFAULT_KINDS)
             assert not any(workload.containers for workload in found)
 
@@ -108,9 +107,9 @@ def split_or_nothing(text: str) -> list[str]:
         return []
 
 
-def test_a_definition_that_speaks_of_containers_is_not_parsed() -> None:
-    assert passes_through(CRD, DEFAULT_KINDS)
-    assert passes_through(CRD.replace("\n", "\r\n"), DEFAULT_KINDS)
+def test_skips_a_crd_that_mentions_containers() -> None:
+    assert has_no_workload(CRD, DEFAULT_KINDS)
+    assert has_no_workload(CRD.replace("\n", "\r\n"), DEFAULT_KINDS)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +124,8 @@ def test_a_definition_that_speaks_of_containers_is_not_parsed() -> None:
         f'a: "\n\napiVersion: v1\nkind: Thing\n"\nkind: Pod\napiVersion: v1\n{POD}',
     ],
 )
-def test_what_could_be_a_workload_is_parsed(text: str) -> None:
-    assert not passes_through(text, DEFAULT_KINDS)
+def test_does_not_skip_possible_workloads(text: str) -> None:
+    assert not has_no_workload(text, DEFAULT_KINDS)
 
 
 @given(
@@ -134,7 +133,7 @@ def test_what_could_be_a_workload_is_parsed(text: str) -> None:
         "".join
     )
 )
-def test_separators_are_lines_that_begin_with_three_dashes(text: str) -> None:
+def test_separators_are_lines_that_start_with_three_dashes(text: str) -> None:
     found = [match.span() for match in re.finditer(r"^---[^\n]*(?:\n|\Z)", text, re.MULTILINE)]
     assert list(_separators(text)) == found
     try:

@@ -1,4 +1,4 @@
-"""What a sidecar shares with the app's containers: volumes that it adopts, and what can't be shared."""
+"""Volumes and ports that a sidecar shares with the app or conflicts with."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def add(folder: Path, text: str, more: str = "", *, read_only: bool = False, wor
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_sidecar_that_writes_does_not_adopt_a_read_only_volume(kind: str, tmp_path: Path) -> None:
+def test_writing_sidecar_does_not_share_a_read_only_volume(kind: str, tmp_path: Path) -> None:
     text = POD % f"{kind}: {SOURCES[kind]}"
     done = add(tmp_path, text)
     assert (done.code, done.stdout) == (1, "")
@@ -85,7 +85,7 @@ def test_a_sidecar_that_writes_does_not_adopt_a_read_only_volume(kind: str, tmp_
     assert add(tmp_path, text, read_only=True).code == 0
 
 
-def test_a_sidecar_that_writes_adopts_a_volume_that_can_be_written(tmp_path: Path) -> None:
+def test_writing_sidecar_shares_a_writable_volume(tmp_path: Path) -> None:
     done = add(tmp_path, POD % "persistentVolumeClaim: {claimName: data}")
     assert done.code == 0, done.stderr
     assert "name: files" not in done.stdout
@@ -101,7 +101,7 @@ def test_a_sidecar_that_writes_adopts_a_volume_that_can_be_written(tmp_path: Pat
         ("", ", subPathExpr: $(POD)", False),
     ],
 )
-def test_two_containers_share_a_directory_only_if_it_is_the_same_part_of_the_volume(
+def test_containers_share_a_directory_only_with_equal_sub_paths(
     one: str, two: str, shared: bool, tmp_path: Path
 ) -> None:
     done = add(tmp_path, TWO % (one, two), words="--container web --container worker")

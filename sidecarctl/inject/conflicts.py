@@ -1,0 +1,292 @@
+"""Conflicts: fit a sidecar's fragment to a workload. Share the app's volumes, keep its values, and report every collision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
+from typing import Any
+
+from sidecarctl.catalog.fragment import Fragment, Item
+from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass
+
+# Volume sources that are mounted read-only.
+_READ_ONLY_SOURCES = ("configMap", "secret", "projected", "downwardAPI", "image")
+_RENAME = "give the sidecar another instance name with --as NAME"
+
+
+@dataclass(frozen=True)
+class FittedFragment:
+    """A fragment fitted to a workload.
+
+    fragment  without volumes that the workload has already
+    mounts    new volume mounts by target container
+    env       new variables by target container
+    adopted   volume of the fragment -> volume of the app that is used instead
+    """
+
+    fragment: Fragment
+    mounts: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    env: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    adopted: Mapping[str, str] = field(default_factory=dict)
+
+
+def fit_fragment(workload: Workload, fragment: Fragment, targets: tuple[Container, ...]) -> FittedFragment:
+    """Fit a fragment to a workload: share its volumes, keep its values, and report conflicts as errors."""
+    findings: list[Finding] = []
+    adopted, adoption_findings = _adopt_volumes(workload, fragment, targets)
+    findings += adoption_findings
+    fragment = _use_adopted_volumes(fragment, adopted)
+    findings += _name_conflicts(workload, fragment)
+    findings += _port_conflicts(workload, fragment)
+    volumes, volume_findings = _new_volumes(workload, fragment)
+    findings += volume_findings
+    mounts: dict[str, tuple[Item, ...]] = {}
+    env: dict[str, tuple[Item, ...]] = {}
+    for target in targets:
+        taken = {_mount_path(m) for m in _mounts(target.value)}
+        new_mounts = tuple(m for m in fragment.volume_mounts if _mount_path(m) not in taken)
+        new_env, env_findings = _new_env(target, fragment.env)
+        findings += env_findings
+        if new_mounts:
+            mounts[target.name] = new_mounts
+        if new_env:
+            env[target.name] = new_env
+    return FittedFragment(
+        replace(fragment, volumes=volumes), mounts, env, tuple(findings), {k: v["name"] for k, v in adopted.items()}
+    )
+
+
+def _conflict(
+    rule: str,
+    message: str,
+    workload: Workload,
+    path: PathTuple,
+    help_: str,
+    container: Container | None = None,
+    why: str = "",
+    severity: Severity = Severity.ERROR,
+) -> Finding:
+    return Finding(
+        rule,
+        message,
+        severity,
+        path,
+        why=why,
+        help=help_,
+        workload=workload.label,
+        container=container.name if container else "",
+        role=container.role if container else "",
+    )
+
+
+# ---- volumes -----------------------------------------------------------------------------------------------------
+
+
+def _mount_path(mount: Item) -> str:
+    return str(mount.get("mountPath", "")).rstrip("/") or "/"
+
+
+def _mounts(container: Mapping[str, Any]) -> list[Item]:
+    return [m for m in as_list(container.get("volumeMounts")) if isinstance(m, dict)]
+
+
+def _adopt_volumes(
+    workload: Workload, fragment: Fragment, targets: tuple[Container, ...]
+) -> tuple[dict[str, Item], list[Finding]]:
+    """Return the targets' own mounts at the fragment's mount paths: volume of the fragment -> mount of the app."""
+    adopted: dict[str, Item] = {}
+    findings: list[Finding] = []
+    for wanted in fragment.volume_mounts:
+        for target in targets:
+            for index, mount in enumerate(_mounts(target.value)):
+                path = (*target.path, "volumeMounts", index)
+                if _mount_path(mount) != _mount_path(wanted):
+                    if _mount_path(wanted).startswith(_mount_path(mount) + "/") and mount.get("name") != wanted["name"]:
+                        findings.append(_shadow_finding(workload, target, mount, wanted, path))
+                    continue
+                if mount.get("name") == wanted["name"]:
+                    continue
+                earlier = adopted.get(wanted["name"])
+                if earlier is not None and _mount_identity(earlier) != _mount_identity(mount):
+                    findings.append(
+                        _conflict(
+                            "mount-conflict",
+                            f"the target containers mount different volumes at {_mount_path(wanted)}: "
+                            f"{earlier.get('name')} and {mount.get('name')}",
+                            workload,
+                            path,
+                            "select one of them with --container NAME",
+                            target,
+                        )
+                    )
+                    continue
+                reason = _find_unshareable_reason(workload, fragment, wanted["name"], mount)
+                if reason:
+                    findings.append(
+                        _conflict(
+                            "mount-conflict", reason, workload, path, "use another directory for the sidecar", target
+                        )
+                    )
+                adopted[wanted["name"]] = mount
+    return adopted, findings
+
+
+def _mount_identity(mount: Item) -> tuple[Any, ...]:
+    return mount.get("name"), mount.get("subPath"), mount.get("subPathExpr")
+
+
+def _shadow_finding(workload: Workload, target: Container, mount: Item, wanted: Item, path: PathTuple) -> Finding:
+    return _conflict(
+        "mount-shadows",
+        f"the new volume at {_mount_path(wanted)} hides that directory of the volume {mount.get('name')}, "
+        f"which {target.name} mounts at {_mount_path(mount)}",
+        workload,
+        path,
+        "to share the directory, set the sidecar's directory to the mounted one",
+        target,
+        why="The app's files in that directory go to the new volume from now on.",
+        severity=Severity.WARNING,
+    )
+
+
+def _find_unshareable_reason(workload: Workload, fragment: Fragment, volume: str, mount: Item) -> str:
+    """Return why the sidecar cannot use the app's volume, empty if it can."""
+    if mount.get("subPathExpr"):
+        return f"cannot share {_mount_path(mount)}: its subPathExpr depends on variables of the app container"
+    writes = any(
+        m.get("name") == volume and not m.get("readOnly")
+        for container in (*fragment.containers, *fragment.init_containers)
+        for m in _mounts(container)
+    )
+    if not writes:
+        return ""
+    source: object = next(
+        (v for v in as_list(workload.pod.get("volumes")) if as_mapping(v).get("name") == mount.get("name")), {}
+    )
+    kind = next((k for k in _READ_ONLY_SOURCES if k in as_mapping(source)), "")
+    if kind:
+        return (
+            f"cannot share {_mount_path(mount)}: the sidecar writes to it, and the {kind} volume {mount.get('name')} "
+            "is read-only"
+        )
+    return ""
+
+
+def _use_adopted_volumes(fragment: Fragment, adopted: Mapping[str, Item]) -> Fragment:
+    """Return the fragment with the app's volumes instead of its own."""
+    if not adopted:
+        return fragment
+
+    def adopt_mount(own: Item) -> Item:
+        theirs = adopted.get(own.get("name", ""))
+        if theirs is None:
+            return own
+        renamed = {**own, "name": theirs["name"]}
+        if theirs.get("subPath"):
+            # The sidecar's own subPath is relative to the directory that the app mounts.
+            renamed["subPath"] = "/".join(filter(None, (theirs["subPath"], own.get("subPath", ""))))
+        return renamed
+
+    def adopt_container(container: Item) -> Item:
+        if "volumeMounts" not in container:
+            return container
+        return {**container, "volumeMounts": [adopt_mount(m) for m in container["volumeMounts"]]}
+
+    return replace(
+        fragment,
+        containers=tuple(adopt_container(c) for c in fragment.containers),
+        init_containers=tuple(adopt_container(c) for c in fragment.init_containers),
+        volumes=tuple(v for v in fragment.volumes if v["name"] not in adopted),
+        volume_mounts=tuple(adopt_mount(m) for m in fragment.volume_mounts),
+    )
+
+
+def _new_volumes(workload: Workload, fragment: Fragment) -> tuple[tuple[Item, ...], list[Finding]]:
+    """Return the volumes that the pod does not have yet. A volume of the same name and source is shared."""
+    existing = _index_by_name(workload.pod.get("volumes"))
+    new: list[Item] = []
+    findings: list[Finding] = []
+    for volume in fragment.volumes:
+        name = volume["name"]
+        if name not in existing:
+            new.append(volume)
+        elif existing[name][1] != volume:
+            path = (*workload.pod_path, "volumes", existing[name][0])
+            message = f"the pod already has a volume {name} with another source"
+            findings.append(_conflict("volume-conflict", message, workload, path, _RENAME))
+    return tuple(new), findings
+
+
+def _index_by_name(items: object) -> dict[str, tuple[int, Item]]:
+    return {str(item.get("name")): (i, item) for i, item in enumerate(as_list(items)) if isinstance(item, dict)}
+
+
+# ---- variables, names, and ports ---------------------------------------------------------------------------------
+
+
+def _new_env(target: Container, wanted: tuple[Item, ...]) -> tuple[tuple[Item, ...], list[Finding]]:
+    """Return the variables that the target does not have yet. An equal one is kept, a different one is a conflict."""
+    existing = _index_by_name(target.value.get("env"))
+    new, findings = [], []
+    for variable in wanted:
+        name = variable["name"]
+        if name not in existing:
+            new.append(variable)
+        elif existing[name][1] != variable:
+            findings.append(
+                Finding(
+                    "env-conflict",
+                    f"container {target.name} already sets {name} to another value",
+                    path=(*target.path, "env", existing[name][0]),
+                    why=f"The sidecar needs {_format_variable(variable)}.",
+                    help=f"remove {name} from {target.name}, or set it to that value",
+                    container=target.name,
+                    role=target.role,
+                )
+            )
+    return tuple(new), findings
+
+
+def _format_variable(variable: Item) -> str:
+    name = variable["name"]
+    return f"{name}={variable['value']}" if "value" in variable else f"{name} from another source"
+
+
+def _name_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]:
+    taken = {c.name: c for c in workload.containers}
+    for container in (*fragment.init_containers, *fragment.containers):
+        other = taken.get(container["name"])
+        if other is not None:
+            message = f"the pod already has a container {container['name']}, which sidecarctl did not add"
+            yield _conflict("container-conflict", message, workload, (*other.path, "name"), _RENAME, other)
+
+
+def _port_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]:
+    # Ordinary init containers have ended before the others bind their ports.
+    taken: dict[tuple[Any, str], tuple[Container, int]] = {}
+    for container in workload.containers:
+        if container.role in ("app", "classic", "sidecar"):
+            for index, port in enumerate(as_list(container.value.get("ports"))):
+                taken.setdefault(_port_key(as_mapping(port)), (container, index))
+    for new in fragment.containers:
+        for port in as_list(new.get("ports")):
+            user = taken.get(_port_key(as_mapping(port)))
+            if user is not None and port.get("containerPort") is not None:
+                other, index = user
+                yield _conflict(
+                    "port-conflict",
+                    f"port {port['containerPort']}/{port.get('protocol', 'TCP')} of the sidecar {new['name']} "
+                    f"is already used by container {other.name}",
+                    workload,
+                    (*other.path, "ports", index),
+                    "give the sidecar another port with --set",
+                    other,
+                    why="The containers of a pod share one network namespace, so the second one to bind the port fails.",
+                )
+
+
+def _port_key(port: Mapping[str, Any]) -> tuple[Any, str]:
+    return port.get("containerPort"), str(port.get("protocol", "TCP"))

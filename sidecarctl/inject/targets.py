@@ -1,0 +1,89 @@
+"""Target containers: the app containers that share volumes and variables with a sidecar, and what templates see of them."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+from sidecarctl.catalog.render import Inputs
+from sidecarctl.composition.request import Request
+from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.kube.workload import (
+    DEFAULT_CONTAINER_ANNOTATION,
+    RECORD_ANNOTATION,
+    Container,
+    Workload,
+    as_list,
+    as_mapping,
+)
+
+
+def choose_targets(workload: Workload, wanted: tuple[str, ...], rule: str) -> tuple[Container, ...]:
+    """Return the app containers that get the sidecar's mounts and variables.
+
+    `wanted` are names or globs. If there are none, `rule` decides: "all", or "default" for the container that the
+    annotation kubectl.kubernetes.io/default-container names, else the first. Raises UsageError for a name or glob that
+    matches no container.
+    """
+    apps = tuple(c for c in workload.containers if c.role == "app")
+    if wanted:
+        chosen = []
+        for pattern in wanted:
+            matching = [c for c in apps if fnmatch.fnmatchcase(c.name, pattern)]
+            if not matching:
+                known = ", ".join(c.name for c in apps) or "none"
+                raise UsageError(
+                    f'{workload.label} has no container "{pattern}" (app containers: {known})',
+                    hint=did_you_mean(pattern, [c.name for c in apps]) or "name one of them with --container",
+                )
+            chosen += [c for c in matching if c not in chosen]
+        return tuple(chosen)
+    if rule == "all":
+        return apps
+    default = workload.annotations.get(DEFAULT_CONTAINER_ANNOTATION)
+    return tuple(c for c in apps if c.name == default)[:1] or apps[:1]
+
+
+def build_template_inputs(
+    workload: Workload, request: Request, mode: str, targets: tuple[Container, ...], companion: str, kube_version: str
+) -> Inputs:
+    """Return the inputs of a sidecar's template."""
+    return Inputs(
+        instance=request.instance,
+        companion=companion,
+        workload={
+            "kind": workload.kind,
+            "name": workload.name,
+            "namespace": workload.namespace,
+            "labels": as_mapping(workload.metadata.get("labels")),
+            "annotations": {k: v for k, v in workload.annotations.items() if k != RECORD_ANNOTATION},
+        },
+        targets=tuple(_describe_container(target) for target in targets),
+        containers=tuple(_describe_container(c) for c in workload.containers if c.role == "app"),
+        kube_version=kube_version,
+        mode=mode,
+    )
+
+
+def _describe_container(container: Container) -> dict[str, Any]:
+    value = container.value
+    return {
+        "name": container.name,
+        "image": value.get("image", ""),
+        "ports": [
+            {"name": p.get("name", ""), "containerPort": p.get("containerPort"), "protocol": p.get("protocol", "TCP")}
+            for p in as_list(value.get("ports"))
+            if isinstance(p, dict)
+        ],
+        "env": [e.get("name", "") for e in as_list(value.get("env")) if isinstance(e, dict)],
+        "mounts": [
+            {
+                "name": m.get("name", ""),
+                "mountPath": m.get("mountPath", ""),
+                "readOnly": bool(m.get("readOnly")),
+                "subPath": m.get("subPath", ""),
+            }
+            for m in as_list(value.get("volumeMounts"))
+            if isinstance(m, dict)
+        ],
+    }

@@ -1,1 +1,0 @@
-"""The Pod Security Standards baseline and restricted, by version."""
