@@ -51,8 +51,8 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     ),
     "an empty file": (b"", 1, ("no workload",)),
     "only comments": (b"# nothing\n---\n# here\n", 1, ("no workload",)),
-    "a list at top level": (b"- containers: []\n", 1, ("mapping",)),
-    "a scalar at top level": (b"hello containers\n", 1, ("mapping",)),
+    "a list at top level": (b"- containers: []\n", 1, ("expected an object",)),
+    "a scalar at top level": (b"hello containers\n", 1, ("expected an object",)),
     "spec: 3": (b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: 3\n", 1, ("spec", ":4:7")),
     "containers: {}": (
         b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: {}\n",
