@@ -145,14 +145,14 @@ def test_invalid_composition_fails_the_run_with_the_reason(helm: Helm) -> None:
 def test_nonexistent_composition_fails_the_run(helm: Helm) -> None:
     outcome = helm.template(args=("-c", "nowhere.yaml"))
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "nowhere.yaml can't be read" in (outcome.stderr if helm.version == 3 else helm.log)
+    assert "cannot read composition nowhere.yaml" in (outcome.stderr if helm.version == 3 else helm.log)
 
 
 def test_run_without_a_composition_fails(helm: Helm) -> None:
     (helm.folder / "sidecarctl.yaml").unlink()
     outcome = helm.template()
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "there is no composition" in (outcome.stderr if helm.version == 3 else helm.log)
+    assert "no composition found" in (outcome.stderr if helm.version == 3 else helm.log)
 
 
 def test_conflict_fails_the_run_without_output(helm: Helm) -> None:
@@ -179,7 +179,7 @@ def test_log_file_can_be_set_and_the_error_names_it(helm: Helm) -> None:
     assert outcome.code == 1
     assert log.read_text().count("== ") == 2
     if helm.version == 3:
-        assert f"this is also in {log}" in outcome.stderr
+        assert f"see also {log}" in outcome.stderr
 
 
 def test_composition_and_environment_options_apply(helm: Helm) -> None:

@@ -110,7 +110,7 @@ def test_validator_fails_the_build_if_the_transformer_did_not_run(folder: Path) 
     outcome = build(folder, "validated")
     assert outcome.code != 0
     assert outcome.stdout == ""
-    assert "error[outdated]: the sidecar logger 1.0.0 is missing" in outcome.stderr
+    assert "error[outdated]: sidecar logger 1.0.0 is missing" in outcome.stderr
     assert "workload: Deployment/web" in outcome.stderr
 
 
