@@ -115,7 +115,7 @@ def test_validator_fails_the_build_if_the_transformer_did_not_run(folder: Path) 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "hint"),
     [
         ("logDir:", "logdir:", 'did you mean "logDir"?'),
         ("name: logger", "name: loger", 'did you mean "logger"?'),
@@ -123,12 +123,12 @@ def test_validator_fails_the_build_if_the_transformer_did_not_run(folder: Path) 
         ("kinds: [Deployment]", "kinds: [Deploymnt]", 'did you mean "Deployment"?'),
     ],
 )
-def test_invalid_composition_fails_the_build_with_the_reason(folder: Path, old: str, new: str, told: str) -> None:
+def test_invalid_composition_fails_the_build_with_the_reason(folder: Path, old: str, new: str, hint: str) -> None:
     path = folder / "k/base/sidecars.yaml"
     path.write_text(path.read_text().replace(old, new))
     outcome = build(folder, "base")
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert told in outcome.stderr
+    assert hint in outcome.stderr
     assert "exit status 2" in outcome.stderr
 
 

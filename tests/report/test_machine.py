@@ -126,20 +126,20 @@ class TestJson:
         Draft202012Validator.check_schema(REPORT_SCHEMA)
 
     def test_findings_are_sorted_and_positions_start_at_one(self, report: Report) -> None:
-        told = json.loads(render_report(report, "json"))
-        assert [one["rule"] for one in told["findings"]] == ["label-style", "port-conflict", "floating-image"]
-        assert told["findings"][1]["place"] == {
+        data = json.loads(render_report(report, "json"))
+        assert [one["rule"] for one in data["findings"]] == ["label-style", "port-conflict", "floating-image"]
+        assert data["findings"][1]["place"] == {
             "file": "k8s/web, prod.yaml", "line": 24, "column": 26, "endLine": 24, "endColumn": 30,
         }  # fmt: skip
-        assert told["findings"][2]["place"] is None
-        assert told["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
-        assert told["ignored"][0]["reason"] == "both bind to other addresses"
-        assert told["summary"] == {
+        assert data["findings"][2]["place"] is None
+        assert data["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
+        assert data["ignored"][0]["reason"] == "both bind to other addresses"
+        assert data["summary"] == {
             "errors": 1, "warnings": 1, "infos": 1, "ignored": 1, "fixed": 0, "fixable": 0, "workloads": 2, "changed": 1,
         }  # fmt: skip
 
     def test_every_model_field_is_written(self, report: Report) -> None:
-        told = json.loads(render_report(report, "json"))
+        data = json.loads(render_report(report, "json"))
         known = {
             "previous": "previousVersion",
             "next_steps": "nextSteps",
@@ -148,10 +148,10 @@ class TestJson:
             "autofix": "fix",
         }
         for kind, written in (
-            (WorkloadChange, told["changes"][0]),
-            (InstanceChange, told["changes"][0]["instances"][0]),
-            (PodFacts, told["changes"][0]["before"]),
-            (Finding, told["findings"][0]),
+            (WorkloadChange, data["changes"][0]),
+            (InstanceChange, data["changes"][0]["instances"][0]),
+            (PodFacts, data["changes"][0]["before"]),
+            (Finding, data["findings"][0]),
         ):
             missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written)
             missing -= {"on_key", "expected"}  # used only for snippets and fixes
