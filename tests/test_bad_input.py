@@ -30,7 +30,7 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     "a NUL": (GOOD.encode().replace(b"web\n", b"w\x00b\n", 1), 3, ("U+0000", ":4:10")),
     "a tab in the indentation": (GOOD.encode().replace(b"  name", b"\tname", 1), 3, ("tab", ":4:1")),
     "an unclosed quote": (GOOD.encode().replace(b"nginx:1.27", b'"nginx'), 3, ("close the quote",)),
-    "a duplicate key": (GOOD.encode() + b"kind: Pod\n", 3, ("stands twice", ":9:1", ":2:1")),
+    "a duplicate key": (GOOD.encode() + b"kind: Pod\n", 3, ("duplicate key", ":9:1", ":2:1")),
     "an undefined alias": (GOOD.encode().replace(b"nginx:1.27", b"*nowhere"), 3, ("*nowhere", ":8:14")),
     "an alias bomb": (
         GOOD.encode()

@@ -201,7 +201,7 @@ def _duplicate_key(name: str, key: Node, first: Node) -> SyntaxProblem:
     hint = "keep one of the two keys"
     if name == _MERGE:
         hint = "merge both in one list: `<<: [*a, *b]`"
-    return SyntaxProblem(f"key {name!r} stands twice in one mapping", key.start, hint=hint, other=first.start)
+    return SyntaxProblem(f'duplicate key "{name}"', key.start, hint=hint, other=first.start)
 
 
 def _apply_tag(node: Scalar, tag: str) -> None:

@@ -113,7 +113,7 @@ def test_two_entries_of_one_name_and_version_are_told(library: Path, find: Find)
         ("engine: jinja", "parameters: {properties: {image: {}}}", "5:29", "image"),
         ("engine: jinja", "parameters: {properties: {a: {type: text}}}", "5:39", "type"),
         ("engine: jinja", "parameters: {properties: {a: {defualt: 1}}}", "5:33", 'did you mean "default"?'),
-        ("engine: jinja", "mode: auto\n  mode: init", "6:3", "stands twice"),
+        ("engine: jinja", "mode: auto\n  mode: init", "6:3", "duplicate key"),
         ("engine: jinja", "mode: [", "", "YAML"),
     ],
 )

@@ -186,7 +186,7 @@ def test_file_outside_the_folder_is_refused(run: Run, library: Path, name: str) 
         ("- a", "renders a list"),
         ("text", "renders a single value"),
         ("a: [", "invalid YAML"),
-        ("a: 1\na: 2", "stands twice"),
+        ("a: 1\na: 2", "duplicate key"),
         ("contaners: []", 'did you mean "containers"?'),
         ("containers: 5", "must be a list"),
         ("containers: [{name: a}]", '"image" is missing'),
