@@ -1,7 +1,7 @@
-"""How long `sidecarctl add logger` takes beside other programs that do the equivalent, as ratios of CPU time in one run.
+"""CPU time of `sidecarctl add logger` compared with other programs that make the same change.
 
-Makes its own inputs in bench/work. `kustomize build` gets a strategic merge patch with exactly what sidecarctl adds to a pod;
-what is not installed is named and left out.
+The inputs are generated in bench/work. `kustomize build` applies a strategic merge patch with exactly what sidecarctl adds.
+Programs that are not installed are listed and skipped.
 """
 
 from __future__ import annotations
@@ -77,28 +77,28 @@ spec:
 
 
 def main() -> None:
-    """Make the inputs, run every program on them, and print the tables."""
+    """Generate the inputs, run every program, and print the tables."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=5, help="runs of each program; the fastest counts")
+    options.add_argument("--runs", type=int, default=5, help="runs of each program; the fastest one counts")
     options.add_argument("--many", type=int, default=1000, help="Deployments in the long stream")
     asked = options.parse_args()
-    compileall.compile_dir(ROOT / "sidecarctl", quiet=1)  # as pip does when it installs
+    compileall.compile_dir(ROOT / "sidecarctl", quiet=1)  # pip also compiles on installation
     found = {name: path for name in ("kustomize", "kubectl", "ytt") if (path := _program(name))}
     missing = [name for name in ("kustomize", "kubectl", "ytt") if name not in found]
     for count, goal in ((1, 1.2), (asked.many, 0.25)):
         folder = _inputs(count)
         _table(f"{count:,} Deployment{'s' * (count > 1)} in one stream", _commands(folder, found), goal, asked.runs)
     if missing:
-        print(f"not found, so not measured: {', '.join(missing)}")
+        print(f"skipped, not found: {', '.join(missing)}")
 
 
 def _program(name: str) -> str | None:
-    """A program of the PATH, or of Go's own folder."""
+    """Return the path of a program on PATH or in the directory of Go programs."""
     return shutil.which(name) or shutil.which(name, path=str(Path.home() / "go" / "bin"))
 
 
 def _commands(folder: Path, found: dict[str, str]) -> dict[str, list[str]]:
-    """What is measured: name to command line. The first is what the others are compared with."""
+    """Return the command lines by name. The first one is the baseline."""
     commands = {}
     if "kustomize" in found:
         commands["kustomize build"] = [found["kustomize"], "build", str(folder)]
@@ -113,19 +113,19 @@ def _commands(folder: Path, found: dict[str, str]) -> dict[str, list[str]]:
 
 def _table(title: str, commands: dict[str, list[str]], goal: float, runs: int) -> None:
     spent = dict.fromkeys(commands, float("inf"))
-    for _ in range(runs):  # in turns, so that what else the machine does slows all of them
+    for _ in range(runs):  # alternating, so that other load on the machine affects all programs equally
         for name, command in commands.items():
             spent[name] = min(spent[name], _cpu(command))
     first = next(iter(spent))
-    print(f"{title} (CPU seconds, the fastest of {runs} runs)")
+    print(f"{title} (CPU seconds, fastest of {runs} runs)")
     for name, seconds in spent.items():
         print(f"  {name:24}{seconds:8.3f}{seconds / spent[first]:8.2f} x {first}")
     if "kustom" in first:
-        print(f"  goal for sidecarctl: at most {goal} x {first}\n")
+        print(f"  target for sidecarctl: {goal} x {first} or less\n")
 
 
 def _cpu(command: Sequence[str]) -> float:
-    """Run a command and return the CPU time that it took, in seconds."""
+    """Run a command and return its CPU time in seconds."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
@@ -134,13 +134,13 @@ def _cpu(command: Sequence[str]) -> float:
 
 
 def _inputs(count: int) -> Path:
-    """A folder with a stream of Deployments, and what the other programs need to do the same to it."""
+    """Write a stream of Deployments, and the configuration with which the other programs make the same change."""
     folder = WORK / str(count)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "all.yaml").write_text("---\n".join(MANIFEST.format(n=n) for n in range(count)), encoding="utf-8")
     template, companion = _added()
     patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "any"}, "spec": {"template": template}}
-    # JSON is YAML.
+    # JSON is also YAML.
     (folder / "patch.yaml").write_text(json.dumps(patch, indent=2), encoding="utf-8")
     (folder / "companion.yaml").write_text(json.dumps(companion, indent=2), encoding="utf-8")
     kustomization = {
@@ -153,7 +153,7 @@ def _inputs(count: int) -> Path:
 
 
 def _added() -> tuple[dict[str, Any], dict[str, Any]]:
-    """What sidecarctl adds to a pod template, as a patch of it, and the companion."""
+    """Return the patch for a pod template that makes the same change as sidecarctl, and the companion."""
     sys.path.insert(0, str(ROOT))
     from sidecarctl.yamltext.stream import split
 
@@ -179,7 +179,7 @@ def _added() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _overlay(template: dict[str, Any]) -> str:
-    """The same as an overlay of ytt's."""
+    """Return the patch as a ytt overlay."""
     spec = template["spec"]
     items = {
         "annotations": json.dumps(template["metadata"]["annotations"]),

@@ -1,8 +1,9 @@
-"""The cost of the two plugins. CPU time (user and system), which a busy machine bends less; medians of alternating runs.
+"""Benchmark of `krm` and `post-render`, in CPU time. The results are medians of alternating runs.
 
-- `krm` on 500 items, in one process: what it takes beyond reading and writing the ResourceList, where no rule selects an item
-  (its own cost) and, beside `render` of the same manifests, where one selects each. The target is 10 ms of its own per 100 items.
-- `post-render` on a chart of 50 documents beside `helm template` of that chart, both as programs. The target is a ratio of 1.0.
+- `krm` on 500 items, in one process: the time in addition to reading and writing the ResourceList, if no rule selects an
+  item, and the difference to `render` of the same manifests, if a rule selects all of them. The target is 10 ms for 100
+  items if no rule selects an item.
+- `post-render` on a chart of 50 documents, compared with `helm template` of that chart. The target is a ratio of 1.0.
 
     python bench/plugins.py [--items 500] [--runs 5] [--helm PATH]
 """
@@ -76,7 +77,7 @@ def main() -> int:
     own = bench_krm(options.items, options.runs)
     share = bench_post_render(options.runs, options.helm) if options.helm else None
     if share is None:
-        print("helm was not found: name it with --helm")
+        print("helm not found: set its path with --helm")
     return int(own > PER_HUNDRED or (share is not None and share > SHARE))
 
 
@@ -84,31 +85,31 @@ def main() -> int:
 
 
 def bench_krm(items: int, runs: int) -> float:
-    """Return the own seconds of krm per 100 items."""
+    """Return the seconds for 100 items that krm takes in addition to reading and writing."""
     selecting, idle = (listed(items, tier) for tier in ("front", "back"))
 
     config = yaml.safe_load(selecting)["functionConfig"]
-    # Made ready once: what that takes does not grow with the items.
+    # Loaded once, because the time does not depend on the number of items.
     chosen, settings = build_request.prepare_selection(krm.composition_of(config, Path(), ""), [], None, "strict")
 
     def function(data: bytes) -> Callable[[], object]:
         return lambda: krm.run(data, lambda given: (chosen, settings))
 
     def read_and_write() -> None:
-        # What is written is what was read, item by item, as after an edit.
+        # Writes each unchanged item, as after an edit.
         given = resource_list.read(idle.decode())
         for document in given.items:
             _ = document.value
         resource_list.write(given, given.items, [])
 
     documents = "---\n".join(each.text for each in resource_list.read(selecting.decode()).items)
-    # As the program does it.
+    # The real command has the same settings.
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     found = medians(
         {
             "read and write": read_and_write,
-            "krm, nothing selected": function(idle),
+            "krm, none selected": function(idle),
             "render, all selected": lambda: render(documents, chosen, settings, "-"),
             "krm, all selected": function(selecting),
         },
@@ -116,15 +117,15 @@ def bench_krm(items: int, runs: int) -> float:
     )
     for name, seconds in found.items():
         print(f"{name:24}{seconds * 1000:9.1f} ms for {items} items")
-    own = (found["krm, nothing selected"] - found["read and write"]) * 100 / items
+    own = (found["krm, none selected"] - found["read and write"]) * 100 / items
     more = (found["krm, all selected"] - found["render, all selected"]) * 100 / items
-    print(f"krm adds {own * 1000:.1f} ms per 100 items beyond reading and writing (target {PER_HUNDRED * 1000:.0f})")
-    print(f"krm takes {more * 1000:.1f} ms per 100 items more than render does where all are selected")
+    print(f"krm takes {own * 1000:.1f} ms more than reading and writing 100 items (target: {PER_HUNDRED * 1000:.0f})")
+    print(f"krm takes {more * 1000:.1f} ms more than render for 100 items, all selected")
     return own
 
 
 def listed(items: int, tier: str) -> bytes:
-    """A ResourceList as kustomize hands it over; its composition selects the tier `front`."""
+    """Return a ResourceList as kustomize passes it. Its composition selects the tier `front`."""
     rule = {"select": {"labels": {"tier": "front"}}, "sidecars": [{"name": "logger"}, {"name": "log-tail"}]}
     value = {
         "apiVersion": "config.kubernetes.io/v1",
@@ -166,7 +167,7 @@ def medians(works: dict[str, Callable[[], object]], runs: int) -> dict[str, floa
         for name, work in works.items():
             began = time.process_time()
             work()
-            if turn:  # the first one warms up
+            if turn:  # the first run warms up
                 times[name].append(time.process_time() - began)
     return {name: statistics.median(found) for name, found in times.items()}
 
@@ -175,7 +176,7 @@ def medians(works: dict[str, Callable[[], object]], runs: int) -> dict[str, floa
 
 
 def bench_post_render(runs: int, helm: str) -> float:
-    """Return the CPU time of post-render as share of that of helm template."""
+    """Return the ratio of the CPU times of post-render and helm template."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chart = folder / "chart"
@@ -206,12 +207,12 @@ def bench_post_render(runs: int, helm: str) -> float:
     print(
         f"post-render {our * 1000:.0f} ms, helm template {their * 1000:.0f} ms, {DOCUMENTS} documents, 10 with a sidecar"
     )
-    print(f"post-render / helm template: {our / their:.2f} (target {SHARE})")
+    print(f"post-render / helm template: {our / their:.2f} (target: {SHARE})")
     return our / their
 
 
 def spent(words: list[str], folder: Path, data: bytes) -> float:
-    """The CPU time of a program, with all that it starts."""
+    """Return the CPU time of a program and its child processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(words, cwd=folder, input=data, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,6 +1,6 @@
-"""`sidecarctl render --check` over a folder of manifests of which a few are out of date, beside `kustomize build` of a
-kustomization over the same files (what `kubectl kustomize` runs). Both get the rendered files; medians of alternating
-runs. The target is a ratio of at most 0.25.
+"""Benchmark of `sidecarctl render --check` on a directory with a few outdated manifests, compared with `kustomize build`.
+
+Both read the same rendered files. The results are medians of alternating runs. The target is a ratio of 0.25 or less.
 
     python bench/render_check.py [--files 2000] [--outdated 20] [--runs 3] [--kustomize PATH]
 """
@@ -75,24 +75,24 @@ def main() -> int:
         mine = [sys.executable, "-m", "sidecarctl", "render", "-f", "manifests", "--check", "--quiet"]
         peer = [options.kustomize, "build", "manifests"] if options.kustomize else None
         if peer is None:
-            print("kustomize was not found: name it with --kustomize, or put it on the PATH")
+            print("kustomize not found on PATH: set its path with --kustomize")
         ours, theirs = [], []
         for _ in range(options.runs):
             ours.append(seconds(mine, folder, 1 if options.outdated else 0))
             if peer:
                 theirs.append(seconds(peer, folder, 0))
-    print(f"{options.files} files, {options.outdated} out of date, {options.runs} runs, median")
+    print(f"{options.files} files, {options.outdated} outdated, median of {options.runs} runs")
     print(f"  sidecarctl render --check  {statistics.median(ours):7.2f} s")
     if not theirs:
         return 0
     ratio = statistics.median(ours) / statistics.median(theirs)
     print(f"  kustomize build            {statistics.median(theirs):7.2f} s")
-    print(f"  ratio                      {ratio:7.2f}   (target: at most {TARGET})")
+    print(f"  ratio                      {ratio:7.2f}   (target: {TARGET})")
     return 0 if ratio <= TARGET else 1
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="render --check beside kustomize build")
+    parser = argparse.ArgumentParser(description="Compare render --check with kustomize build.")
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--outdated", type=int, default=20)
     parser.add_argument("--runs", type=int, default=3)
@@ -101,7 +101,7 @@ def arguments() -> argparse.Namespace:
 
 
 def prepare(folder: Path, files: int, outdated: int) -> None:
-    """Write the composition and the rendered manifests, spread the outdated ones evenly, and a kustomization over all."""
+    """Write the composition, the rendered manifests with evenly distributed outdated ones, and a kustomization of all."""
     (folder / "sidecarctl.yaml").write_text(COMPOSITION)
     manifests = folder / "manifests"
     manifests.mkdir()
@@ -116,14 +116,14 @@ def prepare(folder: Path, files: int, outdated: int) -> None:
 
 
 def seconds(command: list[str], folder: Path, expected: int) -> float:
-    """Run a command and return how long it took; end with its words where it answers otherwise."""
+    """Run a command and return its duration. Exit with its stderr if the exit code is not the expected one."""
     started = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )
     taken = time.perf_counter() - started
     if done.returncode != expected:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{' '.join(command)} exited with code {done.returncode}:\n{done.stderr[-2000:]}")
     return taken
 
 

@@ -1,10 +1,12 @@
-"""Everything that docs/performance.md says, measured: `python bench/run.py [SECTION...]`.
+"""Run all measurements of docs/performance.md: `python bench/run.py [SECTION...]`.
 
-Sections: one, stream, jobs, install, memory, growth; all of them by default. Each is a table of ratios of CPU time, taken in turns
-so that what else the machine does slows all of them; `jobs` is the CPU time of the longest way through its processes, and memory is
-the largest resident set. Results are kept by section in bench/results/results.json, and written from there to results.md and
-growth.svg (with matplotlib, where it is installed). Programs to compare with are looked for on the PATH and in .tools, or named:
-`--peer ytt=/opt/ytt`. What can't be found is named and left out.
+The sections are one, stream, jobs, install, memory, and growth; the default is all. Each results in a table of ratios of CPU
+time, measured in alternating runs, so that other load on the machine affects all programs equally. `jobs` measures the CPU
+time of the longest path through its processes, and `memory` the peak resident set size.
+
+Results are stored by section in bench/results/results.json, from which results.md and growth.svg (if matplotlib is
+installed) are generated. Programs to compare with are found on PATH, in .tools, or with `--peer ytt=/opt/ytt`. Missing
+programs are listed and skipped.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 PASS = [sys.executable, "-c", "pass"]
 OURS = [sys.executable, "-m", "sidecarctl"]
 PEERS = ("kubectl", "kustomize", "ytt")
-# The CPU time of a process and of its children, one by one: what no other process can take over.
+# Measures the CPU time of a process and of its children separately, which other load does not affect.
 ONE_WAY = """
 import resource, sys
 from sidecarctl.__main__ import main
@@ -46,7 +48,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Measure the sections that are asked for and write the results."""
+    """Measure the requested sections and write the results."""
     options = _arguments()
     found = _peers(dict(peer.partition("=")[::2] for peer in options.peer))
     RESULTS.mkdir(exist_ok=True)
@@ -72,10 +74,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", help=", ".join(SECTIONS))
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--documents", type=int, default=1000, help="of the stream")
-    parser.add_argument("--files", type=int, default=10_000, help="of the folder for --jobs")
-    parser.add_argument("--memory", type=int, default=100_000, help="Deployments of the longest stream for memory")
-    parser.add_argument("--growth", type=int, default=10_000, help="documents of the longest stream for growth")
+    parser.add_argument("--documents", type=int, default=1000, help="Deployments in the stream")
+    parser.add_argument("--files", type=int, default=10_000, help="files for the section jobs")
+    parser.add_argument(
+        "--memory", type=int, default=100_000, help="Deployments in the longest stream of the section memory"
+    )
+    parser.add_argument(
+        "--growth", type=int, default=10_000, help="documents in the longest stream of the section growth"
+    )
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH")
     return parser.parse_args()
 
@@ -106,7 +112,7 @@ def _machine() -> str:
 
 
 def one(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """Whole processes on one manifest."""
+    """Measure whole processes on one manifest."""
     folder = inputs._inputs(1)
     manifest = str(folder / "all.yaml")
     commands = {
@@ -135,7 +141,7 @@ _COMPLETE = {
 
 
 def stream(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """One stream of many Deployments, with full validation."""
+    """Measure one stream of many Deployments, with full validation."""
     folder = inputs._inputs(options.documents)
     ours = {"add logger": [*OURS, "add", "logger", "-q", "-f", str(folder / "all.yaml")]}
     spent = _in_turns({**ours, **_patches(folder, peers)}, options.runs)
@@ -148,7 +154,7 @@ def stream(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
 
 
 def jobs(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """Many files in place by one process and by two."""
+    """Compare one and two processes on many files, edited in place."""
     folder = WORK / "many"
     spent = dict.fromkeys((1, 2), float("inf"))
     for _ in range(max(1, options.runs // 2)):
@@ -177,15 +183,16 @@ def jobs(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
 
 
 def install(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """A large manifest with one workload, start-up aside: beside reading it and finding its separators."""
+    """Compare a large manifest with one workload to only reading and splitting it. Startup time is excluded."""
     text = _install_manifest()
     file = WORK / "install.yaml"
     file.write_text(text, encoding="utf-8")
     program = (
         "import sys,time;sys.path.insert(0,sys.argv[1])\n"
-        "from sidecarctl.cli import asking\nfrom sidecarctl.inject import pipeline\n"
+        "from sidecarctl.cli import build_request\nfrom sidecarctl.inject import pipeline\n"
         "from sidecarctl.inject.pipeline import Options\nfrom sidecarctl.yamltext.stream import split\n"
-        "asked=asking.requests(['logger'],[],[],[],[],None,None);options=Options(facts=False)\n"
+        "asked=build_request.requests(['logger'],libraries=[],sets=[],values=[],containers=[],as_name=None,mode=None)\n"
+        "options=Options(facts=False)\n"
         "read=lambda:open(sys.argv[2],'rb').read().decode()\n"
         "def best(work):\n"
         "    times=[]\n"
@@ -201,7 +208,7 @@ def install(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
 
 
 def memory(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """The largest resident set from standard input to standard output."""
+    """Measure the peak resident set size from stdin to stdout."""
     rows = []
     for count in (options.memory // 100, options.memory // 10, options.memory):
         file = WORK / "memory.yaml"
@@ -221,7 +228,9 @@ def memory(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
 
 
 def growth(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """CPU time over documents, the length of a document, and sidecars; what starting takes is taken off."""
+    """Measure the CPU time by number of documents, length of a document, and number of sidecars. Startup time is
+    subtracted.
+    """
     start = _in_turns({"start": _grown("documents", 1)}, options.runs)["start"]
     rows = []
     for kind, top, base in (
@@ -230,7 +239,7 @@ def growth(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
         ("sidecars", options.growth // 40, 5),
     ):
         for size in (top // base**n for n in (3, 2, 1, 0)):
-            # Long runs vary little.
+            # Long runs vary little, so one run is enough.
             runs = options.runs if size * 10 <= options.growth else 0
             spent = _in_turns({"it": _grown(kind, size)}, runs)["it"]
             rows.append({"what": kind, "size": size, "value": max(spent - start, 1e-4), "unit": "s"})
@@ -251,7 +260,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, dict[str, str]], list[Row]]] =
 
 
 def _patches(folder: Path, peers: dict[str, str]) -> dict[str, list[str]]:
-    """What other programs need to make the same change."""
+    """Return the command lines with which the other programs make the same change."""
     files = ["-f", str(folder / "all.yaml"), "-f", str(folder / "overlay.ytt.yaml")]
     words = {"kubectl": ["kustomize", str(folder)], "kustomize": ["build", str(folder)], "ytt": files}
     names = {"kubectl": "kubectl kustomize", "kustomize": "kustomize build", "ytt": "ytt"}
@@ -317,19 +326,19 @@ def _plain(folder: Path, n: int) -> None:
 
 def _env(more: dict[str, str] | None = None) -> dict[str, str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **(more or {})}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled, as after an installation
     return env
 
 
 def _in_turns(
     commands: dict[str, list[str]], runs: int, more: dict[str, dict[str, str]] | None = None
 ) -> dict[str, float]:
-    """The least CPU seconds of each command."""
+    """Return the lowest CPU time of each command, in seconds."""
     spent = dict.fromkeys(commands, float("inf"))
     for turn in range(runs + 1):
         for name, words in commands.items():
             seconds = _cpu(words, _env((more or {}).get(name)))
-            if turn or not runs:  # the first one compiles, and fills caches
+            if turn or not runs:  # the first run compiles modules and fills caches
                 spent[name] = min(spent[name], seconds)
     return spent
 
@@ -338,7 +347,7 @@ def _cpu(words: Sequence[str], env: dict[str, str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, check=False)
     if done.returncode > 1:
-        raise SystemExit(f"{' '.join(words)[:300]} ended with {done.returncode}:\n{done.stderr.decode()[-2000:]}")
+        raise SystemExit(f"{' '.join(words)[:300]} exited with code {done.returncode}:\n{done.stderr.decode()[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 

@@ -1,6 +1,6 @@
-"""Measures `validate`: all layers over 1,000 Deployments beside reading them, and start-up beside a bare Python.
+"""Benchmark of `validate`: 1,000 Deployments compared with only reading them, and startup compared with starting Python.
 
-`python bench/validate.py`. Ratios of medians in one run; the machine's own speed cancels out.
+Run `python bench/validate.py`. The results are ratios of medians in one run, so they do not depend on the machine.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ spec:
 
 
 def median(work: Callable[[], object], turns: int) -> float:
-    """Return the median time of some work in seconds."""
+    """Return the median duration of a function in seconds."""
     times = []
     for _ in range(turns):
         start = time.perf_counter()
@@ -69,7 +69,7 @@ def median(work: Callable[[], object], turns: int) -> float:
 
 
 def command(*words: str) -> Callable[[], object]:
-    """Return what runs a command of Python's."""
+    """Return a function that runs Python with arguments."""
     return lambda: subprocess.run([sys.executable, *words], env=ENV, stdout=subprocess.DEVNULL, check=True)
 
 
@@ -90,13 +90,13 @@ def main() -> None:
     reading = median(read, 5)
     judging = median(lambda: validate_texts([SourceText(text, "web.yaml")], chosen), 5)
     print(f"read 1,000 Deployments  {reading * 1000:8.1f} ms")
-    print(f"validate them           {judging * 1000:8.1f} ms  {judging / reading:5.2f} x reading    (at most 1.5)")
+    print(f"validate them           {judging * 1000:8.1f} ms  {judging / reading:5.2f} x reading    (target: 1.5)")
     bare = median(command("-c", "pass"), 21)
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
         stream.write(DEPLOYMENT.format(number=1))
         stream.flush()
         one = median(command("-m", "sidecarctl", "validate", "-f", stream.name), 11)
-    print(f"validate one file       {one * 1000:8.1f} ms  {one / bare:5.1f} x python -c pass   (at most 8)")
+    print(f"validate one file       {one * 1000:8.1f} ms  {one / bare:5.1f} x python -c pass   (target: 8)")
 
 
 if __name__ == "__main__":

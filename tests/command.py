@@ -19,7 +19,7 @@ from tests.fork_server import MESSAGE_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120
-# The interpreter reads these when it starts, typer and modules that use limits when they are imported.
+# Read when the interpreter starts or when modules are imported, which a fork does not repeat.
 _READ_AT_START = (
     *("PYTHON", "LC_", "LANG", "TZ"),
     *("FORCE_COLOR", "GITHUB_ACTIONS", "TERMINAL_WIDTH", "TYPER"),
@@ -29,7 +29,7 @@ _READ_AT_START = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     stdout: str
@@ -70,7 +70,7 @@ def _server() -> ForkServer:
 
 
 class ForkServer:
-    """The client of `tests.fork_server`: one server for each test process."""
+    """Client of `tests.fork_server`, with one server for each test process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -87,12 +87,12 @@ class ForkServer:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End the server, which leaves when its socket closes."""
+        """Stop the server. It exits when its socket closes."""
         self._channel.close()
         self._process.communicate()
 
     def run(self, arguments: list[str], cwd: Path, env: dict[str, str], data: bytes) -> tuple[int, bytes, bytes]:
-        """Run a command; return its exit code and what it wrote to stdout and stderr."""
+        """Run a command. Return its exit code, stdout, and stderr."""
         request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
         assert len(request) <= MESSAGE_BYTES
         with self._lock:
@@ -123,7 +123,7 @@ def _write(pipe: int, data: bytes) -> None:
             view = memoryview(data)
             while view:
                 view = view[stream.write(view) :]
-    except BrokenPipeError:  # the command reads no further
+    except BrokenPipeError:  # the command exited without reading all of its input
         pass
 
 

@@ -1,7 +1,7 @@
-"""For all tests: no renderings of earlier runs, and the same random inputs in every run.
+"""Settings for all tests: no cached renderings of earlier runs, and the same random inputs in every run.
 
-What random search finds on a Tuesday must not stop an unrelated change: `make fuzz` searches with fresh seeds.
-`HYPOTHESIS_PROFILE=search` does it for the tests' own properties.
+A failure with new random inputs must not block an unrelated change. To search with new seeds, run `make fuzz`, or the tests
+with `HYPOTHESIS_PROFILE=search`.
 """
 
 import os

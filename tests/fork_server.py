@@ -1,7 +1,7 @@
-"""Runs each command in a fork of an interpreter that has already imported sidecarctl; `tests.command` is the client.
+"""Runs each command in a fork of an interpreter that has already imported sidecarctl. `tests.command` is the client.
 
 A command gets its own process, directory, environment, and pipes, and takes about a fifth of the time. Only imports are
-shared: the server runs no command itself, so that nothing leaks from one command to the next.
+shared: the server runs no command itself, so commands cannot affect each other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-# One message holds the arguments and the environment of a command.
+# Maximum size of a message, which contains the arguments and the environment of a command.
 MESSAGE_BYTES = 1 << 17
-# The program that a sandboxed process runs: not part of the command.
+# A separate program, which commands do not import.
 _NOT_IMPORTED = ".kcl_worker"
 
 
 def main() -> None:
-    """Answer the requests that arrive on the socket whose number is the first argument."""
+    """Answer requests from the socket whose file descriptor is the first argument."""
     import sidecarctl
 
     for module in pkgutil.walk_packages(sidecarctl.__path__, "sidecarctl."):
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _end(code: int) -> NoReturn:
-    """End without the slow part of the interpreter's shutdown, which frees every imported module."""
+    """Exit without freeing imported modules, which is slow."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -58,7 +58,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _become(request: dict[str, object], pipes: list[int]) -> None:
-    """Turn this process into one that `python -m sidecarctl` has started."""
+    """Turn this process into one that looks like `python -m sidecarctl`."""
     for number, pipe in enumerate(pipes):
         os.dup2(pipe, number)
         os.close(pipe)

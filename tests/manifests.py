@@ -1,4 +1,6 @@
-"""Random workloads, valid ones, and random handwriting for them: indentation, flow and block, quotes, comments, line ends."""
+"""Generates random valid workloads in random YAML styles: indentation, block and flow style, quotes, comments, and line
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,7 @@ def _shuffled(rng: Random, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
-    """Return objects as one text: several documents, a List, or JSON."""
+    """Return objects as one text: as several documents, as a List, or as JSON."""
     newline = rng.choice(("\n", "\n", "\n", "\r\n"))
     if rng.random() < 0.15:
         value: Any = {"apiVersion": "v1", "kind": "List", "items": objects}
@@ -93,7 +95,7 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
         if rng.random() < 0.12:
             text = json.dumps(one, indent=rng.choice((None, 2, 4)), separators=rng.choice((None, (",", ":")))) + "\n"
         else:
-            text = Hand(rng).document(one)
+            text = Writer(rng).document(one)
         head = "" if index == 0 and rng.random() < 0.6 else rng.choice(("---\n", "--- # next\n", "---   \n"))
         texts.append(head + text)
         if rng.random() < 0.1:
@@ -104,8 +106,8 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
     return ("\ufeff" if rng.random() < 0.05 else "") + whole.replace("\n", newline)
 
 
-class Hand:
-    """Writes one document; style varies from file to file and, a little, from place to place."""
+class Writer:
+    """Writes one document. The style varies between files, and a little within a file."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng

@@ -1,7 +1,7 @@
-"""Runs the commands of documentation pages, and returns the pages with the output that the commands really print.
+"""Runs the commands of documentation pages, and returns the pages with the real output.
 
-Two forms: `console` blocks with `$ command` and output, and `sh` blocks, which a block with their output may follow.
-Blocks that run other programs than this one are left to the end-to-end tests.
+A page has one of two forms: `console` blocks with `$ command` and its output, or `sh` blocks, each optionally followed by a
+block with the output. Blocks that run other programs are left to the end-to-end tests.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from tests.command import ROOT
 
-# What end-to-end tests run, as they stand on a page.
+# Programs that only end-to-end tests run.
 PROGRAMS = frozenset({"kustomize", "helm", "kpt", "kyverno", "pre-commit"})
 
 
 def own(others: bool) -> bool:
-    """Choose the blocks that run nothing else."""
+    """Select blocks that run only sidecarctl."""
     return not others
 
 
@@ -31,7 +31,7 @@ def every(others: bool) -> bool:
 _EXAMPLES = ROOT / "examples" / "integrations"
 _EXAMPLE = re.compile(r"\(\.\./\.\./examples/integrations/([\w-]+)/")
 _BLOCK = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
-# A `file=NAME` block, or a `sh` block (`exit=N` where it fails) with the block of its output.
+# A `file=NAME` block, or a `sh` block (`exit=N` if it fails), optionally followed by a block with its output.
 _FILE_OR_SHELL = re.compile(
     r"^```\w+ file=(?P<file>\S+)\n(?P<body>.*?)^```$"
     r"|^```sh(?: exit=(?P<code>\d+))?\n(?P<script>.*?)^```$(?P<open>\n\n```(?:text|diff)\n)?(?P<output>(?(open).*?(?=^```$)|))",
@@ -41,9 +41,10 @@ _WORD = re.compile(r"(?:^|[|&;]\s*)(?:[A-Z_]+=\S* )*([\w-]+)")
 
 
 def replayed(text: str, folder: Path, env: Mapping[str, str], which: Callable[[bool], bool]) -> str:
-    """Return a page with what its commands print, run one after the other in a folder; the folder itself reads FOLDER.
+    """Return a page with the real output of its `console` blocks, run in order in one directory.
 
-    `which` says which blocks are run, by whether they run other programs; the others stay as they stand.
+    The output shows the path of the directory as FOLDER. `which` selects the blocks to run, by whether they run other programs.
+    Other blocks are unchanged.
     """
 
     def answered(block: re.Match[str]) -> str:
@@ -59,7 +60,7 @@ def replayed(text: str, folder: Path, env: Mapping[str, str], which: Callable[[b
 def followed(text: str, folder: Path, env: Mapping[str, str], elsewhere: tuple[str, ...] = ()) -> str:
     """Return a page with the real output of its `sh` blocks, run in order in one directory.
 
-    A `sh` block of which every command starts with one of `elsewhere` is not run.
+    A `sh` block is not run if every command in it starts with one of `elsewhere`.
     """
 
     def answered(block: re.Match[str]) -> str:
@@ -79,7 +80,7 @@ def followed(text: str, folder: Path, env: Mapping[str, str], elsewhere: tuple[s
 
 
 def example_of(page: Path, folder: Path) -> Path:
-    """Copy all examples into a folder, and return the one that a page links to first: there its commands run."""
+    """Copy all examples to a directory. Return the first example that a page links to, where its commands run."""
     found = _EXAMPLE.search(page.read_text(encoding="utf-8"))
     assert found, f"{page} links to no example"
     shutil.copytree(_EXAMPLES, folder / "examples")
@@ -97,7 +98,7 @@ def needed(text: str) -> set[str]:
 
 
 def _commands(block: str) -> Iterator[str]:
-    """The commands of a block; a line that ends with a backslash goes on with the next one."""
+    """Yield the commands of a block. A backslash at the end of a line continues the command."""
     for found in re.finditer(r"^\$ ((?:[^\n]*\\\n)*[^\n]*)$", block, re.MULTILINE):
         yield found[1]
 

@@ -1,4 +1,4 @@
-"""The real programs that end-to-end tests run: where they are, and how a test runs them with this sidecarctl on PATH."""
+"""Finds the programs that end-to-end tests run, and runs them with this version of sidecarctl on PATH."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ INSTALL = "tools/e2e_tools.sh"
 
 
 def tools() -> Path:
-    """The folder that `tools/e2e_tools.sh` fills; SIDECARCTL_E2E_TOOLS names another."""
+    """Return the directory that `tools/e2e_tools.sh` fills, or that SIDECARCTL_E2E_TOOLS names."""
     return Path(os.environ.get("SIDECARCTL_E2E_TOOLS", ROOT / ".tools"))
 
 
 def program(name: str) -> str:
-    """Return the path of a program; a test that needs one that is not there is skipped with the command that installs it."""
+    """Return the path of a program. If it is not installed, skip the test and print the command that installs it."""
     found = tools() / name
     if not found.is_file():
         found = tools() / name / "bin" / name
@@ -32,7 +32,7 @@ def program(name: str) -> str:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return an environment with this sidecarctl on PATH, and nothing of the user's own settings."""
+    """Return an environment with this version of sidecarctl on PATH, and without settings of the user."""
     bin_folder = folder / "bin"
     if not bin_folder.exists():
         bin_folder.mkdir(parents=True)
@@ -55,7 +55,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def execute(words: list[str], cwd: Path, env: dict[str, str], stdin: str | None = None, timeout: int = 300) -> Outcome:
-    """Run a program and return what it left behind."""
+    """Run a program. Return its exit code and output."""
     done = subprocess.run(
         words, cwd=cwd, env=env, input=(stdin or "").encode(), capture_output=True, timeout=timeout, check=False
     )

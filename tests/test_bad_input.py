@@ -1,4 +1,4 @@
-"""Bad input gets a clear error with its place, the right exit code, an empty standard output, and never a traceback."""
+"""Invalid input results in an error with a position, the right exit code, an empty stdout, and no traceback."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ spec:
       image: nginx:1.27
 """
 
-# what -> (the bytes, the exit code, words that the message has)
+# name: (bytes, exit code, expected words in the message)
 INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
     "not UTF-8": (GOOD.encode().replace(b"web\n", b"w\xe9b\n", 1), 3, ("UTF-8", ":4:10")),
     "UTF-16": (GOOD.encode("utf-16"), 3, ("UTF-16",)),
     "a NUL": (GOOD.encode().replace(b"web\n", b"w\x00b\n", 1), 3, ("U+0000", ":4:10")),
-    "a tab as indentation": (GOOD.encode().replace(b"  name", b"\tname", 1), 3, ("tab", ":4:1")),
+    "a tab in the indentation": (GOOD.encode().replace(b"  name", b"\tname", 1), 3, ("tab", ":4:1")),
     "an unclosed quote": (GOOD.encode().replace(b"nginx:1.27", b'"nginx'), 3, ("close the quote",)),
     "a duplicate key": (GOOD.encode() + b"kind: Pod\n", 3, ("duplicate key", ":9:1", ":2:1")),
-    "an alias to nothing": (GOOD.encode().replace(b"nginx:1.27", b"*nowhere"), 3, ("*nowhere", ":8:14")),
+    "an undefined alias": (GOOD.encode().replace(b"nginx:1.27", b"*nowhere"), 3, ("*nowhere", ":8:14")),
     "an alias bomb": (
         GOOD.encode()
         + b"x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n"
@@ -39,14 +39,18 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
         3,
         ("expand", "2,000,000"),
     ),
-    "10,000 levels": (GOOD.encode() + b"x: " + b"[" * 10_000 + b"]" * 10_000 + b"\n", 3, ("nested deeper",)),
+    "10,000 levels in flow style": (
+        GOOD.encode() + b"x: " + b"[" * 10_000 + b"]" * 10_000 + b"\n",
+        3,
+        ("nested deeper",),
+    ),
     "10,000 levels in block style": (
         GOOD.encode() + b"x:\n" + b"".join(b" " * (i + 1) + b"a:\n" for i in range(10_000)),
         3,
         ("nested deeper",),
     ),
     "an empty file": (b"", 1, ("no workload",)),
-    "a file of comments": (b"# nothing\n---\n# here\n", 1, ("no workload",)),
+    "only comments": (b"# nothing\n---\n# here\n", 1, ("no workload",)),
     "a list at top level": (b"- containers: []\n", 1, ("expected an object",)),
     "a scalar at top level": (b"hello containers\n", 1, ("expected an object",)),
     "spec: 3": (b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: 3\n", 1, ("spec", ":4:7")),
@@ -55,20 +59,20 @@ INPUTS: dict[str, tuple[bytes, int, tuple[str, ...]]] = {
         1,
         ("list", ":5:15"),
     ),
-    "a container that is null": (
+    "a null container": (
         b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  -\n",
         1,
         ("input.yaml:6",),
     ),
     "a directive": (b"%YAML 1.2\n---\n" + GOOD.encode(), 3, ("directive", ":1:1")),
-    "a separator with text": (b"--- foo\n" + GOOD.encode(), 3, ("separator", ":1:4")),
-    "text after the document's end": (GOOD.encode() + b"...\nmore: text\n", 3, ("`---`",)),
+    "text after a separator": (b"--- foo\n" + GOOD.encode(), 3, ("separator", ":1:4")),
+    "text after the end of the document": (GOOD.encode() + b"...\nmore: text\n", 3, ("`---`",)),
     "an infinity": (GOOD.encode() + b"x: .inf\n", 3, (".inf",)),
 }
 
 
 @pytest.mark.parametrize("what", INPUTS)
-def test_input_is_refused_clearly(what: str, tmp_path: Path) -> None:
+def test_invalid_input_is_an_error_and_leaves_the_file_unchanged(what: str, tmp_path: Path) -> None:
     data, code, words = INPUTS[what]
     (tmp_path / "input.yaml").write_bytes(data)
     outcome = run("sidecarctl add logger -f input.yaml", tmp_path)
@@ -82,34 +86,38 @@ def test_input_is_refused_clearly(what: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["input.yaml"]
 
 
-# what -> (arguments, the exit code, words)
+# name: (arguments, exit code, expected words)
 USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "an unknown sidecar": ("add loger", 2, ("loger", 'did you mean "logger"?')),
-    "a name that leaves the library": ("add ../logger", 2, ("../logger",)),
-    "an absolute name": ("add /etc/passwd", 2, ("/etc/passwd",)),
+    "a relative path as the name": ("add ../logger", 2, ("../logger",)),
+    "an absolute path as the name": ("add /etc/passwd", 2, ("/etc/passwd",)),
     "an unknown version": ("add logger@9.9.9", 2, ("9.9.9", "1.0.0")),
     "an unknown parameter": ("add logger --set logdir=/x", 2, ("logdir", "logDir")),
     "a parameter of the wrong type": ("add logger --set http_port=many", 2, ("http_port",)),
-    "a parameter out of bounds": ("add logger --set http_port=70000", 2, ("http_port",)),
+    "a parameter out of range": ("add logger --set http_port=70000", 2, ("http_port",)),
     "a missing parameter": ("add git-sync", 2, ("repo",)),
     "an unknown container": ("add logger --container wep", 2, ("wep", 'did you mean "web"?')),
-    "an instance name that is no name": ("add logger --as My_Logger", 2, ("My_Logger", "my-logger")),
-    "one sidecar twice": ("add logger logger", 2, ('duplicate instance "logger"', "--as")),
-    "an unknown Kubernetes": ("add logger --kube-version 1.99", 2, ("1.99",)),
-    "native where there is none": ("add logger --mode native --kube-version 1.27", 2, ("1.28", "--mode classic")),
+    "an invalid instance name": ("add logger --as My_Logger", 2, ("My_Logger", "my-logger")),
+    "a duplicate sidecar": ("add logger logger", 2, ('duplicate instance "logger"', "--as")),
+    "an unknown Kubernetes version": ("add logger --kube-version 1.99", 2, ("1.99",)),
+    "native mode in an old Kubernetes version": (
+        "add logger --mode native --kube-version 1.27",
+        2,
+        ("1.28", "--mode classic"),
+    ),
     "an unknown mode": ("add logger --mode fast", 2, ("fast",)),
     "an unknown flag": ("add logger --frobnicate", 2, ("--frobnicate",)),
     "an unknown command": ("ad logger", 2, ("ad",)),
-    "a file that is not there": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "no such file or directory")),
-    "a values file that is not there": ("add logger --values nowhere.yaml", 3, ("nowhere.yaml",)),
-    "in place of standard input": ("add logger -i -f -", 2, ("--in-place",)),
-    "two ways out": ("add logger -i -o out.yaml", 2, ("cannot be combined",)),
-    "nothing to remove": ("remove", 2, ("--all",)),
+    "a nonexistent file": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "no such file or directory")),
+    "a nonexistent values file": ("add logger --values nowhere.yaml", 3, ("nowhere.yaml",)),
+    "in place with stdin": ("add logger -i -f -", 2, ("--in-place",)),
+    "in place with an output file": ("add logger -i -o out.yaml", 2, ("cannot be combined",)),
+    "remove without sidecars": ("remove", 2, ("--all",)),
 }
 
 
 @pytest.mark.parametrize("what", USES)
-def test_wrong_use_is_refused_clearly(what: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_an_error_and_leave_the_file_unchanged(what: str, tmp_path: Path) -> None:
     arguments, code, words = USES[what]
     (tmp_path / "input.yaml").write_text(GOOD)
     where = "" if "-f" in arguments.split() else " -f input.yaml"
@@ -137,18 +145,18 @@ TEMPLATES: dict[str, tuple[str, tuple[str, ...]]] = {
         "{% endfor %}{% endfor %}{% endfor %}",
         ("template.yaml.j2",),
     ),
-    "a way out of the sandbox": ("x: {{ ''.__class__.__mro__ }}\n", ("template.yaml.j2:1",)),
-    "a file from elsewhere": ("{% include '../../../etc/passwd' %}", ("template.yaml.j2:1",)),
-    "a huge text": ("x: {{ 'x' * 1000000000 }}\n", ("template.yaml.j2",)),
-    "no YAML": ("containers: [\n", ("template.yaml.j2",)),
+    "a sandbox escape": ("x: {{ ''.__class__.__mro__ }}\n", ("template.yaml.j2:1",)),
+    "a file outside the directory": ("{% include '../../../etc/passwd' %}", ("template.yaml.j2:1",)),
+    "a huge output": ("x: {{ 'x' * 1000000000 }}\n", ("template.yaml.j2",)),
+    "invalid YAML": ("containers: [\n", ("template.yaml.j2",)),
     "a list": ("- a\n- b\n", ("template.yaml.j2", "list")),
-    "no fragment": ("containers: {}\n", ("containers",)),
+    "an invalid fragment": ("containers: {}\n", ("containers",)),
     "an unknown key": ("container: []\n", ("container",)),
 }
 
 
 @pytest.mark.parametrize("what", TEMPLATES)
-def test_a_broken_template_is_named_with_its_line(what: str, tmp_path: Path) -> None:
+def test_error_in_a_template_names_file_and_line(what: str, tmp_path: Path) -> None:
     template, words = TEMPLATES[what]
     (tmp_path / "input.yaml").write_text(GOOD)
     entry = tmp_path / "lib" / "mine"
@@ -162,20 +170,20 @@ def test_a_broken_template_is_named_with_its_line(what: str, tmp_path: Path) -> 
         assert word in outcome.stderr
 
 
-def test_a_read_only_file_is_left_alone(tmp_path: Path) -> None:
+def test_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "input.yaml"
     path.write_text(GOOD)
     (tmp_path / "other.yaml").write_text(GOOD)
     path.chmod(stat.S_IRUSR)
     if os.geteuid() == 0:
-        pytest.skip("root writes to read-only files")
+        pytest.skip("root can write to read-only files")
     outcome = run("sidecarctl add logger -f . -i", tmp_path)
     assert outcome.code == 3
     assert "read-only" in outcome.stderr
     assert (tmp_path / "other.yaml").read_text() == GOOD
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "input.yaml").write_text(GOOD)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import signal;"
     code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from sidecarctl.__main__ import main; main(sys.argv[1:])"
@@ -194,7 +202,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["input.yaml"]
 
 
-def test_a_reader_that_has_enough_ends_the_command_quietly(tmp_path: Path) -> None:
+def test_closed_pipe_ends_the_command_without_an_error(tmp_path: Path) -> None:
     (tmp_path / "input.yaml").write_text(
         "---\n".join(GOOD.replace("name: web", f"name: web-{i}", 1) for i in range(400))
     )

@@ -1,4 +1,4 @@
-"""Every example does what it shows, its result is valid Kubernetes, and taking the sidecars away gives the input back."""
+"""Every example has the result that it shows, the result is valid, and removing the sidecars restores the input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def outcome_of(name: str, folder: Path, extra: str = "") -> tuple[int, str, str]
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_result_is_what_the_example_shows(name: str, tmp_path: Path) -> None:
+def test_result_equals_the_example(name: str, tmp_path: Path) -> None:
     code, stdout, stderr = outcome_of(name, tmp_path)
     expected = EXAMPLES / name / "expected.yaml"
     if os.environ.get("UPDATE_GALLERY"):
@@ -35,7 +35,7 @@ def test_the_result_is_what_the_example_shows(name: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_result_is_valid(name: str, version: str, tmp_path: Path) -> None:
+def test_result_is_valid(name: str, version: str, tmp_path: Path) -> None:
     code, stdout, stderr = outcome_of(name, tmp_path, f" --kube-version {version}")
     assert code == 0, stderr
     for document in yaml.safe_load_all(stdout):
@@ -43,13 +43,13 @@ def test_the_result_is_valid(name: str, version: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_removing_gives_the_input_back(name: str, tmp_path: Path) -> None:
+def test_remove_restores_the_input(name: str, tmp_path: Path) -> None:
     given = (EXAMPLES / name / "input.yaml").read_bytes()
     removed = run("sidecarctl remove --all -f expected.yaml", EXAMPLES / name)
     assert (removed.code, removed.raw) == (0, given)
 
 
-def test_the_broken_example_is_refused_with_every_mistake_named(tmp_path: Path) -> None:
+def test_broken_example_reports_every_error(tmp_path: Path) -> None:
     code, stdout, stderr = outcome_of("broken", tmp_path)
     assert (code, stdout) == (1, "")
     assert "volumeMounts" in stderr

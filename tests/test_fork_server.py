@@ -1,4 +1,4 @@
-"""A command that the fork server runs does what one in a new interpreter does."""
+"""The fork server runs a command exactly as a new interpreter does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.command import run
 from tests.security.kit import POD
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="every command has a new interpreter")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the fork server runs only on Linux")
 
 COMMANDS = {
     "--version": "",
@@ -33,7 +33,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_fork_and_a_new_interpreter_do_the_same(command: str, tmp_path: Path) -> None:
+def test_fork_and_new_interpreter_have_the_same_result(command: str, tmp_path: Path) -> None:
     results = []
     for fresh in (False, True):
         (tmp_path / "web.yaml").write_text(POD)
@@ -42,7 +42,7 @@ def test_a_fork_and_a_new_interpreter_do_the_same(command: str, tmp_path: Path) 
     assert results[0] == results[1]
 
 
-def test_commands_see_only_their_own_environment_and_directory(tmp_path: Path) -> None:
+def test_commands_have_their_own_environment_and_directory(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.yaml").write_text(POD)
@@ -52,5 +52,5 @@ def test_commands_see_only_their_own_environment_and_directory(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_command_that_does_not_read_its_input_ends(fresh: bool, tmp_path: Path) -> None:
+def test_command_that_does_not_read_its_input_exits(fresh: bool, tmp_path: Path) -> None:
     assert run("sidecarctl --version", tmp_path, stdin="x" * 1_000_000, fresh=fresh).code == 0

@@ -1,7 +1,7 @@
-"""The gallery: a folder per case with the command line, its input, and what the real command answered.
+"""The gallery: each directory has a command line, its input, and the expected result.
 
-`cmd` holds the command (a second line may name what goes to standard input: `< input.yaml`). `stdout`, `stderr` and
-`exit` are what is expected; run with UPDATE_GALLERY=1 to write them, and read the diff before you commit.
+`cmd` contains the command. An optional second line names the file for stdin: `< input.yaml`. `stdout`, `stderr`, and `exit`
+contain the expected result. Run with UPDATE_GALLERY=1 to write them, and read the diff before you commit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EXPECTED = ("stdout", "stderr", "exit")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_command_answers_as_shown(name: str, tmp_path: Path) -> None:
+def test_command_has_the_expected_result(name: str, tmp_path: Path) -> None:
     case = GALLERY / name
     for path in case.iterdir():
         if path.name not in (*EXPECTED, "cmd") and path.is_file():

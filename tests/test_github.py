@@ -1,4 +1,4 @@
-"""The workflows and issue forms on GitHub: valid YAML, pinned actions, least permissions, all supported Pythons."""
+"""GitHub workflows and issue forms: valid YAML, pinned actions, least privilege, and all supported Python versions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_oldest_supported_python_is_tested() -> None:
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
-def test_every_form_asks_for_something(path: Path) -> None:
+def test_every_form_has_a_required_field(path: Path) -> None:
     form = read(path)
     assert {"name", "description", "body"} <= set(form)
     ids = [field["id"] for field in form["body"]]

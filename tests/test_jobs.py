@@ -1,4 +1,4 @@
-"""Several worker processes do what one does: the same files, the same words in the same order, the same exit code."""
+"""Several worker processes have the same result as one: files, output in the same order, and exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.parallel import number_of, spread
+from sidecarctl.cli.parallel import process_count, spread
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
@@ -28,11 +28,11 @@ spec:
         image: registry.example/web:1.0.{n}
 """
 BAD = {
-    "nothing": "",
-    "text that is no YAML": "a: [\n",
+    "no error": "",
+    "invalid YAML": "a: [\n",
     "an unknown field": WEB.format(n=99) + "        nonsense: true\n",
     "a duplicate key": WEB.format(n=99) + "kind: Deployment\n",
-    "bytes that are no UTF-8": "# \udcff\n",
+    "invalid UTF-8": "# \udcff\n",
 }
 
 
@@ -47,7 +47,7 @@ def folder_of(path: Path, bad: str) -> Path:
 
 @pytest.mark.parametrize("command", ["add logger -f k8s -i", "add logger -f k8s", "add logger -f k8s -i --keep-going"])
 @pytest.mark.parametrize("name", BAD)
-def test_jobs_change_nothing_but_the_time(command: str, name: str, tmp_path: Path) -> None:
+def test_result_does_not_depend_on_the_number_of_jobs(command: str, name: str, tmp_path: Path) -> None:
     outcomes = []
     for jobs in (1, 3):
         place = tmp_path / str(jobs)
@@ -58,20 +58,20 @@ def test_jobs_change_nothing_but_the_time(command: str, name: str, tmp_path: Pat
     assert outcomes[0] == outcomes[1]
 
 
-def test_jobs_can_come_from_the_environment(tmp_path: Path) -> None:
+def test_jobs_can_be_set_in_the_environment(tmp_path: Path) -> None:
     folder_of(tmp_path / "k8s", "")
     assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "2"}).code == 0
     assert run("sidecarctl add logger -f k8s --check", tmp_path).code == 0
     assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "many"}).code == 2
 
 
-def test_few_inputs_are_worked_on_by_one_process() -> None:
-    assert number_of(0, 1) == number_of(0, 100) == number_of(1, 10_000) == 1
-    assert number_of(2, 1) == 1
+def test_few_inputs_are_processed_by_one_process() -> None:
+    assert process_count(0, 1) == process_count(0, 100) == process_count(1, 10_000) == 1
+    assert process_count(2, 1) == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
-def test_results_come_in_order_and_errors_whole() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
+def test_results_are_in_order_and_errors_are_complete() -> None:
     def work(number: int) -> object:
         if number == 7:
             return EditRefused("no", ("spec", 1), hint="try")
@@ -87,7 +87,7 @@ def test_results_come_in_order_and_errors_whole() -> None:
 
 PROGRAM = """
 import time
-from sidecarctl.cli.workers import spread
+from sidecarctl.cli.parallel import spread
 
 def work(number):
     print(number, flush=True)
@@ -97,12 +97,12 @@ list(spread(range(100), work, 2))
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no workers without fork")
-def test_workers_end_when_their_parent_is_killed() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
+def test_workers_exit_when_their_parent_is_killed() -> None:
     command = [sys.executable, "-c", PROGRAM]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert {process.stdout.readline(), process.stdout.readline()}  # both workers are busy
     process.kill()
-    # The output ends when no worker holds it open any more.
+    # The pipe closes when the last worker exits.
     process.communicate(timeout=30)

@@ -13,7 +13,7 @@ import pytest
 from tests.command import ROOT
 
 ODD = re.compile(
-    r"\bis no(?:ne)? (?!longer\b|more\b)[a-z\"'`{]"
+    r"\bis no (?!longer\b|more\b|limit\b)[a-z\"'`{]|\bis none of\b"
     r"|\b(?:some|any|no)body\b"
     r"|\bput(?:s)? (?:it |them )?right\b"
     r"|\bfor ever\b|\bfor good\b"
@@ -24,7 +24,7 @@ ODD = re.compile(
     re.IGNORECASE,
 )
 # Terms of other programs, and names.
-ALLOWED = re.compile(r"there is no |\bis no-op\b|webView|dashboards? folder|VS Code|Grafana", re.IGNORECASE)
+ALLOWED = re.compile(r"(?i:there is no )|as nobody|\"nobody\"|\{folder\}|`folder`|FOLDER|\bfolder(?:Annotation)?: ")
 PAGES = sorted(
     path
     for pattern in (

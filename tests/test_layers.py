@@ -1,4 +1,4 @@
-"""The layers of ARCHITECTURE.md: a package imports only from the layers below its own, and no modules import each other in a cycle."""
+"""The layers of ARCHITECTURE.md: packages import only from lower layers, and there are no import cycles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LAYERS = {
     "__main__": 8,
     "__init__": 8,
 }
-# Packages of one layer whose modules import each other; test_no_import_cycles holds for their modules.
+# Packages in one layer whose modules import each other. test_no_import_cycles still checks their modules.
 PEERS = ({"composition", "inject"}, {"findings", "results"})
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -47,7 +47,7 @@ NAMES = {name_of(module) for module in MODULES}
 
 
 def imported(module: Path) -> Iterator[str]:
-    """Yield the modules of the package that a module imports, wherever in it."""
+    """Yield the modules of the package that a module imports, at the top level or inside functions."""
     tree = ast.parse(module.read_text("utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "sidecarctl":

@@ -1,4 +1,4 @@
-"""Dataclasses that are finished late are what `dataclasses` makes of them at once."""
+"""Lazy dataclasses behave like those of `dataclasses`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def lazy_classes() -> list[type]:
     found = []
     for file in sorted((ROOT / "sidecarctl").rglob("*.py")):
-        if "lazily import dataclass" in file.read_text(encoding="utf-8"):
+        if "lazy_dataclass import dataclass" in file.read_text(encoding="utf-8"):
             module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
             own = (value for value in vars(module).values() if inspect.isclass(value))
             found += [one for one in own if one.__module__ == module.__name__ and "__lazy_dataclass__" in vars(one)]
@@ -29,7 +29,7 @@ def lazy_classes() -> list[type]:
 
 
 @pytest.mark.parametrize("cls", lazy_classes(), ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
-def test_a_class_is_made_from_what_the_real_decorator_would_ask_for(cls: type) -> None:
+def test_init_has_the_parameters_of_a_real_dataclass(cls: type) -> None:
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     asked = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
     assert [one.name for one in asked] == [one.name for one in fields]
@@ -58,7 +58,7 @@ class Open:
     a: int = 0
 
 
-def test_it_behaves_as_a_dataclass() -> None:
+def test_lazy_dataclass_behaves_like_a_dataclass() -> None:
     one, other = Below(1), Below(1, [2])
     assert one == other and hash(one) == hash(other) and one.b is not Below(1).b
     assert repr(one) == "Below(a=2, b=[], c='c')"
@@ -71,8 +71,8 @@ def test_it_behaves_as_a_dataclass() -> None:
     assert Open(1) == Open(1) != Open(2)
 
 
-def test_what_comes_from_another_process_is_finished_too() -> None:
-    """A class may first be met in something unpickled, which calls no `__init__`."""
+def test_unpickled_instance_works_in_a_new_process() -> None:
+    """Unpickling can be the first use of a class, and does not call `__init__`."""
     found = Finding("rule", "message", Severity.INFO, ("spec", 0), place=Place("a", 1, 2, 3, 4))
     program = "import pickle, sys; a = pickle.load(sys.stdin.buffer); b = pickle.loads(pickle.dumps(a)); print(a == b, hash(a) == hash(b))"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A stream too long to hold in memory is answered as a short one is: result, report and exit code, to the byte."""
+"""A stream that is too long for memory has the same result as a short one: output, report, and exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.streaming import LONG
+from sidecarctl.cli.streaming import MIN_BYTES
 from tests.command import Outcome, run
 
 WEB = """\
@@ -22,7 +22,7 @@ spec:
       - name: web
         image: registry.example/web:1.0.0{more}
 """
-PADDING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: padding}\ndata:\n  a: " + "x" * (LONG // 2) + "\n"
+PADDING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: padding}\ndata:\n  a: " + "x" * (MIN_BYTES // 2) + "\n"
 
 
 def web(name: str, more: str = "") -> str:
@@ -31,20 +31,20 @@ def web(name: str, more: str = "") -> str:
 
 GOOD = "---\n".join([web("one"), PADDING, web("two"), PADDING, web("three")])
 STREAMS = {
-    "all well": GOOD,
-    "a mark, Windows line ends, comments behind separators": "\ufeff"
+    "no error": GOOD,
+    "byte order mark, CRLF, and comments after separators": "\ufeff"
     + GOOD.replace("---", "--- # next").replace("\n", "\r\n"),
-    "empty documents and no line end": "---\n---\n" + GOOD.replace("---\n", "---\n\n---\n").rstrip("\n"),
+    "empty documents and no final newline": "---\n---\n" + GOOD.replace("---\n", "---\n\n---\n").rstrip("\n"),
     "an error in the last document": GOOD + "---\n" + web("four", "\n        nonsense: true"),
     "a warning in every document": GOOD.replace("web:1.0.0", "web:latest"),
-    "no YAML at the end": GOOD + "---\na: [\n",
-    "a separator that is none": GOOD + "--- text\n",
+    "invalid YAML at the end": GOOD + "---\na: [\n",
+    "an invalid separator": GOOD + "--- text\n",
     "no workload": "---\n".join([PADDING, PADDING]),
 }
 
 
 def answers(command: str, folder: Path, text: bytes) -> tuple[Outcome, Outcome]:
-    """What a command says of a long input that flows through, and of the same one taken as a whole."""
+    """Return the results for an input that is streamed, and for the same input processed as a whole."""
     (folder / "in.yaml").write_bytes(text)
     (folder / "out.yaml").unlink(missing_ok=True)
     flowing = run(f"sidecarctl {command} -f in.yaml", folder)
@@ -54,9 +54,9 @@ def answers(command: str, folder: Path, text: bytes) -> tuple[Outcome, Outcome]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_long_stream_is_answered_as_a_whole_text_is(name: str, tmp_path: Path) -> None:
+def test_long_stream_has_the_same_result_as_a_whole_text(name: str, tmp_path: Path) -> None:
     text = STREAMS[name].encode()
-    assert len(text) > LONG
+    assert len(text) > MIN_BYTES
     flowing, whole = answers("add logger", tmp_path, text)
     assert (flowing.code, flowing.stderr) == (whole.code, whole.stderr)
     assert flowing.raw == whole.raw
@@ -64,7 +64,7 @@ def test_a_long_stream_is_answered_as_a_whole_text_is(name: str, tmp_path: Path)
     assert (piped.code, piped.stderr, piped.raw) == (flowing.code, flowing.stderr, flowing.raw)
 
 
-def test_removing_from_a_long_stream_gives_back_what_was_there(tmp_path: Path) -> None:
+def test_remove_restores_a_long_stream(tmp_path: Path) -> None:
     added = run("sidecarctl add logger", tmp_path, stdin=GOOD)
     assert added.raw != GOOD.encode()
     flowing, whole = answers("remove logger", tmp_path, added.raw)
@@ -75,7 +75,7 @@ def test_removing_from_a_long_stream_gives_back_what_was_there(tmp_path: Path) -
     assert "nothing to remove" in flowing.stderr
 
 
-def test_companions_far_from_their_workloads_are_found_in_a_long_stream(tmp_path: Path) -> None:
+def test_distant_companions_are_found_in_a_long_stream(tmp_path: Path) -> None:
     documents = run("sidecarctl add logger", tmp_path, stdin=GOOD).raw.decode().split("---\n")
     moved = [text for text in documents if "sidecarctl.dev/owner" not in text]
     moved += [text for text in documents if "sidecarctl.dev/owner" in text]
@@ -85,7 +85,7 @@ def test_companions_far_from_their_workloads_are_found_in_a_long_stream(tmp_path
     assert flowing.raw.count(b"kind: ConfigMap") == text.count(b"kind: ConfigMap")
 
 
-def test_a_byte_that_is_no_utf8_is_named_with_its_line_in_a_long_stream(tmp_path: Path) -> None:
+def test_invalid_utf8_in_a_long_stream_is_an_error(tmp_path: Path) -> None:
     flowing, whole = answers("add logger", tmp_path, GOOD.encode() + b"# \xff\n")
     assert flowing.code == whole.code == 3
     assert flowing.stderr == whole.stderr

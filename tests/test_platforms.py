@@ -1,4 +1,4 @@
-"""What holds on every platform: nothing of POSIX alone is needed, no warning is given, and the pure parser does the same."""
+"""Portability: no dependency on POSIX, no Python warnings, and the same results with the pure Python parser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.command import ROOT, run
 from tests.security.kit import POD
 
-# Modules that other systems lack; where one is used, its absence must have been thought of.
+# Modules and names that some platforms lack. A module that uses one must be listed in GUARDED.
 POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty"}
 POSIX_NAMES = {
     "fork",
@@ -29,17 +29,19 @@ POSIX_NAMES = {
     "setitimer",
 }
 GUARDED = {
-    "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # switched on where there is geteuid
-    "catalog/json_schema_messages.py": {"setitimer"},  # behind signal.SIGVTALRM, which is missing with it
-    "files/write.py": {"chown"},  # behind hasattr
-    "catalog/engines/kcl_worker.py": {"resource"},  # behind ImportError
+    "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # used only if geteuid exists
+    "catalog/json_schema_messages.py": {
+        "setitimer"
+    },  # used only if signal.SIGVTALRM exists, which has the same platforms
+    "files/write.py": {"chown"},  # guarded by hasattr
+    "catalog/engines/kcl_worker.py": {"resource"},  # guarded by ImportError
 }
 
 
 @pytest.mark.parametrize(
     "module", sorted((ROOT / "sidecarctl").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
 )
-def test_nothing_of_posix_alone_is_needed(module: Path) -> None:
+def test_posix_only_names_are_guarded(module: Path) -> None:
     used = set()
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -71,8 +73,8 @@ COMMANDS = [
 ]
 
 
-def test_no_command_gives_a_warning_of_python(tmp_path: Path) -> None:
-    """In Python's development mode, where every warning is an error and every file left open is one."""
+def test_commands_cause_no_python_warnings(tmp_path: Path) -> None:
+    """Python's development mode turns every warning, such as one about an unclosed file, into an error."""
     (tmp_path / "web.yaml").write_text(POD)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
     environment |= {"PYTHONPATH": str(ROOT), "SIDECARCTL_NO_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -91,7 +93,7 @@ def test_no_command_gives_a_warning_of_python(tmp_path: Path) -> None:
             assert word not in done.stderr, f"{command}: {done.stderr}"
 
 
-def test_without_the_c_extension_commands_do_the_same(tmp_path: Path) -> None:
+def test_results_are_the_same_without_the_c_extension(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "_ruamel_yaml.py").write_text("raise ImportError('hidden')\n")

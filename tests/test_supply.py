@@ -1,4 +1,4 @@
-"""What goes into CI has versions and hashes, and the same source gives the same wheel."""
+"""Supply chain: CI installs exact versions with hashes, and wheels are reproducible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _name(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[ ;<>=!~\[]", requirement)[0]).lower()
 
 
-def test_everything_that_ci_installs_has_a_version_and_a_hash() -> None:
+def test_ci_dependencies_have_exact_versions_and_hashes() -> None:
     entries = re.split(r"\n(?=[a-z])", PINNED.partition("\n#")[2].partition("\n")[2])
     assert len(entries) > 30
     for entry in entries:
@@ -40,7 +40,7 @@ def test_everything_that_ci_installs_has_a_version_and_a_hash() -> None:
 
 
 def _built(tmp_path: Path, name: str) -> bytes:
-    """Build a wheel from a copy of the source, whose files have other times than those of another copy."""
+    """Build a wheel from a copy of the source. Each copy has different file times."""
     source, out = tmp_path / name, tmp_path / f"{name}-wheel"
     skipped = shutil.ignore_patterns("__pycache__", ".*")
     source.mkdir()
@@ -55,7 +55,7 @@ def _built(tmp_path: Path, name: str) -> bytes:
     return wheel.read_bytes()
 
 
-def test_the_same_source_gives_the_same_wheel(tmp_path: Path) -> None:
+def test_wheel_is_reproducible(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     first, second = _built(tmp_path, "copy1"), _built(tmp_path, "copy2")
     assert hashlib.sha256(first).hexdigest() == hashlib.sha256(second).hexdigest()

@@ -1,6 +1,6 @@
-"""Writes what is made from the shipped sidecars' own metadata: docs/library/, and the index that `sidecarctl list` reads.
+"""Generate docs/library/ and the library index that `sidecarctl list` reads, from the metadata of the shipped sidecars.
 
-`--check` writes nothing and exits 1 where something is not current.
+With `--check`, write nothing and exit with code 1 if a file is out of date.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WIDTH = 96
 
 
 def texts() -> dict[Path, str]:
-    """Return the files with their texts."""
+    """Return the generated files with their texts."""
     sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
     pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
     listed = shipped_library() / INDEX_FILE
@@ -33,7 +33,7 @@ def texts() -> dict[Path, str]:
 
 
 def known(sidecars: list[Sidecar]) -> str:
-    """Return the index of sidecars that work."""
+    """Return the library index. Every sidecar must render."""
     for one in sidecars:
         outcome = test_cases.shown(one)
         assert outcome.text is not None, f"{one}: {outcome.refusal}"
@@ -50,7 +50,7 @@ def known(sidecars: list[Sidecar]) -> str:
 
 
 def index(sidecars: list[Sidecar]) -> str:
-    """Return the table of all sidecars, and the parameters that all of them take."""
+    """Return the page with the table of all sidecars and the common parameters."""
     lines = [
         GENERATED.format(source="the library"),
         "# The library",
@@ -69,7 +69,7 @@ def index(sidecars: list[Sidecar]) -> str:
 
 
 def sidecar_page(sidecar: Sidecar) -> str:
-    """Return a sidecar's page."""
+    """Return the page of a sidecar."""
     outcome = test_cases.shown(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
@@ -101,7 +101,7 @@ def sidecar_page(sidecar: Sidecar) -> str:
 
 
 def table(found: list[Row]) -> list[str]:
-    """Return parameters as a table."""
+    """Return a table of parameters."""
     if not found:
         return ["It has none of its own."]
     body = []
@@ -114,12 +114,12 @@ def table(found: list[Row]) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Return text that stays in its cell."""
+    """Escape text for a table cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> int:
-    """Write the pages, or check them."""
+    """Write or check the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is not current")
     check = parser.parse_args().check

@@ -1,9 +1,9 @@
-"""Packs sidecarctl with its dependencies as a krew plugin, and writes its manifest.
+"""Pack sidecarctl and its dependencies as a krew plugin, and write the plugin manifest.
 
     python tools/krew.py OUT --platform linux/amd64 --url https://…/releases/download
 
-Writes OUT/kubectl-sidecar-<os>-<arch>.tar.gz and OUT/sidecar.yaml. The archive holds a folder of Python packages and a
-script that finds it; it needs nothing but the version of Python that packed it. Packing the same source twice gives the same bytes.
+Writes OUT/kubectl-sidecar-<os>-<arch>.tar.gz and OUT/sidecar.yaml. The archive contains a directory of Python packages and a
+script that runs them. It needs the Python version that packed it. The archive is reproducible.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = """#!/bin/sh
-# krew links to this file: what it needs stands beside the file itself.
+# krew runs this file through a link. The packages are next to the file itself.
 self="$0"
 while [ -h "$self" ]; do
   link="$(readlink "$self")"
   case "$link" in /*) self="$link" ;; *) self="$(dirname "$self")/$link" ;; esac
 done
-# Some of the packages are compiled for one version of Python.
+# Some packages are compiled for one Python version.
 python="$(command -v pythonMINOR || command -v python3)"
 if ! "$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "MINOR")' 2> /dev/null; then
-  echo "error: kubectl sidecar needs Python MINOR on PATH; another one: pip install sidecarctl" >&2
+  echo "error: kubectl sidecar needs Python MINOR on PATH; with another version, run: pip install sidecarctl" >&2
   exit 2
 fi
 PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec "$python" -m sidecarctl "$@"
@@ -39,13 +39,13 @@ MINOR = "{}.{}".format(*sys.version_info)
 
 
 def version() -> str:
-    """Return the version of the source."""
+    """Return the version of sidecarctl."""
     text = (ROOT / "sidecarctl" / "__init__.py").read_text(encoding="utf-8")
     return text.split('__version__ = "')[1].partition('"')[0]
 
 
 def pack(out: Path, platform: str) -> Path:
-    """Write the archive for a platform (that of this machine: packages with binary parts are installed as they are here)."""
+    """Write the archive. The platform must be that of this machine, because some packages contain compiled code."""
     name = f"kubectl-sidecar-{platform.replace('/', '-')}.tar.gz"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "kubectl-sidecar"
@@ -75,7 +75,7 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def manifest(archive: Path, platform: str, url: str) -> str:
-    """Return the plugin manifest with this archive as its only platform."""
+    """Return the plugin manifest. The archive is its only platform."""
     system, _, machine = platform.partition("/")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")

@@ -244,7 +244,9 @@ def print_report(
 
 def no_workload_error(done: Sequence[Done]) -> SidecarctlError:
     """Return the error for input without a workload, which is more likely a mistake than intended."""
-    names = ", ".join("stdin" if one.source.name == "-" else one.source.name for one in done[:3]) + (", ..." if len(done) > 3 else "")
+    names = ", ".join("stdin" if one.source.name == "-" else one.source.name for one in done[:3]) + (
+        ", ..." if len(done) > 3 else ""
+    )
     return UsageError(
         f"no workload found in {names}",
         hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",

@@ -118,8 +118,9 @@ def read(workload: Workload) -> Record:
     try:
         return _parse(text if isinstance(text, str) else None)
     except (ValueError, TypeError, RecursionError) as problem:
+        why = "nested too deeply" if isinstance(problem, RecursionError) else problem
         raise RecordError(
-            f"invalid annotation {RECORD_ANNOTATION} on {workload.label}: {problem}",
+            f"invalid annotation {RECORD_ANNOTATION} on {workload.label}: {why}",
             record_path(workload),
             hint="restore the annotation from version control: it lists what sidecarctl added",
         ) from None

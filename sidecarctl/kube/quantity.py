@@ -20,7 +20,7 @@ _LARGEST_BINARY = 2**63 - 1
 # Beyond this an exponent makes no difference to any comparison, and keeps the numbers small.
 _EXPONENT_BOUND = 400
 
-# Nobody writes longer ones, and Python refuses to read integers of more than some thousand digits.
+# Python refuses to parse integers of more than some thousand digits; real quantities are short.
 _LONGEST = 1000
 
 _NEAR_MISSES = {

@@ -189,7 +189,7 @@ def _classics(record: str) -> frozenset[str]:
 
     try:
         instances = as_mapping(as_mapping(json.loads(record)).get("instances"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return frozenset()
     return frozenset(
         name

@@ -46,7 +46,7 @@ def test_program_help_lists_every_command() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["add", "--help"], ["add", "-h"], ["help", "add"], ["help", "add", "-h"]])
-def test_every_way_to_ask_for_help_prints_the_same(arguments: list[str], tmp_path: Path) -> None:
+def test_all_forms_of_help_print_the_same_text(arguments: list[str], tmp_path: Path) -> None:
     done = run(["sidecarctl", *arguments], tmp_path)
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout == render_command(BY_NAME["add"], color=False, width=100)

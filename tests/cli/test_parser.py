@@ -1,4 +1,4 @@
-"""The command-line reader accepts what typer accepts, with the same values, and leaves errors to typer."""
+"""The command-line parser returns the same values as typer, and leaves errors to typer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def typer_commands() -> dict[str, Any]:
 
 
 def typer_values(name: str, argv: list[str], env: dict[str, str]) -> dict[str, Any] | None:
-    """Return the values that typer reads, None if it reports an error or prints help."""
+    """Return the values that typer parses, or None if it reports an error or prints help."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("SIDECARCTL_")}
     with mock.patch.dict(os.environ, {**clean, **env}, clear=True):
         try:
@@ -48,7 +48,7 @@ def typer_values(name: str, argv: list[str], env: dict[str, str]) -> dict[str, A
 
 
 def words_for(name: str) -> st.SearchStrategy[list[str]]:
-    """Generate command lines of a command: options in every spelling, values that fit or not, and arguments."""
+    """Generate command lines: options in every spelling, valid and invalid values, and arguments."""
     specs = [one.spec for one in parameters_of(name).values()]
     flags = [flag for spec in specs if isinstance(spec, Option) for flag in spec.flags]
     choices = [choice for spec in specs if isinstance(spec, Option) for choice in spec.choices]
@@ -65,7 +65,7 @@ def words_for(name: str) -> st.SearchStrategy[list[str]]:
 
 
 def env_for(name: str) -> st.SearchStrategy[dict[str, str]]:
-    """Generate environments with some of the variables of a command."""
+    """Generate environments that set some of the command's variables."""
     specs = [one.spec for one in parameters_of(name).values()]
     variables = [spec.env for spec in specs if isinstance(spec, Option) and spec.env]
     choices = [choice for spec in specs if isinstance(spec, Option) for choice in spec.choices]
@@ -84,7 +84,7 @@ def test_accepted_command_lines_have_the_values_of_typer(name: str, data: st.Dat
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_usual_command_lines_need_no_typer(name: str) -> None:
+def test_example_command_lines_do_not_need_typer(name: str) -> None:
     for _, command in BY_NAME[name].examples:
         words = command.partition(" | ")[0].partition(" > ")[0].partition(" < ")[0].split()
         if words[:2] == ["sidecarctl", name]:
@@ -97,7 +97,7 @@ def test_jobs_must_be_ascii_digits(tmp_path: Path) -> None:
     assert "--jobs" in done.stderr
 
 
-def test_help_wins_over_other_valid_options() -> None:
+def test_help_overrides_other_valid_options() -> None:
     words = split_words(parameters_of("add"), ["logger", "-i", "--help", "--unknown"])
     assert words is not None
     assert words.help

@@ -1,4 +1,4 @@
-"""Files that are not what one expects: full and read-only disks, links, pipes, loops, names that are no text."""
+"""Unusual files and disks: full or read-only disks, links, pipes, loops, and names that are not valid text."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
-from tests.crash.folder import POD, ended, filled, staged, started
+from tests.crash.helpers import POD, start, temporary_files, wait, write_pods
 
 ADD = "sidecarctl add logger -q -i -f ."
-posix = pytest.mark.skipif(os.name != "posix", reason="has to do with POSIX files")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 256 KiB."""
+    """A separate file system of 256 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if not sys.platform.startswith("linux") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
+        pytest.skip("cannot mount a file system")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_leaves_every_file_as_it_was(disk: Path) -> None:
-    texts = filled(disk, 50)  # 200 KiB; as much again does not fit beside
+def test_full_disk_leaves_every_file_unchanged(disk: Path) -> None:
+    texts = write_pods(disk, 50)  # 200 KiB, so that a second copy does not fit
     outcome = run(ADD, disk)
     assert (outcome.code, outcome.stdout) == (3, "")
     assert "No space left on device; no files written" in outcome.stderr
@@ -39,8 +39,8 @@ def test_a_full_disk_leaves_every_file_as_it_was(disk: Path) -> None:
     assert set(disk.iterdir()) == set(texts)
 
 
-def test_a_read_only_disk_is_told(disk: Path) -> None:
-    texts = filled(disk, 3)
+def test_read_only_disk_leaves_every_file_unchanged(disk: Path) -> None:
+    texts = write_pods(disk, 3)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     outcome = run(ADD, disk)
     assert outcome.code == 3
@@ -49,10 +49,10 @@ def test_a_read_only_disk_is_told(disk: Path) -> None:
 
 
 @posix
-def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
+def test_read_only_directory_leaves_every_file_unchanged(tmp_path: Path) -> None:
     if os.geteuid() == 0:
-        pytest.skip("root writes to read-only folders")
-    texts = filled(tmp_path / "closed", 2)
+        pytest.skip("root can write to read-only directories")
+    texts = write_pods(tmp_path / "closed", 2)
     (tmp_path / "closed").chmod(0o555)
     outcome = run(ADD, tmp_path)
     (tmp_path / "closed").chmod(0o755)
@@ -62,10 +62,10 @@ def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_full_standard_output_is_an_error_and_no_bug(tmp_path: Path) -> None:
+def test_full_stdout_is_an_error_not_a_bug(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
-    filled(tmp_path, 1)
+        pytest.skip("/dev/full does not exist")
+    write_pods(tmp_path, 1)
     for arguments in ("add logger -f .", "validate -f .", "--help", "list"):
         with open("/dev/full", "w") as full:
             command = [sys.executable, "-m", "sidecarctl", *arguments.split()]
@@ -76,8 +76,8 @@ def test_a_full_standard_output_is_an_error_and_no_bug(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
-def test_a_stream_that_is_closed_is_no_bug(closed: str, tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+def test_closed_standard_stream_is_not_a_bug(closed: str, tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
     command = f'"{sys.executable}" -m sidecarctl add logger -f web-000.yaml -i {closed}'
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def test_a_stream_that_is_closed_is_no_bug(closed: str, tmp_path: Path) -> None:
 
 
 @posix
-def test_mode_and_link_stay_and_the_target_of_the_link_is_replaced(tmp_path: Path) -> None:
+def test_keeps_mode_owner_and_link_and_replaces_the_target(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     real, link = tmp_path / "real" / "target.txt", tmp_path / "web.yaml"
     real.write_text(POD.format(1))
@@ -104,8 +104,8 @@ def test_mode_and_link_stay_and_the_target_of_the_link_is_replaced(tmp_path: Pat
 
 
 @posix
-def test_a_link_beside_its_target_is_the_same_file_once(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+def test_link_next_to_its_target_is_processed_once(tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
     (tmp_path / "a-link.yaml").symlink_to("web-000.yaml")
     outcome = run(ADD, tmp_path)
     assert outcome.code == 0, outcome.stderr
@@ -114,8 +114,8 @@ def test_a_link_beside_its_target_is_the_same_file_once(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_hard_link_keeps_the_old_text_under_its_other_name(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+def test_other_name_of_a_hard_link_keeps_the_old_text(tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
     os.link(tmp_path / "web-000.yaml", tmp_path / "kept.txt")
     assert run(ADD, tmp_path).code == 0
     assert "logger" in (tmp_path / "web-000.yaml").read_text()
@@ -123,8 +123,8 @@ def test_a_hard_link_keeps_the_old_text_under_its_other_name(tmp_path: Path) -> 
 
 
 @posix
-def test_a_link_that_leads_to_itself_or_nowhere_is_told(tmp_path: Path) -> None:
-    texts = filled(tmp_path, 1)
+def test_circular_or_broken_link_is_an_error(tmp_path: Path) -> None:
+    texts = write_pods(tmp_path, 1)
     for target, why in (("loop.yaml", "symbolic links"), ("nowhere.yaml", "No such file")):
         link = tmp_path / "loop.yaml"
         link.unlink(missing_ok=True)
@@ -137,41 +137,41 @@ def test_a_link_that_leads_to_itself_or_nowhere_is_told(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_folder_that_contains_itself_is_walked_once(tmp_path: Path) -> None:
-    filled(tmp_path / "deep", 1)
+def test_directory_that_contains_itself_is_walked_once(tmp_path: Path) -> None:
+    write_pods(tmp_path / "deep", 1)
     (tmp_path / "deep" / "again").symlink_to(tmp_path, target_is_directory=True)
     outcome = run("sidecarctl validate -f .", tmp_path)
     assert (outcome.code, outcome.stdout) == (0, "no findings in 1 file\n")
 
 
 @posix
-def test_a_pipe_in_a_folder_is_passed_over_and_one_that_is_named_is_read(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+def test_pipe_is_skipped_in_a_directory_and_read_if_named(tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
     os.mkfifo(tmp_path / "pipe.yaml")
     assert run("sidecarctl validate -f .", tmp_path).stdout == "no findings in 1 file\n"
-    process = started("add logger -q -f pipe.yaml", tmp_path)
+    process = start("add logger -q -f pipe.yaml", tmp_path)
     (tmp_path / "pipe.yaml").write_text(POD.format(1))
-    assert ended(process)[0] == 0
-    process = started("add logger -q -i -f pipe.yaml", tmp_path)
+    assert wait(process)[0] == 0
+    process = start("add logger -q -i -f pipe.yaml", tmp_path)
     (tmp_path / "pipe.yaml").write_text(POD.format(1))
-    code, said = ended(process)
+    code, stderr = wait(process)
     assert code == 3
-    assert "pipe.yaml is not a regular file" in said
+    assert "pipe.yaml is not a regular file" in stderr
 
 
 @posix
-def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+def test_device_or_pipe_is_written_to_not_replaced(tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
     os.mkfifo(tmp_path / "out")
-    process = started("add logger -q -f web-000.yaml -o out", tmp_path)
+    process = start("add logger -q -f web-000.yaml -o out", tmp_path)
     assert "- name: logger\n" in (tmp_path / "out").read_text()
-    assert ended(process)[0] == 0
+    assert wait(process)[0] == 0
     assert stat.S_ISFIFO((tmp_path / "out").stat().st_mode)
     assert "- name: logger\n" in run("sidecarctl add logger -q -f web-000.yaml -o /dev/stdout", tmp_path).stdout
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems refuse such names")
-def test_a_file_name_that_is_no_text_is_no_obstacle(tmp_path: Path) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux allows such names")
+def test_file_name_can_contain_invalid_utf8(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"w\xff\xe9b.yaml")
     path.write_text(POD.format(1).replace("web-1", "Web"))
     for words in ("validate -f .", "graph -f .", "status -f .", "add logger -f . --diff"):
@@ -191,9 +191,9 @@ def test_a_file_name_that_is_no_text_is_no_obstacle(tmp_path: Path) -> None:
     assert "logger" in path.read_text()
 
 
-def test_a_name_as_long_as_can_be_is_written(tmp_path: Path) -> None:
+def test_file_name_of_maximum_length_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("é" * 120 + ".yaml")
     path.write_text(POD.format(1))
     assert run(ADD, tmp_path).code == 0
     assert "logger" in path.read_text()
-    assert staged(tmp_path) == []
+    assert temporary_files(tmp_path) == []

@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted or crossed by another: each file is the old one or the new one, and the next run ends well."""
+"""Killed, interrupted, and concurrent runs: each file is either old or new, and the next run completes the work."""
 
 from __future__ import annotations
 
@@ -10,100 +10,100 @@ from random import Random
 
 import pytest
 
-from tests.crash.folder import CONFIG, POD, ended, filled, staged, started, until
+from tests.crash.helpers import CONFIG, POD, start, temporary_files, wait, wait_until, write_pods
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 ADD = "add logger -q -i -f manifests"
 KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
-# As few as two worker processes share.
+# The smallest number of files that two worker processes share.
 FILES = 300
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
-    """What a run makes of each file, by name, and how long it takes."""
+def complete_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
+    """The expected text of each file by name, and the duration of a run."""
     cwd = tmp_path_factory.mktemp("whole")
-    texts = filled(cwd / "manifests", FILES)
+    texts = write_pods(cwd / "manifests", FILES)
     begin = time.monotonic()
-    assert ended(started(ADD, cwd))[0] == 0
+    assert wait(start(ADD, cwd))[0] == 0
     return {path.name: path.read_text() for path in texts}, time.monotonic() - begin
 
 
-def _killed_at(moment: str, folder: Path, new: dict[str, str], seconds: float, rng: Random) -> None:
-    process = started(ADD, folder.parent)
+def _run_and_kill(moment: str, folder: Path, new: dict[str, str], seconds: float, rng: Random) -> None:
+    process = start(ADD, folder.parent)
     count = rng.randrange(1, FILES)
     if moment == "at any time":
-        until(lambda: False, process, rng.random() * seconds)
-    elif moment == "while writing beside":
-        until(lambda: len(staged(folder)) >= count, process)
+        wait_until(lambda: False, process, rng.random() * seconds)
+    elif moment == "while writing temporary files":
+        wait_until(lambda: len(temporary_files(folder)) >= count, process)
     else:
         last = folder / f"web-{min(count, 50):03}.yaml"
-        until(lambda: last.stat().st_size == len(new[last.name]), process)
+        wait_until(lambda: last.stat().st_size == len(new[last.name]), process)
     process.kill()
-    process.communicate(timeout=120)  # ends when its workers have ended too
+    process.communicate(timeout=120)  # returns after the workers have ended too
 
 
 @pytest.mark.parametrize("round_", range(KILLS))
-@pytest.mark.parametrize("moment", ["at any time", "while writing beside", "while replacing"])
-def test_a_killed_run_leaves_whole_files_and_the_next_one_finishes(
-    moment: str, round_: int, tmp_path: Path, measured: tuple[dict[str, str], float]
+@pytest.mark.parametrize("moment", ["at any time", "while writing temporary files", "while replacing"])
+def test_killed_run_leaves_whole_files_and_the_next_run_completes(
+    moment: str, round_: int, tmp_path: Path, complete_run: tuple[dict[str, str], float]
 ) -> None:
-    new, seconds = measured
-    texts = filled(tmp_path / "manifests", FILES)
-    _killed_at(moment, tmp_path / "manifests", new, seconds, Random(f"{moment} {round_}"))
+    new, seconds = complete_run
+    texts = write_pods(tmp_path / "manifests", FILES)
+    _run_and_kill(moment, tmp_path / "manifests", new, seconds, Random(f"{moment} {round_}"))
     assert [path.name for path, old in texts.items() if path.read_text() not in (old, new[path.name])] == []
-    assert ended(started(ADD, tmp_path))[0] == 0
+    assert wait(start(ADD, tmp_path))[0] == 0
     assert [path.name for path in texts if path.read_text() != new[path.name]] == []
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_ctrl_c_exits_with_130_and_leaves_no_partial_files(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
-    texts = filled(folder, 200)
-    process = started(ADD, tmp_path)
-    until(lambda: len(staged(folder)) > 20, process)
+    texts = write_pods(folder, 200)
+    process = start(ADD, tmp_path)
+    wait_until(lambda: len(temporary_files(folder)) > 20, process)
     process.send_signal(signal.SIGINT)
-    code, said = ended(process)
-    assert (code, said) == (130, "")
+    code, stderr = wait(process)
+    assert (code, stderr) == (130, "")
     assert {path for path, old in texts.items() if path.read_text() == old} == set(texts)
-    assert staged(folder) == []
+    assert temporary_files(folder) == []
 
 
 def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:
-    texts = filled(tmp_path / "manifests", 3)
+    texts = write_pods(tmp_path / "manifests", 3)
     os.mkfifo(tmp_path / "pipe")
-    process = started(f"{ADD} -f pipe", tmp_path)
-    with (tmp_path / "pipe").open("w"):  # opened by both: it waits for what comes out
+    process = start(f"{ADD} -f pipe", tmp_path)
+    with (tmp_path / "pipe").open("w"):  # opens when both ends are open, so the command is now waiting for input
         process.send_signal(signal.SIGINT)
-        assert ended(process) == (130, "")
+        assert wait(process) == (130, "")
     assert all(path.read_text() == old for path, old in texts.items())
 
 
-def test_a_file_that_somebody_changes_meanwhile_is_noticed_and_nothing_is_written(tmp_path: Path) -> None:
-    texts = filled(tmp_path / "manifests", 3)
+def test_writes_nothing_if_a_file_changed_since_it_was_read(tmp_path: Path) -> None:
+    texts = write_pods(tmp_path / "manifests", 3)
     os.mkfifo(tmp_path / "pipe")
-    process = started(f"{ADD} -f pipe", tmp_path)
-    with (tmp_path / "pipe").open("w") as pipe:  # the files before it have been read when it is opened
+    process = start(f"{ADD} -f pipe", tmp_path)
+    with (tmp_path / "pipe").open("w") as pipe:  # opens after the command has read the other files
         (tmp_path / "manifests" / "web-001.yaml").write_text(POD.format("other"))
         pipe.write(CONFIG)
-    code, said = ended(process)
+    code, stderr = wait(process)
     assert code == 3
-    assert "web-001.yaml changed since it was read; no files written" in said
+    assert "web-001.yaml changed since it was read; no files written" in stderr
     now = [path.read_text() for path in texts]
     assert now == [POD.format(0), POD.format("other"), POD.format(2)]
 
 
-def test_two_runs_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_runs_lose_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
-    texts = filled(folder, 60)
+    texts = write_pods(folder, 60)
     commands = [ADD, f"add metrics --set exporter=nginx -q -i -f {folder.name}"]
-    outcomes = [ended(process) for process in [started(command, tmp_path) for command in commands]]
-    for code, said in outcomes:
-        assert code == 0 or (code == 3 and "changed by somebody else" in said), said
-    assert staged(folder) == []
+    outcomes = [wait(process) for process in [start(command, tmp_path) for command in commands]]
+    for code, stderr in outcomes:
+        assert code == 0 or (code == 3 and "changed since it was read" in stderr), stderr
+    assert temporary_files(folder) == []
     for command in commands:
-        assert ended(started(command, tmp_path))[0] == 0
+        assert wait(start(command, tmp_path))[0] == 0
     for path in texts:
         now = path.read_text()
         assert now.count("- name: logger\n") == now.count("- name: metrics\n") == 1
-    assert ended(started(f"remove --all -q -i -f {folder.name}", tmp_path))[0] == 0
+    assert wait(start(f"remove --all -q -i -f {folder.name}", tmp_path))[0] == 0
     assert all(path.read_text() == old for path, old in texts.items())

@@ -1,4 +1,4 @@
-"""Exports carried out by the engine's own offline program give what render gives: kustomize build, kyverno apply."""
+"""Exports have the same result as render when the offline tools of their engines apply them: kustomize and kyverno."""
 
 from __future__ import annotations
 
@@ -165,7 +165,9 @@ def template(value: Any) -> Any:
 
 
 def stripped(value: Any) -> Any:
-    """A workload without what the head of a policy says is different: the record, and the companion's own name."""
+    """Return a workload without the expected differences, which the header of an exported policy lists: record and
+    companion name.
+    """
     value = copy.deepcopy(value)
     pod = template(value)
     annotations = pod.setdefault("metadata", {}).get("annotations", {})
@@ -186,10 +188,10 @@ def rendered(folder: Path) -> dict[tuple[str, str], Any]:
 
 @pytest.mark.parametrize(
     ("engine", "version"),
-    # Kyverno's program reads admission policies of v1alpha1; later versions have the same spec, as a test of its own says.
+    # Kyverno reads admission policies only as v1alpha1. Their spec is the same in all versions, which another test checks.
     [("kyverno", "1.34"), ("mutatingadmissionpolicy", "1.32")],
 )
-def test_a_policy_makes_of_each_workload_what_render_makes_of_it(engine: str, version: str, folder: Path) -> None:
+def test_policy_has_the_same_result_as_render(engine: str, version: str, folder: Path) -> None:
     sidecarctl(folder, "export", "--to", engine, "-c", "sidecarctl.yaml", "--kube-version", version, "-o", "policy/")
     policies = [each for each in yaml.safe_load_all((folder / "policy/policy.yaml").read_text()) if each]
     wanted = {key: stripped(each) for key, each in rendered(folder).items() if key[0] != "ConfigMap"}
@@ -197,7 +199,7 @@ def test_a_policy_makes_of_each_workload_what_render_makes_of_it(engine: str, ve
     for policy in policies:
         if policy["kind"].endswith("Binding"):
             continue
-        # One policy at a time, each over what the one before it has made, as in a cluster.
+        # Policies apply one after the other, as in a cluster.
         (folder / "one.yaml").write_text(yaml.safe_dump(policy))
         for key, value in found.items():
             if not _matches(policy, value):
@@ -221,7 +223,7 @@ def _matches(policy: Any, value: Any) -> bool:
     return value["kind"].lower() + "s" in resources
 
 
-def test_admission_policies_of_all_versions_have_one_spec(folder: Path) -> None:
+def test_admission_policies_of_all_versions_have_the_same_spec(folder: Path) -> None:
     specs = []
     for version in ("1.32", "1.34", "1.37"):
         words = ["export", "--to", "mutatingadmissionpolicy", "-c", "sidecarctl.yaml", "--kube-version", version]
@@ -231,7 +233,7 @@ def test_admission_policies_of_all_versions_have_one_spec(folder: Path) -> None:
     assert specs[0] == specs[1] == specs[2]
 
 
-def test_a_component_makes_of_the_manifests_what_render_makes(folder: Path) -> None:
+def test_component_has_the_same_result_as_render(folder: Path) -> None:
     words = [
         "export",
         "--to",
@@ -250,7 +252,7 @@ def test_a_component_makes_of_the_manifests_what_render_makes(folder: Path) -> N
     assert by_name(done.stdout) == rendered(folder)
 
 
-def test_json_patches_are_patches_of_a_kustomization(folder: Path) -> None:
+def test_json_patches_work_in_a_kustomization(folder: Path) -> None:
     out = sidecarctl(folder, "export", "--to", "json-patch", "-c", "sidecarctl.yaml", "-f", "workloads.yaml")
     patches, *companions = [each for each in yaml.safe_load_all(out) if each]
     (folder / "companions.yaml").write_text(yaml.safe_dump_all(companions))
@@ -266,7 +268,7 @@ def test_json_patches_are_patches_of_a_kustomization(folder: Path) -> None:
 
 
 def closed(schema: Any) -> Any:
-    """A CRD's schema as the API server holds strict requests against it: no field that it does not name."""
+    """Return a CRD schema that rejects unknown fields, as the API server does with strict validation."""
     if not isinstance(schema, dict):
         return schema
     out = {key: value for key, value in schema.items() if key not in ("properties", "items", "additionalProperties")}
@@ -283,14 +285,14 @@ def closed(schema: Any) -> Any:
 def validator(crd: str, version: str) -> jsonschema.Draft202012Validator:
     path = tools() / "crds" / crd
     if not path.is_file():
-        pytest.skip(f"{crd} is not there: run {INSTALL}")
+        pytest.skip(f"{crd} not found: run {INSTALL}")
     versions = yaml.safe_load(path.read_text())["spec"]["versions"]
     schema = closed(next(each["schema"]["openAPIV3Schema"] for each in versions if each["name"] == version))
     schema["properties"]["metadata"] = {"type": "object"}
     return jsonschema.Draft202012Validator(schema)
 
 
-def test_kyverno_policies_pass_the_crd_of_kyverno(folder: Path) -> None:
+def test_kyverno_policy_is_valid_against_its_crd(folder: Path) -> None:
     check = validator("policies.kyverno.io_mutatingpolicies.yaml", "v1")
     text = sidecarctl(folder, "export", "--to", "kyverno", "-c", "sidecarctl.yaml")
     policies = [each for each in yaml.safe_load_all(text) if each and each["kind"] == "MutatingPolicy"]
@@ -317,7 +319,7 @@ spec:
 
 
 @pytest.mark.parametrize("mode", ["native", "classic"])
-def test_a_sidecarset_passes_the_crd_of_kruise_and_brings_what_render_adds(mode: str, folder: Path) -> None:
+def test_sidecarset_is_valid_and_adds_what_render_adds(mode: str, folder: Path) -> None:
     check = validator("apps.kruise.io_sidecarsets.yaml", "v1alpha1")
     (folder / "sidecarctl.yaml").write_text(SELECTED.replace("MODE", mode))
     text = sidecarctl(folder, "export", "--to", "sidecarset", "-c", "sidecarctl.yaml")
@@ -332,8 +334,8 @@ def test_a_sidecarset_passes_the_crd_of_kruise_and_brings_what_render_adds(mode:
         assert brought == new, part
 
 
-@pytest.mark.skipif(not PLATFORM.is_dir(), reason="there is no such example")
-def test_the_example_of_a_platform_can_be_a_component(tmp_path: Path) -> None:
+@pytest.mark.skipif(not PLATFORM.is_dir(), reason="the example does not exist")
+def test_platform_example_can_be_exported_as_a_component(tmp_path: Path) -> None:
     work = tmp_path / "p"
     shutil.copytree(PLATFORM, work)
     manifests = next((path for path in (work / "manifests",) if path.is_dir()), work)

@@ -1,4 +1,4 @@
-"""post-render under the real Helm 3 and Helm 4: a chart with hooks, a Job, a CronJob, NOTES, several workloads and a subchart."""
+"""post-render with Helm 3 and Helm 4: a chart with hooks, a Job, a CronJob, NOTES, several workloads, and a subchart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "integrations" / "helm"
 
 @dataclass(frozen=True)
 class Helm:
-    """One of the two Helms, with sidecarctl set up as its post-renderer, in a folder with the example's chart."""
+    """Helm 3 or Helm 4 with sidecarctl as its post-renderer, in a directory with the chart of the example."""
 
     program: str
     version: int
@@ -67,7 +67,7 @@ def sidecars(document: Any) -> list[str]:
     return [one["name"] for one in template["spec"].get("initContainers", ())]
 
 
-def test_every_workload_of_chart_and_subchart_gets_what_the_composition_says(helm: Helm) -> None:
+def test_composition_applies_to_chart_and_subchart(helm: Helm) -> None:
     found = documents(helm.template())
     assert sidecars(found["Deployment/r-web"]) == ["logger", "metrics"]
     assert sidecars(found["StatefulSet/r-worker"]) == ["logger"]
@@ -77,20 +77,20 @@ def test_every_workload_of_chart_and_subchart_gets_what_the_composition_says(hel
     assert {f"ConfigMap/r-{each}-logger" for each in ("web", "worker", "cache", "report")} <= set(found)
 
 
-def test_a_hook_is_left_alone_unless_asked_for(helm: Helm) -> None:
+def test_hooks_are_skipped_without_the_hooks_option(helm: Helm) -> None:
     composition = helm.folder / "sidecarctl.yaml"
     composition.write_text(composition.read_text().replace("StatefulSet, CronJob]", "StatefulSet, CronJob, Job]"))
     found = documents(helm.template())
     assert sidecars(found["Job/r-import"]) == ["logger"]
     assert sidecars(found["Job/r-migrate"]) == []
     if helm.version == 4:
-        # Helm 3 hands no hooks to a post-renderer.
+        # Helm 3 does not pass hooks to a post-renderer.
         assert sidecars(documents(helm.template(args=("--hooks",)))["Job/r-migrate"]) == ["logger"]
 
 
-def test_a_hook_that_asks_for_itself_gets_its_sidecar(helm: Helm) -> None:
+def test_hook_with_an_inject_annotation_gets_its_sidecar(helm: Helm) -> None:
     if helm.version == 3:
-        pytest.skip("Helm 3 hands no hooks to a post-renderer")
+        pytest.skip("Helm 3 does not pass hooks to a post-renderer")
     hook = helm.folder / "chart/templates/migrate.yaml"
     hook.write_text(
         hook.read_text().replace("    helm.sh/hook:", "    sidecarctl.dev/inject: log-tail\n    helm.sh/hook:", 1)
@@ -98,14 +98,14 @@ def test_a_hook_that_asks_for_itself_gets_its_sidecar(helm: Helm) -> None:
     assert sidecars(documents(helm.template())["Job/r-migrate"]) == ["log-tail"]
 
 
-def test_what_no_rule_selects_is_what_helm_alone_renders(helm: Helm) -> None:
+def test_unselected_documents_equal_the_output_of_helm(helm: Helm) -> None:
     rendered, plain = documents(helm.template()), documents(helm.plain())
     for name in ("Service/r-web", "Job/r-import", "Job/r-migrate"):
         assert rendered[name] == plain[name]
     assert "postrenderer.helm.sh" not in helm.template().stdout
 
 
-def test_comments_of_the_chart_and_source_lines_stay(helm: Helm) -> None:
+def test_comments_and_source_lines_are_kept(helm: Helm) -> None:
     text = helm.template().stdout
     assert "# This comment is kept in the output." in text
     for each in ("web", "worker", "report", "import", "migrate"):
@@ -113,18 +113,18 @@ def test_comments_of_the_chart_and_source_lines_stay(helm: Helm) -> None:
     assert "# Source: shop/charts/cache/templates/cache.yaml" in text
 
 
-def test_show_only_shows_the_workload_with_its_companion(helm: Helm) -> None:
+def test_show_only_includes_the_companion(helm: Helm) -> None:
     found = documents(helm.template("-s", "templates/worker.yaml"))
     assert sorted(found) == ["ConfigMap/r-worker-logger", "StatefulSet/r-worker"]
 
 
-def test_no_document_is_lost_or_doubled(helm: Helm) -> None:
+def test_no_document_is_lost_or_duplicated(helm: Helm) -> None:
     plain, rendered = helm.plain().stdout, helm.template().stdout
     added = 4
     assert len(list(yaml.safe_load_all(rendered))) == len(list(yaml.safe_load_all(plain))) + added
 
 
-def test_twice_in_a_row_is_once(helm: Helm) -> None:
+def test_post_render_is_idempotent(helm: Helm) -> None:
     once = helm.template()
     again = execute(["sidecarctl", "post-render"], helm.folder, helm.env, once.stdout)
     assert again.code == 0, again.stderr
@@ -132,7 +132,7 @@ def test_twice_in_a_row_is_once(helm: Helm) -> None:
     assert helm.template().stdout == once.stdout
 
 
-def test_a_wrong_composition_ends_the_run_and_says_why(helm: Helm) -> None:
+def test_invalid_composition_fails_the_run_with_the_reason(helm: Helm) -> None:
     composition = helm.folder / "sidecarctl.yaml"
     composition.write_text(composition.read_text().replace("logDir", "logdir"))
     outcome = helm.template()
@@ -142,20 +142,20 @@ def test_a_wrong_composition_ends_the_run_and_says_why(helm: Helm) -> None:
     assert "sidecarctl.yaml:14:13" in said
 
 
-def test_a_composition_that_is_not_there_ends_the_run(helm: Helm) -> None:
+def test_nonexistent_composition_fails_the_run(helm: Helm) -> None:
     outcome = helm.template(args=("-c", "nowhere.yaml"))
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "nowhere.yaml can't be read" in (outcome.stderr if helm.version == 3 else helm.log)
+    assert "cannot read composition nowhere.yaml" in (outcome.stderr if helm.version == 3 else helm.log)
 
 
-def test_no_composition_at_all_ends_the_run(helm: Helm) -> None:
+def test_run_without_a_composition_fails(helm: Helm) -> None:
     (helm.folder / "sidecarctl.yaml").unlink()
     outcome = helm.template()
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "there is no composition" in (outcome.stderr if helm.version == 3 else helm.log)
+    assert "no composition found" in (outcome.stderr if helm.version == 3 else helm.log)
 
 
-def test_a_conflict_ends_the_run_and_nothing_is_rendered(helm: Helm) -> None:
+def test_conflict_fails_the_run_without_output(helm: Helm) -> None:
     worker = helm.folder / "chart/templates/worker.yaml"
     worker.write_text(worker.read_text().replace("        - name: worker", "        - name: logger"))
     outcome = helm.template()
@@ -163,7 +163,7 @@ def test_a_conflict_ends_the_run_and_nothing_is_rendered(helm: Helm) -> None:
     assert "error[container-conflict]" in (outcome.stderr if helm.version == 3 else helm.log)
 
 
-def test_a_chart_that_renders_nothing_is_an_error_unless_allowed(helm: Helm) -> None:
+def test_empty_chart_is_an_error_unless_allowed(helm: Helm) -> None:
     nothing = ("--set", "enabled=false", "--set", "cache.image=")
     outcome = helm.template(*nothing)
     assert (outcome.code, outcome.stdout) == (1, "")
@@ -171,7 +171,7 @@ def test_a_chart_that_renders_nothing_is_an_error_unless_allowed(helm: Helm) -> 
     assert helm.template(*nothing, args=("--allow-empty",)).code == 0
 
 
-def test_the_log_goes_where_it_is_told_and_the_error_names_it(helm: Helm) -> None:
+def test_log_file_can_be_set_and_the_error_names_it(helm: Helm) -> None:
     log = helm.folder / "run.log"
     assert helm.template(SIDECARCTL_LOG=str(log)).code == 0
     assert "added logger" in log.read_text()
@@ -179,10 +179,10 @@ def test_the_log_goes_where_it_is_told_and_the_error_names_it(helm: Helm) -> Non
     assert outcome.code == 1
     assert log.read_text().count("== ") == 2
     if helm.version == 3:
-        assert f"this is also in {log}" in outcome.stderr
+        assert f"see also {log}" in outcome.stderr
 
 
-def test_the_composition_of_the_command_line_and_its_environment_count(helm: Helm) -> None:
+def test_composition_and_environment_options_apply(helm: Helm) -> None:
     composition = helm.folder / "sidecarctl.yaml"
     text = composition.read_text()
     other = helm.folder / "other.yaml"
@@ -193,5 +193,5 @@ def test_the_composition_of_the_command_line_and_its_environment_count(helm: Hel
     assert "logger" not in helm.template(args=("-c", "other.yaml", "--env", "dev", "--fail-on", "error")).stdout
 
 
-def test_the_plugin_has_the_version_of_the_program() -> None:
+def test_plugin_version_equals_the_package_version() -> None:
     assert yaml.safe_load((ROOT / "plugin.yaml").read_text())["version"] == __version__

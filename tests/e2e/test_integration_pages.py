@@ -1,6 +1,6 @@
-"""The commands of the documentation that run other programs: kustomize, both Helms, kpt, kyverno.
+"""Documented commands that run other programs: kustomize, Helm 3 and 4, kpt, and kyverno.
 
-Run with UPDATE_GALLERY=1 to write what they print, and read the diff before you commit.
+Run with UPDATE_GALLERY=1 to write their output, and read the diff before you commit.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ PAGES = [
 
 
 def prepared(page: Path, folder: Path) -> dict[str, str]:
-    """An environment with the programs that a page runs, under the names that it calls them."""
+    """Return an environment with the programs that a page runs, under the names that the page uses."""
     env = environment(folder / ".home")
-    # The page about Helm 3 means Helm 3.
+    # On the page about Helm 3, `helm` is Helm 3.
     helm = "helm3" if page.stem == "helm-3" else "helm4"
     for name in needed(page.read_text()):
         (folder / ".home/bin" / name).symlink_to(program(helm if name == "helm" else name))
@@ -47,12 +47,12 @@ def compared(page: Path, real: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_page_shows_the_real_output(page: Path, tmp_path: Path) -> None:
     env = prepared(page, tmp_path)
     compared(page, replayed(page.read_text(), example_of(page, tmp_path), env, every))
 
 
-def test_the_index_shows_what_kustomize_and_helm_do(tmp_path: Path) -> None:
+def test_index_shows_the_real_output(tmp_path: Path) -> None:
     env = prepared(INDEX, tmp_path)
     clone = tmp_path / "clone"
     shutil.copytree(ROOT / "examples/integrations", clone / "examples/integrations")

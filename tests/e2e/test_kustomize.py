@@ -1,4 +1,4 @@
-"""krm under the real kustomize: overlays, generated names, inline configuration, validators, errors, and the silent skip."""
+"""krm with kustomize: overlays, generated names, inline configuration, validators, errors, and skipped functions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def names(items: list[Any]) -> list[str]:
     return [item["name"] for item in items]
 
 
-def test_a_base_gets_its_sidecar_and_the_companion(folder: Path) -> None:
+def test_base_gets_sidecar_and_companion(folder: Path) -> None:
     found = documents(build(folder, "base"))
     spec = pod(found["Deployment", "web"])
     assert names(spec["initContainers"]) == ["logger"]
@@ -50,14 +50,14 @@ def test_a_base_gets_its_sidecar_and_the_companion(folder: Path) -> None:
     assert ("ConfigMap", "web-logger") in found
 
 
-def test_the_generated_configmap_of_the_app_keeps_its_hash(folder: Path) -> None:
+def test_generated_configmap_keeps_its_hash(folder: Path) -> None:
     found = documents(build(folder, "base"))
     (settings,) = [name for kind, name in found if name.startswith("settings-")]
     reference = pod(found["Deployment", "web"])["containers"][0]["envFrom"][0]["configMapRef"]
     assert reference == {"name": settings}
 
 
-def test_an_overlay_renames_prefixes_and_changes_the_sidecars_image(folder: Path) -> None:
+def test_overlay_changes_names_and_sidecar_image(folder: Path) -> None:
     found = documents(build(folder, "overlays/prod"))
     spec = pod(found["Deployment", "prod-web"])
     assert spec["initContainers"][0]["image"].startswith("registry.example.com/fluent-bit:")
@@ -66,7 +66,7 @@ def test_an_overlay_renames_prefixes_and_changes_the_sidecars_image(folder: Path
     assert found["ConfigMap", "prod-web-logger"]["metadata"]["namespace"] == "shop"
 
 
-def test_a_transformer_in_base_and_overlay_is_one_transformer(folder: Path) -> None:
+def test_transformer_in_base_and_overlay_adds_the_sidecar_once(folder: Path) -> None:
     shutil.copy(folder / "k/base/sidecars.yaml", folder / "k/overlays/prod/sidecars.yaml")
     path = folder / "k/overlays/prod/kustomization.yaml"
     path.write_text(path.read_text() + "transformers:\n  - sidecars.yaml\n")
@@ -78,7 +78,7 @@ def test_a_transformer_in_base_and_overlay_is_one_transformer(folder: Path) -> N
     assert owner == "Deployment/shop/prod-web/logger"
 
 
-def test_what_was_built_is_built_again_without_a_change(folder: Path) -> None:
+def test_building_the_output_again_changes_nothing(folder: Path) -> None:
     first = build(folder, "base")
     again = folder / "k/again"
     again.mkdir()
@@ -88,34 +88,34 @@ def test_what_was_built_is_built_again_without_a_change(folder: Path) -> None:
     assert documents(build(folder, "again")) == documents(first)
 
 
-def test_a_function_config_may_stand_inline_and_be_one_sidecar(folder: Path) -> None:
+def test_inline_function_config_can_be_a_sidecar(folder: Path) -> None:
     found = documents(build(folder, "inline"))
     assert names(found["Pod", "batch"]["spec"]["initContainers"]) == ["logger"]
     assert found["Pod", "batch"]["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] == "/srv/log"
 
 
-def test_annotations_of_kustomize_do_not_reach_the_pods_or_the_output(folder: Path) -> None:
+def test_output_has_no_kustomize_annotations(folder: Path) -> None:
     text = build(folder, "overlays/prod").stdout
     assert "config.kubernetes.io" not in text
     assert "config.k8s.io" not in text
 
 
-def test_a_check_passes_what_the_transformer_made(folder: Path) -> None:
+def test_validator_passes_if_the_transformer_ran(folder: Path) -> None:
     assert names(pod(documents(build(folder, "validated"))["Deployment", "web"])["initContainers"]) == ["logger"]
 
 
-def test_a_check_fails_the_build_where_the_transformer_did_not_run(folder: Path) -> None:
+def test_validator_fails_the_build_if_the_transformer_did_not_run(folder: Path) -> None:
     path = folder / "k/base/kustomization.yaml"
     path.write_text(path.read_text().replace("transformers:\n  - sidecars.yaml\n", ""))
     outcome = build(folder, "validated")
     assert outcome.code != 0
     assert outcome.stdout == ""
-    assert "error[outdated]: the sidecar logger 1.0.0 is missing" in outcome.stderr
+    assert "error[outdated]: sidecar logger 1.0.0 is missing" in outcome.stderr
     assert "workload: Deployment/web" in outcome.stderr
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "hint"),
     [
         ("logDir:", "logdir:", 'did you mean "logDir"?'),
         ("name: logger", "name: loger", 'did you mean "logger"?'),
@@ -123,16 +123,16 @@ def test_a_check_fails_the_build_where_the_transformer_did_not_run(folder: Path)
         ("kinds: [Deployment]", "kinds: [Deploymnt]", 'did you mean "Deployment"?'),
     ],
 )
-def test_a_wrong_composition_fails_the_build_and_says_why(folder: Path, old: str, new: str, told: str) -> None:
+def test_invalid_composition_fails_the_build_with_the_reason(folder: Path, old: str, new: str, hint: str) -> None:
     path = folder / "k/base/sidecars.yaml"
     path.write_text(path.read_text().replace(old, new))
     outcome = build(folder, "base")
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert told in outcome.stderr
+    assert hint in outcome.stderr
     assert "exit status 2" in outcome.stderr
 
 
-def test_a_conflict_fails_the_build_and_names_the_resource(folder: Path) -> None:
+def test_conflict_fails_the_build_and_names_the_resource(folder: Path) -> None:
     path = folder / "k/base/deployment.yaml"
     path.write_text(path.read_text() + "        - {name: logger, image: busybox}\n")
     outcome = build(folder, "base")
@@ -141,7 +141,7 @@ def test_a_conflict_fails_the_build_and_names_the_resource(folder: Path) -> None
     assert "workload: Deployment/web" in outcome.stderr
 
 
-def test_without_enable_exec_kustomize_skips_silently_and_status_and_check_tell(folder: Path) -> None:
+def test_check_detects_that_kustomize_skipped_the_function(folder: Path) -> None:
     outcome = build(folder, "base", "--enable-helm=false")
     assert "logger" not in outcome.stdout
     assert (outcome.code, outcome.stderr) == (0, "")
@@ -155,7 +155,7 @@ def test_without_enable_exec_kustomize_skips_silently_and_status_and_check_tell(
     assert whole.code == 0, whole.stderr
 
 
-def test_a_generator_is_handed_its_own_function_config_and_gives_it_back(folder: Path) -> None:
+def test_generator_does_not_output_its_function_config(folder: Path) -> None:
     path = folder / "k/inline/kustomization.yaml"
     path.write_text(path.read_text().replace("transformers:", "generators:"))
     assert "logger" not in [name for _, name in documents(build(folder, "inline"))]

@@ -1,4 +1,4 @@
-"""What people install works without this source beside it: the wheel, as pip and pre-commit install it, and krew's archive."""
+"""Packages work without the source: the wheel, as pip and pre-commit install it, and the krew archive."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of an environment with the wheel and what it depends on, nothing else."""
+    """The `bin` directory of an environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("env")
     built([sys.executable, "-m", "venv", str(folder)])
     built([str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)])
@@ -61,7 +61,7 @@ def added(command: str, folder: Path, first: Path) -> Outcome:
     return execute([command, "add", "logger"], folder, clean(folder, first), MANIFEST.read_text())
 
 
-def test_the_wheel_has_the_library_and_the_schemas(wheel: Path) -> None:
+def test_wheel_contains_library_and_schemas(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "library").glob("*/sidecar.yaml")}
     assert {f"sidecarctl/_data/{name}" for name in shipped} <= names
@@ -70,7 +70,7 @@ def test_the_wheel_has_the_library_and_the_schemas(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["sidecarctl", "kubectl-sidecar"])
-def test_what_the_wheel_installs_adds_and_validates(command: str, installed: Path, tmp_path: Path) -> None:
+def test_installed_wheel_adds_and_validates(command: str, installed: Path, tmp_path: Path) -> None:
     program = str(installed / command)
     done = added(program, tmp_path, installed)
     assert done.code == 0, done.stderr
@@ -78,21 +78,19 @@ def test_what_the_wheel_installs_adds_and_validates(command: str, installed: Pat
     assert valid.code == 0, valid.stdout + valid.stderr
 
 
-def test_the_package_says_what_all_of_it_needs(installed: Path, tmp_path: Path) -> None:
+def test_package_declares_all_dependencies(installed: Path, tmp_path: Path) -> None:
     done = execute([str(installed / "pip"), "check"], tmp_path, clean(tmp_path, installed))
     assert done.code == 0, done.stdout
 
 
-def test_the_plugin_of_krew_runs_through_a_link_and_its_manifest_fits_the_archive(
-    archive: Path, tmp_path: Path
-) -> None:
+def test_krew_plugin_runs_through_a_link_and_matches_its_manifest(archive: Path, tmp_path: Path) -> None:
     manifest = yaml.safe_load((archive.parent / "sidecar.yaml").read_text())
     (platform,) = manifest["spec"]["platforms"]
     assert platform["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert platform["uri"] == f"https://example.com/releases/v{__version__}/{archive.name}"
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "store")
-    # As krew does it: a link in a folder of the PATH, whose name is the plugin's.
+    # krew creates a link in a directory on PATH, named after the plugin.
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "kubectl-sidecar").symlink_to(tmp_path / "store" / platform["bin"])
     done = added(str(tmp_path / "bin" / "kubectl-sidecar"), tmp_path, Path(sys.executable).parent)
@@ -100,12 +98,12 @@ def test_the_plugin_of_krew_runs_through_a_link_and_its_manifest_fits_the_archiv
     assert "fluent-bit" in done.stdout
 
 
-def test_the_plugin_of_krew_says_which_python_it_needs(archive: Path, tmp_path: Path) -> None:
+def test_krew_plugin_names_the_required_python_version(archive: Path, tmp_path: Path) -> None:
     minor = "{}.{}".format(*sys.version_info)
     assert f"Requires Python {minor} on the PATH" in (archive.parent / "sidecar.yaml").read_text()
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "store")
-    # A Python of another version, first on the PATH under both names.
+    # An unsuitable Python version, first on PATH under both names.
     (tmp_path / "bin").mkdir()
     for name in ("python3", f"python{minor}"):
         (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")

@@ -1,4 +1,4 @@
-"""The hooks under the real pre-commit: in a scratch repository, installed from this one as pre-commit installs it."""
+"""The hooks with pre-commit, installed from this repository into a temporary one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.programs import environment, execute, program
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = ROOT / "examples" / "integrations"
-# What pre-commit needs of a repository to install its hooks.
+# The files that pre-commit needs to install the hooks from a repository.
 SHIPPED = (
     ".pre-commit-hooks.yaml",
     "pyproject.toml",
@@ -39,7 +39,7 @@ def git(folder: Path, env: dict[str, str], *words: str) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a repository `sidecarctl` to install from, and pre-commit's cache, which all tests share."""
+    """A directory with the repository `sidecarctl` and the cache of pre-commit, shared by all tests."""
     folder = tmp_path_factory.mktemp("home")
     source = folder / "sidecarctl"
     source.mkdir()
@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(home: Path, tmp_path: Path) -> Path:
-    """A repository with the example's manifests and configuration, all staged."""
+    """A repository with the manifests and configuration of the example, all staged."""
     shutil.copytree(EXAMPLES / "manifests", tmp_path / "r" / "manifests")
     config = yaml.safe_load((EXAMPLES / "pre-commit" / ".pre-commit-config.yaml").read_text())
     write(tmp_path / "r", home, config)
@@ -76,13 +76,13 @@ def write(repository: Path, home: Path, config: Any) -> None:
 
 def hooks(repository: Path, home: Path) -> Outcome:
     env = environment(home, PRE_COMMIT_HOME=str(home / "cache"), **IDENTITY)
-    # The hook has a sidecarctl of its own, the one that was installed.
+    # Use the sidecarctl that pre-commit installs, not the one on PATH.
     env["PATH"] = env["PATH"].partition(":")[2]
     env.pop("PYTHONPATH", None)
     return execute([program("pre-commit"), "run", "--all-files"], repository, env, timeout=600)
 
 
-def test_the_hook_of_the_example_fails_until_the_manifests_are_rendered(repository: Path, home: Path) -> None:
+def test_check_hook_fails_until_manifests_are_rendered(repository: Path, home: Path) -> None:
     before = (repository / "manifests" / "web.yaml").read_text()
     failed = hooks(repository, home)
     assert failed.code == 1, failed.stdout + failed.stderr
@@ -96,7 +96,7 @@ def test_the_hook_of_the_example_fails_until_the_manifests_are_rendered(reposito
     assert passed.code == 0, passed.stdout + passed.stderr
 
 
-def test_the_hook_that_renders_fails_once_and_the_one_that_validates_passes(repository: Path, home: Path) -> None:
+def test_render_hook_fails_once_and_validate_hook_passes(repository: Path, home: Path) -> None:
     args = ["-c", "manifests/sidecarctl.yaml", "-f", "manifests"]
     wanted = [{"id": "sidecarctl-render", "args": args}, {"id": "sidecarctl-validate", "args": ["-f", "manifests"]}]
     write(repository, home, {"repos": [{"rev": "v0.1.0", "hooks": wanted}]})

@@ -1,4 +1,4 @@
-"""Writing files: all or none, and never over what another program has written meanwhile."""
+"""Writes files all or none, and never overwrites a change by another program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(path: Path, text: str = "old") -> Write:
     return Write(path, "new", stamp_of(path.stat()))
 
 
-def test_a_file_that_changes_after_the_last_one_is_prepared_keeps_all_of_them(tmp_path: Path) -> None:
+def test_keeps_all_files_if_one_changed_since_it_was_read(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a"), write(tmp_path / "b")
 
     def writes() -> Iterator[Write]:
@@ -35,9 +35,9 @@ def test_a_file_that_changes_after_the_last_one_is_prepared_keeps_all_of_them(tm
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("change", ["rewritten", "deleted"])
-def test_nothing_goes_to_a_pipe_if_a_file_before_it_has_changed(change: str, tmp_path: Path) -> None:
+def test_writes_nothing_to_a_pipe_if_an_earlier_file_changed(change: str, tmp_path: Path) -> None:
     stale, pipe = write(tmp_path / "a"), tmp_path / "pipe"
     stale.path.unlink() if change == "deleted" else stale.path.write_text("written by another program")
     os.mkfifo(pipe)
@@ -50,7 +50,7 @@ def test_nothing_goes_to_a_pipe_if_a_file_before_it_has_changed(change: str, tmp
         os.close(reader)
 
 
-def test_a_link_that_has_changed_is_named_as_it_was_given(tmp_path: Path) -> None:
+def test_error_about_a_changed_link_names_the_link(tmp_path: Path) -> None:
     stale = write(tmp_path / "a")
     (tmp_path / "link").symlink_to("a")
     stale.path.write_text("written by another program")
@@ -58,8 +58,8 @@ def test_a_link_that_has_changed_is_named_as_it_was_given(tmp_path: Path) -> Non
         write_all([Write(tmp_path / "link", "new", stale.stamp)])
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
-def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX file modes")
+def test_replaced_file_keeps_its_mode_and_new_file_follows_the_umask(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     old.path.chmod(0o640)
     before = os.umask(0o027)
@@ -73,8 +73,8 @@ def test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "old"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
-def test_a_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+def test_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     os.chown(old.path, 1234, 2345)
     write_all([Write(old.path, "new", stamp_of(old.path.stat()))])
@@ -82,7 +82,7 @@ def test_a_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
     assert old.path.read_text() == "new"
 
 
-def test_a_file_that_can_not_be_written_keeps_the_others_and_says_why(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_other_files_and_reports_the_reason(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write .*new: .*\w.*; no files written") as caught:
@@ -94,7 +94,7 @@ def test_a_file_that_can_not_be_written_keeps_the_others_and_says_why(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file", "old"]
 
 
-def test_two_names_of_one_file_are_written_once(tmp_path: Path) -> None:
+def test_file_with_two_names_is_written_once(tmp_path: Path) -> None:
     old = write(tmp_path / "old")
     (tmp_path / "link").symlink_to("old")
     write_all([old, Write(tmp_path / "link", "other", old.stamp)])

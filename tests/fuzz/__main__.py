@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz`: a bounded number of random inputs through every layer; what breaks a law is made small and kept.
+"""Run random inputs through every layer, and save a minimized copy of each input that breaks a law: `python -m tests.fuzz`.
 
-An input that goes a way that none went before becomes a seed of those that follow. No coverage is measured: the ways
-(the outline of an error, the rules of the findings) say enough, and cost nothing.
+An input with a new outcome joins the seeds. The outcome is a short text, such as the outline of an error or the rules of
+the findings. It replaces measured coverage, and costs nothing.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from random import Random
 from tests.fuzz.laws import LAYERS
 from tests.fuzz.mutate import mutated, seeds
 
-SECONDS = 10  # of processor time for one input: hundreds of times what one takes
+SECONDS = 10  # CPU seconds for one input: hundreds of times what an input usually takes
 MEMORY = 2 << 30
-SHARES = {"text": 16, "pipeline": 2, "looking": 1, "krm": 1}
+SHARES = {"text": 16, "pipeline": 2, "reports": 1, "krm": 1}
 KEPT = 4_000
 
 
 class Hang(Exception):
-    """An input that takes longer than the limit."""
+    """An input exceeds the time limit."""
 
 
-def trial(layer: str, data: bytes, seed: int) -> tuple[str, str]:
-    """Run one input; return the way it went, and the fault it shows or an empty text."""
+def run_input(layer: str, data: bytes, seed: int) -> tuple[str, str]:
+    """Run one input. Return its outcome and the fault, which is empty if no law is broken."""
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         return LAYERS[layer](data, seed), ""
@@ -42,7 +42,7 @@ def trial(layer: str, data: bytes, seed: int) -> tuple[str, str]:
 
 
 def fault(error: BaseException) -> str:
-    """What went wrong, and where in the program: the same for inputs that show the same fault."""
+    """Describe an error and where in the program it occurred. Inputs with the same fault have the same description."""
     at, trace = "", error.__traceback__
     while trace:
         file = trace.tb_frame.f_code.co_filename
@@ -53,8 +53,8 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}{said} ({at})"
 
 
-def smallest(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
-    """Return a part of an input that shows the same fault: pieces are left out, ever smaller ones."""
+def minimize(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
+    """Minimize an input: remove ever smaller pieces while the fault stays the same."""
     for cut in (_lines, _bytes):
         size = max(1, len(cut(data)) // 2)
         while size:
@@ -62,7 +62,7 @@ def smallest(layer: str, data: bytes, seed: int, wanted: str) -> bytes:
             while at < len(cut(data)):
                 pieces = cut(data)
                 less = b"".join(pieces[:at] + pieces[at + size :])
-                if trial(layer, less, seed)[1] == wanted:
+                if run_input(layer, less, seed)[1] == wanted:
                     data = less
                 else:
                     at += size
@@ -78,11 +78,11 @@ def _bytes(data: bytes) -> list[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
 
 
-def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None]) -> dict[str, object]:
-    """Run inputs, write the small form of each new fault below `out`, and return the figures."""
+def search(runs: int, seed: int, only: str, out: Path, log: Callable[[str], None]) -> dict[str, object]:
+    """Run inputs, write a minimized copy of each new fault to `out`, and return statistics."""
     rng = Random(seed)
     pool = {layer: seeds() for layer in LAYERS}
-    ways: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    outcomes: dict[str, set[str]] = {layer: set() for layer in LAYERS}
     counts, faults = Counter[str](), Counter[str]()
     slowest = ("", 0.0)
     layers = [layer for layer, share in SHARES.items() for _ in range(share) if only in ("", layer)]
@@ -92,7 +92,7 @@ def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None
         inputs = pool[layer]
         data, choices = mutated(rng.choice(inputs), inputs, rng), rng.randrange(16)
         before = time.process_time()
-        way, broken = trial(layer, data, choices)
+        outcome, broken = run_input(layer, data, choices)
         took = time.process_time() - before
         counts[layer] += 1
         if took > slowest[1]:
@@ -100,21 +100,21 @@ def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None
         if broken:
             faults[f"{layer}: {broken}"] += 1
             if faults[f"{layer}: {broken}"] == 1:
-                small = smallest(layer, data, choices, broken)
+                small = minimize(layer, data, choices, broken)
                 out.mkdir(parents=True, exist_ok=True)
                 (out / f"{layer}-{choices}-{len(faults)}.yaml").write_bytes(small)
-                say(f"{layer} {choices}: {broken}\n  {small!r}")
-        elif way not in ways[layer]:
-            ways[layer].add(way)
+                log(f"{layer} {choices}: {broken}\n  {small!r}")
+        elif outcome not in outcomes[layer]:
+            outcomes[layer].add(outcome)
             if len(inputs) < KEPT:
                 inputs.append(data)
         if number % 50_000 == 49_999:
-            say(f"{number + 1:,} inputs, {sum(map(len, ways.values())):,} ways, {len(faults)} faults")
+            log(f"{number + 1:,} inputs, {sum(map(len, outcomes.values())):,} outcomes, {len(faults)} faults")
     return {
         "inputs": dict(counts),
         "total": sum(counts.values()),
-        "processor seconds": round(time.process_time() - started),
-        "ways": {layer: len(found) for layer, found in ways.items()},
+        "CPU seconds": round(time.process_time() - started),
+        "outcomes": {layer: len(found) for layer, found in outcomes.items()},
         "slowest": [slowest[0], round(slowest[1], 3)],
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "faults": dict(faults),
@@ -122,12 +122,12 @@ def search(runs: int, seed: int, only: str, out: Path, say: Callable[[str], None
 
 
 def main() -> int:
-    """Search as the command line says; exit 1 where a law is broken."""
+    """Search as the command line requests. Exit with 1 if an input breaks a law."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--runs", type=int, default=20_000, help="inputs in total")
+    parser.add_argument("--runs", type=int, default=20_000, help="number of inputs")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    parser.add_argument("--layer", choices=sorted(LAYERS), default="", help="only this one")
-    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="folder for the small forms of faults")
+    parser.add_argument("--layer", choices=sorted(LAYERS), default="", help="run only this layer")
+    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="directory for minimized inputs")
     given = parser.parse_args()
 
     def hangs(*_: object) -> None:
@@ -136,13 +136,13 @@ def main() -> int:
     signal.signal(signal.SIGVTALRM, hangs)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    say(f"seed {given.seed}")
-    figures = search(given.runs, given.seed, given.layer, given.out, say)
-    print(json.dumps({"seed": given.seed, **figures}, indent=2))
-    return 1 if figures["faults"] else 0
+    log(f"seed {given.seed}")
+    statistics = search(given.runs, given.seed, given.layer, given.out, log)
+    print(json.dumps({"seed": given.seed, **statistics}, indent=2))
+    return 1 if statistics["faults"] else 0
 
 
 if __name__ == "__main__":

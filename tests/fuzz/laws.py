@@ -1,7 +1,7 @@
-"""What must hold of any bytes: a result that keeps the laws, or an error with its place. One function a layer.
+"""Laws for arbitrary bytes: the result keeps all laws, or an error has a position. One function for each layer.
 
-Each takes an input and a seed for the choices it makes, and returns a short text for the way it went, so that a search
-can tell new ways from old ones. Whatever else it raises, BugError included, is a fault of the program.
+Each function takes an input and a seed for its choices, and returns its outcome as a short text, so that a search can
+recognize new outcomes. Any other exception, BugError included, is a bug in sidecarctl.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from sidecarctl.yamltext.lines import BREAK
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
 from tests.yamltext.random_yaml import random_inserts, random_removals
-from tests.yamltext.splice_laws import cuts, exists, holds_in_order, without_displaced
+from tests.yamltext.splice_laws import exists, is_subsequence, undo_inserts, without_displaced
 
 FILE = "fuzz.yaml"
-_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _PLACED = re.compile(re.escape(FILE) + r":\d+(:\d+)?\Z")
 _EMPTY = re.compile(r"\[\s*\]|\{\s*\}|[Nn]ull|NULL|~")
 _SIDECARS: dict[str, dict[str, str]] = {
@@ -54,50 +54,50 @@ _OPTIONS = (Options(), Options(kube_version="1.27"), Options(validate="ignore"),
 
 
 class Broken(AssertionError):
-    """A law that does not hold."""
+    """A law is broken."""
 
 
-def _must(holds: object, law: str) -> None:
+def _check(holds: object, law: str) -> None:
     if not holds:
         raise Broken(law)
 
 
 def text_layer(data: bytes, seed: int) -> str:
-    """Reading, cutting, parsing; edits carried out and taken back."""
+    """Decode, split, and parse; apply edits and undo them."""
     rng = Random(seed)
     try:
         whole = decode(data, FILE)
         documents = list(split(whole, FILE))
     except InputError as error:
-        return _refused(error)
-    _must(join(documents) == whole, "the documents joined are the text")
-    return " ".join(sorted({_edited(document, rng) for document in documents[:4]}))
+        return _error_outline(error)
+    _check(join(documents) == whole, "joined documents equal the text")
+    return " ".join(sorted({_check_edits(document, rng) for document in documents[:4]}))
 
 
-def _edited(document: Document, rng: Random) -> str:
+def _check_edits(document: Document, rng: Random) -> str:
     try:
         root = document.root
     except InputError as error:
-        return _refused(error)
+        return _error_outline(error)
     given = document.text
     if root is None or not isinstance(root.value, (dict, list)):
         return "scalar"
     inserts = [one for one in random_inserts(rng, root) if not exists(root.value, one.path)]
     fixed = rng.random()
-    way = "edited"
+    outcome = "edited"
     try:
         done = splice(given, root, inserts, lambda _p, keys, _k: round(fixed * len(keys)))
     except EditRefused as error:
-        way = _refused(error, placed=False)
+        outcome = _error_outline(error, placed=False)
     else:
         kept = without_displaced(given, root, done.displaced) if done.displaced else given
-        _must(holds_in_order(kept, done.text), "inserting keeps every byte")
+        _check(is_subsequence(kept, done.text), "inserting keeps every byte")
         try:
-            back = splice(done.text, done.root, cuts(root, inserts, done)).text
+            back = splice(done.text, done.root, undo_inserts(root, inserts, done)).text
         except EditRefused as error:
-            way = f"not taken back: {_refused(error, placed=False)}"
+            outcome = f"not undone: {_error_outline(error, placed=False)}"
         else:
-            _must(back == given, "cutting gives the bytes back")
+            _check(back == given, "removing restores the text")
     edits = random_removals(rng, root)
     edits += [
         one for one in inserts if not any(one.path[: len(e.path)] == e.path for e in edits) and rng.random() < 0.5
@@ -105,8 +105,8 @@ def _edited(document: Document, rng: Random) -> str:
     try:
         splice(given, root, edits)
     except EditRefused as error:
-        way += _refused(error, placed=False)
-    return way
+        outcome += _error_outline(error, placed=False)
+    return outcome
 
 
 @cache
@@ -125,7 +125,7 @@ def _requests(rng: Random) -> list[Request]:
 
 
 def pipeline_layer(data: bytes, seed: int) -> str:
-    """The stair: `add`, again, and `remove`."""
+    """Run `add` twice, then `remove`."""
     rng = Random(seed)
     requests, options = _requests(rng), rng.choice(_OPTIONS)
     try:
@@ -134,78 +134,78 @@ def pipeline_layer(data: bytes, seed: int) -> str:
     except UsageError as error:
         return f"usage {_outline(error.message)}"
     except InputError as error:
-        return _refused(error)
-    _placed(done.findings, given)
-    _reported(done, rng)
+        return _error_outline(error)
+    _check_positions(done.findings, given)
+    _check_report(done, rng)
     if "sidecarctl.dev" in given:
-        return _with_record(given, done, requests, options)
+        return _check_recorded(given, done, requests, options)
     if done.failed:
-        _must(done.text == given, "what failed is not changed")
+        _check(done.text == given, "failed documents are unchanged")
         return f"failed {_rules(done.findings)}"
     bare = _EMPTY.sub("", given)
-    _must(
-        holds_in_order(given, done.text) or holds_in_order("".join(bare.split()), "".join(done.text.split())),
+    _check(
+        is_subsequence(given, done.text) or is_subsequence("".join(bare.split()), "".join(done.text.split())),
         "add only inserts",
     )
-    _must(pipeline.add(done.text, requests, options, FILE).text == done.text, "adding again changes nothing")
-    _must(pipeline.remove(done.text, None, options, FILE).text == given, "remove gives the bytes back")
+    _check(pipeline.add(done.text, requests, options, FILE).text == done.text, "adding again changes nothing")
+    _check(pipeline.remove(done.text, None, options, FILE).text == given, "remove restores the text")
     return f"done {len(done.changes)} {done.changed} {_rules(done.findings)}"
 
 
-def _with_record(given: str, done: Result, requests: list[Request], options: Options) -> str:
-    """A text that has sidecars, or says so, already. A record that lies is put right once."""
+def _check_recorded(given: str, done: Result, requests: list[Request], options: Options) -> str:
+    """Check an input that has a record or appears to have one. A wrong record is corrected once."""
     if not done.failed:
         again = pipeline.add(done.text, requests, options, FILE)
         if not again.failed and again.text != done.text:
             third = pipeline.add(again.text, requests, options, FILE)
-            _must(third.failed or third.text == again.text, "adding again comes to an end")
+            _check(third.failed or third.text == again.text, "repeated adds converge")
     gone = pipeline.remove(given, None, options, FILE)
-    _placed(gone.findings, given)
-    _must(not gone.failed or gone.text == given, "what failed is not changed")
+    _check_positions(gone.findings, given)
+    _check(not gone.failed or gone.text == given, "failed documents are unchanged")
     return f"recorded {_rules(done.findings)} {_rules(gone.findings)}"
 
 
-def looking_layer(data: bytes, seed: int) -> str:
-    """What only looks: `validate` with every format of its report, `status`, `graph`."""
+def reports_layer(data: bytes, seed: int) -> str:
+    """Run the commands that only read: `validate` in two of its formats, `status`, and `graph`."""
     rng = Random(seed)
     try:
         given = decode(data, FILE)
     except InputError as error:
-        return _refused(error)
+        return _error_outline(error)
     level = rng.choice((None, "baseline", "restricted"))
     verdict = validate_texts([SourceText(given, FILE)], select_rules(pod_security=level, select=["all"]))
-    _placed(verdict.findings, given)
+    _check_positions(verdict.findings, given)
     report = Report(__version__, verdict.findings, verdict.ignored, (), (FILE,), root="/", fail_on=Severity.ERROR)
     for format_name in rng.sample(machine.FORMATS, 2):
-        _well_formed(machine.render_report(report, format_name), format_name)
-    _shown(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
+        _check_format(machine.render_report(report, format_name), format_name)
+    _check_printable(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
     try:
         found = statuses.collect_status(given, _catalog(), Options(), FILE)
-        _shown(status.render_text(found, color=False, width=80))
+        _check_printable(status.render_text(found, color=False, width=80))
         json.loads(status.render_json(found, __version__))
     except UsageError as error:
         return f"usage {_outline(error.message)}"
     except InputError as error:
-        return _refused(error)
+        return _error_outline(error)
     try:
         drawn = list(pod_graph.read_pods(given, Options(), FILE))
     except (InputError, RecordError) as error:
         return _outline(error.message)
-    _shown(tree.render_tree(drawn, color=False, width=60))
-    _shown(mermaid.render_mermaid(drawn))
-    _shown(markdown.render_pod_sections(drawn))
+    _check_printable(tree.render_tree(drawn, color=False, width=60))
+    _check_printable(mermaid.render_mermaid(drawn))
+    _check_printable(markdown.render_pod_sections(drawn))
     if drawn:
         ElementTree.fromstring(svg.render_svg(drawn))
-    return f"looked {_rules(verdict.findings)} {len(found)} {len(drawn)}"
+    return f"reported {_rules(verdict.findings)} {len(found)} {len(drawn)}"
 
 
 @cache
-def _chosen(options: Options) -> Selection:
+def _selection(options: Options) -> Selection:
     return resolve_selection(Composition("fuzz", FILE, ()), _catalog(), options.kube_version)
 
 
 def krm_layer(data: bytes, seed: int) -> str:
-    """A KRM function's input; what is no ResourceList becomes the items of one."""
+    """Run the KRM function. An input that is not a ResourceList becomes the items of one."""
     rng = Random(seed)
     if rng.random() < 0.5:
         items = data.split(b"\n---\n")
@@ -213,15 +213,15 @@ def krm_layer(data: bytes, seed: int) -> str:
         data = b"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n" + b"\n".join(lines) + b"\n"
         data += b"functionConfig:\n  apiVersion: sidecarctl.dev/v1alpha1\n  kind: Composition\n  metadata: {name: x}\n"
         data += b"  spec: {rules: [{sidecars: [{name: logger}]}]}\n"
-    outcome = plugin.run(data, lambda given: _made_ready(given))
-    _must(not isinstance(outcome.error, BugError), f"no bug: {outcome.error}")
-    _must(next(split(outcome.text)).value, "a ResourceList comes out")
+    outcome = plugin.run(data, lambda given: _prepare(given))
+    _check(not isinstance(outcome.error, BugError), f"no internal error: {outcome.error}")
+    _check(next(split(outcome.text)).value, "the output is a ResourceList")
     return f"krm {outcome.code} {_rules(outcome.findings)} {_outline(outcome.error.message) if outcome.error else ''}"
 
 
-def _made_ready(given: Composition | None) -> tuple[Selection, Options]:
+def _prepare(given: Composition | None) -> tuple[Selection, Options]:
     if given is None:
-        return _chosen(Options()), Options()
+        return _selection(Options()), Options()
     if given.libraries:
         raise UsageError("no libraries in a fuzz run")
     return resolve_selection(given, _catalog(), Options().kube_version), Options()
@@ -230,22 +230,22 @@ def _made_ready(given: Composition | None) -> tuple[Selection, Options]:
 LAYERS: dict[str, Callable[[bytes, int], str]] = {
     "text": text_layer,
     "pipeline": pipeline_layer,
-    "looking": looking_layer,
+    "reports": reports_layer,
     "krm": krm_layer,
 }
 
 
-def _refused(error: SidecarctlError, placed: bool = True) -> str:
-    """The outline of an error, which must be no bug and say where."""
+def _error_outline(error: SidecarctlError, placed: bool = True) -> str:
+    """Return the outline of an error. The error must not be a BugError, and must have a position."""
     if isinstance(error, BugError):
         raise error
-    _must(error.message, "an error says what")
-    _must(not placed or _PLACED.search(error.where), f"an error says where: {error.message!r} in {error.where!r}")
+    _check(error.message, "an error has a message")
+    _check(not placed or _PLACED.search(error.where), f"an error has a position: {error.message!r} in {error.where!r}")
     return _outline(error.message)
 
 
 def _outline(message: str) -> str:
-    """A message without what the input brings into it."""
+    """Return a message without the parts that come from the input."""
     return re.sub(r"'[^']*'|\"[^\"]*\"|[*&]\S+|\d+|[^\x20-\x7e]+", "_", message)[:80]
 
 
@@ -253,29 +253,29 @@ def _rules(findings: tuple[Finding, ...]) -> str:
     return ",".join(sorted({finding.rule for finding in findings}))
 
 
-def _placed(findings: tuple[Finding, ...], given: str) -> None:
+def _check_positions(findings: tuple[Finding, ...], given: str) -> None:
     last = len(BREAK.findall(given)) + 1
     for finding in findings:
         if finding.place is None:
-            _must(finding.source != "input", f"a finding has a place: {finding.rule}")
+            _check(finding.source != "input", f"a finding has a position: {finding.rule}")
         else:
-            _must(1 <= finding.place.line <= last + 1, f"a place is in the file: {finding.rule} {finding.place}")
+            _check(1 <= finding.place.line <= last + 1, f"a position is in the file: {finding.rule} {finding.place}")
 
 
-def _reported(done: Result, rng: Random) -> None:
-    """What people see of a run holds nothing that steers a terminal."""
+def _check_report(done: Result, rng: Random) -> None:
+    """Check that the printed report contains no control sequences."""
     if rng.random() < 0.3:
-        _shown(text.render_findings(done.findings, color=False, width=80))
-        _shown(summary.render_changes(done.changes, color=False, width=80, verbose=True))
-        _shown(diff.unified_diff(done.original, done.text, FILE, terminal=True))
+        _check_printable(text.render_findings(done.findings, color=False, width=80))
+        _check_printable(summary.render_changes(done.changes, color=False, width=80, verbose=True))
+        _check_printable(diff.unified_diff(done.original, done.text, FILE, terminal=True))
 
 
-def _shown(shown: str) -> None:
-    found = _STEERS.search(shown)
-    _must(not found, f"nothing steers the terminal: {found and found.group()!r}")
+def _check_printable(shown: str) -> None:
+    found = _CONTROLS.search(shown)
+    _check(not found, f"output contains no control sequences: {found and found.group()!r}")
 
 
-def _well_formed(rendered: str, format_name: str) -> None:
+def _check_format(rendered: str, format_name: str) -> None:
     if format_name in ("json", "sarif", "gitlab"):
         json.loads(rendered)
     elif format_name == "junit":

@@ -1,4 +1,4 @@
-"""Seeds and what becomes of them: bytes changed, lines moved, and nodes put in the place of other nodes."""
+"""Seeds for fuzzing, and their mutations: changed bytes, moved lines, and replaced nodes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sidecarctl.yamltext.nodes import Alias, Node, walk
 from sidecarctl.yamltext.parse import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST = 6_000  # bytes: what is wrong with a long text is wrong with a short one, a hundred times as often
-# What means something to a reader of YAML, or to the program.
+LONGEST = 6_000  # bytes; long inputs find the same faults as short ones, 100 times slower
+# Words with a meaning for a YAML parser or for sidecarctl.
 WORDS = [
     *(
         ": ",
@@ -107,7 +107,7 @@ _TOKENS = [word.encode() for word in WORDS] + [b"\xff", b"\xc3", b"\xed\xa0\x80"
 
 
 def seeds() -> list[bytes]:
-    """Return real manifests, short ones: those beside the checkout if there are any, and the project's own."""
+    """Return short real manifests: from the corpus if there is one, and from the repository."""
     folders = (ROOT.parent / "shared" / "corpus", ROOT.parents[1] / "shared" / "corpus", ROOT / "examples")
     folders += (ROOT / "tests" / "gallery", ROOT / "library", ROOT / "tests" / "fuzz" / "regressions")
     found = (f for folder in folders if folder.is_dir() for f in sorted(folder.rglob("*")))
@@ -124,7 +124,7 @@ def _pieces(files: Iterable[Path]) -> Iterable[bytes]:
 
 
 def mutated(data: bytes, others: list[bytes], rng: Random) -> bytes:
-    """Return an input made of a seed, often a little different from it, sometimes beyond recognition."""
+    """Return a mutated seed. Most mutations are small, some change almost everything."""
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 9))):
         data = rng.choice(_WAYS)(data, others, rng)
     return data[:LONGEST]
@@ -184,7 +184,7 @@ def _crossed(data: bytes, others: list[bytes], rng: Random) -> bytes:
 
 
 def _nodes(data: bytes, others: list[bytes], rng: Random) -> bytes:
-    """Another node, or something short, in the place of a node: the result is mostly YAML still."""
+    """Replace a node with another node or a short text. The result is usually still YAML."""
     try:
         text = data.decode("utf-8").partition("\n---")[0]
         root = parse(text)

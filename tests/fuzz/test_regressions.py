@@ -1,4 +1,4 @@
-"""What the search found once, each in its smallest form: `<layer>-<choices>-<what>.yaml`. They hold now, and must go on to."""
+"""Minimized inputs that once broke a law, as `<layer>-<choices>-<what>.yaml`. They must keep all laws."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FOUND = sorted(FOLDER.iterdir())
 
 
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.stem)
-def test_what_broke_a_law_once_breaks_none_now(file: Path) -> None:
+def test_past_failures_keep_all_laws(file: Path) -> None:
     layer, choices, _ = file.name.split("-", 2)
     LAYERS[layer](file.read_bytes(), int(choices))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_few_hundred_inputs_break_no_law(layer: str) -> None:
-    """A look at the search itself, with the same inputs every time; `make fuzz` takes new ones, and many more."""
+def test_random_inputs_keep_all_laws(layer: str) -> None:
+    """A short search with fixed inputs. `make fuzz` runs many more, with new seeds."""
     rng, inputs = Random(2024), seeds()
     ways = {LAYERS[layer](mutated(rng.choice(inputs), inputs, rng), number % 16) for number in range(200)}
     assert len(ways) > 20

@@ -1,4 +1,4 @@
-"""A report with one of everything, and reports of any content."""
+"""Fixtures: a report with one finding of each sort, and Hypothesis strategies for reports with any content."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ SKIPPED = WorkloadChange(
 
 @pytest.fixture
 def report() -> Report:
-    """Three findings (input, template, stdin), one ignored, two workloads, one of them skipped."""
+    """Three findings (input, template, stdin), one ignored finding, and two workloads, one of them skipped."""
     return Report(
         "0.1.0",
         findings=(IMAGE, LABEL, PORT),
@@ -97,5 +97,5 @@ def report() -> Report:
 
 @pytest.fixture
 def clean() -> Report:
-    """Nothing to say about two files."""
+    """A report on two files without findings."""
     return Report("0.1.0", files=("a.yaml", "b.yaml"))

@@ -1,4 +1,4 @@
-"""The diff is one that `patch` takes, and it shows whole blocks."""
+"""Unified diffs: `patch` applies them, and each hunk shows whole blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ text = st.builds(lambda body, end: "\n".join(body) + end, lines, st.sampled_from
 
 
 def apply(before: str, diff: str) -> str:
-    """Apply a unified diff, strictly."""
+    """Apply a unified diff strictly."""
     old = before.split("\n")
     old = [line + "\n" for line in old[:-1]] + ([old[-1]] if old[-1] else [])
     done: list[str] = []
@@ -43,7 +43,7 @@ def apply(before: str, diff: str) -> str:
 
 @settings(max_examples=300)
 @given(text, text)
-def test_applying_the_diff_gives_the_new_text(before: str, after: str) -> None:
+def test_applying_the_diff_returns_the_new_text(before: str, after: str) -> None:
     assert (
         apply(before, unified_diff(before, after, "f")) == after
         if before != after
@@ -63,7 +63,7 @@ def test_applying_the_diff_gives_the_new_text(before: str, after: str) -> None:
         ("a\nb\n", ""),
     ],
 )
-def test_patch_takes_it(tmp_path: Path, before: str, after: str) -> None:
+def test_patch_applies_the_diff(tmp_path: Path, before: str, after: str) -> None:
     file = tmp_path / "a file"
     file.write_bytes(before.encode())
     diff = unified_diff(before, after, "a file").encode()
@@ -71,7 +71,7 @@ def test_patch_takes_it(tmp_path: Path, before: str, after: str) -> None:
     assert (file.read_bytes() if file.exists() else b"") == after.encode()
 
 
-def test_a_diff_of_a_manifest_shows_what_was_inserted() -> None:
+def test_diff_of_a_manifest_shows_the_inserted_lines() -> None:
     before = "spec:\n  containers:\n  - name: web\n    image: nginx\n  volumes: []\n"
     after = before.replace("  volumes", "  - name: logger\n    image: fluent-bit\n  volumes")
     assert (
@@ -90,34 +90,34 @@ def test_a_diff_of_a_manifest_shows_what_was_inserted() -> None:
     )
 
 
-def test_a_missing_last_line_end_is_told() -> None:
+def test_diff_marks_a_missing_final_newline() -> None:
     assert unified_diff("a\nb", "a\nb\n", "f") == (
         "--- f\n+++ f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
     )
 
 
-def test_an_inserted_item_is_shown_from_its_dash() -> None:
+def test_diff_of_an_inserted_item_starts_at_its_dash() -> None:
     before = "- x: 1\n  y: 2\n- x: 3\n  y: 2\n"
     after = "- x: 1\n  y: 2\n- x: 9\n  y: 2\n- x: 3\n  y: 2\n"
     assert "+- x: 9\n+  y: 2\n" in unified_diff(before, after, "f")
 
 
-def test_what_could_steer_a_terminal_is_visible_there_and_kept_elsewhere() -> None:
+def test_control_characters_are_escaped_only_on_a_terminal() -> None:
     assert "+\\x1b[2J\tx\n" in unified_diff("a\n", "\x1b[2J\tx\n", "f", terminal=True)
     assert "+\x1b[2J\tx\n" in unified_diff("a\n", "\x1b[2J\tx\n", "f")
     assert "\r" not in unified_diff("a\r\n", "a\r\nb\r\n", "f", terminal=True)
 
 
-def test_colours_are_one_for_what_comes_and_one_for_what_goes() -> None:
+def test_removed_lines_are_red_and_added_lines_green() -> None:
     colored = unified_diff("a\n", "b\n", "f", color=True)
     assert "\x1b[31m-a\x1b[0m\n\x1b[32m+b\x1b[0m\n" in colored
 
 
-def test_equal_texts_have_no_diff() -> None:
+def test_diff_of_equal_texts_is_empty() -> None:
     assert unified_diff("a\n", "a\n", "f") == ""
 
 
-def test_a_long_stream_of_like_documents_is_diffed_block_by_block() -> None:
+def test_diff_of_many_similar_documents_has_one_hunk_per_change() -> None:
     one = "---\nkind: Deployment\nmetadata:\n  name: web-{}\nspec:\n" + "".join(f"  line{i}: 1\n" for i in range(40))
     before = "".join(one.format(i) for i in range(300))
     after = before.replace("  line20: 1\n", "  line20: 1\n  logger: 1\n  line3: 1\n")

@@ -1,4 +1,4 @@
-"""Pictures: the order is the kubelet's, text stays in its box, every format is sound and the committed ones are current."""
+"""Graphs: kubelet start order, text that fits its box, valid formats, and up-to-date committed files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def awkward() -> Pod:
     return next(read_pods(AWKWARD, Options()))
 
 
-def test_steps_are_those_of_the_kubelet() -> None:
+def test_containers_start_and_stop_in_kubelet_order() -> None:
     pod = awkward()
     assert [(box.name, box.start) for box in pod.containers] == [
         ("migrate", 1),
@@ -60,12 +60,12 @@ def test_steps_are_those_of_the_kubelet() -> None:
     assert [box.gate for box in pod.containers] == ["its completion", "its postStart hook", "", "", ""]
 
 
-def test_nobody_writes_to_a_secret() -> None:
+def test_secret_mounts_are_read_only() -> None:
     (box,) = (box for box in awkward().containers if box.mounts)
     assert {mount.volume: mount.verb for mount in box.mounts} == {"data": "writes", "ghost": "writes", "tls": "reads"}
 
 
-def test_what_was_added_is_known_from_the_record() -> None:
+def test_added_containers_and_mounts_come_from_the_record() -> None:
     (pod,) = read_pods((ROOT / "examples/two-sidecars/expected.yaml").read_text(), Options())
     assert [(box.name, box.by) for box in pod.containers] == [
         ("git-sync", "git-sync"),
@@ -80,20 +80,20 @@ def test_what_was_added_is_known_from_the_record() -> None:
 
 
 @pytest.mark.parametrize("width", [70, 80])
-def test_the_tree_keeps_to_its_columns(width: int) -> None:
+def test_tree_fits_the_width(width: int) -> None:
     text = tree.render_tree([awkward()], color=False, width=width)
     assert max(map(width_of, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_colour_changes_no_text(lines: bool) -> None:
-    plain, coloured = (tree.render_tree([awkward()], color=color, width=80, lines=lines) for color in (False, True))
-    bare = re.sub("\x1b\\[[0-9;]*m", "", coloured)
+def test_color_does_not_change_the_tree(lines: bool) -> None:
+    plain, colored = (tree.render_tree([awkward()], color=color, width=80, lines=lines) for color in (False, True))
+    bare = re.sub("\x1b\\[[0-9;]*m", "", colored)
     assert [line.rstrip() for line in bare.splitlines()] == [line.rstrip() for line in plain.splitlines()]
     assert lines or plain.replace("数据库", "").isascii()
 
 
-def test_no_text_of_an_svg_leaves_its_box() -> None:
+def test_svg_text_fits_its_box() -> None:
     for panel in lay_out(awkward()).panels:
         for text in panel.texts:
             ems = 0.605 if "m" in text.style.split() else 0.6
@@ -103,7 +103,7 @@ def test_no_text_of_an_svg_leaves_its_box() -> None:
             assert panel.y < text.y - 10 and text.y < panel.y + panel.height
 
 
-def test_boxes_do_not_overlap() -> None:
+def test_svg_boxes_do_not_overlap() -> None:
     panels = lay_out(awkward()).panels
     for one in panels:
         for other in panels:
@@ -111,19 +111,19 @@ def test_boxes_do_not_overlap() -> None:
             assert one is other or apart or other.x + other.width <= one.x or other.y + other.height <= one.y
 
 
-def test_an_svg_is_xml_that_stands_alone() -> None:
+def test_svg_is_valid_xml_without_external_references() -> None:
     text = svg.render_svg([awkward()])
     ET.fromstring(text)
     assert "prefers-color-scheme:dark" in text
     assert not re.search(r"href|url\(|@import|<script", text)
 
 
-def test_nothing_in_a_mermaid_label_is_markup() -> None:
+def test_mermaid_labels_escape_markup() -> None:
     text = mermaid.render_mermaid([awkward()])
     assert "/a#lt;b#gt;#amp;#quot;c]" in text
 
 
-def test_graph_writes_a_file_and_refuses_what_has_no_pod(tmp_path: Path) -> None:
+def test_graph_writes_a_file_and_fails_without_workloads(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(AWKWARD, encoding="utf-8")
     assert run("sidecarctl graph -f a.yaml --format svg -o a.svg", tmp_path).code == 0
     assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<svg ")
@@ -133,14 +133,14 @@ def test_graph_writes_a_file_and_refuses_what_has_no_pod(tmp_path: Path) -> None
     assert "no workload found" in outcome.stderr
 
 
-def test_markdown_has_the_changes_the_resources_and_the_graph() -> None:
+def test_graph_markdown_contains_changes_resources_and_graph() -> None:
     outcome = run("sidecarctl graph -f expected.yaml --format markdown", ROOT / "examples" / "proxy-front")
     assert "| requests cpu | none | 100m |" in outcome.stdout
     assert "container proxy<br>volume proxy" in outcome.stdout
     assert "```mermaid\nflowchart LR\n" in outcome.stdout
 
 
-def test_the_pictures_of_the_examples_are_current() -> None:
+def test_committed_graphs_are_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("gen_graphs", ROOT / "tools" / "gen_graphs.py")
     assert spec and spec.loader
     generator = importlib.util.module_from_spec(spec)

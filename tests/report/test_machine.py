@@ -1,4 +1,4 @@
-"""What other programs read: each format holds its contract, for any content, and is the same every time."""
+"""Machine-readable formats: each follows its schema for any content, and is deterministic."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def errors(schema: dict[str, Any], value: object) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_the_same_in_whatever_order_findings_come(name: str, report: Report) -> None:
+def test_output_does_not_depend_on_the_order_of_findings(name: str, report: Report) -> None:
     shuffled = list(report.findings)
     for seed in range(5):
         random.Random(seed).shuffle(shuffled)
@@ -83,24 +83,24 @@ def test_a_format_is_the_same_in_whatever_order_findings_come(name: str, report:
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(report=reports)
-def test_a_format_survives_any_content(name: str, report: Report) -> None:
+def test_any_content_is_rendered_without_control_characters(name: str, report: Report) -> None:
     text = render_report(report, name)
     assert text.endswith("\n")
     assert not CONTROLS.search(text)
     text.encode("utf-8")
 
 
-def test_an_unknown_format_is_an_error(report: Report) -> None:
+def test_unknown_format_is_an_error(report: Report) -> None:
     with pytest.raises(ValueError, match="unknown format"):
         render_report(report, "anchors")
 
 
 class TestJson:
     @given(reports)
-    def test_any_report_fits_the_schema(self, report: Report) -> None:
+    def test_any_report_is_valid_against_the_schema(self, report: Report) -> None:
         assert errors(REPORT_SCHEMA, json.loads(render_report(report, "json"))) == []
 
-    def test_the_schema_describes_every_key_that_is_written(self, report: Report) -> None:
+    def test_schema_describes_every_written_key(self, report: Report) -> None:
         undescribed: list[str] = []
 
         def walk(value: object, schema: dict[str, Any], where: str) -> None:
@@ -122,24 +122,24 @@ class TestJson:
         walk(json.loads(render_report(report, "json")), REPORT_SCHEMA, "")
         assert undescribed == []
 
-    def test_the_schema_is_a_schema(self) -> None:
+    def test_schema_is_a_valid_json_schema(self) -> None:
         Draft202012Validator.check_schema(REPORT_SCHEMA)
 
-    def test_findings_come_in_order_with_places_from_one(self, report: Report) -> None:
-        told = json.loads(render_report(report, "json"))
-        assert [one["rule"] for one in told["findings"]] == ["label-style", "port-conflict", "floating-image"]
-        assert told["findings"][1]["place"] == {
+    def test_findings_are_sorted_and_positions_start_at_one(self, report: Report) -> None:
+        data = json.loads(render_report(report, "json"))
+        assert [one["rule"] for one in data["findings"]] == ["label-style", "port-conflict", "floating-image"]
+        assert data["findings"][1]["place"] == {
             "file": "k8s/web, prod.yaml", "line": 24, "column": 26, "endLine": 24, "endColumn": 30,
         }  # fmt: skip
-        assert told["findings"][2]["place"] is None
-        assert told["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
-        assert told["ignored"][0]["reason"] == "both bind to other addresses"
-        assert told["summary"] == {
+        assert data["findings"][2]["place"] is None
+        assert data["findings"][0]["field"] == 'metadata.labels["a.b/c"]'
+        assert data["ignored"][0]["reason"] == "both bind to other addresses"
+        assert data["summary"] == {
             "errors": 1, "warnings": 1, "infos": 1, "ignored": 1, "fixed": 0, "fixable": 0, "workloads": 2, "changed": 1,
         }  # fmt: skip
 
-    def test_no_field_of_the_model_is_forgotten(self, report: Report) -> None:
-        told = json.loads(render_report(report, "json"))
+    def test_every_model_field_is_written(self, report: Report) -> None:
+        data = json.loads(render_report(report, "json"))
         known = {
             "previous": "previousVersion",
             "next_steps": "nextSteps",
@@ -148,19 +148,19 @@ class TestJson:
             "autofix": "fix",
         }
         for kind, written in (
-            (WorkloadChange, told["changes"][0]),
-            (InstanceChange, told["changes"][0]["instances"][0]),
-            (PodFacts, told["changes"][0]["before"]),
-            (Finding, told["findings"][0]),
+            (WorkloadChange, data["changes"][0]),
+            (InstanceChange, data["changes"][0]["instances"][0]),
+            (PodFacts, data["changes"][0]["before"]),
+            (Finding, data["findings"][0]),
         ):
             missing = {known.get(field.name, field.name) for field in fields(kind)} - set(written)
-            missing -= {"on_key", "expected"}  # for the snippet, and for fixes
+            missing -= {"on_key", "expected"}  # used only for snippets and fixes
             assert missing == set()
 
 
 class TestSarif:
     @given(reports)
-    def test_any_report_fits_what_github_takes(self, report: Report) -> None:
+    def test_any_report_is_valid_sarif_with_matching_rule_indices(self, report: Report) -> None:
         log = json.loads(render_report(report, "sarif"))
         assert errors(SARIF_SCHEMA, log) == []
         rules = [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]]
@@ -168,23 +168,23 @@ class TestSarif:
             result["ruleId"] for result in log["runs"][0]["results"]
         ]
 
-    def test_a_clean_run_has_an_empty_list_of_results(self, clean: Report) -> None:
+    def test_results_are_empty_without_findings(self, clean: Report) -> None:
         assert json.loads(render_report(clean, "sarif"))["runs"][0]["results"] == []
 
-    def test_a_result_says_where_and_links_related_places(self, report: Report) -> None:
+    def test_result_has_a_region_and_related_locations(self, report: Report) -> None:
         result = json.loads(render_report(report, "sarif"))["runs"][0]["results"][1]
         place = result["locations"][0]["physicalLocation"]
         assert unquote(place["artifactLocation"]["uri"]) == "k8s/web, prod.yaml"
         assert place["region"] == {"startLine": 24, "startColumn": 26, "endLine": 24, "endColumn": 30}
         assert result["relatedLocations"][0]["message"]["text"] == "first used here"
 
-    def test_what_only_a_template_causes_stands_at_the_workload(self, report: Report) -> None:
+    def test_finding_in_a_template_is_located_at_the_workload(self, report: Report) -> None:
         result = json.loads(render_report(report, "sarif"))["runs"][0]["results"][2]
         assert result["ruleId"] == "floating-image"
         assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 2}
         assert "Caused by: sidecar logger@1.0.0" in result["message"]["text"]
 
-    def test_ignored_findings_stay_out(self, report: Report) -> None:
+    def test_ignored_findings_are_omitted(self, report: Report) -> None:
         log = json.loads(render_report(replace(report, findings=()), "sarif"))
         assert log["runs"][0]["results"] == []
 
@@ -197,12 +197,12 @@ class TestSarif:
             ("a#b?c:d", "a%23b%3Fc%3Ad"),
         ],
     )
-    def test_paths_become_uris(self, path: str, want: str) -> None:
+    def test_paths_are_encoded_as_uris(self, path: str, want: str) -> None:
         assert uri(path) == want
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
-    """Read workflow commands as the runner does."""
+    """Parse workflow commands the way the GitHub runner does."""
     found = []
     for line in text.split("\n"):
         match = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line)
@@ -219,7 +219,7 @@ def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
 
 
 class TestGithub:
-    def test_commands_carry_file_line_and_columns(self, report: Report) -> None:
+    def test_commands_have_file_line_and_columns(self, report: Report) -> None:
         level, properties, message = commands(render_report(report, "github"))[0]
         assert level == "error"
         assert properties == {
@@ -230,12 +230,12 @@ class TestGithub:
             "k8s/web, prod.yaml:24 (Deployment/web, container logger (native sidecar)): containers"
         )
 
-    def test_errors_come_first_and_a_plain_line_last(self, report: Report) -> None:
+    def test_errors_are_first_and_the_summary_last(self, report: Report) -> None:
         text = render_report(report, "github")
         assert [level for level, _, _ in commands(text)] == ["error", "warning", "notice"]
         assert text.splitlines()[-1] == "1 error, 1 warning, 1 info in 3 files; 1 ignored"
 
-    def test_a_place_over_several_lines_has_no_columns(self, report: Report) -> None:
+    def test_multiline_position_has_no_columns(self, report: Report) -> None:
         assert commands(render_report(report, "github"))[2][1] == {
             "file": "stdin",
             "line": "3",
@@ -243,26 +243,26 @@ class TestGithub:
         }
 
     @given(reports)
-    def test_no_content_makes_a_command_of_its_own(self, report: Report) -> None:
+    def test_content_cannot_inject_commands(self, report: Report) -> None:
         assert len(commands(render_report(report, "github"))) == len(report.findings)
 
 
 class TestGitlab:
-    def test_entries_have_what_code_quality_needs(self, report: Report) -> None:
+    def test_entries_have_the_fields_of_code_quality(self, report: Report) -> None:
         entries = json.loads(render_report(report, "gitlab"))
         assert [entry["severity"] for entry in entries] == ["info", "major", "minor"]
         assert entries[1]["location"] == {"path": "k8s/web, prod.yaml", "lines": {"begin": 24}}
         assert entries[1]["check_name"] == "port-conflict"
 
-    def test_a_clean_run_is_an_empty_list(self, clean: Report) -> None:
+    def test_list_is_empty_without_findings(self, clean: Report) -> None:
         assert json.loads(render_report(clean, "gitlab")) == []
 
     @given(reports)
-    def test_fingerprints_differ_within_a_report(self, report: Report) -> None:
+    def test_fingerprints_are_unique_in_a_report(self, report: Report) -> None:
         marks = [entry["fingerprint"] for entry in json.loads(render_report(report, "gitlab"))]
         assert len(set(marks)) == len(marks)
 
-    def test_fingerprints_stay_when_lines_shift(self, report: Report) -> None:
+    def test_fingerprints_do_not_depend_on_line_numbers(self, report: Report) -> None:
         def moved(finding: Finding) -> Finding:
             place = finding.place
             return replace(finding, place=place and replace(place, line=place.line + 7, end_line=place.end_line + 7))
@@ -273,7 +273,7 @@ class TestGitlab:
 
 
 class TestJunit:
-    def test_what_fails_the_run_is_a_failure_and_the_rest_is_output(self, report: Report) -> None:
+    def test_only_findings_that_fail_the_run_are_failures(self, report: Report) -> None:
         root = ET.fromstring(render_report(report, "junit"))
         assert root.attrib == {"name": "sidecarctl", "tests": "4", "failures": "1", "errors": "0"}
         cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
@@ -284,18 +284,18 @@ class TestJunit:
             "label-style": ["system-out"],
         }
 
-    def test_fail_on_decides_what_is_a_failure(self, report: Report) -> None:
+    def test_fail_on_sets_which_findings_are_failures(self, report: Report) -> None:
         root = ET.fromstring(render_report(replace(report, fail_on=Severity.WARNING), "junit"))
         assert root.get("failures") == "2"
         root = ET.fromstring(render_report(replace(report, fail_on=None), "junit"))
         assert root.get("failures") == "0"
 
-    def test_a_clean_file_is_one_case_that_passes(self, clean: Report) -> None:
+    def test_file_without_findings_is_one_passed_case(self, clean: Report) -> None:
         root = ET.fromstring(render_report(clean, "junit"))
         assert [case.get("classname") for case in root.iter("testcase")] == ["a.yaml", "b.yaml"]
 
     @given(reports)
-    def test_any_report_is_well_formed_and_counts_right(self, report: Report) -> None:
+    def test_any_report_is_well_formed_with_correct_counts(self, report: Report) -> None:
         root = ET.fromstring(render_report(report, "junit"))
         assert root.get("tests") == str(len(list(root.iter("testcase"))))
         assert root.get("failures") == str(len(list(root.iter("failure"))))
@@ -328,13 +328,13 @@ cpu 100m → 150m<br>memory 128Mi → 192Mi | Burstable |
         )
 
     @given(st.text())
-    def test_text_is_no_markup_and_stays_in_its_cell(self, text: str) -> None:
+    def test_prose_escapes_markup_and_stays_in_its_cell(self, text: str) -> None:
         assert not re.search(r"(?<!\\)(\\\\)*[|*`<\[\n]", prose(text).replace("<br>", ""))
 
     @pytest.mark.parametrize(
         ("text", "want"), [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), ("a|b", "`a\\|b`"), ("", "")]
     )
-    def test_code_is_fenced_by_more_than_it_holds(self, text: str, want: str) -> None:
+    def test_code_uses_more_backticks_than_it_contains(self, text: str, want: str) -> None:
         assert code(text) == want
 
 
@@ -348,5 +348,5 @@ cpu 100m → 150m<br>memory 128Mi → 192Mi | Burstable |
         ("-", "/repo", "stdin"),
     ],
 )
-def test_files_are_named_from_the_repositorys_root(file: str, root: str, want: str) -> None:
+def test_paths_are_relative_to_the_repository_root(file: str, root: str, want: str) -> None:
     assert relative(file, root) == want

@@ -1,4 +1,4 @@
-"""What a run tells people on the side: a line for each workload, broken where it has to be."""
+"""The change summary: one line for each workload, wrapped where it does not fit."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def shown(*changes: WorkloadChange, width: int = 80, verbose: bool = False, colo
     return render_changes(changes, color=color, width=width, verbose=verbose)
 
 
-def test_a_workload_is_one_line_where_it_fits() -> None:
+def test_workload_is_one_line_if_it_fits() -> None:
     assert shown(WEB, width=0) == (
         "Deployment/web: added logger 1.0.0 (native): container logger, volume logger-logs, mount /var/log/app in web\n"
     )
     assert shown(WEB, width=120) == shown(WEB, width=0)
 
 
-def test_at_80_columns_the_parts_stand_below() -> None:
+def test_parts_move_to_a_second_line_at_80_columns() -> None:
     assert shown(WEB) == (
         "Deployment/web: added logger 1.0.0 (native)\n"
         "    container logger, volume logger-logs, mount /var/log/app in web\n"
     )
 
 
-def test_several_instances_stand_below_each_other() -> None:
+def test_each_of_several_instances_has_its_own_line() -> None:
     proxy = InstanceChange("removed", "tls", "proxy", "1.0.0")
     update = InstanceChange("updated", "metrics", "metrics", "1.2.0", previous="1.1.0", reason="port 9113 -> 9114")
     assert shown(replace(WEB, instances=(proxy, update, LOGGER))) == (
@@ -58,7 +58,7 @@ def test_several_instances_stand_below_each_other() -> None:
     )
 
 
-def test_a_long_list_of_parts_is_broken_after_commas() -> None:
+def test_long_list_of_parts_wraps_after_commas() -> None:
     parts = tuple(f"mount /var/log/number-{number} in web" for number in range(6))
     text = shown(replace(WEB, instances=(replace(LOGGER, parts=parts),)))
     assert all(width_of(line) <= 80 for line in text.splitlines())
@@ -68,7 +68,7 @@ def test_a_long_list_of_parts_is_broken_after_commas() -> None:
     assert [line.endswith(",") for line in text.splitlines()] == [False, True, True, False]
 
 
-def test_a_skipped_workload_says_why() -> None:
+def test_skipped_workload_has_a_reason() -> None:
     job = WorkloadChange("Job", "batch", "prod", skipped="annotated with sidecarctl.dev/inject: false")
     assert shown(job) == "Job/prod/batch: skipped: annotated with sidecarctl.dev/inject: false\n"
     assert shown(WorkloadChange("Pod", "")) == "Pod/(no name): unchanged\n"
@@ -81,7 +81,7 @@ def test_several_files_have_headings() -> None:
     )
 
 
-def test_verbose_tells_what_the_scheduler_sees_and_what_it_costs() -> None:
+def test_verbose_shows_resources_qos_class_and_cost() -> None:
     assert shown(WEB, width=0, verbose=True).partition("\n")[2] == (
         "    requests   cpu     100m       -> 150m\n"
         "               memory  none       -> 64Mi\n"
@@ -91,12 +91,12 @@ def test_verbose_tells_what_the_scheduler_sees_and_what_it_costs() -> None:
     )
 
 
-def test_what_a_removal_gives_back_is_said_so() -> None:
+def test_verbose_shows_the_resources_that_a_removal_frees() -> None:
     removal = replace(WEB, cost={"cpu": "-150m"}, replicas=1)
     assert shown(removal, verbose=True).endswith("    frees cpu 150m over 1 replica\n")
 
 
-def test_colour_changes_nothing_but_colour() -> None:
+def test_color_does_not_change_the_text() -> None:
     colored = shown(WEB, verbose=True, color=True)
     assert "\x1b[32madded\x1b[0m" in colored
     assert re.sub("\x1b\\[[0-9;]*m", "", colored) == shown(WEB, verbose=True)
@@ -111,7 +111,7 @@ def test_colour_changes_nothing_but_colour() -> None:
          "3 workloads: 1 changed, 1 unchanged, 1 skipped"),
     ],
 )  # fmt: skip
-def test_the_last_line_counts_workloads(changes: list[WorkloadChange], want: str) -> None:
+def test_last_line_counts_workloads(changes: list[WorkloadChange], want: str) -> None:
     assert changes_line(changes) == want + "\n"
 
 
@@ -138,6 +138,6 @@ instances = st.builds(
     ),
     st.integers(0, 90),
 )  # fmt: skip
-def test_no_content_steers_the_terminal(change: WorkloadChange, width: int) -> None:
+def test_content_cannot_send_control_sequences(change: WorkloadChange, width: int) -> None:
     text = render_changes([change, replace(change, file="other")], color=False, width=width, verbose=True)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\ud800-\udfff]", text)

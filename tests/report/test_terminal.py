@@ -1,4 +1,4 @@
-"""When there are colours, how wide lines are, and how characters are shown."""
+"""Terminal output: color detection, line width, and escaping of characters."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Stream:
         (False, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
     ],
 )
-def test_colour_follows_the_terminal_and_the_environment(tty: bool, env: dict[str, str], want: bool) -> None:
+def test_color_depends_on_terminal_and_environment(tty: bool, env: dict[str, str], want: bool) -> None:
     assert use_color(Stream(tty), env) is want
 
 
-def test_width_comes_from_the_environment_or_fits_a_log() -> None:
+def test_width_comes_from_the_environment_or_has_a_default() -> None:
     assert columns(Stream(True), {"COLUMNS": "61"}) == 61
     assert columns(Stream(False), {"COLUMNS": "wide"}) == LOG_WIDTH
     assert columns(Stream(True), {}) == 80
@@ -58,7 +58,7 @@ def test_width_comes_from_the_environment_or_fits_a_log() -> None:
         ("क्\u200dष", "क्\u200dष"),
     ],
 )
-def test_unsafe_characters_become_visible(text: str, want: str) -> None:
+def test_unsafe_characters_are_escaped(text: str, want: str) -> None:
     assert visible(text) == want
 
 
@@ -67,7 +67,7 @@ def test_width_counts_columns_not_characters() -> None:
 
 
 @given(st.text(alphabet="ab 日\n", max_size=120), st.integers(8, 40))
-def test_wrapping_loses_no_word_and_keeps_to_the_width(text: str, width: int) -> None:
+def test_wrapping_keeps_all_words_within_the_width(text: str, width: int) -> None:
     lines = wrap(text, width)
     assert " ".join(lines).split() == text.split()
     assert all(width_of(line) <= width or len(line.split()) == 1 for line in lines)

@@ -1,4 +1,4 @@
-"""Findings as people read them: underlined where they stand, and without harm to the terminal."""
+"""The text format: findings with the source line underlined, safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shown(*findings: Finding, color: bool = False, width: int = 80) -> str:
 
 
 def underlined(text: str) -> str:
-    """What stands above the carets, column for column of a terminal."""
+    """Return the text above the carets, by terminal column."""
     lines = text.splitlines()
     row = next(i for i, line in enumerate(lines) if "^" in line)
     first, last = lines[row].index("^"), lines[row].rindex("^")
@@ -50,7 +50,7 @@ PORT = Finding(
 )
 
 
-def test_a_finding_reads_like_a_compilers() -> None:
+def test_finding_has_the_layout_of_a_compiler_error() -> None:
     assert (
         shown(PORT)
         == """\
@@ -73,7 +73,7 @@ help: give logger another port:
     )
 
 
-def test_related_places_of_other_files_follow_with_their_own_arrow() -> None:
+def test_related_positions_in_other_files_have_their_own_snippet() -> None:
     other = Related("the Service", place=at("  targetPort: http", 14, 18, 120, "svc.yaml"))
     text = shown(Finding("r", "m", related=(other,), place=at("a: b", 3, 4)))
     assert (
@@ -94,7 +94,7 @@ error[r]: m
     )
 
 
-def test_a_finding_without_a_place_names_what_caused_it() -> None:
+def test_finding_without_position_names_its_source() -> None:
     path = ("spec", "containers", 1, "image")
     finding = Finding("floating-image", "no tag", Severity.WARNING, path=path, source="sidecar logger@1.0.0")
     assert shown(finding) == (
@@ -102,7 +102,7 @@ def test_a_finding_without_a_place_names_what_caused_it() -> None:
     )
 
 
-def test_a_finding_in_the_input_that_a_sidecar_causes_names_both() -> None:
+def test_finding_caused_by_a_sidecar_names_position_and_sidecar() -> None:
     text = shown(Finding("r", "m", source="sidecar logger@1.0.0", place=at("a: b", 0, 1)))
     assert "web.yaml:1:1" in text
     assert "= caused by: sidecar logger@1.0.0" in text
@@ -122,22 +122,22 @@ def test_a_finding_in_the_input_that_a_sidecar_causes_names_both() -> None:
         ("\u202eevil: web", 7, 10, "web"),
     ],
 )
-def test_the_underline_stands_under_the_place(line: str, start: int, end: int, want: str) -> None:
+def test_underline_is_below_the_position(line: str, start: int, end: int, want: str) -> None:
     assert underlined(shown(Finding("r", "m", place=at(line, start, end)))) == want
 
 
-def test_an_empty_place_gets_one_caret_even_past_the_end_of_the_line() -> None:
+def test_empty_position_has_one_caret_even_at_the_end_of_the_line() -> None:
     text = shown(Finding("r", "m", place=at("volumes:", 8, 8)))
     assert "1 | volumes:\n  |         ^\n" in text
 
 
-def test_a_place_over_several_lines_is_underlined_to_the_end_of_the_first() -> None:
+def test_multiline_position_is_underlined_on_its_first_line() -> None:
     place = Place("f", 3, 3, 9, 4, "  image: nginx   ")
     assert underlined(shown(Finding("r", "m", place=place))) == "image: nginx"
 
 
 @given(st.integers(0, 2000), st.integers(0, 40), st.integers(30, 120))
-def test_a_long_line_is_cut_around_the_place(start: int, length: int, width: int) -> None:
+def test_long_line_is_shortened_around_the_position(start: int, length: int, width: int) -> None:
     line = "".join(chr(97 + i % 26) for i in range(2100))
     text = shown(Finding("r", "m", place=at(line, start, start + length)), width=width)
     assert max(map(len, text.splitlines())) <= max(width, 44)
@@ -145,14 +145,14 @@ def test_a_long_line_is_cut_around_the_place(start: int, length: int, width: int
         assert line[start : start + length].startswith(underlined(text).replace("...", "")[:20])
 
 
-def test_width_zero_cuts_and_wraps_nothing() -> None:
+def test_width_zero_disables_shortening_and_wrapping() -> None:
     text = shown(Finding("r", "m", why="word " * 100, place=at("x" * 500, 0, 1)), width=0)
     assert "x" * 500 in text
     assert ("word " * 100).rstrip() in text
 
 
 @given(st.text(), st.text(), st.text(), st.text(), st.integers(0, 12), st.integers(0, 12))
-def test_nothing_in_the_input_steers_the_terminal(a: str, b: str, c: str, d: str, s: int, n: int) -> None:
+def test_input_cannot_send_control_sequences(a: str, b: str, c: str, d: str, s: int, n: int) -> None:
     place = Place(b, 1, s + 1, 1, s + n + 1, d)
     finding = Finding(
         c,
@@ -171,19 +171,19 @@ def test_nothing_in_the_input_steers_the_terminal(a: str, b: str, c: str, d: str
     assert not UNSAFE.search(text)
 
 
-def test_escapes_from_the_input_are_shown_as_text() -> None:
+def test_escape_sequences_in_the_input_are_shown_as_text() -> None:
     text = shown(Finding("r", "name \x1b[2J is no label", place=at("a: \x9b31m", 3, 4)), color=True)
     assert "name \\x1b[2J is no label" in text
     assert "\\x9b31m" in text
 
 
-def test_colour_changes_nothing_but_colour() -> None:
+def test_color_does_not_change_the_text() -> None:
     colored = shown(PORT, color=True)
     assert "\x1b[1;31merror[port-conflict]\x1b[0m" in colored
     assert re.sub("\x1b\\[[0-9;]*m", "", colored) == shown(PORT)
 
 
-def test_findings_stand_in_the_order_of_file_line_column_rule() -> None:
+def test_findings_are_sorted_by_file_line_column_and_rule() -> None:
     places = [("b", 1, 1, "z"), ("a", 2, 1, "z"), ("a", 1, 9, "z"), ("a", 1, 2, "z"), ("a", 1, 2, "c")]
     findings = [Finding(rule, "m", place=Place(f, line, c, line, c, "")) for f, line, c, rule in places]
     text = shown(Finding("last", "m"), *findings)
@@ -192,7 +192,7 @@ def test_findings_stand_in_the_order_of_file_line_column_rule() -> None:
     ]  # fmt: skip
 
 
-def test_errors_look_like_findings() -> None:
+def test_errors_have_the_layout_of_findings() -> None:
     error = InputError("this key stands here twice", where="web.yaml:3:1", hint="delete one of the two")
     assert render_error(error, color=False, width=80) == (
         "error: this key stands here twice\n --> web.yaml:3:1\nhelp: delete one of the two\n"
@@ -213,18 +213,20 @@ def test_errors_look_like_findings() -> None:
         ([], 2, 0, "no findings in 2 files"),
     ],
 )
-def test_the_closing_line_counts(severities: list[Severity], files: int, ignored: int, want: str) -> None:
+def test_closing_line_counts_findings_and_files(
+    severities: list[Severity], files: int, ignored: int, want: str
+) -> None:
     findings = [Finding("r", "m", severity) for severity in severities]
     assert closing_line(findings, files, ignored) == want + "\n"
 
 
-def test_the_closing_line_says_what_is_fixed_and_fixable() -> None:
+def test_closing_line_counts_fixed_and_fixable_findings() -> None:
     findings = [Finding("r", "m", autofix=AutoFix("do it")), Finding("r", "m", autofix=AutoFix(refused="an anchor"))]
     assert closing_line(findings, 1, 1) == "2 errors in 1 file; 1 ignored; [*] 1 fixable with --fix\n"
     assert closing_line([], 1, fixed=0) == "no findings in 1 file; 0 fixed\n"
 
 
-def test_a_fix_that_is_refused_is_told_with_its_reason() -> None:
+def test_unavailable_fix_is_shown_with_its_reason() -> None:
     done = shown(Finding("r", "m", help="do it", autofix=AutoFix(refused="it is the alias *x")))
     assert "= not fixable: it is the alias *x\n" in done
     assert "[*]" not in done

@@ -1,4 +1,4 @@
-"""A library and a manifest that mean no good, for tests to hand to the real command."""
+"""A hostile library and a manifest, as input for the real command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def library(
     engine: str = "jinja",
     summary: str = "A test.",
 ) -> Path:
-    """Write a manifest and a library with the sidecar `mine`; return the sidecar's folder."""
+    """Write a manifest and a library with the sidecar `mine`. Return the sidecar's directory."""
     (cwd / "web.yaml").write_text(POD)
     entry = cwd / "lib" / "mine"
     entry.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Inputs and templates that grow out of all proportion end in an error that names the limit and the variable that raises it."""
+"""Oversized inputs and templates result in an error that names the limit and the variable that raises it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.security.kit import ADD, POD, library
 ALIASES = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
     f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]\n" for i in range(1, 12)
 )
-# what -> (what stands behind a good document, the limit)
+# name: (text after a valid document, the limit)
 INPUTS: dict[str, tuple[str, limits.Limit]] = {
     "aliases": (ALIASES, limits.VALUES),
     "a million keys": ("".join(f"k{number}: v\n" for number in range(1_000_000)), limits.VALUES),
@@ -26,7 +26,7 @@ INPUTS: dict[str, tuple[str, limits.Limit]] = {
 
 
 @pytest.mark.parametrize("what", INPUTS)
-def test_a_bomb_is_refused_with_the_limit_and_the_way_to_raise_it(what: str, tmp_path: Path) -> None:
+def test_bomb_is_rejected_with_the_limit_and_its_variable(what: str, tmp_path: Path) -> None:
     more, limit = INPUTS[what]
     outcome = run("sidecarctl add logger", tmp_path, stdin=POD + more)
     assert (outcome.code, outcome.stdout) == (3, "")
@@ -41,7 +41,7 @@ RAISED = {
 
 
 @pytest.mark.parametrize("what", RAISED)
-def test_a_limit_that_is_raised_lets_it_through_and_back(what: str, tmp_path: Path) -> None:
+def test_raised_limit_allows_add_and_remove(what: str, tmp_path: Path) -> None:
     more, variable, value = RAISED[what]
     given = POD + more
     assert run("sidecarctl add logger --validate ignore", tmp_path, stdin=given).code == 3
@@ -54,37 +54,37 @@ def test_a_limit_that_is_raised_lets_it_through_and_back(what: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1e3", "99999999999999999999"])
-def test_a_limit_that_is_no_number_is_told(value: str, tmp_path: Path) -> None:
+def test_invalid_limit_is_a_usage_error(value: str, tmp_path: Path) -> None:
     outcome = run("sidecarctl add logger", tmp_path, stdin=POD, env={"SIDECARCTL_MAX_DEPTH": value})
     assert (outcome.code, outcome.stdout) == (2, "")
     assert f'invalid SIDECARCTL_MAX_DEPTH "{value}"' in outcome.stderr
 
 
-# what -> (the template, the limit)
+# name: (template, limit)
 TEMPLATES: dict[str, tuple[str, limits.Limit]] = {
-    "loops in loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),
-    "a macro that calls itself": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", limits.STEPS),
+    "nested loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),
+    "a recursive macro": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", limits.STEPS),
     "a text that doubles": (
         "{% set n = namespace(t='xxxxxxxx') %}{% for i in range(60) %}{% set n.t = n.t ~ n.t %}{% endfor %}{{ n.t }}",
         limits.RENDERED,
     ),
-    "a text many times": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
-    "much of little": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
+    "a repeated text": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
+    "a growing replacement": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
     "a long template": ("# " + "x" * 300_000, limits.TEMPLATE),
 }
 
 
 @pytest.mark.parametrize("what", TEMPLATES)
-def test_a_template_that_grows_or_loops_is_stopped(what: str, tmp_path: Path) -> None:
+def test_growing_or_looping_template_is_stopped(what: str, tmp_path: Path) -> None:
     template, limit = TEMPLATES[what]
     library(tmp_path, template)
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
     assert "template.yaml.j2" in outcome.stderr
-    assert limit.variable in "".join(outcome.stderr.split()) or what == "a macro that calls itself"
+    assert limit.variable in "".join(outcome.stderr.split()) or what == "a recursive macro"
 
 
-def test_a_long_file_of_a_library_or_composition_is_refused(tmp_path: Path) -> None:
+def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> None:
     entry = library(tmp_path)
     long = f"# {'x' * (1 << 20)}\n"
     (entry / "sidecar.yaml").write_text(long)

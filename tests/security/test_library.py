@@ -1,4 +1,4 @@
-"""A hostile library: its templates get no further than their own folder, run nothing, and come to an end."""
+"""A hostile library: templates cannot read outside their directory, run code, or run without end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("template", ESCAPES)
-def test_a_template_runs_no_code_and_sees_nothing_of_python(template: str, tmp_path: Path) -> None:
+def test_template_cannot_run_code_or_access_python_objects(template: str, tmp_path: Path) -> None:
     library(tmp_path, f"containers:\n- name: mine\n  image: x:1\n  args: [{template}]\n")
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
@@ -49,7 +49,7 @@ def test_a_template_runs_no_code_and_sees_nothing_of_python(template: str, tmp_p
     "path", ["../secret.txt", "/etc/passwd", "..\\\\secret.txt", "x/../../secret.txt", "file:///etc/passwd"]
 )
 @pytest.mark.parametrize("how", ["{{% include '{}' %}}", "{{% import '{}' as x %}}", "{{% extends '{}' %}}"])
-def test_a_template_reads_no_file_outside_its_folder(how: str, path: str, tmp_path: Path) -> None:
+def test_template_cannot_read_files_outside_its_directory(how: str, path: str, tmp_path: Path) -> None:
     entry = library(tmp_path, how.format(path))
     (entry.parent / "secret.txt").write_text("geheim")
     outcome = run(ADD, tmp_path)
@@ -58,9 +58,9 @@ def test_a_template_reads_no_file_outside_its_folder(how: str, path: str, tmp_pa
     assert "geheim" not in outcome.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="makes symbolic links")
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
 @pytest.mark.parametrize("name", ["sidecar.yaml", "template.yaml.j2", "part.j2"])
-def test_a_link_does_not_lead_a_library_outside(name: str, tmp_path: Path) -> None:
+def test_link_cannot_lead_out_of_a_library(name: str, tmp_path: Path) -> None:
     entry = library(tmp_path, "{% include 'part.j2' %}")
     (tmp_path / "secret.txt").write_text("geheim: 1\n")
     (entry / name).unlink(missing_ok=True)
@@ -72,14 +72,14 @@ def test_a_link_does_not_lead_a_library_outside(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["../lib/mine", "/tmp", "..", "mine/../mine", "mine@../1.0.0"])
-def test_a_sidecars_name_is_no_path(name: str, tmp_path: Path) -> None:
+def test_sidecar_name_cannot_be_a_path(name: str, tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(["sidecarctl", "add", name, "--library", "lib", "-f", "web.yaml"], tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("ref", ["http://127.0.0.1:9/x.json", "file:///etc/passwd", "../x.json"])
-def test_a_schema_fetches_nothing(ref: str, tmp_path: Path) -> None:
+def test_schema_cannot_fetch_references(ref: str, tmp_path: Path) -> None:
     library(tmp_path, properties=f"{{a: {{$ref: {ref!r}}}}}")
     outcome = run(f"{ADD} --set a=1", tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
@@ -87,7 +87,7 @@ def test_a_schema_fetches_nothing(ref: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a timer")
-def test_a_pattern_that_takes_for_ever_is_stopped(tmp_path: Path) -> None:
+def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
     library(tmp_path, properties="{a: {type: string, pattern: '^(a+)+$', default: '%s!'}}" % ("a" * 50))
     outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
     assert (outcome.code, outcome.stdout) == (2, "")
@@ -98,14 +98,14 @@ def test_a_pattern_that_takes_for_ever_is_stopped(tmp_path: Path) -> None:
 KCL = {
     "a file": "import file\n_x = file.read('/etc/passwd')\n",
     "the network": "import net\n_x = net.to_IP4('127.0.0.1')\n",
-    "a module from elsewhere": "import ...outside\n",
-    "a loop": "_f = lambda n { _f(n) }\n_x = _f(1)\n",
+    "a module outside the directory": "import ...outside\n",
+    "an endless recursion": "_f = lambda n { _f(n) }\n_x = _f(1)\n",
 }
 
 
 @pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="KCL is not installed")
 @pytest.mark.parametrize("what", KCL)
-def test_a_kcl_template_gets_no_further_either(what: str, tmp_path: Path) -> None:
+def test_kcl_template_cannot_read_files_use_the_network_or_loop(what: str, tmp_path: Path) -> None:
     library(tmp_path, KCL[what] + 'containers = [{name = "mine", image = "x:1"}]\n', engine="kcl")
     began = time.monotonic()
     outcome = run(ADD, tmp_path)
@@ -115,14 +115,14 @@ def test_a_kcl_template_gets_no_further_either(what: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="KCL is not installed")
-def test_a_kcl_template_has_no_environment(tmp_path: Path) -> None:
+def test_kcl_template_cannot_read_the_environment(tmp_path: Path) -> None:
     library(tmp_path, 'containers = [{name = "mine", image = "x:1", args = [str(option("GEHEIM"))]}]\n', engine="kcl")
     outcome = run(ADD, tmp_path, env={"GEHEIM": "offen"})
     assert outcome.code == 0, outcome.stderr
     assert "offen" not in outcome.stdout
 
 
-def test_what_a_library_says_of_itself_steers_no_terminal(tmp_path: Path) -> None:
+def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
     properties = r'{token: {type: string, description: "a\e[2Jb", default: "\e]0;x\a"}}'
     library(tmp_path, CONTAINER.replace("x:1", '"x\\e[31m:1"'), properties, summary=r'"\e[31mred\x07 \u202e"')
     for words in ("list", "show mine", "test mine", "add mine -f web.yaml -v", "add mine -f web.yaml --diff"):

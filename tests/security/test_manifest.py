@@ -1,4 +1,4 @@
-"""A hostile manifest: its names steer no terminal and no reader of a report, its tags and anchors do nothing."""
+"""A hostile manifest: names cannot send control sequences or inject markup, and tags have no effect."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LOOKS = [
 
 
 @pytest.mark.parametrize("words", LOOKS)
-def test_no_report_steers_a_terminal(words: str, tmp_path: Path) -> None:
+def test_manifest_text_cannot_send_control_sequences(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
     outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
     assert "internal error" not in outcome.stderr
@@ -51,7 +51,7 @@ def test_no_report_steers_a_terminal(words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [words for words in LOOKS if "github" in words])
-def test_a_name_gives_no_command_to_a_workflow(words: str, tmp_path: Path) -> None:
+def test_name_cannot_inject_a_workflow_command(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
     lines = run(f"sidecarctl {words} -f evil.yaml", tmp_path).stdout.splitlines()
     assert lines
@@ -59,14 +59,14 @@ def test_a_name_gives_no_command_to_a_workflow(words: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
-def test_a_name_gets_no_markup_into_xml(words: str, tmp_path: Path) -> None:
+def test_name_cannot_inject_markup_into_xml(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
     outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
     assert not [one for one in ElementTree.fromstring(outcome.stdout).iter() if one.tag.endswith("script")]
 
 
 @pytest.mark.parametrize("words", [words for words in LOOKS if "markdown" in words])
-def test_a_name_gets_no_markup_into_markdown(words: str, tmp_path: Path) -> None:
+def test_name_cannot_inject_markup_into_markdown(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
     outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
     outside_code = re.sub(r"```.*?```|``.*?``|`[^`\n]*`", "", outcome.stdout, flags=re.DOTALL)
@@ -75,7 +75,7 @@ def test_a_name_gets_no_markup_into_markdown(words: str, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
-def test_a_diff_on_a_terminal_shows_what_would_steer_it(tmp_path: Path) -> None:
+def test_diff_on_a_terminal_escapes_control_characters(tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(POD + "# here \u202e and \u2066 there\n")
     import pty
 
@@ -93,7 +93,7 @@ def test_a_diff_on_a_terminal_shows_what_would_steer_it(tmp_path: Path) -> None:
     try:
         while part := os.read(outer, 1 << 16):
             shown += part
-    except OSError:  # the other end is closed
+    except OSError:  # raised when the other end is closed
         pass
     os.close(outer)
     text = shown.decode()
@@ -102,7 +102,7 @@ def test_a_diff_on_a_terminal_shows_what_would_steer_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["\x1b", "\x07", "\x9b", "\x00"])
-def test_a_control_character_in_a_manifest_is_an_error_with_its_place(name: str, tmp_path: Path) -> None:
+def test_control_character_in_a_manifest_is_an_error_with_position(name: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_bytes((POD + f"# {name}\n").encode())
     outcome = run("sidecarctl add logger -f evil.yaml", tmp_path)
     assert (outcome.code, outcome.stdout) == (3, "")
@@ -113,7 +113,7 @@ def test_a_control_character_in_a_manifest_is_an_error_with_its_place(name: str,
 @pytest.mark.parametrize(
     "tag", ["!!python/object/apply:os.system [touch owned]", "!!python/name:os.system", "!!map {a: 1}"]
 )
-def test_a_tag_makes_nothing_happen(tag: str, tmp_path: Path) -> None:
+def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(POD + f"x: {tag}\n")
     for words in ("add logger", "validate", "graph", "status"):
         outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
@@ -121,7 +121,7 @@ def test_a_tag_makes_nothing_happen(tag: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["evil.yaml"]
 
 
-def test_a_composition_that_includes_a_strange_file_shows_nothing_of_it(tmp_path: Path) -> None:
+def test_included_file_that_is_not_a_composition_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(POD)
     (tmp_path / "secret.txt").write_text("root:geheim:0:0\nmore geheim lines\n")
     folder = tmp_path / "here"

@@ -1,4 +1,4 @@
-"""Secrets in parameters: where a `writeOnly` value goes is the manifest that the template writes it to, and nowhere else."""
+"""Secret parameters: a `writeOnly` value appears only where the template writes it in the manifest."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.security.kit import ADD, CONTAINER, library
 
 SECRET = "hunter2xyz"
 WITH = f"{ADD} --set token={SECRET}"
-# One that its schema refuses.
+# A value that the schema rejects.
 WRONG = "hunter2xyz-and-longer"
 
 
-def test_a_secret_is_in_no_record(tmp_path: Path) -> None:
+def test_secret_is_not_in_the_record(tmp_path: Path) -> None:
     library(tmp_path)
     text = run(f"{WITH} -q", tmp_path).stdout
     record = next(line for line in text.splitlines() if "sidecarctl.dev/sidecars" in line)
     assert SECRET not in record
-    assert f"value: {SECRET}" in text  # where the template put it
+    assert f"value: {SECRET}" in text  # where the template writes it
 
 
 @pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github", "gitlab", "junit", "markdown"])
-def test_a_secret_is_in_no_report(format_name: str, tmp_path: Path) -> None:
+def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{WITH} -v -o out.yaml --format {format_name}", tmp_path)
     assert outcome.code == 0, outcome.stderr
@@ -37,7 +37,7 @@ def test_a_secret_is_in_no_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
-def test_a_secret_that_is_refused_is_not_shown(tmp_path: Path) -> None:
+def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
     assert outcome.code == 2
@@ -49,7 +49,7 @@ def test_a_secret_that_is_refused_is_not_shown(tmp_path: Path) -> None:
     assert WRONG not in outcome.stderr
 
 
-def test_a_secret_is_in_no_log(tmp_path: Path) -> None:
+def test_secret_is_not_in_the_log(tmp_path: Path) -> None:
     library(tmp_path)
     (tmp_path / "sidecarctl.yaml").write_text(
         "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
@@ -62,7 +62,7 @@ def test_a_secret_is_in_no_log(tmp_path: Path) -> None:
     assert SECRET not in (tmp_path / "log.txt").read_text() + outcome.stderr
 
 
-def test_a_secret_is_not_in_what_a_bug_leaves_behind(tmp_path: Path) -> None:
+def test_secret_is_not_in_a_crash_report(tmp_path: Path) -> None:
     library(tmp_path)
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nclass Broken:\n    def find_spec(self, name, path=None, target=None):\n"
@@ -80,8 +80,8 @@ def test_a_secret_is_not_in_what_a_bug_leaves_behind(tmp_path: Path) -> None:
     assert os.name != "posix" or stat.S_IMODE(left.stat().st_mode) == 0o600
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are kept on POSIX systems alone")
-def test_a_secret_is_in_no_cache(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are cached only on POSIX systems")
+def test_secret_is_not_cached(tmp_path: Path) -> None:
     cache = {"SIDECARCTL_NO_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     library(tmp_path)
     assert run(WITH, tmp_path, env=cache).code == 0
@@ -91,6 +91,6 @@ def test_a_secret_is_in_no_cache(tmp_path: Path) -> None:
     library(tmp_path, CONTAINER, "{token: {type: string}}")
     assert run(WITH, tmp_path, env=cache).code == 0
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    assert kept  # a value that is no secret is kept, for the user alone
+    assert kept  # a value that is not secret is cached, readable only by the user
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert stat.S_IMODE((tmp_path / "cache" / "sidecarctl").stat().st_mode) == 0o700

@@ -1,4 +1,4 @@
-"""Random manifests in random handwriting, and random edits for them. Everything follows from one random.Random."""
+"""Generates random manifests in random styles, and random edits for them. The output depends only on the random.Random."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BREAKS = ("\n", "\n", "\n", "\r\n")
 
 
 class Handwriting:
-    """Writes one document; every choice of style is the random generator's, at every place anew or once a file."""
+    """Writes one document. Style choices are random, made once for each file or anew at each position."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
@@ -232,7 +232,7 @@ class Handwriting:
         return rng.choice((None, True, 3, "x", "http://h:80", "a, b", "0644", "two\nlines", "", "é😀"))
 
     def flow(self, data: Any, column: int) -> str:
-        """JSON in one of its ways, or YAML's flow style with comments and odd breaks."""
+        """Return the value in a JSON style, or in YAML flow style with comments and unusual line breaks."""
         rng = self.rng
         if self.chance(0.5):
             indent = rng.choice((None, None, 2, 4, "\t"))
@@ -288,7 +288,7 @@ def random_value(rng: Random, depth: int = 0) -> Any:
 
 
 def random_inserts(rng: Random, root: Node) -> list[Insert]:
-    """Return one to five inserts that make sense for a document: keys that it has not, items at any index, below what is empty."""
+    """Return one to five valid inserts for a document: new keys, items at any index, and content for empty values."""
     places = list(_places(root, ()))
     out: list[Insert] = []
     taken: set[PathTuple] = set()
@@ -305,7 +305,7 @@ def random_inserts(rng: Random, root: Node) -> list[Insert]:
                 new = (*new, rng.choice((0, "deep")))
         else:
             new = (*path, rng.randint(0, len(node.value)))
-        # One edit may not go through what another one makes.
+        # The path of an edit must not go through a value that another edit inserts.
         if any(
             p[: len(new)] == new or new[: len(p)] == p
             for p in taken
@@ -314,7 +314,7 @@ def random_inserts(rng: Random, root: Node) -> list[Insert]:
             continue
         taken.add(new)
         out.append(Insert(new, value))
-    # What is missing cannot become a list and a mapping at once.
+    # A missing value cannot become both a list and a mapping.
     shapes: dict[PathTuple, type] = {}
     return [
         one
@@ -337,7 +337,7 @@ def _places(node: Node, path: PathTuple) -> Iterator[tuple[PathTuple, Node]]:
 
 
 def random_removals(rng: Random, root: Node) -> list[Edit]:
-    """Return one to four removals and replacements at places that have nothing to do with each other."""
+    """Return one to four removals and replacements whose paths do not overlap."""
     found = list(_members(root, ()))
     out: list[Edit] = []
     for _ in range(rng.choice((1, 1, 2, 4)) if found else 0):

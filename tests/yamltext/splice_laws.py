@@ -1,4 +1,4 @@
-"""What inserting and cutting promise, for those who test it: every byte stays, and cutting gives the bytes back."""
+"""Checks for inserts and removals: inserting keeps every byte, and removing restores the original text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecarctl.yamltext.nodes import Node, trail
 from sidecarctl.yamltext.splice import SpliceResult
 
 
-def holds_in_order(part: str, whole: str) -> bool:
+def is_subsequence(part: str, whole: str) -> bool:
     characters = iter(whole)
     return all(c in characters for c in part)
 
@@ -29,8 +29,8 @@ def without_displaced(text: str, root: Node, displaced: dict[PathTuple, str]) ->
     return text
 
 
-def cuts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
-    """What takes the inserts away again, at the places where they are now."""
+def undo_inserts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
+    """Return the edits that undo the inserts, with paths in the edited document."""
     folded = group_inserts(root, inserts)
     added = {
         path: sorted(one.path[-1] for one in ones if isinstance(one.path[-1], int))
@@ -59,7 +59,7 @@ def cuts(root: Node, inserts: list[Insert], done: SpliceResult) -> list[Edit]:
 
 
 def exists(value: Any, path: PathTuple) -> bool:
-    """True where a path that ends in a key leads to something already."""
+    """Return whether a path that ends in a key exists in the value."""
     for step in path:
         inside = step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value))
         if not inside:

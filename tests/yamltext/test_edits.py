@@ -1,4 +1,4 @@
-"""What edits mean for data, and when two values count as the same."""
+"""Edits applied to plain data, and equality of values."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ DIFFERENT: list[tuple[Any, Any]] = [
 
 
 def nested(value: Any) -> list[Any]:
-    """Return the value alone and inside of other values."""
+    """Return the value alone and inside other values."""
     return [value, {"k": value}, [value], {"k": [{"k": value}]}, {1: value}]
 
 
 @pytest.mark.parametrize(("one", "two"), SAME)
-def test_values_are_identical_in_any_order_of_keys(one: Any, two: Any) -> None:
+def test_identical_ignores_key_order(one: Any, two: Any) -> None:
     assert all(identical(a, b) and identical(b, a) for a, b in zip(nested(one), nested(two), strict=True))
 
 
 @pytest.mark.parametrize(("one", "two"), DIFFERENT)
-def test_values_of_another_type_or_content_are_not_identical(one: Any, two: Any) -> None:
+def test_identical_compares_types_and_content(one: Any, two: Any) -> None:
     assert not any(identical(a, b) or identical(b, a) for a, b in zip(nested(one), nested(two), strict=True))
 
 
@@ -61,7 +61,7 @@ def test_indices_of_all_edits_refer_to_the_input(edits: list[Edit], expected: li
     assert value == {"a": [0, {"b": 1}, 2], "z": {"y": 1}}
 
 
-def test_the_document_itself_can_be_filled_and_emptied() -> None:
+def test_root_can_be_filled_and_emptied() -> None:
     assert apply(None, [Insert((), {"a": 1})]) == {"a": 1}
     assert apply({"a": 1}, [Remove(("a",)), Restore((), "", None)]) is None
     assert apply({"a": 1}, [Remove(())]) == {"a": 1}

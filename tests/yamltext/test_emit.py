@@ -1,4 +1,4 @@
-"""What is written reads back as the same data, to our reader, to a YAML 1.1 reader and to a YAML 1.2 reader."""
+"""Emitted YAML reads back as the same data with sidecarctl's reader, a YAML 1.1 reader, and a YAML 1.2 reader."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def check(written: str, value: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(text, st.integers(0, 6))
-def test_a_string_reads_back_wherever_it_stands(value: str, indent: int) -> None:
+def test_string_reads_back_in_every_position(value: str, indent: int) -> None:
     one = emit.scalar(value)
     assert "\n" not in one
     check(f"{' ' * indent}k: {one}\n{' ' * indent}l: 1\n", {"k": value, "l": 1})
@@ -158,7 +158,7 @@ def test_flow_style_reads_back(value: Any, style: FlowStyle) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(data, st.booleans(), st.sampled_from(["  ", "\t", "    "]))
-def test_json_style_is_json(value: Any, nested: bool, step: str) -> None:
+def test_json_style_is_valid_json(value: Any, nested: bool, step: str) -> None:
     style = FlowStyle(json=True, colon=": " if nested else ":", nested=nested, step=step)
     written = emit.flow(value, style)
     assert json.loads(written) == value
@@ -167,7 +167,7 @@ def test_json_style_is_json(value: Any, nested: bool, step: str) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(text.filter(lambda k: k != "<<"), data, min_size=1, max_size=3), st.sampled_from(["\n", "\r\n"]))
-def test_a_document_reads_back(value: Any, newline: str) -> None:
+def test_document_reads_back(value: Any, newline: str) -> None:
     check(emit.document(value, newline), value)
 
 
@@ -181,10 +181,10 @@ def test_a_document_reads_back(value: Any, newline: str) -> None:
         (True, "true"), (None, "null"), (3, "3"), (0.5, "0.5"), ("it's", "it's"), ("é", "é"), ("tab\there", '"tab\\there"'),
     ],
 )  # fmt: skip
-def test_scalars_are_quoted_only_where_a_reader_could_misread_them(value: Any, written: str) -> None:
+def test_scalars_are_quoted_only_if_ambiguous(value: Any, written: str) -> None:
     assert emit.scalar(value) == written
 
 
-def test_text_of_several_lines_becomes_a_literal() -> None:
+def test_multiline_text_becomes_a_literal_block() -> None:
     assert emit.entry("conf", "a\n  b\n\nc\n", Style()) == ["conf: |", "  a", "    b", "", "  c"]
     assert emit.dashed("a\nb", Style(gap=4)) == ["- |-", "  a", "  b"]

@@ -1,6 +1,6 @@
-"""One document's text to nodes: what it means (as sigs.k8s.io/yaml 1.4 reads it), where things stand, and what is refused.
+"""Parses one document: values (as sigs.k8s.io/yaml 1.4 reads them), positions of nodes, and syntax errors.
 
-Everything is held against both parsers: libyaml's, and ruamel.yaml's own where the C extension is absent.
+The tests run with both parsers: libyaml, and the pure Python parser of ruamel.yaml that is used without the C extension.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     yield request.param
 
 
-# Each value is what sigs.k8s.io/yaml made of the text, run once.
+# Each value is the output of sigs.k8s.io/yaml for the text.
 READ: list[tuple[str, Any]] = [
-    # merge keys: applied in their place, what comes later wins; the first of several merged mappings wins
+    # merge keys: applied in place, later keys win; of several merged mappings, the first wins
     ("b: &b {x: 1, z: 2}\na:\n  x: 9\n  <<: *b\n", {"b": {"x": 1, "z": 2}, "a": {"x": 1, "z": 2}}),
     ("b: &b {x: 1, z: 2}\na:\n  <<: *b\n  x: 9\n", {"b": {"x": 1, "z": 2}, "a": {"x": 9, "z": 2}}),
     ("b: &b {x: 1}\nc: &c {x: 2, z: 3}\na:\n  z: 0\n  <<: [*b, *c]\n",
@@ -91,7 +91,7 @@ READ: list[tuple[str, Any]] = [
     ("a: |\nb: 1\n", {"a": "", "b": 1}),
     ("a: |\n  x\n   \n", {"a": "x\n \n"}),
     ("a: |\n  x\n # c\nb: 1\n", {"a": "x\n", "b": 1}),
-    # the rest
+    # other
     ("a: 'it''s'\nb: \"\\x41\\u00e9\\U0001F600\"\n", {"a": "it's", "b": "Aé😀"}),
     ("a: x\n\n b\n  c\n", {"a": "x\nb c"}),
     ("- - a\n  - b\n-\n- # c\n  d: 1\n", [["a", "b"], None, {"d": 1}]),
@@ -106,12 +106,12 @@ READ: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("text", "meant"), READ)
-def test_a_text_means_what_the_api_server_reads(text: str, meant: Any, parser: str) -> None:
+def test_text_has_the_value_that_the_api_server_reads(text: str, meant: Any, parser: str) -> None:
     root = parse(text)
     assert identical(None if root is None else root.value, meant)
 
 
-def test_json_may_escape_a_character_as_a_surrogate_pair(parser: str) -> None:
+def test_surrogate_pairs_in_json_are_read(parser: str) -> None:
     root = parse('{"a": "x\\ud83d\\ude00y", "\\\\ud83d": [1], "b": "é\\u00e9"}\n')
     assert root is not None and root.value == {"a": "x😀y", "\\ud83d": [1], "b": "éé"}
     assert [(node.start, node.end) for node in walk(root)][1:3] == [(1, 4), (6, 22)]
@@ -148,7 +148,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "message", "offset", "hint"), REFUSED)
-def test_bad_input_is_refused_with_its_place_and_what_to_do(
+def test_syntax_error_has_position_and_hint(
     text: str, message: str, offset: int | None, hint: str, parser: str
 ) -> None:
     with pytest.raises(SyntaxProblem) as caught:
@@ -168,7 +168,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize("shape", DEEP)
-def test_nesting_has_a_limit(shape: str, parser: str) -> None:
+def test_deep_nesting_is_rejected(shape: str, parser: str) -> None:
     with pytest.raises(SyntaxProblem, match="nested deeper"):
         parse(DEEP[shape](10_000 if parser == "libyaml" else 4_500))
 
@@ -179,7 +179,7 @@ def test_nesting_just_below_the_limit_is_read(parser: str) -> None:
     assert root is not None
 
 
-def test_an_alias_bomb_is_refused_without_unfolding_it(parser: str) -> None:
+def test_alias_bomb_is_rejected_without_expansion(parser: str) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     with pytest.raises(SyntaxProblem, match="expand"):
@@ -219,7 +219,7 @@ POSITIONS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), POSITIONS)
-def test_nodes_know_where_they_stand(text: str, expected: list[str], parser: str) -> None:
+def test_nodes_have_start_and_end_offsets(text: str, expected: list[str], parser: str) -> None:
     assert spans(text) == expected
 
 
@@ -228,14 +228,14 @@ def test_nodes_know_where_they_stand(text: str, expected: list[str], parser: str
     [("a:\nb: 1\n", ("a",), 2), ("a: # c\nb: 1\n", ("a",), 2), ("{a: , b: 1}", ("a",), 3),
      ("{b}", ("b",), 2), ("? a\n", ("a",), 3)],
 )  # fmt: skip
-def test_a_missing_value_stands_behind_its_colon(text: str, path: tuple[str], offset: int, parser: str) -> None:
+def test_missing_value_is_located_after_its_colon(text: str, path: tuple[str], offset: int, parser: str) -> None:
     root = parse(text)
     assert root is not None
     node = trail(root, path)[-1]
     assert (node.start, node.end, node.value) == (offset, offset, None)
 
 
-def test_nodes_say_how_they_are_written(parser: str) -> None:
+def test_nodes_record_style_anchor_and_tag(parser: str) -> None:
     root = parse("a: &x {b: 'c'}\nd: [*x]\ne: !!str |\n  f\n<<: *x\n")
     assert isinstance(root, Mapping) and root.merges and not root.flow
     a, d, e = (root.pairs[key][1] for key in "ade")
@@ -255,7 +255,7 @@ def described(node: Node | None) -> list[Any]:
     return kinds
 
 
-def test_both_parsers_give_the_same_nodes_for_random_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_parsers_return_the_same_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [Handwriting(Random(seed)).document() for seed in range(60)]
     by_libyaml = [described(parse(text)) for text in texts]
     monkeypatch.setitem(sys.modules, "_ruamel_yaml", None)

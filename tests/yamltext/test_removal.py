@@ -1,4 +1,4 @@
-"""Block scalars at the end of a text, and what stands behind one when lines are cut."""
+"""Removals next to block scalars: the text after a removed part keeps its meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sidecarctl.yamltext.splice import splice
         ("# only a comment", False),
     ],
 )
-def test_a_text_ends_in_a_block_scalar_only_if_a_line_after_it_changes_its_value(text: str, expected: bool) -> None:
+def test_ends_in_block_scalar_if_an_appended_line_changes_the_value(text: str, expected: bool) -> None:
     assert ends_in_block_scalar(text, parse(text)) is expected
 
 
@@ -47,7 +47,7 @@ def test_a_text_ends_in_a_block_scalar_only_if_a_line_after_it_changes_its_value
         ("a: |\n  x\nb: 1\n   \nc: 2\n", None),
     ],
 )
-def test_lines_behind_a_cut_do_not_become_part_of_a_block_scalar(text: str, expected: str | None) -> None:
+def test_lines_after_a_removal_do_not_join_a_block_scalar(text: str, expected: str | None) -> None:
     root = parse(text)
     assert root is not None
     if expected is None:
@@ -59,7 +59,7 @@ def test_lines_behind_a_cut_do_not_become_part_of_a_block_scalar(text: str, expe
 
 @pytest.mark.parametrize("header", ["|", ">", "|-", "|+", "|2"])
 @pytest.mark.parametrize("holder", ["", "x:\n", "x:\n  w:\n"])
-def test_a_key_behind_an_empty_block_scalar_goes_without_a_trace(header: str, holder: str) -> None:
+def test_key_after_an_empty_block_scalar_is_removed_without_trace(header: str, holder: str) -> None:
     depth = holder.count("\n")
     text = holder + "".join(f"{'  ' * depth}{line}\n" for line in (f"a: {header}", "c: 2")) + "z: 3\n"
     path = (*"xw"[:depth], "b")
@@ -81,7 +81,7 @@ def test_a_key_behind_an_empty_block_scalar_goes_without_a_trace(header: str, ho
         ("- {c: , b: !!str }\n", "- {c: }\n"),
     ],
 )
-def test_an_entry_goes_with_its_question_mark_and_colon(text: str, expected: str) -> None:
+def test_entry_is_removed_with_its_question_mark_and_colon(text: str, expected: str) -> None:
     root = parse(text)
     assert root is not None
     path = (0, "b") if text.startswith("-") else ("b",)

@@ -1,4 +1,4 @@
-"""What a scalar means: the values that kubectl 1.32 gave for each, which reads as the API server does."""
+"""Scalar resolution: the expected values are those of kubectl 1.32, which reads scalars as the API server does."""
 
 from __future__ import annotations
 
@@ -132,18 +132,18 @@ REFUSED = ("+.inf", ".inf", "-.Inf", ".nan", ".NaN", ".INF", "+.INF", ".Inf")
 
 
 @pytest.mark.parametrize(("written", "meant"), READ)
-def test_a_scalar_means_what_the_api_server_reads(written: str, meant: Any) -> None:
+def test_scalar_has_the_value_that_the_api_server_reads(written: str, meant: Any) -> None:
     root = parse(f"q: {written}\n")
     assert root is not None and identical(root.value, {"q": meant})
 
 
 @pytest.mark.parametrize("written", REFUSED)
-def test_infinities_and_nan_are_refused_because_json_has_none(written: str) -> None:
+def test_infinity_and_nan_are_rejected(written: str) -> None:
     with pytest.raises(ValueError, match="JSON"):
         scalars.resolve(written)
 
 
-# What sigs.k8s.io/yaml 1.4 makes of a scalar as a key.
+# The string that sigs.k8s.io/yaml 1.4 makes of each scalar key.
 KEYS = [
     ("1", "1"),
     ("0644", "420"),
@@ -176,12 +176,12 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("written", "key"), KEYS)
-def test_a_key_becomes_the_string_that_the_api_server_gets(written: str, key: str) -> None:
+def test_key_becomes_the_string_that_the_api_server_reads(written: str, key: str) -> None:
     assert scalars.key_text(scalars.plain(written)) == key
 
 
 @pytest.mark.parametrize("written", ["~", "null", "", "9223372036854775808"])
-def test_null_and_numbers_beyond_64_bits_are_no_keys(written: str) -> None:
+def test_null_and_integers_over_64_bits_are_invalid_keys(written: str) -> None:
     with pytest.raises(ValueError, match="key"):
         scalars.key_text(scalars.plain(written))
 
@@ -204,7 +204,7 @@ TAGGED = [
 
 
 @pytest.mark.parametrize(("written", "tag", "meant"), TAGGED)
-def test_a_tag_decides_what_a_scalar_means(written: str, tag: str, meant: Any) -> None:
+def test_tag_sets_the_type_of_a_scalar(written: str, tag: str, meant: Any) -> None:
     assert identical(scalars.resolve_tagged(written, f"tag:yaml.org,2002:{tag}"), meant)
 
 
@@ -224,7 +224,7 @@ def test_a_tag_decides_what_a_scalar_means(written: str, tag: str, meant: Any) -
         (".inf", "float"),
     ],
 )
-def test_a_tag_that_does_not_fit_is_refused(written: str, tag: str) -> None:
+def test_invalid_value_for_a_tag_is_rejected(written: str, tag: str) -> None:
     with pytest.raises(ValueError):
         scalars.resolve_tagged(written, f"tag:yaml.org,2002:{tag}")
 
@@ -236,7 +236,7 @@ NO_STRINGS = (
 
 
 @pytest.mark.parametrize("text", NO_STRINGS)
-def test_what_some_reader_takes_for_no_string_is_known(text: str) -> None:
+def test_ambiguous_scalars_do_not_read_as_themselves(text: str) -> None:
     assert not scalars.reads_as_itself(text)
 
 

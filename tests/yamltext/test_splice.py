@@ -1,4 +1,4 @@
-"""What a person sees after an edit: small texts before and after, one for every way that manifests are written."""
+"""Edits as text: small manifests before and after, one for each YAML style."""
 
 from __future__ import annotations
 
@@ -33,64 +33,64 @@ GOLDEN: list[tuple[str, str, list[Insert], str]] = [
      "a:\n    -   n: 1\n    -   name: x\n        image: i:1\n"),
     ("mixed in one file", "a:\n  - 1\nb:\n- 1\n", [put(("a", 1), [2]), put(("b", 1), {"c": [2]})],
      "a:\n  - 1\n  - - 2\nb:\n- 1\n- c:\n  - 2\n"),
-    ("at the head of a list, before its comments", "a:\n# of one\n- 1\n", [put(("a", 0), 0)], "a:\n- 0\n# of one\n- 1\n"),
-    ("between items, after the comment of the one before", "a:\n- 1\n  # of 1\n# of 2\n- 2\n", [put(("a", 1), "x")],
+    ("at the start of a list, before its comments", "a:\n# of one\n- 1\n", [put(("a", 0), 0)], "a:\n- 0\n# of one\n- 1\n"),
+    ("between items, after the comment of the previous one", "a:\n- 1\n  # of 1\n# of 2\n- 2\n", [put(("a", 1), "x")],
      "a:\n- 1\n  # of 1\n- x\n# of 2\n- 2\n"),
     ("a comment at the end of the line stays there", "a:\n- 1 # one\nb: 2\n", [put(("a", 1), 2)], "a:\n- 1 # one\n- 2\nb: 2\n"),
-    ("several at one place keep their order", "a:\n- 1\n", [put(("a", 1), 2), put(("a", 1), 3)], "a:\n- 1\n- 2\n- 3\n"),
+    ("several inserts at one index keep their order", "a:\n- 1\n", [put(("a", 1), 2), put(("a", 1), 3)], "a:\n- 1\n- 2\n- 3\n"),
     ("a new key", "a: 1\nb:\n   c: 2\n", [put(("b", "d"), {"e": 3})], "a: 1\nb:\n   c: 2\n   d:\n      e: 3\n"),
-    ("what is missing on the way", "a: 1\n", [put(("s", "t", 0), X), put(("s", "t", 1), 2)],
+    ("missing parents", "a: 1\n", [put(("s", "t", 0), X), put(("s", "t", 1), 2)],
      "a: 1\ns:\n  t:\n  - name: x\n    image: i:1\n  - 2\n"),
     ("flow", "a: [1, {b: 2}]\n", [put(("a", 2), X), put(("a", 1, "c"), [])], "a: [1, {b: 2, c: []}, {name: x, image: \"i:1\"}]\n"),
-    ("flow, at the head", "a: [ 1 ]\n", [put(("a", 0), "x")], "a: [ x, 1 ]\n"),
+    ("flow, at the start", "a: [ 1 ]\n", [put(("a", 0), "x")], "a: [ x, 1 ]\n"),
     ("flow, trailing comma", "a: [1,]\n", [put(("a", 1), 2)], "a: [1, 2,]\n"),
     ("flow, quoted strings", 'a: ["sh", "-c"]\n', [put(("a", 2), "x")], 'a: ["sh", "-c", "x"]\n'),
-    ("flow on lines, with comments", "a: [\n  1, # one\n  2 # two\n]\n", [put(("a", 1), 0), put(("a", 2), 3)],
+    ("multiline flow, with comments", "a: [\n  1, # one\n  2 # two\n]\n", [put(("a", 1), 0), put(("a", 2), 3)],
      "a: [\n  1, # one\n  0,\n  2, # two\n  3\n]\n"),
     ("JSON on one line", '{"a":[{"b":1}]}', [put(("a", 1), X)], '{"a":[{"b":1},{"name":"x","image":"i:1"}]}'),
     ("JSON indented", '{\n  "a": [\n    {\n      "b": 1\n    }\n  ]\n}\n', [put(("a", 1), {"c": 2})],
      '{\n  "a": [\n    {\n      "b": 1\n    },\n    {\n      "c": 2\n    }\n  ]\n}\n'),
     ("JSON indented by tabs", '{\n\t"a": [],\n\t"b": null\n}\n', [put(("a", 0), X), put(("b", "c"), 1)],
      '{\n\t"a": [\n\t\t{\n\t\t\t"name": "x",\n\t\t\t"image": "i:1"\n\t\t}\n\t],\n\t"b": {\n\t\t"c": 1\n\t}\n}\n'),
-    ("JSON with members on one line", '{\n  "a": [\n    {"b": 1}\n  ]\n}\n', [put(("a", 1), X)],
+    ("multiline JSON with items on one line", '{\n  "a": [\n    {"b": 1}\n  ]\n}\n', [put(("a", 1), X)],
      '{\n  "a": [\n    {"b": 1},\n    {"name": "x", "image": "i:1"}\n  ]\n}\n'),
     ("an empty list", "a: []  # c\nb: 1\n", [put(("a", 0), X)], "a:  # c\n- name: x\n  image: i:1\nb: 1\n"),
     ("null", "a: null\nb:\n  - 1\n", [put(("a", 0), 2)], "a:\n  - 2\nb:\n  - 1\n"),
     ("tilde", "a: ~", [put(("a", "b"), 2)], "a:\n  b: 2"),
     ("nothing", "a:\nb: 1\n", [put(("a", "c"), 2)], "a:\n  c: 2\nb: 1\n"),
-    ("nothing, with comments", "a: # c\n  # d\nb: 1\n", [put(("a", 0), 2)], "a: # c\n- 2\n  # d\nb: 1\n"),
+    ("a missing value, with comments", "a: # c\n  # d\nb: 1\n", [put(("a", 0), 2)], "a: # c\n- 2\n  # d\nb: 1\n"),
     ("an empty item", "- {}\n-\n- null\n", [put((0, "a"), 1), put((1, "b"), 2), put((2, 0), 3)], "- {a: 1}\n- {b: 2}\n- [3]\n"),
     ("an empty document", "{}\n", [put(("a",), 1)], '{"a": 1}\n'),
-    ("an anchored empty list", "a: &x []\nb: 1\n", [put(("a", 0), 2)], "a: &x [2]\nb: 1\n"),
+    ("an empty list with an anchor", "a: &x []\nb: 1\n", [put(("a", 0), 2)], "a: &x [2]\nb: 1\n"),
     ("an empty list on its own line", "a: # c\n  []\n", [put(("a", 0), 2)], "a: # c\n  [2]\n"),
-    ("after a literal", "a: |\n  x\n\nb: 1\n", [put(("c",), "v")], "a: |\n  x\n\nb: 1\nc: v\n"),
-    ("after a literal that keeps its blank lines", "- |+\n  x\n\n\n# c\n", [put((1,), 2)], "- |+\n  x\n\n\n- 2\n# c\n"),
-    ("after a folded text with indentation", "a:\n- >2-\n    x\n", [put(("a", 1), 2)], "a:\n- >2-\n    x\n- 2\n"),
-    ("before a comment that a literal would swallow", "a:\n- 1\n  # c\nb:\n      # deep\n    - 2\n", [put(("b", 0), "l\nm\n")],
+    ("after a literal block", "a: |\n  x\n\nb: 1\n", [put(("c",), "v")], "a: |\n  x\n\nb: 1\nc: v\n"),
+    ("after a literal block with kept blank lines", "- |+\n  x\n\n\n# c\n", [put((1,), 2)], "- |+\n  x\n\n\n- 2\n# c\n"),
+    ("after an indented folded block", "a:\n- >2-\n    x\n", [put(("a", 1), 2)], "a:\n- >2-\n    x\n- 2\n"),
+    ("before a comment that would join a literal block", "a:\n- 1\n  # c\nb:\n      # deep\n    - 2\n", [put(("b", 0), "l\nm\n")],
      "a:\n- 1\n  # c\nb:\n    - \"l\\nm\\n\"\n      # deep\n    - 2\n"),
     ("CRLF", "a:\r\n- 1\r\n", [put(("a", 1), X)], "a:\r\n- 1\r\n- name: x\r\n  image: i:1\r\n"),
-    ("no final line end", "a:\n- 1", [put(("a", 1), 2)], "a:\n- 1\n- 2"),
-    ("no final line end, nor for text", "a: 1", [put(("b",), "l\nm\n")], 'a: 1\nb: "l\\nm\\n"'),
-    ("no final line end, inside a literal", "a: 1\nb: |\n  x", [put(("c",), 2)], "a: 1\nc: 2\nb: |\n  x"),
-    ("no final line end, a comment last", "a:\n- 1\n# c", [put(("a", 1), 2)], "a:\n- 1\n- 2\n# c"),
+    ("no final newline", "a:\n- 1", [put(("a", 1), 2)], "a:\n- 1\n- 2"),
+    ("no final newline, block text inserted", "a: 1", [put(("b",), "l\nm\n")], 'a: 1\nb: "l\\nm\\n"'),
+    ("no final newline, after a literal block", "a: 1\nb: |\n  x", [put(("c",), 2)], "a: 1\nc: 2\nb: |\n  x"),
+    ("no final newline, after a comment", "a:\n- 1\n# c", [put(("a", 1), 2)], "a:\n- 1\n- 2\n# c"),
     ("a byte order mark", "\ufeffa: 1\n", [put(("b",), 2)], "\ufeffa: 1\nb: 2\n"),
-    ("the end of a document", "a: 1\n...\n", [put(("b",), 2)], "a: 1\nb: 2\n...\n"),
+    ("document end marker", "a: 1\n...\n", [put(("b",), 2)], "a: 1\nb: 2\n...\n"),
     ("quoted keys", "'a': 1\n\"b\":\n  - 2\n", [put(("b", 1), 3)], "'a': 1\n\"b\":\n  - 2\n  - 3\n"),
     ("explicit keys", "? a\n: - 1\n", [put(("a", 0), 0), put(("b",), 2)], "? a\n: - 0\n  - 1\nb: 2\n"),
     ("lists in lists", "- - 1\n  - 2\n", [put((0, 0), 0), put((0, 2), 3), put((1,), 4)], "- - 0\n  - 1\n  - 2\n  - 3\n- 4\n"),
-    ("a root that is indented", "   a: 1\n   b: 2\n", [put(("c",), [3])], "   a: 1\n   b: 2\n   c:\n   - 3\n"),
-    ("beside aliases", "a: &x {k: 1}\nb: [*x]\nc:\n  <<: *x\n", [put(("b", 1), 2), put(("c", "d"), 3)],
+    ("an indented root", "   a: 1\n   b: 2\n", [put(("c",), [3])], "   a: 1\n   b: 2\n   c:\n   - 3\n"),
+    ("next to aliases", "a: &x {k: 1}\nb: [*x]\nc:\n  <<: *x\n", [put(("b", 1), 2), put(("c", "d"), 3)],
      "a: &x {k: 1}\nb: [*x, 2]\nc:\n  <<: *x\n  d: 3\n"),
     ("tabs before comments", "a:\t1\t# c\nb: 2\n", [put(("d",), 3)], "a:\t1\t# c\nb: 2\nd: 3\n"),
     ("beyond the BMP", "a: 😀 # 😀\n😀:\n- é\n", [put(("😀", 1), "😀")], "a: 😀 # 😀\n😀:\n- é\n- 😀\n"),
     ("lone carriage returns", "a: 1\rb: 2\r", [put(("c",), 3)], "a: 1\rb: 2\rc: 3\n"),
-    ("strings that a reader could misread", "a: 1\n", [put(("b",), ["yes", "0644", "", "1:30", "~", "x: y"])],
+    ("ambiguous strings", "a: 1\n", [put(("b",), ["yes", "0644", "", "1:30", "~", "x: y"])],
      'a: 1\nb:\n- "yes"\n- "0644"\n- ""\n- "1:30"\n- "~"\n- "x: y"\n'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "inserts", "expected"), [row[1:] for row in GOLDEN], ids=[row[0] for row in GOLDEN])
-def test_new_text_follows_the_style_around_it(text: str, inserts: list[Insert], expected: str) -> None:
+def test_inserted_text_follows_the_surrounding_style(text: str, inserts: list[Insert], expected: str) -> None:
     assert edited(text, *inserts).text == expected
 
 
@@ -98,20 +98,20 @@ def _sorted(_path: tuple[str | int, ...], keys: list[str], key: str) -> int:
     return sum(k < key for k in keys)
 
 
-def test_a_new_key_goes_where_it_is_told() -> None:
+def test_new_key_is_inserted_at_the_given_rank() -> None:
     root = parse("a: 1\nc: 3\n")
     assert root is not None
     done = splice("a: 1\nc: 3\n", root, [put(("b",), 2), put(("z",), 9)], _sorted)
     assert done.text == "a: 1\nb: 2\nc: 3\nz: 9\n"
 
 
-def test_a_new_first_key_may_stand_on_the_line_of_the_dash() -> None:
+def test_new_first_key_can_share_the_line_of_the_dash() -> None:
     root = parse("- b: 1\n  c: 2\n")
     assert root is not None
     assert splice("- b: 1\n  c: 2\n", root, [put((0, "a"), [0])], lambda *_: 0).text == "- a:\n  - 0\n  b: 1\n  c: 2\n"
 
 
-def test_the_text_of_what_was_empty_is_remembered() -> None:
+def test_text_of_filled_empty_values_can_be_restored() -> None:
     text = "a:  []\nb: ~ # c\nc:\nd: {e: null}\nf:\n- {}\n"
     places = (("a", 0), ("b", "x"), ("c", 0), ("d", "e", "x"), ("f", 0, "x"), ("g", "h"))
     inserts = [put(path, 1) for path in places]
@@ -128,23 +128,23 @@ def test_the_text_of_what_was_empty_is_remembered() -> None:
 
 REMOVED: list[tuple[str, str, list[Edit], str]] = [
     ("an item", "a:\n- 1\n# c\n- 2\n", [Remove(("a", 1))], "a:\n- 1\n# c\n"),
-    ("the first key on a dash's line", "- a: 1\n  b: 2\n", [Remove((0, "a"))], "- b: 2\n"),
+    ("the first key, on the line of the dash", "- a: 1\n  b: 2\n", [Remove((0, "a"))], "- b: 2\n"),
     ("a middle flow member", "a: [1, 2, 3]\n", [Remove(("a", 1))], "a: [1, 3]\n"),
     ("the first flow members", "a: [1, 2, 3]\n", [Remove(("a", 0)), Remove(("a", 1))], "a: [3]\n"),
     ("flow members beside a comment", "a: [\n  1, # one\n  2,\n  3\n]\n", [Remove(("a", 1))], "a: [\n  1, # one\n  3\n]\n"),
-    ("the last of these", "a: [\n  1, # one\n  2\n]\n", [Remove(("a", 1))], "a: [\n  1 # one\n]\n"),
+    ("the last of these flow members", "a: [\n  1, # one\n  2\n]\n", [Remove(("a", 1))], "a: [\n  1 # one\n]\n"),
     ("all flow members", "a: [ 1, 2, ]\n", [Remove(("a", 0)), Remove(("a", 1))], "a: [  ]\n"),
     ("all items", "a: # c\n- 1\n# d\n- 2\nb: 1\n", [Remove(("a", 0)), Remove(("a", 1))], "a: [] # c\n# d\nb: 1\n"),
     ("all keys of an item", "- a: 1\n  b: 2\n- 3\n", [Remove((0, "a")), Remove((0, "b"))], "- {}\n- 3\n"),
-    ("the last lines of a text without final line end", "a:\n  b: 1\nc: 2", [Remove(("c",))], "a:\n  b: 1"),
-    ("lines of two collections at such an end", "a:\n  b: 1\n  x: 2\nc: 3", [Remove(("a", "x")), Remove(("c",))], "a:\n  b: 1"),
+    ("the last lines without a final newline", "a:\n  b: 1\nc: 2", [Remove(("c",))], "a:\n  b: 1"),
+    ("lines of two collections without a final newline", "a:\n  b: 1\n  x: 2\nc: 3", [Remove(("a", "x")), Remove(("c",))], "a:\n  b: 1"),
     ("CRLF", "a: 1\r\nb: 2\r\nc: 3", [Remove(("c",))], "a: 1\r\nb: 2"),
-    ("a scalar replaced", "a: 'x' # c\nb: [\"y\"]\n", [Replace(("a",), "yes"), Replace(("b", 0), "z")], 'a: "yes" # c\nb: ["z"]\n'),
+    ("a replaced scalar", "a: 'x' # c\nb: [\"y\"]\n", [Replace(("a",), "yes"), Replace(("b", 0), "z")], 'a: "yes" # c\nb: ["z"]\n'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "edits", "expected"), [row[1:] for row in REMOVED], ids=[row[0] for row in REMOVED])
-def test_removing_leaves_the_rest_as_it_was(text: str, edits: list[Edit], expected: str) -> None:
+def test_removal_leaves_other_text_unchanged(text: str, edits: list[Edit], expected: str) -> None:
     assert edited(text, *edits).text == expected
 
 
@@ -170,18 +170,18 @@ REFUSED: list[tuple[str, Edit, str]] = [
 
 
 @pytest.mark.parametrize(("text", "edit", "message"), REFUSED)
-def test_an_edit_that_would_show_elsewhere_is_refused_with_a_way_out(text: str, edit: Edit, message: str) -> None:
+def test_edit_with_side_effects_is_refused(text: str, edit: Edit, message: str) -> None:
     with pytest.raises(EditRefused) as caught:
         edited(text, edit)
     assert message in caught.value.message
 
 
-def test_a_value_written_at_the_end_of_a_text_stands_before_the_keys_put_there() -> None:
+def test_value_filled_at_the_end_precedes_keys_inserted_there() -> None:
     edits = [Replace(("a", "b", 0), "x"), Insert(("c",), 1), Insert(("a", "d"), 2)]
     assert edited("a:\n  b:\n  -", *edits).text == "a:\n  b:\n  - x\n  d: 2\nc: 1"
 
 
-def test_cuts_that_follow_each_other_leave_no_comment_to_a_block_scalar_above_them() -> None:
+def test_adjacent_removals_do_not_move_a_comment_into_a_block_scalar() -> None:
     with pytest.raises(EditRefused, match="part of the block scalar above"):
         edited("a: |-\n  x\nb: 1\n\nc: 2\n  # note\n", Remove(("b",)), Remove(("c",)))
 
@@ -196,18 +196,18 @@ def test_cuts_that_follow_each_other_leave_no_comment_to_a_block_scalar_above_th
         ("a: &x 1\nb: &x 2\nc: *x\nd: 3\n", Remove(("a",)), "b: &x 2\nc: *x\nd: 3\n"),
     ],
 )
-def test_an_edit_beside_anchors_is_made(text: str, edit: Edit, expected: str) -> None:
+def test_edit_next_to_anchors_is_applied(text: str, edit: Edit, expected: str) -> None:
     assert edited(text, edit).text == expected
 
 
-def test_what_does_not_mean_what_was_asked_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_result_is_a_bug_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidecarctl.yamltext.emit.member_lines", lambda value, key, style: [f"{key}: other"])
     with pytest.raises(BugError, match="does not equal"):
         edited("a: 1\n", put(("b",), 2))
 
 
-def test_many_edits_in_a_long_document_stay_linear() -> None:
-    """Twenty times the items cost about twenty times the calls, and nowhere near four hundred."""
+def test_cost_of_many_edits_is_linear() -> None:
+    """With 20 times the items, the number of calls grows about 20 times, not 400 times."""
 
     def calls(count: int) -> int:
         text = "items:\n" + "".join(f"- name: n{i}\n  list:\n  - a\n" for i in range(count))
@@ -227,11 +227,11 @@ def test_many_edits_in_a_long_document_stay_linear() -> None:
             sys.setprofile(None)
         return counted
 
-    calls(50)  # what is remembered or made on first use
+    calls(50)  # fills caches
     assert calls(1_000) < 25 * calls(50)
 
 
-def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
+def test_only_overlapping_splices_are_a_bug_error() -> None:
     assert apply_splices("abcdef", [Splice(3, 5, "y"), Splice(1, 3, "x")]) == "axyf"
     with pytest.raises(BugError, match="overlap"):
         apply_splices("abcdef", [Splice(1, 4, "x"), Splice(3, 5, "y")])
@@ -249,6 +249,6 @@ def test_splices_that_overlap_are_a_bug_and_adjacent_ones_are_not() -> None:
         ((2,), 0, "a:\n- x\n- 0\n- 1\n"),
     ],
 )
-def test_an_item_takes_the_place_of_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
+def test_inserted_item_replaces_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
     edits = [Remove(("a", index)) for index in removed]
     assert edited("a:\n- 0\n- 1\n- 2\n", *edits, put(("a", inserted), "x")).text == expected

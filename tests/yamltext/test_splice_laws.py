@@ -1,4 +1,4 @@
-"""Laws 1, 2 and 5 on random documents in random handwriting: inserting keeps every byte, and cutting gives the bytes back."""
+"""Laws 1, 2, and 5 on random documents: inserting keeps every byte, and removing restores the original text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_yaml import Handwriting, random_inserts, random_removals
-from splice_laws import cuts, exists, holds_in_order, without_displaced
+from splice_laws import exists, is_subsequence, undo_inserts, without_displaced
 
 from sidecarctl.yamltext.edits import EditRefused, Insert
 from sidecarctl.yamltext.nodes import Node
@@ -31,24 +31,24 @@ def check(seed: int) -> bool:
     except EditRefused:
         return False
     if not done.displaced:
-        assert holds_in_order(text, done.text)
+        assert is_subsequence(text, done.text)
     else:
-        assert holds_in_order(without_displaced(text, root, done.displaced), done.text)
-    back = splice(done.text, done.root, cuts(root, inserts, done))
+        assert is_subsequence(without_displaced(text, root, done.displaced), done.text)
+    back = splice(done.text, done.root, undo_inserts(root, inserts, done))
     assert back.text == text
     return True
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.integers(0, 2**48))
-def test_every_byte_stays_and_cutting_gives_them_back(seed: int) -> None:
+def test_inserts_keep_every_byte_and_removal_restores_the_text(seed: int) -> None:
     assume(check(seed))
 
 
 @settings(max_examples=250, deadline=None)
 @given(st.integers(0, 2**48), st.booleans())
-def test_whatever_is_removed_replaced_and_inserted_means_what_was_asked(seed: int, mixed: bool) -> None:
-    """`splice` proves it by itself, and ends with a BugError where it can not."""
+def test_any_mix_of_edits_has_the_intended_value(seed: int, mixed: bool) -> None:
+    """`splice` verifies its own result and raises BugError if it is wrong."""
     text, root, inserts, rng = document(seed)
     edits = random_removals(rng, root)
     gone = [edit.path for edit in edits]
@@ -62,7 +62,7 @@ def test_whatever_is_removed_replaced_and_inserted_means_what_was_asked(seed: in
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**48))
-def test_inserts_made_one_after_the_other_can_be_taken_back_one_after_the_other(seed: int) -> None:
+def test_successive_inserts_can_be_undone_in_reverse_order(seed: int) -> None:
     text, root, inserts, rng = document(seed)
     texts, undo = [text], []
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_inserts_made_one_after_the_other_can_be_taken_back_one_after_the_other(
             done = splice(text, root, inserts)
         except EditRefused:
             break
-        undo.append(cuts(root, inserts, done))
+        undo.append(undo_inserts(root, inserts, done))
         text, root = done.text, done.root
         texts.append(text)
         inserts = random_inserts(rng, root)

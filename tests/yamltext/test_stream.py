@@ -1,4 +1,4 @@
-"""Streams: documents found without parsing, positions, and nothing lost."""
+"""Streams: splitting into documents without parsing, positions, and losslessness."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join) | st.text(max_size=40))
-def test_documents_joined_are_the_text(text: str) -> None:
+def test_joined_documents_equal_the_text(text: str) -> None:
     try:
         documents = list(split(text))
     except InputError:
@@ -39,7 +39,7 @@ def test_documents_joined_are_the_text(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join))
-def test_each_document_knows_its_line_and_number(text: str) -> None:
+def test_each_document_has_its_line_and_index(text: str) -> None:
     try:
         documents = list(split(text))
     except InputError:
@@ -77,7 +77,7 @@ def heads_and_texts(text: str) -> list[tuple[str, str]]:
         ("{a: 1}\n", [("", "{a: 1}\n")]),
     ],
 )
-def test_documents_begin_where_kubernetes_begins_them(text: str, expected: list[tuple[str, str]]) -> None:
+def test_documents_are_split_as_kubernetes_splits_them(text: str, expected: list[tuple[str, str]]) -> None:
     assert [(h, t) for h, t in heads_and_texts(text) if h or t] == [(h, t) for h, t in expected if h or t]
 
 
@@ -90,14 +90,14 @@ def test_documents_begin_where_kubernetes_begins_them(text: str, expected: list[
         ("---\n# c\n\n%TAG ! x\n---\n", "-:4:1"),
     ],
 )
-def test_what_kubernetes_refuses_between_documents_is_refused_with_its_place(text: str, where: str) -> None:
+def test_invalid_separators_are_rejected_with_their_position(text: str, where: str) -> None:
     with pytest.raises(InputError) as caught:
         list(split(text))
     assert caught.value.where == where
     assert caught.value.hint
 
 
-def test_a_problem_in_the_second_document_is_placed_in_the_file() -> None:
+def test_error_in_the_second_document_has_its_position_in_the_file() -> None:
     _, second = split("a: 1\n---\n# c\nb: 2\nb: 3\n", "web.yaml")
     with pytest.raises(InputError) as caught:
         _ = second.root
@@ -105,7 +105,7 @@ def test_a_problem_in_the_second_document_is_placed_in_the_file() -> None:
     assert "web.yaml:4:1" in caught.value.hint
 
 
-def test_locate_gives_the_value_or_its_key_or_the_nearest_that_stands_there() -> None:
+def test_locate_returns_the_value_its_key_or_the_nearest_parent() -> None:
     (document,) = split("a:\r\n- b: 'x'\r\n  c:\r\n", "f")
     assert str(document.locate(("a", 0, "b"))) == "f:2:6"
     assert document.locate(("a", 0, "b")).end_column == 9
@@ -115,7 +115,7 @@ def test_locate_gives_the_value_or_its_key_or_the_nearest_that_stands_there() ->
     assert document.locate(("a", 0, "b")).line_text == "- b: 'x'"
 
 
-def test_an_empty_document_has_no_root_and_a_place() -> None:
+def test_empty_document_has_a_position_but_no_root() -> None:
     document = Document("", "# only a comment\n")
     assert document.root is None and document.value is None
     assert str(document.locate(("a",))) == "-:1:1"

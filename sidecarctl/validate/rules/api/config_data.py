@@ -136,6 +136,6 @@ def _is_json_object(plain: object, encoded: object) -> bool:
             return True
     try:
         found = json.loads(plain)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return found is None or isinstance(found, dict)

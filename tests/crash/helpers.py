@@ -1,4 +1,4 @@
-"""A folder of manifests, the command running over it, and what may be found there afterwards."""
+"""Helpers for crash tests: write a directory of manifests, start the command, and inspect the result."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ spec:
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: last}\n"
 
 
-def filled(folder: Path, count: int) -> dict[Path, str]:
-    """Write manifests into a folder; return path to text."""
+def write_pods(folder: Path, count: int) -> dict[Path, str]:
+    """Write manifests to a directory. Return a mapping of path to text."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / f"web-{number:03}.yaml": POD.format(number) for number in range(count)}
     for path, text in texts.items():
@@ -33,8 +33,8 @@ def filled(folder: Path, count: int) -> dict[Path, str]:
     return texts
 
 
-def started(arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start the command."""
+def start(arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start the command in a new process."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
     environment |= {
         "PYTHONPATH": str(ROOT),
@@ -53,20 +53,20 @@ def started(arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a command; return its exit code and what it said. It must not have said that it has a bug."""
-    _, said = process.communicate(timeout=120)
-    assert "Traceback" not in said and "internal error" not in said, said
-    return process.returncode, said
+def wait(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a command. Return its exit code and stderr, which must not contain an internal error."""
+    _, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stderr and "internal error" not in stderr, stderr
+    return process.returncode, stderr
 
 
-def until(happened: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
-    """Wait until something has happened or the process has ended."""
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Wait until a condition is true or the process ends."""
     end = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < end and not happened():
+    while process.poll() is None and time.monotonic() < end and not condition():
         time.sleep(0.001)
 
 
-def staged(folder: Path) -> list[str]:
-    """Return the new texts that lie beside their files, not yet in their place."""
+def temporary_files(folder: Path) -> list[str]:
+    """Return the names of temporary files that have not replaced their targets yet."""
     return [path.name for path in folder.iterdir() if path.name.endswith(".sidecarctl")]

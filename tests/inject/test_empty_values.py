@@ -1,0 +1,75 @@
+"""`remove` restores an empty value in whatever way it was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+{annotations}spec:
+{spec}  containers:
+  - name: app
+    image: registry.example/app:1.0.0
+"""
+ANNOTATIONS = {
+    "an anchor": "  annotations: &empty {}\n",
+    "a tag": "  annotations: !!map {}\n",
+    "a verbatim tag": "  annotations: !<tag:yaml.org,2002:map> {}\n",
+    "a comment before a null on the next line": "  annotations: # why\n    null\n",
+    "a comment inside": "  annotations: { # why\n   }\n",
+    "brackets on the next line": "  annotations: # why\n   {}\n",
+    "an explicit key": "  ? annotations # why\n  : # none\n   null\n",
+    "a tilde": "  annotations: ~\n",
+    "nothing": "  annotations:\n",
+}
+SPECS = {
+    "a tag on a list": "  initContainers: !!seq []\n",
+    "a comment inside a list": "  initContainers: [ # why\n   ]\n",
+    "a null list": "  volumes: null\n",
+}
+
+
+@pytest.mark.parametrize("style", [*ANNOTATIONS, *SPECS])
+def test_remove_restores_every_style_of_empty_value(style: str, tmp_path: Path) -> None:
+    text = POD.format(annotations=ANNOTATIONS.get(style, ""), spec=SPECS.get(style, ""))
+    added = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert added.code == 0, added.stderr
+    removed = run("sidecarctl remove --all", tmp_path, stdin=added.stdout)
+    assert (removed.code, removed.stdout) == (0, text), removed.stderr
+
+
+RECORD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations:
+    x: text
+    sidecarctl.dev/sidecars: '{{"v":1,"instances":{{"a":{{"sidecar":"a","version":"1","added":{{"annotations":["x"]}}}}}},"was":{{"metadata/annotations":"{was}"}}}}'
+spec:
+  containers:
+  - name: app
+    image: registry.example/app:1.0.0
+"""
+
+
+@pytest.mark.parametrize("was", ["hello", "{}\\nspec2: {}", ": : [", "# \\ud800\\n {}", "[1]"])
+def test_refuses_a_record_whose_former_text_is_not_empty(was: str, tmp_path: Path) -> None:
+    done = run("sidecarctl remove --all", tmp_path, stdin=RECORD.format(was=was))
+    assert (done.code, done.stdout) == (1, "")
+    assert "error[unreadable-record]" in done.stderr
+
+
+def test_refuses_a_record_that_nests_too_deep(tmp_path: Path) -> None:
+    nested = "[" * 90_000 + "]" * 90_000
+    text = RECORD.format(was="{}").replace('"v":1,', f'"v":1,"x":{nested},')
+    done = run("sidecarctl remove --all", tmp_path, stdin=text)
+    assert (done.code, done.stdout) == (1, "")
+    assert "error[unreadable-record]" in done.stderr
