@@ -19,7 +19,7 @@ _OPERATORS = frozenset(("In", "NotIn"))
     needs=("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"),
     scope="container",
     roles=("init",),
-    fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 or newer).",
+    fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 or later).",
 )
 def probe_on_init_container(container: ContainerView, ctx: Context) -> Problems:
     """An init container has a probe or a lifecycle hook.
