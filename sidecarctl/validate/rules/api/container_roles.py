@@ -68,7 +68,7 @@ def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> P
     fix="Use Kubernetes 1.29, use a classic sidecar, or enable the feature gate SidecarContainers.",
 )
 def native_sidecar_disabled(container: ContainerView, ctx: Context) -> Problems:
-    """A native sidecar targets Kubernetes 1.28.
+    """Native sidecars require a feature gate in Kubernetes 1.28.
 
     Native sidecars are an alpha feature in 1.28 and disabled by default. The API server drops `restartPolicy: Always`,
     and the app never starts because the pod waits for the sidecar to end.
