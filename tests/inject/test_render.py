@@ -82,7 +82,7 @@ def test_removing_a_rule_removes_its_sidecars(repo: Path) -> None:
 def test_check_reports_outdated_files_and_writes_nothing(repo: Path) -> None:
     before = tree(repo)
     outcome = done(repo, "render -f k8s --check", 1)
-    assert "Deployment/web-1: added logger" in outcome.stderr
+    assert "Deployment/web-1: would add logger" in outcome.stderr
     assert "2 of 3 files outdated" in outcome.stderr
     assert outcome.stdout == ""
     assert tree(repo) == before
