@@ -148,7 +148,7 @@ def test_check_detects_that_kustomize_skipped_the_function(folder: Path) -> None
     env = environment(folder)
     check = execute(["sidecarctl", "render", "-c", "base/sidecars.yaml", "--check"], folder / "k", env, outcome.stdout)
     assert check.code == 1
-    assert "added logger" in check.stderr
+    assert "would add logger" in check.stderr
     whole = execute(
         ["sidecarctl", "render", "-c", "base/sidecars.yaml", "--check"], folder / "k", env, build(folder, "base").stdout
     )

@@ -86,7 +86,7 @@ def test_check_hook_fails_until_manifests_are_rendered(repository: Path, home: P
     before = (repository / "manifests" / "web.yaml").read_text()
     failed = hooks(repository, home)
     assert failed.code == 1, failed.stdout + failed.stderr
-    assert "Deployment/web: added logger" in failed.stdout
+    assert "Deployment/web: would add logger" in failed.stdout
     assert (repository / "manifests" / "web.yaml").read_text() == before
     env = environment(home)
     words = ["sidecarctl", "render", "-c", "manifests/sidecarctl.yaml", "-f", "manifests", "-i"]

@@ -49,5 +49,5 @@ def krm(
         console.report_error(outcome.error)
     console.report_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
     if verbose:
-        console.report(console.render_changes(outcome.changes, verbose=True))
+        console.report(console.render_changes(outcome.changes, verbose=True, dry_run=check))
     return outcome.code
