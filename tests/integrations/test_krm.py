@@ -302,7 +302,7 @@ def test_a_broken_function_config_is_wrong_use_and_says_which_field(config: Any,
 def test_a_function_config_and_another_composition_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(composition()))
     (result,) = refused(krm(listed([deployment()], composition()), tmp_path, "-c", "c.yaml"), 2)
-    assert "drop -c" in result["message"]
+    assert "remove -c" in result["message"]
 
 
 @pytest.mark.parametrize(
