@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sidecarctl.authoring import sidecar_drawing, test_cases
 from sidecarctl.authoring import sidecar_page as sidecar_page_module
-from sidecarctl.authoring.parameter_table import Row, common_rows, rows
-from sidecarctl.authoring.trial import owned
+from sidecarctl.authoring.parameter_table import ParameterRow, list_common_parameters, list_parameters
+from sidecarctl.authoring.trial import find_injected_parts
 from sidecarctl.catalog.catalog import open_catalog, shipped_library
 from sidecarctl.catalog.index import INDEX_FILE, checksum
 from sidecarctl.catalog.sidecar import Sidecar
@@ -35,8 +35,8 @@ def texts() -> dict[Path, str]:
 def known(sidecars: list[Sidecar]) -> str:
     """Return the index of sidecars that work."""
     for one in sidecars:
-        outcome = test_cases.shown(one)
-        assert outcome.text is not None, f"{one}: {outcome.refusal}"
+        outcome = test_cases.run_example(one)
+        assert outcome.text is not None, f"{one}: {outcome.errors}"
     found = {
         one.folder.name: {
             "checksum": checksum(one.folder),
@@ -63,14 +63,14 @@ def index(sidecars: list[Sidecar]) -> str:
         "",
         "## Parameters of every sidecar",
         "",
-        *table(common_rows()),
+        *table(list_common_parameters()),
     ]
     return "\n".join(lines) + "\n"
 
 
 def sidecar_page(sidecar: Sidecar) -> str:
     """Return a sidecar's page."""
-    outcome = test_cases.shown(sidecar)
+    outcome = test_cases.run_example(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
         f"# {sidecar.name}",
@@ -88,19 +88,28 @@ def sidecar_page(sidecar: Sidecar) -> str:
         "## What it adds",
         "",
     ]
-    for own in owned(outcome.text or "", sidecar.name):
-        given = f" with `{sidecar_page_module.settings(outcome.trial.given)}`" if outcome.trial.given else ""
-        picture = sidecar_drawing.draw(sidecar_drawing.boxes(own), color=False, width=WIDTH)
+    for own in find_injected_parts(outcome.text or "", sidecar.name):
+        given = f" with `{sidecar_page_module.format_settings(outcome.trial.given)}`" if outcome.trial.given else ""
+        picture = sidecar_drawing.draw(sidecar_drawing.build_boxes(own), color=False, width=WIDTH)
         lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
-    lines += ["## Use", "", "```sh", *sidecar_page_module.example(sidecar, outcome), "```", "", "## Parameters", ""]
-    lines += [*table(rows(sidecar.parameters)), ""]
+    lines += [
+        "## Use",
+        "",
+        "```sh",
+        *sidecar_page_module.example_command(sidecar, outcome),
+        "```",
+        "",
+        "## Parameters",
+        "",
+    ]
+    lines += [*table(list_parameters(sidecar.parameters)), ""]
     lines.append("Besides these it takes the [parameters of every sidecar](README.md#parameters-of-every-sidecar).")
     if sidecar.does_not:
         lines += ["", "## What it does not do", "", *(f"- {' '.join(each.split())}" for each in sidecar.does_not)]
     return "\n".join(lines) + "\n"
 
 
-def table(found: list[Row]) -> list[str]:
+def table(found: list[ParameterRow]) -> list[str]:
     """Return parameters as a table."""
     if not found:
         return ["It has none of its own."]

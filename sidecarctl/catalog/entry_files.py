@@ -12,8 +12,6 @@ from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
-MAX_BYTES = limits.FILE.value
-
 
 @dataclass(frozen=True)
 class Source:
@@ -48,7 +46,7 @@ def _line_column(text: str, offset: int) -> str:
     return f"{line + 1}:{column + 1}"
 
 
-def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = limits.FILE.way_out) -> str:
+def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> str:
     """Return the text of a file of the entry in `folder`.
 
     Raises LibraryError for a file that is missing, leads outside the folder, is no regular file, is longer than `limit`
@@ -64,8 +62,9 @@ def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = l
             )
         if not real.is_file():
             raise LibraryError(f"{path.name} is not a file", where=str(path))
+        most = limit.value
         with real.open("rb") as stream:
-            data = stream.read(limit + 1)
+            data = stream.read(most + 1)
     except FileNotFoundError:
         raise LibraryError(
             f"there is no {path.name}",
@@ -76,8 +75,8 @@ def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = l
         raise LibraryError(
             f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}", where=str(path)
         ) from None
-    if len(data) > limit:
-        raise LibraryError(f"{path.name} is larger than {limit >> 10} KiB", where=str(path), hint=way_out)
+    if len(data) > most:
+        raise LibraryError(f"{path.name} too large (limit: {most >> 10} KiB)", where=str(path), hint=limit.way_out)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
