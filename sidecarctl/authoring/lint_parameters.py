@@ -12,7 +12,7 @@ from typing import Any
 from sidecarctl.authoring.parameter_table import ParameterRow, list_parameters
 from sidecarctl.authoring.trial import InjectedParts, TrialResult, find_injected_parts
 from sidecarctl.catalog.entry_files import read_text
-from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, did_you_mean
 from sidecarctl.findings import Finding, Place, Severity
@@ -229,7 +229,7 @@ def _find_undeclared_step(root: Mapping[str, Any], path: Sequence[str]) -> tuple
     """Return the index of the first undeclared step of a path and the names declared there, or None."""
     schema: Any = root
     for depth, step in enumerate(path):
-        schema = lookup(root, schema["$ref"]) if isinstance(schema, Mapping) and "$ref" in schema else schema
+        schema = resolve_ref(root, schema["$ref"]) if isinstance(schema, Mapping) and "$ref" in schema else schema
         if not isinstance(schema, Mapping):
             return None
         properties = schema.get("properties")

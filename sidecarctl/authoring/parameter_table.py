@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.json_schema import resolve_ref
 
 _MAX_DEPTH = 12
 _MISSING = object()
@@ -94,7 +94,7 @@ def _resolve_ref(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     for _ in range(20):
         if not isinstance(schema, Mapping) or "$ref" not in schema:
             break
-        target = lookup(root, schema["$ref"])
+        target = resolve_ref(root, schema["$ref"])
         schema = {
             **(target if isinstance(target, Mapping) else {}),
             **{k: v for k, v in schema.items() if k != "$ref"},

@@ -28,7 +28,7 @@ def _check_template(entry: Entry) -> Entry:
     assert entry.sidecar is not None
     error = run_example(entry.sidecar).error
     broken = isinstance(error, LibraryError) and not isinstance(error, TemplateRefusal)
-    return replace(entry, error=error, known=None) if broken and isinstance(error, LibraryError) else entry
+    return replace(entry, error=error, listing=None) if broken and isinstance(error, LibraryError) else entry
 
 
 _ROOM = 20  # Minimum columns for a summary next to the name; if fewer are left, it goes below.
@@ -60,13 +60,13 @@ def render_list(entries: Sequence[Entry], *, color: bool, width: int) -> str:
 
 
 def _version(entry: Entry) -> str:
-    return visible(entry.known.version) if entry.known else _BROKEN
+    return visible(entry.listing.version) if entry.listing else _BROKEN
 
 
 def _describe(entry: Entry) -> str:
     if entry.error:
         return entry.error.message
-    return entry.known.summary if entry.known else ""
+    return entry.listing.summary if entry.listing else ""
 
 
 def _remarks(entry: Entry) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ def _library(label: str) -> str:
 def _summary(entries: Sequence[Entry]) -> str:
     broken = sum(1 for entry in entries if entry.error)
     shadowed = sum(1 for entry in entries if entry.shadowed_by)
-    usable = len({entry.name for entry in entries if entry.known and not entry.shadowed_by})
+    usable = len({entry.name for entry in entries if entry.listing and not entry.shadowed_by})
     counted = f"{usable} sidecar{'' if usable == 1 else 's'}"
     counted += f", {shadowed} shadowed" if shadowed else ""
     counted += f", {broken} broken" if broken else ""
@@ -101,7 +101,7 @@ def list_data(entries: Sequence[Entry]) -> str:
 
 
 def _entry(entry: Entry) -> dict[str, object]:
-    known, error = entry.known, entry.error
+    known, error = entry.listing, entry.error
     found: dict[str, object] = {
         "name": entry.name,
         "library": entry.library,

@@ -17,7 +17,7 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
 from sidecarctl.catalog.entry_files import read_text, read_yaml
-from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import MODES
 from sidecarctl.errors import LibraryError, SidecarctlError, did_you_mean
@@ -233,7 +233,7 @@ def required_values(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[
     values: dict[str, Any] = {}
     for name in schema.get("required", ()):
         part = properties.get(name, {})
-        part = {**(lookup(root, part["$ref"]) or {}), **part} if "$ref" in part else part
+        part = {**(resolve_ref(root, part["$ref"]) or {}), **part} if "$ref" in part else part
         if "default" in part:
             continue
         if part.get("examples"):

@@ -41,9 +41,9 @@ def _of(sidecar: Sidecar, prefix: str) -> Iterator[tuple[str, list[str], str]]:
 def sidecars(ctx: object, incomplete: str) -> list[tuple[str, str]]:
     """Sidecar names with their summaries."""
     return [
-        (entry.name, entry.known.summary)
+        (entry.name, entry.listing.summary)
         for entry in _catalog(ctx).entries()
-        if entry.known and not entry.shadowed_by and entry.name.startswith(incomplete)
+        if entry.listing and not entry.shadowed_by and entry.name.startswith(incomplete)
     ]
 
 

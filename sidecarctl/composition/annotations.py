@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sidecarctl.catalog.assignments import Unread, assign
+from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.composition.model import own_metadata
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -67,7 +67,7 @@ class Asked:
             for key, text in parameters.items():
                 try:
                     for instance in meant:
-                        assign(out.setdefault(instance, {}), key, Unread(text))
+                        assign(out.setdefault(instance, {}), key, RawText(text))
                 except UsageError as error:
                     findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
         return out, findings

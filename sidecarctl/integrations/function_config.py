@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.assignments import Unread, assign
+from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.composition.model import Composition, from_document, load
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
@@ -179,7 +179,7 @@ def _from_config_map(data: object, name: str, label: str, folder: Path, environm
     for key, value in parameters.items():
         wish, rest = _split_key(key, wishes, label)
         try:
-            assign(wish.setdefault("parameters", {}), rest, Unread(value))
+            assign(wish.setdefault("parameters", {}), rest, RawText(value))
         except UsageError as error:
             error.where = f"{label}, data.{key}"
             raise

@@ -83,7 +83,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def _fresh(sidecar: Sidecar, name: str, **changes: Any) -> Any:
     parameters = resolve(sidecar, {})
     data = rendering.template_inputs(parameters, inputs(name, **changes))
-    return rendering.build(rendering._rendered_data(sidecar, parameters, data))
+    return rendering.build(rendering._render_data(sidecar, parameters, data))
 
 
 def test_workloads_that_differ_in_names_alone_are_rendered_once(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.catalog.json_schema import SchemaFault, problems, verdict
+from sidecarctl.catalog.json_schema import SchemaFault, find_problems, quick_check
 from tests.command import ROOT
 
 _VALUES = st.recursive(
@@ -76,9 +76,9 @@ def test_quick_check_agrees_with_jsonschema_wherever_it_is_sure(schema: Any, lea
     elif "$ref" in str(schema):
         return
     valid = jsonschema.Draft202012Validator(schema).is_valid(value)
-    answer = verdict(schema, value)
+    answer = quick_check(schema, value)
     assert answer is None or answer == valid
-    assert (problems(schema, value) == []) == valid
+    assert (find_problems(schema, value) == []) == valid
 
 
 def test_quick_check_is_sure_about_what_sidecars_declare() -> None:
@@ -87,8 +87,8 @@ def test_quick_check_is_sure_about_what_sidecars_declare() -> None:
         "properties": {"a": {"type": ["string", "null"]}, "b": {"enum": [1, 2]}},
         "required": ["a"],
     }
-    assert verdict(schema, {"a": "x", "b": 2}) is True
-    assert verdict(schema, {"b": 3}) is False
+    assert quick_check(schema, {"a": "x", "b": 2}) is True
+    assert quick_check(schema, {"b": 3}) is False
 
 
 @pytest.mark.parametrize(
@@ -121,31 +121,31 @@ def test_quick_check_is_sure_about_what_sidecars_declare() -> None:
     ],
 )
 def test_errors_say_what_is_there_and_what_must_be(schema: Any, value: Any, said: str) -> None:
-    assert "; ".join(str(problem) for problem in problems(schema, value)).startswith(said)
+    assert "; ".join(str(problem) for problem in find_problems(schema, value)).startswith(said)
 
 
 def test_secret_value_is_not_shown() -> None:
-    found = problems({"properties": {"password": {"type": "string", "writeOnly": True}}}, {"password": 4711})
+    found = find_problems({"properties": {"password": {"type": "string", "writeOnly": True}}}, {"password": 4711})
     assert "4711" not in str(found[0])
 
 
 @pytest.mark.parametrize("schema", [{"pattern": "["}, {"$ref": "#/$defs/nothing"}, {"type": "strin"}])
 def test_wrong_schema_is_told_apart_from_wrong_value(schema: Any) -> None:
     with pytest.raises(SchemaFault):
-        problems(schema, "x")
+        find_problems(schema, "x")
 
 
 def test_a_composition_is_judged_without_a_slow_import() -> None:
     schema = json.loads((ROOT / "schemas" / "composition.schema.json").read_text())
     rule = {"select": {"all": True}, "sidecars": ["logger", {"name": "metrics", "parameters": {}}]}
     value = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition", "metadata": {"name": "x"}}
-    assert verdict(schema, {**value, "spec": {"rules": [rule]}}) is True
-    assert verdict({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None
+    assert quick_check(schema, {**value, "spec": {"rules": [rule]}}) is True
+    assert quick_check({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None
 
 
 @pytest.mark.parametrize("value", [["a", "b", "a"], [1, 1.0], [{"a": 1}, {"a": 1}]])
 def test_a_list_of_unique_items_refuses_a_repeated_item(value: list[Any]) -> None:
     schema = {"properties": {"ports": {"type": "array", "uniqueItems": True}}}
-    assert verdict(schema, {"ports": value}) is not True
-    assert [str(problem) for problem in problems(schema, {"ports": value})] == ["ports: has an item twice"]
-    assert problems(schema, {"ports": value[:2][:1]}) == []
+    assert quick_check(schema, {"ports": value}) is not True
+    assert [str(problem) for problem in find_problems(schema, {"ports": value})] == ["ports: has an item twice"]
+    assert find_problems(schema, {"ports": value[:2][:1]}) == []

@@ -1,4 +1,4 @@
-"""Which inputs a Jinja template mentions, read off its syntax tree. Renders nothing."""
+"""Render Jinja templates, and find the inputs that they use."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
 
 _INPUTS = frozenset(("params", "instance", "companion", "workload", "targets", "containers", "kube", "mode"))
 _REFERENCES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-_GROUPS = ("workload", "kube")  # inputs whose fields are tracked one by one
+_GROUPS = ("workload", "kube")  # their fields are tracked separately
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
-    """Return the text that the sidecar's template renders to. Raises LibraryError with the template's file and line."""
+    """Return the output of the template. Raise LibraryError with the file and line of the template."""
     environment = environment_of(sidecar.folder)
     name = _template_name(sidecar)
     token = meter.set(Meter(_has_placeholder(inputs)))
@@ -35,16 +35,16 @@ def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
     except TemplateSyntaxError as error:
         where = f"{sidecar.folder / (error.name or name)}:{error.lineno}"
         raise LibraryError(
-            f"the template can't be read: {error.message}", where=where, hint=_hint(error, environment)
+            f"invalid template syntax: {error.message}", where=where, hint=_hint(error, environment)
         ) from None
     except RecursionError as error:
         raise LibraryError(
-            "the template nests too deeply, or calls or includes itself without end",
+            "template nested too deeply, or endless recursion",
             where=_locate(error, sidecar),
         ) from None
     except MemoryError as error:
-        raise LibraryError("the template needs more memory than there is", where=_locate(error, sidecar)) from None
-    except Exception as error:  # a template is somebody's program: whatever it raises is its fault, told with its line
+        raise LibraryError("template ran out of memory", where=_locate(error, sidecar)) from None
+    except Exception as error:  # a template can raise anything
         kind = TemplateRefusal if isinstance(error, Refusal) else LibraryError
         raise kind(_describe(error), where=_locate(error, sidecar), hint=_hint(error, environment)) from None
     finally:
@@ -60,7 +60,7 @@ def _template_name(sidecar: Sidecar) -> str:
 
 
 def _locate(error: BaseException, sidecar: Sidecar) -> str:
-    """The innermost line of the entry's own templates that led to the error."""
+    """Return the innermost template line in the traceback."""
     folder, where, trace = str(sidecar.folder.resolve()), str(sidecar.template), error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -74,19 +74,19 @@ def _describe(error: Exception) -> str:
     if isinstance(error, Refusal):
         return str(error)
     if isinstance(error, (TemplateFailure, UndefinedError)):
-        return f"the template fails: {error}"
+        return f"template error: {error}"
     if isinstance(error, SecurityError):
-        return f"the template does what no template may: {error}"
+        return f"unsafe template operation: {error}"
     if isinstance(error, TemplateError):
-        return f"the template fails: {error.message or error}"
-    return f"the template fails: {error} ({type(error).__name__})"
+        return f"template error: {error.message or error}"
+    return f"template error: {error} ({type(error).__name__})"
 
 
 def _hint(error: Exception, environment: Environment) -> str:
     words = (error.message or "").split("'") if isinstance(error, TemplateSyntaxError) else []
     if len(words) > 1 and words[0] == "No filter named ":
         known = sorted(set(environment.filters) - set(GUARDS))
-        return did_you_mean(words[1], known) or f"filters there are: {', '.join(known)}"
+        return did_you_mean(words[1], known) or f"available filters: {', '.join(known)}"
     if isinstance(error, Refusal):
         return TemplateRefusal.HINT
     return ""
@@ -96,9 +96,9 @@ Visit = Callable[[str, nodes.Node], Iterable[nodes.Node]]
 
 
 def walk(sidecar: Sidecar, visit: Visit) -> None:
-    """Visit the syntax trees of a template and of the templates that it refers to by a constant name.
+    """Visit the syntax trees of a template and of templates that it references by constant name.
 
-    `visit` gets the template name and a node, and returns the nodes to visit below it. Raises errors of Jinja and LibraryError.
+    `visit` gets a template name and a node and returns the child nodes to visit. Raise Jinja errors and LibraryError.
     """
     environment = environment_of(sidecar.folder)
     waiting, seen = [_template_name(sidecar)], set()
@@ -123,11 +123,11 @@ def _constant_reference(node: nodes.Node) -> str | None:
 
 
 class _DynamicReference(Exception):
-    """The template includes another one whose name only rendering can tell."""
+    """The name of a referenced template is known at rendering only."""
 
 
-def uses(sidecar: Sidecar) -> Uses:
-    """Return the inputs that the template inspects, and those that it only prints; empty if that cannot be determined."""
+def find_uses(sidecar: Sidecar) -> Uses:
+    """Return the inputs that the template may inspect or print; empty if they are unknown."""
     mentioned: set[str] = set()
 
     def visit(_: str, node: nodes.Node) -> Iterable[nodes.Node]:

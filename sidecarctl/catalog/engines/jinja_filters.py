@@ -18,7 +18,7 @@ _MAX_BITS = 256
 
 
 class Meter:
-    """Counts what one rendering does; `placeholders` if some of its inputs are not known yet."""
+    """Counts the steps of one rendering. `placeholders` is True if inputs contain placeholders."""
 
     def __init__(self, placeholders: bool = False) -> None:
         self.steps = 0
@@ -29,18 +29,18 @@ class Meter:
     def spend(self, steps: int) -> None:
         self.steps += steps
         if self.steps > self.max_steps:
-            raise TemplateFailure(f"more than {self.max_steps:,} steps; {limits.STEPS.way_out}")
+            raise TemplateFailure(f"too many template steps (limit: {self.max_steps:,}); {limits.STEPS.way_out}")
 
 
 meter: ContextVar[Meter] = ContextVar("meter")
 
 
 def too_long(what: str) -> TemplateFailure:
-    return TemplateFailure(f"{what} more than {meter.get().max_text:,} characters; {limits.RENDERED.way_out}")
+    return TemplateFailure(f"{what} too large (limit: {meter.get().max_text:,} characters); {limits.RENDERED.way_out}")
 
 
 class Refusal(TemplateFailure):
-    """What a template says with `fail("…")`."""
+    """An error raised by the template with `fail("...")`."""
 
 
 def fail(message: object) -> str:
@@ -48,7 +48,7 @@ def fail(message: object) -> str:
 
 
 class StrictValue(StrictUndefined):
-    """Every use of something undefined is an error, which names what was probably meant."""
+    """Raises an error for each use of an undefined name, with a suggestion."""
 
     @property
     def _undefined_message(self) -> str:
@@ -59,17 +59,17 @@ class StrictValue(StrictUndefined):
 
 
 class NoElse(StrictValue):
-    """What an inline `if` without `else` gives where its condition is false: it is written as nothing, and no more."""
+    """The value of an inline `if` without `else` whose condition is false: prints as nothing, all other uses fail."""
 
     @property
     def _undefined_message(self) -> str:
-        return "an inline `if` without `else` has no value where its condition is false; add `else` with what is meant then"
+        return "an inline `if` without `else` has no value if its condition is false; add `else`"
 
 
 def check_operands(operator: str, left: Any, right: Any) -> None:
-    """Refuse an operation whose result would be out of all proportion, before it is made."""
+    """Reject operations with a huge result before they run."""
     if operator == "%" and isinstance(left, (str, bytes)):
-        raise TemplateFailure("text is not formatted with %: join it with ~")
+        raise TemplateFailure("the operator % is not supported for text; join text with ~")
     if operator == "*":
         for many, count in ((left, right), (right, left)):
             if (
@@ -77,20 +77,20 @@ def check_operands(operator: str, left: Any, right: Any) -> None:
                 and isinstance(count, int)
                 and len(many) * count > meter.get().max_text // 16
             ):
-                raise too_long(f"{len(many)} items or characters, {count:,} times, could come to")
+                raise too_long(f"{len(many)} items or characters repeated {count:,} times:")
     if operator == "**" and not (isinstance(right, (int, float)) and abs(right) <= _MAX_BITS):
-        raise TemplateFailure("an exponent beyond 256")
+        raise TemplateFailure("exponent too large (limit: 256)")
 
 
 def check_value(value: Any) -> Any:
-    """Return the value if it is of a size that a pod could have, and count the work of looking."""
+    """Return the value if its size is within the limits, and count the steps of the check."""
     if isinstance(value, str):
         if len(value) > meter.get().max_text:
-            raise too_long("a text has")
+            raise too_long("text:")
         meter.get().spend(len(value) // 100)
     elif isinstance(value, int):
         if value.bit_length() > _MAX_BITS:
-            raise TemplateFailure("a number of more than 256 bits")
+            raise TemplateFailure("number too large (limit: 256 bits)")
     elif isinstance(value, (list, tuple, dict)):
         meter.get().spend(1 + len(value) // 10)
         check_size(value)
@@ -98,7 +98,9 @@ def check_value(value: Any) -> Any:
 
 
 def printable(value: Any) -> Any:
-    """What `{{ … }}` writes: text as it is, `true` for True; null and collections, whose Python text misleads, are errors."""
+    """Return the text that `{{ ... }}` prints: `true` for True. Null and collections are errors, because their Python
+    form is not YAML.
+    """
     if isinstance(value, Placeholder):
         return value._text
     if isinstance(value, NoElse):
@@ -107,7 +109,7 @@ def printable(value: Any) -> Any:
 
 
 def mark_placeholders(text: str) -> Any:
-    """A text; a Placeholder, which nobody can look into, if something in it is not known yet."""
+    """Return the text as a Placeholder if it contains one."""
     return Placeholder(text) if meter.get().placeholders and holds_placeholder(text) else text
 
 
@@ -116,12 +118,12 @@ def _mark_result(function: Callable[[Any], str]) -> Callable[[Any], Any]:
 
 
 def _reject_undefined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that takes nothing undefined: the error says what is."""
+    """Wrap a filter so that it reports undefined arguments."""
     return lambda value, *more: function(str(value) if isinstance(value, Undefined) else value, *more)
 
 
 def _count_items(values: Any) -> Any:
-    """What a loop goes over, counted before it starts."""
+    """Count the items of a loop before it starts."""
     if not hasattr(values, "__len__"):
         values = _list_items(values)
     meter.get().spend(1 + len(values))
@@ -137,42 +139,42 @@ def _list_items(values: Iterable[Any]) -> list[Any]:
 
 
 def _join(values: Iterable[Any], separator: str = "", attribute: str | int | None = None) -> Any:
-    """Return the items' texts with the separator between them."""
+    """Return the items joined with the separator."""
     if attribute is not None:
         values = [value[attribute] for value in values]
     texts = [str(printable(value)) for value in values]
     if sum(map(len, texts)) + len(separator) * len(texts) > meter.get().max_text:
-        raise too_long("a text has")
+        raise too_long("text:")
     return mark_placeholders(check_value(str(separator).join(texts)))
 
 
 def _replace(text: Any, old: str, new: str, count: int = -1) -> str:
-    """Return text with `old` replaced by `new`, at most `count` times."""
+    """Return text with up to `count` occurrences of `old` replaced with `new`."""
     whole = scalar_text(text)
     if not old:
-        raise TemplateFailure("replace needs something to replace")
+        raise TemplateFailure("replace: the text to replace is empty")
     if len(whole) + whole.count(old) * len(new) > meter.get().max_text:
-        raise too_long("a text has")
+        raise too_long("text:")
     return str(check_value(whole.replace(old, new, count)))
 
 
 def _indent(text: Any, width: int = 4, first: bool = False, blank: bool = False) -> Any:
-    """Return text with every line but the first moved right by `width`; blank lines stay empty."""
+    """Return text with all lines but the first indented by `width`; blank lines stay empty."""
     if not 0 <= width <= 200:
-        raise TemplateFailure("indent takes a width from 0 to 200")
+        raise TemplateFailure("indent: width must be from 0 to 200")
     pad, lines = " " * width, str(printable(text)).split("\n")
     if len(pad) * len(lines) > meter.get().max_text:
-        raise too_long("a text has")
+        raise too_long("text:")
     moved = [pad + line if line or blank else line for line in lines]
     return mark_placeholders(check_value("\n".join(moved if first else [lines[0], *moved[1:]])))
 
 
 def _trim(text: Any) -> Any:
-    """Return text without the white space around it."""
+    """Return text without surrounding whitespace."""
     return mark_placeholders(str(printable(text)).strip())
 
 
-# Methods of text that can make much of little: measured before they run.
+# String methods that can produce large results, checked before they run.
 STRING_METHODS: dict[str, Callable[..., Any]] = {
     "replace": _replace,
     "join": lambda separator, values: _join(values, separator),
@@ -190,7 +192,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "quote": _mark_result(_LIBRARY_FILTERS["quote"]),
     "to_json": _mark_result(_LIBRARY_FILTERS["to_json"]),
     "to_yaml": _mark_result(_LIBRARY_FILTERS["to_yaml"]),
-    "tojson": _mark_result(_LIBRARY_FILTERS["to_json"]),  # Jinja's own escapes for HTML
+    "tojson": _mark_result(_LIBRARY_FILTERS["to_json"]),  # Jinja's own filter escapes HTML
     "join": _join,
     "replace": _replace,
     "indent": _indent,

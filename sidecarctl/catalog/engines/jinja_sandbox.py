@@ -1,6 +1,6 @@
-"""Jinja's sandbox with walls: no way out of one folder, no change of the inputs, no endless work, no chance or clock.
+"""The Jinja sandbox: no files outside one directory, no changes to inputs, no endless work, no randomness or clock.
 
-The limits count steps and sizes, not seconds, so that a template that passes here passes on every machine.
+Limits count steps and sizes, not seconds, so that results do not depend on the machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sidecarctl.errors import LibraryError
 
 
 class _Loader(BaseLoader):
-    """Templates of one folder, and of no other."""
+    """Loads templates from one directory only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,19 +45,19 @@ class _Loader(BaseLoader):
         path = PurePosixPath(template)
         if path.is_absolute() or ".." in path.parts or "\\" in template or "\0" in template or ":" in template:
             raise LibraryError(
-                f"the template refers to {template!r}, outside the folder of its sidecar",
-                hint="a sidecar may only use files of its own folder",
+                f'template "{template}" is outside the sidecar directory',
+                hint="use a file in the sidecar directory",
             )
         file = self.folder / path
         if not file.exists():
-            raise TemplateNotFound(template, f"there is no {template!r} in the folder of the sidecar")
+            raise TemplateNotFound(template, f'file not found: "{template}"')
         text = read_text(file, self.folder, limits.TEMPLATE)
         stamp = file.stat().st_mtime_ns
         real = str(self.folder.resolve() / path)
         return text, real, lambda: file.stat().st_mtime_ns == stamp
 
 
-# What of Jinja's filters can't be made to do much work, or give another result each time.
+# Jinja filters that are cheap and deterministic.
 _JINJA_FILTERS = [
     "abs",
     "capitalize",
@@ -131,7 +131,7 @@ _METHODS: dict[type, frozenset[str]] = {
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """Jinja's own sandbox, with limits on loops, sizes and numbers, and data that comes before methods."""
+    """Jinja's sandbox with limits on loops, sizes, and numbers. Keys of mappings take precedence over methods."""
 
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
 
@@ -162,7 +162,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return tree
 
     def tree(self, name: str) -> nodes.Template:
-        """Return a template's syntax tree as its author wrote it, without the checks."""
+        """Return the syntax tree of a template without guards."""
         source, file, _ = _Loader(self.folder).get_source(self, name)
         return super()._parse(source, name, file)
 
@@ -171,7 +171,7 @@ class Environment(ImmutableSandboxedEnvironment):
         for part in parts:
             size += len(part)
             if size > meter.get().max_text:
-                raise too_long("the template renders")
+                raise too_long("template output")
             pieces.append(part)
         meter.get().spend(size // 100)
         return mark_placeholders("".join(pieces))
@@ -188,7 +188,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def wrap_str_format(self, value: Any) -> None:
-        """Formatting would make texts of any width: `format` is refused like every other method that is not needed."""
+        """Reject `format`, which could create text of any width."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         for kind, allowed in _METHODS.items():
@@ -218,7 +218,7 @@ def _test_of(function: Any) -> Any:
 
 
 class _Guards(NodeTransformer):
-    """Puts a check around every place where a template can repeat or grow something."""
+    """Wraps each loop, concatenation, and collection of a template in a guard function."""
 
     def _guard(self, node: nodes.Expr, name: str) -> nodes.Filter:
         return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
