@@ -192,9 +192,9 @@ def _find_line(sidecar: Sidecar, message: str) -> int:
 
 def _no_container_error(sidecar: Sidecar, parameters: Parameters) -> UsageError:
     given = list(parameters.common)
-    named = " and ".join(filter(None, (", ".join(given[:-1]), given[-1])))
+    named = " and ".join(given) if len(given) < 3 else f"{', '.join(given[:-1])}, and {given[-1]}"
     return UsageError(
         f"cannot apply {named}: {sidecar.name} adds no container",
-        hint=f"remove {named}; for the parameters of the sidecar, run `sidecarctl show {sidecar.name}`",
+        hint=f"remove {named}; `sidecarctl show {sidecar.name}` lists its parameters",
         where=find_origin(named, parameters.origins) or parameters.where,
     )

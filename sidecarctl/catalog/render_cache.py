@@ -29,7 +29,7 @@ _written = 0
 
 def enable() -> None:
     """Enable the cache for this process unless the user has disabled it."""
-    global _on
+    global _enabled
     _enabled = not os.environ.get(OFF) and hasattr(os, "geteuid")
 
 

@@ -20,15 +20,19 @@ BROKEN: dict[str, tuple[dict[str, str], str, str]] = {
         "sidecar.yaml:9:",
     ),
     "template syntax error": ({"template": "a: 1\n{% for x in %}\n"}, "", "template.yaml.j2:2"),
-    "missing template": ({"spec": "  template: other.j2\n"}, "there is no", "sidecar.yaml:9:13"),
-    "template outside the directory": ({"spec": "  template: ../../x.j2\n"}, "leads outside", "sidecar.yaml:9:13"),
+    "missing template": ({"spec": "  template: other.j2\n"}, "file not found", "sidecar.yaml:9:13"),
+    "template outside the directory": (
+        {"spec": "  template: ../../x.j2\n"},
+        "outside the sidecar directory",
+        "sidecar.yaml:9:13",
+    ),
     "include outside the directory": (
         {"template": '{% include "../other/template.yaml.j2" %}\n'},
         "",
         "template.yaml.j2:1",
     ),
     "undefined variable": ({"template": "\ncontainers: {{ nothing }}\n"}, "nothing", "template.yaml.j2:2"),
-    "list instead of fragment": ({"template": "- a\n- b\n"}, "renders a list", "template.yaml.j2:1"),
+    "list instead of fragment": ({"template": "- a\n- b\n"}, "output is a list", "template.yaml.j2:1"),
     "invalid fragment": (
         {"template": "volumes: []\ncontaners: []\n"},
         'did you mean "containers"',
@@ -36,7 +40,7 @@ BROKEN: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "invalid YAML in output": (
         {"template": "{% if true %}\nvolumes: []\n  containers: x\n{% endif %}\n"},
-        "renders invalid YAML",
+        "output is invalid YAML",
         "template.yaml.j2:3",
     ),
     "output of 50 MB": (
@@ -85,7 +89,7 @@ def test_all_commands_report_duplicate_entries(folder: Path) -> None:
     for words, code in (("list --library lib", 0), ("test --library lib", 1), ("add bad --library lib -f pod.yaml", 2)):
         done = command(words, folder)
         assert done.code == code
-        assert "twice" in done.stdout + done.stderr
+        assert "duplicate sidecar" in done.stdout + done.stderr
     assert command("add good --library lib -f pod.yaml", folder).code == 0
 
 

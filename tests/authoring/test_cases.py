@@ -43,7 +43,7 @@ def test_unexpected_error_fails_even_with_update(library: Path) -> None:
     for words in ("test --library lib", "test --library lib --update"):
         done = command(words, library)
         assert done.code == 1
-        assert "has no parameter 'logDri'" in done.stdout
+        assert 'unknown parameter "logDri"' in done.stdout
         assert not (library / "lib/agent/tests/pod/expected.yaml").exists()
 
 

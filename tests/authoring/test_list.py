@@ -53,7 +53,7 @@ def test_reports_template_syntax_errors(tmp_path: Path) -> None:
 def test_reports_duplicate_entries(tmp_path: Path) -> None:
     entry(tmp_path / "lib", "agent")
     entry(tmp_path / "lib", "agent", folder="agent@1.0.0")
-    assert "twice" in command("list --library lib", tmp_path).stdout
+    assert "duplicate sidecar" in command("list --library lib", tmp_path).stdout
 
 
 def test_json_format(tmp_path: Path) -> None:

@@ -137,8 +137,8 @@ def test_environment_variable_sets_the_library(tmp_path: Path) -> None:
 
 WRONG = [
     ("new my-agent", "already exists"),
-    ("new My_Agent", "is not the name of a sidecar"),
-    ("new ../x", "is not the name of a sidecar"),
+    ("new My_Agent", "invalid sidecar name"),
+    ("new ../x", "invalid sidecar name"),
     ("new x@1.0.0", "it contains a version"),
     ("new x --from-manifest shop.yaml", "require each other"),
     ("new x --from-manifest shop.yaml --container shiper", 'did you mean "shipper"?'),
