@@ -75,7 +75,7 @@ def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> st
             f"cannot read {path.name}: {getattr(error, 'strerror', None) or error}", where=str(path)
         ) from None
     if len(data) > most:
-        raise LibraryError(f"{path.name} too large (limit: {most >> 10} KiB)", where=str(path), hint=limit.way_out)
+        raise LibraryError(f"{path.name} is larger than {most >> 10} KiB", where=str(path), hint=limit.way_out)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -28,7 +28,7 @@ _PARAMETER = re.compile(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+
 # Annotations of that shape that set nothing: how findings are ignored, and what a sidecar's companions hash to.
 _RESERVED = ("ignore",)
 _CONFIG_HASH = "config-hash"
-NAMED_PARAMETER = re.compile(r"parameter '([^'.\[]+)")
+NAMED_PARAMETER = re.compile(r'parameter "([^".\[]+)')
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_a_template_reads_no_file_outside_its_folder(how: str, path: str, tmp_pa
     (entry.parent / "secret.txt").write_text("geheim")
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "outside the folder of its sidecar" in outcome.stderr
+    assert "is outside the sidecar directory" in outcome.stderr
     assert "geheim" not in outcome.stderr
 
 
@@ -67,7 +67,7 @@ def test_a_link_does_not_lead_a_library_outside(name: str, tmp_path: Path) -> No
     (entry / name).symlink_to(tmp_path / "secret.txt")
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "leads outside the folder of its sidecar" in outcome.stderr
+    assert "is outside the sidecar directory" in outcome.stderr
     assert "geheim" not in outcome.stderr
 
 
