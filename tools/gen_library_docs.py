@@ -1,7 +1,4 @@
-"""Writes what is made from the shipped sidecars' own metadata: docs/library/, and the index that `sidecarctl list` reads.
-
-`--check` writes nothing and exits 1 where something is not current.
-"""
+"""Generate docs/library/ and the index of the shipped library from the metadata of its sidecars."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ WIDTH = 96
 
 
 def texts() -> dict[Path, str]:
-    """Return the files with their texts."""
+    """Return the generated files by path."""
     sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
     pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
     listed = shipped_library() / INDEX_FILE
@@ -33,7 +30,7 @@ def texts() -> dict[Path, str]:
 
 
 def known(sidecars: list[Sidecar]) -> str:
-    """Return the index of sidecars that work."""
+    """Return the index of the shipped library. Fail if a sidecar cannot be rendered."""
     for one in sidecars:
         outcome = test_cases.run_example(one)
         assert outcome.text is not None, f"{one}: {outcome.errors}"
@@ -50,7 +47,7 @@ def known(sidecars: list[Sidecar]) -> str:
 
 
 def index(sidecars: list[Sidecar]) -> str:
-    """Return the table of all sidecars, and the parameters that all of them take."""
+    """Return the page with the table of all sidecars and the common parameters."""
     lines = [
         GENERATED.format(source="the library"),
         "# The library",
@@ -69,7 +66,7 @@ def index(sidecars: list[Sidecar]) -> str:
 
 
 def sidecar_page(sidecar: Sidecar) -> str:
-    """Return a sidecar's page."""
+    """Return the page of a sidecar."""
     outcome = test_cases.run_example(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
@@ -110,7 +107,7 @@ def sidecar_page(sidecar: Sidecar) -> str:
 
 
 def table(found: list[ParameterRow]) -> list[str]:
-    """Return parameters as a table."""
+    """Return a Markdown table of parameters."""
     if not found:
         return ["It has none of its own."]
     body = []
@@ -123,12 +120,12 @@ def table(found: list[ParameterRow]) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Return text that stays in its cell."""
+    """Return text escaped for a table cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> int:
-    """Write the pages, or check them."""
+    """Write the pages, or check that they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is not current")
     check = parser.parse_args().check
