@@ -1,4 +1,4 @@
-"""A parameters schema as rows for people: name, type, default, description, the nested ones below theirs. Knows no layout."""
+"""Describe a parameters schema as rows: name, type, default, and description, nested parameters after their parent."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.json_schema import resolve_ref
 
 _MAX_DEPTH = 12
-_NOTHING = object()
-_DULL: tuple[object, ...] = (_NOTHING, None, {}, [], "")
+_MISSING = object()
+_OMITTED_DEFAULTS: tuple[object, ...] = (_MISSING, None, {}, [], "")
 
 
 @dataclass(frozen=True)
-class Row:
+class ParameterRow:
     """One parameter.
 
-    path      names from the top; "[]" stands for each item of a list, "<name>" for each key of a map
-    type      in words: "string", "nginx | redis", "integer, 1 to 65535", "list of string"
-    default   as YAML in one line; "" where there is none worth telling
+    path      names from the top; "[]" is each item of a list, "<name>" each key of a map
+    type      as text: "string", "nginx | redis", "integer, 1 to 65535", "list of string"
+    default   as YAML on one line; "" if there is none or it is empty
     """
 
     path: tuple[str, ...]
@@ -33,68 +33,68 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The last step."""
+        """The last step of the path."""
         return self.path[-1]
 
     @property
     def depth(self) -> int:
-        """0 at the top."""
+        """The nesting depth, 0 at the top."""
         return len(self.path) - 1
 
     @property
     def note(self) -> str:
-        """Type, and what else is to know in a few words."""
+        """The type, whether the parameter is required or secret, and its default."""
         marks = ["required"] if self.required else []
         marks += [f"default {self.default}"] if self.default else []
         marks += ["secret"] if self.secret else []
         return ", ".join([self.type, *marks])
 
 
-def rows(schema: Mapping[str, Any]) -> list[Row]:
-    """Return the parameters of a schema, each before its nested ones."""
-    return list(_below(schema, schema, ()))
+def list_parameters(schema: Mapping[str, Any]) -> list[ParameterRow]:
+    """Return the parameters of a schema, nested ones after their parent."""
+    return list(_property_rows(schema, schema, ()))
 
 
-def common_rows() -> list[Row]:
-    """Return the parameters that every sidecar takes, without their insides."""
-    return [row for row in rows(common_parameters.SCHEMA) if not row.depth]
+def list_common_parameters() -> list[ParameterRow]:
+    """Return the parameters that all sidecars have, without nested ones."""
+    return [row for row in list_parameters(common_parameters.SCHEMA) if not row.depth]
 
 
-def _below(schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Row]:
+def _property_rows(schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[ParameterRow]:
     if len(path) > _MAX_DEPTH:
         return
     required = schema.get("required", ())
     for name, part in schema.get("properties", {}).items():
-        inner = _resolved(part, root)
-        yield Row(
+        inner = _resolve_ref(part, root)
+        yield ParameterRow(
             (*path, name),
-            type_text(inner, root),
+            describe_type(inner, root),
             _default(inner),
             name in required and "default" not in inner,
             one_line(inner.get("description", "")),
             bool(inner.get("writeOnly")),
         )
-        yield from _inside(inner, root, (*path, name))
+        yield from _nested_rows(inner, root, (*path, name))
 
 
-def _inside(schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Row]:
-    """The rows of a mapping's keys, of a list's items, of a map's values."""
+def _nested_rows(schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[ParameterRow]:
+    """Yield the rows of object properties, list items, and map values."""
     if len(path) > _MAX_DEPTH:
         return
-    yield from _below(schema, root, path)
+    yield from _property_rows(schema, root, path)
     for key, step in (("items", "[]"), ("additionalProperties", "<name>")):
-        inner = _resolved(schema.get(key), root)
+        inner = _resolve_ref(schema.get(key), root)
         if "properties" in inner:
-            yield from _below(inner, root, (*path, step))
+            yield from _property_rows(inner, root, (*path, step))
         elif "items" in inner or isinstance(inner.get("additionalProperties"), Mapping):
-            yield from _inside(inner, root, (*path, step))
+            yield from _nested_rows(inner, root, (*path, step))
 
 
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve_ref(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     for _ in range(20):
         if not isinstance(schema, Mapping) or "$ref" not in schema:
             break
-        target = lookup(root, schema["$ref"])
+        target = resolve_ref(root, schema["$ref"])
         schema = {
             **(target if isinstance(target, Mapping) else {}),
             **{k: v for k, v in schema.items() if k != "$ref"},
@@ -103,30 +103,30 @@ def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def one_line(text: str) -> str:
-    """Return text on one line."""
+    """Return text with all whitespace collapsed."""
     return " ".join(text.split())
 
 
 def _default(schema: Mapping[str, Any]) -> str:
-    value = schema.get("default", _NOTHING)
-    if schema.get("writeOnly") or any(value is dull or value == dull for dull in _DULL):
+    value = schema.get("default", _MISSING)
+    if schema.get("writeOnly") or any(value is dull or value == dull for dull in _OMITTED_DEFAULTS):
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return json.dumps(text, ensure_ascii=False) if text != text.strip() or "\n" in text else text
 
 
-def type_text(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """Return what values a schema takes, in a few words."""
+def describe_type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    """Return a short description of the values that a schema accepts."""
     if "enum" in schema:
         return " | ".join(_word(value) for value in schema["enum"])
     if "const" in schema:
         return _word(schema["const"])
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema and "type" not in schema:
-            texts = [type_text(_resolved(branch, root), root) for branch in schema[keyword]]
+            texts = [describe_type(_resolve_ref(branch, root), root) for branch in schema[keyword]]
             return " or ".join(dict.fromkeys(texts))
     kind = schema.get("type", "object" if "properties" in schema else "any value")
-    words = [_one_type(each, schema, root) for each in (kind if isinstance(kind, list) else [kind])]
+    words = [_describe_one_type(each, schema, root) for each in (kind if isinstance(kind, list) else [kind])]
     bounds = _bounds(schema)
     return " or ".join(words) + (f", {bounds}" if bounds else "")
 
@@ -135,13 +135,13 @@ def _word(value: object) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def _one_type(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+def _describe_one_type(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     if kind == "array":
-        inner = _resolved(schema.get("items"), root)
-        return f"list of {_plural(type_text(inner, root))}" if inner else "list"
+        inner = _resolve_ref(schema.get("items"), root)
+        return f"list of {_plural(describe_type(inner, root))}" if inner else "list"
     if kind == "object" and "properties" not in schema:
-        inner = _resolved(schema.get("additionalProperties"), root)
-        return f"map of {_plural(type_text(inner, root))}" if inner else "map"
+        inner = _resolve_ref(schema.get("additionalProperties"), root)
+        return f"map of {_plural(describe_type(inner, root))}" if inner else "map"
     return {"object": "map", "boolean": "true | false", "null": "null"}.get(kind, kind)
 
 

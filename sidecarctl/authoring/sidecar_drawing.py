@@ -1,4 +1,4 @@
-"""Draws what a sidecar adds to a pod as a tree of text lines."""
+"""Draw what a sidecar adds to a pod as a tree of text lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sidecarctl.authoring.trial import Own
+from sidecarctl.authoring.trial import InjectedParts
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
@@ -21,15 +21,15 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Box:
-    """One thing that is added: a title, what it is, and rows of cells below it."""
+    """One added object: a title, a note, and rows of cells."""
 
     title: str
     note: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def boxes(own: Own) -> list[Box]:
-    """Return what an instance adds, part by part, in the order in which a reader asks for it."""
+def build_boxes(own: InjectedParts) -> list[Box]:
+    """Return what an instance adds, in reading order."""
     app_names = dict.fromkeys((*own.mounts, *own.env))
     return [
         *(_container(role, container) for role, container in own.containers),
@@ -37,7 +37,7 @@ def boxes(own: Own) -> list[Box]:
         *_table("volumes", "", ((str(v["name"]), _source(v)) for v in own.volumes)),
         *_table("annotations", "of the pod", own.annotations.items()),
         *_table("labels", "of the pod", own.labels.items()),
-        *_table("pod", "", ((path.replace("/", "."), _flat(value)) for path, value in own.pod.items())),
+        *_table("pod", "", ((path.replace("/", "."), _to_text(value)) for path, value in own.pod.items())),
         *(_document(document) for document in own.documents),
     ]
 
@@ -45,7 +45,7 @@ def boxes(own: Own) -> list[Box]:
 def _table(title: str, note: str, rows: Iterable[tuple[str, Any]]) -> Iterator[Box]:
     cells = tuple((str(key), str(value)) for key, value in rows)
     if title in ("annotations", "labels"):
-        # One column: their keys are long.
+        # Keys are long, so key and value share one column.
         cells = tuple(("", f"{key}: {value}") for key, value in cells)
     if cells:
         yield Box(title, note, cells)
@@ -57,7 +57,9 @@ def _container(role: str, container: Mapping[str, Any]) -> Box:
     for name in ("cpu", "memory"):
         low, high = (as_mapping(resources.get(kind)).get(name) for kind in ("requests", "limits"))
         if low or high:
-            rows.append((name, f"{low or 'nothing'} reserved, {f'{high} at most' if high else 'no limit'}"))
+            rows.append(
+                (name, f"{f'requests {low}' if low else 'no requests'}, {f'limits {high}' if high else 'no limits'}")
+            )
     for port in as_list(container.get("ports")):
         name = f" ({port['name']})" if port.get("name") else ""
         protocol = "" if port.get("protocol", "TCP") == "TCP" else f"/{port['protocol']}"
@@ -74,14 +76,16 @@ def _mount(mount: Mapping[str, Any]) -> str:
     return f"{mount.get('mountPath')} from {mount.get('name')}{below}{only}"
 
 
-def _app(name: str, own: Own) -> Box:
+def _app(name: str, own: InjectedParts) -> Box:
     rows = [("mount", _mount(mount)) for mount in own.mounts.get(name, ())]
     rows += [("variable", _variable(each)) for each in own.env.get(name, ())]
-    return Box(name, "your app", tuple(rows))
+    return Box(name, "app container", tuple(rows))
 
 
 def _variable(variable: Mapping[str, Any]) -> str:
-    return f"{variable['name']}={variable['value']}" if "value" in variable else f"{variable['name']} (a reference)"
+    return (
+        f"{variable['name']}={variable['value']}" if "value" in variable else f"{variable['name']} (from a reference)"
+    )
 
 
 def _source(volume: Mapping[str, Any]) -> str:
@@ -89,7 +93,7 @@ def _source(volume: Mapping[str, Any]) -> str:
     source = as_mapping(volume.get(kind))
     if kind == "emptyDir":
         memory = " in memory" if source.get("medium") == "Memory" else ""
-        limit = f", at most {source['sizeLimit']}" if source.get("sizeLimit") else ", without a limit"
+        limit = f", limit {source['sizeLimit']}" if source.get("sizeLimit") else ", no limit"
         return f"emptyDir{memory}{limit}"
     name = source.get("name") or source.get("secretName") or source.get("claimName") or source.get("path")
     return f"{kind} {name}" if name else kind
@@ -101,8 +105,7 @@ def _document(document: Mapping[str, Any]) -> Box:
     return Box(f"{document.get('kind')} {name}", "document", tuple(("file", each) for each in files))
 
 
-def _flat(value: object) -> str:
-
+def _to_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -110,7 +113,9 @@ _LINES = {True: ("├─ ", "│  ", "└─ ", "   "), False: ("|- ", "|  ", "`
 
 
 def draw(parts: list[Box], *, color: bool, width: int, lines: bool = True) -> list[str]:
-    """Return the picture, `width` columns wide at most (0: any). `lines` draws with line characters, else with ASCII."""
+    """Return the lines of the tree, up to `width` columns wide (0: unlimited). `lines` selects line-drawing characters
+    over ASCII.
+    """
     branch, bar, last, gap = _LINES[lines]
     out: list[str] = []
     for number, box in enumerate(parts):
@@ -121,11 +126,11 @@ def draw(parts: list[Box], *, color: bool, width: int, lines: bool = True) -> li
         size = max((width_of(row[0]) for row in box.rows), default=0)
         for index, (key, text) in enumerate(box.rows):
             shown = key if not index or box.rows[index - 1][0] != key else ""
-            out += _row(visible(shown), visible(text), lead, size, color, width)
+            out += _draw_row(visible(shown), visible(text), lead, size, color, width)
     return out
 
 
-def _row(key: str, text: str, lead: str, size: int, color: bool, width: int) -> list[str]:
+def _draw_row(key: str, text: str, lead: str, size: int, color: bool, width: int) -> list[str]:
     plain = f"{lead}  {key}{' ' * (size - width_of(key))}  "
     first, *rest = wrap(text, width, plain, f"{lead}  {' ' * size}  ")
     painted = paint(lead, "gutter", color) + "  " + paint(key, "dim", color) + first[len(lead) + 2 + len(key) :]

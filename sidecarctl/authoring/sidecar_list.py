@@ -1,4 +1,4 @@
-"""The list of sidecars, for `sidecarctl list`."""
+"""Render the list of sidecars for `sidecarctl list`."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from sidecarctl.report.terminal import paint, visible, width_of, wrap
 _BROKEN = "broken"
 
 
-def judged(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries, those whose template is no good with the error that says why.
+def check_entries(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries, with an error added to those whose template fails.
 
-    What came with the program as it is was looked at when it was made; the others are tried out.
+    Unmodified entries of the shipped library are not rendered: they were tested at release.
     """
-    return [entry if entry.checked or entry.error else _tried(entry) for entry in entries]
+    return [entry if entry.checked or entry.error else _check_template(entry) for entry in entries]
 
 
-def _tried(entry: Entry) -> Entry:
-    from sidecarctl.authoring.test_cases import shown
+def _check_template(entry: Entry) -> Entry:
+    from sidecarctl.authoring.test_cases import run_example
     from sidecarctl.errors import LibraryError, TemplateRefusal
 
     assert entry.sidecar is not None
-    error = shown(entry.sidecar).error
+    error = run_example(entry.sidecar).error
     broken = isinstance(error, LibraryError) and not isinstance(error, TemplateRefusal)
-    return replace(entry, error=error, known=None) if broken and isinstance(error, LibraryError) else entry
+    return replace(entry, error=error, listing=None) if broken and isinstance(error, LibraryError) else entry
 
 
-_ROOM = 20  # columns that a summary needs beside the name; with fewer it stands below
+_ROOM = 20  # Minimum columns for a summary next to the name; if fewer are left, it goes below.
 
 
 def render_list(entries: Sequence[Entry], *, color: bool, width: int) -> str:
-    """Return a line or more for each entry: name, version, summary, then what is special about it; with a closing line."""
+    """Return the list: name, version, summary, and remarks of each entry, and a closing line."""
     if not entries:
-        return "no library holds a sidecar\n"
+        return "no sidecars found\n"
     names = [visible(entry.name) for entry in entries]
     versions = [_version(entry) for entry in entries]
     size, version_size = (max(map(width_of, texts)) for texts in (names, versions))
@@ -46,7 +46,7 @@ def render_list(entries: Sequence[Entry], *, color: bool, width: int) -> str:
         head = f"{name}{' ' * (size - width_of(name))}  {version}{' ' * (version_size - width_of(version))}  "
         narrow = width and width - len(head) < _ROOM
         rest = "    " if narrow else " " * len(head)
-        told = visible(_told(entry))
+        told = visible(_describe(entry))
         lines = [head.rstrip(), *wrap(told, width, rest, rest)] if narrow else wrap(told, width, head, rest)
         style = "error" if entry.error else "dim" if entry.shadowed_by else "bold"
         tail = lines[0][len(name) :]
@@ -56,17 +56,17 @@ def render_list(entries: Sequence[Entry], *, color: bool, width: int) -> str:
             first, *more = wrap(visible(text), width, f"{rest}{label}: ", rest + " " * (len(label) + 2))
             painted = paint(f"{label}:", "error" if label == "error" else "dim", color)
             out += [rest + painted + first[len(rest) + len(label) + 1 :], *more]
-    return "".join(f"{line}\n" for line in [*out, "", *wrap(_closing(entries), width)])
+    return "".join(f"{line}\n" for line in [*out, "", *wrap(_summary(entries), width)])
 
 
 def _version(entry: Entry) -> str:
-    return visible(entry.known.version) if entry.known else _BROKEN
+    return visible(entry.listing.version) if entry.listing else _BROKEN
 
 
-def _told(entry: Entry) -> str:
+def _describe(entry: Entry) -> str:
     if entry.error:
         return entry.error.message
-    return entry.known.summary if entry.known else ""
+    return entry.listing.summary if entry.listing else ""
 
 
 def _remarks(entry: Entry) -> list[tuple[str, str]]:
@@ -77,7 +77,7 @@ def _remarks(entry: Entry) -> list[tuple[str, str]]:
         remarks.append(("at", entry.error.where or str(entry.folder)))
         remarks += [("help", entry.error.hint)] if entry.error.hint else []
     if entry.shadowed_by:
-        remarks.append(("shadowed", f"{_library(entry.shadowed_by)} has it too, and comes first"))
+        remarks.append(("shadowed", f"{_library(entry.shadowed_by)} takes precedence"))
     return remarks
 
 
@@ -85,24 +85,23 @@ def _library(label: str) -> str:
     return "the shipped library" if label == SHIPPED else label
 
 
-def _closing(entries: Sequence[Entry]) -> str:
+def _summary(entries: Sequence[Entry]) -> str:
     broken = sum(1 for entry in entries if entry.error)
     shadowed = sum(1 for entry in entries if entry.shadowed_by)
-    usable = len({entry.name for entry in entries if entry.known and not entry.shadowed_by})
+    usable = len({entry.name for entry in entries if entry.listing and not entry.shadowed_by})
     counted = f"{usable} sidecar{'' if usable == 1 else 's'}"
     counted += f", {shadowed} shadowed" if shadowed else ""
     counted += f", {broken} broken" if broken else ""
-    return f"{counted}; what one does: sidecarctl show NAME"
+    return f"{counted}; for details, run sidecarctl show <name>"
 
 
 def list_data(entries: Sequence[Entry]) -> str:
     """Return the list as JSON."""
-
     return json.dumps([_entry(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n"
 
 
 def _entry(entry: Entry) -> dict[str, object]:
-    known, error = entry.known, entry.error
+    known, error = entry.listing, entry.error
     found: dict[str, object] = {
         "name": entry.name,
         "library": entry.library,

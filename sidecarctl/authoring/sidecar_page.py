@@ -1,4 +1,4 @@
-"""All that is to say about one sidecar, for a terminal and as data. Knows no Markdown and no list."""
+"""Render the page of one sidecar for `sidecarctl show`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecarctl.authoring import sidecar_drawing, test_cases
-from sidecarctl.authoring.parameter_table import Row, common_rows, rows
-from sidecarctl.authoring.trial import Outcome, owned
+from sidecarctl.authoring.parameter_table import ParameterRow, list_common_parameters, list_parameters
+from sidecarctl.authoring.trial import TrialResult, find_injected_parts
 from sidecarctl.catalog.catalog import SHIPPED
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.report.terminal import paint, visible, wrap
 
 _MODES = {
-    "auto": "native where Kubernetes knows it (1.29), else classic",
-    "native": "native: an init container that is restarted always",
-    "classic": "classic: among the app's containers",
-    "init": "init: runs to its end before the app starts",
+    "auto": "native on Kubernetes 1.29 or later, else classic",
+    "native": "native: an init container with restartPolicy Always",
+    "classic": "classic: a regular container next to the app",
+    "init": "init: runs to completion before the app starts",
 }
-_STARTS = {"before-init": "before the app's init containers", "after-init": "after the app's init containers"}
-_MOST_FLAGS = 4
+_STARTS = {"before-init": "before init containers of the app", "after-init": "after init containers of the app"}
+_MAX_FLAGS = 4
 
 
 def render_page(sidecar: Sidecar, *, color: bool, width: int, lines: bool = True) -> str:
-    """Return the page: what it is, what it adds, how to use it, its parameters, what it does not do."""
-    outcome = test_cases.shown(sidecar)
+    """Return the page: summary, added objects, example, parameters, and limitations."""
+    outcome = test_cases.run_example(sidecar)
     out = [
         *_head(sidecar, color, width),
         *_section("What it adds", color),
-        *_added(sidecar, outcome, color, width, lines),
+        *_render_added(sidecar, outcome, color, width, lines),
         *_section("Use", color),
-        *(f"  {line}" for line in example(sidecar, outcome)),
+        *(f"  {line}" for line in example_command(sidecar, outcome)),
         *_section("Parameters", color),
-        *_parameters(rows(sidecar.parameters), color, width),
+        *_parameters(list_parameters(sidecar.parameters), color, width),
         *_section("Parameters of every sidecar", color),
-        *_parameters(common_rows(), color, width),
-        *_doubts(sidecar, color, width),
+        *_parameters(list_common_parameters(), color, width),
+        *_limitations(sidecar, color, width),
     ]
     return "".join(f"{line}\n" for line in out)
 
@@ -53,7 +53,7 @@ def _head(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
     yield from wrap(visible(sidecar.summary), width)
     if sidecar.description:
         yield ""
-        yield from wrap(visible(prose(sidecar.description), keep="\n"), width, "  ", "  ")
+        yield from wrap(visible(unwrap(sidecar.description), keep="\n"), width, "  ", "  ")
     yield ""
     for key, text in facts(sidecar):
         first, *rest = wrap(visible(text), width, f"  {key:<12}", " " * 14)
@@ -62,13 +62,13 @@ def _head(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
 
 
 def facts(sidecar: Sidecar) -> list[tuple[str, str]]:
-    """Return in a few words how it runs, and what it may."""
+    """Return labels and short texts: how the sidecar runs, and what it is allowed to do."""
     found = [("runs", _MODES[sidecar.mode])]
     if sidecar.mode in ("auto", "native"):
         found.append(("starts", _STARTS[sidecar.start]))
     if sidecar.starts_after:
         found.append(("after", ", ".join(sidecar.starts_after)))
-    found.append(("shares with", "all app containers" if sidecar.targets == "all" else "the app's default container"))
+    found.append(("shares with", "all app containers" if sidecar.targets == "all" else "the default app container"))
     security = sidecar.pod_security
     found.append(("PodSecurity", security.level + (f": {security.reason}" if security.reason else "")))
     if sidecar.homepage:
@@ -76,60 +76,60 @@ def facts(sidecar: Sidecar) -> list[tuple[str, str]]:
     return found
 
 
-def prose(text: str) -> str:
-    """Return text whose single line ends are blanks: paragraphs, and lists with an item a line."""
+def unwrap(text: str) -> str:
+    """Return text with line breaks inside paragraphs removed; list items keep their own line."""
     paragraphs = re.split(r"\n[ \t]*\n", text.strip())
     return "\n\n".join(re.sub(r"\n(?![ \t]*(?:[-*] |\d+\. ))[ \t]*", " ", paragraph) for paragraph in paragraphs)
 
 
-def _added(sidecar: Sidecar, outcome: Outcome, color: bool, width: int, lines: bool) -> Iterator[str]:
+def _render_added(sidecar: Sidecar, outcome: TrialResult, color: bool, width: int, lines: bool) -> Iterator[str]:
     if outcome.text is None:
-        yield from wrap(f"can't be shown: {visible(outcome.refusal, keep=chr(10))}", width, "  ", "  ")
+        yield from wrap(f"no example available: {visible(outcome.errors, keep=chr(10))}", width, "  ", "  ")
         if outcome.error is not None and outcome.error.where:
             yield f"  at {visible(outcome.error.where)}"
         return
-    for own in owned(outcome.text, sidecar.name):
+    for own in find_injected_parts(outcome.text, sidecar.name):
         kind = own.workload.kind
-        given = f" with {settings(outcome.trial.given)}" if outcome.trial.given else ""
+        given = f" with {format_settings(outcome.trial.given)}" if outcome.trial.given else ""
         yield from wrap(visible(f"To a {kind} called {own.workload.name}{given}:"), width, "  ", "  ")
-        parts = sidecar_drawing.boxes(own)
+        parts = sidecar_drawing.build_boxes(own)
         yield from (
             f"  {line}"
             for line in sidecar_drawing.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
         )
 
 
-def settings(given: Mapping[str, object]) -> str:
-    """Return parameters in words: `exporter=nginx, tls.secretName=shop-tls`."""
-    return ", ".join(f"{key}={value}" for key, value in flat(given))
+def format_settings(given: Mapping[str, object]) -> str:
+    """Return parameters on one line: `exporter=nginx, tls.secretName=shop-tls`."""
+    return ", ".join(f"{key}={value}" for key, value in flatten(given))
 
 
-def flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield keys and values as `--set` takes them."""
+def flatten(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield keys and values in the syntax of `--set`."""
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             step = re.sub(r"([.\[\\=])", r"\\\1", str(name))
-            yield from flat(inner, f"{key}.{step}" if key else step)
+            yield from flatten(inner, f"{key}.{step}" if key else step)
     elif isinstance(value, list) and value:
         for number, inner in enumerate(value):
-            yield from flat(inner, f"{key}[{number}]")
+            yield from flatten(inner, f"{key}[{number}]")
     elif key:
         yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def example(sidecar: Sidecar, outcome: Outcome) -> list[str]:
-    """Return an example command, broken over lines where it has parameters."""
+def example_command(sidecar: Sidecar, outcome: TrialResult) -> list[str]:
+    """Return an example command, one line per parameter."""
     library = "" if sidecar.library == SHIPPED else f" --library {shlex.quote(sidecar.library)}"
     command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
-    given = list(flat(outcome.trial.given)) if outcome.text is not None else []
-    if len(given) > _MOST_FLAGS:
+    given = list(flatten(outcome.trial.given)) if outcome.text is not None else []
+    if len(given) > _MAX_FLAGS:
         return [f"{command} --values values.yaml"]
     flags = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in given]
     return [" \\\n    ".join([command, *flags])] if flags else [command]
 
 
-def _parameters(found: Iterable[Row], color: bool, width: int) -> Iterator[str]:
-    listed = list(found)
+def _parameters(parameters: Iterable[ParameterRow], color: bool, width: int) -> Iterator[str]:
+    listed = list(parameters)
     if not listed:
         yield "  none"
     for number, row in enumerate(listed):
@@ -144,7 +144,7 @@ def _parameters(found: Iterable[Row], color: bool, width: int) -> Iterator[str]:
             yield from wrap(visible(row.description), width, f"{lead}    ", f"{lead}    ")
 
 
-def _doubts(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
+def _limitations(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
     if sidecar.does_not:
         yield from _section("What it does not do", color)
         for sentence in sidecar.does_not:
@@ -152,8 +152,8 @@ def _doubts(sidecar: Sidecar, color: bool, width: int) -> Iterator[str]:
 
 
 def page_data(sidecar: Sidecar) -> str:
-    """Return the page's facts as JSON."""
-    outcome = test_cases.shown(sidecar)
+    """Return the page as JSON."""
+    outcome = test_cases.run_example(sidecar)
     found: dict[str, Any] = {
         "name": sidecar.name,
         "version": sidecar.version,
@@ -174,7 +174,7 @@ def page_data(sidecar: Sidecar) -> str:
         "example": {
             "parameters": dict(outcome.trial.given),
             "result": outcome.text,
-            "refused": outcome.refusal,
+            "refused": outcome.errors,
         },
     }
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Files of a library entry as data with places: read with limits, never from outside the entry. Knows no schema."""
+"""Read files of a library entry, with size limits and never from outside its directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
-MAX_BYTES = limits.FILE.value
-
 
 @dataclass(frozen=True)
-class Source:
-    """A YAML file's value, with the node tree that says where each part of it stands."""
+class YamlFile:
+    """A parsed YAML file with the locations of its values."""
 
     file: str
     text: str
@@ -25,11 +23,11 @@ class Source:
 
     @property
     def value(self) -> Any:
-        """What the file says, as plain data; None for an empty file."""
+        """The content as plain data; None for an empty file."""
         return self.root.value if self.root else None
 
     def place(self, path: Sequence[str | int], on_key: bool = False) -> str:
-        """Return `file:line:column` of the value at `path` (or of its key), or of the nearest thing above it."""
+        """Return `file:line:column` of the value (or key) at `path`, or of its nearest existing parent."""
         node, offset = self.root, self.root.start if self.root else 0
         for number, step in enumerate(path):
             if node is None:
@@ -48,68 +46,68 @@ def _line_column(text: str, offset: int) -> str:
     return f"{line + 1}:{column + 1}"
 
 
-def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = limits.FILE.way_out) -> str:
+def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> str:
     """Return the text of a file of the entry in `folder`.
 
-    Raises LibraryError for a file that is missing, leads outside the folder, is no regular file, is longer than `limit`
-    bytes, or is not UTF-8.
+    Raise LibraryError for a missing, irregular, too large, or non-UTF-8 file, and for a path outside the directory.
     """
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(folder.resolve()):
             raise LibraryError(
-                f"{path.name} leads outside the folder of its sidecar",
+                f"{path.name} is outside the sidecar directory",
                 where=str(path),
-                hint="a sidecar may only use files of its own folder; copy the file there",
+                hint="copy the file to the sidecar directory",
             )
         if not real.is_file():
-            raise LibraryError(f"{path.name} is not a file", where=str(path))
+            raise LibraryError(f"{path.name} is not a regular file", where=str(path))
+        most = limit.value
         with real.open("rb") as stream:
-            data = stream.read(limit + 1)
+            data = stream.read(most + 1)
     except FileNotFoundError:
         raise LibraryError(
-            f"there is no {path.name}",
+            f"file not found: {path.name}",
             where=str(path),
-            hint="every sidecar has a sidecar.yaml and a template",
+            hint="a sidecar requires sidecar.yaml and a template",
         ) from None
     except (OSError, RuntimeError) as error:
         raise LibraryError(
-            f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}", where=str(path)
+            f"cannot read {path.name}: {getattr(error, 'strerror', None) or error}", where=str(path)
         ) from None
-    if len(data) > limit:
-        raise LibraryError(f"{path.name} is larger than {limit >> 10} KiB", where=str(path), hint=way_out)
+    if len(data) > most:
+        raise LibraryError(f"{path.name} is larger than {most >> 10} KiB", where=str(path), hint=limit.way_out)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise LibraryError(f"{path.name} is not UTF-8", where=f"{path}:{line}", hint="save it as UTF-8") from None
+        raise LibraryError(f"{path.name} is not valid UTF-8", where=f"{path}:{line}", hint="save it as UTF-8") from None
 
 
-def read_yaml(path: Path, folder: Path) -> Source:
-    """Return a YAML file of the entry in `folder`. Raises LibraryError, with the place, for what can't be read."""
+def read_yaml(path: Path, folder: Path) -> YamlFile:
+    """Return a YAML file of the entry in `folder`. Raise LibraryError with the location for invalid YAML."""
     text = read_text(path, folder)
     try:
-        return Source(str(path), text, parse(text))
+        return YamlFile(str(path), text, parse(text))
     except SyntaxProblem as problem:
         where = f"{path}:{_line_column(text, problem.offset)}"
         raise LibraryError(problem.message, where=where, hint=problem.hint) from None
 
 
 def read_rendered(text: str, template: str) -> Any:
-    """Return the value of a YAML text that a template rendered. Raises LibraryError with the line of the result."""
+    """Parse the YAML output of a template. Raise LibraryError with the line of the output."""
     try:
         root = parse(text)
     except UnicodeEncodeError as error:
         character = text[error.start]
-        message = f"the template renders U+{ord(character):04X}, which is half a character"
+        message = f"template output contains the lone surrogate U+{ord(character):04X}"
         raise LibraryError(message, where=template) from None
     except SyntaxProblem as problem:
         lines = Lines(text)
         number = lines.at(min(problem.offset, len(text)))[0]
         raise LibraryError(
-            f"the template renders invalid YAML: {problem.message}, in line {number + 1} of the result, "
-            f"{lines.line(number).strip()[:80]!r}",
+            f"template output is invalid YAML: {problem.message} (line {number + 1}: "
+            f"{lines.line(number).strip()[:80]!r})",
             where=template,
-            hint=problem.hint or "quote what comes from parameters with the filter `quote`",
+            hint=problem.hint or "quote parameters with the filter `quote`",
         ) from None
     return root.value if root else None

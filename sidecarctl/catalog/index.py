@@ -1,4 +1,6 @@
-"""The index of the shipped library (index.json): listing sidecars reads no entry. Made by tools/gen_library_docs.py."""
+"""The index of the shipped library (index.json), which lists sidecars without reading them; see
+tools/gen_library_docs.py.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ _CASES = "tests"
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a list says of a sidecar."""
+class Listing:
+    """The parts of the metadata that lists show."""
 
     version: str
     summary: str
@@ -35,35 +37,35 @@ class Known:
 
 @dataclass(frozen=True)
 class Index:
-    """Entries by the names of their folders: checksum, and what is known."""
+    """Checksum and listing of each entry by directory name."""
 
-    entries: Mapping[str, tuple[int, Known]]
+    entries: Mapping[str, tuple[int, Listing]]
 
-    def get(self, name: str, folder: Path) -> Known | None:
-        """Return what is known of the entry in a folder; None where its files are not the ones that were looked at."""
+    def get(self, name: str, folder: Path) -> Listing | None:
+        """Return the listing of an entry, or None if its files do not match the checksum."""
         found = self.entries.get(name)
         return found[1] if found is not None and found[0] == checksum(folder) else None
 
 
 @cache
-def known(library: Path) -> Index:
-    """Return the index of a library, an empty one where it has none that can be read."""
+def read_index(library: Path) -> Index:
+    """Return the index of a library, empty if it is missing or invalid."""
     import json
 
     try:
         data = json.loads((library / INDEX_FILE).read_bytes())
         return Index(
-            {k: (v["checksum"], Known(v["version"], v["summary"], tuple(v["keywords"]))) for k, v in data.items()}
+            {k: (v["checksum"], Listing(v["version"], v["summary"], tuple(v["keywords"]))) for k, v in data.items()}
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Index({})
 
 
 def checksum(folder: Path) -> int:
-    """Return a number that changes with the names or contents of an entry's files, its cases aside; -1 where one can't be read."""
+    """Return a checksum of the names and contents of the files of an entry, except test cases; -1 if one is unreadable."""
     total = 0
     try:
-        for name, file in sorted(files(str(folder), _CASES)):
+        for name, file in sorted(list_files(str(folder), _CASES)):
             with open(file, "rb") as stream:
                 total = zlib.crc32(stream.read(), zlib.crc32(name.encode(), total))
     except OSError:
@@ -71,14 +73,14 @@ def checksum(folder: Path) -> int:
     return total
 
 
-def files(folder: str, left_out: str = "", below: str = "") -> list[tuple[str, str]]:
-    """Return the files in a folder and in those below it, but for folders called `left_out`: path in it, and path."""
+def list_files(folder: str, left_out: str = "", below: str = "") -> list[tuple[str, str]]:
+    """Return all files below a directory as (relative path, path), except in directories named `left_out`."""
     found = []
     with os.scandir(folder) as scan:
         for each in scan:
             name = f"{below}{each.name}"
             if each.is_dir(follow_symlinks=False):
-                found += [] if name == left_out else files(each.path, left_out, f"{name}/")
+                found += [] if name == left_out else list_files(each.path, left_out, f"{name}/")
             else:
                 found.append((name, each.path))
     return found

@@ -16,7 +16,7 @@ def list(
     from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import stream_style, write_text
 
-    entries = sidecar_list.judged(open_catalog([Path(folder) for folder in library]).entries())
+    entries = sidecar_list.check_entries(open_catalog([Path(folder) for folder in library]).entries())
     style = stream_style()
     write_text(
         sidecar_list.list_data(entries)

@@ -1,1 +1,1 @@
-"""Exports a composition as in-cluster policies or as patches."""
+"""Export of compositions as in-cluster policies or as patches."""

@@ -1,4 +1,4 @@
-"""The engines that a composition can be exported to: one table."""
+"""Table of the engines that a composition can be exported to."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from sidecarctl.composition.select import Selection
 from sidecarctl.integrations.exports import patches, policies, sidecarset
-from sidecarctl.integrations.exports.injection import File
+from sidecarctl.integrations.exports.injection import ExportFile
 
 
 @dataclass(frozen=True)
-class Policies:
-    """An engine that decides in the cluster: it is told the composition and sees no manifests."""
+class PolicyEngine:
+    """An in-cluster policy engine: the export needs the composition only, no manifests."""
 
-    export: Callable[[Selection], list[File]]
+    export: Callable[[Selection], list[ExportFile]]
 
 
 @dataclass(frozen=True)
-class Patches:
-    """A program that is given patches: they are made from manifests."""
+class PatchEngine:
+    """A tool that applies patches: the export compares manifests before and after `render`."""
 
-    export: Callable[[patches.Rendered, str], list[File]]
+    export: Callable[[patches.ManifestPatches, str], list[ExportFile]]
 
 
-ENGINES: Mapping[str, Policies | Patches] = {
-    "mutatingadmissionpolicy": Policies(lambda chosen: policies.export(policies.ADMISSION, chosen)),
-    "kyverno": Policies(lambda chosen: policies.export(policies.KYVERNO, chosen)),
-    "sidecarset": Policies(sidecarset.export),
-    "kustomize-component": Patches(patches.component),
-    "json-patch": Patches(patches.by_workload),
+ENGINES: Mapping[str, PolicyEngine | PatchEngine] = {
+    "mutatingadmissionpolicy": PolicyEngine(lambda selection: policies.export(policies.ADMISSION, selection)),
+    "kyverno": PolicyEngine(lambda selection: policies.export(policies.KYVERNO, selection)),
+    "sidecarset": PolicyEngine(sidecarset.export),
+    "kustomize-component": PatchEngine(patches.render_component),
+    "json-patch": PatchEngine(patches.render_patch_list),
 }
