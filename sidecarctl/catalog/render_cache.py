@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl import __version__
-from sidecarctl.catalog.index import list_files
+from sidecarctl.catalog.entry_files import list_files
 from sidecarctl.catalog.sidecar import Sidecar
 
 OFF = "SIDECARCTL_NO_CACHE"

@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.entry_files import YamlFile, read_yaml
-from sidecarctl.catalog.index import METADATA_FILE
+from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory

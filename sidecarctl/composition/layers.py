@@ -18,7 +18,6 @@ from sidecarctl.kube.kinds import GroupKind, Steps
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
-MAX_BYTES = limits.FILE.value
 _SHOWN = 5
 
 
@@ -114,16 +113,16 @@ class CompositionFile:
 
 def read_file(path: Path) -> CompositionFile:
     """Read a composition file. Raises InputError for an unreadable file or invalid YAML, UsageError for any other error."""
-    name = str(path)
+    name, limit = str(path), limits.FILE.value
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(limit + 1)
     except OSError as problem:
         raise InputError(
             f"cannot read composition {name}: {problem.strerror or problem}", hint="check the path"
         ) from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"composition {name} is larger than {MAX_BYTES >> 10} KiB", hint=limits.FILE.way_out)
+    if len(data) > limit:
+        raise InputError(f"composition {name} is larger than {limit >> 10} KiB", hint=limits.FILE.way_out)
     documents = [d for d in split(decode(data, name).removeprefix("\ufeff"), name) if d.value is not None]
     if len(documents) != 1:
         raise UsageError(

@@ -33,13 +33,14 @@ def export(
     from sidecarctl.cli import build_request, console
     from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
     from sidecarctl.findings import Severity
-    from sidecarctl.integrations.exports import engines, patches
+    from sidecarctl.integrations import exports
+    from sidecarctl.integrations.exports import patches
 
     if to is None:
-        raise UsageError("missing option --to", hint=f"one of: {', '.join(engines.ENGINES)}")
+        raise UsageError("missing option --to", hint=f"one of: {', '.join(exports.ENGINES)}")
     chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
-    engine = engines.ENGINES[to]
-    if isinstance(engine, engines.PolicyEngine):
+    engine = exports.ENGINES[to]
+    if isinstance(engine, exports.PolicyEngine):
         if file:
             raise UsageError(
                 f"--to {to} does not take manifests", hint="drop -f: the policy applies to workloads of the cluster"
