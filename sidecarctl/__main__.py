@@ -130,14 +130,20 @@ def _complete(argv: list[str]) -> int:
 
 def _typer(argv: list[str]) -> int:
     """Let typer explain a command line, complete it, or run it."""
-    from sidecarctl.cli.app import build
+    from sidecarctl.cli import app
 
     gc.enable()
     try:
-        build()(args=argv, prog_name="sidecarctl", standalone_mode=True)
+        return int(app.build()(args=argv, prog_name="sidecarctl", standalone_mode=False) or 0)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    return 0
+    except app.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as problem:
+        # typer's errors have this method, in every version.
+        if not hasattr(problem, "format_message"):
+            raise
+        raise app.usage_error(problem, argv) from None
 
 
 def _report(error: SidecarctlError) -> int:

@@ -6,15 +6,21 @@ Used for completion scripts, for shells other than bash, and to explain command 
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any, Optional
 
 import typer
+from typer import Abort
 
 from sidecarctl.cli import completion
-from sidecarctl.cli.command_table import COMMANDS
+from sidecarctl.cli.command_table import BY_NAME, COMMANDS
 from sidecarctl.cli.options import Argument, Command, Option
-from sidecarctl.cli.parser import Parameter, describe
+from sidecarctl.cli.parser import Parameter, describe, split_words
+from sidecarctl.errors import UsageError, did_you_mean
+
+__all__ = ["Abort", "build", "usage_error"]
 
 
 def build() -> typer.Typer:
@@ -75,3 +81,44 @@ def _annotation(parameter: Parameter) -> Any:
 def _option(spec: Option, kind: type, complete: Any) -> Any:
     metavar = spec.metavar or ("" if kind is bool else None)
     return typer.Option(*spec.flags, help=spec.help, metavar=metavar, envvar=spec.env or None, autocompletion=complete)
+
+
+def usage_error(problem: Any, argv: Sequence[str]) -> UsageError:
+    """Return an error of typer about a command line in the words of sidecarctl."""
+    kind, message = type(problem).__name__, str(problem.message)
+    flag = getattr(problem, "option_name", "")
+    hint = f"`sidecarctl help {argv[0]}` lists the arguments and options"
+    parameters = describe(BY_NAME[argv[0]].load()) if argv and argv[0] in BY_NAME else {}
+    parameter = parameters.get(getattr(getattr(problem, "param", None), "name", None) or "")
+    if kind == "NoSuchOption":
+        flags = [each for one in parameters.values() if isinstance(one.spec, Option) for each in one.spec.flags]
+        return UsageError(f'unknown option "{flag}"', hint=did_you_mean(flag, flags) or hint)
+    if kind == "BadOptionUsage":
+        return UsageError(f"{flag} {'requires' if 'requires' in message else 'does not take'} a value", hint=hint)
+    if kind == "MissingParameter" and parameter:
+        return UsageError(f"missing argument: {parameter.spec.metavar.strip('[.]')}", hint=hint)
+    if kind == "BadParameter" and parameter and isinstance(parameter.spec, Option):
+        return _invalid_value(parameter, parameters, argv, hint)
+    if "extra argument" in message:
+        extra = message.partition("(s) (")[2].rstrip(")")
+        return UsageError(f"unexpected argument: {extra}" if extra else "unexpected argument", hint=hint)
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _invalid_value(
+    parameter: Parameter, parameters: dict[str, Parameter], argv: Sequence[str], hint: str
+) -> UsageError:
+    assert isinstance(parameter.spec, Option)
+    spec = parameter.spec
+    words = split_words(parameters, argv[1:])
+    given = words.values.get(parameter.name) if words else None
+    name = spec.flags[0] if given or not os.environ.get(spec.env) else spec.env
+    value = given[-1] if given else os.environ.get(spec.env, "")
+    shown = f' "{value}"' if value else ""
+    if spec.choices:
+        choices = f"{', '.join(spec.choices[:-1])}, or {spec.choices[-1]}"
+        return UsageError(
+            f"invalid value{shown} for {name}: use {choices}", hint=did_you_mean(value, spec.choices) or hint
+        )
+    rule = {int: ": use a whole number, 0 or more", bool: ": use true or false"}.get(parameter.kind, "")
+    return UsageError(f"invalid value{shown} for {name}{rule}", hint=hint)

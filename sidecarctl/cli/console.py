@@ -94,11 +94,11 @@ def _without_values(arguments: Sequence[str]) -> list[str]:
     return [re.sub(r"=.*", "=...", word, flags=re.DOTALL) for word in arguments]
 
 
-def render_changes(changes: Sequence[WorkloadChange], *, verbose: bool) -> str:
+def render_changes(changes: Sequence[WorkloadChange], *, verbose: bool, dry_run: bool = False) -> str:
     """Return the report of a run: one line for each workload and instance."""
     from sidecarctl.report import summary
 
-    return summary.render_changes(changes, color=color(), width=width(), verbose=verbose)
+    return summary.render_changes(changes, color=color(), width=width(), verbose=verbose, dry_run=dry_run)
 
 
 def render_next_steps(steps: NextSteps) -> str:

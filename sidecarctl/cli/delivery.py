@@ -95,9 +95,9 @@ class Done:
 def check_options(delivery: Delivery) -> None:
     """Raise UsageError for options that exclude each other."""
     if delivery.in_place and delivery.output:
-        raise UsageError("--in-place cannot be combined with --output", hint="drop one of them")
+        raise UsageError("--in-place cannot be combined with --output", hint="use only one of them")
     if delivery.in_place and (not delivery.files or "-" in delivery.files):
-        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="name them with -f")
+        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="specify files with -f")
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:

@@ -67,7 +67,9 @@ StdinFilename = Annotated[
 ]
 Jobs = Annotated[
     int,
-    Option(("--jobs", "-j"), "Number of worker processes. 0: one per CPU for hundreds of files.", "N", panel=INPUT),
+    Option(
+        ("--jobs", "-j"), "Number of worker processes. 0: chosen by the number of CPUs and files.", "N", panel=INPUT
+    ),
 ]
 KeepGoing = Annotated[
     bool, Option(("--keep-going",), "Continue after a file fails, and write the other files.", panel=INPUT)
@@ -75,7 +77,7 @@ KeepGoing = Annotated[
 
 Output = Annotated[
     str | None,
-    Option(("--output", "-o"), "File to write, or directory for several inputs.", "PATH", panel=OUTPUT),
+    Option(("--output", "-o"), "File to write, or directory for several files.", "PATH", panel=OUTPUT),
 ]
 InPlace = Annotated[bool, Option(("--in-place", "-i"), "Write changes back to the input files.", panel=OUTPUT)]
 Diff = Annotated[bool, Option(("--diff",), "Print a unified diff and write nothing.", panel=OUTPUT)]
@@ -154,7 +156,7 @@ Validate = Annotated[
     str,
     Option(
         ("--validate",),
-        "How to treat unknown fields: error (strict), warning (warn), or accept (ignore).",
+        "How to report unknown fields: as errors (strict), as warnings (warn), or not at all (ignore).",
         "LEVEL",
         choices=("strict", "warn", "ignore"),
         panel=VALIDATION,
@@ -195,5 +197,8 @@ Format = Annotated[
 Data = Annotated[str, Option(("--format",), "Output format.", "FORMAT", choices=("text", "json"), panel=VERBOSITY)]
 Quiet = Annotated[bool, Option(("--quiet", "-q"), "Print errors only.", panel=VERBOSITY)]
 Verbose = Annotated[
-    bool, Option(("--verbose", "-v"), "Print details: resources, QoS class, every change.", panel=VERBOSITY)
+    bool,
+    Option(
+        ("--verbose", "-v"), "Print more details, such as notes, resource totals, and each change.", panel=VERBOSITY
+    ),
 ]

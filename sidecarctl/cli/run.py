@@ -81,7 +81,7 @@ def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps)
         return ""
     if delivery.next_steps:
         steps.collect(processed.changes)
-    return console.render_changes(processed.changes, verbose=delivery.verbose)
+    return console.render_changes(processed.changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing)
 
 
 def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: NextSteps) -> int:
@@ -200,7 +200,7 @@ def report_changes(
     nothing = not findings and not any(one.result.changes for one in done if one.result)
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
-    console.report(console.render_changes(changes, verbose=delivery.verbose))
+    console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
         steps.collect(changes)
@@ -244,7 +244,9 @@ def print_report(
 
 def no_workload_error(done: Sequence[Done]) -> SidecarctlError:
     """Return the error for input without a workload, which is more likely a mistake than intended."""
-    names = ", ".join(one.source.name for one in done[:3]) + (", ..." if len(done) > 3 else "")
+    names = ", ".join("stdin" if one.source.name == "-" else one.source.name for one in done[:3]) + (
+        ", ..." if len(done) > 3 else ""
+    )
     return UsageError(
         f"no workload found in {names}",
         hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",

@@ -115,7 +115,7 @@ def _adopt_volumes(
                         _conflict(
                             "mount-conflict",
                             f"the target containers mount different volumes at {_mount_path(wanted)}: "
-                            f"{earlier.get('name')} and {mount.get('name')}",
+                            f'"{earlier.get("name")}" and "{mount.get("name")}"',
                             workload,
                             path,
                             "select one of them with --container NAME",
@@ -141,8 +141,8 @@ def _mount_identity(mount: Item) -> tuple[Any, ...]:
 def _shadow_finding(workload: Workload, target: Container, mount: Item, wanted: Item, path: PathTuple) -> Finding:
     return _conflict(
         "mount-shadows",
-        f"the new volume at {_mount_path(wanted)} hides that directory of the volume {mount.get('name')}, "
-        f"which {target.name} mounts at {_mount_path(mount)}",
+        f'the new volume at {_mount_path(wanted)} hides that directory of volume "{mount.get("name")}", '
+        f'which container "{target.name}" mounts at {_mount_path(mount)}',
         workload,
         path,
         "to share the directory, set the sidecar's directory to the mounted one",
@@ -169,8 +169,8 @@ def _find_unshareable_reason(workload: Workload, fragment: Fragment, volume: str
     kind = next((k for k in _READ_ONLY_SOURCES if k in as_mapping(source)), "")
     if kind:
         return (
-            f"cannot share {_mount_path(mount)}: the sidecar writes to it, and the {kind} volume {mount.get('name')} "
-            "is read-only"
+            f"cannot share {_mount_path(mount)}: the sidecar writes to it, and {kind} volume "
+            f'"{mount.get("name")}" is read-only'
         )
     return ""
 
@@ -215,7 +215,7 @@ def _new_volumes(workload: Workload, fragment: Fragment) -> tuple[tuple[Item, ..
             new.append(volume)
         elif existing[name][1] != volume:
             path = (*workload.pod_path, "volumes", existing[name][0])
-            message = f"the pod already has a volume {name} with another source"
+            message = f'volume "{name}" already exists in the pod with another source'
             findings.append(_conflict("volume-conflict", message, workload, path, _RENAME))
     return tuple(new), findings
 
@@ -239,7 +239,7 @@ def _new_env(target: Container, wanted: tuple[Item, ...]) -> tuple[tuple[Item, .
             findings.append(
                 Finding(
                     "env-conflict",
-                    f"container {target.name} already sets {name} to another value",
+                    f'container "{target.name}" already sets {name} to another value',
                     path=(*target.path, "env", existing[name][0]),
                     why=f"The sidecar needs {_format_variable(variable)}.",
                     help=f"remove {name} from {target.name}, or set it to that value",
@@ -260,7 +260,7 @@ def _name_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]
     for container in (*fragment.init_containers, *fragment.containers):
         other = taken.get(container["name"])
         if other is not None:
-            message = f"the pod already has a container {container['name']}, which sidecarctl did not add"
+            message = f'container "{container["name"]}" already exists in the pod, and sidecarctl did not add it'
             yield _conflict("container-conflict", message, workload, (*other.path, "name"), _RENAME, other)
 
 
@@ -278,8 +278,8 @@ def _port_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]
                 other, index = user
                 yield _conflict(
                     "port-conflict",
-                    f"port {port['containerPort']}/{port.get('protocol', 'TCP')} of the sidecar {new['name']} "
-                    f"is already used by container {other.name}",
+                    f'port {port["containerPort"]}/{port.get("protocol", "TCP")} of sidecar "{new["name"]}" '
+                    f'is already used by container "{other.name}"',
                     workload,
                     (*other.path, "ports", index),
                     "give the sidecar another port with --set",

@@ -28,7 +28,7 @@ def resolve_mode(request: Request, kube_version: str) -> str:
         return "native" if versions.at_least(kube_version, NATIVE_DEFAULT) else "classic"
     if wanted == "native" and not versions.at_least(kube_version, NATIVE_KNOWN):
         raise UsageError(
-            f"native sidecars require Kubernetes {NATIVE_KNOWN} or later, the target version is {kube_version}",
+            f"native sidecars require Kubernetes {NATIVE_KNOWN} or later (target: {kube_version})",
             hint="use --mode classic, or a later --kube-version",
         )
     return wanted

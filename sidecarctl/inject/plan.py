@@ -115,10 +115,10 @@ def build_instance(request: Request, mode: str, added: Added) -> Instance:
 def _job_finding(workload: Workload, request: Request, mode: str) -> Finding:
     return Finding(
         "job-never-completes",
-        f"classic sidecar {request.instance} keeps this {workload.kind} from completing",
+        f'classic sidecar "{request.instance}" keeps this {workload.kind} from completing',
         path=workload.pod_path,
         on_key=True,
-        why="A classic sidecar runs on after the app has ended, and a Job waits for all its containers.",
+        why="A classic sidecar keeps running after the app exits, and a Job waits for all its containers.",
         help="target Kubernetes 1.29 or later, which has native sidecars: --kube-version 1.29"
         if mode == "classic" and request.mode != "classic"
         else "omit --mode classic: a native sidecar ends with the app (Kubernetes 1.29 or later)",
@@ -217,7 +217,7 @@ class _Edits:
                 self.findings.append(
                     Finding(
                         f"{word}-conflict",
-                        f"{word} {key} is already set to {existing[key]}, the sidecar needs {value}",
+                        f'{word} {key} is already "{existing[key]}", but the sidecar needs "{value}"',
                         path=path,
                         help=f"remove the {word}, or set it to {value}",
                         workload=self.workload.label,

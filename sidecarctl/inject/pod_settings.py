@@ -77,7 +77,7 @@ class PodSettings:
         self.findings.append(
             Finding(
                 rule,
-                f"{key} is already set to {present} and is kept; the sidecar {self.instance} needs {wanted}",
+                f'{key} stays {present}, but sidecar "{self.instance}" needs {wanted}',
                 Severity.WARNING,
                 self._path(*steps),
                 help=f"set {key} to {wanted} if the app supports it",
@@ -89,7 +89,7 @@ class PodSettings:
         self.findings.append(
             Finding(
                 "pod-setting-conflict",
-                f"{key} is set to {present}, but the sidecar {self.instance} must signal a process of the app",
+                f'{key} is {present}, but sidecar "{self.instance}" must signal a process of the app',
                 path=self._path(key),
                 why="With `shareProcessNamespace: true`, the sidecar sees the processes of its pod and no others.",
                 help=f"remove {key}, or configure the sidecar to notify the app in another way",

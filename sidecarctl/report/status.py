@@ -42,7 +42,9 @@ def totals(workloads: Sequence[WorkloadStatus]) -> str:
     text = f"{plural(len(workloads), 'workload')}, {having} with sidecars"
     if not instances:
         return text
-    return f"{text}; {plural(len(instances), 'instance')}: {told or 'all in sync'}"
+    return (
+        f"{text}; {plural(len(instances), 'instance')}: {told or ('in sync' if len(instances) == 1 else 'all in sync')}"
+    )
 
 
 def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iterator[str]:

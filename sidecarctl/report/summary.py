@@ -10,14 +10,17 @@ from sidecarctl.results import ACTIONS, InstanceChange, NextSteps, WorkloadChang
 
 _INDENT = "    "
 _NEXT = "next: "
+_WOULD = {"added": "would add", "updated": "would update", "removed": "would remove"}
 _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}
 
 
-def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int, verbose: bool = False) -> str:
+def render_changes(
+    changes: Sequence[WorkloadChange], *, color: bool, width: int, verbose: bool = False, dry_run: bool = False
+) -> str:
     """Return the report in input order: a line for each workload, wrapped at `width` columns (0: no wrapping).
 
     With several files, each gets a heading. `verbose` adds the requests, limits, and QoS class of the pod before and
-    after, and the cost over all replicas.
+    after, and the cost over all replicas. `dry_run` reports what would change.
     """
     several = len({change.file for change in changes}) > 1
     lines: list[str] = []
@@ -25,7 +28,7 @@ def render_changes(changes: Sequence[WorkloadChange], *, color: bool, width: int
         if several:
             lines.append(paint(visible(file), "bold", color))
         for change in group:
-            lines += _workload(change, "  " if several else "", color, width)
+            lines += _workload(change, "  " if several else "", color, width, dry_run)
             lines += _facts(change, ("  " if several else "") + _INDENT, color) if verbose else []
     return "".join(f"{line}\n" for line in lines)
 
@@ -54,7 +57,7 @@ def _state(change: WorkloadChange) -> str:
     return "skipped" if skipped else "unchanged"
 
 
-def _workload(change: WorkloadChange, indent: str, color: bool, width: int) -> list[str]:
+def _workload(change: WorkloadChange, indent: str, color: bool, width: int, dry_run: bool) -> list[str]:
     """Return the item of a workload: on one line if it fits, else each instance below with its parts."""
     head = indent + paint(visible(change.label), "bold", color)
     taken = width_of(indent + visible(change.label)) + 2
@@ -64,26 +67,27 @@ def _workload(change: WorkloadChange, indent: str, color: bool, width: int) -> l
         first, *rest = wrap(text, width, " " * taken, indent + _INDENT)
         return [f"{head}: {_painted(first[taken:], word, color)}", *rest]
     instances = sorted(change.instances, key=lambda one: ACTIONS.index(one.action))
-    clauses = [_clause(one) + _parts(one) for one in instances]
+    clauses = [_clause(one, dry_run) + _parts(one) for one in instances]
     if not width or taken + width_of("; ".join(clauses)) <= width:
         painted = (_painted(clause, one.action, color) for clause, one in zip(clauses, instances, strict=True))
         return [f"{head}: {'; '.join(painted)}"]
     if len(instances) == 1:
         (one,) = instances
-        return [f"{head}: {_painted(_clause(one), one.action, color)}", *_below(one, indent, width)]
+        return [f"{head}: {_painted(_clause(one, dry_run), one.action, color)}", *_below(one, indent, width)]
     lines = [f"{head}:"]
     for one in instances:
-        lines.append(f"{indent}  {_painted(_clause(one), one.action, color)}")
+        lines.append(f"{indent}  {_painted(_clause(one, dry_run), one.action, color)}")
         lines += _below(one, indent, width)
     return lines
 
 
-def _clause(one: InstanceChange) -> str:
+def _clause(one: InstanceChange, dry_run: bool) -> str:
     """Return `added logger 1.0.0 (native)`, `updated logger 1.0.0 -> 1.1.0`, or `added proxy 1.0.0 as tls`."""
     version = f"{one.previous} -> {one.version}" if one.previous and one.previous != one.version else one.version
     alias = f"as {one.name}" if one.sidecar and one.sidecar != one.name else ""
     mode = f"({one.mode})" if one.mode and one.action in ("added", "updated") else ""
-    return visible(" ".join(filter(None, (one.action, one.sidecar or one.name, version, alias, mode))))
+    action = _WOULD.get(one.action, one.action) if dry_run else one.action
+    return visible(" ".join(filter(None, (action, one.sidecar or one.name, version, alias, mode))))
 
 
 def _parts(one: InstanceChange) -> str:
@@ -107,7 +111,8 @@ def _below(one: InstanceChange, indent: str, width: int) -> list[str]:
 
 def _painted(text: str, action: str, color: bool) -> str:
     """Color the word that names the action."""
-    word, rest = text[: len(action)], text[len(action) :]
+    word = next(each for each in (action, _WOULD.get(action, action)) if text.startswith(each))
+    rest = text[len(word) :]
     return paint(word, _STYLES[action], color) + rest
 
 

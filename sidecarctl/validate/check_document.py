@@ -10,7 +10,7 @@ from typing import Any
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
-from sidecarctl.validate.registry import Check, Context, Problem, Rule, rules
+from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.schema.checker import object_checks
 from sidecarctl.validate.schema.data import schemas
@@ -56,7 +56,7 @@ def check_documents(
                 path,
                 problem.on_key,
                 rule.reason,
-                problem.help or rule.fix,
+                help_line(problem.help or rule.fix),
                 _label(owner),
                 container.name if container else "",
                 container.role if container else "",

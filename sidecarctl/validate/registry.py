@@ -15,6 +15,7 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from functools import cache
@@ -248,6 +249,16 @@ def problem(
     """
     return Problem(path, message, help, on_key, related, severity, expected)
 
+
+def help_line(sentences: str) -> str:
+    """Return sentences in the form of a help line: lowercase, separated by semicolons, without the final period."""
+    clauses = _SENTENCE_END.split(sentences.removesuffix("."))
+    return "; ".join(_CAPITAL.sub(lambda word: word.group().lower(), clause) for clause in clauses)
+
+
+_SENTENCE_END = re.compile(r"\.\s+(?=[A-Z])")
+# The capital of an ordinary word, not of an identifier such as PodSpec or NFS.
+_CAPITAL = re.compile(r"\A[A-Z](?=[a-z]*[ ,])")
 
 _EXAMPLES = Path(__file__).parent / "rules" / "examples"
 

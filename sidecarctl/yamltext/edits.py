@@ -199,15 +199,15 @@ def _refuse_node(node: Node, edit: Edit, depth: int, shared: set[int]) -> None:
     where = dotted(path) or "the document"
     if isinstance(node, Alias):
         raise EditRefused(
-            f"{where} is the alias *{node.name}: an edit would change what &{node.name} means elsewhere",
+            f"cannot edit {where}: the alias *{node.name} shares its value with &{node.name}",
             path,
-            hint=f"write the value out in place of *{node.name}",
+            hint=f"replace *{node.name} with a copy of the value",
         )
     if id(node) in shared:
         raise EditRefused(
-            f"{where} is anchored as &{node.anchor} and used again as *{node.anchor}: an edit would show in both places",
+            f"cannot edit {where}: the alias *{node.anchor} reuses its value",
             path,
-            hint=f"write the value out where *{node.anchor} stands",
+            hint=f"replace *{node.anchor} with a copy of the value",
         )
 
 
@@ -216,17 +216,19 @@ def _refuse_merged(mapping: Mapping, edit: Edit, depth: int, step: str) -> None:
     merged = step in _merged_keys(mapping)
     if merged and step not in mapping.pairs:
         raise EditRefused(
-            f"{dotted(path)} comes from a merge key (<<)", path, hint=f"write `{step}` out in this mapping"
+            f"cannot edit {dotted(path)}: it comes from a merge key (<<)", path, hint=f"set `{step}` in this mapping"
         )
     keys = list(mapping.pairs)
     if merged and (keys.index(step) < keys.index(_MERGE) or (isinstance(edit, Remove) and len(path) == len(edit.path))):
         raise EditRefused(
-            f"{dotted(path)} comes from a merge key (<<) as well",
+            f"cannot edit {dotted(path)}: a merge key (<<) sets it too",
             path,
-            hint=f"delete one of the two, or write `{step}` out below the merge key",
+            hint=f"delete one of the two, or move `{step}` below the merge key",
         )
     if step == _MERGE:
-        raise EditRefused(f"{dotted(path)} is a merge key", path, hint="write out what it brings")
+        raise EditRefused(
+            f"cannot edit {dotted(path)}: it is a merge key", path, hint="replace it with the merged fields"
+        )
 
 
 def _merged_keys(mapping: Mapping) -> set[str]:
@@ -244,9 +246,9 @@ def _check_needed(root: Node, edits: Iterable[Edit], aliases: Sequence[Alias]) -
         for alias in aliases:
             if id(alias) not in gone and id(alias.target) in gone:
                 raise EditRefused(
-                    f"{dotted(edit.path)} holds the anchor &{alias.name}, which is used elsewhere",
+                    f"cannot remove {dotted(edit.path)}: it contains the anchor &{alias.name}, which is used elsewhere",
                     edit.path,
-                    hint=f"write the value out where *{alias.name} stands",
+                    hint=f"replace *{alias.name} with a copy of the value",
                 )
 
 

@@ -68,7 +68,7 @@ def explain_error(problem: Exception, text: str) -> SyntaxProblem:
         bad = re.compile(_NOT_YAML).search(text, 1 if text.startswith("\ufeff") else 0)
         offset = bad.start() if bad else 0
         if bad:
-            what = f"control character U+{ord(bad.group()):04X}, which is not allowed in YAML"
+            what = f"invalid control character U+{ord(bad.group()):04X}"
     everything = f"{context} {what}"
     hint = next((hint for pattern, hint in _HINTS if pattern in everything), "")
     start = line_start(text, offset)
@@ -87,8 +87,10 @@ def explain_error(problem: Exception, text: str) -> SyntaxProblem:
 
 def json_error(message: str, text: str, offset: int) -> SyntaxProblem:
     """Return the error for a value or key that JSON cannot represent."""
-    hint = _TEMPLATE if looks_templated(text, offset) else "quote it if it is a string"
-    return SyntaxProblem(message, offset, hint=hint)
+    if looks_templated(text, offset):
+        hint = "run `helm template` first, or quote the value"
+        return SyntaxProblem("this looks like a Helm template, not a manifest", offset, hint=hint)
+    return SyntaxProblem(message, offset, hint="quote it if it is a string")
 
 
 def looks_templated(text: str, offset: int) -> bool:

@@ -101,9 +101,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
             step = insert.path[-1]
             if isinstance(step, str) != isinstance(holder, Mapping):
                 kind = "mapping" if isinstance(holder, Mapping) else "list"
-                raise EditRefused(
-                    f"{dotted(path)} is a {kind}, so {dotted((step,))} has no position for a new value", path
-                )
+                raise EditRefused(f"cannot insert {dotted((step,))} into {dotted(path)}: it is a {kind}", path)
             groups.setdefault(step if isinstance(step, int) else place(path, keys, step), []).append(insert)
         written = (
             insert_into_flow(text, nodes, groups, filled.get(path, set()))
@@ -142,7 +140,7 @@ def check_pair(text: str, holder: Mapping | SequenceNode) -> None:
     """Raise EditRefused for a pair without braces in a list (`[a: b]`): it cannot get another key or lose its own."""
     if isinstance(holder, Mapping) and not text.startswith("{", skip_gap(text, properties_end(text, holder))):
         raise EditRefused(
-            "a key-value pair in a flow list has no braces", (), hint="write braces around it: `[{a: b}]`"
+            "cannot edit a key-value pair without braces in a flow list", (), hint="add the braces: `[{a: b}]`"
         )
 
 
@@ -159,7 +157,7 @@ def _insert_after(text: str, end: int, members: list[str], style: FlowStyle) -> 
         yield Splice(at, at, ",".join(f"{style.between}{member}" for member in members))
     elif text.startswith("#", end):
         raise EditRefused(
-            "a comment takes the place of the value before it", (), hint="write `null` before the comment"
+            "cannot insert after an empty value with a comment", (), hint="write `null` before the comment"
         )
     else:
         yield Splice(end, end, "".join(f",{style.between}{member}" for member in members))

@@ -37,7 +37,7 @@ def insert_into_block(
         if index and _is_open(text, holder, index):
             if isinstance(holder, Sequence):
                 raise EditRefused(
-                    "the file ends inside a block scalar without a line break; an item after it would change its value",
+                    "cannot append an item: the file ends inside a block scalar without a line break",
                     inserts[0].path,
                     hint="add a line break at the end of the file",
                 )

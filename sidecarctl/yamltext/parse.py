@@ -146,7 +146,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
             documents += 1
             if documents > 1:
                 raise SyntaxProblem(
-                    "text after `...` is ignored by Kubernetes tools",
+                    "unsupported text after `...`: Kubernetes tools ignore it",
                     event.start_mark.index,
                     hint="start a new document with `---`, or delete the text",
                 )
@@ -198,7 +198,7 @@ def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[],
 
 
 def _duplicate_key(name: str, key: Node, first: Node) -> SyntaxProblem:
-    hint = "keep one of the two keys"
+    hint = "keep one of them"
     if name == _MERGE:
         hint = "merge both in one list: `<<: [*a, *b]`"
     return SyntaxProblem(f'duplicate key "{name}"', key.start, hint=hint, other=first.start)
@@ -218,13 +218,15 @@ def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int
     found = anchors.get(name)
     if found is None:
         raise SyntaxProblem(
-            f"alias *{name} refers to no anchor",
+            f"undefined alias *{name}",
             start,
             hint=f"define &{name} earlier in the same document, or quote the value if it is not an alias",
         )
     target, size = found
     if size == 0:
-        raise SyntaxProblem(f"alias *{name} refers to a value that contains it", start, hint="write the value in full")
+        raise SyntaxProblem(
+            f"recursive alias *{name}: its value contains the alias", start, hint="write the value in full"
+        )
     return Alias(start, int(event.end_mark.index), target.value, name, target), size
 
 
@@ -232,7 +234,8 @@ def _key_name(mapping: Mapping, key: Node, text: str) -> str:
     """Return the string that JSON gets for a key that is not a plain string; note merge keys."""
     source = key.target if isinstance(key, Alias) else key
     if not isinstance(source, Scalar):
-        raise json_error("a collection as a key, which JSON cannot have", text, key.start)
+        kind = "mapping" if isinstance(source, Mapping) else "list"
+        raise json_error(f"invalid key: expected a string, got a {kind}", text, key.start)
     if source.value == _MERGE:
         if source is key and source.tag in (None, _MERGE_TAG) and (source.style == "" or source.tag):
             mapping.merges = True

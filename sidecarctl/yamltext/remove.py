@@ -213,7 +213,7 @@ def _check_after_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[
             continue
         if len(line) - len(line.lstrip(" ")) >= indent + blank or (blank and chomping is True and end < len(text)):
             raise EditRefused(
-                "removing this would make the following lines part of the block scalar above",
+                "cannot remove these lines: the next lines would become part of the block scalar above",
                 (),
                 hint="delete the blank line or comment after it",
             )

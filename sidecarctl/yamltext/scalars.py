@@ -93,7 +93,7 @@ def _as_json(value: Value, text: str) -> Value:
     if isinstance(value, int):
         return value if value < _INT64 else _whole(float(value))
     if math.isinf(value) or math.isnan(value):
-        raise ValueError(f"{text} is infinite or not a number, which JSON cannot represent")
+        raise ValueError(f"invalid number {text}: JSON does not support infinity or NaN")
     return _whole(value) if value.is_integer() and abs(value) < 1e21 else value
 
 
@@ -114,7 +114,7 @@ def resolve_tagged(text: str, tag: str) -> Value:
         return text
     value = resolve(text)
     if (isinstance(value, bool) and bool not in wanted) or not isinstance(value, wanted):
-        raise ValueError(f"invalid {tag.replace('tag:yaml.org,2002:', '!!')}: {text!r}")
+        raise ValueError(f'invalid value "{text}" for tag {tag.replace("tag:yaml.org,2002:", "!!")}')
     return value
 
 
@@ -131,7 +131,7 @@ def _binary(text: str) -> str:
     try:
         data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("!!binary: invalid base64") from None
+        raise ValueError("invalid base64 in a !!binary value") from None
     decoded = data.decode("utf-8", "surrogateescape")
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in decoded)
 
@@ -149,10 +149,10 @@ def key_text(value: Value) -> str:
     if isinstance(value, float):
         return _float32_text(value)
     if value is None:
-        raise ValueError("null key, which JSON cannot represent")
+        raise ValueError("invalid key: null")
     if isinstance(value, int) and value < _INT64:
         return str(value)
-    raise ValueError("key is a number beyond 64 bits")
+    raise ValueError(f"invalid key {value}: beyond 64 bits")
 
 
 def _float32_text(value: float) -> str:

@@ -113,7 +113,9 @@ def _replace(text: str, root: Node, edit: Replace) -> Splice:
         raise BugError(f"no scalar to replace at {dotted(edit.path)}")
     if isinstance(node, Scalar) and node.style in ("|", ">") and first_on_line(text, node.start):
         raise EditRefused(
-            f"{dotted(edit.path)} is on the line after its key", edit.path, hint="write it on the line of its key"
+            f"cannot edit {dotted(edit.path)}: its block scalar starts on the line after the key",
+            edit.path,
+            hint="start it on the line of the key",
         )
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
     json_style = in_flow and getattr(node, "style", "") == '"'

@@ -124,7 +124,7 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
         separator = text[at:end]
         if not _BLANK_AFTER.match(separator.rstrip("\n")):
             raise InputError(
-                f"{separator.rstrip()!r} is not a document separator: only spaces and a comment may follow `---`",
+                f'invalid document separator "{separator.rstrip()}": only spaces and a comment can follow `---`',
                 where=f"{file}:{line + 1}:4",
                 hint="move the text after `---` to the next line",
             )
@@ -153,9 +153,9 @@ def _objects(head: str, body: str, file: str, line: int, index: int) -> Iterator
     if found:
         directive = found.group(1).strip()
         raise InputError(
-            f"directive {directive!r}: Kubernetes splits streams at `---` before parsing, and refuses directives",
+            f'unsupported YAML directive "{directive}"',
             where=f"{file}:{line + body.count(chr(10), 0, found.start(1)) + 1}:1",
-            hint="delete the line; Kubernetes always reads YAML 1.1",
+            hint="delete the line: Kubernetes rejects directives and always reads YAML 1.1",
         )
     if body.lstrip()[:1] == "{":
         ends = _json_ends(body)

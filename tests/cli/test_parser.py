@@ -139,3 +139,30 @@ def test_unknown_choices_are_usage_errors(name: str, flag: str, tmp_path: Path) 
     done = run(["sidecarctl", name, *arguments, flag, "no-such-choice"], tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert "no-such-choice" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "help_line"),
+    [
+        ("add", "missing argument: SIDECAR", "`sidecarctl help add` lists the arguments and options"),
+        ("add logger --mdoe auto", 'unknown option "--mdoe"', 'did you mean "--mode"?'),
+        (
+            "add logger --mode natve",
+            'invalid value "natve" for --mode: use auto, native, classic, or init',
+            'did you mean "native"?',
+        ),
+        (
+            "add logger --jobs ²",
+            'invalid value "²" for --jobs: use a whole number, 0 or more',
+            "`sidecarctl help add` lists the arguments and options",
+        ),
+        ("add logger --set", "--set requires a value", "`sidecarctl help add` lists the arguments and options"),
+        ("new a b", "unexpected argument: b", "`sidecarctl help new` lists the arguments and options"),
+    ],
+)
+def test_usage_errors_name_the_value_and_the_choices(
+    command: str, message: str, help_line: str, tmp_path: Path
+) -> None:
+    done = run(f"sidecarctl {command}", tmp_path)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr == f"error: {message}\nhelp: {help_line}\n"

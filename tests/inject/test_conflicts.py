@@ -81,7 +81,7 @@ def test_writing_sidecar_does_not_share_a_read_only_volume(kind: str, tmp_path: 
     text = POD % f"{kind}: {SOURCES[kind]}"
     done = add(tmp_path, text)
     assert (done.code, done.stdout) == (1, "")
-    assert "error[mount-conflict]" in done.stderr and f"the {kind} volume data" in done.stderr
+    assert "error[mount-conflict]" in done.stderr and f'{kind} volume "data" is read-only' in done.stderr
     assert add(tmp_path, text, read_only=True).code == 0
 
 

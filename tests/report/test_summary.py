@@ -38,6 +38,18 @@ def test_workload_is_one_line_if_it_fits() -> None:
     assert shown(WEB, width=120) == shown(WEB, width=0)
 
 
+def test_dry_run_reports_what_would_change() -> None:
+    removed = replace(LOGGER, action="removed", parts=(), mode="")
+    text = render_changes([replace(WEB, instances=(LOGGER, removed))], color=False, width=60, dry_run=True)
+    assert text == (
+        "Deployment/web:\n"
+        "  would add logger 1.0.0 (native)\n"
+        "    container logger, volume logger-logs,\n"
+        "    mount /var/log/app in web\n"
+        "  would remove logger 1.0.0\n"
+    )
+
+
 def test_parts_move_to_a_second_line_at_80_columns() -> None:
     assert shown(WEB) == (
         "Deployment/web: added logger 1.0.0 (native)\n"

@@ -279,7 +279,7 @@ def test_refused_fix_does_not_block_other_fixes(tmp_path: Path) -> None:
         (POD + "    env: [{name: A, value: !!int 80}]\n", "the value has a tag, which sets its type"),
         (
             POD + "    env: &e [{name: A, value: 80}]\n  - {name: b, image: 'b:1', env: *e}\n",
-            "spec.containers[0].env is anchored as &e and used again as *e: an edit would show in both places",
+            "cannot edit spec.containers[0].env: the alias *e reuses its value",
         ),
         (
             POD + "    env:\n    - &b {name: A, value: 80}\n    - {<<: *b, name: B}\n",

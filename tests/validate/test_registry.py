@@ -86,7 +86,7 @@ def test_finding_has_fields_of_problem_and_rule(volume_names: Rule) -> None:
     assert number == 0
     assert (finding.rule, finding.severity, finding.message) == ("volume-names", Severity.WARNING, "again")
     assert finding.why == "Mounts refer to volumes by name, so names must be unique."
-    assert finding.help == "Do something."
+    assert finding.help == "do something"
     assert finding.workload == "Deployment/web"
     assert finding.path == ("spec", "template", "spec", "volumes", 1, "name")
     assert str(finding.place) == "web.yaml:17:15"

@@ -18,7 +18,7 @@ ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-compon
 
 def export(
     to: Annotated[
-        str | None, o.Option(("--to",), "Target of the export.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
+        str | None, o.Option(("--to",), "Format to export to.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
     ] = None,
     composition: o.Composition = None,
     env: o.Environment = None,
@@ -37,13 +37,13 @@ def export(
     from sidecarctl.integrations.exports import patches
 
     if to is None:
-        raise UsageError("missing option --to", hint=f"one of: {', '.join(exports.ENGINES)}")
+        raise UsageError("missing option --to", hint=f"use one of {', '.join(exports.ENGINES)}")
     chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
     engine = exports.ENGINES[to]
     if isinstance(engine, exports.PolicyEngine):
         if file:
             raise UsageError(
-                f"--to {to} does not take manifests", hint="drop -f: the policy applies to workloads of the cluster"
+                f"--to {to} does not take manifests", hint="remove -f: the policy applies to workloads of the cluster"
             )
         write(engine.export(chosen), output)
         return EXIT_OK

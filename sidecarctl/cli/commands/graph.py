@@ -56,7 +56,7 @@ def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, 
     from sidecarctl.inject.pod_graph import read_pods
 
     if format != "text" and format not in _RENDERERS:
-        raise UsageError(f"unsupported format for graph: {format}", hint=f"use --format text, {', '.join(_RENDERERS)}")
+        raise UsageError(f'unsupported format "{format}" for graph', hint=f"use --format text, {', '.join(_RENDERERS)}")
     found = [
         pod
         for source in sources.find_sources(paths, stdin_name)

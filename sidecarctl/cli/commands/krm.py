@@ -17,9 +17,7 @@ def krm(
     env: o.Environment = None,
     check: Annotated[
         bool,
-        o.Option(
-            ("--check",), "Validate only: change nothing, exit with status 1 if an item would change.", panel=o.OUTPUT
-        ),
+        o.Option(("--check",), "Change nothing; exit with status 1 if an item would change.", panel=o.OUTPUT),
     ] = False,
     library: o.Library = [],  # noqa: B006
     kube_version: o.KubeVersion = None,
@@ -41,7 +39,7 @@ def krm(
         if composition:
             raise UsageError(
                 f"two compositions: the functionConfig ({given.name}) and -c {composition}",
-                hint="drop -c, or name its file in the functionConfig under spec.include",
+                hint="remove -c, or name its file in the functionConfig under spec.include",
             )
         return build_request.prepare_selection(given, library, kube_version, validate)
 

@@ -19,7 +19,7 @@ def post_render(
         str | None,
         o.Option(
             ("--log-file",),
-            "Append the report to this file, because Helm 4 discards it. Also set by SIDECARCTL_LOG.",
+            "Append the report to this file (Helm 4 discards it). Environment variable: SIDECARCTL_LOG.",
             "FILE",
             panel=o.VERBOSITY,
         ),

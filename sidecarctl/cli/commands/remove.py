@@ -36,8 +36,8 @@ def remove(
 
     if bool(sidecars) == all:
         raise UsageError(
-            "--all cannot be combined with names" if all else "no sidecars named",
-            hint="sidecarctl remove logger, or sidecarctl remove --all",
+            "--all cannot be combined with names" if all else "no sidecar specified",
+            hint="use `sidecarctl remove logger` or `sidecarctl remove --all`",
         )
     names = "instances" if all else f"instance of {' or '.join(sidecars)}"
     delivery = Delivery(

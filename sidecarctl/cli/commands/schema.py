@@ -33,7 +33,7 @@ def text(name: str, catalog: Catalog) -> str:
         return _json(values_schema(found))
     if name.partition("@")[0] not in catalog.names():
         known = [*shipped(), VALUES, *catalog.names()]
-        raise UsageError(f'unknown schema "{name}"', hint=did_you_mean(name, known) or f"one of: {', '.join(known)}")
+        raise UsageError(f'unknown schema "{name}"', hint=did_you_mean(name, known) or f"use one of {', '.join(known)}")
     return _json(values_schema([catalog.find(name)]))
 
 
@@ -91,7 +91,7 @@ def schema(
         str,
         o.Argument(
             "NAME",
-            "sidecar, fragment, composition, report, values (for values files), or the name of a sidecar.",
+            "Schema (sidecar, fragment, composition, report, or values), or a sidecar, for the schema of its parameters.",
             complete="schemas",
         ),
     ],

@@ -57,7 +57,7 @@ def print_status(
     from sidecarctl.report import terminal
 
     if format not in ("text", "json", "markdown"):
-        raise UsageError(f"unsupported format for status: {format}", hint="use --format text, json, or markdown")
+        raise UsageError(f'unsupported format "{format}" for status', hint="use --format text, json, or markdown")
     found = [
         one
         for source in sources.find_sources(paths, stdin_name)

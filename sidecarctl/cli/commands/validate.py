@@ -31,14 +31,16 @@ def validate(
     no_ignores: Annotated[
         bool,
         o.Option(
-            ("--no-ignores",), "Report findings that ignore comments and annotations suppress.", panel=o.VALIDATION
+            ("--no-ignores",),
+            "Report all findings, even those that a comment or annotation ignores.",
+            panel=o.VALIDATION,
         ),
     ] = False,
     fail_on: Annotated[
         str | None,
         o.Option(
             ("--fail-on",),
-            "Minimum severity that makes the command fail. Default: error; never with --format sarif.",
+            "Minimum severity that makes the command fail. Default: error, or never with --format sarif.",
             "SEVERITY",
             choices=("error", "warning", "info", "never"),
             panel=o.VALIDATION,
@@ -61,18 +63,24 @@ def validate(
         ),
     ] = False,
     size_limit: Annotated[
-        str | None, o.Option(("--size-limit",), "sizeLimit to set on an emptyDir without one.", "SIZE", panel=o.OUTPUT)
+        str | None,
+        o.Option(("--size-limit",), "With --fix: sizeLimit to set on an emptyDir without one.", "SIZE", panel=o.OUTPUT),
     ] = None,
     memory_limit: Annotated[
         str | None,
-        o.Option(("--memory-limit",), "Memory limit to set on a sidecar without one.", "SIZE", panel=o.OUTPUT),
+        o.Option(
+            ("--memory-limit",), "With --fix: memory limit to set on a sidecar without one.", "SIZE", panel=o.OUTPUT
+        ),
     ] = None,
     cpu_request: Annotated[
-        str | None, o.Option(("--cpu-request",), "CPU request to set on a sidecar without one.", "CPU", panel=o.OUTPUT)
+        str | None,
+        o.Option(("--cpu-request",), "With --fix: CPU request to set on a sidecar without one.", "CPU", panel=o.OUTPUT),
     ] = None,
     memory_request: Annotated[
         str | None,
-        o.Option(("--memory-request",), "Memory request to set on a sidecar without one.", "SIZE", panel=o.OUTPUT),
+        o.Option(
+            ("--memory-request",), "With --fix: memory request to set on a sidecar without one.", "SIZE", panel=o.OUTPUT
+        ),
     ] = None,
     stdin_filename: o.StdinFilename = None,
     format: o.Format = "text",

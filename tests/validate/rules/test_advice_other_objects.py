@@ -118,7 +118,7 @@ class TestAutoscalers:
         text = stream(scaler(of_container(), resource()), deployment(CPU, sidecar=CPU))
         (finding,) = found(self.COUNTS, text)
         assert finding.path == ("spec", "metrics", 1, "type")
-        assert finding.message == 'the cpu metric of Deployment/web includes "proxy"'
+        assert finding.message == 'cpu metric of Deployment/web includes sidecar "proxy"'
 
     def test_v1_autoscalers_count_sidecars(self) -> None:
         spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "targetCPUUtilizationPercentage": 70}

@@ -67,7 +67,7 @@ def test_sidecar_without_equal_limits_downgrades_guaranteed_pod() -> None:
     (finding,) = found("qos-downgrade", text, options={"qos-downgrade": {"Pod/example": GUARANTEED}})
     assert finding.path == ("spec", "initContainers", 0, "resources")
     assert finding.message == "QoS class changes from Guaranteed to Burstable"
-    assert finding.help == "Add the sidecar with --keep-qos, or set these requests and limits: sidecar {cpu: 10m}."
+    assert finding.help == "add the sidecar with --keep-qos, or set these requests and limits: sidecar {cpu: 10m}"
 
 
 @pytest.mark.parametrize(

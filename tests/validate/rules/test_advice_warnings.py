@@ -117,7 +117,7 @@ def test_finds_deprecated_node_labels_in_every_field() -> None:
         f"affinity.nodeAffinity.{required}.nodeSelectorTerms[0].matchExpressions[1].key",
         f"affinity.nodeAffinity.{preferred}[0].preference.matchExpressions[1].key",
     ]
-    assert found("deprecated-node-label", text)[1].help == "Use topology.kubernetes.io/zone."
+    assert found("deprecated-node-label", text)[1].help == "use topology.kubernetes.io/zone"
 
 
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/app"

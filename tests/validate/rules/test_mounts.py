@@ -43,7 +43,7 @@ def test_device_needs_volume() -> None:
 
 def test_misspelled_volume_gets_suggestion() -> None:
     (one,) = findings(mounting("name: dta, mountPath: /a"))
-    assert one.help == 'Did you mean "data"?'
+    assert one.help == 'did you mean "data"?'
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet"])

@@ -235,7 +235,7 @@ def test_finding_has_level_check_line_and_fix() -> None:
     (finding,) = found("pod-security", "hostNetwork: true\n", pod_security="baseline")
     assert finding.message == "hostNetwork is true (Pod Security baseline: hostNamespaces)"
     assert (finding.place.line, finding.place.column) == (6, 16) if finding.place else False
-    assert finding.help == "Remove the field."
+    assert finding.help == "remove the field"
 
 
 # ---- the admission plugin itself -------------------------------------------------------------------------------------

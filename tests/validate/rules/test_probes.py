@@ -100,7 +100,7 @@ def test_grpc_port_is_a_number() -> None:
 
 def test_quoted_port_number_gets_help() -> None:
     (one,) = findings(container("livenessProbe: {httpGet: {port: '8080'}}"))
-    assert one.help == "Remove the quotes: 8080."
+    assert one.help == "remove the quotes: 8080"
 
 
 @pytest.mark.parametrize("probe", PROBES)

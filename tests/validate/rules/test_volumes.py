@@ -242,7 +242,7 @@ class TestFiles:
 
     def test_decimal_mode_gets_octal_suggestion(self) -> None:
         (one,) = findings(volume("configMap: {name: a, defaultMode: 644}"))
-        assert one.help == "Use 0644, which is 420."
+        assert one.help == "use 0644, which is 420"
 
     @pytest.mark.parametrize(
         ("path", "bad"),

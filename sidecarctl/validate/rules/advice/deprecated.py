@@ -137,8 +137,8 @@ def _annotation(pod: PodView, key: str, field: str, state: str) -> Problem:
 def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
     """A volume has a deprecated or removed type.
 
-    The API server accepts the type with a warning. If Kubernetes no longer implements it, which is an error, the pod
-    never starts because its volume is never mounted.
+    The API server accepts the type with a warning. After Kubernetes removes the type, the volume is never mounted, and
+    the pod never starts. For a removed type, the severity is error.
     """
     minor = int(ctx.kube_version[2:])
     for index, volume in listed(pod.value, "volumes"):

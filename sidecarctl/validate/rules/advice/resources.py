@@ -73,12 +73,12 @@ def hpa_counts_sidecar(stream: StreamView, ctx: Context) -> Problems:
         sidecars = list(pod.by_role(*roles))
         if not sidecars:
             continue
-        names = ", ".join(quote(one.name) for one in sidecars)
+        names = f"sidecar{'s' * (len(sidecars) > 1)} {', '.join(quote(one.name) for one in sidecars)}"
         for metric in metrics:
             if not metric.container:
                 yield problem(
                     metric.path,
-                    f"the {metric.resource} metric of {pod.object.label} includes {names}",
+                    f"{metric.resource} metric of {pod.object.label} includes {names}",
                     related=(Related("sidecar", (*sidecars[0].path, "name")),),
                 )
 

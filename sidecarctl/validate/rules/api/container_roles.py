@@ -19,7 +19,7 @@ _OPERATORS = frozenset(("In", "NotIn"))
     needs=("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"),
     scope="container",
     roles=("init",),
-    fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 or newer).",
+    fix="Remove it, or make the container a native sidecar with `restartPolicy: Always` (Kubernetes 1.29 or later).",
 )
 def probe_on_init_container(container: ContainerView, ctx: Context) -> Problems:
     """An init container has a probe or a lifecycle hook.
@@ -68,7 +68,7 @@ def restart_policy_on_app_container(container: ContainerView, ctx: Context) -> P
     fix="Use Kubernetes 1.29, use a classic sidecar, or enable the feature gate SidecarContainers.",
 )
 def native_sidecar_disabled(container: ContainerView, ctx: Context) -> Problems:
-    """A native sidecar targets Kubernetes 1.28.
+    """Native sidecars require a feature gate in Kubernetes 1.28.
 
     Native sidecars are an alpha feature in 1.28 and disabled by default. The API server drops `restartPolicy: Always`,
     and the app never starts because the pod waits for the sidecar to end.

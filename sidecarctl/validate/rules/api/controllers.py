@@ -179,8 +179,8 @@ def stuck_rolling_update(obj: ObjectView, ctx: Context) -> Problems:
     unavailable, surge = amounts["maxUnavailable"], amounts.get("maxSurge", 0)
     if unavailable == 0 and surge == 0:
         where = strategy.at("rollingUpdate", "maxUnavailable")
-        also = "" if kind == STATEFUL_SET else " and maxSurge"
-        yield problem(where, f"maxUnavailable{also} is 0: the update can't replace any pod")
+        subject = "maxUnavailable is" if kind == STATEFUL_SET else "maxUnavailable and maxSurge are"
+        yield problem(where, f"{subject} 0: the update can't replace any pod")
     elif kind == DAEMON_SET and unavailable and surge:
         setting = "1 (default)" if update.get("maxUnavailable") is None else str(update["maxUnavailable"])
         message = f"maxSurge in a DaemonSet conflicts with maxUnavailable {setting}"

@@ -182,7 +182,7 @@ def _is_number(text: str) -> bool:
     scope="object",
     kinds=("Job", "CronJob"),
     since="1.29",
-    fix="Use Failed, or remove podReplacementPolicy. Failed is the default with a podFailurePolicy.",
+    fix="Use Failed, or remove podReplacementPolicy. The default with a podFailurePolicy is Failed.",
 )
 def invalid_pod_replacement_policy(obj: ObjectView, ctx: Context) -> Problems:
     """A Job with a podFailurePolicy replaces terminating pods.

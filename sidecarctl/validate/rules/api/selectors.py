@@ -120,7 +120,7 @@ def _describe_mismatch(selector: Data, labels: Data) -> str:
     Severity.ERROR,
     scope="object",
     kinds=("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Service", *_SELECTING_OTHERS),
-    fix="Use valid label keys and values. In and NotIn require values, and Exists and DoesNotExist take none.",
+    fix="Use valid label keys and values. Set values only for In and NotIn, not for Exists and DoesNotExist.",
 )
 def invalid_label_selector(obj: ObjectView, ctx: Context) -> Problems:
     """Invalid label selector.

@@ -67,7 +67,7 @@ def _find_host_namespace(pod: PodView, name: str) -> str:
 @rule(
     "invalid-profile-annotation",
     Severity.ERROR,
-    fix="Use securityContext.appArmorProfile (Kubernetes 1.30 or newer) and seccompProfile instead of annotations.",
+    fix="Use securityContext.appArmorProfile (Kubernetes 1.30 or later) and seccompProfile instead of annotations.",
 )
 def invalid_profile_annotation(pod: PodView, ctx: Context) -> Problems:
     """Invalid AppArmor or seccomp annotation of a pod.
