@@ -85,7 +85,7 @@ def _run(argv: list[str]) -> int:
     gc.enable()
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
-    render_cache.switch_on()
+    render_cache.enable()
     return command(**values)
 
 

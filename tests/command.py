@@ -19,11 +19,10 @@ from tests.fork_server import MESSAGE_BYTES
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120
-# Read when the interpreter starts or when modules are imported, which a fork does not repeat.
+# The interpreter reads these when it starts, typer when it is imported.
 _READ_AT_START = (
     *("PYTHON", "LC_", "LANG", "TZ"),
     *("FORCE_COLOR", "GITHUB_ACTIONS", "TERMINAL_WIDTH", "TYPER"),
-    "SIDECARCTL_MAX_",
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.parallel import process_count, spread
+from sidecarctl.cli.streaming import process_count, spread
 from sidecarctl.errors import InputError
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
@@ -87,7 +87,7 @@ def test_results_are_in_order_and_errors_are_complete() -> None:
 
 PROGRAM = """
 import time
-from sidecarctl.cli.parallel import spread
+from sidecarctl.cli.streaming import spread
 
 def work(number):
     print(number, flush=True)

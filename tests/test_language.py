@@ -45,7 +45,7 @@ def prose(module: Path) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(module.read_text("utf-8")).readline):
         if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and " " in token.string):
             for number, line in enumerate(token.string.splitlines()):
-                yield token.start[0] + number, line
+                yield token.start[0] + number, re.sub(r"\{[^{}]*\}", "", line)  # expressions of f-strings
 
 
 def odd(lines: Iterator[tuple[int, str]], path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_graph import read_pods
-from sidecarctl.report.graph import mermaid, svg, tree
+from sidecarctl.report.graph import svg, tree
 
 ROOT = Path(__file__).resolve().parent.parent
 _SHOWN = "two-sidecars"
@@ -64,7 +64,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         _PAGE.format(
             shown=_SHOWN,
             tree=tree.render_tree(shown, color=False, width=80),
-            mermaid=mermaid.render_mermaid(shown),
+            mermaid=tree.render_mermaid(shown),
             examples="\n\n".join(sections),
         ),
     )

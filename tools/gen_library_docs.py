@@ -1,7 +1,4 @@
-"""Generate docs/library/ and the library index that `sidecarctl list` reads, from the metadata of the shipped sidecars.
-
-With `--check`, write nothing and exit with code 1 if a file is out of date.
-"""
+"""Generate docs/library/ and the index of the shipped library from the metadata of its sidecars."""
 
 from __future__ import annotations
 
@@ -10,12 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from sidecarctl.authoring import sidecar_drawing, test_cases
+from sidecarctl.authoring import parameter_table, test_cases
 from sidecarctl.authoring import sidecar_page as sidecar_page_module
-from sidecarctl.authoring.parameter_table import Row, common_rows, rows
-from sidecarctl.authoring.trial import owned
+from sidecarctl.authoring.parameter_table import ParameterRow, list_common_parameters, list_parameters
+from sidecarctl.authoring.trial import find_injected_parts
 from sidecarctl.catalog.catalog import open_catalog, shipped_library
-from sidecarctl.catalog.index import INDEX_FILE, checksum
+from sidecarctl.catalog.entry_files import INDEX_FILE, checksum
 from sidecarctl.catalog.sidecar import Sidecar
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +22,7 @@ WIDTH = 96
 
 
 def texts() -> dict[Path, str]:
-    """Return the generated files with their texts."""
+    """Return the generated files by path."""
     sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
     pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
     listed = shipped_library() / INDEX_FILE
@@ -33,10 +30,10 @@ def texts() -> dict[Path, str]:
 
 
 def known(sidecars: list[Sidecar]) -> str:
-    """Return the library index. Every sidecar must render."""
+    """Return the index of the shipped library. Fail if a sidecar cannot be rendered."""
     for one in sidecars:
-        outcome = test_cases.shown(one)
-        assert outcome.text is not None, f"{one}: {outcome.refusal}"
+        outcome = test_cases.run_example(one)
+        assert outcome.text is not None, f"{one}: {outcome.errors}"
     found = {
         one.folder.name: {
             "checksum": checksum(one.folder),
@@ -63,14 +60,14 @@ def index(sidecars: list[Sidecar]) -> str:
         "",
         "## Parameters of every sidecar",
         "",
-        *table(common_rows()),
+        *table(list_common_parameters()),
     ]
     return "\n".join(lines) + "\n"
 
 
 def sidecar_page(sidecar: Sidecar) -> str:
     """Return the page of a sidecar."""
-    outcome = test_cases.shown(sidecar)
+    outcome = test_cases.run_example(sidecar)
     lines = [
         GENERATED.format(source=f"library/{sidecar.name}/sidecar.yaml"),
         f"# {sidecar.name}",
@@ -88,20 +85,29 @@ def sidecar_page(sidecar: Sidecar) -> str:
         "## What it adds",
         "",
     ]
-    for own in owned(outcome.text or "", sidecar.name):
-        given = f" with `{sidecar_page_module.settings(outcome.trial.given)}`" if outcome.trial.given else ""
-        picture = sidecar_drawing.draw(sidecar_drawing.boxes(own), color=False, width=WIDTH)
+    for own in find_injected_parts(outcome.text or "", sidecar.name):
+        given = f" with `{sidecar_page_module.format_settings(outcome.trial.given)}`" if outcome.trial.given else ""
+        picture = parameter_table.draw(parameter_table.build_boxes(own), color=False, width=WIDTH)
         lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
-    lines += ["## Use", "", "```sh", *sidecar_page_module.example(sidecar, outcome), "```", "", "## Parameters", ""]
-    lines += [*table(rows(sidecar.parameters)), ""]
+    lines += [
+        "## Use",
+        "",
+        "```sh",
+        *sidecar_page_module.example_command(sidecar, outcome),
+        "```",
+        "",
+        "## Parameters",
+        "",
+    ]
+    lines += [*table(list_parameters(sidecar.parameters)), ""]
     lines.append("Besides these it takes the [parameters of every sidecar](README.md#parameters-of-every-sidecar).")
     if sidecar.does_not:
         lines += ["", "## What it does not do", "", *(f"- {' '.join(each.split())}" for each in sidecar.does_not)]
     return "\n".join(lines) + "\n"
 
 
-def table(found: list[Row]) -> list[str]:
-    """Return a table of parameters."""
+def table(found: list[ParameterRow]) -> list[str]:
+    """Return a Markdown table of parameters."""
     if not found:
         return ["It has none of its own."]
     body = []
@@ -114,12 +120,12 @@ def table(found: list[Row]) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Escape text for a table cell."""
+    """Return text escaped for a table cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def main() -> int:
-    """Write or check the files."""
+    """Write the pages, or check that they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is not current")
     check = parser.parse_args().check

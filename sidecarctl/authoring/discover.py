@@ -1,11 +1,12 @@
-"""Sidecars that were pasted by hand into several workloads: found by image and shape, told from the app by their place.
+"""Find sidecars that were pasted by hand into several workloads.
 
-Knows manifests and what they have in common; writes no file. What only one workload has is told, not taken.
+Containers are grouped by image and mode. A container that occurs in one workload only is reported, not converted.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +21,13 @@ from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, w
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import split
 
+_SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _MODES: Mapping[str, str] = {"sidecar": "native", "app": "classic"}
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A container that may be a sidecar, in its workload: what of the pod goes with it, and what the app gets."""
+class Candidate:
+    """A container that may be a sidecar, with the volumes, app mounts, and targets that belong to it."""
 
     file: str
     workload: Workload
@@ -37,22 +39,22 @@ class Found:
 
     @property
     def image(self) -> str:
-        """The image as it is written."""
+        """The image reference."""
         return str(self.container.value.get("image", ""))
 
     @property
     def mode(self) -> str:
-        """native or classic."""
+        """The mode: native or classic."""
         return _MODES[self.container.role]
 
     @property
     def shape(self) -> dict[str, Any]:
-        """The container without its name and what the mode sets."""
+        """The container without its name and without fields that the mode sets."""
         return {k: v for k, v in self.container.value.items() if k not in ("name", "restartPolicy")}
 
     @property
-    def late(self) -> bool:
-        """True for a native sidecar behind an ordinary init container."""
+    def after_init(self) -> bool:
+        """True for a native sidecar after an ordinary init container."""
         path = self.container.path
         before = as_list(self.workload.pod.get("initContainers"))[: int(path[-1])] if path[-2] != "containers" else []
         return any(as_mapping(c).get("restartPolicy") != "Always" for c in before)
@@ -60,23 +62,23 @@ class Found:
 
 @dataclass(frozen=True)
 class Group:
-    """One sidecar: its name in the library, the member that the template is, and every place where it stands."""
+    """One sidecar: its library name, the member that the template is based on, and all members."""
 
     name: str
-    base: Found
-    members: tuple[Found, ...]
+    base: Candidate
+    members: tuple[Candidate, ...]
 
     @property
     def varying(self) -> tuple[str, ...]:
-        """Which lists of the fragment are not the same everywhere: `volumes`, `mounts`."""
+        """The lists that differ between members: `volumes`, `mounts`."""
         return tuple(
             what
             for what in ("volumes", "mounts")
             if not all(identical(list(getattr(m, what)), list(getattr(self.base, what))) for m in self.members)
         )
 
-    def parameters(self, member: Found) -> dict[str, Any]:
-        """The parameters with which the template becomes what stands in a member's workload."""
+    def parameters(self, member: Candidate) -> dict[str, Any]:
+        """Return the parameters that turn the template into the container of a member."""
         given: dict[str, Any] = {}
         if member.image != self.base.image:
             given["image"] = member.image
@@ -91,42 +93,42 @@ class Group:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a folder holds: groups to take over, and single containers beside an app that are left alone."""
+    """The result of a search: groups to convert, and containers that occur in one workload only."""
 
     groups: tuple[Group, ...] = ()
-    single: tuple[Found, ...] = ()
+    unmatched: tuple[Candidate, ...] = ()
     owned: int = 0
 
 
 @dataclass
-class _Seen:
-    candidates: list[Found] = field(default_factory=list)
-    leading: list[Found] = field(default_factory=list)
+class _Candidates:
+    candidates: list[Candidate] = field(default_factory=list)
+    listed_first: list[Candidate] = field(default_factory=list)
     owned: int = 0
 
 
 def discover(texts: Iterable[tuple[str, str]]) -> Discovery:
-    """Look through (file, text) pairs. Raises InputError for text that can't be read."""
-    seen = _Seen()
+    """Search manifests, given as (file, text). Raise InputError for unreadable text."""
+    candidates = _Candidates()
     for file, text in texts:
         for workload in _workloads(text, file):
-            _look(workload, file, seen)
-    by_image: dict[tuple[str, str], list[Found]] = {}
-    for one in seen.candidates:
-        by_image.setdefault(_key(one), []).append(one)
-    # In some of its workloads the sidecar may stand before the app.
-    for one in seen.leading:
-        group = by_image.get(_key(one), [])
+            _collect_candidates(workload, file, candidates)
+    by_image: dict[tuple[str, str], list[Candidate]] = {}
+    for one in candidates.candidates:
+        by_image.setdefault(_group_key(one), []).append(one)
+    # In some workloads, the sidecar is listed before the app.
+    for one in candidates.listed_first:
+        group = by_image.get(_group_key(one), [])
         if any(other.container.name == one.container.name for other in group):
             group.append(one)
     groups: list[Group] = []
-    single: list[Found] = []
+    unmatched: list[Candidate] = []
     for members in by_image.values():
         if len({id(member.workload) for member in members}) < 2:
-            single += members
+            unmatched += members
             continue
-        groups.append(_group([_with_parts(member) for member in members], [group.name for group in groups]))
-    return Discovery(tuple(groups), tuple(single), seen.owned)
+        groups.append(_build_group([_add_shared_parts(member) for member in members], [group.name for group in groups]))
+    return Discovery(tuple(groups), tuple(unmatched), candidates.owned)
 
 
 def _workloads(text: str, file: str) -> Iterator[Workload]:
@@ -135,51 +137,51 @@ def _workloads(text: str, file: str) -> Iterator[Workload]:
             yield from workloads(document.value)
 
 
-def _look(workload: Workload, file: str, seen: _Seen) -> None:
+def _collect_candidates(workload: Workload, file: str, candidates: _Candidates) -> None:
     try:
         record = records.read(workload)
     except RecordError:
         return
-    seen.owned += bool(record.instances)
+    candidates.owned += bool(record.instances)
     owned = {n for i in record.instances.values() for n in (*i.added.containers, *i.added.init_containers)}
     apps = [c for c in workload.containers if c.role == "app"]
     first = choose_targets(workload, (), "default")
     for container in workload.containers:
         if container.role not in _MODES or container.name in owned or not container.name:
             continue
-        found = Found(file, workload, container)
+        found = Candidate(file, workload, container)
         if container.role == "sidecar" or container not in first:
-            seen.candidates.append(found)
+            candidates.candidates.append(found)
         elif len(apps) > 1:
-            seen.leading.append(found)
+            candidates.listed_first.append(found)
 
 
-def _key(found: Found) -> tuple[str, str]:
+def _group_key(found: Candidate) -> tuple[str, str]:
     return names.parse_image(found.image).repository, found.mode
 
 
-def _group(members: list[Found], taken: Sequence[str]) -> Group:
+def _build_group(members: list[Candidate], taken: Sequence[str]) -> Group:
     name = Counter(member.container.name for member in members).most_common(1)[0][0]
     free, number = name, 2
     while free in taken:
         free, number = f"{name}-{number}", number + 1
-    usual = Counter(_text(member) for member in members).most_common(1)[0][0]
-    base = next(member for member in members if _text(member) == usual)
+    usual = Counter(_comparable(member) for member in members).most_common(1)[0][0]
+    base = next(member for member in members if _comparable(member) == usual)
     return Group(free, base, tuple(members))
 
 
-def _text(member: Found) -> str:
-    parts = (member.shape, list(member.volumes), list(member.mounts), member.late)
+def _comparable(member: Candidate) -> str:
+    parts = (member.shape, list(member.volumes), list(member.mounts), member.after_init)
     return json.dumps(parts, sort_keys=True, default=str)
 
 
-def _with_parts(found: Found) -> Found:
-    """The volumes that go with the container, and the app's mounts of them: an emptyDir that only both use."""
+def _add_shared_parts(found: Candidate) -> Candidate:
+    """Add the volumes of the container, and the app mounts of an emptyDir that only both use."""
     own, pod = found.container, found.workload.pod
-    # The sidecar itself is not the app, wherever it stands.
-    seen = replace(found.workload, classic=found.workload.classic | {own.name})
-    others = [c for c in seen.containers if c.path != own.path]
-    default = choose_targets(seen, (), "default")
+    # Exclude the sidecar from the app containers, also if it is listed first.
+    without_sidecar = replace(found.workload, classic=found.workload.classic | {own.name})
+    others = [c for c in without_sidecar.containers if c.path != own.path]
+    default = choose_targets(without_sidecar, (), "default")
     apps = [c for c in others if c.role == "app"]
     used = {str(as_mapping(m).get("name")) for m in as_list(own.value.get("volumeMounts"))}
     volumes: list[Any] = []
@@ -189,16 +191,16 @@ def _with_parts(found: Found) -> Found:
         name = as_mapping(volume).get("name")
         if name not in used:
             continue
-        theirs = {c.name: mounts for c in others if (mounts := _mounts_of(c, str(name)))}
-        if theirs and ("emptyDir" not in volume or not set(theirs) <= {c.name for c in apps}):
-            notes.append(f"the volume {name} stays the app's")
+        app_mounts = {c.name: mounts for c in others if (mounts := _mounts_of(c, str(name)))}
+        if app_mounts and ("emptyDir" not in volume or not set(app_mounts) <= {c.name for c in apps}):
+            notes.append(f'volume "{name}" is not included: the app uses it')
             continue
         volumes.append(volume)
-        for container, mounts in theirs.items():
+        for container, mounts in app_mounts.items():
             shared.setdefault(container, []).extend(mounts)
     lists = list(shared.values())
     if any(not identical(lists[0], other) for other in lists[1:]):
-        notes.append("its containers mount what they share in different ways: those mounts and volumes stay the app's")
+        notes.append("shared volumes are not included: the app containers mount them differently")
         kept = {m.get("name") for mounts in lists for m in mounts}
         volumes, shared = [v for v in volumes if v["name"] not in kept], {}
     targets = tuple(shared) if shared and set(shared) != {c.name for c in default} else ()
@@ -211,7 +213,7 @@ def _mounts_of(container: Container, volume: str) -> list[Any]:
 
 
 def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7396) that makes one mapping of another."""
+    """Return the JSON merge patch (RFC 7396) that turns one mapping into the other."""
     patch: dict[str, Any] = {key: None for key in before if key not in after}
     for key, value in after.items():
         old = before.get(key)
@@ -221,3 +223,8 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
         elif key not in before or not identical(old, value):
             patch[key] = value
     return patch
+
+
+def looks_secret(name: str) -> bool:
+    """Return True if an environment variable name suggests a secret value, such as `DB_PASSWORD` or `API_KEY`."""
+    return _SECRET.search(name) is not None

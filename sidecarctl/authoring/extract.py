@@ -1,7 +1,4 @@
-"""A container of a manifest as a sidecar of its own: its volumes, variables and mounts become fragment and parameters.
-
-Knows a workload and its stream; writes no file. What can't go along is told, never dropped silently.
-"""
+"""Convert a container of a manifest to a sidecar: its volumes, variables, and mounts become a fragment with parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sidecarctl.authoring import lint
+from sidecarctl.authoring.discover import looks_secret
+from sidecarctl.authoring.lint import strictest_level
 from sidecarctl.catalog import common_parameters
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
@@ -20,56 +18,52 @@ from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, split
 
-_SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
-# Names of sources that a volume refers to, and what the parameter for them is called.
-_NAMED = {
+# Volume sources that refer to an object: name field, suffix of the parameter name, and kind.
+_REFERENCES = {
     "configMap": ("name", "ConfigMap", "ConfigMap"),
     "secret": ("secretName", "Secret", "Secret"),
     "persistentVolumeClaim": ("claimName", "Claim", "PersistentVolumeClaim"),
 }
-# What is filled in where nothing is said. A cpu limit is not: it would slow down what ran well without one.
-_FILLED = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
-
-
-def looks_secret(name: str) -> bool:
-    """True for the name of a variable whose value is hardly meant for a file: `DB_PASSWORD`, `API_KEY`."""
-    return _SECRET.search(name) is not None
+# Resources for containers without any. No CPU limit, because it could throttle a container that ran without one.
+_DEFAULT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
 
 
 @dataclass
-class Extract:
-    """What becomes of the container: the files' contents, the manifest without it, and what a person should know."""
+class ExtractedSidecar:
+    """The new sidecar: file contents, the manifest without the container, and notes for the user."""
 
     metadata: dict[str, Any]
     template: str
     rest: str | None
-    given: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def extract(text: str, file: str, container: str, name: str) -> Extract:
-    """Make a sidecar called `name` of a container of a manifest.
+def extract_container(text: str, file: str, container: str, name: str) -> ExtractedSidecar:
+    """Convert a container of a manifest to a sidecar with the given name.
 
-    Raises InputError for a text that can't be read or holds no workload, UsageError for a container that is not there.
+    Raise InputError for text that is unreadable or has no workload, UsageError for an unknown container.
     """
     documents = list(split(text, file))
     found = [(d, w, c) for d in documents for w in workloads(d.value) for c in w.containers]
     if not found:
-        raise InputError(f"{file} holds no workload with containers", hint="name a manifest with --from-manifest")
+        raise InputError(
+            f"{file} has no workload with containers", hint="use --from-manifest with a manifest that has one"
+        )
     chosen = [each for each in found if each[2].name == container and each[2].role != "ephemeral"]
     if not chosen:
         names = list(dict.fromkeys(each[2].name for each in found))
-        hint = did_you_mean(container, names) or f"its containers: {', '.join(names)}"
-        raise UsageError(f"{file} has no container {container!r}", hint=hint)
+        hint = did_you_mean(container, names) or f"containers: {', '.join(names)}"
+        raise UsageError(f'no container "{container}" in {file}', hint=hint)
     document, workload, source = chosen[0]
-    taking = _Taking(workload, source, documents, name)
+    extraction = _Extraction(workload, source, documents, name)
     if len(chosen) > 1:
-        taking.notes.append(f"{len(chosen)} workloads have a container {container}; that of {workload.label} was taken")
-    return taking.result(document)
+        extraction.notes.append(f'{len(chosen)} workloads have container "{container}"; using {workload.label}')
+    return extraction.result(document)
 
 
-class _Taking:
-    """One container on its way. Tokens stand for Jinja's expressions until all else is written and safe."""
+class _Extraction:
+    """The conversion of one container. Tokens stand for Jinja expressions until the YAML is written and escaped."""
 
     def __init__(self, workload: Workload, source: Container, documents: Sequence[Document], name: str) -> None:
         self.workload = workload
@@ -78,21 +72,19 @@ class _Taking:
         self.name = name
         self.notes: list[str] = []
         self.parameters: dict[str, dict[str, Any]] = {}
-        self.given: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
         self.tokens: dict[str, str] = {}
-        self.gone: list[PathTuple] = []
+        self.removed_paths: list[PathTuple] = []
         self.others = [c for c in workload.containers if c.path != source.path]
 
-    # --- expressions
-
-    def token(self, expression: str) -> str:
-        """A plain word that becomes a Jinja expression in the end."""
+    def add_expression(self, expression: str) -> str:
+        """Return a token that is replaced with a Jinja expression in the end."""
         word = f"Jq{len(self.tokens)}qJ"
         self.tokens[word] = "{{ " + expression + " }}"
         return word
 
-    def parameter(self, wanted: str, schema: dict[str, Any]) -> str:
-        """Declare a parameter under a free name, and return its token."""
+    def add_parameter(self, wanted: str, schema: dict[str, Any]) -> str:
+        """Declare a parameter under an unused name and return its token."""
         words = re.findall(r"[A-Za-z0-9]+", wanted) or ["value"]
         lowered = [word.lower() if word.isupper() else word for word in words]
         base = lowered[0][:1].lower() + lowered[0][1:] + "".join(word[:1].upper() + word[1:] for word in lowered[1:])
@@ -101,79 +93,74 @@ class _Taking:
         while key in self.parameters:
             key, number = f"{base}{number}", number + 1
         self.parameters[key] = schema
-        return self.token(f"params.{key} | quote")
+        return self.add_expression(f"params.{key} | quote")
 
-    # --- parts
+    def result(self, document: Document) -> ExtractedSidecar:
+        """Return the sidecar and the remaining manifest."""
+        volumes, mounts, shared, companions = self.convert_volumes()
+        own = self.convert_container(mounts)
+        app = {"volumeMounts": shared} if shared else {}
+        parts = {"containers": [own], "volumes": volumes, "app": app, "documents": companions}
+        fragment = {key: part for key, part in parts.items() if part}
+        self.note_pod_settings()
+        metadata = self.build_metadata(own, volumes)
+        return ExtractedSidecar(
+            metadata, self.render_template(fragment), self.remaining_manifest(document), self.values, self.notes
+        )
 
-    def result(self, document: Document) -> Extract:
-        """Take the container apart and put it together again."""
-        fragment: dict[str, Any] = {}
-        volumes, mounts, shared, companions = self.volumes()
-        own = self.container(mounts)
-        fragment["containers"] = [own]
-        if volumes:
-            fragment["volumes"] = volumes
-        if shared:
-            fragment["app"] = {"volumeMounts": shared}
-        if companions:
-            fragment["documents"] = companions
-        self.pod_notes()
-        metadata = self.metadata(own, volumes)
-        return Extract(metadata, self.written(fragment), self.rest(document), self.given, self.notes)
-
-    def container(self, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-        """The container with its name, variables, mounts and resources replaced; all else as it is."""
+    def convert_container(self, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the container with its name, variables, mounts, and resources replaced."""
         own: dict[str, Any] = {}
         for key, value in self.source.value.items():
             if key == "name":
-                own[key] = self.token("instance")
+                own[key] = self.add_expression("instance")
             elif key == "env":
-                own[key] = [self.variable(each) for each in as_list(value)]
+                own[key] = [self.convert_variable(each) for each in as_list(value)]
             elif key == "volumeMounts":
                 own.update({key: mounts} if mounts else {})
             elif key == "volumeDevices":
-                self.notes.append("volumeDevices stay behind: a sidecar has no block devices")
+                self.notes.append("volumeDevices are not included: a sidecar cannot have block devices")
             elif key != "restartPolicy":
                 own[key] = value
-        own["resources"] = self.resources(as_mapping(self.source.value.get("resources")))
+        own["resources"] = self.fill_resources(as_mapping(self.source.value.get("resources")))
         return own
 
-    def variable(self, each: Any) -> Any:
-        """A variable whose value becomes a parameter; one that looks secret keeps its value out of the library."""
+    def convert_variable(self, each: Any) -> Any:
+        """Turn the value of a variable into a parameter. Values of likely secrets are not copied."""
         if not isinstance(each, dict) or not isinstance(each.get("value"), str):
             return each
         name = str(each.get("name", ""))
         if looks_secret(name):
-            schema = {"type": "string", "writeOnly": True, "description": f"Value of the variable {name}."}
-            token = self.parameter(name, schema)
+            schema = _string_schema(f"Value of the variable {name}.", writeOnly=True)
+            token = self.add_parameter(name, schema)
             key = next(key for key, value in self.parameters.items() if value is schema)
-            self.given[key] = "not-the-real-one"
+            self.values[key] = "not-the-real-one"
             self.notes.append(
-                f"{name} looks like a secret: its value was not copied, the parameter {key} asks for it; "
-                "a reference to a Secret would be better"
+                f"{name} may be a secret, so its value was not copied and parameter {key} is required; "
+                "consider a reference to a Secret"
             )
         else:
-            schema = {"type": "string", "default": each["value"], "description": f"Value of the variable {name}."}
-            token = self.parameter(name, schema)
+            schema = _string_schema(f"Value of the variable {name}.", default=each["value"])
+            token = self.add_parameter(name, schema)
         return {"name": name, "value": token}
 
-    def resources(self, present: Mapping[str, Any]) -> dict[str, Any]:
-        """Requests and limits; what is missing is filled in, and said."""
-        result = {key: value for key, value in present.items() if key not in _FILLED}
-        for kind, amounts in _FILLED.items():
-            there = as_mapping(present.get(kind))
+    def fill_resources(self, present: Mapping[str, Any]) -> dict[str, Any]:
+        """Return requests and limits, with defaults for missing values."""
+        result = {key: value for key, value in present.items() if key not in _DEFAULT_RESOURCES}
+        for kind, quantities in _DEFAULT_RESOURCES.items():
+            set_values = as_mapping(present.get(kind))
             missing = {
-                key: amount
-                for key, amount in amounts.items()
-                if key not in there and not (kind == "requests" and key in as_mapping(present.get("limits")))
+                key: quantity
+                for key, quantity in quantities.items()
+                if key not in set_values and not (kind == "requests" and key in as_mapping(present.get("limits")))
             }
-            result[kind] = {**missing, **there} if missing or there else {}
-            for key, amount in missing.items():
-                self.notes.append(f"it had no {kind}.{key}: {amount} was filled in; measure what it needs")
+            result[kind] = {**missing, **set_values} if missing or set_values else {}
+            for key, quantity in missing.items():
+                self.notes.append(f"set missing {kind}.{key} to {quantity}; adjust it to the actual usage")
         return {key: value for key, value in result.items() if value}
 
-    def volumes(self) -> tuple[list[Any], list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-        """Volumes, the container's mounts, what the app mounts, companions."""
+    def convert_volumes(self) -> tuple[list[Any], list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return volumes, mounts of the container, mounts of the app, and companions."""
         volumes: list[Any] = []
         mounts: list[dict[str, Any]] = []
         shared: list[dict[str, Any]] = []
@@ -185,56 +172,46 @@ class _Taking:
         for mount in as_list(self.source.value.get("volumeMounts")):
             name = str(as_mapping(mount).get("name"))
             if name not in defined:
-                self.notes.append(
-                    f"the mount of {name} stays behind: the pod defines no such volume (a claim template?)"
-                )
+                self.notes.append(f'mount "{name}" is not included: no such volume in the pod (claim template?)')
                 continue
             index, volume = defined[name]
-            token = self.token("instance") + f"-{name}"
-            theirs = [m for c in self.others for m in as_list(c.value.get("volumeMounts")) if m.get("name") == name]
+            token = self.add_expression("instance") + f"-{name}"
+            app_mounts = [m for c in self.others for m in as_list(c.value.get("volumeMounts")) if m.get("name") == name]
             if name not in paths:
                 paths[name] = token
-                volumes.append({"name": token, **self.volume_source(volume, bool(theirs), companions)})
-                if theirs and "emptyDir" in volume:
-                    app = theirs[0]
-                    schema = {
-                        "type": "string",
-                        "pattern": "^/",
-                        "default": app["mountPath"],
-                        "description": f"Directory at which the app mounts what it shares ({name}).",
-                    }
-                    path = self.parameter(f"{name}-directory", schema)
+                volumes.append({"name": token, **self.convert_source(volume, bool(app_mounts), companions)})
+                if app_mounts and "emptyDir" in volume:
+                    app = app_mounts[0]
+                    text = f"Directory where the app mounts the shared volume {name}."
+                    schema = _string_schema(text, pattern="^/", default=app["mountPath"])
+                    path = self.add_parameter(f"{name}-directory", schema)
                     shared.append({"name": token, "mountPath": path, **_without(app, "name", "mountPath")})
-                if not theirs:
-                    self.gone.append((*self.workload.pod_path, "volumes", index))
+                if not app_mounts:
+                    self.removed_paths.append((*self.workload.pod_path, "volumes", index))
             mounts.append({**mount, "name": paths[name]})
         return volumes, mounts, shared, companions
 
-    def volume_source(self, volume: Mapping[str, Any], used: bool, companions: list[dict[str, Any]]) -> dict[str, Any]:
-        """A volume's source; a name in it becomes a parameter, and a ConfigMap of its own a companion."""
+    def convert_source(self, volume: Mapping[str, Any], used: bool, companions: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a volume source: object names become parameters, and a ConfigMap used only here becomes a companion."""
         source = _without(volume, "name")
         kind = next(iter(source), "emptyDir")
-        if kind not in _NAMED or not isinstance(source[kind], dict):
+        if kind not in _REFERENCES or not isinstance(source[kind], dict):
             return source or {"emptyDir": {}}
-        key, word, noun = _NAMED[kind]
+        key, word, noun = _REFERENCES[kind]
         name = str(source[kind].get(key, ""))
-        document = self.config_map(name) if kind == "configMap" and not used else None
+        document = self.find_config_map(name) if kind == "configMap" and not used else None
         if document is not None:
             suffix = f"-{volume['name']}" if companions else ""
-            companion = self.token("companion") + suffix
-            kept = _without(document, "metadata")
+            companion = self.add_expression("companion") + suffix
+            rest = _without(document, "metadata")
             companions.append(
-                {**{k: kept.pop(k) for k in ("apiVersion", "kind")}, "metadata": {"name": companion}, **kept}
+                {**{k: rest.pop(k) for k in ("apiVersion", "kind")}, "metadata": {"name": companion}, **rest}
             )
             return {kind: {**source[kind], key: companion}}
-        schema = {
-            "type": "string",
-            "default": name,
-            "description": f"Name of the {noun} for the volume {volume['name']}.",
-        }
-        return {kind: {**source[kind], key: self.parameter(f"{volume['name']}-{word}", schema)}}
+        schema = _string_schema(f"Name of the {noun} for the volume {volume['name']}.", default=name)
+        return {kind: {**source[kind], key: self.add_parameter(f"{volume['name']}-{word}", schema)}}
 
-    def config_map(self, name: str) -> dict[str, Any] | None:
+    def find_config_map(self, name: str) -> dict[str, Any] | None:
         for document in self.documents:
             value = as_mapping(document.value)
             metadata = as_mapping(value.get("metadata"))
@@ -243,22 +220,20 @@ class _Taking:
                     return value
         return None
 
-    def pod_notes(self) -> None:
-        """What of the pod the container may rely on, and does not come along."""
+    def note_pod_settings(self) -> None:
+        """Note pod settings that the container may rely on but that are not converted."""
         pod = self.workload.pod
         for key, what in (
             ("serviceAccountName", "its permissions"),
-            ("shareProcessNamespace", "the other containers' processes"),
-            ("hostNetwork", "the node's network"),
-            ("hostPID", "the node's processes"),
+            ("shareProcessNamespace", "processes of other containers"),
+            ("hostNetwork", "the network of the node"),
+            ("hostPID", "processes of the node"),
         ):
             if pod.get(key) not in (None, False, "", "default"):
-                self.notes.append(f"the pod sets {key}: if it needs {what}, its pods must set it too")
+                self.notes.append(f"the pod sets {key}: if the sidecar needs {what}, set it in each pod")
 
-    # --- metadata and texts
-
-    def metadata(self, own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What sidecar.yaml says."""
+    def build_metadata(self, own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the content of sidecar.yaml."""
         image = str(self.source.value.get("image", ""))
         spec: dict[str, Any] = {"engine": "jinja", "mode": "init" if self.source.role == "init" else "auto"}
         if self.source.role == "sidecar":
@@ -266,12 +241,12 @@ class _Taking:
             before = as_list(self.workload.pod.get("initContainers"))[:index]
             ordinary = any(as_mapping(c).get("restartPolicy") != "Always" for c in before)
             spec["start"] = "after-init" if ordinary else "before-init"
-        level, reason = _level(own, volumes)
+        level, reason = _pod_security(own, volumes)
         if level != "restricted":
             spec["podSecurity"] = {"level": level, "reason": reason}
         parameters: dict[str, Any] = {"additionalProperties": False}
-        if self.given:
-            parameters["required"] = list(self.given)
+        if self.values:
+            parameters["required"] = list(self.values)
         spec["parameters"] = {**parameters, "properties": self.parameters}
         return {
             "apiVersion": "sidecarctl.dev/v1alpha1",
@@ -280,46 +255,43 @@ class _Taking:
                 "name": self.name,
                 "version": "0.1.0",
                 "summary": f"Runs {image} beside the app."[:120],
-                "description": f"Taken from the container {self.source.name} of {self.workload.label}.",
+                "description": f"Converted from container {self.source.name} of {self.workload.label}.",
             },
             "spec": spec,
         }
 
-    def written(self, fragment: Mapping[str, Any]) -> str:
-        """The template: the fragment as YAML, what Jinja would read in it escaped, expressions in place of tokens."""
+    def render_template(self, fragment: Mapping[str, Any]) -> str:
+        """Return the template: YAML with Jinja delimiters escaped and tokens replaced with expressions."""
         text = emit.document(fragment)
         text = re.sub(r"\{[{%#]|[%#}]\}", lambda found: "{{ " + repr(found.group()) + " }}", text)
         return re.sub(r"Jq\d+qJ", lambda found: self.tokens.get(found.group(), found.group()), text)
 
-    def rest(self, document: Document) -> str | None:
-        """The workload's document without the container and what only it used; None where no app would be left."""
+    def remaining_manifest(self, document: Document) -> str | None:
+        """Return the document without the container and what only it used, or None if no app container is left."""
         if not any(c.role in ("app", "classic") for c in self.others) or document.root is None:
             return None
-        edits: list[Edit] = [Remove(self.source.path), *(Remove(path) for path in self.gone)]
+        edits: list[Edit] = [Remove(self.source.path), *(Remove(path) for path in self.removed_paths)]
         pod = self.workload.pod
-        for key, count in (("volumes", len(self.gone)), (str(self.source.path[-2]), 1)):
+        for key, count in (("volumes", len(self.removed_paths)), (str(self.source.path[-2]), 1)):
             if count and len(as_list(pod.get(key))) == count:
                 edits = [e for e in edits if e.path[:-1] != (*self.workload.pod_path, key)]
                 edits.append(Remove((*self.workload.pod_path, key)))
         try:
             return splice(document.text, document.root, edits).text
         except EditRefused as refusal:
-            self.notes.append(f"the case has another manifest, because {refusal.message}")
+            self.notes.append(f"the test case uses a default manifest: {refusal.message}")
             return None
+
+
+def _string_schema(description: str, **keywords: Any) -> dict[str, Any]:
+    return {"type": "string", **keywords, "description": description}
 
 
 def _without(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: inner for key, inner in value.items() if key not in keys}
 
 
-def _level(own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """The strictest level that it passes by itself, and why no stricter one."""
-    reasons: list[str] = []
-    for level in lint.ORDER:
-        # The pod's own security context stays behind, so it counts for nothing.
-        found = lint.alone([own], [], volumes, level)
-        if not found:
-            said = [re.sub(r"Jq\d+qJ(: |-)?", "", text) for text in reasons]
-            return level, f"Taken over as it was: {'; '.join(said)}." if said else ""
-        reasons = found
-    return lint.ORDER[-1], "; ".join(reasons)
+def _pod_security(own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    level, reasons = strictest_level(own, volumes)
+    texts = [re.sub(r"Jq\d+qJ(: |-)?", "", text) for text in reasons]
+    return level, f"Converted without changes: {'; '.join(texts)}." if texts else ""

@@ -1,6 +1,6 @@
-"""From what was discovered to files: a composition and library entries that reproduce it, and a report of what is sure.
+"""Write a composition and a library that reproduce discovered sidecars, and report which files stay unchanged.
 
-What is sure was tried: the composition is applied with `adopt`, and nothing but the records may change.
+To check a file, the composition is applied with `adopt`; only records may be added.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.authoring.discover import Discovery, Found, Group
-from sidecarctl.authoring.extract import looks_secret
+from sidecarctl.authoring.discover import Candidate, Discovery, Group, looks_secret
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
-from sidecarctl.authoring.trial import attempt
+from sidecarctl.authoring.trial import run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.composition.model import FILE_NAME, load_composition
@@ -33,25 +32,25 @@ VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One file with the composition applied. `sure` where nothing but records changes; `notes` say what is not so."""
+class FileCheck:
+    """The result of applying the composition to one file: unchanged except for records, or the differences."""
 
     file: str
-    sure: bool
+    unchanged: bool
     notes: tuple[str, ...] = ()
 
 
-def files(found: Discovery, name: str) -> dict[str, str]:
-    """Return the files that reproduce what was discovered, by their paths below the folder."""
-    out = {FILE_NAME: emit.document(composition(found, to_dns_label(name) or "workloads"))}
+def build_files(found: Discovery, name: str) -> dict[str, str]:
+    """Return the files that reproduce the discovered sidecars, by path in the target directory."""
+    out = {FILE_NAME: emit.document(build_composition(found, to_dns_label(name) or "workloads"))}
     for group in found.groups:
         out[f"{LIBRARY}/{group.name}/sidecar.yaml"] = emit.document(_sidecar(group))
         out[f"{LIBRARY}/{group.name}/template.yaml"] = emit.document(_fragment(group))
     return out
 
 
-def composition(found: Discovery, name: str) -> dict[str, Any]:
-    """Return the composition: a rule for all workloads of one kind and namespace that want the same."""
+def build_composition(found: Discovery, name: str) -> dict[str, Any]:
+    """Return the composition, with one rule for all workloads of one kind and namespace that need the same sidecars."""
     rules: list[dict[str, Any]] = []
     for group in found.groups:
         for member in group.members:
@@ -60,13 +59,13 @@ def composition(found: Discovery, name: str) -> dict[str, Any]:
             select: dict[str, Any] = {"kinds": [workload.kind], "names": [workload.name]}
             if workload.namespace:
                 select["namespaces"] = [workload.namespace]
-            alike = next(
-                (rule for rule in rules if rule["sidecars"] == [wish] and _alike(rule["select"], select)), None
+            matching = next(
+                (rule for rule in rules if rule["sidecars"] == [wish] and _same_scope(rule["select"], select)), None
             )
-            if alike is None:
+            if matching is None:
                 rules.append({"select": select, "sidecars": [wish]})
-            elif workload.name not in alike["select"]["names"]:
-                alike["select"]["names"].append(workload.name)
+            elif workload.name not in matching["select"]["names"]:
+                matching["select"]["names"].append(workload.name)
     return {
         "apiVersion": "sidecarctl.dev/v1alpha1",
         "kind": "Composition",
@@ -75,11 +74,11 @@ def composition(found: Discovery, name: str) -> dict[str, Any]:
     }
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same_scope(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(key) == other.get(key) for key in ("kinds", "namespaces"))
 
 
-def _wish(group: Group, member: Found) -> dict[str, Any]:
+def _wish(group: Group, member: Candidate) -> dict[str, Any]:
     wish: dict[str, Any] = {"name": group.name}
     if member.container.name != group.name:
         wish["as"] = member.container.name
@@ -94,8 +93,8 @@ def _sidecar(group: Group) -> dict[str, Any]:
     substitutions: list[dict[str, str]] = [{"path": "containers[0].name", "input": "instance"}]
     properties: dict[str, Any] = {}
     for what, path, words in (
-        ("volumes", "volumes", "Volumes of the pod that go with the sidecar."),
-        ("mounts", "app.volumeMounts", "Mounts that the app gets."),
+        ("volumes", "volumes", "Volumes that the sidecar adds to the pod."),
+        ("mounts", "app.volumeMounts", "Volume mounts that the sidecar adds to the app."),
     ):
         if what in group.varying:
             value = list(getattr(base, what))
@@ -108,13 +107,13 @@ def _sidecar(group: Group) -> dict[str, Any]:
             "name": group.name,
             "version": VERSION,
             "summary": f"Runs {base.image} beside the app."[:120],
-            "description": f"Found in {plural(len(group.members), 'workload')}; the template is that of {base.workload.label}.",
+            "description": f"Found in {plural(len(group.members), 'workload')}. The template is based on {base.workload.label}.",
         },
         "spec": {
             "engine": "plain",
             "mode": base.mode,
-            "start": "after-init" if base.late else "before-init",
-            "podSecurity": {"level": "privileged", "reason": "Taken over as it was written by hand."},
+            "start": "after-init" if base.after_init else "before-init",
+            "podSecurity": {"level": "privileged", "reason": "Converted from manifests without changes."},
             "substitutions": substitutions,
             "parameters": {"additionalProperties": False, "properties": properties},
         },
@@ -131,28 +130,30 @@ def _fragment(group: Group) -> dict[str, Any]:
     return fragment
 
 
-def write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files. Raises UsageError where one of them is there already."""
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write the files. Raise UsageError if one already exists."""
     for path in texts:
         if (folder / path).exists():
-            raise UsageError(f"{folder / path} is there already", hint="move it away, or write elsewhere with -o DIR")
+            raise UsageError(
+                f"{folder / path} already exists", hint="move it, or choose another directory with -o <dir>"
+            )
     write_all(Write(folder / path, text) for path, text in texts.items())
 
 
-def cases(folder: Path, found: Discovery) -> dict[str, str]:
-    """Return a case for each written sidecar that a plain Deployment takes, with what comes of it today."""
+def build_cases(folder: Path, found: Discovery) -> dict[str, str]:
+    """Return a test case for each sidecar that can be added to a plain Deployment, with its current output."""
     out: dict[str, str] = {}
     for group in found.groups:
         library = folder / LIBRARY
-        text = attempt(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
+        text = run_trial(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
         if text is not None:
             case = f"{LIBRARY}/{group.name}/{FOLDER}/deployment"
             out |= {f"{case}/{INPUT}": MANIFEST, f"{case}/{EXPECTED}": text}
     return out
 
 
-def tried(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[Trial]:
-    """Apply the written composition with `adopt` to texts, and tell where nothing but records changes."""
+def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[FileCheck]:
+    """Apply the composition with `adopt` to manifests and report which of them get records only."""
     written = load_composition(folder / FILE_NAME)
     chosen = resolve_selection(written, open_catalog(list(written.libraries)), options.kube_version)
     chosen = replace(chosen, adopt=True, _requests={}, _choices={})
@@ -161,19 +162,19 @@ def tried(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> l
         try:
             result = pipeline.render(text, chosen, options, file)
         except SidecarctlError as error:
-            out.append(Trial(file, False, (error.message,)))
+            out.append(FileCheck(file, False, (error.message,)))
             continue
         if not result.changes and not result.failed:
             continue
-        told = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
-        pure = _kept(text, result.text)
-        notes = (*told, *(() if pure else ("more than the record would change",)))
-        out.append(Trial(file, pure and not notes, notes))
+        problems = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
+        record_only = _only_record_added(text, result.text)
+        notes = (*problems, *(() if record_only else ("lines other than the record would change",)))
+        out.append(FileCheck(file, record_only and not notes, notes))
     return out
 
 
-def _kept(before: str, after: str) -> bool:
-    """True where every line stands as it stood, and what came is only the record and the keys that hold it."""
+def _only_record_added(before: str, after: str) -> bool:
+    """Return True if all lines are kept and only the record and the keys that contain it are added."""
     old, new = before.splitlines(), after.splitlines()
     position = 0
     for line in new:
@@ -185,13 +186,13 @@ def _kept(before: str, after: str) -> bool:
 
 
 def _secrets(group: Group) -> list[str]:
-    """Names of variables whose values would have been better in a Secret, and now stand in the library too."""
+    """Return the names of variables with likely secret values, which are now in the library too."""
     entries = (as_mapping(entry) for entry in as_list(group.base.shape.get("env")))
     return [str(entry["name"]) for entry in entries if entry.get("value") and looks_secret(str(entry.get("name")))]
 
 
-def report(found: Discovery, trials: Sequence[Trial], written: Sequence[str], folder: Path) -> str:
-    """Return what was found, how sure it is, and the next commands."""
+def render_report(found: Discovery, checks: Sequence[FileCheck], written: Sequence[str], folder: Path) -> str:
+    """Return the discovered sidecars, the check results, and the next commands."""
     lines: list[str] = []
     for group in found.groups:
         lines.append(
@@ -200,24 +201,24 @@ def report(found: Discovery, trials: Sequence[Trial], written: Sequence[str], fo
         for member in group.members:
             own = [*group.parameters(member), *member.notes]
             alias = f" as {member.container.name}" if member.container.name != group.name else ""
-            told = f": {', '.join(own)}" if own else ""
-            lines.append(f"  {member.workload.label}{alias} ({member.file}){told}")
-    for one in found.single:
-        lines.append(f"left alone: {one.container.name} of {one.workload.label}: no other workload runs {one.image}")
-    sure = [trial for trial in trials if trial.sure]
+            details = f": {', '.join(own)}" if own else ""
+            lines.append(f"  {member.workload.label}{alias} ({member.file}){details}")
+    for one in found.unmatched:
+        lines.append(f"skipped: {one.container.name} of {one.workload.label}: no other workload runs {one.image}")
+    unchanged = [check for check in checks if check.unchanged]
     if found.groups:
-        lines += ["", f"sure: {plural(len(sure), 'file')} of {len(trials)}: only the records would change"]
-    for trial in trials:
-        lines += [f"not sure: {trial.file}: {note}" for note in trial.notes]
+        lines += ["", f"verified: {plural(len(unchanged), 'file')} of {len(checks)}: only records would be added"]
+    for check in checks:
+        lines += [f"not verified: {check.file}: {note}" for note in check.notes]
     for group in found.groups:
         template = folder / LIBRARY / group.name / "template.yaml"
         lines += [
-            f"warning: {name} of {group.name} looks like a secret, and its value stands in {template} now: refer to a Secret"
+            f"warning: {name} of {group.name} may be a secret, and {template} contains its value; refer to a Secret instead"
             for name in _secrets(group)
         ]
         if f"{LIBRARY}/{group.name}/{FOLDER}/deployment/{INPUT}" not in written:
-            lines.append(f"no case: {group.name} does not go with a plain Deployment: write one of your own")
-    lines += [f"written: {folder / path}" for path in written]
+            lines.append(f"no test case: {group.name} cannot be added to a plain Deployment; add a test case for it")
+    lines += [f"created: {folder / path}" for path in written]
     if found.groups:
         lines += [
             "",

@@ -1,4 +1,4 @@
-"""The files of a new sidecar that has nothing to start from but an image: small, complete, and fit to be changed."""
+"""Create the files of a new sidecar, from an image or from a container of a manifest."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecarctl.authoring.extract import extract
-from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, cases_of, check
+from sidecarctl.authoring.extract import extract_container
+from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, find_cases, run_case
 from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
@@ -28,12 +28,12 @@ metadata:
   version: 0.1.0
   summary: Runs {name} beside the app.
   description: |
-    Say here what {name} does, and what the app has to do for it.
+    Describe what {name} does, and what it requires of the app.
 spec:
   engine: {engine}
-  # auto: native where Kubernetes knows it, else classic. init: it runs to its end before the app starts.
+  # auto: native if the Kubernetes version supports it, else classic. init: runs to completion before the app starts.
   mode: auto
-  # Printed by `sidecarctl show`: what a user might expect, and it does not do.
+  # Features that users may expect but that are not provided, shown by `sidecarctl show`.
   doesNot: []
 {more}  parameters:
     additionalProperties: false
@@ -46,7 +46,7 @@ spec:
 """
 
 _JINJA = """\
-{{# Renders a fragment; `sidecarctl schema fragment` says what may stand in it. #}}
+{{# Renders a fragment; for its fields, run `sidecarctl schema fragment`. #}}
 containers:
 - name: {{{{ instance }}}}
   image: {image}
@@ -77,7 +77,7 @@ app:
 """
 
 _PLAIN = """\
-# A fragment; `sidecarctl schema fragment` says what may stand in it. What parameters change, spec.substitutions names.
+# A fragment; for its fields, run `sidecarctl schema fragment`. spec.substitutions lists what parameters replace.
 containers:
 - name: {name}
   image: {image}
@@ -116,7 +116,7 @@ _SUBSTITUTIONS = """\
 """
 
 _KCL = """\
-# Renders a fragment; `sidecarctl schema fragment` says what may stand in it.
+# Renders a fragment; for its fields, run `sidecarctl schema fragment`.
 _input = option("input")
 _params = _input.params
 _shared = {{
@@ -151,8 +151,8 @@ _TEMPLATES = {"jinja": _JINJA, "plain": _PLAIN, "kcl": _KCL}
 _PARAMETERS = "directory: /srv/shared\n"
 
 
-def files(name: str, engine: str, image: str, manifest: str) -> dict[str, str]:
-    """Return the texts of a new sidecar's files, by their paths in its folder; `manifest` is its case's input."""
+def build_files(name: str, engine: str, image: str, manifest: str) -> dict[str, str]:
+    """Return the files of a new sidecar by path. `manifest` is the input of its test case."""
     words = {"name": name, "engine": engine, "image": image}
     more = _SUBSTITUTIONS.format(**words) if engine == "plain" else ""
     return {
@@ -167,14 +167,14 @@ DEFAULT_LIBRARY = "sidecars"
 
 
 def default_library(env: Mapping[str, str] = os.environ) -> Path:
-    """Return where a new sidecar goes unless told: the first library of the environment, else ./sidecars."""
+    """Return the default library for new sidecars: the first one in the environment variable, else ./sidecars."""
     named = [text for text in env.get(ENVIRONMENT, "").split(os.pathsep) if text]
     return Path(named[0] if named else DEFAULT_LIBRARY)
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """A sidecar that is not written yet: its folder, the texts of its files, and what a person should know."""
+    """A sidecar that is not written yet: directory, file contents, and notes for the user."""
 
     folder: Path
     files: dict[str, str]
@@ -182,64 +182,65 @@ class Scaffold:
 
 
 def from_image(library: Path, name: str, image: str = "", engine: str = "jinja") -> Scaffold:
-    """Return a small sidecar that runs `image`. Raises UsageError for a name that is none or taken."""
-    folder = _folder(library, name)
+    """Return a small sidecar that runs an image. Raise UsageError for an invalid or existing name."""
+    folder = _new_directory(library, name)
     image = image or IMAGE.format(name=name)
     if any(char.isspace() or char in "\"'{}\\" for char in image):
-        raise UsageError(f"{image!r} is not the name of an image", hint="write it like registry.example/my-agent:1.0.0")
-    return Scaffold(folder, files(name, engine, image, MANIFEST))
+        raise UsageError(f'invalid image "{image}"', hint="use the form registry.example/my-agent:1.0.0")
+    return Scaffold(folder, build_files(name, engine, image, MANIFEST))
 
 
 def from_manifest(library: Path, name: str, manifest: str, container: str) -> Scaffold:
-    """Return a sidecar made of a container of a manifest. Raises UsageError or InputError."""
-    folder = _folder(library, name)
+    """Return a sidecar converted from a container of a manifest. Raise UsageError or InputError."""
+    folder = _new_directory(library, name)
     try:
         text = decode(Path(manifest).read_bytes(), manifest)
     except OSError as problem:
-        raise InputError(f"{manifest} can't be read: {problem.strerror or problem}", hint="check its path") from None
-    found = extract(text, manifest, container, name)
-    case = "tests/as-it-was"
+        raise InputError(f"cannot read {manifest}: {problem.strerror or problem}", hint="check the path") from None
+    found = extract_container(text, manifest, container, name)
+    case = "tests/original"
     return Scaffold(
         folder,
         {
             "sidecar.yaml": emit.document(found.metadata),
             "template.yaml.j2": found.template,
             f"{case}/input.yaml": found.rest or MANIFEST,
-            f"{case}/parameters.yaml": emit.document(found.given),
+            f"{case}/parameters.yaml": emit.document(found.values),
         },
         tuple(found.notes),
     )
 
 
-def _folder(library: Path, name: str) -> Path:
+def _new_directory(library: Path, name: str) -> Path:
     base, version = split_request(name)
     if version:
         raise UsageError(
-            f"{name!r} is no name for a new sidecar", hint=f"use {base}; its version stands in sidecar.yaml"
+            f'invalid sidecar name "{name}": it contains a version',
+            hint=f"use {base}, and set the version in sidecar.yaml",
         )
     folder = library / name
     if folder.exists():
-        raise UsageError(f"{folder} is there already", hint="choose another name, or delete the folder")
+        raise UsageError(f"{folder} already exists", hint="choose another name, or delete the directory")
     return folder
 
 
-def write(scaffold: Scaffold) -> None:
-    """Write the files, and what its case comes to. Raises LibraryError where the new sidecar does not work after all."""
+def write_files(scaffold: Scaffold) -> None:
+    """Write the files and the expected output of the test case. Raise LibraryError if the new sidecar fails its test."""
     write_all(Write(scaffold.folder / path, text) for path, text in scaffold.files.items())
     sidecar = read_sidecar(scaffold.folder, str(scaffold.folder.parent))
-    for case in cases_of(sidecar):
-        verdict = check(sidecar, case, update=True)
+    for case in find_cases(sidecar):
+        verdict = run_case(sidecar, case, update=True)
         if verdict.state != "written":
-            why = verdict.outcome.refusal if verdict.outcome else str(verdict.error or "")
+            why = verdict.outcome.errors if verdict.outcome else str(verdict.error or "")
             raise LibraryError(
-                f"{scaffold.folder} was written, but its case fails: {verdict.problem or why}",
+                f"created {scaffold.folder}, but its test case fails: {verdict.problem or why}",
                 where=str(case.folder),
-                hint=why if verdict.problem else "put the template right, then run `sidecarctl test --update`",
+                hint=why if verdict.problem else "fix the template, then run `sidecarctl test --update`",
             )
 
 
-def report(scaffold: Scaffold, *, color: bool, width: int) -> str:
-    """Return what was made, what to look at, and the next commands."""
+def render_report(scaffold: Scaffold, *, color: bool, width: int) -> str:
+    """Return the created files, notes, and the next commands."""
     library = scaffold.folder.parent
     lines = [f"{paint('created', 'added', color)} {paint(visible(str(scaffold.folder)), 'bold', color)}"]
     cases = {path.rpartition("/")[0] for path in scaffold.files if "/" in path}

@@ -1,10 +1,10 @@
-"""A sidecar's cases: manifests with parameters and what must come of them. Knows folders and texts; says nothing itself.
+"""Test cases of sidecars: manifests with parameters and the expected output.
 
 tests/<case>/input.yaml        a manifest
              parameters.yaml   parameters, optional
-             case.yaml         how it is added, optional: kubeVersion, mode, as, containers
-             expected.yaml     the result, byte for byte
-             refused.txt       instead of expected.yaml: why it must be refused
+             case.yaml         how to add the sidecar, optional: kubeVersion, mode, as, containers
+             expected.yaml     the expected output, byte for byte
+             refused.txt       the expected error, instead of expected.yaml
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.authoring.trial import Outcome, Trial, attempt
+from sidecarctl import limits
+from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
 from sidecarctl.catalog.entry_files import read_text, read_yaml
-from sidecarctl.catalog.json_schema import lookup
+from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import MODES
 from sidecarctl.errors import LibraryError, SidecarctlError, did_you_mean
@@ -38,47 +39,48 @@ INPUT, PARAMETERS, OPTIONS, EXPECTED, REFUSED = (
 _OPTIONS = {"kubeVersion": "kube_version", "mode": "mode", "as": "instance", "containers": "containers"}
 
 
-_LIMIT = 16 << 20
+# Manifests of cases may be larger than other library files.
+_LIMIT = limits.FILE._replace(default=16 << 20)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A folder with a case. `name` is the folder's."""
+    """A test case: its name and its directory."""
 
     name: str
     folder: Path
 
     @property
     def refused(self) -> bool:
-        """True where the case says that the sidecar must be refused."""
+        """True if the test case expects an error."""
         return (self.folder / REFUSED).exists()
 
     @property
-    def goal(self) -> Path:
-        """The file with what must come of it."""
+    def expected_file(self) -> Path:
+        """The file with the expected output or error."""
         return self.folder / (REFUSED if self.refused else EXPECTED)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a case came to.
+class CaseResult:
+    """The result of a test case.
 
     state     ok | failed | missing | written
-    expected, actual   texts to compare, where they differ
-    problem   why it failed, where that is no difference
+    expected, actual   texts to compare, if they differ
+    problem   why the case failed, if not by a difference
     """
 
     case: Case
     state: str
-    outcome: Outcome | None = None
+    outcome: TrialResult | None = None
     expected: str = ""
     actual: str = ""
     problem: str = ""
     error: SidecarctlError | None = None
 
 
-def cases_of(sidecar: Sidecar) -> list[Case]:
-    """Return a sidecar's cases, by name."""
+def find_cases(sidecar: Sidecar) -> list[Case]:
+    """Return the test cases of a sidecar, sorted by name."""
     folder = sidecar.folder / FOLDER
     try:
         found = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
@@ -87,8 +89,8 @@ def cases_of(sidecar: Sidecar) -> list[Case]:
     return [Case(each.name, each) for each in found]
 
 
-def trial_of(sidecar: Sidecar, case: Case) -> Trial:
-    """Return what a case tries. Raises LibraryError, with the place, for a case that can't be read."""
+def read_case(sidecar: Sidecar, case: Case) -> Trial:
+    """Return the trial that a test case describes. Raise LibraryError with the location for an invalid case."""
     options = _options(case, sidecar)
     parameters = case.folder / PARAMETERS
     given: Any = {}
@@ -96,7 +98,7 @@ def trial_of(sidecar: Sidecar, case: Case) -> Trial:
         given = read_yaml(parameters, sidecar.folder).value or {}
     if not isinstance(given, Mapping):
         raise LibraryError(
-            "the parameters of the case are no mapping",
+            "parameters.yaml: expected a mapping",
             where=f"{parameters}:1:1",
             hint="write them as `logDir: /srv/log`",
         )
@@ -111,68 +113,67 @@ def _options(case: Case, sidecar: Sidecar) -> dict[str, Any]:
     source = read_yaml(file, sidecar.folder)
     value = source.value or {}
     if not isinstance(value, Mapping):
-        raise LibraryError(f"{OPTIONS} is no mapping", where=f"{file}:1:1", hint=f"it has: {', '.join(_OPTIONS)}")
+        raise LibraryError(
+            f"{OPTIONS}: expected a mapping", where=f"{file}:1:1", hint=f"known fields: {', '.join(_OPTIONS)}"
+        )
     for key in value:
         if key not in _OPTIONS:
             raise LibraryError(
-                f"unknown key {key!r}",
+                f'unknown field "{key}"',
                 where=source.place((key,), True),
-                hint=did_you_mean(str(key), _OPTIONS) or f"known here: {', '.join(_OPTIONS)}",
+                hint=did_you_mean(str(key), _OPTIONS) or f"known fields: {', '.join(_OPTIONS)}",
             )
     mode = value.get("mode", "")
     if mode and mode not in MODES:
-        raise LibraryError(f"there is no mode {mode!r}", where=source.place(("mode",)), hint=", ".join(MODES))
+        raise LibraryError(f'invalid mode "{mode}"', where=source.place(("mode",)), hint=f"one of: {', '.join(MODES)}")
     found = {_OPTIONS[key]: part if key == "containers" else str(part) for key, part in value.items()}
     if "containers" in found:
         found["containers"] = tuple(found["containers"] or ())
     return found
 
 
-def check(sidecar: Sidecar, case: Case, update: bool = False) -> Verdict:
-    """Run a case, and return what it came to; `update` writes what came of it where that is not what was expected.
+def run_case(sidecar: Sidecar, case: Case, update: bool = False) -> CaseResult:
+    """Run a test case. `update` writes the actual output if it differs from the expected one.
 
-    A result must also be proved by the laws: removing gives back the input, adding again changes nothing.
+    The output is also verified: removing the sidecar must restore the input, and adding it again must change nothing.
     """
     try:
-        outcome = attempt(trial_of(sidecar, case))
-        expected = read_text(case.goal, sidecar.folder, _LIMIT) if case.goal.exists() else None
+        outcome = run_trial(read_case(sidecar, case))
+        expected = read_text(case.expected_file, sidecar.folder, _LIMIT) if case.expected_file.exists() else None
     except SidecarctlError as error:
-        return Verdict(case, "failed", error=error)
+        return CaseResult(case, "failed", error=error)
     if case.refused:
         if outcome.text is not None:
-            return Verdict(case, "failed", outcome, problem=f"it must be refused ({REFUSED}), and is not")
-        return _compared(case, outcome, expected, outcome.refusal + "\n", update)
+            return CaseResult(
+                case, "failed", outcome, problem=f"expected an error ({REFUSED}), but the sidecar was added"
+            )
+        return _compare(case, outcome, expected, outcome.errors + "\n", update)
     if outcome.text is None:
-        return Verdict(case, "failed", outcome, problem="it is refused", error=outcome.error)
-    broken = _broken_law(outcome)
+        return CaseResult(case, "failed", outcome, problem="unexpected error", error=outcome.error)
+    broken = _find_broken_law(outcome)
     if broken:
-        return Verdict(case, "failed", outcome, problem=broken)
-    return _compared(case, outcome, expected, outcome.text, update)
+        return CaseResult(case, "failed", outcome, problem=broken)
+    return _compare(case, outcome, expected, outcome.text, update)
 
 
-def _compared(case: Case, outcome: Outcome, expected: str | None, actual: str, update: bool) -> Verdict:
+def _compare(case: Case, outcome: TrialResult, expected: str | None, actual: str, update: bool) -> CaseResult:
     if actual == expected:
-        return Verdict(case, "ok", outcome)
+        return CaseResult(case, "ok", outcome)
     if update:
-        write_all([Write(case.goal, actual)])
-        return Verdict(case, "written", outcome, expected or "", actual)
-    return Verdict(case, "missing" if expected is None else "failed", outcome, expected or "", actual)
+        write_all([Write(case.expected_file, actual)])
+        return CaseResult(case, "written", outcome, expected or "", actual)
+    return CaseResult(case, "missing" if expected is None else "failed", outcome, expected or "", actual)
 
 
-def _broken_law(outcome: Outcome) -> str:
+def _find_broken_law(outcome: TrialResult) -> str:
     trial, text = outcome.trial, outcome.text
     assert text is not None
     options = Options(versions.parse_version(trial.kube_version))
     back = pipeline.remove(text, [trial.instance or trial.sidecar.name], options, trial.file)
     if back.text != trial.text:
-        return "removing it again does not give back the input"
-    again = attempt(Trial(**{**vars(trial), "text": text}))
-    return "" if again.text == text else "adding it again changes the result"
-
-
-def stale(sidecar: Sidecar) -> Iterator[Case]:
-    """Yield the cases that say nothing of what must come of them."""
-    yield from (case for case in cases_of(sidecar) if not case.goal.exists())
+        return "removing the sidecar does not restore the input"
+    again = run_trial(Trial(**{**vars(trial), "text": text}))
+    return "" if again.text == text else "adding the sidecar again changes the output"
 
 
 MANIFEST = """\
@@ -196,25 +197,25 @@ spec:
 """
 
 
-def shown(sidecar: Sidecar) -> Outcome:
-    """Return the sidecar on a small Deployment, with the fewest parameters that it takes; the last refusal if none do."""
+def run_example(sidecar: Sidecar) -> TrialResult:
+    """Add the sidecar to a small Deployment with as few parameters as possible. Return the last error if that fails."""
     outcomes = []
-    for trial in _trials(sidecar):
-        outcomes.append(attempt(trial))
+    for trial in _example_trials(sidecar):
+        outcomes.append(run_trial(trial))
         if outcomes[-1].text is not None:
             return outcomes[-1]
-    # A library's fault says more than a parameter that nobody could guess.
+    # An error of the library is more useful than a missing parameter that has no default.
     return next((one for one in outcomes if isinstance(one.error, LibraryError)), outcomes[0])
 
 
-def _trials(sidecar: Sidecar) -> Iterator[Trial]:
-    """What to try, the simplest first: no parameters, what the schema offers, then the cases on the manifest and on their own."""
+def _example_trials(sidecar: Sidecar) -> Iterator[Trial]:
+    """Yield trials, simplest first: no parameters, example values of the schema, then test cases."""
     yield Trial(sidecar, MANIFEST)
     offered = required_values(sidecar.parameters, sidecar.parameters)
     if offered:
         yield Trial(sidecar, MANIFEST, offered)
     try:
-        known = sorted((trial_of(sidecar, case) for case in cases_of(sidecar)), key=_size)
+        known = sorted((read_case(sidecar, case) for case in find_cases(sidecar)), key=_size)
     except SidecarctlError:
         return
     plain = [trial for trial in known if not trial.mode]
@@ -227,12 +228,12 @@ def _size(trial: Trial) -> tuple[int, str]:
 
 
 def required_values(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each required parameter for which the schema names one."""
+    """Return a value for each required parameter that has an example or enum in its schema."""
     properties = schema.get("properties", {})
     values: dict[str, Any] = {}
     for name in schema.get("required", ()):
         part = properties.get(name, {})
-        part = {**(lookup(root, part["$ref"]) or {}), **part} if "$ref" in part else part
+        part = {**(resolve_ref(root, part["$ref"]) or {}), **part} if "$ref" in part else part
         if "default" in part:
             continue
         if part.get("examples"):

@@ -1,4 +1,4 @@
-"""A sidecar tried out on a manifest, down the real stair, and what it put there. Knows no case's folder and no output."""
+"""Add a sidecar to a manifest with the real pipeline, and find what it added."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sidecarctl.yamltext.stream import split
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try: a sidecar with parameters as a user gives them, on the text of a manifest."""
+    """A sidecar with user parameters, and a manifest to add it to."""
 
     sidecar: Sidecar
     text: str
@@ -36,8 +36,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of it: a result, or the error that stopped it."""
+class TrialResult:
+    """The result of a trial, or the error that stopped it."""
 
     trial: Trial
     result: Result | None = None
@@ -45,36 +45,36 @@ class Outcome:
 
     @property
     def text(self) -> str | None:
-        """The manifest with the sidecar; None where nothing would be written."""
+        """The manifest with the sidecar, or None if there were errors."""
         return None if self.result is None or self.result.failed else self.result.text
 
     @property
-    def refusal(self) -> str:
-        """Why nothing would be written: the errors, one a line; empty where something would."""
+    def errors(self) -> str:
+        """The errors, one per line; empty on success."""
         if self.error is not None:
             return self.error.message
         findings = self.result.findings if self.result else ()
         return "\n".join(f"{f.rule}: {f.message}" for f in findings if f.severity is Severity.ERROR)
 
 
-def attempt(trial: Trial) -> Outcome:
-    """Try a sidecar out. A user's or a library's mistake is an outcome; a bug is raised."""
+def run_trial(trial: Trial) -> TrialResult:
+    """Add a sidecar to a manifest. Errors of the user or the library are part of the result; bugs are raised."""
     try:
         parameters = resolve(trial.sidecar, trial.given, trial.where)
         request = Request(trial.sidecar, parameters, trial.instance, trial.mode, trial.containers)
         options = Options(versions.parse_version(trial.kube_version))
-        return Outcome(trial, pipeline.add(trial.text, [request], options, trial.file))
+        return TrialResult(trial, pipeline.add(trial.text, [request], options, trial.file))
     except SidecarctlError as error:
         if error.exit_code == 4:
             raise
-        return Outcome(trial, error=error)
+        return TrialResult(trial, error=error)
 
 
 @dataclass(frozen=True)
-class Own:
-    """What one instance has in one workload, as data: its containers with their roles, and all the rest it added.
+class InjectedParts:
+    """What one instance has in one workload: its containers with their roles, and everything else that it added.
 
-    mounts and env are by app container; `pod` are pod-level settings, by path below the pod spec.
+    `mounts` and `env` are by app container; `pod` has pod-level settings by path in the pod spec.
     """
 
     workload: Workload
@@ -89,39 +89,42 @@ class Own:
     documents: tuple[dict[str, Any], ...] = ()
 
 
-def owned(text: str, name: str) -> Iterator[Own]:
-    """Yield what the instance `name` has in each workload of a text."""
+def find_injected_parts(text: str, name: str) -> Iterator[InjectedParts]:
+    """Yield what an instance has in each workload of a text."""
     documents = [document.value for document in split(text)]
     for value in documents:
         for workload in workloads(value):
             instance = records.read(workload).instances.get(name)
             if instance is not None:
-                yield _own(workload, instance, documents)
+                yield _collect_parts(workload, instance, documents)
 
 
-def _own(workload: Workload, instance: Instance, documents: list[object]) -> Own:
+def _collect_parts(workload: Workload, instance: Instance, documents: list[object]) -> InjectedParts:
     added, pod, metadata = instance.added, workload.pod, workload.metadata
     own_names = {*added.containers, *added.init_containers}
     apps = {container.name: container.value for container in workload.containers}
-    return Own(
+    return InjectedParts(
         workload,
         instance,
         tuple((c.role, c.value) for c in workload.containers if c.name in own_names),
         tuple(v for v in as_list(pod.get("volumes")) if as_mapping(v).get("name") in added.volumes),
-        {name: _items(apps.get(name), "volumeMounts", "mountPath", keys) for name, keys in added.volume_mounts.items()},
-        {name: _items(apps.get(name), "env", "name", keys) for name, keys in added.env.items()},
+        {
+            name: _select_items(apps.get(name), "volumeMounts", "mountPath", keys)
+            for name, keys in added.volume_mounts.items()
+        },
+        {name: _select_items(apps.get(name), "env", "name", keys) for name, keys in added.env.items()},
         {key: as_mapping(metadata.get("annotations")).get(key, "") for key in added.annotations},
         {key: as_mapping(metadata.get("labels")).get(key, "") for key in added.labels},
-        {path: _below(pod, path) for path in added.pod},
+        {path: _value_at(pod, path) for path in added.pod},
         tuple(value for value in documents if isinstance(value, dict) and _label(value) in added.documents),
     )
 
 
-def _items(container: object, field_: str, key: str, names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+def _select_items(container: object, field_: str, key: str, names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
     return tuple(item for item in as_list(as_mapping(container).get(field_)) if as_mapping(item).get(key) in names)
 
 
-def _below(pod: Mapping[str, Any], path: str) -> Any:
+def _value_at(pod: Mapping[str, Any], path: str) -> Any:
     value: Any = pod
     for step in path.split("/"):
         value = as_mapping(value).get(step)

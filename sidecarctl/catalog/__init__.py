@@ -1,1 +1,1 @@
-"""Sidecars: libraries, parameters, templates, and fragments. Knows no manifests and no command line."""
+"""Sidecars: libraries, parameters, templates, and fragments."""

@@ -1,7 +1,6 @@
-"""What the shipped sidecars say of themselves in a list, so that listing them reads none. Made by tools/gen_library_docs.py.
+"""Find sidecars in libraries.
 
-An entry counts only while its files have the checksum that they had when it was made: a library that somebody edits is
-read as any other.
+Entries of the shipped library are listed from an index, if their files have the checksum in it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidecarctl.catalog.index import METADATA_FILE, Known, known
+from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
@@ -30,15 +29,16 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
 
 @dataclass(frozen=True)
 class Entry:
-    """One folder of a library: a sidecar, or the error that says why it is none; `shadowed_by` names who wins instead.
+    """One directory of a library: a sidecar, or the error that makes it invalid. `shadowed_by` is the library that takes
+    precedence.
 
-    `known` is what a list says of it; `checked` is True for one that is as it was when the program was made.
+    `listing` is shown in lists. `checked` is True for an unmodified entry of the shipped library.
     """
 
     name: str
     folder: Path
     library: str
-    known: Known | None = None
+    listing: Listing | None = None
     error: LibraryError | None = None
     shadowed_by: str = ""
     checked: bool = False
@@ -46,134 +46,133 @@ class Entry:
 
     @property
     def sidecar(self) -> Sidecar | None:
-        """The sidecar, read on first use; None for a broken one."""
+        """The sidecar, read on first use; None for an invalid entry."""
         return self._read() if self._read is not None and self.error is None else None
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Libraries, label and folder, in order: the first that has the name wins."""
+    """Libraries as (label, directory), in order of precedence."""
 
     folders: tuple[tuple[str, Path], ...]
     _read: dict[Path, Sidecar] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, request: str) -> Sidecar:
-        """Return the sidecar that `logger` or `logger@1.0.0` means; without a version, the newest of the first library.
+        """Return the sidecar for `logger` or `logger@1.0.0`, by default the newest version in the first library that has it.
 
-        Raises UsageError for a name that is unknown or no name, or a version that is not there; LibraryError for an entry
-        that is broken.
+        Raise UsageError for an invalid or unknown name or version, LibraryError for an invalid entry.
         """
         name, version = split_request(request)
         seen: list[str] = []
         for label, folder in self.folders:
-            found = [self._sidecar(entry, folder, label) for entry in _folders(folder, name)]
-            _refuse_twins(found)
+            found = [self._sidecar(entry, folder, label) for entry in _entry_directories(folder, name)]
+            _reject_duplicates(found)
             fitting = [sidecar for sidecar in found if not version or sidecar.version == version]
             if fitting:
                 return max(fitting, key=lambda sidecar: version_order(sidecar.version))
             seen += [sidecar.version for sidecar in found]
         if seen:
             there = ", ".join(sorted(set(seen), key=version_order))
-            raise UsageError(
-                f"there is no version {version} of the sidecar {name!r}", hint=f"versions there are: {there}"
-            )
+            raise UsageError(f'no version {version} of sidecar "{name}"', hint=f"available versions: {there}")
         names = self.names()
-        known = (
-            f"sidecars there are: {', '.join(names)}"
-            if names
-            else "no library holds a sidecar; name one with --library"
+        fallback = (
+            f"available sidecars: {', '.join(names)}" if names else "no library has sidecars; set one with --library"
         )
-        raise UsageError(f"unknown sidecar {name!r}", hint=did_you_mean(name, names) or known)
+        raise UsageError(f'unknown sidecar "{name}"', hint=did_you_mean(name, names) or fallback)
 
     def names(self) -> list[str]:
-        """Return the names of all sidecars, sorted, without reading them."""
-        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _folders(folder)})
+        """Return the sorted names of all sidecars without reading them."""
+        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _entry_directories(folder)})
 
     def entries(self) -> list[Entry]:
-        """Return every entry, by name and then in order of search: also the broken ones and those that another shadows."""
-        found = [self._entry(entry, folder, label) for label, folder in self.folders for entry in _folders(folder)]
+        """Return all entries sorted by name, then by precedence, including invalid and shadowed ones."""
+        found = [
+            self._entry(entry, folder, label) for label, folder in self.folders for entry in _entry_directories(folder)
+        ]
         winners: dict[str, str] = {}
         for entry in found:
             winners.setdefault(entry.name, entry.library)
-        twins = _twins(found)
-        result = [_judged(entry, winners, twins) for entry in found]
+        duplicates = _find_duplicates(found)
+        result = [_add_errors(entry, winners, duplicates) for entry in found]
         return sorted(result, key=lambda entry: entry.name)
 
     def _entry(self, folder: Path, library: Path, label: str) -> Entry:
         name = folder.name.split("@")[0]
-        found = known(library).get(folder.name, folder) if label == SHIPPED else None
+        found = read_index(library).get(folder.name, folder) if label == SHIPPED else None
         if found is not None:
             return Entry(name, folder, label, found, checked=True, _read=lambda: self._sidecar(folder, library, label))
         try:
             sidecar = self._sidecar(folder, library, label)
         except LibraryError as error:
             return Entry(name, folder, label, error=error)
-        told = Known(sidecar.version, sidecar.summary, sidecar.keywords)
-        return Entry(name, folder, label, told, _read=lambda: sidecar)
+        listing = Listing(sidecar.version, sidecar.summary, sidecar.keywords)
+        return Entry(name, folder, label, listing, _read=lambda: sidecar)
 
     def _sidecar(self, folder: Path, library: Path, label: str) -> Sidecar:
         if folder not in self._read:
             if not folder.resolve().is_relative_to(library.resolve()):
                 raise LibraryError(
-                    f"the sidecar's folder {folder.name!r} is a link that leads outside its library",
+                    f'sidecar directory "{folder.name}" is a link that leads outside its library',
                     where=str(folder),
-                    hint="copy the folder into the library, or name its library with --library",
+                    hint="copy the directory to the library, or set its library with --library",
                 )
             from sidecarctl.catalog.sidecar import read_sidecar
 
-            # The shipped ones were held against their schema when the index was made.
-            checked = label == SHIPPED and known(library).get(folder.name, folder) is not None
+            # Unmodified shipped entries were validated when the index was generated.
+            checked = label == SHIPPED and read_index(library).get(folder.name, folder) is not None
             self._read[folder] = read_sidecar(folder, label, checked=checked)
         return self._read[folder]
 
 
 def split_request(request: str) -> tuple[str, str]:
-    """Return name and version ("" for any) of `logger` or `logger@1.0.0`. Raises UsageError for what is neither."""
+    """Return the name and version ("" for any) of `logger` or `logger@1.0.0`. Raise UsageError for anything else."""
     name, at, version = request.partition("@")
     if not _NAME.match(name):
         raise UsageError(
-            f"{request!r} is not the name of a sidecar",
-            hint="a name has lower-case letters, digits and '-'; folders of sidecars are named with --library",
+            f'invalid sidecar name "{request}": use lowercase letters, digits, and hyphens',
+            hint="to use a directory of sidecars, set --library",
         )
     if at and not _VERSION.match(version):
-        raise UsageError(f"{version!r} is not a version", hint=f"write the whole version: {name}@1.0.0")
+        raise UsageError(f'invalid version "{version}"', hint=f"use a full version: {name}@1.0.0")
     return name, version
 
 
 def version_order(version: str) -> tuple[object, ...]:
-    """Return a key that sorts semantic versions: a pre-release before its release, build metadata ignored."""
+    """Return a sort key for semantic versions: a pre-release comes before its release, build metadata is ignored."""
     core, _, pre = version.partition("+")[0].partition("-")
     parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre.split(".")] if pre else []
     return (*(int(part) for part in core.split(".")), not pre, parts)
 
 
 def open_catalog(extra: Sequence[Path] = (), env: Mapping[str, str] = os.environ) -> Catalog:
-    """Return the libraries in order: `extra` (--library and the composition's), SIDECARCTL_LIBRARY, the shipped one.
+    """Return the libraries in order: `extra` (from --library and the composition), SIDECARCTL_LIBRARY, the shipped library.
 
-    Raises UsageError for a folder that is not there.
+    Raise UsageError for a missing directory.
     """
     named = [(path, "--library") for path in extra]
     named += [(Path(text), ENVIRONMENT) for text in env.get(ENVIRONMENT, "").split(os.pathsep) if text]
     for path, origin in named:
         if not path.is_dir():
-            raise UsageError(f"{origin}: the library {str(path)!r} is not a folder", hint=_library_hint(path))
+            raise UsageError(f'{origin}: library "{path}" is not a directory', hint=_library_hint(path))
     folders = dict.fromkeys((str(path), path) for path, _ in named)
     return Catalog((*folders, (SHIPPED, shipped_library())))
 
 
 def shipped_library() -> Path:
-    """Return the folder of the sidecars that come with the program."""
+    """Return the directory of the shipped library."""
     return data_directory("library")
 
 
 def _library_hint(path: Path) -> str:
     return (
-        "name the folder that holds it" if path.exists() else "a library is a folder that holds one folder per sidecar"
+        "use the directory that contains the file"
+        if path.exists()
+        else "a library is a directory with one directory per sidecar"
     )
 
 
-def _folders(library: Path, name: str = "") -> Iterator[Path]:
-    """Yield the entries of a library (those of one name), sorted; files and hidden folders are none."""
+def _entry_directories(library: Path, name: str = "") -> Iterator[Path]:
+    """Yield the sorted entries of a library, optionally those of one name. Files and hidden directories are skipped."""
     try:
         with os.scandir(library) as scan:
             found = sorted(entry.name for entry in scan)
@@ -187,49 +186,49 @@ def _folders(library: Path, name: str = "") -> Iterator[Path]:
 
 def _is_entry(folder: Path) -> bool:
     try:
-        return folder.is_dir() and ((folder / METADATA_FILE).is_file() or _looks_meant(folder))
+        return folder.is_dir() and ((folder / METADATA_FILE).is_file() or _is_unfinished(folder))
     except OSError:
         return False
 
 
-def _looks_meant(folder: Path) -> bool:
-    """True for a folder with a template but no metadata: somebody's unfinished sidecar, which deserves an error."""
+def _is_unfinished(folder: Path) -> bool:
+    """Return True for a directory with a template but no metadata, probably an unfinished sidecar, which is reported."""
     return (folder / METADATA_FILE).is_symlink() or any(folder.glob("template.*"))
 
 
-def _refuse_twins(sidecars: Sequence[Sidecar]) -> None:
+def _reject_duplicates(sidecars: Sequence[Sidecar]) -> None:
     versions: dict[str, Sidecar] = {}
     for sidecar in sidecars:
         other = versions.setdefault(sidecar.version, sidecar)
         if other is not sidecar:
-            raise _twin_error(sidecar, other)
+            raise _duplicate_error(sidecar, other)
 
 
-def _twin_error(sidecar: Sidecar, other: Sidecar) -> LibraryError:
+def _duplicate_error(sidecar: Sidecar, other: Sidecar) -> LibraryError:
     return LibraryError(
-        f"the library has {sidecar} twice, in {other.folder.name!r} and in {sidecar.folder.name!r}",
+        f'duplicate sidecar {sidecar}, in "{other.folder.name}" and "{sidecar.folder.name}"',
         where=str(sidecar.file),
-        hint="delete one of them, or give it another version",
+        hint="delete one of them, or change its version",
     )
 
 
-def _twins(entries: Sequence[Entry]) -> dict[Path, LibraryError]:
+def _find_duplicates(entries: Sequence[Entry]) -> dict[Path, LibraryError]:
     first: dict[tuple[str, str, str], Entry] = {}
     errors: dict[Path, LibraryError] = {}
     for entry in entries:
-        if entry.known is not None:
-            other = first.setdefault((entry.library, entry.name, entry.known.version), entry)
+        if entry.listing is not None:
+            other = first.setdefault((entry.library, entry.name, entry.listing.version), entry)
             if other is not entry and entry.sidecar is not None and other.sidecar is not None:
-                errors[entry.folder] = _twin_error(entry.sidecar, other.sidecar)
+                errors[entry.folder] = _duplicate_error(entry.sidecar, other.sidecar)
     return errors
 
 
-def _judged(entry: Entry, winners: Mapping[str, str], twins: Mapping[Path, LibraryError]) -> Entry:
+def _add_errors(entry: Entry, winners: Mapping[str, str], duplicates: Mapping[Path, LibraryError]) -> Entry:
     winner = winners[entry.name]
-    error = twins.get(entry.folder, entry.error)
+    error = duplicates.get(entry.folder, entry.error)
     return replace(
         entry,
-        known=None if error else entry.known,
+        listing=None if error else entry.listing,
         error=error,
         shadowed_by="" if winner == entry.library else winner,
     )

@@ -1,4 +1,4 @@
-"""The parameters that every sidecar takes besides its own, and what they do to a fragment. Knows no sidecar."""
+"""The parameters that all sidecars have, and how they change a fragment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _QUANTITIES: dict[str, Any] = {
     "type": "object",
     "additionalProperties": {
         "type": ["string", "number", "null"],
-        "description": "An amount such as 100m, 0.5, 64Mi or 1Gi; null takes it away.",
+        "description": "A resource quantity such as 100m, 0.5, 64Mi, or 1Gi; null removes it.",
         "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$",
     },
 }
@@ -21,11 +21,11 @@ SCHEMA: dict[str, Any] = {
         "image": {
             "type": "string",
             "pattern": r"^\S+$",
-            "description": "Image of the sidecar's containers instead of the one that its template names.",
+            "description": "Image of the sidecar containers, instead of the default image.",
         },
         "imagePullPolicy": {
             "enum": ["Always", "IfNotPresent", "Never"],
-            "description": "When the sidecar's image is pulled.",
+            "description": "When the image of the sidecar is pulled.",
         },
         "resources": {
             "type": "object",
@@ -33,19 +33,19 @@ SCHEMA: dict[str, Any] = {
             "properties": {
                 "requests": {
                     **_QUANTITIES,
-                    "description": "What the scheduler reserves, for example {cpu: 50m}.",
+                    "description": "Resource requests, for example {cpu: 50m}.",
                 },
                 "limits": {
                     **_QUANTITIES,
-                    "description": "What it can't exceed, for example {memory: 128Mi}.",
+                    "description": "Resource limits, for example {memory: 128Mi}.",
                 },
                 "claims": {
                     "type": "array",
                     "items": {"type": "object"},
-                    "description": "Resource claims it uses.",
+                    "description": "Resource claims.",
                 },
             },
-            "description": "Requests and limits of the sidecar, merged field by field: setting one keeps the others.",
+            "description": "Requests and limits of the sidecar, merged by field: setting one keeps the others.",
         },
         "env": {
             "anyOf": [
@@ -64,20 +64,20 @@ SCHEMA: dict[str, Any] = {
                     },
                 },
             ],
-            "description": "Environment variables of the sidecar: NAME: value, or a list as in a container.",
+            "description": "Environment variables of the sidecar, as a map of names to values or as a list like in a container.",
         },
         "securityContext": {
             "type": "object",
-            "description": "Security context of the sidecar's containers, merged field by field.",
+            "description": "Security context of the sidecar containers, merged by field.",
         },
         "patch": {
             "type": "object",
-            "description": "JSON merge patch on the sidecar's containers, for what it has no parameter for.",
+            "description": "JSON merge patch for the sidecar containers, for fields without a parameter.",
         },
     },
 }
 NAMES = tuple(SCHEMA["properties"])
-# As people write containers; what is not in the table keeps its order, at the end.
+# The usual key order of containers; other keys follow in their own order.
 _ORDER = [
     "name",
     "image",
@@ -100,8 +100,8 @@ _ORDER = [
 _RANK = {key: rank for rank, key in enumerate(_ORDER)}
 
 
-def normal(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the common parameters in one shape: `env` as a list of variables, quantities as strings."""
+def normalize(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the common parameters in one form: `env` as a list of variables, quantities as strings."""
     result = copy.deepcopy(dict(given))
     for part in ("requests", "limits"):
         if part in result.get("resources", {}):
@@ -114,28 +114,30 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def apply(fragment: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fragment with the common parameters in its containers, whose keys are put in their usual order.
+    """Return the fragment with the common parameters applied to its containers, and their keys sorted.
 
-    They go to each of `containers`, and to those of `initContainers` that run the same image as the first of them.
+    They apply to all `containers`, and to `initContainers` that run the image of the first container.
     """
-    containers = targets(fragment)
+    containers = target_containers(fragment)
     image = containers[0]["image"] if containers else None
     result = dict(fragment)
     for key in ("containers", "initContainers"):
         if key in fragment:
             result[key] = [
-                _ordered(_changed(each, given, image) if key == "containers" or each["image"] == image else each)
+                _ordered(
+                    _apply_to_container(each, given, image) if key == "containers" or each["image"] == image else each
+                )
                 for each in fragment[key]
             ]
     return result
 
 
-def targets(fragment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the containers that the common parameters are for; none in a fragment that only annotates, for instance."""
+def target_containers(fragment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the containers that the common parameters apply to, possibly none."""
     return fragment.get("containers") or fragment.get("initContainers") or ()
 
 
-def _changed(container: Mapping[str, Any], given: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+def _apply_to_container(container: Mapping[str, Any], given: Mapping[str, Any], image: str | None) -> dict[str, Any]:
     result = dict(container)
     if "image" in given and container["image"] == image:
         result["image"] = given["image"]
@@ -145,21 +147,21 @@ def _changed(container: Mapping[str, Any], given: Mapping[str, Any], image: str 
         if given.get(key):
             result[key] = merge_patch(container.get(key, {}), given[key])
     if given.get("env"):
-        result["env"] = _with_env(container.get("env", []), given["env"])
+        result["env"] = _merge_env(container.get("env", []), given["env"])
     if given.get("patch"):
         result = merge_patch(result, given["patch"])
     return result
 
 
-def _with_env(there: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Variables by name: one that is there is replaced where it stands, the others follow."""
+def _merge_env(there: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Merge variables by name: existing ones are replaced in place, others appended."""
     new = {each["name"]: each for each in more}
     kept = [new.pop(each["name"], each) for each in there]
     return kept + list(new.values())
 
 
 def merge_patch(target: object, patch: object) -> Any:
-    """Return `target` with a JSON merge patch (RFC 7396) applied: null removes, a list replaces."""
+    """Return `target` with a JSON merge patch (RFC 7396) applied: null removes a key, lists are replaced."""
     if not isinstance(patch, Mapping):
         return copy.deepcopy(patch)
     result = dict(target) if isinstance(target, Mapping) else {}

@@ -1,23 +1,28 @@
-"""Files of a library entry as data with places: read with limits, never from outside the entry. Knows no schema."""
+"""Files of library entries, read with limits and never outside the entry, and the index of the shipped library."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
 from sidecarctl.errors import LibraryError
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child
+from sidecarctl.yamltext.nodes import Alias, Node, child
+from sidecarctl.yamltext.nodes import Mapping as MappingNode
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
-MAX_BYTES = limits.FILE.value
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
-class Source:
-    """A YAML file's value, with the node tree that says where each part of it stands."""
+class YamlFile:
+    """A parsed YAML file with the locations of its values."""
 
     file: str
     text: str
@@ -25,17 +30,17 @@ class Source:
 
     @property
     def value(self) -> Any:
-        """What the file says, as plain data; None for an empty file."""
+        """The content as plain data; None for an empty file."""
         return self.root.value if self.root else None
 
     def place(self, path: Sequence[str | int], on_key: bool = False) -> str:
-        """Return `file:line:column` of the value at `path` (or of its key), or of the nearest thing above it."""
+        """Return `file:line:column` of the value (or key) at `path`, or of its nearest existing parent."""
         node, offset = self.root, self.root.start if self.root else 0
         for number, step in enumerate(path):
             if node is None:
                 break
             owner = node.target if isinstance(node, Alias) else node
-            if on_key and number == len(path) - 1 and isinstance(owner, Mapping) and step in owner.pairs:
+            if on_key and number == len(path) - 1 and isinstance(owner, MappingNode) and step in owner.pairs:
                 offset = owner.pairs[str(step)][0].start
                 break
             node = child(owner, step)
@@ -48,68 +53,137 @@ def _line_column(text: str, offset: int) -> str:
     return f"{line + 1}:{column + 1}"
 
 
-def read_text(path: Path, folder: Path, limit: int = MAX_BYTES, way_out: str = limits.FILE.way_out) -> str:
+def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> str:
     """Return the text of a file of the entry in `folder`.
 
-    Raises LibraryError for a file that is missing, leads outside the folder, is no regular file, is longer than `limit`
-    bytes, or is not UTF-8.
+    Raise LibraryError for a missing, irregular, too large, or non-UTF-8 file, and for a path outside the directory.
     """
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(folder.resolve()):
             raise LibraryError(
-                f"{path.name} leads outside the folder of its sidecar",
+                f"{path.name} is outside the sidecar directory",
                 where=str(path),
-                hint="a sidecar may only use files of its own folder; copy the file there",
+                hint="copy the file to the sidecar directory",
             )
         if not real.is_file():
-            raise LibraryError(f"{path.name} is not a file", where=str(path))
+            raise LibraryError(f"{path.name} is not a regular file", where=str(path))
+        most = limit.value
         with real.open("rb") as stream:
-            data = stream.read(limit + 1)
+            data = stream.read(most + 1)
     except FileNotFoundError:
         raise LibraryError(
-            f"there is no {path.name}",
+            f"file not found: {path.name}",
             where=str(path),
-            hint="every sidecar has a sidecar.yaml and a template",
+            hint="a sidecar requires sidecar.yaml and a template",
         ) from None
     except (OSError, RuntimeError) as error:
         raise LibraryError(
-            f"{path.name} can't be read: {getattr(error, 'strerror', None) or error}", where=str(path)
+            f"cannot read {path.name}: {getattr(error, 'strerror', None) or error}", where=str(path)
         ) from None
-    if len(data) > limit:
-        raise LibraryError(f"{path.name} is larger than {limit >> 10} KiB", where=str(path), hint=way_out)
+    if len(data) > most:
+        raise LibraryError(f"{path.name} is larger than {most >> 10} KiB", where=str(path), hint=limit.way_out)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise LibraryError(f"{path.name} is not UTF-8", where=f"{path}:{line}", hint="save it as UTF-8") from None
+        raise LibraryError(f"{path.name} is not valid UTF-8", where=f"{path}:{line}", hint="save it as UTF-8") from None
 
 
-def read_yaml(path: Path, folder: Path) -> Source:
-    """Return a YAML file of the entry in `folder`. Raises LibraryError, with the place, for what can't be read."""
+def read_yaml(path: Path, folder: Path) -> YamlFile:
+    """Return a YAML file of the entry in `folder`. Raise LibraryError with the location for invalid YAML."""
     text = read_text(path, folder)
     try:
-        return Source(str(path), text, parse(text))
+        return YamlFile(str(path), text, parse(text))
     except SyntaxProblem as problem:
         where = f"{path}:{_line_column(text, problem.offset)}"
         raise LibraryError(problem.message, where=where, hint=problem.hint) from None
 
 
 def read_rendered(text: str, template: str) -> Any:
-    """Return the value of a YAML text that a template rendered. Raises LibraryError with the line of the result."""
+    """Parse the YAML output of a template. Raise LibraryError with the line of the output."""
     try:
         root = parse(text)
     except UnicodeEncodeError as error:
         character = text[error.start]
-        message = f"the template renders U+{ord(character):04X}, which is half a character"
+        message = f"template output contains the lone surrogate U+{ord(character):04X}"
         raise LibraryError(message, where=template) from None
     except SyntaxProblem as problem:
         lines = Lines(text)
         number = lines.at(min(problem.offset, len(text)))[0]
         raise LibraryError(
-            f"the template renders invalid YAML: {problem.message}, in line {number + 1} of the result, "
-            f"{lines.line(number).strip()[:80]!r}",
+            f"template output is invalid YAML: {problem.message} (line {number + 1}: "
+            f"{lines.line(number).strip()[:80]!r})",
             where=template,
-            hint=problem.hint or "quote what comes from parameters with the filter `quote`",
+            hint=problem.hint or "quote parameters with the filter `quote`",
         ) from None
     return root.value if root else None
+
+
+METADATA_FILE = "sidecar.yaml"
+
+
+INDEX_FILE = "index.json"
+
+
+_CASES = "tests"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parts of the metadata that lists show."""
+
+    version: str
+    summary: str
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """Checksum and listing of each entry by directory name."""
+
+    entries: Mapping[str, tuple[int, Listing]]
+
+    def get(self, name: str, folder: Path) -> Listing | None:
+        """Return the listing of an entry, or None if its files do not match the checksum."""
+        found = self.entries.get(name)
+        return found[1] if found is not None and found[0] == checksum(folder) else None
+
+
+@cache
+def read_index(library: Path) -> Index:
+    """Return the index of a library, empty if it is missing or invalid."""
+    import json
+
+    try:
+        data = json.loads((library / INDEX_FILE).read_bytes())
+        return Index(
+            {k: (v["checksum"], Listing(v["version"], v["summary"], tuple(v["keywords"]))) for k, v in data.items()}
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Index({})
+
+
+def checksum(folder: Path) -> int:
+    """Return a checksum of the names and contents of the files of an entry, except test cases; -1 if one is unreadable."""
+    total = 0
+    try:
+        for name, file in sorted(list_files(str(folder), _CASES)):
+            with open(file, "rb") as stream:
+                total = zlib.crc32(stream.read(), zlib.crc32(name.encode(), total))
+    except OSError:
+        return -1
+    return total
+
+
+def list_files(folder: str, left_out: str = "", below: str = "") -> list[tuple[str, str]]:
+    """Return all files below a directory as (relative path, path), except in directories named `left_out`."""
+    found = []
+    with os.scandir(folder) as scan:
+        for each in scan:
+            name = f"{below}{each.name}"
+            if each.is_dir(follow_symlinks=False):
+                found += [] if name == left_out else list_files(each.path, left_out, f"{name}/")
+            else:
+                found.append((name, each.path))
+    return found

@@ -1,4 +1,4 @@
-"""The fragment: what a template renders to, checked, as data. Knows no engine and no workload."""
+"""Fragments: the validated output of templates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from sidecarctl.catalog.json_schema import Problem, problems
-from sidecarctl.catalog.sidecar import schema
+from sidecarctl.catalog.json_schema import SchemaProblem, find_problems
+from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import LibraryError
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -16,10 +16,10 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Fragment:
-    """What goes into the pod, and the companion documents. Plain data, shared between renderings: never change it.
+    """What is added to the pod, and companions. Plain data, shared between renderings: do not modify.
 
-    `volume_mounts` and `env` are for the targeted app containers, `annotations`, `labels`, `security_context`,
-    `termination_grace_period_seconds` (a minimum, in seconds) and `share_process_namespace` for the pod.
+    `volume_mounts` and `env` are for the target app containers; `annotations`, `labels`, `security_context`,
+    `termination_grace_period_seconds` (a minimum, in seconds), and `share_process_namespace` are for the pod.
     """
 
     containers: tuple[Item, ...] = ()
@@ -35,45 +35,45 @@ class Fragment:
     documents: tuple[Item, ...] = ()
 
 
-def checked(value: object, where: str) -> dict[str, Any]:
-    """Return what a template rendered, without its empty parts, if it is a fragment; raise LibraryError if not.
+def check_fragment(value: object, where: str) -> dict[str, Any]:
+    """Return template output without empty parts. Raise LibraryError unless it is a valid fragment.
 
-    A key without a value (`volumes:` with nothing under it, as a loop over nothing leaves it) counts as absent.
+    A key with a null value counts as absent: an empty loop renders `volumes:` without items.
     """
     if value is None:
         return {}
     if not isinstance(value, dict):
         noun = "a list" if isinstance(value, list) else "a single value"
         raise LibraryError(
-            f"the template renders {noun}, not a fragment",
+            f"template output is {noun}, expected a fragment",
             where=where,
-            hint="a fragment is a mapping: containers, initContainers, volumes, app, pod, documents",
+            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, or documents",
         )
     fragment = _without_nulls(value)
-    found = fragment_problems(fragment)
+    found = find_fragment_problems(fragment)
     if found:
         text = "; ".join(str(problem) for problem in found[:5])
         raise LibraryError(
-            f"the template renders no valid fragment: {text}",
+            f"invalid fragment: {text}",
             where=where,
-            hint="`sidecarctl schema fragment` prints what may stand in it",
+            hint="for all fields, run `sidecarctl schema fragment`",
         )
     return fragment
 
 
-def fragment_problems(value: object) -> list[Problem]:
-    """Return what the schema of fragments, and two containers or volumes of one name, find wrong with `value`."""
-    found = problems(schema("fragment"), value)
-    return found or [*_twins(value, ("containers", "initContainers")), *_twins(value, ("volumes",))]
+def find_fragment_problems(value: object) -> list[SchemaProblem]:
+    """Return schema violations and duplicate names of containers and volumes."""
+    found = find_problems(load_schema("fragment"), value)
+    return found or [*_duplicate_names(value, ("containers", "initContainers")), *_duplicate_names(value, ("volumes",))]
 
 
-def _twins(value: Any, keys: tuple[str, ...]) -> list[Problem]:
+def _duplicate_names(value: Any, keys: tuple[str, ...]) -> list[SchemaProblem]:
     seen: set[str] = set()
     found = []
     for key in keys:
         for index, item in enumerate(value.get(key, ())):
             if item["name"] in seen:
-                found.append(Problem((key, index, "name"), f"the name {item['name']!r} is used twice"))
+                found.append(SchemaProblem((key, index, "name"), f'duplicate name "{item["name"]}"'))
             seen.add(item["name"])
     return found
 
@@ -84,18 +84,18 @@ def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
         if key in ("app", "pod") and isinstance(part, dict):
             part = {name: inner for name, inner in part.items() if inner is not None}
         elif key in ("containers", "initContainers") and isinstance(part, list):
-            part = [_lean(item) for item in part]
+            part = [_drop_nulls(item) for item in part]
         if part is not None:
             result[key] = part
     return result
 
 
-def _lean(item: object) -> object:
+def _drop_nulls(item: object) -> object:
     return {k: v for k, v in item.items() if v is not None} if isinstance(item, dict) else item
 
 
-def build(value: Mapping[str, Any]) -> Fragment:
-    """Return the Fragment of a checked mapping."""
+def build_fragment(value: Mapping[str, Any]) -> Fragment:
+    """Return the Fragment for a validated mapping."""
     app, pod = value.get("app", {}), value.get("pod", {})
     return Fragment(
         containers=tuple(value.get("containers", ())),

@@ -1,28 +1,34 @@
-"""Checks a value against a JSON Schema (2020-12). Knows nothing of files or YAML.
+"""Validate values against a JSON Schema (2020-12).
 
-`jsonschema` is the authority, but importing it costs more than most runs take: so a small check of our own answers
-where it is sure that the value is valid, and everything else is asked of `jsonschema`.
+`jsonschema` is the reference but slow to import, so a small checker handles the cases that it can decide.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import Problem, SchemaFault, explain, found, path_text, quoted
+from sidecarctl.catalog.json_schema_messages import (
+    SchemaFault,
+    SchemaProblem,
+    explain_errors,
+    path_text,
+    pattern_matches,
+)
 
-__all__ = ["Problem", "SchemaFault", "lookup", "path_text", "problems", "quoted", "verdict"]
+__all__ = ["SchemaFault", "SchemaProblem", "find_problems", "path_text", "quick_check", "resolve_ref"]
 
 _MAX_DEPTH = 100
 
 
-def problems(schema: Any, value: object) -> list[Problem]:
-    """Return everything in `value` that `schema` refuses; an empty list means valid."""
-    if verdict(schema, value) is True:
+def find_problems(schema: Any, value: object) -> list[SchemaProblem]:
+    """Return all violations of a schema; an empty list means valid."""
+    if quick_check(schema, value) is True:
         return []
-    return explain(schema, value)
+    return explain_errors(schema, value)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -35,46 +41,30 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _ANNOTATIONS = frozenset(
-    [
-        "$schema",
-        "$comment",
-        "$defs",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "format",
-        "then",
-        "else",
-        "contentMediaType",
-        "contentEncoding",
-    ]
-)
+    ("$schema", "$comment", "$defs", "title", "description", "default", "examples", "deprecated")
+) | {*("readOnly", "writeOnly", "format", "then", "else", "contentMediaType", "contentEncoding")}
 
 
-def verdict(schema: Any, value: object) -> bool | None:
-    """Return True if `value` is surely valid, False if it surely is not, None where only `jsonschema` can tell."""
-    return _judge(schema, value, schema, 0)
+def quick_check(schema: Any, value: object) -> bool | None:
+    """Return True for a valid and False for an invalid value, None if only `jsonschema` can decide."""
+    return _check(schema, value, schema, 0)
 
 
-def _judge(schema: Any, value: object, root: Any, depth: int) -> bool | None:
+def _check(schema: Any, value: object, root: Any, depth: int) -> bool | None:
     if schema is True or schema is False:
         return bool(schema)
     if not isinstance(schema, dict) or depth > _MAX_DEPTH:
         return None
     sure: bool | None = True
     for keyword, rule in schema.items():
-        judge = _KEYWORDS.get(keyword)
-        if judge is None:
-            # The root's own name changes nothing; one further in changes what "#/..." means there.
+        check = _KEYWORDS.get(keyword)
+        if check is None:
+            # `$id` of the root has no effect; nested ones change what "#/..." refers to.
             named = keyword == "$id" and schema is root
             if not named and keyword not in _ANNOTATIONS and not keyword.startswith("x-"):
                 sure = None
             continue
-        answer = judge(rule, value, schema, root, depth + 1)
+        answer = check(rule, value, schema, root, depth + 1)
         if answer is False:
             return False
         if answer is None:
@@ -115,7 +105,7 @@ def _type(rule: Any, value: object, *_: Any) -> bool | None:
 
 
 def _equal(one: object, two: object) -> bool | None:
-    """Equality of JSON values; None where it would depend on how numbers inside collections are compared."""
+    """Compare JSON values; None if the result depends on number types inside collections."""
     if isinstance(one, (list, dict)) and isinstance(two, (list, dict)):
         if json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True):
             return True
@@ -134,38 +124,26 @@ def _enum(rule: Any, value: object, *_: Any) -> bool | None:
     return True if True in answers else None if None in answers else False
 
 
-def _const(rule: Any, value: object, *_: Any) -> bool | None:
-    return _equal(rule, value)
-
-
 def _pattern(rule: Any, value: object, *_: Any) -> bool | None:
     if not isinstance(value, str):
         return True
     try:
-        return found(rule, value)
+        return pattern_matches(rule, value)
     except (re.error, TypeError):
         return None
 
 
-def _bound(measure: Callable[[Any], Any], applies: Callable[[object], bool], holds: Callable[[Any, Any], bool]) -> Any:
-    def judge(rule: Any, value: object, *_: Any) -> bool | None:
+def _bound(measure: Callable[[Any], Any], applies: Callable[[object], bool], holds: Callable[[Any, Any], Any]) -> Any:
+    def check(rule: Any, value: object, *_: Any) -> bool | None:
         if not _is_number(rule):
             return None
-        return holds(measure(value), rule) if applies(value) else True
+        return bool(holds(measure(value), rule)) if applies(value) else True
 
-    return judge
+    return check
 
 
 def _instance(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, kind)
-
-
-def _at_least(value: Any, rule: Any) -> bool:
-    return bool(value >= rule)
-
-
-def _at_most(value: Any, rule: Any) -> bool:
-    return bool(value <= rule)
 
 
 def _multiple_of(rule: Any, value: object, *_: Any) -> bool | None:
@@ -195,15 +173,7 @@ def _properties(rule: Any, value: object, _schema: Any, root: Any, depth: int) -
         return True
     if not isinstance(rule, dict):
         return None
-    sure: bool | None = True
-    for name, item in value.items():
-        if name in rule:
-            answer = _judge(rule[name], item, root, depth)
-            if answer is False:
-                return False
-            if answer is None:
-                sure = None
-    return sure
+    return _all(_check(rule[name], item, root, depth) for name, item in value.items() if name in rule)
 
 
 def _pattern_properties(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
@@ -211,10 +181,10 @@ def _pattern_properties(rule: Any, value: object, _schema: Any, root: Any, depth
         return True
     try:
         return _all(
-            _judge(schema, item, root, depth)
+            _check(schema, item, root, depth)
             for pattern, schema in rule.items()
             for name, item in value.items()
-            if found(pattern, name)
+            if pattern_matches(pattern, name)
         )
     except (re.error, TypeError, AttributeError):
         return None
@@ -227,14 +197,14 @@ def _additional_properties(rule: Any, value: object, schema: Any, root: Any, dep
     extra = [name for name in value if name not in declared]
     if patterns and extra:
         try:
-            extra = [name for name in extra if not any(found(pattern, name) for pattern in patterns)]
+            extra = [name for name in extra if not any(pattern_matches(pattern, name) for pattern in patterns)]
         except (re.error, TypeError):
             return None
-    return _all(_judge(rule, value[name], root, depth) for name in extra) if extra else True
+    return _all(_check(rule, value[name], root, depth) for name in extra) if extra else True
 
 
 def _property_names(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
-    return _all(_judge(rule, name, root, depth) for name in value) if isinstance(value, dict) else True
+    return _all(_check(rule, name, root, depth) for name in value) if isinstance(value, dict) else True
 
 
 def _items(rule: Any, value: object, schema: Any, root: Any, depth: int) -> bool | None:
@@ -242,48 +212,48 @@ def _items(rule: Any, value: object, schema: Any, root: Any, depth: int) -> bool
         return True
     if "prefixItems" in schema:
         return None
-    return _all(_judge(rule, item, root, depth) for item in value)
+    return _all(_check(rule, item, root, depth) for item in value)
 
 
 def _all_of(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
-    return _all(_judge(branch, value, root, depth) for branch in rule) if isinstance(rule, list) else None
+    return _all(_check(branch, value, root, depth) for branch in rule) if isinstance(rule, list) else None
 
 
 def _any_of(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
     if not isinstance(rule, list):
         return None
-    answers = [_judge(branch, value, root, depth) for branch in rule]
+    answers = [_check(branch, value, root, depth) for branch in rule]
     return True if True in answers else None if None in answers else False
 
 
 def _one_of(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
     if not isinstance(rule, list):
         return None
-    answers = [_judge(branch, value, root, depth) for branch in rule]
+    answers = [_check(branch, value, root, depth) for branch in rule]
     if answers.count(True) > 1:
         return False
     return None if None in answers else True in answers
 
 
 def _not(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
-    answer = _judge(rule, value, root, depth)
+    answer = _check(rule, value, root, depth)
     return None if answer is None else not answer
 
 
 def _if(rule: Any, value: object, schema: Any, root: Any, depth: int) -> bool | None:
-    answer = _judge(rule, value, root, depth)
+    answer = _check(rule, value, root, depth)
     if answer is None:
         return None
-    return _judge(schema.get("then" if answer else "else", True), value, root, depth)
+    return _check(schema.get("then" if answer else "else", True), value, root, depth)
 
 
 def _ref(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
-    target = lookup(root, rule)
-    return None if target is None else _judge(target, value, root, depth)
+    target = resolve_ref(root, rule)
+    return None if target is None else _check(target, value, root, depth)
 
 
-def lookup(root: Any, ref: object) -> Any:
-    """Return what a local reference (`#/$defs/name`) points at, or None."""
+def resolve_ref(root: Any, ref: object) -> Any:
+    """Return the target of a local reference (`#/$defs/name`), or None."""
     if not isinstance(ref, str) or not ref.startswith("#") or "%" in ref or "~" in ref:
         return None
     node = root
@@ -294,22 +264,22 @@ def lookup(root: Any, ref: object) -> Any:
     return node
 
 
-_Judge = Callable[[Any, object, Any, Any, int], "bool | None"]
-_KEYWORDS: dict[str, _Judge] = {
+_Check = Callable[[Any, object, Any, Any, int], "bool | None"]
+_KEYWORDS: dict[str, _Check] = {
     "type": _type,
     "enum": _enum,
-    "const": _const,
+    "const": lambda rule, value, *_: _equal(rule, value),
     "pattern": _pattern,
-    "minLength": _bound(len, _instance(str), _at_least),
-    "maxLength": _bound(len, _instance(str), _at_most),
-    "minItems": _bound(len, _instance(list), _at_least),
-    "maxItems": _bound(len, _instance(list), _at_most),
-    "minProperties": _bound(len, _instance(dict), _at_least),
-    "maxProperties": _bound(len, _instance(dict), _at_most),
-    "minimum": _bound(lambda value: value, _is_number, _at_least),
-    "maximum": _bound(lambda value: value, _is_number, _at_most),
-    "exclusiveMinimum": _bound(lambda value: value, _is_number, lambda value, rule: bool(value > rule)),
-    "exclusiveMaximum": _bound(lambda value: value, _is_number, lambda value, rule: bool(value < rule)),
+    "minLength": _bound(len, _instance(str), operator.ge),
+    "maxLength": _bound(len, _instance(str), operator.le),
+    "minItems": _bound(len, _instance(list), operator.ge),
+    "maxItems": _bound(len, _instance(list), operator.le),
+    "minProperties": _bound(len, _instance(dict), operator.ge),
+    "maxProperties": _bound(len, _instance(dict), operator.le),
+    "minimum": _bound(lambda value: value, _is_number, operator.ge),
+    "maximum": _bound(lambda value: value, _is_number, operator.le),
+    "exclusiveMinimum": _bound(lambda value: value, _is_number, operator.gt),
+    "exclusiveMaximum": _bound(lambda value: value, _is_number, operator.lt),
     "multipleOf": _multiple_of,
     "uniqueItems": _unique_items,
     "required": _required,

@@ -1,4 +1,4 @@
-"""The errors of a JSON Schema check in plain words: where, what is there, what must be there. Decides nothing itself."""
+"""Messages for JSON Schema violations."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Path = tuple["str | int", ...]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a value.
+class SchemaProblem:
+    """One schema violation.
 
-    `path` leads there from the value's root; `on_key` when the key itself is the problem; `missing` is a key that is not there.
+    `path` is the location in the value. `on_key` is True for an invalid key. `missing` is the name of a missing field.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Problem:
 
 
 def path_text(path: Iterable[str | int]) -> str:
-    """Return a path as people write it: `containers[0].image`."""
+    """Return a path as text: `containers[0].image`."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -45,45 +45,50 @@ def path_text(path: Iterable[str | int]) -> str:
 
 
 class SchemaFault(ValueError):
-    """The schema itself is wrong, so that nothing can be said about a value."""
+    """The schema itself is invalid."""
 
 
-def explain(schema: Any, value: object) -> list[Problem]:
-    """Return what `jsonschema` finds wrong with `value`. Raises SchemaFault where the schema is wrong."""
-    import jsonschema  # 100 ms: only where something is wrong or unusual
+def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
+    """Return the violations found by `jsonschema`. Raise SchemaFault for an invalid schema."""
+    import jsonschema  # takes 100 ms to import
     from jsonschema.exceptions import SchemaError
 
     validator = jsonschema.Draft202012Validator(schema)
     try:
         errors = sorted(validator.iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path])
-        found = [problem for error in errors for problem in _in_words(error)]
+        problems = [problem for error in errors for problem in _to_problems(error)]
     except RecursionError:
-        return [Problem((), "nested too deeply")]
+        return [SchemaProblem((), "nested too deeply")]
     except (SchemaError, re.error, TypeError, AttributeError) as error:
         raise SchemaFault(str(error)) from None
-    except Exception as error:  # an unresolvable $ref has its own class in another package
+    except Exception as error:  # errors of unresolvable references have a class of another package
         if type(error).__module__.split(".")[0] not in ("referencing", "jsonschema"):
             raise
         raise SchemaFault(str(error)) from None
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(problems))
 
 
-def _in_words(error: Any) -> list[Problem]:
+def _to_problems(error: Any) -> list[SchemaProblem]:
     path: Path = tuple(error.absolute_path)
     if error.validator in ("anyOf", "oneOf") and error.context:
-        return _branches(error, path)
+        return _branch_problems(error, path)
     if error.validator == "additionalProperties" and error.validator_value is False:
-        return _unknown_keys(error, path)
+        return _unknown_fields(error, path)
     if error.validator == "required":
         names = [name for name in error.validator_value if name not in error.instance and f"{name!r}" in error.message]
         parts = error.schema.get("properties", {})
-        return [Problem(path, f"{quoted(name)} is missing", _describe(parts.get(name)), missing=name) for name in names]
+        return [
+            SchemaProblem(path, f"missing required field: {name}", _describe(parts.get(name)), missing=name)
+            for name in names
+        ]
     if "propertyNames" in list(error.absolute_schema_path)[-3:-1]:
-        return [Problem((*path, str(error.instance)), f"may not stand here: the name {_sentence(error)}", on_key=True)]
+        return [
+            SchemaProblem((*path, str(error.instance)), f"invalid field name: {_describe_error(error)}", on_key=True)
+        ]
     hint = _describe(error.schema) if isinstance(error.schema, Mapping) else ""
     if error.validator == "enum" and isinstance(error.instance, str):
         hint = did_you_mean(error.instance, [x for x in error.validator_value if isinstance(x, str)]) or hint
-    return [Problem(path, _sentence(error), hint)]
+    return [SchemaProblem(path, _describe_error(error), hint)]
 
 
 def _describe(schema: object) -> str:
@@ -91,32 +96,32 @@ def _describe(schema: object) -> str:
     return " ".join(text.split()).rstrip(".") if isinstance(text, str) else ""
 
 
-def _unknown_keys(error: Any, path: Path) -> list[Problem]:
+def _unknown_fields(error: Any, path: Path) -> list[SchemaProblem]:
     known = list(error.schema.get("properties", {}))
     patterns = list(error.schema.get("patternProperties", {}))
     unknown = [k for k in error.instance if k not in known and not any(re.search(p, k) for p in patterns)]
-    allowed = f"known here: {', '.join(known[:12])}{', …' * (len(known) > 12)}" if known else "nothing may stand here"
+    allowed = f"known fields: {', '.join(known[:12])}{', …' * (len(known) > 12)}" if known else "no fields are allowed"
     return [
-        Problem((*path, key), "unknown key", did_you_mean(key, known) or allowed, on_key=True)
+        SchemaProblem((*path, key), "unknown field", did_you_mean(key, known) or allowed, on_key=True)
         for key in map(str, unknown)
     ]
 
 
-def _branches(error: Any, path: Path) -> list[Problem]:
-    """Of an anyOf or oneOf, tell the errors of the branch that comes closest: the one that got past its own type."""
+def _branch_problems(error: Any, path: Path) -> list[SchemaProblem]:
+    """Return the violations of the closest branch of anyOf or oneOf: the one whose type matches."""
     groups: dict[int, list[Any]] = {}
     for inner in error.context:
         groups.setdefault(inner.schema_path[0] if inner.schema_path else -1, []).append(inner)
     fits = [g for g in groups.values() if not any(e.validator in ("type", "const") and not e.path for e in g)]
     if len(fits) == 1 or (fits and any(e.path for g in fits for e in g)):
         best = max(fits, key=lambda group: (max(len(e.path) for e in group), -len(group)))
-        return [problem for inner in best for problem in _in_words(inner)]
+        return [problem for inner in best for problem in _to_problems(inner)]
     if not fits and all(e.validator == "type" for g in groups.values() for e in g):
         names = [n for e in error.context for n in _type_names(e.validator_value)]
         wanted = " or ".join(dict.fromkeys(names))
-        return [Problem(path, f"is {shown(error)}, but must be {wanted}", _describe(error.schema))]
-    texts = list(dict.fromkeys(_sentence(e) for g in (fits or groups.values()) for e in g))
-    return [Problem(path, f"fits nothing that may stand here: {'; or '.join(texts)}", _describe(error.schema))]
+        return [SchemaProblem(path, f"must be {wanted}, got {describe_value(error)}", _describe(error.schema))]
+    texts = list(dict.fromkeys(_describe_error(e) for g in (fits or groups.values()) for e in g))
+    return [SchemaProblem(path, f"matches no allowed form: {'; or '.join(texts)}", _describe(error.schema))]
 
 
 _NOUNS = {
@@ -128,22 +133,22 @@ _NOUNS = {
     "object": "a mapping",
     "null": "null",
 }
-_SENTENCES: dict[str, str] = {
-    "const": "is {shown}, but must be {rule}",
-    "pattern": "is {shown}, which does not match the pattern {bare}",
-    "minimum": "is {shown}, but must be at least {rule}",
-    "maximum": "is {shown}, but must be at most {rule}",
-    "exclusiveMinimum": "is {shown}, but must be more than {rule}",
-    "exclusiveMaximum": "is {shown}, but must be less than {rule}",
-    "multipleOf": "is {shown}, but must be a multiple of {rule}",
-    "minLength": "is {shown}, but must have at least {rule} character(s)",
-    "maxLength": "is {shown}, but must have at most {rule} character(s)",
-    "minItems": "has {count} item(s), but needs at least {rule}",
-    "maxItems": "has {count} item(s), but may have at most {rule}",
-    "minProperties": "has {count} key(s), but needs at least {rule}",
-    "maxProperties": "has {count} key(s), but may have at most {rule}",
-    "uniqueItems": "has an item twice",
-    "not": "is {shown}, which is not allowed here",
+_MESSAGES: dict[str, str] = {
+    "const": "must be {rule}, got {shown}",
+    "pattern": "must match the pattern {bare}, got {shown}",
+    "minimum": "must be at least {rule}, got {shown}",
+    "maximum": "must be at most {rule}, got {shown}",
+    "exclusiveMinimum": "must be more than {rule}, got {shown}",
+    "exclusiveMaximum": "must be less than {rule}, got {shown}",
+    "multipleOf": "must be a multiple of {rule}, got {shown}",
+    "minLength": "must have a length of at least {rule}, got {shown}",
+    "maxLength": "must have a length of at most {rule}, got {shown}",
+    "minItems": "must have at least {rule} {items}, got {count}",
+    "maxItems": "must have at most {rule} {items}, got {count}",
+    "minProperties": "must have at least {rule} {fields}, got {count}",
+    "maxProperties": "must have at most {rule} {fields}, got {count}",
+    "uniqueItems": "duplicate item",
+    "not": "value not allowed: {shown}",
 }
 
 
@@ -152,52 +157,60 @@ def _type_names(rule: object) -> list[str]:
     return [_NOUNS.get(str(name), str(name)) for name in names]
 
 
-def _sentence(error: Any) -> str:
+def _describe_error(error: Any) -> str:
     if error.validator == "type":
-        return f"is {shown(error)}, but must be {' or '.join(_type_names(error.validator_value))}"
+        return f"must be {' or '.join(_type_names(error.validator_value))}, got {describe_value(error)}"
     if error.validator == "enum":
-        return f"is {shown(error)}, but must be one of {', '.join(map(quoted, error.validator_value))}"
-    form = _SENTENCES.get(error.validator)
+        return f"must be one of {', '.join(map(format_value, error.validator_value))}, got {describe_value(error)}"
+    form = _MESSAGES.get(error.validator)
     if form is None:
         return str(error.message)
     count = len(error.instance) if isinstance(error.instance, Sequence | Mapping) else 0
-    return form.format(shown=shown(error), rule=quoted(error.validator_value), bare=error.validator_value, count=count)
+    rule = error.validator_value
+    return form.format(
+        shown=describe_value(error),
+        rule=format_value(rule),
+        bare=rule,
+        count=count,
+        items="item" if rule == 1 else "items",
+        fields="field" if rule == 1 else "fields",
+    )
 
 
-def quoted(value: object) -> str:
-    """Return a value as JSON, cut to a length that fits a message."""
+def format_value(value: object) -> str:
+    """Return a value as JSON, shortened to 60 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def shown(error: Any) -> str:
-    """Return the refused value with its type; the value of a `writeOnly` schema is not shown."""
+def describe_value(error: Any) -> str:
+    """Return the invalid value with its type. Values of `writeOnly` schemas are hidden."""
     value = error.instance
     if isinstance(error.schema, Mapping) and error.schema.get("writeOnly"):
-        return "a value that is not shown"
+        return "a hidden value"
     if value is None or isinstance(value, (bool, list, dict)):
         noun = {bool: "a boolean", list: "a list", dict: "a mapping"}.get(type(value), "null")
-        return noun if isinstance(value, (list, dict)) or value is None else quoted(value)
-    noun = "a string" if isinstance(value, str) else "a number"
-    return f"{quoted(value)} ({noun})" if error.validator == "type" else quoted(value)
+        return noun if isinstance(value, (list, dict)) or value is None else format_value(value)
+    noun = "the string" if isinstance(value, str) else "the number"
+    return f"{noun} {format_value(value)}" if error.validator == "type" else format_value(value)
 
 
-# Only a group that is repeated can take longer than the text is long, and only on a text of some length.
+# Only repeated groups can take exponential time, and only on longer text.
 _REPEATED_GROUP = re.compile(r"\)[*+{]")
 _LONG = 20
 
 
-def found(pattern: str, text: str) -> bool:
-    """True where a pattern is found in a text. Raises SchemaFault where looking takes longer than the limit."""
+def pattern_matches(pattern: str, text: str) -> bool:
+    """Return True if the pattern matches anywhere in the text. Raise SchemaFault if that exceeds the time limit."""
     if len(text) <= _LONG or not _REPEATED_GROUP.search(pattern):
         return re.search(pattern, text) is not None
-    with _deadline(f"the pattern {pattern!r} takes too long on {len(text)} characters; {limits.SECONDS.way_out}"):
+    with _deadline(f'pattern "{pattern}" takes too long on {len(text)} characters; {limits.SECONDS.way_out}'):
         return re.search(pattern, text) is not None
 
 
 @contextmanager
 def _deadline(message: str) -> Iterator[None]:
-    """End what is done inside after the limit, where the system has timers and this is the main thread."""
+    """Raise SchemaFault after the time limit, on systems with timers and in the main thread."""
     import signal
 
     def over(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a user gives, read and checked by a sidecar's schema, with its defaults filled in. Knows no template."""
+"""Resolve the parameters of a sidecar: parse, validate, and fill in defaults."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import field
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.assignments import Origins, Unread, assign, parse_set, read_values
-from sidecarctl.catalog.json_schema import Problem, SchemaFault, lookup, path_text, problems
-from sidecarctl.catalog.json_schema_messages import found
+from sidecarctl.catalog.assignments import Origins, RawText, assign, parse_set, read_values
+from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text, resolve_ref
+from sidecarctl.catalog.json_schema_messages import pattern_matches
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext import nodes
 from sidecarctl.yamltext.parse import SyntaxProblem, parse
 
-__all__ = ["Parameters", "Unread", "assign", "parse_set", "read_values", "resolve"]
+__all__ = ["Parameters", "RawText", "assign", "parse_set", "read_values", "resolve"]
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A sidecar's parameters, checked.
+    """The validated parameters of a sidecar.
 
-    values    its own, defaults filled in; a declared one without any value is None
-    recorded  what differs from the defaults, without secrets: for the record
-    common    the common ones that were given: image, imagePullPolicy, resources, env (a list), securityContext, patch
-    where     where they were given as a whole, and origins each of them, for messages
+    values    its own parameters with defaults; declared ones without a value are None
+    recorded  values that differ from the defaults, without secrets, for the record
+    common    given common parameters: image, imagePullPolicy, resources, env (a list), securityContext, patch
+    where     origin of the parameters as a whole; `origins` has the origin of each, for messages
     """
 
     values: dict[str, Any]
@@ -43,66 +43,60 @@ class Parameters:
 def resolve(
     sidecar: Sidecar, given: Mapping[str, object], where: str = "", origins: Origins | None = None
 ) -> Parameters:
-    """Return the parameters of `sidecar` as `given`.
+    """Return the parameters of a sidecar.
 
-    `where` says where they were given, `origins` where each of them. A null for a parameter that takes none means its
-    default. Raises UsageError for an unknown, wrong or missing parameter, LibraryError where the sidecar's own schema or
-    defaults are wrong.
+    `where` is the origin of `given`, `origins` the origin of each parameter. Null for a parameter that is not nullable selects
+    its default. Raise UsageError for an unknown, invalid, or missing parameter, LibraryError for an invalid schema or default.
     """
     schema = sidecar.parameters
     try:
-        shared = _typed(
+        shared = _convert(
             {k: v for k, v in given.items() if k in common_parameters.NAMES},
             common_parameters.SCHEMA,
             common_parameters.SCHEMA,
         )
-        own = _typed({k: v for k, v in given.items() if k not in common_parameters.NAMES}, schema, schema)
+        own = _convert({k: v for k, v in given.items() if k not in common_parameters.NAMES}, schema, schema)
         filled = _with_defaults(own, schema, schema)
-        found = problems(common_parameters.SCHEMA, shared) or problems(schema, filled)
-        if found:
-            _blame_defaults(sidecar)
-            raise _complaint(sidecar, found, where)
+        problems = find_problems(common_parameters.SCHEMA, shared) or find_problems(schema, filled)
+        if problems:
+            _check_defaults(sidecar)
+            raise _to_error(sidecar, problems, where)
     except SchemaFault as fault:
-        raise LibraryError(
-            f"the schema of the parameters of {sidecar} is wrong: {fault}", where=str(sidecar.file)
-        ) from None
+        raise LibraryError(f"invalid parameter schema of {sidecar}: {fault}", where=str(sidecar.file)) from None
     except SyntaxProblem as problem:
         raise UsageError(
-            f"a parameter of {sidecar.name} can't be read: {problem.message}",
+            f"invalid parameter of sidecar {sidecar.name}: {problem.message}",
             where=where,
             hint=problem.hint or "quote it",
         ) from None
     defaults = _with_defaults({}, schema, schema)
     recorded = {
-        **_differing(filled, defaults, schema, schema),
-        **_unsecret(shared, common_parameters.SCHEMA, common_parameters.SCHEMA),
+        **_remove_defaults(filled, defaults, schema, schema),
+        **_remove_secrets(shared, common_parameters.SCHEMA, common_parameters.SCHEMA),
     }
     return Parameters(
-        _with_nulls(filled, schema, schema), recorded, common_parameters.normal(shared), where, origins or {}
+        _with_nulls(filled, schema, schema), recorded, common_parameters.normalize(shared), where, origins or {}
     )
 
 
-# --- walking a value together with its schema ------------------------------------------------------------------------
-
-
-def _deref(schema: Any, root: Any) -> Any:
+def _follow_refs(schema: Any, root: Any) -> Any:
     for _ in range(20):
         if not (isinstance(schema, Mapping) and "$ref" in schema):
             break
-        schema = lookup(root, schema["$ref"])
+        schema = resolve_ref(root, schema["$ref"])
     return schema if isinstance(schema, Mapping) else {}
 
 
 def _branches(schema: Any, root: Any) -> Iterable[Mapping[str, Any]]:
-    schema = _deref(schema, root)
+    schema = _follow_refs(schema, root)
     yield schema
     for keyword in ("anyOf", "oneOf", "allOf"):
         for branch in schema.get(keyword, ()):
-            yield _deref(branch, root)
+            yield _follow_refs(branch, root)
 
 
 def _property(schema: Any, name: str, root: Any) -> Any:
-    """The schema of a key: declared, by pattern, or that of all other keys."""
+    """Return the schema of a property: declared, by pattern, or of additional properties."""
     for branch in _branches(schema, root):
         if name in branch.get("properties", {}):
             return branch["properties"][name]
@@ -117,9 +111,9 @@ def _property(schema: Any, name: str, root: Any) -> Any:
 
 def _matches(pattern: str, name: str) -> bool:
     try:
-        return found(pattern, name)
+        return pattern_matches(pattern, name)
     except re.error as error:
-        raise SchemaFault(f"the pattern {pattern!r} is none: {error}") from None
+        raise SchemaFault(f'invalid pattern "{pattern}": {error}') from None
 
 
 def _item(schema: Any, root: Any) -> Any:
@@ -127,9 +121,9 @@ def _item(schema: Any, root: Any) -> Any:
 
 
 def _types(schema: Any, root: Any) -> set[str]:
-    """The JSON types that a schema admits, empty for any."""
-    found: set[str] = set()
-    schema = _deref(schema, root)
+    """Return the JSON types that a schema accepts, empty for any."""
+    names: set[str] = set()
+    schema = _follow_refs(schema, root)
     if "type" in schema:
         return set(schema["type"] if isinstance(schema["type"], list) else [schema["type"]])
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
@@ -138,18 +132,18 @@ def _types(schema: Any, root: Any) -> set[str]:
     for keyword in ("anyOf", "oneOf"):
         inner = [_types(branch, root) for branch in schema.get(keyword, ())]
         if inner and all(inner):
-            found = found.union(*inner)
-    return found
+            names = names.union(*inner)
+    return names
 
 
-def _typed(value: Any, schema: Any, root: Any) -> Any:
-    """A value with every `Unread` text read as its schema wants it."""
-    if isinstance(value, Unread):
+def _convert(value: Any, schema: Any, root: Any) -> Any:
+    """Return the value with each `RawText` parsed according to its schema."""
+    if isinstance(value, RawText):
         return _read(str(value), schema, root)
     if isinstance(value, Mapping):
-        return {name: _typed(inner, _property(schema, name, root), root) for name, inner in value.items()}
+        return {name: _convert(inner, _property(schema, name, root), root) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_typed(inner, _item(schema, root), root) for inner in value]
+        return [_convert(inner, _item(schema, root), root) for inner in value]
     return copy.deepcopy(value)
 
 
@@ -188,16 +182,16 @@ def _nullable(schema: Any, root: Any) -> bool:
 
 
 def _with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
-    schema = _deref(schema, root)
+    schema = _follow_refs(schema, root)
     if depth > 50:
-        raise SchemaFault("its defaults never end: a $ref leads back to itself")
+        raise SchemaFault("endless defaults: a $ref refers to itself")
     if isinstance(value, list):
         return [_with_defaults(inner, _item(schema, root), root, depth + 1) for inner in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
     for name, inner in schema.get("properties", {}).items():
-        target = _deref(inner, root)
+        target = _follow_refs(inner, root)
         if name in value and (value[name] is not None or _nullable(inner, root)):
             result[name] = _with_defaults(value[name], inner, root, depth + 1)
         elif isinstance(inner, Mapping) and "default" in {**target, **inner}:
@@ -212,7 +206,7 @@ def _with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
 
 
 def _with_nulls(value: Any, schema: Any, root: Any) -> Any:
-    """Declared properties that have no value, as None: a template asks `if params.x`, not whether x is defined."""
+    """Set declared properties without a value to None, so that templates can test them with `if`."""
     if isinstance(value, list):
         return [_with_nulls(inner, _item(schema, root), root) for inner in value]
     if not isinstance(value, dict):
@@ -222,16 +216,16 @@ def _with_nulls(value: Any, schema: Any, root: Any) -> Any:
     return {**result, **{name: None for name in declared if name not in result}}
 
 
-def _differing(value: Any, default: Any, schema: Any, root: Any) -> Any:
-    """What of a mapping differs from the defaults, without what is `writeOnly`."""
+def _remove_defaults(value: Any, default: Any, schema: Any, root: Any) -> Any:
+    """Return the values that differ from the defaults, without `writeOnly` ones."""
     result = {}
     for name, inner in value.items():
         part = _property(schema, name, root)
         if _secret(part, root) or (isinstance(default, dict) and name in default and _same(inner, default[name])):
             continue
         if isinstance(inner, dict) and isinstance(default, dict) and isinstance(default.get(name), dict):
-            inner = _differing(inner, default[name], part, root)
-        result[name] = _unsecret(inner, part, root)
+            inner = _remove_defaults(inner, default[name], part, root)
+        result[name] = _remove_secrets(inner, part, root)
     return result
 
 
@@ -245,49 +239,49 @@ def _secret(schema: Any, root: Any) -> bool:
     )
 
 
-def _unsecret(value: Any, schema: Any, root: Any) -> Any:
+def _remove_secrets(value: Any, schema: Any, root: Any) -> Any:
     if isinstance(value, list):
-        return [_unsecret(inner, _item(schema, root), root) for inner in value]
+        return [_remove_secrets(inner, _item(schema, root), root) for inner in value]
     if isinstance(value, dict):
         parts = {name: _property(schema, name, root) for name in value}
-        return {name: _unsecret(value[name], part, root) for name, part in parts.items() if not _secret(part, root)}
+        return {
+            name: _remove_secrets(value[name], part, root) for name, part in parts.items() if not _secret(part, root)
+        }
     return value
 
 
-# --- complaints ------------------------------------------------------------------------------------------------------
-
-
-def _blame_defaults(sidecar: Sidecar) -> None:
-    """Raise LibraryError if the sidecar's defaults do not fit its own schema: then nothing is the user's fault."""
+def _check_defaults(sidecar: Sidecar) -> None:
+    """Raise LibraryError if the defaults of a sidecar violate its schema, which is not an error of the user."""
     schema = sidecar.parameters
-    for problem in problems({**schema, "required": []}, _with_defaults({}, schema, schema)):
+    for problem in find_problems({**schema, "required": []}, _with_defaults({}, schema, schema)):
         raise LibraryError(
-            f"a default of {sidecar} does not fit its own schema: {problem}",
+            f"invalid default in {sidecar}: {problem}",
             where=str(sidecar.file),
-            hint="put the default or the schema right",
+            hint="fix the default or the schema",
         )
 
 
-def _complaint(sidecar: Sidecar, found: list[Problem], where: str) -> UsageError:
-    said = [_said(sidecar, problem) for problem in found]
-    message = "; ".join(text for text, _ in said[:5]) + (f" (and {len(said) - 5} more)" if len(said) > 5 else "")
-    hints = list(dict.fromkeys(hint for _, hint in said[:5] if hint))
+def _to_error(sidecar: Sidecar, problems: list[SchemaProblem], where: str) -> UsageError:
+    texts = [_describe_problem(sidecar, problem) for problem in problems]
+    message = "; ".join(text for text, _ in texts[:5]) + (f" (and {len(texts) - 5} more)" if len(texts) > 5 else "")
+    hints = list(dict.fromkeys(hint for _, hint in texts[:5] if hint))
     return UsageError(message, hint="; ".join(hints), where=where)
 
 
-def _said(sidecar: Sidecar, problem: Problem) -> tuple[str, str]:
+def _describe_problem(sidecar: Sidecar, problem: SchemaProblem) -> tuple[str, str]:
     key = path_text(problem.path)
     if problem.on_key and len(problem.path) == 1:
         known = [*sidecar.parameters.get("properties", {}), *common_parameters.NAMES]
-        return f"{sidecar.name} has no parameter {key!r}", did_you_mean(key, known) or f"it has: {', '.join(known)}"
+        hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
+        return f'unknown parameter "{key}" for sidecar {sidecar.name}', hint
     if problem.on_key:
         owner = path_text(problem.path[:-1])
-        return f"parameter {owner!r} of {sidecar.name} has no key {problem.path[-1]!r}", problem.hint
+        return f'{sidecar.name}: unknown field "{problem.path[-1]}" in parameter "{owner}"', problem.hint
     if problem.missing:
         full = path_text((*problem.path, problem.missing))
-        hint = f"--set {sidecar.name}.{full}=…" + (f": {problem.hint}" if problem.hint else "")
-        return f"{sidecar.name} needs the parameter {full!r}", hint
-    return (
-        f"parameter {key!r} of {sidecar.name} {problem.message}" if key else f"{sidecar.name}: {problem.message}",
-        problem.hint,
-    )
+        hint = f"set it with --set {sidecar.name}.{full}=<value>" + (f": {problem.hint}" if problem.hint else "")
+        return f'{sidecar.name}: missing required parameter "{full}"', hint
+    if not key:
+        return f"{sidecar.name}: {problem.message}", problem.hint
+    separator = " " if problem.message.startswith("must") else ": "
+    return f'{sidecar.name}: parameter "{key}"{separator}{problem.message}', problem.hint

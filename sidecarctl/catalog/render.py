@@ -1,4 +1,4 @@
-"""A sidecar, its parameters and a workload's facts to a fragment. Knows the order of the steps; each step is elsewhere."""
+"""Render a sidecar with its parameters for a workload to a fragment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
-from sidecarctl.catalog.assignments import meant
+from sidecarctl.catalog.assignments import find_origin
 from sidecarctl.catalog.entry_files import read_rendered, read_text
-from sidecarctl.catalog.fragment import Fragment, build, checked, fragment_problems
+from sidecarctl.catalog.fragment import Fragment, build_fragment, check_fragment, find_fragment_problems
 from sidecarctl.catalog.parameters import Parameters
 from sidecarctl.catalog.render_reuse import Looked
 from sidecarctl.catalog.sidecar import Sidecar
@@ -23,14 +23,14 @@ from sidecarctl.lazy_dataclass import dataclass
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a template sees besides the parameters; plain data throughout.
+    """The template inputs besides parameters, as plain data.
 
     workload     kind, name, namespace ("" if none), labels and annotations of the pod template
-    targets      the targeted app containers: name, image, ports, env (names), mounts
-    containers   all app containers, in the same shape
+    targets      the target app containers: name, image, ports, env (names), mounts
+    containers   all app containers, in the same form
     kube_version "1.34"
-    mode         native, classic or init: resolved
-    params       left out; filled in from the parameters
+    mode         native, classic, or init
+    params       set from the parameters if None
     """
 
     instance: str
@@ -44,7 +44,7 @@ class Inputs:
 
 
 def template_inputs(parameters: Parameters, inputs: Inputs) -> dict[str, Any]:
-    """Return what every template gets, whatever its engine: names to plain data."""
+    """Return the inputs of a template of any engine."""
     return {
         "params": dict(inputs.params) if inputs.params is not None else parameters.values,
         "instance": inputs.instance,
@@ -58,72 +58,72 @@ def template_inputs(parameters: Parameters, inputs: Inputs) -> dict[str, Any]:
 
 
 def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment:
-    """Return the fragment of `sidecar` for one workload.
+    """Return the fragment of a sidecar for one workload.
 
-    What gives the template the same inputs is rendered once; inputs that it never looks at do not count. Raises
-    LibraryError for a template that fails or renders no fragment, UsageError for a `patch` that breaks it.
+    Renderings are reused for equal inputs; inputs that the template does not use are ignored. Raise LibraryError for an error
+    of the template, UsageError for an invalid `patch`.
     """
     data = template_inputs(parameters, inputs)
-    uses = _uses(sidecar, _stamp(sidecar))
-    placeholders = render_reuse.open_names(uses, data)
+    uses = _find_uses(sidecar, _modification_time(sidecar))
+    placeholders = render_reuse.find_placeholders(uses, data)
     if placeholders:
-        form = _with_placeholders(sidecar, parameters, data, uses, placeholders)
-        whole = render_reuse.filled(form, placeholders) if form else None
+        form = _render_with_placeholders(sidecar, parameters, data, uses, placeholders)
+        whole = render_reuse.fill_placeholders(form, placeholders) if form else None
         if whole:
             return whole
-    key = _key(sidecar, parameters, render_reuse.key(uses, data, {}))
-    if key not in _rendered:
-        _remember(key, render_reuse.Form(_kept_or_rendered(sidecar, parameters, data, key), {}))
-    whole_form = _rendered[key]
+    key = _key(sidecar, parameters, render_reuse.inputs_key(uses, data, {}))
+    if key not in _renderings:
+        _remember(key, render_reuse.ReusableFragment(_load_or_render(sidecar, parameters, data, key), {}))
+    whole_form = _renderings[key]
     assert whole_form is not None
     return whole_form.fragment
 
 
-# What a message about a result quotes of it: text in quotes, or the last key of a path (`containers[0].image: must be…`).
-_QUOTED = re.compile(r"'([^']+)'|\b([A-Za-z]\w*): ")
-_MAX_KEPT = 256
+# The parts of a message that quote template output: quoted text, or the last key of a path (`containers[0].image: ...`).
+_QUOTED = re.compile(r"(?:'|duplicate name \")([^'\"]+)['\"]|\b([A-Za-z]\w*): ")
+_MAX_RENDERINGS = 256
 _Key = tuple[Path, int, str, str]
-# None stands for a rendering with placeholders that failed: then each workload is rendered by itself.
-_rendered: dict[_Key, render_reuse.Form | None] = {}
+# None marks a failed rendering with placeholders: workloads are then rendered one by one.
+_renderings: dict[_Key, render_reuse.ReusableFragment | None] = {}
 
 
-def _with_placeholders(
+def _render_with_placeholders(
     sidecar: Sidecar,
     parameters: Parameters,
     data: Mapping[str, Any],
     uses: render_reuse.Uses,
     placeholders: Mapping[str, str],
-) -> render_reuse.Form | None:
-    """The fragment with placeholders in it, or None where the template takes none."""
-    key = _key(sidecar, parameters, render_reuse.key(uses, data, placeholders))
-    if key not in _rendered:
+) -> render_reuse.ReusableFragment | None:
+    """Return the fragment with placeholders, or None if the template does not support them."""
+    key = _key(sidecar, parameters, render_reuse.inputs_key(uses, data, placeholders))
+    if key not in _renderings:
         try:
             if render_reuse.holds_placeholder("".join(key[2:])):
-                raise LibraryError("a placeholder stands in the inputs themselves")
-            fragment = _kept_or_rendered(sidecar, parameters, render_reuse.with_placeholders(data, placeholders), key)
+                raise LibraryError("the inputs contain a placeholder")
+            fragment = _load_or_render(sidecar, parameters, render_reuse.insert_placeholders(data, placeholders), key)
         except (SidecarctlError, Looked):
             _remember(key, None)
         else:
-            _remember(key, render_reuse.Form.of(fragment))
-    return _rendered[key]
+            _remember(key, render_reuse.ReusableFragment.of(fragment))
+    return _renderings[key]
 
 
 def _key(sidecar: Sidecar, parameters: Parameters, inputs_key: str) -> _Key:
-    return sidecar.folder, _stamp(sidecar), json.dumps(parameters.common), inputs_key
+    return sidecar.folder, _modification_time(sidecar), json.dumps(parameters.common), inputs_key
 
 
-def _remember(key: _Key, form: render_reuse.Form | None) -> None:
-    if len(_rendered) >= _MAX_KEPT:
-        _rendered.clear()
-    _rendered[key] = form
+def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:
+    if len(_renderings) >= _MAX_RENDERINGS:
+        _renderings.clear()
+    _renderings[key] = form
 
 
-def _stamp(sidecar: Sidecar) -> int:
-    """When the template was last written: a process that edits its library sees its edits."""
+def _modification_time(sidecar: Sidecar) -> int:
+    """Return the modification time of the template, so that edits by a running process take effect."""
     try:
         return sidecar.template.stat().st_mtime_ns
     except OSError:
-        raise LibraryError(f"there is no {sidecar.template.name}", where=str(sidecar.template)) from None
+        raise LibraryError(f"file not found: {sidecar.template.name}", where=str(sidecar.template)) from None
 
 
 def _engine(sidecar: Sidecar) -> Any:
@@ -131,54 +131,54 @@ def _engine(sidecar: Sidecar) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _uses(sidecar: Sidecar, stamp: int) -> render_reuse.Uses:
-    known = render_cache.recall(sidecar, "uses")
+def _find_uses(sidecar: Sidecar, stamp: int) -> render_reuse.Uses:
+    known = render_cache.load(sidecar, "uses")
     if known is not None:
         return render_reuse.Uses(frozenset(known["exact"]), frozenset(known["written"]))
-    uses: render_reuse.Uses = _engine(sidecar).uses(sidecar)
+    uses: render_reuse.Uses = _engine(sidecar).find_uses(sidecar)
     if uses.exact is not None:
-        render_cache.keep(sidecar, {"exact": sorted(uses.exact), "written": sorted(uses.written)}, "uses")
+        render_cache.store(sidecar, {"exact": sorted(uses.exact), "written": sorted(uses.written)}, "uses")
     return uses
 
 
-def _kept_or_rendered(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any], key: _Key) -> Fragment:
-    """The fragment that an earlier run rendered of the same, else a new one."""
-    known = render_cache.recall(sidecar, "fragment", *key[2:])
+def _load_or_render(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any], key: _Key) -> Fragment:
+    """Return the cached fragment of an earlier run, or render a new one."""
+    known = render_cache.load(sidecar, "fragment", *key[2:])
     if known is not None:
-        return build(known)
-    value = _rendered_data(sidecar, parameters, data)
-    render_cache.keep(sidecar, value, "fragment", *key[2:])
-    return build(value)
+        return build_fragment(known)
+    value = _render_data(sidecar, parameters, data)
+    render_cache.store(sidecar, value, "fragment", *key[2:])
+    return build_fragment(value)
 
 
-def _rendered_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
+def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
     template = str(sidecar.template)
     try:
         result = _engine(sidecar).render(sidecar, data)
         value = read_rendered(result, template) if isinstance(result, str) else result
-        fragment = checked(value, template)
+        fragment = check_fragment(value, template)
     except TemplateRefusal as refusal:
-        place = meant(refusal.message, parameters.origins) or parameters.where
+        place = find_origin(refusal.message, parameters.origins) or parameters.where
         raise (refusal.moved_to(place) if place else refusal) from None
     except LibraryError as error:
         if error.where == template:
-            error.where = f"{template}:{_line_about(sidecar, error.message)}"
+            error.where = f"{template}:{_find_line(sidecar, error.message)}"
         raise
-    if parameters.common and not common_parameters.targets(fragment):
-        raise _nothing_to_change(sidecar, parameters)
+    if parameters.common and not common_parameters.target_containers(fragment):
+        raise _no_container_error(sidecar, parameters)
     fragment = common_parameters.apply(fragment, parameters.common)
     if "patch" in parameters.common:
-        found = fragment_problems(fragment)
+        found = find_fragment_problems(fragment)
         if found:
             raise UsageError(
-                f"the patch on {sidecar.name} gives no valid container: {'; '.join(map(str, found[:5]))}",
-                hint="a patch is merged into each of the sidecar's containers",
+                f"invalid patch for {sidecar.name}: {'; '.join(map(str, found[:5]))}",
+                hint="the patch is merged into each container of the sidecar",
             )
     return fragment
 
 
-def _line_about(sidecar: Sidecar, message: str) -> int:
-    """The line of the template that a message about its result is about, 1 where that is not one line."""
+def _find_line(sidecar: Sidecar, message: str) -> int:
+    """Return the template line that a message about the output refers to, or 1 if it is not unique."""
     try:
         lines = read_text(sidecar.template, sidecar.folder).splitlines()
     except LibraryError:
@@ -190,11 +190,11 @@ def _line_about(sidecar: Sidecar, message: str) -> int:
     return 1
 
 
-def _nothing_to_change(sidecar: Sidecar, parameters: Parameters) -> UsageError:
+def _no_container_error(sidecar: Sidecar, parameters: Parameters) -> UsageError:
     given = list(parameters.common)
-    named = " and ".join(filter(None, (", ".join(given[:-1]), given[-1])))
+    named = " and ".join(given) if len(given) < 3 else f"{', '.join(given[:-1])}, and {given[-1]}"
     return UsageError(
-        f"{sidecar.name} adds no container here, so there is nothing that {named} could change",
-        hint=f"leave {named} out; `sidecarctl show {sidecar.name}` lists the parameters of its own",
-        where=meant(named, parameters.origins) or parameters.where,
+        f"cannot apply {named}: {sidecar.name} adds no container",
+        hint=f"remove {named}; `sidecarctl show {sidecar.name}` lists its parameters",
+        where=find_origin(named, parameters.origins) or parameters.where,
     )

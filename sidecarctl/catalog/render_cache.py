@@ -1,7 +1,7 @@
-"""Renderings kept from one run to the next, so that a run that has nothing new to render starts no template engine.
+"""Cache renderings between runs, so that a run without new renderings does not start a template engine.
 
-Files in the user's own cache folder, named after a hash of all that a rendering depends on; nobody else may be able to write
-there, or nothing is read. Knows no engine. SIDECARCTL_NO_CACHE=1 switches it off; only the command line switches it on.
+Files are in the user cache directory, named by a hash of everything that a rendering depends on. The cache is ignored if other
+users can access it. SIDECARCTL_NO_CACHE=1 disables it; only the command line enables it.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl import __version__
-from sidecarctl.catalog.index import files
+from sidecarctl.catalog.entry_files import list_files
 from sidecarctl.catalog.sidecar import Sidecar
 
 OFF = "SIDECARCTL_NO_CACHE"
 _MAX_FILES = 256
-_MAX_NEW = 8  # a run: what differs from workload to workload is not worth keeping
+_MAX_NEW = 8  # per run: renderings that differ for each workload are not worth caching
 _PRIVATE = 0o700
 
-_on = False
+_enabled = False
 _written = 0
 
 
-def switch_on() -> None:
-    """Let this process keep renderings, if the user has not switched it off."""
-    global _on
-    _on = not os.environ.get(OFF) and hasattr(os, "geteuid")
+def enable() -> None:
+    """Enable the cache for this process unless the user has disabled it."""
+    global _enabled
+    _enabled = not os.environ.get(OFF) and hasattr(os, "geteuid")
 
 
-def recall(sidecar: Sidecar, *key: str) -> Any:
-    """Return the data kept under a key for a sidecar as it stands in its folder now, None where there are none."""
-    if not _keeps(sidecar):
+def load(sidecar: Sidecar, *key: str) -> Any:
+    """Return the cached data of a key for the current files of a sidecar, or None."""
+    if not _is_cacheable(sidecar):
         return None
     try:
         folder = _folder()
-        return None if folder is None else json.loads(_own(folder / _name(sidecar, key)))
-    except (OSError, ValueError, RuntimeError):  # the last one: a user without a home
+        return None if folder is None else json.loads(_read_private(folder / _name(sidecar, key)))
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: the user has no home directory
         return None
 
 
-def keep(sidecar: Sidecar, data: Any, *key: str) -> None:
-    """Keep data, if they are plain, for `recall`. What goes wrong is no error: the next run renders again."""
+def store(sidecar: Sidecar, data: Any, *key: str) -> None:
+    """Cache JSON data for `load`. Errors are ignored: the next run renders again."""
     global _written
-    if not _keeps(sidecar) or _written >= _MAX_NEW:
+    if not _is_cacheable(sidecar) or _written >= _MAX_NEW:
         return
     _written += 1
     try:
@@ -59,36 +59,36 @@ def keep(sidecar: Sidecar, data: Any, *key: str) -> None:
         return
 
 
-def _keeps(sidecar: Sidecar) -> bool:
-    """Only what is slow, and no sidecar that could write a secret into its fragment."""
-    return _on and sidecar.engine == "jinja" and "writeOnly" not in json.dumps(sidecar.parameters)
+def _is_cacheable(sidecar: Sidecar) -> bool:
+    """Return True for slow engines and for sidecars that have no secrets to write to their fragment."""
+    return _enabled and sidecar.engine == "jinja" and "writeOnly" not in json.dumps(sidecar.parameters)
 
 
 def _folder(make: bool = False) -> Path | None:
-    """The cache folder, None where it is not the user's alone."""
+    """Return the cache directory, or None if other users can access it."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     folder = (base if base.is_absolute() else Path.home() / ".cache") / "sidecarctl"
     if make:
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    return folder if stat.S_ISDIR((found := folder.lstat()).st_mode) and _is_own(found) else None
+    return folder if stat.S_ISDIR((found := folder.lstat()).st_mode) and _is_private(found) else None
 
 
-def _is_own(found: os.stat_result) -> bool:
+def _is_private(found: os.stat_result) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
-def _own(file: Path) -> str:
+def _read_private(file: Path) -> str:
     with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as opened:
-        return opened.read() if _is_own(os.fstat(opened.fileno())) else ""
+        return opened.read() if _is_private(os.fstat(opened.fileno())) else ""
 
 
 def _write(folder: Path, name: str, text: str) -> None:
-    """Whole or not at all: two runs at once write the same."""
+    """Write a file atomically; concurrent runs write the same content."""
     import tempfile
 
-    files = list(folder.iterdir())
-    if len(files) >= _MAX_FILES:
-        for old in files:
+    cached = list(folder.iterdir())
+    if len(cached) >= _MAX_FILES:
+        for old in cached:
             old.unlink(missing_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder)
     with open(handle, "w", encoding="utf-8") as opened:
@@ -97,24 +97,25 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps([_program(), _content(sidecar), *key]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_program_stamps(), _file_hashes(sidecar), *key]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
-def _content(sidecar: Sidecar) -> list[list[str]]:
-    """All that a template can read: the files in its folder."""
+def _file_hashes(sidecar: Sidecar) -> list[list[str]]:
+    """Return the hashes of all files that a template can read."""
     return [
-        [file, hashlib.sha256(Path(file).read_bytes()).hexdigest()] for _, file in sorted(files(str(sidecar.folder)))
+        [file, hashlib.sha256(Path(file).read_bytes()).hexdigest()]
+        for _, file in sorted(list_files(str(sidecar.folder)))
     ]
 
 
 @lru_cache(maxsize=1)
-def _program() -> list[str]:
-    """What renders: this version, and for those who work on it the times of its files; the engine."""
+def _program_stamps() -> list[str]:
+    """Return the version, and the modification times of the program files and the template engine."""
     from importlib.util import find_spec
 
     engine, own = find_spec("jinja2"), Path(__file__).parent
-    paths = [path for _, path in files(str(own), "__pycache__") if path.endswith(".py")]
+    paths = [path for _, path in list_files(str(own), "__pycache__") if path.endswith(".py")]
     if engine and engine.origin:
         paths.append(engine.origin)
     return [__version__, *(str(Path(path).stat().st_mtime_ns) for path in sorted(paths))]

@@ -1,4 +1,4 @@
-"""A text that is not known yet while a template renders: it may be written, passed on and joined, never looked at."""
+"""Reuse renderings for workloads that differ in names only: templates can print placeholders, but not inspect them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sidecarctl.yamltext.scalars import reads_as_itself
 
 
 class Looked(BaseException):
-    """A template looked at a placeholder. No Exception, so that nothing between takes it for an answer."""
+    """A template inspected a placeholder. Not an Exception, so that nothing in between handles it."""
 
 
 class Placeholder:
-    """Stands for a text that is not empty, nothing more is known: so it is true, and any other question raises Looked.
+    """A non-empty text of unknown value. Truthy; any other inspection raises Looked.
 
-    `_text` is what stands for it in the rendered text; `_bare` is False where other text has been joined to it.
+    `_text` represents it in the output. `_bare` is False if other text was joined to it.
     """
 
     __slots__ = ("_bare", "_text")
@@ -48,17 +48,17 @@ PLACEHOLDERS = {
     "workload.namespace": "zqworkloadnamespaceqz",
 }
 _PLACEHOLDER = re.compile("|".join(PLACEHOLDERS.values()))
-# Values that no place in a YAML text, and no rule of the fragment's schema, takes in another way than a placeholder.
+# Values that YAML and the fragment schema treat exactly like a placeholder.
 _SAFE = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?\Z")
 _LABEL_LENGTH = 63
 
 
 @dataclass(frozen=True)
 class Uses:
-    """What a template uses of its inputs, as dotted names: `exact` it may look at, `written` it probably only writes out.
+    """The inputs that a template uses, as dotted names: `exact` ones may be inspected, `written` ones are probably only printed.
 
-    `exact` is None where nothing is known: then every input counts. `written` are among PLACEHOLDERS; an engine that is
-    given a Placeholder raises Looked if the template does more than write it.
+    `exact` is None if the uses are unknown. `written` is a subset of PLACEHOLDERS; an engine raises Looked if a template inspects
+    a Placeholder.
     """
 
     exact: frozenset[str] | None = None
@@ -66,15 +66,15 @@ class Uses:
 
 
 def look_up(inputs: Mapping[str, Any], name: str) -> Any:
-    """Return the input of a dotted name."""
+    """Return the input with a dotted name."""
     value: Any = inputs
     for step in name.split("."):
         value = value[step] if isinstance(value, Mapping) and step in value else None
     return value
 
 
-def open_names(uses: Uses, inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Return what can be put in after rendering: placeholders to the texts that belong there."""
+def find_placeholders(uses: Uses, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the inputs that can be inserted after rendering, as a map of placeholders to values."""
     if uses.exact is None:
         return {}
     names = {name: look_up(inputs, name) for name in uses.written if name.split(".")[0] not in uses.exact}
@@ -85,8 +85,8 @@ def open_names(uses: Uses, inputs: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def key(uses: Uses, inputs: Mapping[str, Any], placeholders: Mapping[str, str]) -> str:
-    """Return a text that is the same for inputs that render to the same, placeholders aside."""
+def inputs_key(uses: Uses, inputs: Mapping[str, Any], placeholders: Mapping[str, str]) -> str:
+    """Return a key that is equal for inputs with equal output, apart from placeholders."""
     if uses.exact is None:
         return json.dumps(inputs)
     left = [name for name in uses.written if PLACEHOLDERS[name] not in placeholders]
@@ -94,12 +94,12 @@ def key(uses: Uses, inputs: Mapping[str, Any], placeholders: Mapping[str, str]) 
 
 
 def holds_placeholder(text: str) -> bool:
-    """True where a text that is no rendering has a placeholder in it, so that none could be told from it."""
+    """Return True if an input contains the text of a placeholder."""
     return _PLACEHOLDER.search(text) is not None
 
 
-def with_placeholders(inputs: Mapping[str, Any], placeholders: Mapping[str, str]) -> dict[str, Any]:
-    """Return the inputs with placeholders in place of the names that are put in later."""
+def insert_placeholders(inputs: Mapping[str, Any], placeholders: Mapping[str, str]) -> dict[str, Any]:
+    """Return the inputs with placeholders instead of names that are inserted later."""
     result = {**inputs, "workload": dict(inputs["workload"])}
     for name, placeholder in PLACEHOLDERS.items():
         if placeholder in placeholders:
@@ -110,15 +110,15 @@ def with_placeholders(inputs: Mapping[str, Any], placeholders: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Form:
-    """A fragment with placeholders in it. `parts` are the fields that hold some: for lists, the items with their indices."""
+class ReusableFragment:
+    """A fragment with placeholders. `parts` has the fields that contain any, with item indices for lists."""
 
     fragment: Fragment
     parts: Mapping[str, tuple[int, ...] | None]
 
     @staticmethod
-    def of(fragment: Fragment) -> Form:
-        """Return the form of a rendered fragment, which is looked through here once."""
+    def of(fragment: Fragment) -> ReusableFragment:
+        """Find the placeholders of a rendered fragment."""
         parts: dict[str, tuple[int, ...] | None] = {}
         for field in dataclasses.fields(fragment):
             value = getattr(fragment, field.name)
@@ -128,7 +128,7 @@ class Form:
                     parts[field.name] = held
             elif _holds(value):
                 parts[field.name] = None
-        return Form(fragment, parts)
+        return ReusableFragment(fragment, parts)
 
 
 def _holds(value: Any) -> bool:
@@ -139,44 +139,47 @@ def _holds(value: Any) -> bool:
     return isinstance(value, str) and holds_placeholder(value)
 
 
-def filled(form: Form, placeholders: Mapping[str, str]) -> Fragment | None:
-    """Return the fragment with the texts in place of the placeholders, None where rendering anew could give another.
+def fill_placeholders(form: ReusableFragment, placeholders: Mapping[str, str]) -> Fragment | None:
+    """Return the fragment with placeholders replaced, or None if a new rendering could differ.
 
-    What holds no placeholder is the same object each time.
+    Parts without placeholders are shared between results.
     """
     changed: dict[str, Any] = {}
     try:
         for name, indices in form.parts.items():
             value = getattr(form.fragment, name)
             if indices is None:
-                changed[name] = _put(value, placeholders)
+                changed[name] = _replace_placeholders(value, placeholders)
             else:
-                held = {index: _put(value[index], placeholders) for index in indices}
+                held = {index: _replace_placeholders(value[index], placeholders) for index in indices}
                 changed[name] = tuple(held.get(index, item) for index, item in enumerate(value))
-    except _Doubtful:
+    except _Ambiguous:
         return None
     return dataclasses.replace(form.fragment, **changed)
 
 
-class _Doubtful(Exception):
-    """A text that might read as something else once the placeholder is replaced."""
+class _Ambiguous(Exception):
+    """The replaced text could have a different meaning in YAML."""
 
 
-def _put(value: Any, placeholders: Mapping[str, str]) -> Any:
-    """The value with placeholders replaced; the same object where it holds none."""
+def _replace_placeholders(value: Any, placeholders: Mapping[str, str]) -> Any:
+    """Return the value with placeholders replaced, or the same object if it has none."""
     if isinstance(value, str):
         if "zq" not in value or not _PLACEHOLDER.search(value):
             return value
         text = _PLACEHOLDER.sub(lambda found: placeholders[found.group()], value)
         if not reads_as_itself(text) or (len(text) > _LABEL_LENGTH >= len(value)):
-            raise _Doubtful
+            raise _Ambiguous
         return text
     if isinstance(value, dict):
-        pairs = {_put(name, placeholders): _put(inner, placeholders) for name, inner in value.items()}
+        pairs = {
+            _replace_placeholders(name, placeholders): _replace_placeholders(inner, placeholders)
+            for name, inner in value.items()
+        }
         if len(pairs) < len(value):
-            raise _Doubtful
+            raise _Ambiguous
         return pairs if any(k is not n or pairs[k] is not value[n] for k, n in zip(pairs, value)) else value
     if isinstance(value, (list, tuple)):
-        items = [_put(inner, placeholders) for inner in value]
+        items = [_replace_placeholders(inner, placeholders) for inner in value]
         return type(value)(items) if any(a is not b for a, b in zip(items, value)) else value
     return value

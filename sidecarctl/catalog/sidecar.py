@@ -1,4 +1,4 @@
-"""One entry of a library: what `sidecar.yaml` says, checked. Knows nothing of where libraries are or what templates do."""
+"""Read and validate the metadata of a sidecar (`sidecar.yaml`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.entry_files import Source, read_yaml
-from sidecarctl.catalog.index import METADATA_FILE
-from sidecarctl.catalog.json_schema import path_text, problems
+from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
+from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
@@ -25,7 +24,7 @@ DEFAULT_TEMPLATES = {"jinja": "template.yaml.j2", "kcl": "template.k", "plain": 
 
 @dataclass(frozen=True)
 class PodSecurity:
-    """The Pod Security level that the sidecar needs, and why when it is not `restricted`."""
+    """The Pod Security level that the sidecar needs, and the reason if it is not `restricted`."""
 
     level: str = "restricted"
     reason: str = ""
@@ -33,7 +32,9 @@ class PodSecurity:
 
 @dataclass(frozen=True)
 class Substitution:
-    """For the engine `plain`: the value at `path` in the fragment comes from a parameter or another template input."""
+    """A substitution of the plain engine: the value at `path` in the fragment is taken from a parameter or another
+    input.
+    """
 
     path: str
     source: str
@@ -41,7 +42,7 @@ class Substitution:
 
 @dataclass(frozen=True, eq=False)
 class Sidecar:
-    """An entry of a library. `parameters` is its JSON Schema, `library` the label of the library that holds it."""
+    """A library entry. `parameters` is a JSON Schema; `library` is the label of its library."""
 
     name: str
     version: str
@@ -67,7 +68,7 @@ class Sidecar:
 
     @property
     def file(self) -> Path:
-        """Where its metadata stands."""
+        """The path of the metadata file."""
         return self.folder / METADATA_FILE
 
     def __str__(self) -> str:
@@ -75,44 +76,44 @@ class Sidecar:
 
 
 @cache
-def schema(name: str) -> Any:
-    """Return the shipped JSON Schema `name` ("sidecar", "fragment")."""
+def load_schema(name: str) -> Any:
+    """Return a shipped JSON Schema by name ("sidecar", "fragment")."""
     return json.loads((data_directory("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def read_sidecar(folder: Path, library: str, *, checked: bool = False) -> Sidecar:
-    """Return the sidecar in `folder`. Raises LibraryError with `file:line:column` for what is wrong with it.
+    """Return the sidecar in a directory. Raise LibraryError with `file:line:column` for invalid metadata.
 
-    `checked` is True for one whose metadata need not be held against the schema again. The
-    folder is named after the sidecar, `logger` or `logger@1.0.0`, so that a sidecar is found without reading others.
+    `checked` skips validation against the schema. The directory must be named `logger` or `logger@1.0.0`, so that a sidecar can be
+    found without reading others.
     """
     source = read_yaml(folder / METADATA_FILE, folder)
     if source.value is None:
         raise LibraryError(
             f"{METADATA_FILE} is empty",
             where=str(folder / METADATA_FILE),
-            hint="it needs apiVersion, kind, metadata and spec",
+            hint="add apiVersion, kind, metadata, and spec",
         )
-    found = [] if checked else problems(schema("sidecar"), source.value)
+    found = [] if checked else find_problems(load_schema("sidecar"), source.value)
     if found:
         lines = [str(problem) for problem in found]
         raise LibraryError(
             "; ".join(lines[:5]) + (f" (and {len(lines) - 5} more)" if len(lines) > 5 else ""),
             where=source.place(found[0].path, found[0].on_key),
-            hint="`sidecarctl schema sidecar` prints what may stand in it",
+            hint="for all fields, run `sidecarctl schema sidecar`",
         )
     return _build(source, folder, library)
 
 
-def _build(source: Source, folder: Path, library: str) -> Sidecar:
+def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:
     metadata: Mapping[str, Any] = source.value["metadata"]
     spec: Mapping[str, Any] = source.value.get("spec") or {}
     name, version = metadata["name"], metadata["version"]
     if folder.name not in (name, f"{name}@{version}"):
         raise LibraryError(
-            f"the folder is {folder.name!r}, the sidecar in it {name}@{version}",
+            f'directory name "{folder.name}" does not match sidecar {name}@{version}',
             where=source.place(("metadata", "name" if folder.name.split("@")[0] != name else "version")),
-            hint=f"name the folder {name!r} or '{name}@{version}'",
+            hint=f'rename the directory to "{name}" or "{name}@{version}"',
         )
     engine = spec.get("engine", "jinja")
     security = spec.get("podSecurity", {})
@@ -133,18 +134,18 @@ def _build(source: Source, folder: Path, library: str) -> Sidecar:
         admin_ports=tuple(spec.get("adminPorts", ())),
         parameters={"type": "object", "additionalProperties": False, **(spec.get("parameters") or {})},
         folder=folder,
-        template=_inside(source, folder, spec.get("template", DEFAULT_TEMPLATES[engine]), ("spec", "template")),
+        template=_resolve_path(source, folder, spec.get("template", DEFAULT_TEMPLATES[engine]), ("spec", "template")),
         library=library,
-        substitutions=tuple(_substitution(each) for each in spec.get("substitutions", ())),
+        substitutions=tuple(_build_substitution(each) for each in spec.get("substitutions", ())),
         modules={
-            key: _inside(source, folder, path, ("spec", "modules", key))
+            key: _resolve_path(source, folder, path, ("spec", "modules", key))
             for key, path in spec.get("modules", {}).items()
         },
         next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
     )
 
 
-def _read_next_steps(source: Source, text: str, schema: Mapping[str, Any]) -> str:
+def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:
     """Return the text of `nextSteps`. Raises LibraryError for a placeholder that may have no value or a secret one."""
     properties, required = schema.get("properties", {}), schema.get("required", ())
     for name in _PLACEHOLDER.findall(text):
@@ -178,12 +179,12 @@ def _format_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _substitution(each: Mapping[str, str]) -> Substitution:
+def _build_substitution(each: Mapping[str, str]) -> Substitution:
     return Substitution(each["path"], f"params.{each['parameter']}" if "parameter" in each else each["input"])
 
 
-def _inside(source: Source, folder: Path, text: str, path: tuple[str, ...]) -> Path:
-    """Return a path of the entry's own; refuse one that leads out of it, by `..`, from the root, or by a symlink."""
+def _resolve_path(source: YamlFile, folder: Path, text: str, path: tuple[str, ...]) -> Path:
+    """Return a path in the directory of the entry. Raise LibraryError if it leads outside, also by a symbolic link."""
     wanted = folder / text
     try:
         real = wanted.resolve()
@@ -192,14 +193,14 @@ def _inside(source: Source, folder: Path, text: str, path: tuple[str, ...]) -> P
         fine = False
     if not fine:
         raise LibraryError(
-            f"{path_text(path)}: {text!r} leads outside the folder of its sidecar",
+            f'{path_text(path)}: "{text}" is outside the sidecar directory',
             where=source.place(path),
-            hint="a sidecar may only use files of its own folder",
+            hint="use a file in the sidecar directory",
         )
     if not wanted.exists():
         raise LibraryError(
-            f"{path_text(path)}: there is no {text!r} in the folder of the sidecar",
+            f'{path_text(path)}: file not found: "{text}"',
             where=source.place(path),
-            hint="create the file, or name the one that is there",
+            hint="create the file, or use the name of an existing one",
         )
     return wanted

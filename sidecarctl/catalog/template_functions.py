@@ -1,4 +1,4 @@
-"""What templates can call, as plain functions: YAML and JSON text, names, quantities, hashes. Knows no template engine."""
+"""Functions that templates can call: YAML and JSON text, names, quantities, and hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sidecarctl.yamltext.style import Style
 
 
 class TemplateFailure(ValueError):
-    """What a template calls with something that it can't have; the engine adds the place."""
+    """An invalid argument of a template function; the engine adds the location."""
 
 
 _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*\Z")
@@ -23,12 +23,12 @@ _MAX_NODES = 100_000
 
 
 def quote(value: object) -> str:
-    """Return a scalar as a YAML double-quoted string, on one line: `"0644"`, whatever it would mean unquoted."""
+    """Return a scalar as a YAML double-quoted string on one line: `"0644"`."""
     return emit.json_text(value._text if isinstance(value, Placeholder) else scalar_text(value))
 
 
 def scalar_text(value: object) -> str:
-    """Return a scalar's text as YAML and JSON write it: `true`, not `True`. Raises TemplateFailure for what is none."""
+    """Return the text of a scalar in YAML and JSON syntax: `true`, not `True`. Raise TemplateFailure for other values."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bool):
@@ -36,7 +36,7 @@ def scalar_text(value: object) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if value is None:
-        raise TemplateFailure("the value is null here: ask for it with `if` first, or give the parameter a default")
+        raise TemplateFailure("value is null; test it with `if`, or set a default for the parameter")
     noun = (
         "mapping"
         if isinstance(value, Mapping)
@@ -44,11 +44,11 @@ def scalar_text(value: object) -> str:
         if isinstance(value, (list, tuple))
         else type(value).__name__
     )
-    raise TemplateFailure(f"the value is a {noun}, not text: write it with `to_yaml` or `to_json`")
+    raise TemplateFailure(f"expected text, got a {noun}; use `to_yaml` or `to_json`")
 
 
 def to_json(value: object) -> str:
-    """Return a value as JSON on one line, keys in their order."""
+    """Return a value as JSON on one line, with keys in their order."""
     check_size(value)
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
@@ -60,17 +60,17 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, Iterable):
         return list(value)
-    raise TemplateFailure(f"a {type(value).__name__} has no JSON")
+    raise TemplateFailure(f"cannot convert a {type(value).__name__} to JSON")
 
 
 def check_size(value: object) -> None:
-    """Raise TemplateFailure for data that is larger, written out, than any pod could be."""
+    """Raise TemplateFailure for data that is too large for a pod."""
     budget, stack = _MAX_NODES, [value]
     while stack:
         node = stack.pop()
         budget -= 1
         if budget < 0:
-            raise TemplateFailure(f"the value has more than {_MAX_NODES:,} parts")
+            raise TemplateFailure(f"value too large (limit: {_MAX_NODES:,} items)")
         if isinstance(node, Mapping):
             stack.extend(node.values())
         elif isinstance(node, (list, tuple)):
@@ -80,18 +80,18 @@ def check_size(value: object) -> None:
 
 
 def to_yaml(value: object) -> str:
-    """Return a value as block YAML without a final newline; use it with `indent(n)`.
+    """Return a value as block YAML without a final newline, for use with `indent(n)`.
 
-    Strings are quoted wherever a YAML 1.1 or 1.2 reader would see something else; long texts become literal blocks.
+    Strings are quoted if a YAML 1.1 or 1.2 parser would read them as another type; long text becomes a literal block.
     """
     check_size(value)
     return "\n".join(emit.lines(_data(value), Style()))
 
 
 def _data(value: object) -> object:
-    """The value as plain data, where every string but a simple word is for quotes: what reads it may be of any kind."""
+    """Return plain data in which all strings but simple words are marked for quoting."""
     if isinstance(value, Placeholder):
-        if not value._bare:  # how the whole is quoted depends on what it will be
+        if not value._bare:  # the quoting depends on the final text
             raise Looked
         return value._text
     if isinstance(value, Mapping):
@@ -109,9 +109,9 @@ _LARGEST = 2**63 * quantities.NANO
 
 
 def quantity(value: object) -> str:
-    """Return a resource quantity in the form that the API server gives it: `0.5` is `500m`, `1024Mi` is `1Gi`.
+    """Return a resource quantity in canonical form: `0.5` becomes `500m`, `1024Mi` becomes `1Gi`.
 
-    Raises TemplateFailure for what is no quantity.
+    Raise TemplateFailure for an invalid quantity.
     """
     amount = quantities.parse_quantity(value)
     if amount is None or abs(amount) > _LARGEST or not any(map(str.isdigit, str(value))):
@@ -121,10 +121,10 @@ def quantity(value: object) -> str:
 
 
 def dns_name(value: object, limit: int = 63) -> str:
-    """Return text as a DNS label: lower case, letters, digits and `-`; a longer one is cut and ends in a hash of the whole."""
+    """Return text as a DNS label: lowercase letters, digits, and hyphens. Longer text is cut and ends in a hash."""
     text = re.sub(r"[^a-z0-9]+", "-", scalar_text(value).lower()).strip("-")
     if not text:
-        raise TemplateFailure(f"{value!r} has no letter or digit to make a name of")
+        raise TemplateFailure(f'invalid name "{value}": it has no letter or digit')
     if len(text) <= limit:
         return text
     mark = _mark(value, 8 if limit > 20 else 4)
@@ -132,9 +132,9 @@ def dns_name(value: object, limit: int = 63) -> str:
 
 
 def port_name(value: object) -> str:
-    """Return text as the name of a port: a DNS label of at most 15 characters with at least one letter.
+    """Return text as a port name: a DNS label of up to 15 characters with at least one letter.
 
-    Of a longer one the last words stay, which say what the port is for, and a hash of the whole tells it from others.
+    Longer text keeps its last words, which describe the port, and gets a hash.
     """
     name = dns_name(value)
     if len(name) > 15:
@@ -148,7 +148,7 @@ def _mark(value: object, length: int) -> str:
 
 
 def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
-    """Return the number of the first port of that name among containers, or None."""
+    """Return the number of the first container port with a name, or None."""
     for container in containers:
         for port in container.get("ports") or ():
             if port.get("name") == name:
@@ -158,7 +158,7 @@ def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | N
 
 
 def config_hash(value: object) -> str:
-    """Return 16 hexadecimal digits that change when the value does; the order of keys does not matter."""
+    """Return a hash of 16 hexadecimal digits that does not depend on key order."""
     check_size(value)
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_known)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

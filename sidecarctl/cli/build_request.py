@@ -55,7 +55,7 @@ def _parameters(
     names: Sequence[str], sets: Sequence[str], values: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
     """Return the parameters by sidecar, and where each was given: values files in order, then --set."""
-    from sidecarctl.catalog.assignments import merge, of_sets, of_values, parse_set, read_values
+    from sidecarctl.catalog.assignments import merge, origins_of_sets, origins_of_values, parse_set, read_values
 
     given: dict[str, dict[str, Any]] = {}
     origins: dict[str, dict[str, str]] = {}
@@ -66,10 +66,10 @@ def _parameters(
             raise InputError(f"cannot read {file}: {error.strerror or error}", hint="check --values") from None
         for name, parameters in read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
-        origins = merge(origins, of_values(text, file))
+        origins = merge(origins, origins_of_values(text, file))
     for name, parameters in parse_set(sets, names).items():
         given[name] = merge(given.get(name, {}), parameters)
-    return given, merge(origins, of_sets(sets, names))
+    return given, merge(origins, origins_of_sets(sets, names))
 
 
 def pipeline_options(

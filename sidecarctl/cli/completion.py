@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from sidecarctl.authoring.parameter_table import common_rows, rows
+from sidecarctl.authoring.parameter_table import list_common_parameters, list_parameters
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.cli.command_table import BY_NAME
 from sidecarctl.cli.options import Argument, Option
@@ -32,7 +32,7 @@ def assignments(sidecars: Sequence[Sidecar], incomplete: str) -> list[tuple[str,
 
 
 def _of(sidecar: Sidecar, prefix: str) -> Iterator[tuple[str, list[str], str]]:
-    for row in [*rows(sidecar.parameters), *common_rows()]:
+    for row in [*list_parameters(sidecar.parameters), *list_common_parameters()]:
         if not any(step in ("[]", "<name>") for step in row.path) and row.type not in ("map", "any value"):
             words = row.type.split(", ")[0].split(" | ") if " | " in row.type and " or " not in row.type else []
             yield prefix + ".".join(row.path), words, row.description
@@ -41,9 +41,9 @@ def _of(sidecar: Sidecar, prefix: str) -> Iterator[tuple[str, list[str], str]]:
 def sidecars(ctx: object, incomplete: str) -> list[tuple[str, str]]:
     """Sidecar names with their summaries."""
     return [
-        (entry.name, entry.known.summary)
+        (entry.name, entry.listing.summary)
         for entry in _catalog(ctx).entries()
-        if entry.known and not entry.shadowed_by and entry.name.startswith(incomplete)
+        if entry.listing and not entry.shadowed_by and entry.name.startswith(incomplete)
     ]
 
 

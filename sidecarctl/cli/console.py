@@ -154,15 +154,15 @@ def log_to(path: Path | None, command: str, *, always: bool) -> Iterator[None]:
         yield
     except SidecarctlError as error:
         tee.written.append(text.render_error(error, color=False, width=0))
-        if helm.append(path, command, tee.plain_text(), asked_for=False):
+        if helm.append_run(path, command, tee.plain_text(), required=False):
             error.hint = f"{error.hint}{'; ' if error.hint else ''}see also {path}"
         raise
     except Exception as error:
         tee.written.append(f"internal error: {type(error).__name__}: {error}\n")
-        helm.append(path, command, tee.plain_text(), asked_for=False)
+        helm.append_run(path, command, tee.plain_text(), required=False)
         raise
     else:
-        helm.append(path, command, tee.plain_text(), asked_for=always)
+        helm.append_run(path, command, tee.plain_text(), required=always)
     finally:
         sys.stderr = tee.stream
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import __version__
-from sidecarctl.cli import console, parallel, streaming
+from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
 from sidecarctl.cli.streaming import Streamed, Walk
@@ -122,7 +122,7 @@ def _transform_all(delivery: Delivery, transform: Transform, stdin: bytes | None
 
     # Worker processes cannot read stdin.
     jobs = delivery.jobs if all(source.path for source in wanted) else 1
-    results = parallel.spread(wanted, work, jobs)
+    results = streaming.spread(wanted, work, jobs)
     for done in results if delivery.quiet else console.progress(results, len(wanted)):
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
             raise done.error

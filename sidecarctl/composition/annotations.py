@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sidecarctl.catalog.assignments import Unread, assign
+from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -28,7 +28,7 @@ _PARAMETER = re.compile(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+
 # Annotations of the same form that are not parameters: ignored findings, and hashes of companions.
 _RESERVED = ("ignore",)
 _CONFIG_HASH = "config-hash"
-NAMED_PARAMETER = re.compile(r"""parameter ['\"]([^'\".\[]+)""")
+NAMED_PARAMETER = re.compile(r'parameter "([^".\[]+)')
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class InjectAnnotations:
             for key, text in parameters.items():
                 try:
                     for instance in addressed:
-                        assign(out.setdefault(instance, {}), key, Unread(text))
+                        assign(out.setdefault(instance, {}), key, RawText(text))
                 except UsageError as error:
                     findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
         return out, findings

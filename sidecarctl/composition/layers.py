@@ -9,8 +9,8 @@ from typing import Any
 
 from sidecarctl import limits
 from sidecarctl.catalog.assignments import merge
-from sidecarctl.catalog.json_schema import problems
-from sidecarctl.catalog.sidecar import schema
+from sidecarctl.catalog.json_schema import find_problems
+from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
@@ -18,7 +18,6 @@ from sidecarctl.kube.kinds import GroupKind, Steps
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
-MAX_BYTES = limits.FILE.value
 _SHOWN = 5
 
 
@@ -114,16 +113,16 @@ class CompositionFile:
 
 def read_file(path: Path) -> CompositionFile:
     """Read a composition file. Raises InputError for an unreadable file or invalid YAML, UsageError for any other error."""
-    name = str(path)
+    name, limit = str(path), limits.FILE.value
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(limit + 1)
     except OSError as problem:
         raise InputError(
             f"cannot read composition {name}: {problem.strerror or problem}", hint="check the path"
         ) from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"composition {name} is larger than {MAX_BYTES >> 10} KiB", hint=limits.FILE.way_out)
+    if len(data) > limit:
+        raise InputError(f"composition {name} is larger than {limit >> 10} KiB", hint=limits.FILE.way_out)
     documents = [d for d in split(decode(data, name).removeprefix("\ufeff"), name) if d.value is not None]
     if len(documents) != 1:
         raise UsageError(
@@ -171,7 +170,7 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
             where=str(document.locate((*path, "kind"))),
             hint=did_you_mean(str(kind), ["Composition"]) or "set `kind: Composition`, or check the path of the file",
         )
-    found = problems(schema("composition"), value)
+    found = find_problems(load_schema("composition"), value)
     if found:
         lines = [_format_problem(str(problem), problem.path) for problem in found]
         more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""

@@ -23,6 +23,8 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.errors import SyntaxProblem
+from sidecarctl.yamltext.parse import parse
 
 VERSION = 1
 _PER_CONTAINER = ("volumeMounts", "env")
@@ -223,3 +225,19 @@ def decode_path(workload: Workload, text: str) -> PathTuple | None:
 def find_index(items: list[Any], key: str, value: object) -> int | None:
     """Return the index of the first mapping in a list whose `key` is `value`, None if there is none."""
     return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)
+
+
+def parse_empty(text: str, path: PathTuple) -> Any:
+    """Return the value of the recorded text of an empty collection. Raises RecordError if it is not empty."""
+    try:
+        root = parse(f"k:{text}\n")
+    except (SyntaxProblem, UnicodeEncodeError):  # a lone surrogate cannot be encoded
+        root = None
+    value = root.value if root else None
+    if not isinstance(value, dict) or list(value) != ["k"] or value["k"] not in (None, [], {}):
+        raise RecordError(
+            f'invalid record: "{text.strip()}" is not an empty value',
+            path,
+            hint=f"correct the annotation {RECORD_ANNOTATION}, or restore the manifest from version control",
+        )
+    return value["k"]

@@ -1,4 +1,4 @@
-"""Plan the removal of instances from trecipient record: the exact inverse of the plans that added them, without the library."""
+"""Plan the removal of instances from their record: the exact inverse of the plans that added them, without the library."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import format_owner
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Added, Record, RecordError, decode_path, find_index, record_path, write
+from sidecarctl.inject.record import (
+    Added,
+    Record,
+    decode_path,
+    find_index,
+    parse_empty,
+    record_path,
+    write,
+)
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore
-from sidecarctl.yamltext.errors import SyntaxProblem
-from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.splice import filled_texts
 from sidecarctl.yamltext.stream import Document
 
@@ -181,23 +187,7 @@ def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, N
             restored[path] = was.get(path, " []" if isinstance(_at(workload, path), list) else " {}")
     yield from (Remove(path, "record") for path in gone)
     for path, text in restored.items():
-        yield Restore(path, text, _parse_empty(text, record_path(workload)), "record")
-
-
-def _parse_empty(text: str, path: PathTuple) -> Any:
-    """Return the value of the recorded text of an empty collection. Raises RecordError if it is not empty."""
-    try:
-        root = parse(f"k:{text}\n")
-    except (SyntaxProblem, UnicodeEncodeError):  # a lone surrogate cannot be encoded
-        root = None
-    value = root.value if root else None
-    if not isinstance(value, dict) or list(value) != ["k"] or value["k"] not in (None, [], {}):
-        raise RecordError(
-            f'invalid record: "{text.strip()}" is not an empty value',
-            path,
-            hint=f"correct the annotation {RECORD_ANNOTATION}, or restore the manifest from version control",
-        )
-    return value["k"]
+        yield Restore(path, text, parse_empty(text, record_path(workload)), "record")
 
 
 def _find_emptied(workload: Workload, gone: Mapping[PathTuple, None]) -> PathTuple:

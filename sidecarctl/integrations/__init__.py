@@ -1,1 +1,1 @@
-"""Contracts of other programs: kustomize, kpt, Helm, and in-cluster policy engines."""
+"""Integrations with other programs: kustomize, kpt, Helm, and in-cluster policy engines."""

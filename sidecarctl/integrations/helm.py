@@ -1,6 +1,6 @@
-"""The log of runs inside another program, which may drop what is said on standard error: Helm 4 does.
+"""Run as a Helm post-renderer, and keep a log of runs because Helm 4 discards stderr.
 
-Runs are appended, oldest first; a log that has grown too long begins anew. Knows text and files, no report.
+Runs are appended, oldest first. A log over the size limit is truncated before the next run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
 
 VARIABLE = "SIDECARCTL_LOG"
-# Helm 4 sets it for its plugins; Helm 3 does not set it for a post-renderer.
+# Helm 4 sets this variable for plugins; Helm 3 does not set it for post-renderers.
 _UNDER_HELM_4 = "HELM_PLUGIN_NAME"
 _MAX_BYTES = 1 << 20
 
 
 def log_path(given: str | None, env: Mapping[str, str]) -> Path | None:
-    """Return where the log goes: as given, else as the environment says, else, under Helm 4, into the user's cache folder."""
+    """Return the log file: the option, the environment variable, or, under Helm 4, a file in the user cache directory."""
     chosen = given or env.get(VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
@@ -40,9 +40,9 @@ def log_path(given: str | None, env: Mapping[str, str]) -> Path | None:
 
 
 def default_path(env: Mapping[str, str]) -> Path:
-    """Return the log in the user's cache folder: $XDG_CACHE_HOME/sidecarctl/post-render.log, ~/.cache without it.
+    """Return $XDG_CACHE_HOME/sidecarctl/post-render.log, or the same under ~/.cache.
 
-    A user without a home, as in a container, has it in the folder for temporary files.
+    Users without a home directory, as in a container, get a file in the temporary directory.
     """
     cache = env.get("XDG_CACHE_HOME")
     try:
@@ -52,24 +52,24 @@ def default_path(env: Mapping[str, str]) -> Path:
     return folder / "sidecarctl" / "post-render.log"
 
 
-def append(path: Path, command: str, body: str, *, asked_for: bool) -> bool:
-    """Add a run to the log, its time and folder first; False where that failed.
+def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
+    """Append a run to the log, headed by its time and directory. Return False if that fails.
 
-    Raises UsageError where somebody asked for this very file.
+    Raise UsageError instead if the log is required, because the user named it.
     """
     head = f"== {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {command} in {Path.cwd()}\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         grown = path.exists() and path.stat().st_size > _MAX_BYTES
-        # Nobody else's file: a link in a shared folder is not followed.
+        # In a shared directory, a symbolic link may point to a file of another user.
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if grown else os.O_APPEND) | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as stream:
             stream.write(head + body + ("" if body.endswith("\n") else "\n"))
     except OSError as problem:
-        if asked_for:
+        if required:
             raise UsageError(
-                f"the log {path} can't be written: {problem.strerror or problem}",
-                hint=f"name another with --log-file or {VARIABLE}",
+                f"cannot write log file {path}: {problem.strerror or problem}",
+                hint=f"set another file with --log-file or {VARIABLE}",
             ) from None
         return False
     return True
@@ -78,74 +78,76 @@ def append(path: Path, command: str, body: str, *, asked_for: bool) -> bool:
 STREAM = "standard input"
 HOOK = "helm.sh/hook"
 ORIGIN = "postrenderer.helm.sh/postrender-filename"
-# Helm takes empty output for an error or, Helm 3, for a release without anything in it.
+# Helm 4 reports empty output as an error; Helm 3 takes it for an empty release.
 _NOTHING = "# the chart renders nothing\n"
 _SOURCE = re.compile(r"^# Source: [^\r\n]+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run gives: the text for standard output (empty where the run failed), what is to be said, the exit code."""
+class PostRenderResult:
+    """The result of a run: text for stdout (empty on failure), findings, changes, number of skipped hooks, and exit
+    code.
+    """
 
     text: str
     findings: tuple[Finding, ...] = ()
     changes: tuple[WorkloadChange, ...] = ()
-    hooks: int = 0
+    skipped_hooks: int = 0
     code: int = EXIT_OK
 
 
 def run(
     data: bytes,
-    chosen: Selection,
+    selection: Selection,
     settings: Options,
     *,
     hooks: bool = False,
     allow_empty: bool = False,
     fail_on: Severity = Severity.ERROR,
-) -> Outcome:
-    """Return what becomes of a chart's manifests. Raises InputError for nothing, and for what can't be read.
+) -> PostRenderResult:
+    """Apply a composition to the manifests of a chart. Raise InputError for empty or unreadable input.
 
-    `hooks` treats hooks like everything else; without it only a hook that asks for sidecars itself gets any.
+    Without `hooks`, only hooks that request sidecars by annotation get any.
     """
     text = decode(data, STREAM)
     if not text.strip("\ufeff \t\r\n"):
         if allow_empty:
-            return Outcome(_NOTHING)
+            return PostRenderResult(_NOTHING)
         raise InputError(
-            "Helm handed over nothing to render",
+            "no manifests received from Helm",
             where=STREAM,
-            hint="see what `helm template` prints without the post-renderer; for a chart that may render nothing say --allow-empty",
+            hint="run `helm template` without the post-renderer to see its output; if the chart may be empty, use --allow-empty",
         )
     documents = list(split(text, STREAM))
     for index, document in enumerate(documents):
         document.index = index
-    left_alone: list[Document] = []
+    skipped_hooks: list[Document] = []
 
-    def leave(document: Document) -> bool:
-        if hooks or not _is_hook(document):
+    def skip(document: Document) -> bool:
+        if hooks or not _is_skipped_hook(document):
             return False
-        left_alone.append(document)
+        skipped_hooks.append(document)
         return True
 
     gathered, moved = gather_companions(documents, settings.kinds)
-    walked = render_documents(gathered, chosen, settings, leave)
-    findings = (*walked.findings, *find_unused_rules(chosen, walked.rules))
+    walked = render_documents(gathered, selection, settings, skip)
+    findings = (*walked.findings, *find_unused_rules(selection, walked.rules))
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
-        return Outcome("", findings, (), len(left_alone), EXIT_FINDINGS)
-    out = keep_metadata(restore_order(_traced(walked.documents), moved, len(documents)), documents)
-    return Outcome(join(out), findings, walked.changes, len(left_alone))
+        return PostRenderResult("", findings, (), len(skipped_hooks), EXIT_FINDINGS)
+    out = keep_metadata(restore_order(_add_origins(walked.documents), moved, len(documents)), documents)
+    return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks))
 
 
-def _is_hook(document: Document) -> bool:
-    """True for a hook that does not ask for sidecars itself."""
+def _is_skipped_hook(document: Document) -> bool:
+    """Return True for a hook that does not request sidecars by annotation."""
     if HOOK not in document.text:
         return False
     annotations = as_mapping(as_mapping(as_mapping(document.value).get("metadata")).get("annotations"))
     return HOOK in annotations and annotations.get(INJECT, OPT_OUT) in (OPT_OUT, False, "")
 
 
-def _traced(documents: Sequence[Document]) -> list[Document]:
-    """The documents, each new companion with the origin of the workload before it."""
+def _add_origins(documents: Sequence[Document]) -> list[Document]:
+    """Return the documents, with the origin of its workload added to each new companion."""
     out: list[Document] = []
     workload: Document | None = None
     for document in documents:

@@ -1,4 +1,4 @@
-"""What a run has to say as the results of a KRM function, and for people who see no results. Knows no stream."""
+"""Run as a KRM function (kustomize, kpt): apply a composition to a ResourceList and report results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import gather_companions, keep_metadata, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
 from sidecarctl.integrations import resource_list
-from sidecarctl.integrations.function_config import composition_of
-from sidecarctl.integrations.renames import restated
+from sidecarctl.integrations.function_config import read_composition
+from sidecarctl.integrations.renames import follow_renames
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange, field_text, find_outdated
@@ -28,33 +28,33 @@ _PATH = ("internal.config.kubernetes.io/path", "config.kubernetes.io/path")
 _INDEX = ("internal.config.kubernetes.io/index", "config.kubernetes.io/index")
 
 
-def of_finding(finding: Finding, items: Sequence[Document]) -> Result:
-    """Return a finding as a result."""
-    item = _item(finding.place.file if finding.place else "", items)
+def finding_result(finding: Finding, items: Sequence[Document]) -> Result:
+    """Convert a finding to a KRM result."""
+    item = _find_item(finding.place.file if finding.place else "", items)
     message = finding.message + (f" ({finding.help})" if finding.help else "")
-    about = _reference(item)
+    about = _resource_ref(item)
     field = {"field": {"path": field_text(finding.path)}} if about and finding.path else {}
     return {
         "message": message,
         "severity": finding.severity.value,
         **about,
         **field,
-        **_file(item),
+        **_file_path(item),
         "tags": {"rule": finding.rule},
     }
 
 
-def of_change(change: WorkloadChange, items: Sequence[Document]) -> Result | None:
-    """Return what happened to a workload as a result, None where nothing did."""
-    told = said(change)
-    if not told:
+def change_result(change: WorkloadChange, items: Sequence[Document]) -> Result | None:
+    """Convert the change of a workload to a KRM result, or None if nothing changed."""
+    description = describe_change(change)
+    if not description:
         return None
-    item = _item(change.file, items)
-    return {"message": told, "severity": Severity.INFO.value, **_reference(item), **_file(item)}
+    item = _find_item(change.file, items)
+    return {"message": description, "severity": Severity.INFO.value, **_resource_ref(item), **_file_path(item)}
 
 
-def of_error(error: SidecarctlError) -> Result:
-    """Return what ended a run as a result."""
+def error_result(error: SidecarctlError) -> Result:
+    """Convert the error that ended a run to a KRM result."""
     where = f"{error.where}: " if error.where else ""
     return {
         "message": where + error.message + (f" ({error.hint})" if error.hint else ""),
@@ -62,8 +62,8 @@ def of_error(error: SidecarctlError) -> Result:
     }
 
 
-def said(change: WorkloadChange) -> str:
-    """Return what happened to a workload in a few words, empty where nothing did."""
+def describe_change(change: WorkloadChange) -> str:
+    """Return a short description of a workload change, empty if nothing changed."""
     if change.skipped:
         return f"skipped: {change.skipped}"
     done = [one for one in change.instances if one.action in ("added", "updated", "removed")]
@@ -73,23 +73,23 @@ def said(change: WorkloadChange) -> str:
     )
 
 
-def for_people(finding: Finding, items: Sequence[Document]) -> Finding:
-    """Return a finding that is told by file and field: lines of a text that a tool has rewritten mean nothing to anybody."""
+def locate_by_field(finding: Finding, items: Sequence[Document]) -> Finding:
+    """Return the finding located by file and field instead of by line: the calling tools rewrite the text."""
     if finding.place is None or item_index(finding.place.file) is None:
         return finding
-    item = _item(finding.place.file, items)
+    item = _find_item(finding.place.file, items)
     name = _annotation(item, _PATH) or finding.place.file
     source = name if finding.source == "input" else f"{name}, {finding.source}"
     related = tuple(replace(one, place=None) for one in finding.related)
     return replace(finding, place=None, source=source, related=related)
 
 
-def _item(file: str, items: Sequence[Document]) -> dict[str, Any]:
+def _find_item(file: str, items: Sequence[Document]) -> dict[str, Any]:
     index = item_index(file)
     return as_mapping(items[index].value) if index is not None and index < len(items) else {}
 
 
-def _reference(item: dict[str, Any]) -> dict[str, Any]:
+def _resource_ref(item: dict[str, Any]) -> dict[str, Any]:
     metadata = as_mapping(item.get("metadata"))
     found = {
         "apiVersion": item.get("apiVersion"),
@@ -97,8 +97,8 @@ def _reference(item: dict[str, Any]) -> dict[str, Any]:
         "namespace": metadata.get("namespace"),
         "name": metadata.get("name"),
     }
-    kept = {key: value for key, value in found.items() if isinstance(value, str) and value}
-    return {"resourceRef": kept} if {"apiVersion", "kind", "name"} <= kept.keys() else {}
+    complete = {key: value for key, value in found.items() if isinstance(value, str) and value}
+    return {"resourceRef": complete} if {"apiVersion", "kind", "name"} <= complete.keys() else {}
 
 
 def _annotation(item: dict[str, Any], names: Sequence[str]) -> str:
@@ -106,21 +106,21 @@ def _annotation(item: dict[str, Any], names: Sequence[str]) -> str:
     return next((str(annotations[name]) for name in names if name in annotations), "")
 
 
-def _file(item: dict[str, Any]) -> dict[str, Any]:
+def _file_path(item: dict[str, Any]) -> dict[str, Any]:
     path, index = _annotation(item, _PATH), _annotation(item, _INDEX)
     if not path:
         return {}
     return {"file": {"path": path, **({"index": int(index)} if index.isdecimal() else {})}}
 
 
-# Makes a composition ready; without one, the composition of the command line or of the folder. Raises UsageError.
-Ready = Callable[["Composition | None"], tuple[Selection, Options]]
-_OUTDATED = "run the transformer, or `sidecarctl render`, before this check"
+# Prepares a composition, or the default one if None. Raises UsageError.
+PrepareSelection = Callable[["Composition | None"], tuple[Selection, Options]]
+_OUTDATED = "run the function without --check, or `sidecarctl render`, first"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run gives: the text for standard output, what is to be said, and the exit code."""
+class FunctionResult:
+    """The result of a run: text for stdout, findings, changes, error, and exit code."""
 
     text: str
     findings: tuple[Finding, ...] = ()
@@ -131,58 +131,58 @@ class Outcome:
 
 def run(
     data: bytes,
-    ready: Ready,
+    prepare: PrepareSelection,
     environment: str = "",
     *,
     check: bool = False,
     fail_on: Severity = Severity.ERROR,
-) -> Outcome:
-    """Return what becomes of a ResourceList.
+) -> FunctionResult:
+    """Apply a composition to a ResourceList.
 
-    `check` changes nothing (a validator): it says which items are not as the composition wants them, and what is wrong with
-    any. `fail_on` is the mildest finding that fails the run.
+    With `check` (as a validator), change nothing and report outdated and invalid items. `fail_on` is the minimum severity that
+    makes the run fail.
     """
     given: ResourceList | None = None
     try:
         given = resource_list.read(decode(data, resource_list.STREAM))
-        chosen, settings = ready(composition_of(given.function_config, Path(), environment))
-        walked = _walked(given, chosen, settings)
+        selection, settings = prepare(read_composition(given.function_config, Path(), environment))
+        walked = _apply_selection(given, selection, settings)
     except SidecarctlError as error:
-        said = [of_error(error)]
-        text = resource_list.write(given, None, said) if given else resource_list.empty(said)
-        return Outcome(text, error=error, code=error.exit_code)
-    findings = [*walked.findings, *find_unused_rules(chosen, walked.rules)]
+        results = [error_result(error)]
+        text = resource_list.write(given, None, results) if given else resource_list.write_error(results)
+        return FunctionResult(text, error=error, code=error.exit_code)
+    findings = [*walked.findings, *find_unused_rules(selection, walked.rules)]
     if check:
-        findings += [*find_outdated(walked.changes, _OUTDATED), *_invalid(given.items, walked, settings)]
+        findings += [*find_outdated(walked.changes, _OUTDATED), *_validate_unselected(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)
-    documents = None if failed or check or _untouched(given, walked) else walked.documents
-    said = [of_finding(finding, given.items) for finding in findings]
+    documents = None if failed or check or _is_unchanged(given, walked) else walked.documents
+    results = [finding_result(finding, given.items) for finding in findings]
     if documents is not None:
-        said += [one for change in walked.changes if (one := of_change(change, given.items))]
-    return Outcome(
-        resource_list.write(given, documents, said),
-        tuple(for_people(finding, given.items) for finding in findings),
+        results += [one for change in walked.changes if (one := change_result(change, given.items))]
+    return FunctionResult(
+        resource_list.write(given, documents, results),
+        tuple(locate_by_field(finding, given.items) for finding in findings),
         () if failed or check else walked.changes,
         code=EXIT_FINDINGS if failed else EXIT_OK,
     )
 
 
-def _walked(given: ResourceList, chosen: Selection, settings: Options) -> ProcessedDocuments:
-    items = restated(given.items, settings.kinds)
+def _apply_selection(given: ResourceList, selection: Selection, settings: Options) -> ProcessedDocuments:
+    items = follow_renames(given.items, settings.kinds)
     documents, moved = gather_companions(items, settings.kinds)
-    walked = render_documents(documents, chosen, settings)
+    walked = render_documents(documents, selection, settings)
     back = keep_metadata(restore_order(walked.documents, moved, len(items)), items)
     return ProcessedDocuments(tuple(back), walked.changes, walked.findings, walked.rules)
 
 
-def _untouched(given: ResourceList, walked: ProcessedDocuments) -> bool:
+def _is_unchanged(given: ResourceList, walked: ProcessedDocuments) -> bool:
     return len(given.items) == len(walked.documents) and all(
         old is new or old.text == new.text for old, new in zip(given.items, walked.documents)
     )
 
 
-def _invalid(items: Sequence[Document], walked: ProcessedDocuments, settings: Options) -> Iterator[Finding]:
-    """What is wrong with items that the composition has nothing to do with: the others have been looked at."""
+def _validate_unselected(items: Sequence[Document], walked: ProcessedDocuments, settings: Options) -> Iterator[Finding]:
+    """Yield findings of items that the composition does not select; selected items are already validated."""
     seen = {change.file for change in walked.changes} | {f.place.file for f in walked.findings if f.place}
     for item in items:
         if item.file not in seen and "ontainers" in item.text:

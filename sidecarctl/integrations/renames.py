@@ -1,7 +1,7 @@
-"""Workloads and companions that kustomize has renamed since they were composed: owner and record say the new names.
+"""Update owners and records of workloads and companions that kustomize has renamed.
 
-kustomize notes former names and namespaces in annotations. Without this an overlay with a name prefix would orphan the companions
-of its base: composing again would make a second one, which kustomize refuses.
+kustomize keeps previous names and namespaces in annotations. Without this update, an overlay with a name prefix would orphan the
+companions of its base, and the next run would create duplicates, which kustomize rejects.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ _NAMESPACES = "internal.config.kubernetes.io/previousNamespaces"
 _DEFAULT_NAMESPACE = "default"
 
 
-def restated(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
-    """Return documents whose owners and records say what things are called now; what was not renamed is itself."""
+def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
+    """Return documents whose owners and records use the current names. Documents without renames are returned as they
+    are.
+    """
     companions = [(index, owner) for index, one in enumerate(documents) if (owner := read_owner(one)) is not None]
     if not companions or not any(_NAMES in documents[index].text for index, _ in companions):
         return list(documents)
     out = list(documents)
-    holders = {
+    workloads_by_label = {
         former: (index, workload)
         for index, document in enumerate(documents)
         if RECORD_ANNOTATION in document.text
@@ -40,40 +42,40 @@ def restated(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
     renamed: dict[int, dict[str, dict[str, str]]] = {}
     for index, owner in companions:
         label, _, instance = owner.rpartition("/")
-        holder = holders.get(label)
-        if holder is None:
+        match = workloads_by_label.get(label)
+        if match is None:
             continue
         value = as_mapping(documents[index].value)
-        now = f"{holder[1].label}/{instance}"
+        now = f"{match[1].label}/{instance}"
         if now != owner:
-            out[index] = _replaced(documents[index], ("metadata", "annotations", OWNER_ANNOTATION), now)
+            out[index] = _replace_value(documents[index], ("metadata", "annotations", OWNER_ANNOTATION), now)
         metadata = as_mapping(value.get("metadata"))
         new = f"{value.get('kind')}/{metadata.get('name')}"
-        for former in _listed(metadata, _NAMES):
-            renamed.setdefault(holder[0], {}).setdefault(instance, {})[f"{value.get('kind')}/{former}"] = new
+        for former in _split_annotation(metadata, _NAMES):
+            renamed.setdefault(match[0], {}).setdefault(instance, {})[f"{value.get('kind')}/{former}"] = new
     for index, by_instance in renamed.items():
         for workload in workloads(out[index].value, kinds):
-            out[index] = _recorded(out[index], workload, by_instance)
+            out[index] = _update_record(out[index], workload, by_instance)
     return out
 
 
 def _former_labels(workload: Workload) -> Iterator[str]:
-    """Every label that a workload may have had, the present one included."""
+    """Yield all current and previous labels of a workload."""
     metadata = as_mapping(workload.value.get("metadata"))
-    names = {workload.name, *_listed(metadata, _NAMES)}
-    spaces = {workload.namespace, *_listed(metadata, _NAMESPACES)}
-    if _DEFAULT_NAMESPACE in spaces:
-        spaces.add("")
-    for name, namespace in product(sorted(names), sorted(spaces)):
+    names = {workload.name, *_split_annotation(metadata, _NAMES)}
+    namespaces = {workload.namespace, *_split_annotation(metadata, _NAMESPACES)}
+    if _DEFAULT_NAMESPACE in namespaces:
+        namespaces.add("")
+    for name, namespace in product(sorted(names), sorted(namespaces)):
         yield replace(workload, value={"metadata": {}}, name=name, namespace=namespace).label
 
 
-def _listed(metadata: dict[str, Any], key: str) -> list[str]:
+def _split_annotation(metadata: dict[str, Any], key: str) -> list[str]:
     text = as_mapping(metadata.get("annotations")).get(key)
     return [part for part in text.split(",") if part] if isinstance(text, str) else []
 
 
-def _recorded(document: Document, workload: Workload, renamed: dict[str, dict[str, str]]) -> Document:
+def _update_record(document: Document, workload: Workload, renamed: dict[str, dict[str, str]]) -> Document:
     record = records.read(workload)
     instances = {}
     for name, instance in record.instances.items():
@@ -82,10 +84,10 @@ def _recorded(document: Document, workload: Workload, renamed: dict[str, dict[st
         instances[name] = replace(instance, added=replace(instance.added, documents=companions))
     if instances == dict(record.instances):
         return document
-    return _replaced(document, records.record_path(workload), records.write(replace(record, instances=instances)))
+    return _replace_value(document, records.record_path(workload), records.write(replace(record, instances=instances)))
 
 
-def _replaced(document: Document, path: tuple[str | int, ...], text: str) -> Document:
+def _replace_value(document: Document, path: tuple[str | int, ...], text: str) -> Document:
     assert document.root is not None
     done = splice(document.text, document.root, [Replace(path, text, "renamed")])
     return document.with_text(done.text, done.root)

@@ -1,4 +1,4 @@
-"""Libraries for tests: entries written from texts, and the command run on them."""
+"""Write library entries for tests and run commands on them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def entry(
     folder: str = "",
     **files: str,
 ) -> Path:
-    """Write an entry and return its folder; `files` are further ones, by path."""
+    """Write an entry with additional files by path, and return its directory."""
     home = library / (folder or name)
     texts = {
         "sidecar.yaml": METADATA.format(name=name, version=version, summary=summary, spec=spec),
@@ -68,5 +68,5 @@ def entry(
 
 
 def command(words: str, folder: Path, **env: str) -> Outcome:
-    """Run `sidecarctl <words>` in a folder, 80 columns wide."""
+    """Run `sidecarctl <words>` in a directory, 80 columns wide."""
     return run(f"sidecarctl {words}", folder, env={"COLUMNS": "80", **env})

@@ -1,4 +1,4 @@
-"""Shell completion, as the shell asks for it: names of sidecars, of parameters, and values where there are few."""
+"""Tests of shell completion: sidecar names, parameter names, and parameter values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.command import ROOT
 
 
 def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidecarctl")) -> list[str]:
-    """What bash would offer for a line, whose last word is being typed."""
+    """Return the bash completions of the last word of a line."""
     words = shlex.split(line) + ([""] if line.endswith(" ") else [])
     done = subprocess.run(
         [sys.executable, *program],
@@ -48,7 +48,7 @@ def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidec
         ("sidecarctl show --library lib ag", {"agent"}),
     ],
 )
-def test_the_shell_is_offered(line: str, wanted: set[str], tmp_path: Path) -> None:
+def test_completions(line: str, wanted: set[str], tmp_path: Path) -> None:
     spec = "  parameters: {properties: {logDir: {type: string, default: /logs, description: Where logs are.}}}\n"
     entry(tmp_path / "lib", spec=spec)
     offered = _completed(line, tmp_path)
@@ -87,6 +87,6 @@ _TYPER = ("-c", "from sidecarctl.__main__ import _typer; _typer([])")
         *("sidecarctl add -- lo", "sidecarctl add --nonsense ", "sidecarctl render --env ", "sidecarctl list "),
     ],
 )
-def test_a_quick_answer_is_the_one_of_typer(line: str, tmp_path: Path) -> None:
-    # typer has -h and --help in any order.
+def test_fast_completion_equals_typer(line: str, tmp_path: Path) -> None:
+    # typer does not order -h and --help.
     assert sorted(_completed(line, tmp_path)) == sorted(_completed(line, tmp_path, _TYPER))

@@ -1,4 +1,4 @@
-"""docs/library: what is there is what the metadata say."""
+"""Tests of docs/library: pages are generated from the current metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from tests.command import ROOT
 
 
-def test_the_pages_of_the_library_are_current() -> None:
+def test_library_pages_are_current() -> None:
     script = ROOT / "tools" / "gen_library_docs.py"
     done = subprocess.run(
         [sys.executable, str(script), "--check"],

@@ -1,4 +1,4 @@
-"""docs/writing-sidecars.md: its files are written, its commands run in order, and their output compared.
+"""Tests of docs/writing-sidecars.md: write its files, run its commands in order, and compare the output.
 
 UPDATE_GALLERY=1 writes the outputs into the guide; read the diff before you commit.
 """
@@ -16,7 +16,7 @@ GUIDE = ROOT / "docs" / "writing-sidecars.md"
 _BLOCK = re.compile(r"^```(\w+)(?: (file|exit)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_every_step_of_the_guide_does_what_it_shows(tmp_path: Path) -> None:
+def test_guide_shows_actual_output(tmp_path: Path) -> None:
     text = GUIDE.read_text(encoding="utf-8")
     shown, code = _followed(text, tmp_path)
     if os.environ.get("UPDATE_GALLERY"):
@@ -27,7 +27,7 @@ def test_every_step_of_the_guide_does_what_it_shows(tmp_path: Path) -> None:
 
 
 def _followed(text: str, folder: Path) -> tuple[str, int]:
-    """The guide with the outputs that its commands really gave; 1 where one ended otherwise than told."""
+    """Return the guide with the actual output of its commands."""
     out, at, wrong = [], 0, 0
     for block in _BLOCK.finditer(text):
         out.append(text[at : block.start(4)])

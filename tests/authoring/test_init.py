@@ -1,4 +1,4 @@
-"""One team pasted a logger into six Deployments, each a little differently: init owns them all and changes none."""
+"""Tests of `init` on six Deployments with slightly different pasted loggers: all are adopted, none is changed."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def without_record(text: str) -> str:
     return "".join(line for line in lines if "sidecarctl.dev/sidecars" not in line and line.strip() != "annotations:")
 
 
-def test_render_changes_nothing_but_the_records(folder: Path) -> None:
+def test_render_adds_records_only(folder: Path) -> None:
     before = manifests(folder)
     outcome = run("sidecarctl init team", folder.parent)
     assert outcome.code == 0, outcome.stderr
-    assert "sure: 6 files of 6" in outcome.stdout
+    assert "verified: 6 files of 6" in outcome.stdout
     assert manifests(folder) == before
     outcome = run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
     assert outcome.code == 0, outcome.stderr
@@ -98,7 +98,7 @@ def test_render_changes_nothing_but_the_records(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("adopt", ["", " --adopt"])
-def test_rendering_again_changes_nothing(folder: Path, adopt: str) -> None:
+def test_second_render_changes_nothing(folder: Path, adopt: str) -> None:
     run("sidecarctl init team", folder.parent)
     run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
     once = manifests(folder)
@@ -107,7 +107,7 @@ def test_rendering_again_changes_nothing(folder: Path, adopt: str) -> None:
     assert manifests(folder) == once
 
 
-def test_the_rules_say_only_what_differs(folder: Path) -> None:
+def test_rules_contain_differences_only(folder: Path) -> None:
     run("sidecarctl init team", folder.parent)
     rules = yaml.safe_load((folder / "sidecarctl.yaml").read_text())["spec"]["rules"]
     usual = next(rule for rule in rules if rule["sidecars"] == [{"name": "shipper"}])
@@ -117,7 +117,7 @@ def test_the_rules_say_only_what_differs(folder: Path) -> None:
     assert other["parameters"]["patch"] == {"resources": {"limits": {"memory": "256Mi"}}}
 
 
-def test_removing_takes_the_pasted_logger_away(folder: Path) -> None:
+def test_remove_deletes_the_pasted_logger(folder: Path) -> None:
     run("sidecarctl init team", folder.parent)
     run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
     for name in SIX:
@@ -127,22 +127,22 @@ def test_removing_takes_the_pasted_logger_away(folder: Path) -> None:
         assert "volumes" not in pod and "volumeMounts" not in pod["containers"][0]
 
 
-def test_what_stands_once_is_left_alone(folder: Path) -> None:
+def test_skips_containers_that_occur_once(folder: Path) -> None:
     for name in list(SIX)[1:]:
         (folder / f"{name}.yaml").unlink()
     outcome = run("sidecarctl init team", folder.parent)
-    assert outcome.code == 0 and "nothing was written" in outcome.stderr
+    assert outcome.code == 0 and "no files written" in outcome.stderr
     assert not (folder / "sidecarctl.yaml").exists()
 
 
-def test_a_composition_that_is_there_is_not_replaced(folder: Path) -> None:
+def test_keeps_an_existing_composition(folder: Path) -> None:
     (folder / "sidecarctl.yaml").write_text("# mine\n")
     outcome = run("sidecarctl init team", folder.parent)
-    assert outcome.code == 2 and "is there already" in outcome.stderr
+    assert outcome.code == 2 and "already exists" in outcome.stderr
     assert (folder / "sidecarctl.yaml").read_text() == "# mine\n"
 
 
-def test_the_written_library_passes_its_own_cases(folder: Path) -> None:
+def test_written_library_passes_its_test_cases(folder: Path) -> None:
     run("sidecarctl init team", folder.parent)
     assert (folder / "sidecars/shipper/tests/deployment/expected.yaml").exists()
     outcome = run("sidecarctl test --library team/sidecars", folder.parent)
@@ -150,7 +150,7 @@ def test_the_written_library_passes_its_own_cases(folder: Path) -> None:
     assert "1 case" in outcome.stdout + outcome.stderr
 
 
-def test_a_value_that_looks_secret_is_pointed_at(folder: Path) -> None:
+def test_warns_about_likely_secrets(folder: Path) -> None:
     for name in ("accounts", "catalog"):
         file = folder / f"{name}.yaml"
         env = "        env: [{name: LOKI_PASSWORD, value: hunter2}]\n        args:"
@@ -158,5 +158,5 @@ def test_a_value_that_looks_secret_is_pointed_at(folder: Path) -> None:
     for name in ("billing", "delivery", "events", "feeds"):
         (folder / f"{name}.yaml").unlink()
     outcome = run("sidecarctl init team", folder.parent)
-    assert "warning: LOKI_PASSWORD of shipper looks like a secret" in outcome.stdout
+    assert "warning: LOKI_PASSWORD of shipper may be a secret" in outcome.stdout
     assert "hunter2" not in outcome.stdout

@@ -1,4 +1,4 @@
-"""examples/library-kcl: every shipped case gives the same bytes in KCL as in Jinja."""
+"""Tests of examples/library-kcl: KCL and Jinja templates have identical output for all test cases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring.test_cases import MANIFEST, Case, cases_of, trial_of
-from sidecarctl.authoring.trial import Trial, attempt
+from sidecarctl.authoring.test_cases import MANIFEST, Case, find_cases, read_case
+from sidecarctl.authoring.trial import Trial, run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command
 from tests.command import ROOT
@@ -20,17 +20,17 @@ NAMES = sorted(folder.parent.name for folder in LIBRARY.glob("*/sidecar.yaml"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_metadata_differ_in_the_engine_alone(name: str) -> None:
+def test_metadata_differ_in_engine_only(name: str) -> None:
     one, two = (catalog.find(name).file.read_text() for catalog in (KCL, JINJA))
     assert one.replace("engine: kcl", "engine: jinja").replace("template.k\n", "template.yaml.j2\n") == two
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [(name, case) for name in NAMES for case in cases_of(JINJA.find(name))], ids=str
+    ("name", "case"), [(name, case) for name in NAMES for case in find_cases(JINJA.find(name))], ids=str
 )
-def test_kcl_gives_the_bytes_that_jinja_gives(name: str, case: Case) -> None:
-    trial = trial_of(JINJA.find(name), case)
-    assert attempt(replace(trial, sidecar=KCL.find(name))).text == attempt(trial).text
+def test_kcl_output_equals_jinja_output(name: str, case: Case) -> None:
+    trial = read_case(JINJA.find(name), case)
+    assert run_trial(replace(trial, sidecar=KCL.find(name))).text == run_trial(trial).text
 
 
 # Beyond the cases: what the templates must treat alike, or refuse in the same words.
@@ -60,12 +60,12 @@ FURTHER: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("name", "given"), FURTHER, ids=str)
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
-def test_kcl_treats_further_parameters_as_jinja_does(name: str, given: dict[str, object], version: str) -> None:
+def test_kcl_and_jinja_agree_on_more_parameters(name: str, given: dict[str, object], version: str) -> None:
     trial = Trial(JINJA.find(name), MANIFEST, given, kube_version=version)
-    jinja, kcl = attempt(trial), attempt(replace(trial, sidecar=KCL.find(name)))
-    assert (kcl.text, kcl.refusal) == (jinja.text, jinja.refusal)
+    jinja, kcl = run_trial(trial), run_trial(replace(trial, sidecar=KCL.find(name)))
+    assert (kcl.text, kcl.errors) == (jinja.text, jinja.errors)
 
 
-def test_the_cases_of_the_library_itself_pass(tmp_path: Path) -> None:
+def test_library_passes_its_test_cases(tmp_path: Path) -> None:
     done = command(f"test --library {LIBRARY}", tmp_path)
     assert done.code == 0, done.stdout

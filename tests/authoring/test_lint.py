@@ -1,4 +1,4 @@
-"""Lint: every doubt is found at its place, and what is right is left alone."""
+"""Tests of lint: findings have the right location, and valid sidecars have none."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /lo
 
 def _linted(library: Path, **parts: str) -> list[Finding]:
     entry(library, **{"tests/pod/input.yaml": INPUT, **parts})
-    (one,) = test_runner.run(Catalog((("lib", library),)), ["agent"], update=True)
+    (one,) = test_runner.run_tests(Catalog((("lib", library),)), ["agent"], update=True)
     assert not one.error, one.error
     return list(one.findings)
 
 
-def test_a_sound_sidecar_is_left_alone(tmp_path: Path) -> None:
+def test_valid_sidecar_has_no_findings(tmp_path: Path) -> None:
     assert _linted(tmp_path) == []
 
 
@@ -43,13 +43,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("rule", WRONG)
-def test_a_doubt_is_found_at_its_place(rule: str, tmp_path: Path) -> None:
+def test_finding_has_the_right_location(rule: str, tmp_path: Path) -> None:
     old, new, place = WRONG[rule]
     template = TEMPLATE.replace(old, new)
     if rule == "unbounded-volume":
         template += "volumes:\n- name: tmp\n  emptyDir: {}\n"
     if rule == "undefined-volume":
-        pytest.skip("the API rules of the program refuse the result already") if _refused(tmp_path, template) else None
+        pytest.skip("the API rules already reject the result") if _refused(tmp_path, template) else None
     found = _linted(tmp_path, template=template)
     assert [f.rule for f in found] == [rule]
     assert str(found[0].place).startswith(f"{tmp_path}/agent/{place}:")
@@ -57,31 +57,31 @@ def test_a_doubt_is_found_at_its_place(rule: str, tmp_path: Path) -> None:
 
 def _refused(folder: Path, template: str) -> bool:
     entry(folder / "other", template=template, **{"tests/pod/input.yaml": INPUT})
-    (one,) = test_runner.run(Catalog((("lib", folder / "other"),)), ["agent"], update=True)
-    return any(verdict.state == "failed" for verdict in one.verdicts)
+    (one,) = test_runner.run_tests(Catalog((("lib", folder / "other"),)), ["agent"], update=True)
+    return any(result.state == "failed" for result in one.results)
 
 
-def test_a_volume_that_nobody_mounts_is_found(tmp_path: Path) -> None:
+def test_reports_unmounted_volume(tmp_path: Path) -> None:
     found = _linted(tmp_path, template=TEMPLATE + "volumes:\n- name: tmp\n  emptyDir: {sizeLimit: 1Mi}\n")
-    assert [f.message for f in found] == ["nobody mounts the volume tmp"]
+    assert [f.message for f in found] == ['volume "tmp" is not mounted']
 
 
-def test_a_level_that_is_not_needed_is_told(tmp_path: Path) -> None:
+def test_reports_unneeded_pod_security_level(tmp_path: Path) -> None:
     found = _linted(tmp_path, spec="  podSecurity: {level: baseline, reason: I thought so.}\n")
     assert [(f.rule, f.severity.value) for f in found] == [("pod-security-claim", "info")]
 
 
-def test_a_probe_on_a_port_of_localhost_is_found(tmp_path: Path) -> None:
+def test_reports_probe_of_localhost_port(tmp_path: Path) -> None:
     template = TEMPLATE.replace("  securityContext:", "  livenessProbe: {tcpSocket: {port: 9901}}\n  securityContext:")
     found = _linted(tmp_path, spec="  adminPorts: [9901]\n", template=template)
     assert [f.rule for f in found] == ["probed-admin-port"]
 
 
-def test_missing_descriptions_and_cases_are_told(tmp_path: Path) -> None:
+def test_reports_missing_descriptions_and_test_cases(tmp_path: Path) -> None:
     entry(
         tmp_path, spec=ONE.replace(", description: Where logs are.", ""), template=TEMPLATE + "# {{ params.logDir }}\n"
     )
-    (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
+    (one,) = test_runner.run_tests(Catalog((("lib", tmp_path),)), [])
     assert {f.rule for f in one.findings} == {"missing-description", "missing-tests"}
 
 
@@ -96,12 +96,12 @@ USES = [
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_parameter_counts_as_used_however_it_is_named(use: str, tmp_path: Path) -> None:
+def test_recognizes_each_way_to_use_a_parameter(use: str, tmp_path: Path) -> None:
     found = _linted(tmp_path, spec=ONE, template=f"{TEMPLATE}# {use}\n", **{"part.j2": "{{ params.logDir }}"})
     assert found == []
 
 
-def test_a_parameter_that_no_template_uses_is_found_where_it_is_declared(tmp_path: Path) -> None:
+def test_reports_unused_parameter_at_its_declaration(tmp_path: Path) -> None:
     (found,) = _linted(tmp_path, spec=ONE)
     assert (found.rule, str(found.place)) == ("unused-parameter", f"{tmp_path}/agent/sidecar.yaml:11:7")
 
@@ -119,33 +119,33 @@ NESTED = """\
 """
 
 
-def test_nested_parameters_are_told_apart(tmp_path: Path) -> None:
+def test_reports_unused_nested_parameter(tmp_path: Path) -> None:
     found = _linted(tmp_path, spec=NESTED, template=TEMPLATE + "# {{ params.tls.caKey }}\n")
-    assert [f.message for f in found] == ["no template uses the parameter tls.unused"]
+    assert [f.message for f in found] == ["unused parameter tls.unused"]
 
 
-def test_a_parameter_that_is_not_declared_is_found_in_the_template(tmp_path: Path) -> None:
+def test_reports_undeclared_parameter_in_the_template(tmp_path: Path) -> None:
     template = TEMPLATE + "# {{ params.logDir }}\n{% if false %}{{ params.logDri }}{% endif %}\n"
     (found,) = _linted(tmp_path, spec=ONE, template=template)
     assert (found.rule, found.help) == ("undeclared-parameter", 'did you mean "logDir"?')
     assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:14:25"
 
 
-def test_items_and_open_maps_may_be_asked_for_anything(tmp_path: Path) -> None:
+def test_accepts_any_key_of_items_and_open_maps(tmp_path: Path) -> None:
     spec = "  parameters: {properties: {labels: {type: object, default: {}, description: Labels.}}}\n"
     template = TEMPLATE + "# {{ params.labels.team }}{% for k, v in params.labels.items() %}{% endfor %}\n"
     assert [f.rule for f in _linted(tmp_path, spec=spec, template=template.replace("params.labels.team", "1"))] == []
 
 
-def test_a_template_that_fails_everywhere_is_told_with_its_line(tmp_path: Path) -> None:
+def test_reports_failing_template_with_its_line(tmp_path: Path) -> None:
     entry(tmp_path, template="containers:\n- {{ nothing }}\n")
-    (one,) = test_runner.run(Catalog((("lib", tmp_path),)), [])
+    (one,) = test_runner.run_tests(Catalog((("lib", tmp_path),)), [])
     (found,) = [f for f in one.findings if f.rule == "template-failure"]
     assert str(found.place) == f"{tmp_path}/agent/template.yaml.j2:2:1"
     assert one.failed
 
 
-def test_parameters_of_kcl_and_plain_templates_are_seen(tmp_path: Path) -> None:
+def test_finds_parameters_of_kcl_and_plain_templates(tmp_path: Path) -> None:
     from sidecarctl.authoring.lint import Subject, undeclared_parameter, unused_parameter
     from sidecarctl.catalog.sidecar import read_sidecar
 
@@ -157,5 +157,5 @@ def test_parameters_of_kcl_and_plain_templates_are_seen(tmp_path: Path) -> None:
     plain = '  engine: plain\n  substitutions: [{path: "containers[0].image", parameter: logDri}]\n'
     home = entry(tmp_path, "other", spec=plain + ONE, **{"template.yaml": "containers: []\n"})
     subject = Subject(read_sidecar(home, "lib"), [])
-    assert [f.message for f in unused_parameter(subject)] == ["no template uses the parameter logDir"]
+    assert [f.message for f in unused_parameter(subject)] == ["unused parameter logDir"]
     assert [f.rule for f in undeclared_parameter(subject)] == ["undeclared-parameter"]

@@ -1,4 +1,4 @@
-"""`sidecarctl list`: every entry with what is to say of it, the broken ones too, within the terminal's width."""
+"""Tests of `sidecarctl list`: all entries, including invalid ones, within the terminal width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command, entry
 
 
-def test_every_shipped_sidecar_is_listed_with_version_and_summary(tmp_path: Path) -> None:
+def test_lists_shipped_sidecars_with_version_and_summary(tmp_path: Path) -> None:
     done = command("list", tmp_path)
     assert done.code == 0
     for one in open_catalog([], {}).entries():
@@ -18,21 +18,21 @@ def test_every_shipped_sidecar_is_listed_with_version_and_summary(tmp_path: Path
         assert one.sidecar.summary.split()[0] in done.stdout
 
 
-def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
+def test_lines_fit_the_terminal(tmp_path: Path) -> None:
     entry(tmp_path / "lib", summary="Word " * 20 + "end.")
     for columns in ("40", "80"):
         done = command("list --library lib", tmp_path, COLUMNS=columns)
         assert max(map(len, done.stdout.splitlines())) <= int(columns)
 
 
-def test_an_entry_that_another_library_shadows_says_so(tmp_path: Path) -> None:
+def test_lists_shadowed_entries(tmp_path: Path) -> None:
     entry(tmp_path / "lib", "logger")
     done = command("list --library lib", tmp_path)
-    assert "shadowed: lib has it too, and comes first" in done.stdout
+    assert "shadowed: lib takes precedence" in done.stdout
     assert "library: lib" in done.stdout
 
 
-def test_a_broken_entry_is_listed_with_its_place_and_the_rest_stays_usable(tmp_path: Path) -> None:
+def test_lists_invalid_entries_with_their_location(tmp_path: Path) -> None:
     entry(tmp_path / "lib", "good")
     entry(tmp_path / "lib", "bad", spec="  engin: jinja\n")
     done = command("list --library lib", tmp_path)
@@ -43,32 +43,32 @@ def test_a_broken_entry_is_listed_with_its_place_and_the_rest_stays_usable(tmp_p
     assert "good" in done.stdout
 
 
-def test_a_template_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+def test_reports_template_syntax_errors(tmp_path: Path) -> None:
     entry(tmp_path / "lib", template="containers:\n{% for x in %}\n")
     done = command("list --library lib", tmp_path)
     assert "broken" in done.stdout
     assert "lib/agent/template.yaml.j2:2" in done.stdout
 
 
-def test_two_entries_of_one_name_and_version_are_told(tmp_path: Path) -> None:
+def test_reports_duplicate_entries(tmp_path: Path) -> None:
     entry(tmp_path / "lib", "agent")
     entry(tmp_path / "lib", "agent", folder="agent@1.0.0")
-    assert "twice" in command("list --library lib", tmp_path).stdout
+    assert "duplicate sidecar" in command("list --library lib", tmp_path).stdout
 
 
-def test_programs_get_json(tmp_path: Path) -> None:
+def test_json_format(tmp_path: Path) -> None:
     entry(tmp_path / "lib", "bad", spec="  engin: jinja\n")
     listed = {each["name"]: each for each in json.loads(command("list --format json --library lib", tmp_path).stdout)}
     assert listed["logger"]["library"] == "shipped"
     assert listed["bad"]["error"]["where"].endswith("sidecar.yaml:9:3")
 
 
-def test_colour_only_where_it_is_wanted(tmp_path: Path) -> None:
+def test_color_is_optional(tmp_path: Path) -> None:
     assert "\x1b" not in command("list", tmp_path).stdout
-    coloured = command("list", tmp_path, NO_COLOR="", FORCE_COLOR="1").stdout
-    assert "\x1b[1mlogger\x1b[0m" in coloured
+    colored = command("list", tmp_path, NO_COLOR="", FORCE_COLOR="1").stdout
+    assert "\x1b[1mlogger\x1b[0m" in colored
 
 
-def test_what_could_steer_the_terminal_is_made_visible(tmp_path: Path) -> None:
+def test_escapes_terminal_control_characters(tmp_path: Path) -> None:
     entry(tmp_path / "lib", summary='"\\e[31mred\\e]0;title\\a."')
     assert "\x1b" not in command("list --library lib", tmp_path).stdout

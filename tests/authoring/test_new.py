@@ -1,4 +1,4 @@
-"""`sidecarctl new`: what it makes passes its test at once, and a container comes along whole."""
+"""Tests of `sidecarctl new`: new sidecars pass their test, and containers are converted completely."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ data:
 
 
 @pytest.mark.parametrize("engine", ["jinja", "plain", "kcl"])
-def test_a_new_sidecar_passes_its_test_at_once(engine: str, tmp_path: Path) -> None:
+def test_new_sidecar_passes_its_test(engine: str, tmp_path: Path) -> None:
     if engine == "kcl" and importlib.util.find_spec("kcl_lib") is None:
         pytest.skip("kcl_lib is not installed")
     made = command(f"new my-agent --from registry.example/agent:2.3.4 --engine {engine}", tmp_path)
@@ -75,12 +75,12 @@ def shipper(tmp_path: Path) -> Path:
     (tmp_path / "shop.yaml").write_text(SHOP)
     done = command("new shipper --from-manifest shop.yaml --container shipper", tmp_path)
     assert done.code == 0, done.stderr
-    (tmp_path / "said").write_text(" ".join(done.stderr.split()))
+    (tmp_path / "notes").write_text(" ".join(done.stderr.split()))
     return tmp_path
 
 
-def test_a_container_of_a_manifest_becomes_a_sidecar_that_puts_back_what_was_there(shipper: Path) -> None:
-    case = shipper / "sidecars/shipper/tests/as-it-was"
+def test_converted_container_renders_the_original(shipper: Path) -> None:
+    case = shipper / "sidecars/shipper/tests/original"
     given = (case / "input.yaml").read_text()
     assert "shipper" not in given
     assert "# our shop" in given
@@ -97,7 +97,7 @@ def test_a_container_of_a_manifest_becomes_a_sidecar_that_puts_back_what_was_the
     assert command("test --library sidecars", shipper).code == 0
 
 
-def test_values_become_parameters_and_a_secret_stays_behind(shipper: Path) -> None:
+def test_values_become_parameters_and_secrets_are_not_copied(shipper: Path) -> None:
     metadata = yaml.safe_load((shipper / "sidecars/shipper/sidecar.yaml").read_text())
     properties = metadata["spec"]["parameters"]["properties"]
     assert properties["logLevel"]["default"] == "info"
@@ -108,26 +108,26 @@ def test_values_become_parameters_and_a_secret_stays_behind(shipper: Path) -> No
     assert not [f for f in (shipper / "sidecars").rglob("*") if f.is_file() and "hunter2" in f.read_text()]
 
 
-def test_what_a_person_should_know_is_said(shipper: Path) -> None:
-    said = (shipper / "said").read_text()
-    assert "API_TOKEN looks like a secret" in said
-    assert "it had no limits.memory: 256Mi was filled in" in said
-    assert "the pod sets serviceAccountName" in said
+def test_prints_notes(shipper: Path) -> None:
+    notes = (shipper / "notes").read_text()
+    assert "API_TOKEN may be a secret" in notes
+    assert "set missing limits.memory to 256Mi" in notes
+    assert "the pod sets serviceAccountName" in notes
     spec = yaml.safe_load((shipper / "sidecars/shipper/sidecar.yaml").read_text())["spec"]
     assert spec["podSecurity"]["level"] == "baseline"
 
 
-def test_an_ordinary_init_container_becomes_a_sidecar_of_mode_init(tmp_path: Path) -> None:
+def test_converts_init_container_to_mode_init(tmp_path: Path) -> None:
     text = SHOP.split("---")[0].replace("      containers:\n", "      initContainers:\n      - name: wait\n"
         "        image: registry.example/wait:1.0.0\n      containers:\n")  # fmt: skip
     (tmp_path / "shop.yaml").write_text(text)
     assert command("new wait --from-manifest shop.yaml --container wait", tmp_path).code == 0
     spec = yaml.safe_load((tmp_path / "sidecars/wait/sidecar.yaml").read_text())["spec"]
     assert spec["mode"] == "init"
-    assert "initContainers" not in (tmp_path / "sidecars/wait/tests/as-it-was/input.yaml").read_text()
+    assert "initContainers" not in (tmp_path / "sidecars/wait/tests/original/input.yaml").read_text()
 
 
-def test_the_environment_names_the_library_for_new_and_test(tmp_path: Path) -> None:
+def test_environment_variable_sets_the_library(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     assert command("new my-agent", tmp_path, SIDECARCTL_LIBRARY="mine").code == 0
     assert (tmp_path / "mine/my-agent/sidecar.yaml").exists()
@@ -136,28 +136,28 @@ def test_the_environment_names_the_library_for_new_and_test(tmp_path: Path) -> N
 
 
 WRONG = [
-    ("new my-agent", "is there already"),
-    ("new My_Agent", "is not the name of a sidecar"),
-    ("new ../x", "is not the name of a sidecar"),
-    ("new x@1.0.0", "is no name for a new sidecar"),
+    ("new my-agent", "already exists"),
+    ("new My_Agent", "invalid sidecar name"),
+    ("new ../x", "invalid sidecar name"),
+    ("new x@1.0.0", "it contains a version"),
     ("new x --from-manifest shop.yaml", "require each other"),
     ("new x --from-manifest shop.yaml --container shiper", 'did you mean "shipper"?'),
     ("new x --from-manifest shop.yaml --container shipper --from a:1.2.3", "cannot be combined"),
-    ("new x --from-manifest nothing.yaml --container a", "can't be read"),
+    ("new x --from-manifest nothing.yaml --container a", "cannot read nothing.yaml"),
     ("new x --from-manifest broken.yaml --container a", "broken.yaml:"),
-    ("new x --from-manifest empty.yaml --container a", "holds no workload"),
-    ("new x --from 'a b'", "is not the name of an image"),
+    ("new x --from-manifest empty.yaml --container a", "has no workload"),
+    ("new x --from 'a b'", 'invalid image "a b"'),
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG)
-def test_wrong_use_is_told_and_writes_nothing(words: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_rejects_invalid_arguments_and_writes_nothing(words: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(SHOP)
     (tmp_path / "broken.yaml").write_text("a: [\n")
     (tmp_path / "empty.yaml").write_text("")
     (tmp_path / "sidecars/my-agent").mkdir(parents=True)
     done = command(words, tmp_path)
     assert done.code in (2, 3)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [f.name for f in (tmp_path / "sidecars").rglob("*")] == ["my-agent"]

@@ -1,4 +1,4 @@
-"""`sidecarctl schema`: what editors get is JSON Schema that takes what the program takes."""
+"""Tests of `sidecarctl schema`: the JSON Schema accepts what the program accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from sidecarctl.authoring.test_cases import cases_of
+from sidecarctl.authoring.test_cases import find_cases
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.cli.commands import schema as schema_module
 from tests.authoring.library_kit import command, entry
@@ -18,14 +18,14 @@ CATALOG = open_catalog([], {})
 
 
 @pytest.mark.parametrize("name", [*schema_module.shipped(), schema_module.VALUES, *CATALOG.names()])
-def test_it_is_a_valid_schema(name: str) -> None:
+def test_schema_is_valid(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(schema_module.text(name, CATALOG)))
 
 
 @pytest.mark.parametrize("name", CATALOG.names())
-def test_the_parameters_of_every_case_fit_the_schema_of_values_files(name: str) -> None:
+def test_values_schema_accepts_parameters_of_all_test_cases(name: str) -> None:
     schema = json.loads(schema_module.text(name, CATALOG))
-    for case in cases_of(CATALOG.find(name)):
+    for case in find_cases(CATALOG.find(name)):
         file = case.folder / "parameters.yaml"
         given = yaml.safe_load(file.read_text()) if file.exists() else None
         jsonschema.validate({name: given}, schema)
@@ -34,7 +34,7 @@ def test_the_parameters_of_every_case_fit_the_schema_of_values_files(name: str) 
     jsonschema.validate({name: {"image": "mirror.example/x:1.2.3"}}, schema)
 
 
-def test_a_whole_library_has_one_schema_for_values_files(tmp_path: Path) -> None:
+def test_values_schema_covers_a_library(tmp_path: Path) -> None:
     entry(tmp_path / "lib", spec="  parameters: {properties: {a: {$ref: '#/$defs/b'}}, $defs: {b: {type: integer}}}\n")
     schema = json.loads(command("schema values --library lib", tmp_path).stdout)
     jsonschema.validate({"agent": {"a": 1}, "logger": {"logDir": "/srv"}}, schema)
@@ -42,7 +42,7 @@ def test_a_whole_library_has_one_schema_for_values_files(tmp_path: Path) -> None
         jsonschema.validate({"agent": {"a": "one"}}, schema)
 
 
-def test_an_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
+def test_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
     done = command("schema fragmnt", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert 'did you mean "fragment"?' in done.stderr

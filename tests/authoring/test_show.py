@@ -1,4 +1,4 @@
-"""`sidecarctl show`: parameters, what is added, an example that works."""
+"""Tests of `sidecarctl show`: parameters, added objects, and a working example."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.command import run
 NAMES = open_catalog([], {}).names()
 
 
-def test_parameters_stand_with_type_default_and_description_the_nested_ones_below(tmp_path: Path) -> None:
+def test_lists_parameters_with_nested_ones(tmp_path: Path) -> None:
     shown = command("show metrics", tmp_path).stdout
     assert "  exporter  nginx | redis | postgres | statsd, required\n      Exporter to run.\n" in shown
     assert "  tls  map\n" in shown
@@ -25,30 +25,30 @@ def test_parameters_stand_with_type_default_and_description_the_nested_ones_belo
     assert "imagePullPolicy" in shown
 
 
-def test_what_it_adds_is_drawn(tmp_path: Path) -> None:
+def test_draws_added_objects(tmp_path: Path) -> None:
     shown = command("show logger", tmp_path).stdout
-    for part in ("├─ logger  native sidecar", "mount", "├─ volumes", "└─ ConfigMap web-logger", "your app"):
+    for part in ("├─ logger  native sidecar", "mount", "├─ volumes", "└─ ConfigMap web-logger", "app container"):
         assert part in shown
 
 
-def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
+def test_draws_ascii_without_unicode(tmp_path: Path) -> None:
     shown = command("show logger", tmp_path, PYTHONIOENCODING="ascii").stdout
     assert "|- logger  native sidecar" in shown
     assert "├" not in shown
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_fits_the_terminal(name: str, tmp_path: Path) -> None:
+def test_lines_fit_the_terminal(name: str, tmp_path: Path) -> None:
     done = command(f"show {name}", tmp_path)
     assert done.code == 0
-    assert "can't be shown" not in done.stdout
+    assert "no example available" not in done.stdout
     words = [line for line in done.stdout.splitlines() if len(line) > 80 and " " in line.strip()]
-    # A word that is wider than the line stays whole.
+    # Long words are not broken.
     assert not [line for line in words if max(map(len, line.split())) < 50]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_command_works(name: str, tmp_path: Path) -> None:
+def test_example_command_works(name: str, tmp_path: Path) -> None:
     shown = command(f"show {name}", tmp_path).stdout
     example = re.search(r"^Use$\n\n(.*?)\n\n", shown, re.MULTILINE | re.DOTALL)
     assert example
@@ -61,21 +61,21 @@ def test_the_example_command_works(name: str, tmp_path: Path) -> None:
     assert done.code == 0, done.stderr
 
 
-def test_a_template_that_fails_is_told_in_its_place(tmp_path: Path) -> None:
+def test_reports_failing_template_at_its_location(tmp_path: Path) -> None:
     entry(tmp_path / "lib", template="containers: {{ nothing }}\n")
     done = command("show agent --library lib", tmp_path)
     assert done.code == 0
-    assert "can't be shown" in done.stdout
+    assert "no example available" in done.stdout
     assert "lib/agent/template.yaml.j2:1" in done.stdout
 
 
-def test_pod_security_is_told_with_its_reason(tmp_path: Path) -> None:
+def test_shows_pod_security_level_and_reason(tmp_path: Path) -> None:
     spec = "  podSecurity: {level: baseline, reason: It runs as root.}\n"
     entry(tmp_path / "lib", spec=spec, template=TEMPLATE)
     assert "baseline: It runs as root." in command("show agent --library lib", tmp_path).stdout
 
 
-def test_an_unknown_sidecar_gets_a_suggestion(tmp_path: Path) -> None:
+def test_unknown_sidecar_gets_a_suggestion(tmp_path: Path) -> None:
     done = command("show loger", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert 'did you mean "logger"?' in done.stderr

@@ -1,4 +1,4 @@
-"""A library made for one test."""
+"""Fixtures: a library for one test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[..., Fragment]
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """An empty library folder."""
+    """Return an empty library directory."""
     folder = tmp_path / "library"
     folder.mkdir()
     return folder
@@ -28,13 +28,13 @@ def library(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def find(library: Path) -> Callable[[str], Sidecar]:
-    """Find a sidecar in the test's library."""
+    """Return a function that finds a sidecar in the library of the test."""
     return lambda request: open_catalog([library], {}).find(request)
 
 
 @pytest.fixture
 def run(library: Path, find: Callable[[str], Sidecar]) -> Run:
-    """Write a sidecar, render it for a Deployment, and return the fragment."""
+    """Return a function that writes a sidecar and renders it for a Deployment."""
 
     def go(given: dict[str, Any] | None = None, facts: Inputs | None = None, **files: str) -> Fragment:
         entry(library, **files)

@@ -1,4 +1,4 @@
-"""Library entries written for one test, and the facts of one workload."""
+"""Write library entries for tests, and template inputs of a workload."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEB = {
 
 
 def entry(library: Path, name: str = "agent", version: str = "1.0.0", folder: str = "", **files: str) -> Path:
-    """Write a library entry; `spec` is the text under `spec:`, any other keyword a template of that engine."""
+    """Write a library entry. `spec` is the text below `spec:`; other keywords are templates by engine."""
     place = library / (folder or name)
     place.mkdir(parents=True, exist_ok=True)
     spec = files.pop("spec", "  engine: jinja\n")
@@ -36,7 +36,7 @@ def entry(library: Path, name: str = "agent", version: str = "1.0.0", folder: st
 
 
 def inputs(name: str = "web", **changes: Any) -> Inputs:
-    """Return the facts of a Deployment called `name`."""
+    """Return the template inputs of a Deployment."""
     workload = {"kind": "Deployment", "name": name, "namespace": "prod", "labels": {"app": "web"}, "annotations": {}}
     given: dict[str, Any] = {
         "instance": "agent",

@@ -1,4 +1,4 @@
-"""What users give as parameters: read by the schema, completed, recorded, and refused in words that help."""
+"""Tests of parameters: parsing by schema, defaults, records, and errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from library_kit import entry
 
-from sidecarctl.catalog.parameters import Parameters, Unread, assign, parse_set, read_values, resolve
+from sidecarctl.catalog.parameters import Parameters, RawText, assign, parse_set, read_values, resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
 
@@ -48,11 +48,11 @@ def sidecar(library: Path, find: Callable[[str], Sidecar]) -> Sidecar:
 
 @pytest.fixture
 def given(sidecar: Sidecar) -> Callable[..., Parameters]:
-    """Resolve `--set` texts, with the required parameter filled in."""
+    """Resolve `--set` options together with the required parameter."""
     return lambda *texts: resolve(sidecar, parse_set(["repo=x", *texts], ["agent@1.0.0"])["agent"], "--set")
 
 
-def test_defaults_are_filled_in_and_the_rest_is_none(given: Callable[..., Parameters]) -> None:
+def test_fills_in_defaults_and_none(given: Callable[..., Parameters]) -> None:
     assert given().values == {
         "repo": "x",
         "ref": "HEAD",
@@ -90,7 +90,7 @@ def test_defaults_are_filled_in_and_the_rest_is_none(given: Callable[..., Parame
         ("labels={a: 1, b: no}", {"labels": {"a": "1", "b": "no"}}),
     ],
 )
-def test_set_values_are_read_as_the_schema_wants_them(
+def test_parses_values_according_to_the_schema(
     given: Callable[..., Parameters], text: str, value: dict[str, Any]
 ) -> None:
     values = given(text).values
@@ -101,18 +101,18 @@ def test_set_values_are_read_as_the_schema_wants_them(
 @pytest.mark.parametrize(
     ("texts", "message", "hint"),
     [
-        (["perod=1"], "agent has no parameter 'perod'", 'did you mean "period"?'),
-        (["imag=x"], "agent has no parameter 'imag'", 'did you mean "image"?'),
-        (["tls.enbled=1"], "parameter 'tls' of agent has no key 'enbled'", 'did you mean "enabled"?'),
-        (["period=abc"], "parameter 'period' of agent is \"abc\" (a string), but must be an integer", ""),
-        (["period=0"], "parameter 'period' of agent is 0, but must be at least 1", ""),
-        (["files[0].mode=1"], "agent needs the parameter 'files[0].path'", "--set agent.files[0].path=…"),
-        (["resources.limits.cpu=1z"], "parameter 'resources.limits.cpu' of agent", "64Mi"),
-        (["imagePullPolicy=always"], "parameter 'imagePullPolicy' of agent", 'did you mean "Always"?'),
-        (["files={"], "can't be read", "quote"),
+        (["perod=1"], 'unknown parameter "perod" for sidecar agent', 'did you mean "period"?'),
+        (["imag=x"], 'unknown parameter "imag" for sidecar agent', 'did you mean "image"?'),
+        (["tls.enbled=1"], 'agent: unknown field "enbled" in parameter "tls"', 'did you mean "enabled"?'),
+        (["period=abc"], 'agent: parameter "period" must be an integer, got the string "abc"', ""),
+        (["period=0"], 'agent: parameter "period" must be at least 1, got 0', ""),
+        (["files[0].mode=1"], 'agent: missing required parameter "files[0].path"', "--set agent.files[0].path=<value>"),
+        (["resources.limits.cpu=1z"], 'agent: parameter "resources.limits.cpu"', "64Mi"),
+        (["imagePullPolicy=always"], 'agent: parameter "imagePullPolicy"', 'did you mean "Always"?'),
+        (["files={"], "invalid parameter of sidecar agent", "quote"),
     ],
 )
-def test_wrong_parameter_is_refused_with_what_helps(
+def test_rejects_invalid_parameters_with_a_hint(
     given: Callable[..., Parameters], texts: list[str], message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -122,20 +122,20 @@ def test_wrong_parameter_is_refused_with_what_helps(
     assert caught.value.where == "--set"
 
 
-def test_missing_parameter_is_named_with_its_description(sidecar: Sidecar) -> None:
+def test_missing_parameter_shows_its_description(sidecar: Sidecar) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(sidecar, {})
-    assert caught.value.message == "agent needs the parameter 'repo'"
+    assert caught.value.message == 'agent: missing required parameter "repo"'
     assert "The repository to follow" in caught.value.hint
 
 
-def test_number_for_a_string_in_a_file_is_refused_and_null_means_the_default(sidecar: Sidecar) -> None:
-    with pytest.raises(UsageError, match=r"parameter 'ref' of agent is 1\.1"):
+def test_rejects_number_for_string_and_null_selects_the_default(sidecar: Sidecar) -> None:
+    with pytest.raises(UsageError, match=r'parameter "ref" must be a string, got the number 1\.1'):
         resolve(sidecar, {"repo": "x", "ref": 1.1})
     assert resolve(sidecar, {"repo": "x", "period": None}).values["period"] == 30
 
 
-def test_record_holds_what_differs_and_no_secret(given: Callable[..., Parameters]) -> None:
+def test_record_has_changed_values_without_secrets(given: Callable[..., Parameters]) -> None:
     parameters = given(
         "period=30",
         "ref=main",
@@ -157,44 +157,44 @@ def test_record_holds_what_differs_and_no_secret(given: Callable[..., Parameters
     assert parameters.values["password"] == "s"
 
 
-def test_resolving_what_was_recorded_gives_the_same_values(given: Callable[..., Parameters], sidecar: Sidecar) -> None:
+def test_recorded_parameters_resolve_to_the_same_values(given: Callable[..., Parameters], sidecar: Sidecar) -> None:
     first = given("ref=main", "tls.ca=x", "files=[{path: a}]", "resources.limits.cpu=1")
     assert resolve(sidecar, first.recorded).values == first.values
     assert resolve(sidecar, first.recorded).common == first.common == {"resources": {"limits": {"cpu": "1"}}}
 
 
 @pytest.mark.parametrize("bad", ["{type: integer, default: x}", "{type: string, default: '', pattern: '['}"])
-def test_wrong_default_or_schema_is_the_librarys_fault(library: Path, find: Callable[[str], Sidecar], bad: str) -> None:
+def test_invalid_default_or_schema_is_a_library_error(library: Path, find: Callable[[str], Sidecar], bad: str) -> None:
     entry(library, spec=f"  parameters: {{properties: {{a: {bad}}}}}\n")
     with pytest.raises(LibraryError):
         resolve(find("agent"), {})
 
 
-def test_defaults_are_not_shared_between_renderings(sidecar: Sidecar) -> None:
+def test_defaults_are_copied(sidecar: Sidecar) -> None:
     resolve(sidecar, {"repo": "x"}).values["tls"]["names"].append("changed")
     assert resolve(sidecar, {"repo": "x"}).values["tls"]["names"] == []
 
 
 @pytest.mark.parametrize("key", ["", ".a", "a.", "a..b", "[0]", "a[", "a[x]", "a.[0]", "a[-1]"])
-def test_key_that_is_none_is_refused(key: str) -> None:
-    with pytest.raises(UsageError, match="is not the key of a parameter"):
+def test_rejects_invalid_keys(key: str) -> None:
+    with pytest.raises(UsageError, match="invalid parameter key"):
         assign({}, key, 1)
 
 
 @pytest.mark.parametrize("key", ["a.b", "l[3]", "l.x", "a[0]"])
-def test_key_that_leads_through_something_else_is_refused(key: str) -> None:
-    with pytest.raises(UsageError, match="can't be set"):
+def test_rejects_keys_through_scalars(key: str) -> None:
+    with pytest.raises(UsageError, match="cannot set"):
         assign({"a": 1, "l": [1]}, key, 1)
 
 
-def test_set_needs_to_say_which_of_several_sidecars() -> None:
+def test_set_requires_a_sidecar_name_if_ambiguous() -> None:
     assert parse_set(["b.x.y=1"], ["a", "b"]) == {"b": {"x": {"y": "1"}}}
-    assert isinstance(parse_set(["x=1"], ["a"])["a"]["x"], Unread)
-    with pytest.raises(UsageError, match="does not say which sidecar"):
+    assert isinstance(parse_set(["x=1"], ["a"])["a"]["x"], RawText)
+    with pytest.raises(UsageError, match="it can belong to 2 sidecars"):
         parse_set(["x=1"], ["a", "b"])
-    with pytest.raises(UsageError, match="is no KEY=VALUE"):
+    with pytest.raises(UsageError, match="expected KEY=VALUE"):
         parse_set(["x"], ["a"])
-    with pytest.raises(UsageError, match="is not UTF-8"):
+    with pytest.raises(UsageError, match="is not valid UTF-8"):
         parse_set(["x=\udcff"], ["a"])
 
 
@@ -208,14 +208,12 @@ def test_set_needs_to_say_which_of_several_sidecars() -> None:
         ("\nagent: [", InputError, "2:"),
     ],
 )
-def test_values_file_that_makes_no_sense_is_refused_with_its_place(
-    text: str, error: type[Exception], place: str
-) -> None:
+def test_rejects_invalid_values_files_at_their_location(text: str, error: type[Exception], place: str) -> None:
     with pytest.raises(error) as caught:
         read_values(text, "values.yaml", ["agent"])
     assert f"values.yaml:{place}" in caught.value.where  # type: ignore[attr-defined]
 
 
-def test_values_file_is_read_as_kubernetes_reads() -> None:
+def test_values_file_uses_yaml_rules_of_kubernetes() -> None:
     assert read_values("agent: {mode: 0644, on: yes}\n", "v", ["agent"]) == {"agent": {"mode": 420, "true": True}}
     assert read_values("# nothing\n", "v", ["agent"]) == read_values("agent:\n", "v", ["agent"]) == {}

@@ -1,4 +1,4 @@
-"""What gives a template the same inputs is rendered once, and nobody can tell from the result."""
+"""Tests of reused renderings: equal inputs render once, with the same output as a new rendering."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def _fresh(sidecar: Sidecar, name: str, **changes: Any) -> Any:
     parameters = resolve(sidecar, {})
     data = rendering.template_inputs(parameters, inputs(name, **changes))
-    return rendering.build(rendering._rendered_data(sidecar, parameters, data))
+    return rendering.build_fragment(rendering._render_data(sidecar, parameters, data))
 
 
-def test_workloads_that_differ_in_names_alone_are_rendered_once(
+def test_renders_once_for_workloads_that_differ_in_names(
     library: Path, find: Callable[[str], Sidecar], rendered: list[int]
 ) -> None:
     entry(library, jinja=WRITES)
@@ -98,7 +98,7 @@ def test_workloads_that_differ_in_names_alone_are_rendered_once(
 
 
 @pytest.mark.parametrize("template", LOOKS)
-def test_template_that_looks_at_a_name_gets_the_name(
+def test_template_that_inspects_a_name_gets_the_name(
     library: Path, find: Callable[[str], Sidecar], template: str
 ) -> None:
     entry(library, jinja=f'containers: [{{name: a, image: "i:{template}"}}]\n')
@@ -114,7 +114,7 @@ def test_template_that_looks_at_a_name_gets_the_name(
     prefix=st.sampled_from(["", "1", "0x", "o", "tr"]),
     namespace=st.sampled_from(["", "prod", "no", "7"]),
 )
-def test_reused_rendering_equals_a_fresh_one(tmp_path: Path, name: str, prefix: str, namespace: str) -> None:
+def test_reused_rendering_equals_a_new_one(tmp_path: Path, name: str, prefix: str, namespace: str) -> None:
     text = 'containers: [{name: a, image: b, args: ["<{{ workload.name }}", {{ [workload.name] | to_json }}[0]]}]'
     text = "pod: {labels: {a: PREFIX{{ workload.name }}, b: {{ workload.namespace | quote }}}}\n".replace(
         "PREFIX", prefix
@@ -138,7 +138,7 @@ def test_reused_rendering_equals_a_fresh_one(tmp_path: Path, name: str, prefix: 
     assert results[0] == results[1]
 
 
-def test_template_that_was_edited_is_rendered_again(library: Path, find: Callable[[str], Sidecar]) -> None:
+def test_renders_again_after_an_edit(library: Path, find: Callable[[str], Sidecar]) -> None:
     import os
 
     place = entry(library, jinja="containers: [{name: a, image: b}]")
@@ -149,9 +149,7 @@ def test_template_that_was_edited_is_rendered_again(library: Path, find: Callabl
     assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "c"
 
 
-def test_inputs_that_the_template_never_mentions_do_not_count(
-    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
-) -> None:
+def test_ignores_unused_inputs(library: Path, find: Callable[[str], Sidecar], rendered: list[int]) -> None:
     entry(library, jinja="containers: [{name: {{ instance }}, image: b}]")
     sidecar = find("agent")
     for number in range(5):

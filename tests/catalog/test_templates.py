@@ -1,4 +1,4 @@
-"""What templates render to, and what a broken or hostile one gets: an error with its line, soon."""
+"""Tests of template output, and of errors for invalid or hostile templates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = """\
 """
 
 
-def test_template_sees_its_inputs(run: Run) -> None:
+def test_template_gets_its_inputs(run: Run) -> None:
     template = """\
 containers:
 - name: {{ instance }}
@@ -63,7 +63,7 @@ documents:
     assert fragment.documents[0]["metadata"] == {"name": "web-agent"}
 
 
-def test_template_may_include_files_of_its_folder(run: Run) -> None:
+def test_template_can_include_files_of_its_directory(run: Run) -> None:
     files = {"parts.j2": "{% macro image(tag) %}busybox:{{ tag }}{% endmacro %}"}
     fragment = run(
         jinja='{% import "parts.j2" as parts %}\ncontainers: [{name: a, image: {{ parts.image(1) }}}]', **files
@@ -72,30 +72,30 @@ def test_template_may_include_files_of_its_folder(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "line", "said"),
+    ("template", "line", "message"),
     [
         ("a\n{{ nope }}", 2, "'nope' is undefined"),
         ("\n\n{{ params.logDi }}", 3, 'did you mean "logDir"?'),
-        ("a\n{% for %}", 2, "can't be read"),
+        ("a\n{% for %}", 2, "invalid template syntax"),
         ("{{ 'a' | qoute }}", 1, "No filter named 'qoute'"),
         ("{{ fail('a and b exclude each other') }}", 1, "a and b exclude each other"),
-        ("{{ params.none }}", 1, "the value is null here"),
-        ("{{ params.items }}", 1, "the value is a list"),
+        ("{{ params.none }}", 1, "value is null"),
+        ("{{ params.items }}", 1, "expected text, got a list"),
         ("{{ 1 + 'a' }}", 1, "unsupported operand"),
         ("{{ 1 / 0 }}", 1, "division by zero"),
-        ("{% include 'nope' %}", 1, "there is no 'nope'"),
+        ("{% include 'nope' %}", 1, 'file not found: "nope"'),
         ("{{ 'x' | quantity }}", 1, "invalid quantity"),
         ("{{ '+' | dns_name }}", 1, "no letter or digit"),
     ],
 )
-def test_error_names_the_line(run: Run, library: Path, template: str, line: int, said: str) -> None:
+def test_error_has_the_line(run: Run, library: Path, template: str, line: int, message: str) -> None:
     with pytest.raises(LibraryError) as caught:
         run(spec=SPEC, jinja=template)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert caught.value.where == f"{library}/agent/template.yaml.j2:{line}"
 
 
-def test_error_in_an_included_file_names_that_file(run: Run, library: Path) -> None:
+def test_error_in_included_file_has_its_location(run: Run, library: Path) -> None:
     with pytest.raises(LibraryError) as caught:
         run(jinja="{% include 'part' %}", part="\n{{ nope }}")
     assert caught.value.where == f"{library}/agent/part:2"
@@ -123,7 +123,7 @@ def test_error_in_an_included_file_names_that_file(run: Run, library: Path) -> N
         "{{ lipsum() }}",
     ],
 )
-def test_way_out_of_the_sandbox_is_refused(run: Run, template: str) -> None:
+def test_rejects_sandbox_escapes(run: Run, template: str) -> None:
     with pytest.raises(LibraryError):
         run(spec=SPEC, jinja=template)
 
@@ -166,45 +166,45 @@ _GROW = "{% set n = namespace(x='a', l=[1], i=9) %}{% for i in range(60) %}{% se
         "a: " + "[" * 5000,
     ],
 )
-def test_endless_or_huge_work_ends_in_an_error(run: Run, template: str) -> None:
+def test_limits_endless_or_huge_templates(run: Run, template: str) -> None:
     with pytest.raises(LibraryError):
         run(jinja=template)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/../../secret", "link", "..\\secret"])
-def test_file_outside_the_folder_is_refused(run: Run, library: Path, name: str) -> None:
+def test_rejects_files_outside_the_directory(run: Run, library: Path, name: str) -> None:
     (library / "secret").write_text("secret")
     place = entry(library)
     (place / "link").symlink_to(library / "secret")
-    with pytest.raises(LibraryError, match="outside the folder"):
+    with pytest.raises(LibraryError, match="outside the sidecar directory"):
         run(jinja="{% include " + repr(name) + " %}")
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("template", "message"),
     [
-        ("- a", "renders a list"),
-        ("text", "renders a single value"),
+        ("- a", "output is a list"),
+        ("text", "output is a single value"),
         ("a: [", "invalid YAML"),
         ("a: 1\na: 2", "duplicate key"),
         ("contaners: []", 'did you mean "containers"?'),
         ("containers: 5", "must be a list"),
-        ("containers: [{name: a}]", '"image" is missing'),
+        ("containers: [{name: a}]", "missing required field: image"),
         ("containers: [{nam: a, image: b}]", 'did you mean "name"?'),
-        ("containers: [{name: a, image: b}, {name: a, image: b}]", "used twice"),
+        ("containers: [{name: a, image: b}, {name: a, image: b}]", "duplicate name"),
         ("containers: [{name: a, image: b, env: [{name: A, value: 1}]}]", "must be a string"),
         ("volumes: [{name: a}]", "volumes[0]"),
-        ("documents: [{kind: ConfigMap}]", '"apiVersion" is missing'),
+        ("documents: [{kind: ConfigMap}]", "missing required field: apiVersion"),
     ],
 )
-def test_what_is_no_fragment_is_refused(run: Run, template: str, said: str) -> None:
+def test_rejects_invalid_fragments(run: Run, template: str, message: str) -> None:
     with pytest.raises(LibraryError) as caught:
         run(jinja=template)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert re.search(r"template\.yaml\.j2:[12]$", caught.value.where)
 
 
-def test_fragment_that_is_empty_is_fine(run: Run) -> None:
+def test_accepts_empty_fragments(run: Run) -> None:
     assert run(jinja="{# nothing #}\n") == run(jinja="containers:\n") == Fragment()
 
 
@@ -221,7 +221,7 @@ initContainers:
 """
 
 
-def test_common_parameters_reach_the_containers_they_are_for(run: Run) -> None:
+def test_common_parameters_apply_to_their_containers(run: Run) -> None:
     given: dict[str, Any] = {
         "image": "mirror/b:2",
         "imagePullPolicy": "Always",
@@ -247,8 +247,8 @@ def test_common_parameters_reach_the_containers_they_are_for(run: Run) -> None:
 
 
 @pytest.mark.parametrize("patch", [{"name": None}, {"imagee": "x"}, {"env": "x"}])
-def test_patch_that_breaks_the_container_is_the_users_fault(run: Run, patch: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="the patch on agent") as caught:
+def test_invalid_patch_is_a_usage_error(run: Run, patch: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="invalid patch for agent") as caught:
         run({"patch": patch}, jinja=COMMON)
     assert not isinstance(caught.value, LibraryError)
 
@@ -294,7 +294,7 @@ pod: {annotations: {a.b/c: w}}
 """
 
 
-def test_plain_template_takes_parameters_by_path(run: Run) -> None:
+def test_plain_template_substitutes_parameters_by_path(run: Run) -> None:
     facts = inputs(instance="second")
     fragment = run({"level": "debug"}, facts, spec=PLAIN, plain=PLAIN_TEMPLATE)
     assert fragment.containers[0] == {
@@ -308,19 +308,19 @@ def test_plain_template_takes_parameters_by_path(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
-        ("containers[1].name", "there is no [1]"),
-        ("containers[x].name", "there is no [x]"),
-        ("container[0].name", "there is no 'container'"),
-        ("containers[0].env[LOG].value.x.y", "there is no 'x'"),
-        ("containers..name", "is not a path"),
+        ("containers[1].name", "no [1]"),
+        ("containers[x].name", "no [x]"),
+        ("container[0].name", 'no "container"'),
+        ("containers[0].env[LOG].value.x.y", 'no "x"'),
+        ("containers..name", "invalid path"),
     ],
 )
-def test_substitution_that_leads_nowhere_is_told(run: Run, path: str, said: str) -> None:
+def test_rejects_substitution_of_missing_path(run: Run, path: str, message: str) -> None:
     spec = f"  engine: plain\n  substitutions: [{{path: {path!r}, input: instance}}]\n"
     template = "containers: [{name: a, image: b, env: [{name: LOG, value: z}]}]\n"
     with pytest.raises(LibraryError) as caught:
         run(spec=spec, plain=template)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert "template.yaml" in caught.value.where

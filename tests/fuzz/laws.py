@@ -28,8 +28,7 @@ from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.record import RecordError
 from sidecarctl.integrations import krm as plugin
 from sidecarctl.report import diff, machine, status, summary, text
-from sidecarctl.report.graph import mermaid, svg, tree
-from sidecarctl.report.graph import mermaid as markdown
+from sidecarctl.report.graph import svg, tree
 from sidecarctl.results import Report
 from sidecarctl.validate.check_files import SourceText, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
@@ -192,8 +191,8 @@ def reports_layer(data: bytes, seed: int) -> str:
     except (InputError, RecordError) as error:
         return _outline(error.message)
     _check_printable(tree.render_tree(drawn, color=False, width=60))
-    _check_printable(mermaid.render_mermaid(drawn))
-    _check_printable(markdown.render_pod_sections(drawn))
+    _check_printable(tree.render_mermaid(drawn))
+    _check_printable(tree.render_pod_sections(drawn))
     if drawn:
         ElementTree.fromstring(svg.render_svg(drawn))
     return f"reported {_rules(verdict.findings)} {len(found)} {len(drawn)}"

@@ -52,7 +52,7 @@ CASES = {
         'did you mean "loki"?',
         9,
     ),
-    "an unknown version": ("rules:\n- select: {all: true}\n  sidecars: [logger@9.9.9]", "versions there are: 1.0.0", 7),
+    "an unknown version": ("rules:\n- select: {all: true}\n  sidecars: [logger@9.9.9]", "available versions: 1.0.0", 7),
     "an unknown kind": (
         "rules:\n- select: {kinds: [Deploymnt]}\n  sidecars: [logger]",
         'did you mean "Deployment"?',

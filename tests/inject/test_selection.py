@@ -279,6 +279,6 @@ def test_annotation_can_set_required_parameters() -> None:
     rules = [{"select": {"all": True}, "sidecars": ["metrics"]}]
     (request,) = choice(chosen(rules), own("metrics.exporter", "nginx")).requests
     assert request.parameters.values["exporter"] == "nginx"
-    with pytest.raises(UsageError, match="needs the parameter 'exporter'") as caught:
+    with pytest.raises(UsageError, match='missing required parameter "exporter"') as caught:
         choice(chosen(rules))
     assert "--set" not in caught.value.hint

@@ -1,4 +1,4 @@
-"""export: the structure of each policy, its refusals with their place, and patches that do what render does."""
+"""Tests of `export`: the structure of each policy, errors with their location, and patches equivalent to `render`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecarctl.integrations.exports import cel
-from sidecarctl.integrations.exports.patches import operations
+from sidecarctl.integrations.exports.patches import compute_operations
 from tests.command import ROOT, Outcome, run
 
 MANIFESTS = ROOT / "examples" / "integrations" / "manifests"
@@ -49,9 +49,7 @@ def objects(outcome: Outcome) -> list[Any]:
 @pytest.mark.parametrize(
     ("version", "group"), [("1.32", "v1alpha1"), ("1.34", "v1beta1"), ("1.36", "v1"), ("1.37", "v1")]
 )
-def test_admission_policies_pass_the_schema_of_each_version_that_has_them(
-    version: str, group: str, tmp_path: Path
-) -> None:
+def test_admission_policies_match_the_schema_of_each_version(version: str, group: str, tmp_path: Path) -> None:
     select = {
         "names": ["web-*"],
         "namespaces": ["shop", "front-*"],
@@ -74,22 +72,22 @@ def test_admission_policies_pass_the_schema_of_each_version_that_has_them(
     assert all(len(each["spec"]["mutations"]) == 2 for each in policies)
 
 
-def test_a_version_without_admission_policies_is_refused(tmp_path: Path) -> None:
+def test_rejects_version_without_admission_policies(tmp_path: Path) -> None:
     outcome = export(tmp_path, "mutatingadmissionpolicy", composition(), "--kube-version", "1.31")
     assert outcome.code == 2
-    assert "it came with 1.32" in outcome.stderr
+    assert "requires Kubernetes 1.32 or later, got 1.31" in outcome.stderr
 
 
 @pytest.mark.parametrize("engine", POLICIES)
-def test_differences_stand_at_the_head(engine: str, tmp_path: Path) -> None:
+def test_header_lists_differences_from_render(engine: str, tmp_path: Path) -> None:
     text = composition({"select": {"kinds": ["Deployment"]}, "sidecars": [LOGGER]})
     outcome = export(tmp_path, engine, text)
-    head = [line for line in outcome.stdout.splitlines() if line.startswith("#")]
+    comments = [line for line in outcome.stdout.splitlines() if line.startswith("#")]
     assert outcome.stdout.startswith("# The composition platform for ")
-    assert "# What differs from `sidecarctl render`:" in head
-    said = " ".join(line[1:].strip() for line in head)
-    for each in ("No record is written", "Companions are one per namespace", "Targets are looked for among"):
-        assert each in said
+    assert "# What differs from `sidecarctl render`:" in comments
+    header = " ".join(line[1:].strip() for line in comments)
+    for each in ("No record is written", "Companions are shared by all workloads", "Target containers must be among"):
+        assert each in header
 
 
 SIGNAL = {
@@ -103,52 +101,60 @@ SIGNAL = {
 
 
 @pytest.mark.parametrize("engine", POLICIES)
-def test_a_sidecar_that_signals_gets_the_processes_where_the_pod_says_nothing(engine: str, tmp_path: Path) -> None:
+def test_shares_process_namespace_unless_the_pod_sets_it(engine: str, tmp_path: Path) -> None:
     text = export(tmp_path, engine, composition({"select": {"kinds": ["Deployment"]}, "sidecars": [SIGNAL]})).stdout
     assert "shareProcessNamespace.hasValue() ? [] : [" in text
 
 
-def test_a_job_gets_no_classic_sidecar_and_the_head_says_so(tmp_path: Path) -> None:
+def test_skips_jobs_for_classic_sidecars(tmp_path: Path) -> None:
     text = composition({"select": {"kinds": ["Deployment", "Job"]}, "sidecars": [{**METRICS, "mode": "classic"}]})
     outcome = export(tmp_path, "kyverno", text)
     (policy,) = objects(outcome)
     assert policy["spec"]["matchConstraints"]["resourceRules"][0]["resources"] == ["deployments"]
-    assert "Job is left alone" in outcome.stdout
+    assert "Job is skipped" in outcome.stdout
 
 
 @pytest.mark.parametrize(
-    ("engine", "rules", "told"),
+    ("engine", "rules", "message"),
     [
         ("kyverno", [{"select": {"all": True}, "sidecars": ["network-x"]}], "network-x"),
-        ("kyverno", [{"select": {"all": True}, "sidecars": [{**LOGGER, "override": True}]}], "overrides other rules"),
+        (
+            "kyverno",
+            [{"select": {"all": True}, "sidecars": [{**LOGGER, "override": True}]}],
+            '"override" of instance "logger" is not supported',
+        ),
         (
             "mutatingadmissionpolicy",
             [
                 {"select": {"all": True}, "sidecars": [LOGGER]},
                 {"select": {"kinds": ["Pod"]}, "sidecars": ["logger"]},
             ],
-            "differently",
+            "request different settings",
         ),
-        ("sidecarset", [{"select": {"labels": {"a": "b"}}, "sidecars": [LOGGER]}], "mounts for the app's containers"),
-        ("sidecarset", [{"select": {"kinds": ["Deployment"]}, "sidecars": [METRICS]}], "selects by kinds"),
-        ("sidecarset", [{"select": {"all": True}, "sidecars": [METRICS]}], "needs a label selector"),
+        (
+            "sidecarset",
+            [{"select": {"labels": {"a": "b"}}, "sidecars": [LOGGER]}],
+            "cannot add volume mounts to app containers",
+        ),
+        ("sidecarset", [{"select": {"kinds": ["Deployment"]}, "sidecars": [METRICS]}], "cannot select by kinds"),
+        ("sidecarset", [{"select": {"all": True}, "sidecars": [METRICS]}], "requires a label selector"),
         (
             "sidecarset",
             [{"select": {"labels": {"a": "b"}, "namespaces": ["x-*"]}, "sidecars": [METRICS]}],
-            "have wildcards",
+            "does not support wildcards",
         ),
     ],
 )
-def test_what_an_engine_can_t_say_is_refused_with_the_place_in_the_composition(
-    engine: str, rules: list[dict[str, Any]], told: str, tmp_path: Path
+def test_rejects_unsupported_features_at_their_location(
+    engine: str, rules: list[dict[str, Any]], message: str, tmp_path: Path
 ) -> None:
     outcome = export(tmp_path, engine, composition(*rules))
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert told in outcome.stderr
+    assert message in outcome.stderr
     assert " --> c.yaml:" in outcome.stderr
 
 
-def test_a_template_that_looks_at_the_workload_is_refused(tmp_path: Path) -> None:
+def test_rejects_template_that_depends_on_the_workload(tmp_path: Path) -> None:
     folder = tmp_path / "lib" / "looker"
     folder.mkdir(parents=True)
     (folder / "sidecar.yaml").write_text(
@@ -164,7 +170,7 @@ def test_a_template_that_looks_at_the_workload_is_refused(tmp_path: Path) -> Non
     assert "depends on the workload (containers)" in outcome.stderr
 
 
-def test_sidecarsets_say_what_the_rule_says(tmp_path: Path) -> None:
+def test_sidecarset_contains_selectors_and_containers_of_the_rule(tmp_path: Path) -> None:
     select = {"labels": {"tier": "front"}, "namespaces": ["shop"]}
     text = composition({"name": "m", "select": select, "sidecars": [METRICS]}, excludeNamespaces=["kube-system"])
     (found,) = objects(export(tmp_path, "sidecarset", text))
@@ -178,13 +184,13 @@ def test_sidecarsets_say_what_the_rule_says(tmp_path: Path) -> None:
     assert set(spec) <= {"selector", "namespaceSelector", "initContainers", "containers", "volumes", "patchPodMetadata"}
 
 
-def test_policies_read_no_manifests(tmp_path: Path) -> None:
+def test_policy_engines_reject_manifests(tmp_path: Path) -> None:
     outcome = export(tmp_path, "kyverno", composition(), "-f", ".")
     assert outcome.code == 2
-    assert "reads no manifests" in outcome.stderr
+    assert "does not take manifests" in outcome.stderr
 
 
-def test_an_engine_must_be_named(tmp_path: Path) -> None:
+def test_requires_an_engine(tmp_path: Path) -> None:
     outcome = run("sidecarctl export", tmp_path)
     assert outcome.code == 2
     assert "kustomize-component" in outcome.stderr
@@ -193,8 +199,8 @@ def test_an_engine_must_be_named(tmp_path: Path) -> None:
 # ---- patches -----------------------------------------------------------------------------------------------------
 
 
-def applied(value: Any, patch: list[dict[str, Any]]) -> Any:
-    """RFC 6902, as far as exports use it."""
+def apply_patch(value: Any, patch: list[dict[str, Any]]) -> Any:
+    """Apply the subset of RFC 6902 that exports use."""
     import copy
 
     value = copy.deepcopy(value)
@@ -221,32 +227,34 @@ def applied(value: Any, patch: list[dict[str, Any]]) -> Any:
     return value
 
 
-def test_patches_make_of_the_manifests_what_render_makes(tmp_path: Path) -> None:
+def test_patches_produce_the_result_of_render(tmp_path: Path) -> None:
     rendered = run("sidecarctl render -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     outcome = run("sidecarctl export --to json-patch -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     exported, *companions = objects(outcome)
     (patch,) = exported["patches"]
     assert patch["target"] == {"group": "apps", "version": "v1", "kind": "Deployment", "name": "web"}
     before = yaml.safe_load((MANIFESTS / "web.yaml").read_text())
-    assert [applied(before, yaml.safe_load(patch["patch"])), *companions] == list(yaml.safe_load_all(rendered.stdout))
+    assert [apply_patch(before, yaml.safe_load(patch["patch"])), *companions] == list(
+        yaml.safe_load_all(rendered.stdout)
+    )
 
 
-def test_patches_of_manifests_that_are_rendered_already_are_refused(tmp_path: Path) -> None:
+def test_rejects_manifests_that_already_have_the_sidecars(tmp_path: Path) -> None:
     rendered = run("sidecarctl render -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     (tmp_path / "web.yaml").write_text(rendered.stdout)
     (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())
     outcome = run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path)
     assert outcome.code == 3
-    assert "changes nothing" in outcome.stderr
+    assert "changes no manifest" in outcome.stderr
 
 
-def test_a_component_with_companions_needs_a_folder(tmp_path: Path) -> None:
+def test_component_with_companions_requires_a_directory(tmp_path: Path) -> None:
     outcome = run("sidecarctl export --to kustomize-component -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "-o DIR" in outcome.stderr
 
 
-def test_a_conflict_exports_nothing(tmp_path: Path) -> None:
+def test_conflict_prevents_the_export(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text((MANIFESTS / "web.yaml").read_text().replace("- name: web", "- name: logger"))
     (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())
     outcome = run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path)
@@ -267,21 +275,21 @@ _VALUES = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(_VALUES, _VALUES)
-def test_operations_lead_from_one_value_to_the_other(before: Any, after: Any) -> None:
-    found = applied(before, list(operations(before, after)))
+def test_operations_turn_one_value_into_the_other(before: Any, after: Any) -> None:
+    found = apply_patch(before, list(compute_operations(before, after)))
     assert repr(found) == repr(after) or found == after
 
 
 # ---- CEL ---------------------------------------------------------------------------------------------------------
 
 
-def test_values_of_several_types_are_marked_for_the_compiler() -> None:
+def test_mixed_types_are_wrapped_in_dyn() -> None:
     assert cel.literal({"a": "b"}) == '{"a": "b"}'
     assert cel.literal({"a": 1, "b": "x"}) == '{"a": dyn(1), "b": dyn("x")}'
     assert cel.literal([{"a": 1}, {"a": "x"}]) == '[dyn({"a": 1}), dyn({"a": "x"})]'
     assert cel.literal([True, None]) == "[dyn(true), dyn(null)]"
 
 
-def test_globs_become_expressions_that_re2_reads() -> None:
+def test_globs_become_re2_expressions() -> None:
     assert cel.matches("n", ["web", "a.b"]) == 'n in ["web", "a.b"]'
     assert cel.matches("n", ["web-*", "a.b?", "[!x]y"]) == 'n.matches("^(web-.*|a\\\\.b.|[^x]y)$")'

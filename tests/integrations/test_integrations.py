@@ -1,4 +1,4 @@
-"""Every integration example: its file says what the tool can read, and what it runs does what its page promises."""
+"""Tests of the integration examples: files are valid for their tool, and commands do what their page shows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(path: Path) -> Any:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with a folder `manifests` that has a composition, not rendered yet."""
+    """Return a repository whose directory `manifests` has a composition that is not rendered yet."""
     shutil.copytree(EXAMPLES / "manifests", tmp_path / "manifests")
     return tmp_path
 
@@ -43,7 +43,7 @@ def shell(script: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
+def test_files_for_other_tools_name_the_current_version() -> None:
     assert read(ROOT / "plugin.yaml")["version"] == __version__
     assert read(ROOT / "action.yml")["inputs"]["version"]["default"] == ""
     assert next(yaml.safe_load_all((ROOT / "templates/sidecarctl.yml").read_text()))["spec"]["inputs"]["version"][
@@ -58,7 +58,7 @@ def test_versions_in_the_files_for_other_tools_are_this_version() -> None:
 # ---- the pages ---------------------------------------------------------------------------------------------------
 
 
-def test_each_integration_has_a_page_and_each_page_an_example() -> None:
+def test_pages_and_examples_match() -> None:
     linked = {page: set(re.findall(r"\(\.\./\.\./examples/integrations/([^/)]+)", page.read_text())) for page in PAGES}
     assert [page.name for page, found in linked.items() if not found] == []
     assert set().union(*linked.values()) == {path.name for path in EXAMPLES.iterdir()}
@@ -68,7 +68,7 @@ def test_each_integration_has_a_page_and_each_page_an_example() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_a_page_shows_is_what_stands_in_the_examples(page: Path) -> None:
+def test_snippets_equal_example_files(page: Path) -> None:
     text = page.read_text()
     found = _SNIPPET.findall(text)
     assert len(found) == text.count("```yaml")
@@ -79,8 +79,8 @@ def test_what_a_page_shows_is_what_stands_in_the_examples(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
-    """Those of this program; the end-to-end tests run the others."""
+def test_page_commands_produce_the_shown_output(page: Path, tmp_path: Path) -> None:
+    """Run the commands of this program; end-to-end tests run those of other programs."""
     text = page.read_text()
     real = replayed(text, example_of(page, tmp_path), environment(tmp_path / ".home"), own)
     if os.environ.get("UPDATE_GALLERY"):
@@ -94,7 +94,7 @@ def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> 
 
 
 def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
-    """Run the action's step as a runner does: expressions filled in, then bash."""
+    """Run the step of the action like a runner: substitute expressions, then run bash."""
     definition = read(ROOT / "action.yml")
     values = {name: str(each.get("default", "")) for name, each in definition["inputs"].items()}
     values |= {name.replace("_", "-"): value for name, value in inputs.items()}
@@ -106,7 +106,7 @@ def action(repository: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     return shell(step["run"], repository, **env)
 
 
-def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(repository: Path) -> None:
+def test_action_fails_and_annotates_outdated_manifests(repository: Path) -> None:
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml", env="prod")
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("::error file=manifests/web.yaml,line=1,title=outdated::")
@@ -116,7 +116,7 @@ def test_the_action_fails_and_annotates_where_a_manifest_is_out_of_date(reposito
     assert done.returncode == 0, done.stderr
 
 
-def test_the_action_says_what_is_wrong_with_a_composition(repository: Path) -> None:
+def test_action_reports_composition_errors(repository: Path) -> None:
     composition = repository / "manifests" / "sidecarctl.yaml"
     composition.write_text(composition.read_text().replace("logDir", "logdir"))
     done = action(repository, files="manifests", composition="manifests/sidecarctl.yaml")
@@ -124,7 +124,7 @@ def test_the_action_says_what_is_wrong_with_a_composition(repository: Path) -> N
     assert 'did you mean "logDir"?' in done.stderr
 
 
-def test_the_workflow_gives_the_action_inputs_that_it_has(repository: Path) -> None:
+def test_workflow_uses_existing_action_inputs(repository: Path) -> None:
     steps = read(EXAMPLES / "github" / "check.yaml")["jobs"]["check"]["steps"]
     given = next(step["with"] for step in steps if step["uses"].startswith("sidecarctl/"))
     assert set(given) <= set(read(ROOT / "action.yml")["inputs"])
@@ -134,7 +134,7 @@ def test_the_workflow_gives_the_action_inputs_that_it_has(repository: Path) -> N
 # ---- GitLab ------------------------------------------------------------------------------------------------------
 
 
-def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_date(repository: Path) -> None:
+def test_gitlab_job_writes_a_report_and_fails_on_outdated_manifests(repository: Path) -> None:
     head, job = yaml.safe_load_all((ROOT / "templates" / "sidecarctl.yml").read_text())
     given = read(EXAMPLES / "gitlab" / ".gitlab-ci.yml")["include"][0]["inputs"]
     assert set(given) <= set(head["spec"]["inputs"])
@@ -154,7 +154,7 @@ def test_the_gitlab_job_writes_a_report_and_fails_where_a_manifest_is_out_of_dat
 # ---- Argo CD -----------------------------------------------------------------------------------------------------
 
 
-def test_the_plugin_of_argo_cd_generates_the_manifests_with_their_sidecars(repository: Path) -> None:
+def test_argo_cd_plugin_generates_manifests_with_sidecars(repository: Path) -> None:
     plugin = read(EXAMPLES / "argocd" / "plugin.yaml")
     assert (plugin["apiVersion"], plugin["kind"]) == ("argoproj.io/v1alpha1", "ConfigManagementPlugin")
     application = read(EXAMPLES / "argocd" / "application.yaml")["spec"]["source"]["plugin"]
@@ -171,7 +171,7 @@ def test_the_plugin_of_argo_cd_generates_the_manifests_with_their_sidecars(repos
     assert 'log_level: "error"' in done.stdout
 
 
-def test_the_repo_server_patch_runs_the_plugin_as_the_user_of_argo_cd() -> None:
+def test_repo_server_patch_runs_the_plugin_as_argo_cd_user() -> None:
     pod = read(EXAMPLES / "argocd" / "repo-server-patch.yaml")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["command"] == ["/var/run/argocd/argocd-cmp-server"]
@@ -183,7 +183,7 @@ def test_the_repo_server_patch_runs_the_plugin_as_the_user_of_argo_cd() -> None:
 # ---- Flux, Skaffold, helmfile ------------------------------------------------------------------------------------
 
 
-def test_what_flux_applies_is_rendered_before(repository: Path) -> None:
+def test_flux_applies_rendered_manifests(repository: Path) -> None:
     steps = read(EXAMPLES / "flux" / "render.yaml")["jobs"]["render"]["steps"]
     script = next(step["run"] for step in steps if step.get("name") == "Render")
     done = shell(script, repository)
@@ -195,7 +195,7 @@ def test_what_flux_applies_is_rendered_before(repository: Path) -> None:
     assert sorted(path.name for path in (repository / target).glob("*.yaml")) == ["site.yaml"]
 
 
-def test_the_hook_of_skaffold_takes_manifests_and_gives_manifests() -> None:
+def test_skaffold_hook_transforms_manifests() -> None:
     folder = EXAMPLES / "skaffold"
     manifests = read(folder / "skaffold.yaml")["manifests"]
     (hook,) = manifests["hooks"]["after"]
@@ -206,7 +206,7 @@ def test_the_hook_of_skaffold_takes_manifests_and_gives_manifests() -> None:
     assert LOGGER in done.stdout
 
 
-def test_helmfile_gives_helm_a_command_that_there_is(tmp_path: Path) -> None:
+def test_helmfile_post_renderer_command_exists(tmp_path: Path) -> None:
     defaults = read(EXAMPLES / "helmfile" / "helmfile.yaml")["helmDefaults"]
     shutil.copy(EXAMPLES / "manifests" / "sidecarctl.yaml", tmp_path)
     command = [defaults["postRenderer"], *defaults["postRendererArgs"]]
@@ -218,7 +218,7 @@ def test_helmfile_gives_helm_a_command_that_there_is(tmp_path: Path) -> None:
 # ---- kpt ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
+def test_kptfile_pipeline_adds_and_then_validates() -> None:
     folder = EXAMPLES / "kpt"
     pipeline = read(folder / "Kptfile")["pipeline"]
     mutator, validator = pipeline["mutators"][0], pipeline["validators"][0]
@@ -239,7 +239,7 @@ def test_the_pipeline_of_the_kptfile_adds_and_then_checks() -> None:
 # ---- Docker, pre-commit, krew ------------------------------------------------------------------------------------
 
 
-def test_the_image_has_one_exact_base_is_not_root_and_a_krm_function_by_default() -> None:
+def test_image_has_pinned_base_no_root_user_and_krm_as_default() -> None:
     lines = [line.split(maxsplit=1) for line in (ROOT / "Dockerfile").read_text().splitlines() if line[:1].isalpha()]
     final = lines[max(index for index, words in enumerate(lines) if words[0] == "FROM") :]
     instructions = dict(reversed(final))
@@ -250,7 +250,7 @@ def test_the_image_has_one_exact_base_is_not_root_and_a_krm_function_by_default(
     assert (instructions["ENTRYPOINT"], instructions["CMD"]) == ('["sidecarctl"]', '["krm"]')
 
 
-def test_the_container_function_of_the_example_runs_this_image_and_needs_no_files() -> None:
+def test_container_function_example_runs_without_files() -> None:
     config = read(EXAMPLES / "docker" / "sidecars.yaml")
     function = yaml.safe_load(config["metadata"]["annotations"]["config.kubernetes.io/function"])
     assert function == {"container": {"image": f"ghcr.io/sidecarctl/sidecarctl:{__version__}"}}
@@ -265,7 +265,7 @@ def test_the_container_function_of_the_example_runs_this_image_and_needs_no_file
     assert LOGGER in done.stdout
 
 
-def test_the_image_is_built_from_all_that_the_package_needs() -> None:
+def test_image_build_context_contains_all_package_files() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     project = (ROOT / "pyproject.toml").read_text()
     forced = re.findall(r'^"([\w/.-]+)" = "sidecarctl/_data', project, re.MULTILINE)
@@ -273,7 +273,7 @@ def test_the_image_is_built_from_all_that_the_package_needs() -> None:
     assert all((ROOT / name).exists() for name in kept)
 
 
-def test_each_hook_of_pre_commit_is_a_command_that_there_is(repository: Path) -> None:
+def test_pre_commit_hooks_run_existing_commands(repository: Path) -> None:
     hooks = read(ROOT / ".pre-commit-hooks.yaml")
     assert len({hook["id"] for hook in hooks}) == len(hooks)
     for hook in hooks:
@@ -284,7 +284,7 @@ def test_each_hook_of_pre_commit_is_a_command_that_there_is(repository: Path) ->
     assert {each["id"] for each in wanted} <= {hook["id"] for hook in hooks}
 
 
-def test_the_krew_manifest_has_what_krew_asks_for() -> None:
+def test_krew_manifest_has_required_fields() -> None:
     manifest = read(ROOT / ".krew.yaml")
     assert (manifest["apiVersion"], manifest["kind"]) == ("krew.googlecontainertools.github.com/v1alpha2", "Plugin")
     assert len(manifest["spec"]["shortDescription"]) <= 50

@@ -1,4 +1,4 @@
-"""krm as kustomize and kpt call it: what comes out for every form of functionConfig, for bad input, and for what they move."""
+"""Tests of `krm` as kustomize and kpt call it: forms of functionConfig, invalid input, and moved or renamed items."""
 
 from __future__ import annotations
 
@@ -90,20 +90,20 @@ def sidecars(item: Any) -> list[str]:
         injection(select={"kinds": ["Deployment"]}, kubeVersion="1.34", containers=["w*"]),
     ],
 )
-def test_each_form_of_a_function_config_adds_the_sidecar(config: dict[str, Any], tmp_path: Path) -> None:
+def test_each_function_config_form_adds_the_sidecar(config: dict[str, Any], tmp_path: Path) -> None:
     found = items(krm(listed([deployment()], config), tmp_path))
     assert sidecars(found[0]) == ["logger"]
     assert [each["kind"] for each in found] == ["Deployment", "ConfigMap"]
 
 
-def test_several_sidecars_of_a_configmap_get_their_own_parameters(tmp_path: Path) -> None:
+def test_config_map_sets_parameters_per_sidecar(tmp_path: Path) -> None:
     config = config_map(sidecars="logger, metrics", **{"metrics.exporter": "nginx", "logger.logDir": "/srv/log"})
     (web, _) = items(krm(listed([deployment()], config), tmp_path))
     assert sidecars(web) == ["logger", "metrics"]
     assert "/srv/log" in json.dumps(web)
 
 
-def test_a_configmap_may_name_a_composition_and_its_environment(tmp_path: Path) -> None:
+def test_config_map_can_name_a_composition_and_its_environment(tmp_path: Path) -> None:
     text = yaml.safe_dump(composition(environments={"dev": {"excludeNamespaces": ["*"]}}))
     (tmp_path / "platform.yaml").write_text(text)
     for config, wanted in (
@@ -113,7 +113,7 @@ def test_a_configmap_may_name_a_composition_and_its_environment(tmp_path: Path) 
         assert sidecars(items(krm(listed([deployment()], config), tmp_path))[0]) == wanted
 
 
-def test_without_a_function_config_the_composition_of_the_folder_or_the_command_line_counts(tmp_path: Path) -> None:
+def test_default_composition_applies_without_function_config(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(yaml.safe_dump(composition()))
     assert sidecars(items(krm(listed([deployment()]), tmp_path))[0]) == ["logger"]
     (tmp_path / "sidecarctl.yaml").rename(tmp_path / "other.yaml")
@@ -121,7 +121,7 @@ def test_without_a_function_config_the_composition_of_the_folder_or_the_command_
     assert krm(listed([deployment()]), tmp_path).code == 2
 
 
-def test_options_of_the_composition_reach_from_the_environment(tmp_path: Path) -> None:
+def test_environment_variables_set_composition_options(tmp_path: Path) -> None:
     outcome = krm(listed([deployment()], composition()), tmp_path, env={"SIDECARCTL_KUBE_VERSION": "1.28"})
     (web, _) = items(outcome)
     assert sidecars(web) == []
@@ -129,7 +129,7 @@ def test_options_of_the_composition_reach_from_the_environment(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("version", resource_list.VERSIONS)
-def test_each_version_of_the_list_is_given_back(version: str, tmp_path: Path) -> None:
+def test_output_keeps_the_api_version(version: str, tmp_path: Path) -> None:
     outcome = krm(listed([deployment()], injection(), version), tmp_path)
     assert yaml.safe_load(outcome.stdout)["apiVersion"] == version
 
@@ -176,28 +176,28 @@ functionConfig: {apiVersion: sidecarctl.dev/v1alpha1, kind: SidecarInjection, me
 """
 
 
-def test_every_line_of_the_list_stands_in_the_result_in_its_order(tmp_path: Path) -> None:
+def test_keeps_every_input_line_in_order(tmp_path: Path) -> None:
     outcome = krm(COMMENTED, tmp_path)
     assert outcome.code == 0, outcome.stderr
     rest = iter(outcome.stdout.splitlines())
     assert all(line in rest for line in COMMENTED.splitlines())
 
 
-def test_foreign_annotations_stay_and_do_not_reach_the_pods(tmp_path: Path) -> None:
+def test_keeps_other_annotations_out_of_the_pod_template(tmp_path: Path) -> None:
     (_, web, _) = items(krm(COMMENTED, tmp_path))
     before = yaml.safe_load(COMMENTED)["items"][1]["metadata"]["annotations"]
     assert web["metadata"]["annotations"] == before
     assert all(key.startswith("sidecarctl.dev/") for key in web["spec"]["template"]["metadata"]["annotations"])
 
 
-def test_running_again_changes_nothing(tmp_path: Path) -> None:
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
     once = krm(COMMENTED, tmp_path).stdout
     first, _, _ = once.partition("results:\n")
     again = krm(first, tmp_path)
     assert (again.code, again.stdout) == (0, first)
 
 
-def test_a_list_in_json_or_with_an_alias_between_items_is_written_anew(tmp_path: Path) -> None:
+def test_rewrites_json_and_lists_with_aliases_across_items(tmp_path: Path) -> None:
     value = listed([deployment()], injection())
     wanted = items(krm(value, tmp_path))
     assert items(krm(json.dumps(value), tmp_path)) == wanted
@@ -215,7 +215,7 @@ def test_a_list_in_json_or_with_an_alias_between_items_is_written_anew(tmp_path:
     ]
 
 
-def test_results_say_what_was_done_and_where(tmp_path: Path) -> None:
+def test_results_describe_changes_and_their_location(tmp_path: Path) -> None:
     outcome = krm(listed([deployment()], injection()), tmp_path)
     (result,) = yaml.safe_load(outcome.stdout)["results"]
     assert (result["severity"], result["file"]) == ("info", {"path": "web.yaml", "index": 0})
@@ -224,7 +224,7 @@ def test_results_say_what_was_done_and_where(tmp_path: Path) -> None:
     assert outcome.stderr == ""
 
 
-def test_a_companion_that_stands_elsewhere_is_found_and_stays_there(tmp_path: Path) -> None:
+def test_updates_a_moved_companion_in_place(tmp_path: Path) -> None:
     web, companion = items(krm(listed([deployment()], injection()), tmp_path))
     companion["metadata"]["annotations"] |= {PATH: "configmap.yaml", "config.k8s.io/id": "7"}
     other = deployment("other")
@@ -238,7 +238,7 @@ def test_a_companion_that_stands_elsewhere_is_found_and_stays_there(tmp_path: Pa
     assert 'log_level: "error"' in changed[0]["data"]["fluent-bit.yaml"]
 
 
-def test_what_the_configuration_no_longer_wants_is_removed_with_its_companion(tmp_path: Path) -> None:
+def test_removes_deselected_sidecar_and_its_companion(tmp_path: Path) -> None:
     before = deployment()
     added = items(krm(listed([before], injection()), tmp_path))
     config = injection(select={"kinds": ["StatefulSet"]})
@@ -249,7 +249,7 @@ def test_what_the_configuration_no_longer_wants_is_removed_with_its_companion(tm
 
 
 def refused(outcome: Outcome, code: int) -> list[Any]:
-    """The results of a run that failed; its items are those that came in."""
+    """Return the results of a failed run, whose items are unchanged."""
     assert outcome.code == code, outcome.stderr
     value = yaml.safe_load(outcome.stdout)
     assert value["kind"] == "ResourceList"
@@ -259,7 +259,7 @@ def refused(outcome: Outcome, code: int) -> list[Any]:
     return results
 
 
-def test_a_conflict_is_a_result_with_its_field_and_on_standard_error(tmp_path: Path) -> None:
+def test_conflict_is_reported_as_result_and_on_stderr(tmp_path: Path) -> None:
     web = deployment()
     web["spec"]["template"]["spec"]["containers"].append({"name": "logger", "image": "busybox"})
     outcome = krm(listed([web], injection()), tmp_path)
@@ -271,7 +271,7 @@ def test_a_conflict_is_a_result_with_its_field_and_on_standard_error(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         (injection(parameters={"logdir": "/x"}), "functionConfig SidecarInjection/logs, spec.parameters.logdir"),
         (injection(sidecar="loger"), 'did you mean "logger"?'),
@@ -279,63 +279,63 @@ def test_a_conflict_is_a_result_with_its_field_and_on_standard_error(tmp_path: P
         (injection(mode="natve"), "spec.mode"),
         ({**injection(), "kind": "SidecarInjetion"}, 'did you mean "SidecarInjection"?'),
         ({**injection(), "apiVersion": "v1"}, "sidecarctl.dev/v1alpha1"),
-        ({**injection(), "spec": None}, "has no `spec`"),
+        ({**injection(), "spec": None}, "missing required field: spec"),
         ({**injection(), "metadata": {}}, "name"),
         (composition(rules=[{"select": {}, "sidecars": ["logger"]}]), "all: true"),
         (composition(ruels=[]), 'did you mean "rules"?'),
         (config_map(sidcar="logger"), 'did you mean "sidecar"?'),
         (config_map(sidecars="logger", logdir="/x"), "functionConfig ConfigMap/function-input, data.logdir"),
-        (config_map(sidecars="logger,metrics", logDir="/x"), "which sidecar"),
+        (config_map(sidecars="logger,metrics", logDir="/x"), "it can belong to 2 sidecars"),
         (config_map(composition="nowhere.yaml"), "nowhere.yaml"),
-        (config_map(composition="a.yaml", sidecars="logger"), "besides it sidecars"),
-        ("logger", "no object"),
-        ([1], "no object"),
+        (config_map(composition="a.yaml", sidecars="logger"), "cannot be combined with sidecars"),
+        ("logger", "functionConfig is not an object"),
+        ([1], "functionConfig is not an object"),
     ],
 )
-def test_a_broken_function_config_is_wrong_use_and_says_which_field(config: Any, told: str, tmp_path: Path) -> None:
+def test_rejects_invalid_function_config_and_names_the_field(config: Any, message: str, tmp_path: Path) -> None:
     outcome = krm(listed([deployment()], config), tmp_path)
     (result,) = refused(outcome, 2)
-    assert told in result["message"]
-    assert told in outcome.stderr
+    assert message in result["message"]
+    assert message in outcome.stderr
 
 
-def test_a_function_config_and_another_composition_contradict_each_other(tmp_path: Path) -> None:
+def test_rejects_function_config_with_option_c(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(composition()))
     (result,) = refused(krm(listed([deployment()], composition()), tmp_path, "-c", "c.yaml"), 2)
     assert "remove -c" in result["message"]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("", "nothing came in"),
-        ("\n\n", "nothing came in"),
-        ("apiVersion: v1\nkind: Pod\n", "not a ResourceList"),
-        ("a\n", "no object"),
-        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n", "has no `items`"),
+        ("", "empty input"),
+        ("\n\n", "empty input"),
+        ("apiVersion: v1\nkind: Pod\n", "expected kind ResourceList, got Pod"),
+        ("a\n", "not an object"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n", "missing required field: items"),
         ("apiVersion: config.kubernetes.io/v2\nkind: ResourceList\nitems: []\n", "config.kubernetes.io/v2"),
-        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: {}\n", "no list"),
-        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- a\n", "item 0 is no object"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: {}\n", "items: expected a list"),
+        ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- a\n", "items[0]: expected an object"),
         (COMMENTED[: COMMENTED.index('"nginx"') + 4], "standard input:"),
         (COMMENTED.replace("spec: {ports: [{port: 80}]}", "spec: {ports: [{port: 80}"), "standard input:"),
         (COMMENTED + "---\n" + COMMENTED, "2 documents"),
     ],
 )
-def test_what_is_no_resource_list_can_t_be_read(text: str, told: str, tmp_path: Path) -> None:
+def test_rejects_input_that_is_not_a_resource_list(text: str, message: str, tmp_path: Path) -> None:
     (result,) = refused(krm(text, tmp_path), 3)
-    assert told in result["message"]
+    assert message in result["message"]
 
 
-def test_bytes_that_are_no_utf8_can_t_be_read(tmp_path: Path) -> None:
+def test_rejects_input_that_is_not_utf8(tmp_path: Path) -> None:
     outcome = run("sidecarctl krm", tmp_path, stdin=b"\xff\xfe")
     assert outcome.code == 3
-    assert "no UTF-8" in outcome.stderr
+    assert "invalid UTF-8" in outcome.stderr
 
 
 # ---- validator ---------------------------------------------------------------------------------------------------
 
 
-def test_a_validator_changes_nothing_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_validator_reports_missing_sidecars_and_changes_nothing(tmp_path: Path) -> None:
     value = listed([deployment()], injection())
     outcome = krm(value, tmp_path, "--check")
     (result,) = refused(outcome, 1)
@@ -343,14 +343,14 @@ def test_a_validator_changes_nothing_and_says_what_is_missing(tmp_path: Path) ->
     assert yaml.safe_load(outcome.stdout)["items"] == value["items"]
 
 
-def test_a_validator_passes_what_the_function_made(tmp_path: Path) -> None:
+def test_validator_accepts_output_of_the_function(tmp_path: Path) -> None:
     made = items(krm(listed([deployment()], injection()), tmp_path))
     outcome = krm(listed(made, injection()), tmp_path, "--check")
     assert (outcome.code, outcome.stderr) == (0, "")
     assert items(outcome) == made
 
 
-def test_a_validator_looks_at_items_that_no_rule_selects_too(tmp_path: Path) -> None:
+def test_validator_checks_items_that_no_rule_selects(tmp_path: Path) -> None:
     other = deployment("other")
     other["spec"]["template"]["spec"]["containers"][0]["imag"] = "x"
     config = injection(select={"names": ["web"]})
@@ -372,7 +372,7 @@ _ITEMS = st.lists(st.dictionaries(_TEXT, _VALUES, min_size=1, max_size=4), max_s
 
 @settings(max_examples=150, deadline=None)
 @given(_ITEMS, st.booleans())
-def test_items_are_cut_as_a_whole_reading_sees_them(values: list[Any], compact: bool) -> None:
+def test_cut_items_equal_parsed_items(values: list[Any], compact: bool) -> None:
     text = yaml.safe_dump(listed(values), sort_keys=False, indent=2 if compact else 4, width=30)
     given_list = resource_list.read(text)
     assert [document.value for document in given_list.items] == yaml.safe_load(text)["items"]
@@ -386,7 +386,7 @@ def test_items_are_cut_as_a_whole_reading_sees_them(values: list[Any], compact: 
 
 @settings(max_examples=150, deadline=None)
 @given(_ITEMS, st.data())
-def test_items_come_out_as_documents_however_they_are_ordered(values: list[Any], data: st.DataObject) -> None:
+def test_reordered_items_keep_their_documents(values: list[Any], data: st.DataObject) -> None:
     given_list = resource_list.read(yaml.safe_dump(listed(values), sort_keys=False))
     order = data.draw(st.permutations(list(given_list.items)))
     copies = [document.with_text(document.text) for document in order]

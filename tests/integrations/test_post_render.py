@@ -1,4 +1,4 @@
-"""post-render on the streams of both Helms, and on what no Helm should hand over."""
+"""Tests of `post-render` on output of Helm 3 and 4, and on input that Helm never sends."""
 
 from __future__ import annotations
 
@@ -74,24 +74,24 @@ def kinds(outcome: Outcome) -> list[str]:
 
 
 @pytest.mark.parametrize("text", [HELM_3, HELM_4])
-def test_every_line_stands_in_the_result_in_its_order(text: str, folder: Path) -> None:
+def test_keeps_every_input_line_in_order(text: str, folder: Path) -> None:
     rest = iter(render(folder, text).stdout.splitlines())
     assert all(line in rest for line in text.splitlines())
 
 
 @pytest.mark.parametrize("text", [HELM_3, HELM_4])
-def test_twice_is_once(text: str, folder: Path) -> None:
+def test_second_run_changes_nothing(text: str, folder: Path) -> None:
     once = render(folder, text)
     assert render(folder, once.stdout).stdout == once.stdout
 
 
-def test_a_companion_has_the_source_line_of_its_workload(folder: Path) -> None:
+def test_companion_gets_source_comment_of_its_workload(folder: Path) -> None:
     outcome = render(folder, HELM_3)
     assert kinds(outcome) == ["Service", "Deployment", "ConfigMap"]
     assert outcome.stdout.count("# Source: shop/templates/web.yaml\n") == 3
 
 
-def test_a_companion_has_the_origin_that_helm_4_notes(folder: Path) -> None:
+def test_companion_gets_helm_4_origin_annotation(folder: Path) -> None:
     outcome = render(folder, HELM_4)
     companion = list(yaml.safe_load_all(outcome.stdout))[1]
     assert companion["metadata"]["annotations"] == {
@@ -100,40 +100,40 @@ def test_a_companion_has_the_origin_that_helm_4_notes(folder: Path) -> None:
     }
 
 
-def test_a_companion_that_helm_sorted_to_the_front_is_found_there(folder: Path) -> None:
+def test_finds_companion_sorted_before_its_workload(folder: Path) -> None:
     web, companion = render(folder, WEB.format(annotations="")).stdout.split("---\n")
     text = companion + "---\n" + web
     outcome = render(folder, text)
     assert (outcome.code, outcome.stdout) == (0, text)
 
 
-def test_hooks_are_left_alone_and_that_is_said(folder: Path) -> None:
+def test_reports_skipped_hooks(folder: Path) -> None:
     outcome = render(folder, HELM_4)
     assert kinds(outcome) == ["Deployment", "ConfigMap", "Job", "Service"]
-    assert "1 hook left alone; --hooks includes them" in outcome.stderr
+    assert "skipped 1 Helm hook; --hooks includes them" in outcome.stderr
 
 
-def test_hooks_are_included_where_asked_for(folder: Path) -> None:
+def test_option_hooks_includes_hooks(folder: Path) -> None:
     wanted = ["Deployment", "ConfigMap", "Job", "ConfigMap", "Service"]
     assert kinds(render(folder, HELM_4, "--hooks")) == wanted
     assert kinds(render(folder, HELM_4, env={"SIDECARCTL_HOOKS": "1"})) == wanted
 
 
-def test_a_hook_that_opts_out_stays_out(folder: Path) -> None:
+def test_hook_can_opt_out(folder: Path) -> None:
     text = HOOK.format(more='\n    sidecarctl.dev/inject: "false"') + "---\n" + SERVICE
     assert render(folder, text, "--hooks").stdout == text
 
 
-def test_two_documents_of_one_name_are_two_documents(folder: Path) -> None:
+def test_keeps_documents_with_equal_names(folder: Path) -> None:
     text = SERVICE + "---\n" + SERVICE + "---\n" + WEB.format(annotations="")
     assert kinds(render(folder, text)) == ["Service", "Service", "Deployment", "ConfigMap"]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "\ufeff\n"])
-def test_nothing_is_an_error(text: str, folder: Path) -> None:
+def test_rejects_empty_input(text: str, folder: Path) -> None:
     outcome = render(folder, text)
     assert (outcome.code, outcome.stdout) == (3, "")
-    assert "handed over nothing" in outcome.stderr
+    assert "no manifests received from Helm" in outcome.stderr
     allowed = render(folder, text, "--allow-empty")
     assert allowed.code == 0
     assert allowed.stdout.strip()
@@ -148,32 +148,32 @@ def test_nothing_is_an_error(text: str, folder: Path) -> None:
         HELM_3 + "--- oops\n",
     ],
 )
-def test_a_stream_that_breaks_off_gives_no_half_output(text: str | bytes, folder: Path) -> None:
+def test_truncated_input_produces_no_output(text: str | bytes, folder: Path) -> None:
     outcome = render(folder, text)
     assert (outcome.code, outcome.stdout) == (3, "")
     assert "standard input:" in outcome.stderr
 
 
-def test_a_conflict_gives_no_output(folder: Path) -> None:
+def test_conflict_produces_no_output(folder: Path) -> None:
     outcome = render(folder, HELM_3.replace("- name: web  #", "- name: logger  #"))
     assert (outcome.code, outcome.stdout) == (1, "")
     assert "error[container-conflict]" in outcome.stderr
 
 
-def test_a_composition_that_selects_nothing_at_all_is_a_warning_that_names_its_rules(folder: Path) -> None:
+def test_warns_if_no_rule_selects_a_workload(folder: Path) -> None:
     outcome = render(folder, SERVICE)
     assert (outcome.code, outcome.stdout) == (0, SERVICE)
     assert "warning[rule-selects-nothing]" in outcome.stderr
     assert render(folder, SERVICE, "--fail-on", "warning").code == 1
 
 
-def test_a_log_that_can_t_be_written_is_wrong_use_where_somebody_asked_for_it(folder: Path) -> None:
+def test_rejects_unwritable_log_file_option(folder: Path) -> None:
     outcome = render(folder, HELM_3, "--log-file", "sidecarctl.yaml/x.log")
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "can't be written" in outcome.stderr
+    assert "cannot write log file" in outcome.stderr
 
 
-def test_the_log_of_helm_4_goes_to_the_cache_and_holds_no_colours(folder: Path) -> None:
+def test_helm_4_log_is_in_the_cache_without_colors(folder: Path) -> None:
     env = {
         "HELM_PLUGIN_NAME": "sidecarctl",
         "XDG_CACHE_HOME": str(folder / "cache"),
@@ -187,7 +187,7 @@ def test_the_log_of_helm_4_goes_to_the_cache_and_holds_no_colours(folder: Path) 
     assert "\x1b" not in log
 
 
-def test_a_user_without_a_home_can_run_it_as_in_a_container(folder: Path) -> None:
+def test_runs_without_a_home_directory(folder: Path) -> None:
     nobody = "import pwd\ndef unknown(uid): raise KeyError(uid)\npwd.getpwuid = unknown\n"
     program = nobody + "from sidecarctl.__main__ import main\nmain(['post-render'])\n"
     kept = {

@@ -11,7 +11,7 @@ import pytest
 
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_graph import read_pods
-from sidecarctl.report.graph import mermaid, svg, tree
+from sidecarctl.report.graph import svg, tree
 from sidecarctl.report.graph.layout import lay_out
 from sidecarctl.report.graph.model import Pod
 from sidecarctl.report.terminal import width_of
@@ -119,7 +119,7 @@ def test_svg_is_valid_xml_without_external_references() -> None:
 
 
 def test_mermaid_labels_escape_markup() -> None:
-    text = mermaid.render_mermaid([awkward()])
+    text = tree.render_mermaid([awkward()])
     assert "/a#lt;b#gt;#amp;#quot;c]" in text
 
 

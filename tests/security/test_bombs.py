@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,10 @@ def test_every_limit_is_documented() -> None:
     page = (ROOT / "SECURITY.md").read_text()
     for limit in limits.ALL:
         assert f"| `{limit.variable}` | {limit.default:,} | {limit.what} |" in page
+
+
+@pytest.mark.parametrize("name", ["SIDECARCTL_MAX_DOCUMENT", "SIDECARCTL_MAX_STEPS", "SIDECARCTL_MAX_TEMPLATE"])
+def test_invalid_limit_does_not_break_imports(name: str) -> None:
+    code = "import sidecarctl, sidecarctl.cli.parser, sidecarctl.catalog.render, sidecarctl.catalog.engines.jinja"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, name: "abc"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

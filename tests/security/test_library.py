@@ -54,7 +54,7 @@ def test_template_cannot_read_files_outside_its_directory(how: str, path: str, t
     (entry.parent / "secret.txt").write_text("geheim")
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "outside the folder of its sidecar" in outcome.stderr
+    assert "is outside the sidecar directory" in outcome.stderr
     assert "geheim" not in outcome.stderr
 
 
@@ -67,7 +67,7 @@ def test_link_cannot_lead_out_of_a_library(name: str, tmp_path: Path) -> None:
     (entry / name).symlink_to(tmp_path / "secret.txt")
     outcome = run(ADD, tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "leads outside the folder of its sidecar" in outcome.stderr
+    assert "is outside the sidecar directory" in outcome.stderr
     assert "geheim" not in outcome.stderr
 
 

@@ -41,7 +41,7 @@ def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
     assert outcome.code == 2
-    assert "'token'" in outcome.stderr
+    assert '"token"' in outcome.stderr
     assert WRONG not in outcome.stderr
     (tmp_path / "values.yaml").write_text(f"token: {WRONG}\n")
     outcome = run(f"{ADD} --values values.yaml", tmp_path)

@@ -1,4 +1,4 @@
-"""Small manifests of three kinds for every sidecar, and each sidecar with the parameters that it can't do without."""
+"""Small manifests of three kinds, and requests for each shipped sidecar with its required parameters."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ MANIFESTS = {"Deployment": DEPLOYMENT, "Pod": POD, "CronJob": CRONJOB}
 
 @cache
 def sidecars() -> dict[str, Sidecar]:
-    """The shipped sidecars, by name; each must be usable."""
+    """Return the shipped sidecars by name; all must be valid."""
     entries = open_catalog([], {}).entries()
     assert not [entry.error for entry in entries if entry.error]
     return {entry.name: entry.sidecar for entry in entries if entry.sidecar}
@@ -96,8 +96,8 @@ NAMES = sorted(open_catalog([], {}).names())
 
 @cache
 def request(name: str) -> Request:
-    """A request for a sidecar with the fewest parameters."""
+    """Return a request for a sidecar with required parameters only."""
     sidecar = sidecars()[name]
-    outcome = test_cases.shown(sidecar)
-    assert outcome.text is not None, outcome.refusal
+    outcome = test_cases.run_example(sidecar)
+    assert outcome.text is not None, outcome.errors
     return Request(sidecar, resolve(sidecar, outcome.trial.given))

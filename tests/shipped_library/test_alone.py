@@ -1,4 +1,4 @@
-"""Every shipped sidecar by itself, on each kind of manifest and for old, middling and new Kubernetes."""
+"""Tests of each shipped sidecar alone, on all kinds of manifests and several Kubernetes versions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sidecarctl.authoring import lint, test_runner
-from sidecarctl.authoring.test_cases import cases_of, check
-from sidecarctl.authoring.trial import owned
+from sidecarctl.authoring.test_cases import find_cases, run_case
+from sidecarctl.authoring.trial import find_injected_parts
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
@@ -19,7 +19,7 @@ from tests.shipped_library.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIO
 
 
 def _add(name: str, kind: str, version: str) -> str | None:
-    """The manifest with the sidecar; None where it is refused as it should be."""
+    """Return the manifest with the sidecar, or None if it is rejected as expected."""
     try:
         result = pipeline.add(MANIFESTS[kind], [request(name)], Options(version))
     except UsageError as refusal:
@@ -33,7 +33,7 @@ def _add(name: str, kind: str, version: str) -> str | None:
 
 @pytest.mark.parametrize("kind", MANIFESTS)
 @pytest.mark.parametrize("name", NAMES)
-def test_it_gives_a_valid_manifest_for_every_version_and_goes_without_a_trace(name: str, kind: str) -> None:
+def test_output_is_valid_and_removable_for_all_versions(name: str, kind: str) -> None:
     for version in VERSIONS:
         text = _add(name, kind, version)
         if text is None:
@@ -45,20 +45,20 @@ def test_it_gives_a_valid_manifest_for_every_version_and_goes_without_a_trace(na
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_deployment_takes_it(name: str) -> None:
+def test_can_be_added_to_a_deployment(name: str) -> None:
     assert all(_add(name, "Deployment", version) for version in VERSIONS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_passes_the_pod_security_level_that_it_names(name: str) -> None:
+def test_passes_its_pod_security_level(name: str) -> None:
     level = sidecars()[name].pod_security.level
     for kind in MANIFESTS:
-        for own in owned(_add(name, kind, VERSIONS[-1]) or "", name):
-            assert not lint.breaches(own, level)
+        for own in find_injected_parts(_add(name, kind, VERSIONS[-1]) or "", name):
+            assert not lint.find_breaches(own, level)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_independent_validator_takes_the_result(name: str) -> None:
+def test_independent_validator_accepts_the_output(name: str) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     for version in VERSIONS:
         for document in yaml.safe_load_all(_add(name, "Deployment", version) or ""):
@@ -67,7 +67,7 @@ def test_an_independent_validator_takes_the_result(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_second_instance_lives_beside_the_first_or_is_refused(name: str) -> None:
+def test_second_instance_works_or_is_rejected(name: str) -> None:
     from dataclasses import replace
 
     second = replace(request(name), instance=f"{name[:20]}-2")
@@ -85,14 +85,14 @@ def test_a_second_instance_lives_beside_the_first_or_is_refused(name: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_cases_give_what_is_expected_of_them(name: str) -> None:
+def test_passes_its_test_cases(name: str) -> None:
     sidecar = sidecars()[name]
-    cases = cases_of(sidecar)
+    cases = find_cases(sidecar)
     assert len(cases) >= 3, "a shipped sidecar has a case for a Deployment, for a restricted Pod, for a CronJob"
-    assert {case.name: check(sidecar, case).state for case in cases} == {case.name: "ok" for case in cases}
+    assert {case.name: run_case(sidecar, case).state for case in cases} == {case.name: "ok" for case in cases}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_lint_finds_nothing(name: str) -> None:
-    for one in test_runner.run(open_catalog([], {}), [name]):
+def test_lint_has_no_findings(name: str) -> None:
+    for one in test_runner.run_tests(open_catalog([], {}), [name]):
         assert not [f"{finding.rule}: {finding.message} ({finding.place})" for finding in one.findings]

@@ -1,4 +1,4 @@
-"""Every two shipped sidecars on one pod: both work, or the second is refused for a reason that holds."""
+"""Tests of all pairs of shipped sidecars on one pod: both work, or the second is rejected for a real conflict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from sidecarctl.authoring.trial import Own, owned
+from sidecarctl.authoring.trial import InjectedParts, find_injected_parts
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import pipeline
@@ -19,7 +19,7 @@ ROUNDS = [[(kind, VERSIONS[(i + turn) % 3]) for i, kind in enumerate(MANIFESTS)]
 
 
 @pytest.mark.parametrize("first", NAMES[:-1])
-def test_two_sidecars_share_a_pod_or_the_second_is_refused_for_a_reason(first: str) -> None:
+def test_pair_works_or_has_a_real_conflict(first: str) -> None:
     for number, (one, two) in enumerate(PAIRS):
         if one == first:
             for kind, version in ROUNDS[number % 3]:
@@ -45,7 +45,7 @@ def _share(one: str, two: str, kind: str, version: str) -> None:
 
 
 def _holds(finding: Finding, one: str, two: str, kind: str, version: str) -> bool:
-    """True for a refusal that names something that both sidecars have."""
+    """Return True if a conflict names something that both sidecars have."""
     if finding.rule == "job-never-completes" or not finding.help:
         return bool(finding.help)
     both = []
@@ -53,12 +53,12 @@ def _holds(finding: Finding, one: str, two: str, kind: str, version: str) -> boo
         result = pipeline.add(MANIFESTS[kind], [request(name)], Options(version))
         if result.failed:
             return True  # it is refused by itself already
-        both.append([what for own in owned(result.text, name) for what in _claims(own, finding.rule)])
+        both.append([what for own in find_injected_parts(result.text, name) for what in _claims(own, finding.rule)])
     return any(what in finding.message for what in set(both[0]) & set(both[1]))
 
 
-def _claims(own: Own, rule: str) -> list[str]:
-    """What an instance has of what a rule is about."""
+def _claims(own: InjectedParts, rule: str) -> list[str]:
+    """Return what an instance has of the kind that a rule checks."""
     if rule == "port-conflict":
         return [f"port {port.get('containerPort')}/" for _, c in own.containers for port in c.get("ports", ())]
     if rule == "env-conflict":

@@ -1,1 +1,1 @@
-"""Template engines, one module each: template and parameters in, fragment data out."""
+"""Template engines, one module each."""

@@ -1,16 +1,16 @@
-"""Which inputs a Jinja template mentions, read off its syntax tree. Renders nothing."""
+"""Render Jinja templates, and find the inputs that they use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.exceptions import SecurityError, TemplateError
 
-from sidecarctl.catalog.engines.jinja_sandbox import GUARDS, Environment, Meter, Refusal, environment_of, meter
+from sidecarctl.catalog.engines.jinja_filters import GUARDS, Meter, Refusal, meter
+from sidecarctl.catalog.engines.jinja_sandbox import Environment, environment_of
 from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.catalog.template_functions import TemplateFailure
@@ -18,101 +18,49 @@ from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
 
 _INPUTS = frozenset(("params", "instance", "companion", "workload", "targets", "containers", "kube", "mode"))
 _REFERENCES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-
-
-def inputs_used(environment: Environment, name: str) -> Uses:
-    """Return the inputs that the template mentions; nothing is claimed about one that can't be read."""
-    walk = _Walk(environment)
-    try:
-        walk.template(name)
-    except (TemplateError, LibraryError, RecursionError, _Unknown):
-        return Uses()
-    return Uses(frozenset(walk.mentioned - PLACEHOLDERS.keys()), frozenset(walk.mentioned & PLACEHOLDERS.keys()))
-
-
-class _Unknown(Exception):
-    """Something that only rendering can tell."""
-
-
-@dataclass
-class _Walk:
-    environment: Environment
-    mentioned: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
-
-    def template(self, name: str) -> None:
-        """A template and those that it refers to."""
-        if name not in self.seen:
-            self.seen.add(name)
-            self.node(self.environment.tree(name))
-
-    def node(self, node: nodes.Node) -> None:
-        """A part of a template: the inputs in it, `workload.name` apart from the rest of `workload`."""
-        if isinstance(node, _REFERENCES):
-            if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
-                raise _Unknown
-            self.template(node.template.value)
-        if (
-            isinstance(node, nodes.Getattr)
-            and isinstance(node.node, nodes.Name)
-            and node.node.name in ("workload", "kube")
-        ):
-            self.mentioned.add(f"{node.node.name}.{node.attr}")
-        elif isinstance(node, nodes.Name) and node.name in _INPUTS:
-            self.mentioned.add(node.name)
-        else:
-            for child in node.iter_child_nodes():
-                self.node(child)
+_GROUPS = ("workload", "kube")  # their fields are tracked separately
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
-    """Return the text that the sidecar's template renders to. Raises LibraryError with the template's file and line."""
+    """Return the output of the template. Raise LibraryError with the file and line of the template."""
     environment = environment_of(sidecar.folder)
-    name = _name(sidecar)
+    name = _template_name(sidecar)
     token = meter.set(Meter(_has_placeholder(inputs)))
     try:
         text = environment.get_template(name).render(inputs)
         return text._text if isinstance(text, Placeholder) else str(text)
     except LibraryError as error:
-        error.where = _line(error, sidecar) if error.where in ("", str(sidecar.template)) else error.where
+        error.where = _locate(error, sidecar) if error.where in ("", str(sidecar.template)) else error.where
         raise
     except TemplateSyntaxError as error:
         where = f"{sidecar.folder / (error.name or name)}:{error.lineno}"
         raise LibraryError(
-            f"the template can't be read: {error.message}", where=where, hint=_hint(error, environment)
+            f"invalid template syntax: {error.message}", where=where, hint=_hint(error, environment)
         ) from None
     except RecursionError as error:
         raise LibraryError(
-            "the template nests too deeply, or calls or includes itself without end",
-            where=_line(error, sidecar),
+            "template nested too deeply, or endless recursion",
+            where=_locate(error, sidecar),
         ) from None
     except MemoryError as error:
-        raise LibraryError("the template needs more memory than there is", where=_line(error, sidecar)) from None
-    except Exception as error:  # a template is somebody's program: whatever it raises is its fault, told with its line
+        raise LibraryError("template ran out of memory", where=_locate(error, sidecar)) from None
+    except Exception as error:  # a template can raise anything
         kind = TemplateRefusal if isinstance(error, Refusal) else LibraryError
-        raise kind(_said(error), where=_line(error, sidecar), hint=_hint(error, environment)) from None
+        raise kind(_describe(error), where=_locate(error, sidecar), hint=_hint(error, environment)) from None
     finally:
         meter.reset(token)
-
-
-def uses(sidecar: Sidecar) -> Uses:
-    """Return which of its inputs the template looks at, and which it only writes out."""
-    return inputs_used(environment_of(sidecar.folder), _name(sidecar))
 
 
 def _has_placeholder(inputs: Mapping[str, Any]) -> bool:
     return any(isinstance(value, Placeholder) for value in (inputs["companion"], *inputs["workload"].values()))
 
 
-def _name(sidecar: Sidecar) -> str:
+def _template_name(sidecar: Sidecar) -> str:
     return sidecar.template.relative_to(sidecar.folder).as_posix()
 
 
-# --- telling what went wrong -----------------------------------------------------------------------------------------
-
-
-def _line(error: BaseException, sidecar: Sidecar) -> str:
-    """The innermost line of the entry's own templates that led to the error."""
+def _locate(error: BaseException, sidecar: Sidecar) -> str:
+    """Return the innermost template line in the traceback."""
     folder, where, trace = str(sidecar.folder.resolve()), str(sidecar.template), error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -122,23 +70,95 @@ def _line(error: BaseException, sidecar: Sidecar) -> str:
     return where
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, Refusal):
         return str(error)
     if isinstance(error, (TemplateFailure, UndefinedError)):
-        return f"the template fails: {error}"
+        return f"template error: {error}"
     if isinstance(error, SecurityError):
-        return f"the template does what no template may: {error}"
+        return f"unsafe template operation: {error}"
     if isinstance(error, TemplateError):
-        return f"the template fails: {error.message or error}"
-    return f"the template fails: {error} ({type(error).__name__})"
+        return f"template error: {error.message or error}"
+    return f"template error: {error} ({type(error).__name__})"
 
 
 def _hint(error: Exception, environment: Environment) -> str:
     words = (error.message or "").split("'") if isinstance(error, TemplateSyntaxError) else []
     if len(words) > 1 and words[0] == "No filter named ":
         known = sorted(set(environment.filters) - set(GUARDS))
-        return did_you_mean(words[1], known) or f"filters there are: {', '.join(known)}"
+        return did_you_mean(words[1], known) or f"available filters: {', '.join(known)}"
     if isinstance(error, Refusal):
         return TemplateRefusal.HINT
     return ""
+
+
+Visit = Callable[[str, nodes.Node], Iterable[nodes.Node]]
+
+
+def walk(sidecar: Sidecar, visit: Visit) -> None:
+    """Visit the syntax trees of a template and of templates that it references by constant name.
+
+    `visit` gets a template name and a node and returns the child nodes to visit. Raise Jinja errors and LibraryError.
+    """
+    environment = environment_of(sidecar.folder)
+    waiting, seen = [_template_name(sidecar)], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        stack: list[nodes.Node] = [environment.tree(name)]
+        while stack:
+            node = stack.pop()
+            reference = _constant_reference(node)
+            if reference is not None:
+                waiting.append(reference)
+            stack += visit(name, node)
+
+
+def _constant_reference(node: nodes.Node) -> str | None:
+    if isinstance(node, _REFERENCES) and isinstance(node.template, nodes.Const):
+        return node.template.value if isinstance(node.template.value, str) else None
+    return None
+
+
+class _DynamicReference(Exception):
+    """The name of a referenced template is known at rendering only."""
+
+
+def find_uses(sidecar: Sidecar) -> Uses:
+    """Return the inputs that the template may inspect or print; empty if they are unknown."""
+    mentioned: set[str] = set()
+
+    def visit(_: str, node: nodes.Node) -> Iterable[nodes.Node]:
+        if isinstance(node, _REFERENCES) and _constant_reference(node) is None:
+            raise _DynamicReference
+        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name in _GROUPS:
+            mentioned.add(f"{node.node.name}.{node.attr}")
+            return ()
+        if isinstance(node, nodes.Name) and node.name in _INPUTS:
+            mentioned.add(node.name)
+            return ()
+        return node.iter_child_nodes()
+
+    try:
+        walk(sidecar, visit)
+    except (TemplateError, LibraryError, RecursionError, _DynamicReference):
+        return Uses()
+    return Uses(frozenset(mentioned - PLACEHOLDERS.keys()), frozenset(mentioned & PLACEHOLDERS.keys()))
+
+
+def parameter_path(node: nodes.Node) -> tuple[list[str] | None, list[nodes.Node]]:
+    """Return the path of the parameter that a node reads, and its nodes with dynamic keys; (None, []) for other nodes."""
+    if isinstance(node, nodes.Name):
+        return ([], []) if node.name == "params" else (None, [])
+    if not isinstance(node, (nodes.Getattr, nodes.Getitem)):
+        return None, []
+    steps, rest = parameter_path(node.node)
+    if steps is None:
+        return None, []
+    key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+    if rest or not isinstance(key, str):
+        # A dynamic key may select any parameter below, so the path ends here.
+        return steps, [*rest, *([node.arg] if isinstance(node, nodes.Getitem) else [])]
+    return [*steps, key], []

@@ -1,4 +1,4 @@
-"""Templates in KCL: asks the process in which KCL runs, and tells what went wrong. Knows nothing of KCL's runtime."""
+"""Render KCL templates in a worker process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
 
 _WORKER = Path(__file__).with_name("kcl_worker.py")
-# What Python itself needs to start and to find its packages; a template sees none of it.
+# Variables that Python needs to start and to find packages; templates cannot see them.
 _ENVIRONMENT = (
     "HOME",
     "USERPROFILE",
@@ -35,32 +35,32 @@ _ENVIRONMENT = (
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
-    """Return the value of the template: its top-level variables, but those that begin with `_`.
+    """Return the top-level variables of the template except those that start with `_`.
 
-    The template gets one option, `input`. Raises LibraryError with the template's file and line for both kinds of failure,
-    those of its text and those of its checks; UsageError where KCL is not installed.
+    The template gets one option, `input`. Raise LibraryError with the file and line for syntax errors and failed checks,
+    UsageError if KCL is not installed.
     """
-    return _whole_numbers(_ask(sidecar, input=inputs)["value"])
+    return _whole_numbers(_request(sidecar, input=inputs)["value"])
 
 
-def uses(sidecar: Sidecar) -> Uses:
-    """Return the inputs that the template mentions; nothing is claimed where that can't be told."""
+def find_uses(sidecar: Sidecar) -> Uses:
+    """Return the inputs that the template may inspect or print; empty if they are unknown."""
     try:
-        found = _ask(sidecar)["uses"]
+        found = _request(sidecar)["uses"]
     except LibraryError:
-        return Uses()  # rendering says what is wrong
+        return Uses()  # rendering reports the error
     return Uses() if found is None else Uses(frozenset(found["exact"]), frozenset(found["written"]))
 
 
-def _text(value: object) -> str:
-    """A placeholder goes as the text that stands for it: where it is one, the template was found to only write it."""
+def _placeholder_text(value: object) -> str:
+    """Encode a placeholder as its text: KCL templates are checked in advance to only print it."""
     if isinstance(value, Placeholder):
         return value._text
     raise TypeError(f"a {type(value).__name__} has no JSON")
 
 
 def _whole_numbers(value: Any) -> Any:
-    """KCL's 1.0 is the 1 that YAML's reader makes of it."""
+    """Convert whole floats to integers, as the YAML parser does."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(value)
     if isinstance(value, dict):
@@ -68,11 +68,11 @@ def _whole_numbers(value: Any) -> Any:
     return [_whole_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _ask(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
+def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
     if importlib.util.find_spec("kcl_lib") is None:
         raise UsageError(
-            f"the sidecar {sidecar.name} is written in KCL, which is not installed",
-            hint="install it: pip install 'sidecarctl[kcl]'",
+            f"sidecar {sidecar.name} requires KCL, which is not installed",
+            hint="install it with pip install 'sidecarctl[kcl]'",
         )
     folder = sidecar.folder.absolute()
     request = {
@@ -84,16 +84,16 @@ def _ask(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
     answer = _worker().ask(request)
     if "error" in answer:
         where = answer["where"].replace(str(folder), str(sidecar.folder), 1) or str(sidecar.template)
-        if answer["kind"] == "error" and _asserts(where, sidecar):
+        if answer["kind"] == "error" and _is_assertion(where, sidecar):
             raise TemplateRefusal(answer["error"], where=where, hint=TemplateRefusal.HINT)
-        did = "does what no template may" if answer["kind"] == "refused" else "fails"
+        kind = "unsafe template operation" if answer["kind"] == "refused" else "template error"
         hint = limits.RENDERED.way_out if answer["kind"] == "large" else ""
-        raise LibraryError(f"the template {did}: {answer['error']}", where=where, hint=hint)
+        raise LibraryError(f"{kind}: {answer['error']}", where=where, hint=hint)
     return answer
 
 
-def _asserts(where: str, sidecar: Sidecar) -> bool:
-    """True where an `assert` failed: that is what the template says, not a fault of its own."""
+def _is_assertion(where: str, sidecar: Sidecar) -> bool:
+    """Return True if an `assert` of the template failed, which is an error of the user, not of the template."""
     found = re.match(r"(.+?):([0-9]+)", where)
     try:
         lines = read_text(Path(found[1]), sidecar.folder).splitlines() if found else []
@@ -104,19 +104,19 @@ def _asserts(where: str, sidecar: Sidecar) -> bool:
 
 
 class _Worker:
-    """The process, started on first use and again after it has ended."""
+    """The worker process, started on first use and restarted after it ends."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._turn = threading.Lock()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to one request; if the process ends over it, an answer that says so."""
+        """Return the answer to a request, or an error if the process ends."""
         with self._turn:
             process = self._process = self._process or _start()
             assert process.stdin is not None and process.stdout is not None
             try:
-                process.stdin.write(json.dumps(request, default=_text) + "\n")
+                process.stdin.write(json.dumps(request, default=_placeholder_text) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
             except (OSError, ValueError):
@@ -126,14 +126,14 @@ class _Worker:
                 return answer
             self.stop()
             what = (
-                f"it runs for more than {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
+                f"run time exceeds {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
                 if process.returncode == 1
-                else "it crashes KCL: endless recursion?"
+                else "KCL crashed, possibly by endless recursion"
             )
             return {"error": what, "where": "", "kind": "error"}
 
     def stop(self) -> None:
-        """End the process; the next request starts another."""
+        """End the process; the next request starts a new one."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None and process.stdout is not None:
             try:
@@ -160,7 +160,7 @@ _workers: dict[int, _Worker] = {}
 
 
 def _worker() -> _Worker:
-    """The worker of this very process: a forked one must not share its parent's pipes."""
+    """Return the worker of this process; a forked process must not share the pipes of its parent."""
     pid = os.getpid()
     if pid not in _workers:
         _workers.clear()

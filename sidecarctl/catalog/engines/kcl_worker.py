@@ -1,7 +1,7 @@
-"""The process in which KCL runs: a request a line on stdin, an answer a line on stdout. Imports nothing of the program.
+"""Worker process for KCL: reads one request per line from stdin and writes one answer per line to stdout.
 
-KCL's runtime can read and write files and can crash on endless recursion. So templates are looked through before they run,
-and run in a process of their own, which has no environment, may write no file, and ends when a template takes too long.
+The KCL runtime can access files and crash, so templates are checked before they run, without environment variables, write
+access, or unlimited time.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 MAX_MEMORY = 2 << 30
-# Modules of KCL's own that neither reach outside nor give another answer each time.
+# KCL modules without access to the system and with deterministic results.
 ALLOWED = ("base64", "collection", "json", "math", "regex", "units", "yaml")
 _SPLIT_INPUTS = ("workload", "kube")
-# Inputs that differ from workload to workload; one that a template only writes can be put in after rendering.
+# Inputs that differ for each workload; if a template only prints them, they are inserted after rendering.
 _WRITABLE = ("companion", "workload.name", "workload.namespace")
-_Vetted = dict[tuple[str, int], "dict[str, list[str]] | None"]
+_Checked = dict[tuple[str, int], "dict[str, list[str]] | None"]
 
 
-class _Refused(Exception):
-    """What a template may not do, or what is wrong with it: message, and `file:line:column`."""
+class _TemplateError(Exception):
+    """An invalid or unsafe template: message, and `file:line:column`."""
 
     def __init__(self, message: str, where: str = "", kind: str = "error") -> None:
         super().__init__(message)
@@ -34,54 +35,51 @@ class _Refused(Exception):
 
 
 def main() -> None:
-    """Answer requests until stdin ends. The arguments are two limits: seconds for an answer, characters that it has."""
-    seconds, longest = int(sys.argv[1]), int(sys.argv[2])
+    """Answer requests until stdin ends. Arguments: the limits of seconds per answer and of characters in an answer."""
+    seconds, max_characters = int(sys.argv[1]), int(sys.argv[2])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     import kcl_lib.api as api
 
-    _limit()
-    vetted: _Vetted = {}
+    _set_limits()
+    checked: _Checked = {}
     with open(os.devnull, "w") as nowhere:
         for line in sys.stdin:
             faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
-            answer = _answer(api, json.loads(line), vetted, longest)
+            answer = _answer(api, json.loads(line), checked, max_characters)
             faulthandler.cancel_dump_traceback_later()
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
+            print(json.dumps(answer), file=answers, flush=True)
 
 
-def _limit() -> None:
-    """Where the system knows limits: no file may be written, no core dumped, memory is bounded."""
+def _set_limits() -> None:
+    """Forbid writing files and core dumps, and limit memory, if the system supports it."""
     try:
         import resource
     except ImportError:
         return
     limits = ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, MAX_MEMORY))
     for what, value in limits:
-        try:
+        with suppress(OSError, ValueError):
             resource.setrlimit(what, (value, value))
-        except (OSError, ValueError):
-            pass
 
 
-def _answer(api: Any, request: dict[str, Any], vetted: _Vetted, longest: int) -> dict[str, Any]:
+def _answer(api: Any, request: dict[str, Any], checked: _Checked, max_characters: int) -> dict[str, Any]:
     template, folder = Path(request["template"]), Path(request["folder"])
     modules = {name: Path(path) for name, path in request["modules"].items()}
     try:
         key = (str(template), template.stat().st_mtime_ns)
-        if key not in vetted:
-            vetted[key] = _vet(api, template, folder, modules)
+        if key not in checked:
+            checked[key] = _check_template(api, template, folder, modules)
         if "input" not in request:
-            return {"uses": vetted[key]}
+            return {"uses": checked[key]}
         text = _run(api, template, modules, request["input"])
-        if len(text) > longest:
-            return {"error": f"it renders more than {longest:,} characters", "where": "", "kind": "large"}
+        if len(text) > max_characters:
+            return {"error": f"output too large (limit: {max_characters:,} characters)", "where": "", "kind": "large"}
         return {"value": json.loads(text) if text.strip() else None}
-    except _Refused as refused:
+    except _TemplateError as refused:
         return {"error": str(refused), "where": refused.where, "kind": refused.kind}
-    except Exception as error:  # the runtime raises bare exceptions for what it can't compile
-        message, where = _explained(str(error))
+    except Exception as error:  # the runtime raises bare exceptions for compile errors
+        message, where = _parse_report(str(error))
         return {"error": message, "where": where, "kind": "error"}
 
 
@@ -97,15 +95,12 @@ def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> str:
         )
     )
     if result.err_message:
-        raise _Refused(*_explained(result.err_message))
+        raise _TemplateError(*_parse_report(result.err_message))
     return str(result.json_result)
 
 
-# --- looking through a template before it runs -----------------------------------------------------------------------
-
-
-def _vet(api: Any, template: Path, folder: Path, modules: dict[str, Path]) -> dict[str, list[str]] | None:
-    """Refuse what no template may do; return the inputs it looks at and those it only writes, None where that can't be told."""
+def _check_template(api: Any, template: Path, folder: Path, modules: dict[str, Path]) -> dict[str, list[str]] | None:
+    """Reject unsafe templates. Return the inputs that the template inspects or only prints, or None if unknown."""
     waiting, seen, options = [template], set(), 0
     uses: dict[str, list[str]] | None = None
     while waiting:
@@ -113,27 +108,28 @@ def _vet(api: Any, template: Path, folder: Path, modules: dict[str, Path]) -> di
         if file in seen:
             continue
         seen.add(file)
-        tree = _parsed(api, file)
+        tree = _parse(api, file)
         nodes = list(_walk(tree))
         for node in nodes:
             kind = node.get("type")
             if kind == "Import":
-                waiting += _imported(node, file, folder, modules)
+                waiting += _resolve_import(node, file, folder, modules)
             elif kind in ("Identifier", "Selector") and any("to_file" in name for name in _names(node)):
-                raise _Refused("it may write no file", _place(file, node), "refused")
-        calls = sum(1 for node in nodes if node.get("type") == "Identifier" and _names(node) == ["option"])
-        options += calls
+                raise _TemplateError("writing files is not allowed", _place(file, node), "refused")
+        options += sum(1 for node in nodes if node.get("type") == "Identifier" and _names(node) == ["option"])
         if file == template:
-            uses = _uses(tree, nodes)
+            uses = _find_uses(tree, nodes)
     return uses if options == 1 else None
 
 
-def _parsed(api: Any, file: Path) -> Any:
+def _parse(api: Any, file: Path) -> Any:
     result = api.API().parse_file(api.ParseFileArgs(path=str(file)))
     for error in result.errors:
         if "Syntax" in error.code:
             message = error.messages[0]
-            raise _Refused(message.msg, f"{message.pos.filename or file}:{message.pos.line}:{message.pos.column + 1}")
+            raise _TemplateError(
+                message.msg, f"{message.pos.filename or file}:{message.pos.line}:{message.pos.column + 1}"
+            )
     return json.loads(result.ast_json)
 
 
@@ -158,8 +154,8 @@ def _place(file: Path, node: dict[str, Any]) -> str:
     return f"{file}:{spot.get('line', 1)}:{spot.get('column', 0) + 1}"
 
 
-def _imported(node: dict[str, Any], file: Path, folder: Path, modules: dict[str, Path]) -> list[Path]:
-    """The files that an import brings in; refuses an import of what is not the entry's own."""
+def _resolve_import(node: dict[str, Any], file: Path, folder: Path, modules: dict[str, Path]) -> list[Path]:
+    """Return the files of an import. Reject imports from outside the entry."""
     raw = node["rawpath"]
     dots = len(raw) - len(raw.lstrip("."))
     first, *rest = raw.lstrip(".").split(".")
@@ -167,12 +163,8 @@ def _imported(node: dict[str, Any], file: Path, folder: Path, modules: dict[str,
     if not dots and first not in modules:
         if raw in ALLOWED:
             return []
-        raise _Refused(
-            f"it may not import {raw!r}: files of the sidecar are imported with a dot before their name, vendored modules "
-            f"are declared in spec.modules, and of KCL's own there are {', '.join(ALLOWED)}",
-            where,
-            "refused",
-        )
+        allowed = f"files of the sidecar (.name), modules of spec.modules, and {', '.join(ALLOWED)}"
+        raise _TemplateError(f'import of "{raw}" is not allowed; allowed: {allowed}', where, "refused")
     base = modules[first] if not dots else file.parent
     for _ in range(dots - 1):
         base = base.parent
@@ -181,12 +173,12 @@ def _imported(node: dict[str, Any], file: Path, folder: Path, modules: dict[str,
     found += sorted(target.glob("*.k")) if target.is_dir() else []
     inside = folder.resolve()
     if not target.resolve().is_relative_to(inside) or any(not each.resolve().is_relative_to(inside) for each in found):
-        raise _Refused(f"it may not import {raw!r}, which is outside the folder of its sidecar", where, "refused")
+        raise _TemplateError(f'import of "{raw}" is not allowed: it is outside the sidecar directory', where, "refused")
     return found
 
 
-def _uses(tree: dict[str, Any], nodes: list[dict[str, Any]]) -> dict[str, list[str]] | None:
-    """The inputs that are read from the variable that `option("input")` is assigned to: looked at, or only written."""
+def _find_uses(tree: dict[str, Any], nodes: list[dict[str, Any]]) -> dict[str, list[str]] | None:
+    """Return the fields that are read from the variable of `option("input")`: inspected, or only printed."""
     variables = [
         node["targets"][0]["node"]["name"]["node"]
         for node in nodes
@@ -201,15 +193,15 @@ def _uses(tree: dict[str, Any], nodes: list[dict[str, Any]]) -> dict[str, list[s
             if len(names) == 1 or (names[1] in _SPLIT_INPUTS and len(names) == 2):
                 return None
             uses.add(".".join(names[1:3]) if names[1] in _SPLIT_INPUTS else names[1])
-    written = uses & set(_WRITABLE) - _Looks(tree, variables[0]).found
+    written = uses & set(_WRITABLE) - _InputUses(tree, variables[0]).found
     return {"exact": sorted(uses - written), "written": sorted(written)}
 
 
-class _Looks:
-    """Finds which of the writable inputs a template may do more with than write them.
+class _InputUses:
+    """Finds the writable inputs that a template may inspect.
 
-    One is only written where it is a value, or part of a string, in what is directly assigned to a variable of the result
-    that nothing else refers to. Everything that this does not know counts as looking.
+    An input is only printed if it is a value, or part of a string, that is directly assigned to a result variable that nothing
+    else refers to. Everything unknown counts as inspection.
     """
 
     def __init__(self, tree: dict[str, Any], variable: str) -> None:
@@ -223,7 +215,7 @@ class _Looks:
             if value in self._names and target.startswith("_") and targets.count(target) == 1:
                 self._names[target] = self._names[value]
                 aliases.append(node)
-        keys = {id(node) for node in _keys(tree)}
+        keys = {id(node) for node in _literal_keys(tree)}
         identifiers = (n for n in _walk(tree) if n.get("type") == "Identifier" and id(n) not in keys)
         referred = {_names(node)[0] for node in identifiers if _names(node)}
         for node in (each["node"] for each in tree["body"]):
@@ -239,7 +231,7 @@ class _Looks:
         if not isinstance(node, dict):
             return
         kind = node.get("type")
-        if kind is None:  # a wrapper with a place around the node itself
+        if kind is None:  # a wrapper with the location of a node
             for key, each in node.items():
                 if key == "key" and _is_literal_key(each):
                     continue
@@ -251,12 +243,12 @@ class _Looks:
                 if name is not None and not (writes and count == len(steps)):
                     self.found.add(name)
         else:
-            fine = _WRITING.get(kind, ())
+            passing = _WRITING.get(kind, ())
             for key, each in node.items():
-                self._visit(each, writes and key in fine)
+                self._visit(each, writes and key in passing)
 
 
-# Parts of a node in which a value is passed on as it is.
+# The parts of a node that pass a value on unchanged.
 _WRITING: dict[str, tuple[str, ...]] = {
     "Config": ("items",),
     "ConfigIfEntry": ("items", "orelse"),
@@ -270,7 +262,7 @@ _WRITING: dict[str, tuple[str, ...]] = {
 
 
 def _target(node: dict[str, Any]) -> str:
-    """The variable that is assigned to; "" for several, or a part of one."""
+    """Return the assigned variable, or "" for several or for a part of one."""
     targets = [each["node"] for each in node["targets"]]
     return str(targets[0]["name"]["node"]) if len(targets) == 1 and not targets[0]["paths"] else ""
 
@@ -279,8 +271,8 @@ def _is_literal_key(key: Any) -> bool:
     return isinstance(key, dict) and key.get("node", {}).get("type") == "Identifier"
 
 
-def _keys(tree: Any) -> Iterator[dict[str, Any]]:
-    """The keys of mappings that are written as names: these refer to no variable."""
+def _literal_keys(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the mapping keys that are plain names and do not refer to variables."""
     for node in _walk(tree):
         if "operation" in node and _is_literal_key(node.get("key")):
             yield node["key"]["node"]
@@ -290,20 +282,17 @@ def _is_option(node: dict[str, Any]) -> bool:
     return node.get("type") == "Call" and _names(node["func"]["node"]) == ["option"]
 
 
-# --- what the runtime says ------------------------------------------------------------------------------------------
-
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")
-_AT = re.compile(r"^\s*-->\s*(.+?:\d+(?::\d+)?)\s*$", re.MULTILINE)
-_SAYS = re.compile(r"^\s*\|[ ^]*([^\s|^].*)$", re.MULTILINE)
+_COLOR = re.compile("\x1b\\[[0-9;]*m")
+_LOCATION = re.compile(r"^\s*-->\s*(.+?:\d+(?::\d+)?)\s*$", re.MULTILINE)
+_MESSAGE = re.compile(r"^\s*\|[ ^]*([^\s|^].*)$", re.MULTILINE)
 
 
-def _explained(text: str) -> tuple[str, str]:
-    """The sentence and the place in a report with colours, arrows and excerpts."""
-    plain = _COLOUR.sub("", text).strip()
-    at, says = _AT.search(plain), _SAYS.search(plain)
-    return (says[1].strip() if says else plain.splitlines()[0] if plain else "it fails without a reason"), at[
-        1
-    ] if at else ""
+def _parse_report(text: str) -> tuple[str, str]:
+    """Return the message and location of a report with colors, arrows, and excerpts."""
+    plain = _COLOR.sub("", text).strip()
+    at, says = _LOCATION.search(plain), _MESSAGE.search(plain)
+    message = says[1].strip() if says else plain.splitlines()[0] if plain else "unknown error"
+    return message, at[1] if at else ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Templates in plain YAML: parameters replace values that a path names. Knows no expression, no condition and no loop."""
+"""Render plain YAML templates: parameters replace values at given paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sidecarctl.catalog.entry_files import Source, read_yaml
+from sidecarctl.catalog.entry_files import YamlFile, read_yaml
 from sidecarctl.catalog.render_reuse import Uses
 from sidecarctl.catalog.sidecar import Sidecar, Substitution
 from sidecarctl.errors import LibraryError, did_you_mean
@@ -17,26 +17,26 @@ _ABSENT = object()
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
-    """Return the template's value with the sidecar's substitutions made, in their order.
+    """Return the fragment with the substitutions applied in order.
 
-    A value of None removes what the path names. Raises LibraryError with the template's place where a path leads nowhere.
+    A value of None removes the target. Raise LibraryError with the location in the template for a path that does not exist.
     """
     source = read_yaml(sidecar.template, sidecar.folder)
     fragment = copy.deepcopy(source.value)
     for substitution in sidecar.substitutions:
-        _substitute(fragment, substitution, _looked_up(inputs, substitution.source, sidecar), source)
+        _substitute(fragment, substitution, _find_input(inputs, substitution.source, sidecar), source)
     return fragment
 
 
-def uses(sidecar: Sidecar) -> Uses:
-    """Return the inputs that the substitutions name: all that a plain template can look at."""
+def find_uses(sidecar: Sidecar) -> Uses:
+    """Return the inputs that the substitutions use."""
     return Uses(frozenset(s.source.split(".")[0] for s in sidecar.substitutions))
 
 
 def split_path(path: str) -> list[str | int]:
-    """Return the steps of `containers[0].env[LOG].value`: keys, numbers of items, and ("name=",) texts for named items.
+    """Return the steps of `containers[0].env[LOG].value`: keys, item numbers, and named items.
 
-    A named item is a step that starts with "=": `[LOG]` is `=LOG`. Raises ValueError for what is no path.
+    A named item is a step that starts with "=": `[LOG]` is `=LOG`. Raise ValueError for an invalid path.
     """
     steps: list[str | int] = []
     position, wants_key = 0, True
@@ -59,14 +59,14 @@ def split_path(path: str) -> list[str | int]:
     return steps
 
 
-def _looked_up(inputs: Mapping[str, Any], source: str, sidecar: Sidecar) -> Any:
+def _find_input(inputs: Mapping[str, Any], source: str, sidecar: Sidecar) -> Any:
     value: Any = inputs
     for step in source.split("."):
         if not isinstance(value, Mapping) or step not in value:
             name = source.removeprefix("params.")
             known = sidecar.parameters.get("properties", {})
             raise LibraryError(
-                f"a substitution uses the parameter {name!r}, which is not declared",
+                f'substitution uses undeclared parameter "{name}"',
                 where=str(sidecar.file),
                 hint=did_you_mean(name, known) or "declare it in spec.parameters",
             )
@@ -74,14 +74,14 @@ def _looked_up(inputs: Mapping[str, Any], source: str, sidecar: Sidecar) -> Any:
     return value
 
 
-def _substitute(fragment: Any, substitution: Substitution, value: Any, source: Source) -> None:
+def _substitute(fragment: Any, substitution: Substitution, value: Any, source: YamlFile) -> None:
     try:
         *above, last = split_path(substitution.path)
     except ValueError:
         raise LibraryError(
-            f"{substitution.path!r} is not a path",
+            f'invalid path "{substitution.path}"',
             where=source.file,
-            hint="write it like containers[0].env[LOG].value",
+            hint="use a path such as containers[0].env[LOG].value",
         ) from None
     owner = fragment
     trail: list[str | int] = []
@@ -89,7 +89,7 @@ def _substitute(fragment: Any, substitution: Substitution, value: Any, source: S
         index = _index(owner, step)
         owner = _child(owner, index)
         if owner is _ABSENT:
-            _nowhere(substitution, step, source, trail)
+            _raise_not_found(substitution, step, source, trail)
         trail.append(index)
     index = _index(owner, last)
     if isinstance(owner, dict) and isinstance(index, str):
@@ -103,11 +103,11 @@ def _substitute(fragment: Any, substitution: Substitution, value: Any, source: S
         else:
             owner[index] = copy.deepcopy(value)
     else:
-        _nowhere(substitution, last, source, trail)
+        _raise_not_found(substitution, last, source, trail)
 
 
 def _index(owner: Any, step: str | int) -> str | int:
-    """The key or number that a step means; a named item's number, or one that is past the end."""
+    """Return the key or number of a step; for an unknown named item, the length of the list."""
     if isinstance(step, str) and step.startswith("=") and isinstance(owner, list):
         named = (n for n, item in enumerate(owner) if isinstance(item, dict) and item.get("name") == step[1:])
         return next(named, len(owner))
@@ -122,10 +122,10 @@ def _child(owner: Any, index: str | int) -> Any:
     return _ABSENT
 
 
-def _nowhere(substitution: Substitution, step: str | int, source: Source, trail: list[str | int]) -> None:
-    shown = f"[{step}]" if isinstance(step, int) else f"[{step[1:]}]" if step.startswith("=") else repr(step)
+def _raise_not_found(substitution: Substitution, step: str | int, source: YamlFile, trail: list[str | int]) -> None:
+    shown = f"[{step}]" if isinstance(step, int) else f"[{step[1:]}]" if step.startswith("=") else f'"{step}"'
     raise LibraryError(
-        f"the substitution {substitution.path!r} leads nowhere: there is no {shown}",
+        f'substitution "{substitution.path}" not found in the template: no {shown}',
         where=source.place(trail),
-        hint="what is above the value must stand in the template",
+        hint="add the parent of the value to the template",
     )

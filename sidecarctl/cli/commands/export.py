@@ -11,7 +11,7 @@ from sidecarctl.errors import UsageError
 
 if TYPE_CHECKING:
     from sidecarctl.files.sources import Source
-    from sidecarctl.integrations.exports.injection import File
+    from sidecarctl.integrations.exports.injection import ExportFile
 
 ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-component", "json-patch")
 
@@ -33,13 +33,14 @@ def export(
     from sidecarctl.cli import build_request, console
     from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
     from sidecarctl.findings import Severity
-    from sidecarctl.integrations.exports import engines, patches
+    from sidecarctl.integrations import exports
+    from sidecarctl.integrations.exports import patches
 
     if to is None:
-        raise UsageError("missing option --to", hint=f"use one of {', '.join(engines.ENGINES)}")
+        raise UsageError("missing option --to", hint=f"use one of {', '.join(exports.ENGINES)}")
     chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
-    engine = engines.ENGINES[to]
-    if isinstance(engine, engines.Policies):
+    engine = exports.ENGINES[to]
+    if isinstance(engine, exports.PolicyEngine):
         if file:
             raise UsageError(
                 f"--to {to} does not take manifests", hint="remove -f: the policy applies to workloads of the cluster"
@@ -47,7 +48,7 @@ def export(
         write(engine.export(chosen), output)
         return EXIT_OK
     left_out = build_request.own_files(chosen.composition, file, output)
-    found = patches.rendered(texts(file, left_out), chosen, settings)
+    found = patches.build_patches(texts(file, left_out), chosen, settings)
     wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
     console.report_findings(wrong if quiet else found.findings)
     if wrong:
@@ -66,7 +67,7 @@ def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[
             yield sources.read_source(source).text, source.name
 
 
-def write(files: Sequence[File], output: str | None) -> None:
+def write(files: Sequence[ExportFile], output: str | None) -> None:
     """Write the exported files: one stream to stdout or a file, or each file into a directory.
 
     Raises UsageError if several files need a directory and none is given.

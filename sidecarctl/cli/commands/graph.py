@@ -39,9 +39,9 @@ def graph(
 
 # Format: module of report.graph, function.
 _RENDERERS = {
-    "mermaid": ("mermaid", "render_mermaid"),
+    "mermaid": ("tree", "render_mermaid"),
     "svg": ("svg", "render_svg"),
-    "markdown": ("mermaid", "render_pod_sections"),
+    "markdown": ("tree", "render_pod_sections"),
 }
 _TREE_WIDTH = 80
 

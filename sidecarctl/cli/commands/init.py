@@ -38,11 +38,11 @@ def init(
     if not found.groups:
         console.report("no files written: no sidecar appears in two or more workloads")
         return 0
-    files = migrate.files(found, home.resolve().name)
-    migrate.write(target, files)
-    cases = migrate.cases(target, found)
-    migrate.write(target, cases)
-    trials = migrate.tried(target, texts, pipeline_options(kube_version, "warn"))
+    files = migrate.build_files(found, home.resolve().name)
+    migrate.write_files(target, files)
+    cases = migrate.build_cases(target, found)
+    migrate.write_files(target, cases)
+    trials = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
     if not quiet:
-        console.write_text(migrate.report(found, trials, [*files, *cases], target))
+        console.write_text(migrate.render_report(found, trials, [*files, *cases], target))
     return 0

@@ -45,7 +45,7 @@ def new(
         made = scaffold.from_manifest(home, name, manifest, container)
     else:
         made = scaffold.from_image(home, name, image or "", engine or "jinja")
-    scaffold.write(made)
+    scaffold.write_files(made)
     if not quiet:
-        console.report(scaffold.report(made, color=console.color(), width=console.width()))
+        console.report(scaffold.render_report(made, color=console.color(), width=console.width()))
     return 0

@@ -48,8 +48,8 @@ def post_render(
             console.report(console.nothing_written(outcome.findings) + (f"; see also {log}" if log else ""))
         elif not quiet:
             console.report(console.render_changes(outcome.changes, verbose=verbose))
-            if outcome.hooks:
-                console.report(f"skipped {plural(outcome.hooks, 'Helm hook')}; --hooks includes them")
+            if outcome.skipped_hooks:
+                console.report(f"skipped {plural(outcome.skipped_hooks, 'Helm hook')}; --hooks includes them")
     if not outcome.code:
         console.write_stdout([outcome.text])
     return outcome.code

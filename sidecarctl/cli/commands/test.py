@@ -28,8 +28,8 @@ def test(
 
     style, done = stream_style(), []
     catalog = open_catalog([Path(folder) for folder in library])
-    for one in test_runner.run(catalog, sidecars, update=update):
+    for one in test_runner.run_tests(catalog, sidecars, update=update):
         done.append(one)
         write_text(test_runner.render_results(one, color=style.color, width=style.width, quiet=quiet, verbose=verbose))
-    write_text(test_runner.closing(done, color=style.color))
+    write_text(test_runner.render_summary(done, color=style.color))
     return EXIT_FINDINGS if any(one.failed for one in done) else EXIT_OK

@@ -1,4 +1,4 @@
-"""What an export is made of: files with a comment at their head that says what differs from `render`."""
+"""Build what an export consists of: the injections of each rule, output files, and the header comment."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ _WIDTH = 110
 
 
 @dataclass(frozen=True)
-class File:
-    """A file of an export. `name` is where it goes in a folder; streams may be joined to one."""
+class ExportFile:
+    """A file of an export: its name in the output directory, and whether it can be joined with others into one YAML
+    stream.
+    """
 
     name: str
     text: str
@@ -35,8 +37,8 @@ class File:
 COMPANIONS = "companions.yaml"
 
 
-def head(engine: str, composition: str, differences: Iterable[str], use: str) -> str:
-    """Return the comment at the head: what this is, how it is used, and every difference from `render`."""
+def render_header(engine: str, composition: str, differences: Iterable[str], use: str) -> str:
+    """Return the header comment: what the file is, how to use it, and each difference from `sidecarctl render`."""
     lines = textwrap.wrap(f"The composition {composition} for {engine}, by sidecarctl {__version__}. {use}", _WIDTH)
     lines.append("")
     lines += ["What differs from `sidecarctl render`:"]
@@ -45,21 +47,32 @@ def head(engine: str, composition: str, differences: Iterable[str], use: str) ->
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
-def stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
-    """Return objects as one stream below a comment."""
+def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
+    """Return objects as a YAML stream below a comment."""
     return comment + "".join("---\n" + emit.document(each) for each in objects)
 
 
-_ONE: Mapping[str, Any] = {"kind": "Deployment", "name": "one", "namespace": "", "labels": {}, "annotations": {}}
-_OTHER: Mapping[str, Any] = {
+def pointer(path: Sequence[str | int]) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+_PROBE_WORKLOAD_A: Mapping[str, Any] = {
+    "kind": "Deployment",
+    "name": "web",
+    "namespace": "",
+    "labels": {},
+    "annotations": {},
+}
+_PROBE_WORKLOAD_B: Mapping[str, Any] = {
     "kind": "StatefulSet",
-    "name": "quite-another",
+    "name": "other",
     "namespace": "elsewhere",
-    "labels": {"app": "quite-another", "tier": "back"},
+    "labels": {"app": "other", "tier": "back"},
     "annotations": {"example.org/note": "yes"},
 }
-_ONE_TARGET: Mapping[str, Any] = {"name": "app", "image": "", "ports": [], "env": [], "mounts": []}
-_OTHER_TARGET: Mapping[str, Any] = {
+_PROBE_TARGET_A: Mapping[str, Any] = {"name": "app", "image": "", "ports": [], "env": [], "mounts": []}
+_PROBE_TARGET_B: Mapping[str, Any] = {
     "name": "main",
     "image": "registry.example.org/main:2",
     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
@@ -70,7 +83,10 @@ _OTHER_TARGET: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Injection:
-    """One sidecar of a rule, the same for every workload. `init` and `containers` are as they stand in the pod."""
+    """One sidecar of a rule, identical for every workload.
+
+    `init` and `containers` are the entries of initContainers and containers in the pod.
+    """
 
     request: Request
     mode: str
@@ -82,78 +98,84 @@ class Injection:
 
     @property
     def name(self) -> str:
-        """The instance's name."""
+        """The instance name."""
         return self.request.instance
 
     @property
     def at_start(self) -> bool:
-        """True where its init containers go before the app's own."""
+        """True if its init containers go before those of the app."""
         return self.request.sidecar.start != "after-init"
 
     @property
     def container_names(self) -> tuple[str, ...]:
-        """Names of all its containers."""
+        """The names of all its containers."""
         return tuple(str(each["name"]) for each in (*self.init, *self.containers))
 
 
 @dataclass(frozen=True)
 class RuleInjections:
-    """A rule with what it injects, in order."""
+    """A rule and its injections, in order."""
 
     rule: Rule
     injections: tuple[Injection, ...]
 
 
-def injections(chosen: Selection) -> list[RuleInjections]:
-    """Return what each active rule injects. Raises UsageError, with the place of the rule, for what no policy can say."""
+def collect_injections(selection: Selection) -> list[RuleInjections]:
+    """Return the injections of each active rule. Raise UsageError, located at the rule, for what a policy cannot
+    express.
+    """
     out = []
-    for _, rule in chosen.active:
+    for _, rule in selection.active:
         for wish in rule.sidecars:
             if wish.data.get("override"):
-                raise _refused(
-                    f"{rule.label} overrides other rules for {wish.instance}, and policies do not know of each other",
+                raise export_error(
+                    rule.label,
+                    f'"override" of instance "{wish.instance}" is not supported: policies are independent of each other',
                     str(wish.place),
-                    "select so that each instance is wanted by one rule",
+                    "request each instance in one rule only",
                 )
-        found = tuple(_injection(request, chosen) for request in chosen.requests_of(rule))
-        out.append(RuleInjections(rule, found))
-    _agree(out)
+        requested = tuple(_build_injection(request, selection) for request in selection.requests_of(rule))
+        out.append(RuleInjections(rule, requested))
+    _require_equal_requests(out)
     return out
 
 
-def _agree(rules: Sequence[RuleInjections]) -> None:
-    """Refuse two rules that want one instance differently: which one wins is told by the workload alone."""
+def _require_equal_requests(rules: Sequence[RuleInjections]) -> None:
+    """Raise UsageError if two rules request one instance with different settings: which one applies depends on the
+    workload.
+    """
     seen: dict[str, tuple[Rule, Injection]] = {}
     for each in rules:
         for injection in each.injections:
             rule, other = seen.setdefault(injection.name, (each.rule, injection))
             if other.request != injection.request:
-                raise _refused(
-                    f'{rule.label} and {each.rule.label} want the instance "{injection.name}" differently: with policies the '
-                    "first to see a workload that both select would win",
+                raise export_error(
+                    f'instance "{injection.name}"',
+                    f"{rule.label} and {each.rule.label} request different settings, and the first policy to run would apply",
                     str(each.rule.place),
-                    "give one of them another name with `as`",
+                    "set a different instance name with `as` in one of the rules",
                 )
 
 
-def _refused(message: str, where: str, hint: str) -> UsageError:
-    return UsageError(f"this can't be exported: {message}", where=where, hint=hint)
+def export_error(subject: str, reason: str, where: str, hint: str) -> UsageError:
+    """Return the error for something that an export cannot express."""
+    return UsageError(f"cannot export {subject}: {reason}", where=where, hint=hint)
 
 
-def _injection(request: Request, chosen: Selection) -> Injection:
-    mode = resolve_mode(request, chosen.kube_version)
-    companion = f"{chosen.composition.name}-{request.instance}"
-    one, other = (_rendered(request, mode, companion, each, chosen) for each in _PROBES)
-    differing = list(_differing(one, other))
+def _build_injection(request: Request, selection: Selection) -> Injection:
+    mode = resolve_mode(request, selection.kube_version)
+    companion = f"{selection.composition.name}-{request.instance}"
+    one, other = (_render_probe(request, mode, companion, each, selection) for each in _PROBES)
+    differing = list(_different_fields(one, other))
     if differing:
-        raise _refused(
-            f"what {request.sidecar.name} adds depends on the workload ({', '.join(differing)}), and a policy has one text "
-            "for all",
+        raise export_error(
+            f"sidecar {request.sidecar.name}",
+            f"its rendered output depends on the workload ({', '.join(differing)})",
             request.where,
-            "use `render`, krm or post-render for it; or --to kustomize-component, which writes a patch per workload",
+            "use `render`, `krm`, `post-render`, or --to kustomize-component, which writes one patch per workload",
         )
     own = [make_native(each) if mode == "native" else each for each in one.containers]
-    companions = tuple(_owned(each, request) for each in one.documents)
+    companions = tuple(_share_companion(each, request) for each in one.documents)
     return Injection(
         request,
         mode,
@@ -165,32 +187,37 @@ def _injection(request: Request, chosen: Selection) -> Injection:
     )
 
 
-_PROBES = ((_ONE, _ONE_TARGET), (_OTHER, _OTHER_TARGET))
+_PROBES = ((_PROBE_WORKLOAD_A, _PROBE_TARGET_A), (_PROBE_WORKLOAD_B, _PROBE_TARGET_B))
 
 
-def _rendered(
-    request: Request, mode: str, companion: str, probe: tuple[Mapping[str, Any], Mapping[str, Any]], chosen: Selection
+def _render_probe(
+    request: Request,
+    mode: str,
+    companion: str,
+    probe: tuple[Mapping[str, Any], Mapping[str, Any]],
+    selection: Selection,
 ) -> Fragment:
     workload, target = probe
-    inputs = Inputs(request.instance, companion, workload, (target,), (target,), chosen.kube_version, mode)
+    inputs = Inputs(request.instance, companion, workload, (target,), (target,), selection.kube_version, mode)
     try:
         return render(request.sidecar, request.parameters, inputs)
     except SidecarctlError as error:
-        raise _refused(
-            f"{request.sidecar.name} can't be rendered without a workload: {error.message}",
+        raise export_error(
+            f"sidecar {request.sidecar.name}",
+            f"rendering without a workload failed: {error.message}",
             request.where,
-            error.hint or "give the parameters that it would take from the workload",
+            error.hint or "set the parameters that default to values of the workload",
         ) from None
 
 
-def _differing(one: Fragment, other: Fragment) -> Iterator[str]:
+def _different_fields(one: Fragment, other: Fragment) -> Iterator[str]:
     for each in fields(Fragment):
         if getattr(one, each.name) != getattr(other, each.name):
             yield each.name.replace("_", " ")
 
 
-def _owned(document: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    """A companion that all workloads of a namespace share: its owner is the composition."""
+def _share_companion(document: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return a companion that all workloads of a namespace share, owned by the composition."""
     metadata = dict(as_mapping(document.get("metadata")))
     annotations = {**as_mapping(metadata.pop("annotations", None)), OWNER_ANNOTATION: f"Composition/{request.by}"}
     return {**document, "metadata": {**metadata, "annotations": annotations}}

@@ -1,4 +1,4 @@
-"""RFC 6902: the operations that make one value of another, insertions as insertions. Knows plain data alone."""
+"""Export JSON patches (RFC 6902) from the difference between manifests before and after `render`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, render
-from sidecarctl.integrations.exports.injection import COMPANIONS, File, head, stream
+from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
 from sidecarctl.kube.kinds import group_of
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.yamltext import emit
@@ -23,8 +23,8 @@ Operation = dict[str, Any]
 _NAMES = ("name", "mountPath")
 
 
-def operations(before: Any, after: Any, path: tuple[str | int, ...] = ()) -> Iterator[Operation]:
-    """Yield operations that, carried out in their order, turn `before` into `after`."""
+def compute_operations(before: Any, after: Any, path: tuple[str | int, ...] = ()) -> Iterator[Operation]:
+    """Yield the operations that, applied in order, turn `before` into `after`."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before:
             if key not in after:
@@ -33,15 +33,15 @@ def operations(before: Any, after: Any, path: tuple[str | int, ...] = ()) -> Ite
             if key not in before:
                 yield {"op": "add", "path": pointer((*path, key)), "value": value}
             else:
-                yield from operations(before[key], value, (*path, key))
+                yield from compute_operations(before[key], value, (*path, key))
     elif isinstance(before, list) and isinstance(after, list):
-        yield from _items(before, after, path)
+        yield from _list_operations(before, after, path)
     elif not identical(before, after):
         yield {"op": "replace", "path": pointer(path), "value": after}
 
 
-def _items(before: Sequence[Any], after: Sequence[Any], path: tuple[str | int, ...]) -> Iterator[Operation]:
-    """Lists: items are the same where their names are; where their order changes, the whole list is replaced."""
+def _list_operations(before: Sequence[Any], after: Sequence[Any], path: tuple[str | int, ...]) -> Iterator[Operation]:
+    """Yield the operations for a list. Items are matched by name; if their order changes, the whole list is replaced."""
     old, new = [_name(each) for each in before], [_name(each) for each in after]
     if identical(before, after):
         return
@@ -59,7 +59,7 @@ def _items(before: Sequence[Any], after: Sequence[Any], path: tuple[str | int, .
             yield {"op": "add", "path": pointer((*path, index)), "value": after[index]}
     for index, name in enumerate(new):
         if name in old:
-            yield from operations(before[old.index(name)], after[index], (*path, index))
+            yield from compute_operations(before[old.index(name)], after[index], (*path, index))
 
 
 def _name(item: Any) -> Any:
@@ -68,43 +68,40 @@ def _name(item: Any) -> Any:
     return None
 
 
-def pointer(path: Sequence[str | int]) -> str:
-    """Return a JSON pointer."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
 _DIFFERENCES = (
-    "It knows the workloads that it was exported from, and no others: export again when one is added, or when what a patch "
-    "stands on (the containers of a workload, their order) changes.",
-    "Nothing is validated, and what `render` would refuse later is applied.",
+    "Patches apply only to the workloads that they were exported from. Export again after you add a workload or change the "
+    "containers of one.",
+    "Manifests are not validated when the patches are applied, and conflicts that `render` reports are not detected.",
 )
 _COMPONENT = "kustomization.yaml"
 
 
 @dataclass(frozen=True)
-class _Patched:
-    """A document and the operations that make of it what `render` makes of it."""
+class _Patch:
+    """The target of a patch and its operations."""
 
     target: Mapping[str, str]
     operations: Sequence[Operation]
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """What is exported: patches, companions, and what `render` had to say."""
+class ManifestPatches:
+    """The patches, companions, and findings of an export."""
 
-    patched: tuple[_Patched, ...]
+    patches: tuple[_Patch, ...]
     companions: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
 
 
-def rendered(texts: Iterable[tuple[str, str]], chosen: Selection, settings: Options) -> Rendered:
-    """Return what a composition does to texts (text, name). Raises UsageError for a workload that a patch can't name."""
-    patched: list[_Patched] = []
+def build_patches(texts: Iterable[tuple[str, str]], selection: Selection, settings: Options) -> ManifestPatches:
+    """Return the patches that apply a composition to manifests, given as (text, name). Raise UsageError for a workload
+    that a patch cannot target.
+    """
+    patches: list[_Patch] = []
     companions: list[Mapping[str, Any]] = []
     findings: list[Finding] = []
     for text, name in texts:
-        result = render(text, chosen, settings, name)
+        result = render(text, selection, settings, name)
         findings += result.findings
         before = {_identity(one): one for one in split(text, name) if one.value is not None}
         for document in split(result.text, name):
@@ -115,8 +112,8 @@ def rendered(texts: Iterable[tuple[str, str]], chosen: Selection, settings: Opti
             if old is None:
                 companions.append(value)
             elif old.text != document.text:
-                patched.append(_Patched(_target(value, old), list(operations(old.value, value))))
-    return Rendered(tuple(patched), tuple(companions), tuple(findings))
+                patches.append(_Patch(_target(value, old), list(compute_operations(old.value, value))))
+    return ManifestPatches(tuple(patches), tuple(companions), tuple(findings))
 
 
 def _identity(document: Document) -> tuple[str, ...]:
@@ -133,9 +130,9 @@ def _target(value: Mapping[str, Any], document: Document) -> dict[str, str]:
     metadata = as_mapping(value.get("metadata"))
     if "name" not in metadata or (kind.endswith("List") and isinstance(value.get("items"), list)):
         raise UsageError(
-            f"this can't be exported: a patch can't name this {kind}",
+            f"cannot export this {kind}: a patch target needs a name and its own document",
             where=str(document.place(0, 0)),
-            hint="give each workload a document and a name of its own",
+            hint="give each workload its own document and a name",
         )
     api_version = str(value.get("apiVersion"))
     parts = {
@@ -148,50 +145,46 @@ def _target(value: Mapping[str, Any], document: Document) -> dict[str, str]:
     return {key: part for key, part in parts.items() if part}
 
 
-def component(found: Rendered, composition: str) -> list[File]:
-    """Return a kustomize component: its kustomization, and a file with the companions where there are any."""
-    _refuse_nothing(found, composition)
-    use = "Name its folder under `components:` of a kustomization that has the workloads."
+def render_component(patches: ManifestPatches, composition: str) -> list[ExportFile]:
+    """Return a kustomize component: its kustomization, and a file for the companions, if any."""
+    _require_patches(patches, composition)
+    use = "Add its directory to `components:` in the kustomization that contains the workloads."
     differences = [
         *_DIFFERENCES,
-        "kustomize writes every document anew: comments and the order of keys are lost.",
-        "In an overlay the patches must come before what renames or reorders the workloads.",
+        "kustomize rewrites every document: comments and key order are lost.",
+        "In an overlay, apply the patches before anything that renames or reorders workloads.",
     ]
-    companions = [File(COMPANIONS, stream("", found.companions))] if found.companions else []
+    companions = [ExportFile(COMPANIONS, render_stream("", patches.companions))] if patches.companions else []
     kustomization: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
     if companions:
         kustomization["resources"] = [COMPANIONS]
     kustomization["patches"] = [
-        {"target": {k: _exactly(k, v) for k, v in one.target.items()}, "patch": _block(one.operations)}
-        for one in found.patched
+        {"target": {k: _escape(k, v) for k, v in one.target.items()}, "patch": emit.document(list(one.operations))}
+        for one in patches.patches
     ]
-    comment = head("kustomize (Component)", composition, differences, use)
-    return [File(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
+    comment = render_header("kustomize (Component)", composition, differences, use)
+    return [ExportFile(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
 
 
-def _exactly(key: str, value: str) -> str:
-    """kustomize reads names and namespaces as regular expressions over the whole name."""
+def _escape(key: str, value: str) -> str:
+    """Escape a name or namespace: kustomize reads both as regular expressions that match the whole value."""
     return re.escape(value).replace("\\-", "-") if key in ("name", "namespace") else value
 
 
-def _block(found: Sequence[Operation]) -> str:
-    return emit.document(list(found))
+def render_patch_list(patches: ManifestPatches, composition: str) -> list[ExportFile]:
+    """Return one file: the list of patches with their targets, then the companions."""
+    _require_patches(patches, composition)
+    use = "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization."
+    comment = render_header("JSON patches", composition, _DIFFERENCES, use)
+    entries = [{"target": dict(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
+    return [ExportFile("patches.yaml", render_stream(comment, [{"patches": entries}, *patches.companions]))]
 
 
-def by_workload(found: Rendered, composition: str) -> list[File]:
-    """Return the patches as a list, each with its target, and the companions as documents behind it."""
-    _refuse_nothing(found, composition)
-    use = "Each `patch` is for `kubectl patch --type=json`; the list is for `patches:` of a kustomization."
-    comment = head("JSON patches", composition, _DIFFERENCES, use)
-    patches = [{"target": dict(one.target), "patch": json.dumps(one.operations)} for one in found.patched]
-    return [File("patches.yaml", stream(comment, [{"patches": patches}, *found.companions]))]
-
-
-def _refuse_nothing(found: Rendered, composition: str) -> None:
-    if any(finding.severity is Severity.ERROR for finding in found.findings):
+def _require_patches(patches: ManifestPatches, composition: str) -> None:
+    if any(finding.severity is Severity.ERROR for finding in patches.findings):
         return
-    if not found.patched:
+    if not patches.patches:
         raise InputError(
-            f"the composition {composition} changes nothing in these manifests",
-            hint="export from manifests that were not rendered yet; `sidecarctl status` shows what stands in them",
+            f"composition {composition} changes no manifest",
+            hint="export from manifests without sidecars; to list their sidecars, run `sidecarctl status`",
         )

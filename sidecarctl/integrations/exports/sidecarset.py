@@ -1,4 +1,4 @@
-"""A composition as SidecarSets of OpenKruise, which inject into Pods that a label selector finds, and touch no app container."""
+"""Export a composition as OpenKruise SidecarSets, which add sidecars to Pods by label selector."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from sidecarctl.composition.model import Rule
 from sidecarctl.composition.select import Selection
-from sidecarctl.errors import UsageError
 from sidecarctl.inject.pod_settings import DEFAULT_GRACE_SECONDS
 from sidecarctl.integrations.exports.injection import (
     COMPANIONS,
-    File,
+    ExportFile,
     Injection,
     RuleInjections,
-    head,
-    injections,
-    stream,
+    collect_injections,
+    export_error,
+    render_header,
+    render_stream,
 )
 from sidecarctl.kube.names import to_dns_label
 
@@ -25,55 +25,57 @@ _API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 _GLOB = re.compile(r"[*?\[]")
 _DIFFERENCES = (
-    "Pods are changed when they are made, not the workloads: what the workload says stays as it is.",
-    "No record is written: `status`, `remove` and upgrades in place do not see what a SidecarSet added.",
-    "Labels are those of the Pods alone; `render` looks at the workload's too.",
-    "A Pod that already has a container of that name is left to Kruise's own rules; `render` ends with an error.",
-    "A Pod can't opt out or ask for itself by annotation.",
-    "Native sidecars are init containers with restartPolicy Always: Kruise puts them behind the app's own init containers.",
+    "Pods are changed at creation; workloads are not changed.",
+    "No record is written: `status`, `remove`, and `upgrade` do not see sidecars that a SidecarSet added.",
+    "Selectors match labels of Pods only; `render` also matches labels of the workload.",
+    "If a Pod already has a container with the same name, Kruise decides; `render` reports an error.",
+    "A Pod cannot opt out or request sidecars by annotation.",
+    "Native sidecars are init containers with restartPolicy Always: Kruise adds them after the init containers of the app.",
 )
 
 
-def export(chosen: Selection) -> list[File]:
-    """Return the SidecarSets of a composition as one stream. Raises UsageError for what they can't say."""
+def export(selection: Selection) -> list[ExportFile]:
+    """Return the SidecarSets of a composition as one YAML stream. Raise UsageError for what they cannot express."""
     differences = list(_DIFFERENCES)
     objects = []
     companions: dict[str, Mapping[str, Any]] = {}
-    for each in injections(chosen):
-        objects.append(_sidecar_set(each, chosen, differences))
+    for each in collect_injections(selection):
+        objects.append(_build_sidecar_set(each, selection, differences))
         for injection in each.injections:
             companions |= {f"{d['kind']}/{d['metadata']['name']}": d for d in injection.companions}
     if companions:
         differences.append(
-            f"Companions are one per namespace: {', '.join(companions)} (behind it) must be in every namespace where a Pod is "
-            "selected."
+            f"Companions are shared by all Pods of a namespace: {', '.join(companions)} (at the end) must exist in each "
+            "namespace with selected Pods."
         )
-    use = "Apply it with kubectl; it needs OpenKruise 1.8 or newer."
-    comment = head("OpenKruise (SidecarSet)", chosen.composition.name, differences, use)
-    files = [File("sidecarset.yaml", stream(comment, objects))]
-    return [*files, File(COMPANIONS, stream("", list(companions.values())))] if companions else files
+    use = "Apply it with kubectl. It requires OpenKruise 1.8 or later."
+    comment = render_header("OpenKruise (SidecarSet)", selection.composition.name, differences, use)
+    files = [ExportFile("sidecarset.yaml", render_stream(comment, objects))]
+    return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
 
 
-def _sidecar_set(each: RuleInjections, chosen: Selection, differences: list[str]) -> dict[str, Any]:
-    rule, composition = each.rule, chosen.composition
-    _refuse(rule, each.injections)
+def _build_sidecar_set(each: RuleInjections, selection: Selection, differences: list[str]) -> dict[str, Any]:
+    rule, composition = each.rule, selection.composition
+    _check_rule(rule, each.injections)
     annotations = {k: v for injection in each.injections for k, v in injection.annotations.items()}
-    spec: dict[str, Any] = {"selector": _selector(rule)}
-    namespaces = _namespaces(rule, composition.exclude_namespaces)
+    spec: dict[str, Any] = {"selector": _build_selector(rule)}
+    namespaces = _namespace_expressions(rule, composition.exclude_namespaces)
     if namespaces:
         spec["namespaceSelector"] = {"matchExpressions": namespaces}
     for injection in each.injections:
         grace = injection.fragment.termination_grace_period_seconds
         if grace is not None and grace > DEFAULT_GRACE_SECONDS:
             differences.append(
-                f"terminationGracePeriodSeconds stays as it is; {injection.name} wants at least {grace} seconds."
+                f"terminationGracePeriodSeconds is not changed; {injection.name} needs at least {grace} seconds."
             )
         if injection.at_start and injection.init:
-            differences.append(f"{injection.name} should start before the app's own init containers.")
+            differences.append(
+                f"{injection.name} starts after the init containers of the app, but should start before them."
+            )
     parts = {
-        "initContainers": [_container(one) for i in each.injections for one in i.init],
+        "initContainers": [_build_container(one) for i in each.injections for one in i.init],
         "containers": [
-            _container(one, podInjectPolicy="AfterAppContainer") for i in each.injections for one in i.containers
+            _build_container(one, podInjectPolicy="AfterAppContainer") for i in each.injections for one in i.containers
         ],
         "volumes": [dict(volume) for i in each.injections for volume in i.fragment.volumes],
     }
@@ -89,58 +91,57 @@ def _sidecar_set(each: RuleInjections, chosen: Selection, differences: list[str]
     }
 
 
-def _container(container: Mapping[str, Any], **more: str) -> dict[str, Any]:
+def _build_container(container: Mapping[str, Any], **more: str) -> dict[str, Any]:
     return {**container, **more, "shareVolumePolicy": {"type": "disabled"}}
 
 
-def _refuse(rule: Rule, found: tuple[Injection, ...]) -> None:
+def _check_rule(rule: Rule, injections: tuple[Injection, ...]) -> None:
     selector = rule.selector
-    asked = {
+    fields = {
         "kinds": selector.kinds,
         "groups": selector.groups,
         "names": selector.names,
         "annotations": selector.annotations,
         "containers": selector.containers,
     }
-    wrong = [key for key, value in asked.items() if value]
-    if wrong:
-        raise _refusal(
-            f"{rule.label} selects by {', '.join(wrong)}, and a SidecarSet selects Pods by their labels and namespaces",
+    unsupported = [key for key, value in fields.items() if value]
+    if unsupported:
+        raise export_error(
+            rule.label,
+            f"a SidecarSet cannot select by {', '.join(unsupported)}",
             str(rule.place),
-            "select by labels or matchExpressions",
+            "select by labels, matchExpressions, or namespaces",
         )
     if not selector.labels and not selector.expressions:
-        raise _refusal(
-            f"{rule.label} selects every workload, and a SidecarSet needs a label selector",
+        raise export_error(
+            rule.label,
+            "a SidecarSet requires a label selector",
             str(rule.place),
-            "select by a label that the Pods have",
+            "select by a label of the Pods",
         )
-    for injection in found:
+    for injection in injections:
         fragment = injection.fragment
-        given = [
+        unsupported = [
             word
             for word, part in (
-                ("mounts for the app's containers", fragment.volume_mounts),
-                ("variables for the app's containers", fragment.env),
-                ("labels for the pod", fragment.labels),
-                ("a securityContext for the pod", fragment.security_context),
-                ("shareProcessNamespace for the pod", fragment.share_process_namespace),
+                ("volume mounts to app containers", fragment.volume_mounts),
+                ("environment variables to app containers", fragment.env),
+                ("pod labels", fragment.labels),
+                ("a pod securityContext", fragment.security_context),
+                ("shareProcessNamespace", fragment.share_process_namespace),
             )
             if part
         ]
-        if given:
-            raise _refusal(
-                f"{injection.name} brings {', '.join(given)}, and a SidecarSet adds containers, volumes and annotations alone",
+        if unsupported:
+            raise export_error(
+                f'instance "{injection.name}"',
+                f"a SidecarSet cannot add {', '.join(unsupported)}",
                 injection.request.where,
-                "export to mutatingadmissionpolicy or kyverno",
+                "use --to mutatingadmissionpolicy or --to kyverno",
             )
 
 
-def _refusal(message: str, where: str, hint: str) -> UsageError:
-    return UsageError(f"this can't be exported: {message}", where=where, hint=hint)
-
-
-def _selector(rule: Rule) -> dict[str, Any]:
+def _build_selector(rule: Rule) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if rule.selector.labels:
         out["matchLabels"] = dict(rule.selector.labels)
@@ -152,18 +153,19 @@ def _selector(rule: Rule) -> dict[str, Any]:
     return out
 
 
-def _namespaces(rule: Rule, excluded: tuple[str, ...]) -> list[dict[str, Any]]:
+def _namespace_expressions(rule: Rule, excluded: tuple[str, ...]) -> list[dict[str, Any]]:
     return list(_expressions(rule, ("In", rule.selector.namespaces), ("NotIn", excluded)))
 
 
-def _expressions(rule: Rule, *asked: tuple[str, tuple[str, ...]]) -> Iterator[dict[str, Any]]:
-    for operator, names in asked:
+def _expressions(rule: Rule, *operators: tuple[str, tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    for operator, names in operators:
         globs = [name for name in names if _GLOB.search(name)]
         if globs:
-            raise _refusal(
-                f"the namespaces of {rule.label} have wildcards ({', '.join(globs)}), and a label selector knows none",
+            raise export_error(
+                rule.label,
+                f"a SidecarSet does not support wildcards in namespaces ({', '.join(globs)})",
                 str(rule.place),
-                "name the namespaces one by one",
+                "list each namespace by name",
             )
         if names:
             yield {"key": _NAMESPACE_LABEL, "operator": operator, "values": list(names)}

@@ -1,4 +1,4 @@
-"""The quick check never says what jsonschema would not, and errors come in plain words."""
+"""Tests of JSON Schema validation: the quick check agrees with jsonschema, and messages are plain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecarctl.catalog.json_schema import SchemaFault, problems, verdict
+from sidecarctl.catalog.json_schema import SchemaFault, find_problems, quick_check
 from tests.command import ROOT
 
 _VALUES = st.recursive(
@@ -70,82 +70,82 @@ _SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({"type": _TYPES}),
 
 @settings(max_examples=250, deadline=None)
 @given(schema=_SCHEMAS, leaf=st.booleans() | st.fixed_dictionaries({"type": _TYPES}), value=_VALUES)
-def test_quick_check_agrees_with_jsonschema_wherever_it_is_sure(schema: Any, leaf: Any, value: Any) -> None:
+def test_quick_check_agrees_with_jsonschema(schema: Any, leaf: Any, value: Any) -> None:
     if isinstance(schema, dict):
         schema = {**schema, "$defs": {"leaf": leaf}}
     elif "$ref" in str(schema):
         return
     valid = jsonschema.Draft202012Validator(schema).is_valid(value)
-    answer = verdict(schema, value)
+    answer = quick_check(schema, value)
     assert answer is None or answer == valid
-    assert (problems(schema, value) == []) == valid
+    assert (find_problems(schema, value) == []) == valid
 
 
-def test_quick_check_is_sure_about_what_sidecars_declare() -> None:
+def test_quick_check_decides_common_schemas() -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"type": ["string", "null"]}, "b": {"enum": [1, 2]}},
         "required": ["a"],
     }
-    assert verdict(schema, {"a": "x", "b": 2}) is True
-    assert verdict(schema, {"b": 3}) is False
+    assert quick_check(schema, {"a": "x", "b": 2}) is True
+    assert quick_check(schema, {"b": 3}) is False
 
 
 @pytest.mark.parametrize(
-    ("schema", "value", "said"),
+    ("schema", "value", "message"),
     [
         (
             {"properties": {"period": {"type": "integer"}}},
             {"period": "a"},
-            'period: is "a" (a string), but must be an integer',
+            'period: must be an integer, got the string "a"',
         ),
         (
             {"additionalProperties": False, "properties": {"period": True}},
             {"perod": 1},
-            'perod: unknown key; did you mean "period"?',
+            'perod: unknown field; did you mean "period"?',
         ),
-        ({"required": ["repo"]}, {}, '"repo" is missing'),
+        ({"required": ["repo"]}, {}, "missing required field: repo"),
         (
             {"enum": ["native", "classic"]},
             "nativ",
-            'is "nativ", but must be one of "native", "classic"; did you mean "native"?',
+            'must be one of "native", "classic", got "nativ"; did you mean "native"?',
         ),
-        ({"minimum": 3}, 1, "is 1, but must be at least 3"),
-        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, 5, "is 5, but must be a string or a mapping"),
+        ({"minimum": 3}, 1, "must be at least 3, got 1"),
+        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, 5, "must be a string or a mapping, got 5"),
         (
             {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"host": {"type": "string"}}}]},
             {"host": 1},
-            "host: is 1 (a number), but must be a string",
+            "host: must be a string, got the number 1",
         ),
-        ({"propertyNames": {"pattern": "^[a-z]+$"}}, {"A": 1}, "A: may not stand here"),
+        ({"propertyNames": {"pattern": "^[a-z]+$"}}, {"A": 1}, "A: invalid field name"),
     ],
 )
-def test_errors_say_what_is_there_and_what_must_be(schema: Any, value: Any, said: str) -> None:
-    assert "; ".join(str(problem) for problem in problems(schema, value)).startswith(said)
+def test_messages_name_value_and_constraint(schema: Any, value: Any, message: str) -> None:
+    assert "; ".join(str(problem) for problem in find_problems(schema, value)).startswith(message)
 
 
-def test_secret_value_is_not_shown() -> None:
-    found = problems({"properties": {"password": {"type": "string", "writeOnly": True}}}, {"password": 4711})
+def test_hides_secret_values() -> None:
+    found = find_problems({"properties": {"password": {"type": "string", "writeOnly": True}}}, {"password": 4711})
     assert "4711" not in str(found[0])
 
 
 @pytest.mark.parametrize("schema", [{"pattern": "["}, {"$ref": "#/$defs/nothing"}, {"type": "strin"}])
-def test_wrong_schema_is_told_apart_from_wrong_value(schema: Any) -> None:
+def test_invalid_schema_is_a_schema_fault(schema: Any) -> None:
     with pytest.raises(SchemaFault):
-        problems(schema, "x")
+        find_problems(schema, "x")
 
 
-def test_a_composition_is_judged_without_a_slow_import() -> None:
+def test_quick_check_decides_compositions() -> None:
     schema = json.loads((ROOT / "schemas" / "composition.schema.json").read_text())
     rule = {"select": {"all": True}, "sidecars": ["logger", {"name": "metrics", "parameters": {}}]}
     value = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition", "metadata": {"name": "x"}}
-    assert verdict(schema, {**value, "spec": {"rules": [rule]}}) is True
-    assert verdict({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None
+    assert quick_check(schema, {**value, "spec": {"rules": [rule]}}) is True
+    assert quick_check({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/$defs/b"}}}, {"a": 1}) is None
 
 
 @pytest.mark.parametrize("value", [["a", "b", "a"], [1, 1.0], [{"a": 1}, {"a": 1}]])
-def test_a_list_of_unique_items_refuses_a_repeated_item(value: list[Any]) -> None:
+def test_reports_duplicate_items(value: list[Any]) -> None:
     schema = {"properties": {"ports": {"type": "array", "uniqueItems": True}}}
-    assert verdict(schema, {"ports": value}) is not True
-    assert [str(problem) for problem in problems(schema, {"ports": value})] == ["ports: has an item twice"]
-    assert problems(schema, {"ports": value[:2][:1]}) == []
+    assert quick_check(schema, {"ports": value}) is not True
+    assert [str(problem) for problem in find_problems(schema, {"ports": value})] == ["ports: duplicate item"]
+    assert find_problems(schema, {"ports": value[:2][:1]}) == []

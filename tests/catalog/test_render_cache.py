@@ -1,4 +1,4 @@
-"""Renderings kept between runs: used only where they are the user's own and just what would be rendered."""
+"""Tests of the rendering cache: used only if it is private and up to date."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ containers:
     image: busybox:1.37
     args: [{{ params.word | tojson }}, first]
 """
-pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="renderings are kept on POSIX systems alone")
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the cache requires a POSIX system")
 
 
 @pytest.fixture
@@ -63,25 +63,25 @@ def files(library: Path) -> list[Path]:
 
 
 def spoil(library: Path) -> None:
-    """Mark what is kept, so that its use shows."""
+    """Change the cached renderings to detect their use."""
     for file in files(library):
         file.write_text(file.read_text().replace("first", "kept"))
 
 
-def test_what_was_rendered_once_is_not_rendered_again(library: Path) -> None:
+def test_uses_cached_rendering(library: Path) -> None:
     assert "first" in run(library)
     spoil(library)
     assert "kept" in run(library)
 
 
-def test_only_the_user_can_read_what_is_kept(library: Path) -> None:
+def test_cache_is_private(library: Path) -> None:
     run(library)
     assert files(library)
     assert {file.stat().st_mode & 0o777 for file in files(library)} == {0o600}
     assert files(library)[0].parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_another_template_or_parameter_is_rendered_anew(library: Path) -> None:
+def test_renders_again_after_changes(library: Path) -> None:
     run(library)
     spoil(library)
     assert "first" in run(library, "--set", "word=other")
@@ -90,14 +90,14 @@ def test_another_template_or_parameter_is_rendered_anew(library: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o702])
-def test_a_folder_that_others_can_enter_is_ignored(library: Path, mode: int) -> None:
+def test_ignores_accessible_directory(library: Path, mode: int) -> None:
     run(library)
     spoil(library)
     files(library)[0].parent.chmod(mode)
     assert "first" in run(library)
 
 
-def test_a_link_in_the_place_of_folder_or_file_is_ignored(library: Path, tmp_path: Path) -> None:
+def test_ignores_symbolic_links(library: Path, tmp_path: Path) -> None:
     run(library)
     spoil(library)
     for file in files(library):
@@ -110,24 +110,24 @@ def test_a_link_in_the_place_of_folder_or_file_is_ignored(library: Path, tmp_pat
     assert "first" in run(library)
 
 
-def test_what_cannot_be_read_is_rendered(library: Path) -> None:
+def test_ignores_invalid_files(library: Path) -> None:
     run(library)
     for file in files(library):
         file.write_text("{")
     assert "first" in run(library)
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(library: Path) -> None:
+def test_ignores_unwritable_directory(library: Path) -> None:
     (library.parent / "cache").write_text("")
     assert "first" in run(library)
 
 
-def test_it_can_be_switched_off(library: Path) -> None:
+def test_environment_variable_disables_the_cache(library: Path) -> None:
     assert "first" in run(library, environment={"SIDECARCTL_NO_CACHE": "1"})
     assert files(library) == []
 
 
-def test_a_sidecar_with_secret_parameters_is_not_kept(library: Path) -> None:
+def test_does_not_cache_secrets(library: Path) -> None:
     (library / "noter" / "sidecar.yaml").write_text(SIDECAR % ", writeOnly: true")
     assert "first" in run(library, "--set", "word=geheim")
     assert files(library) == []

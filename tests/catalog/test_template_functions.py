@@ -1,4 +1,4 @@
-"""What templates call: text that reads back as the value it was, names and quantities that Kubernetes takes."""
+"""Tests of template functions: text that parses to the same value, and valid names and quantities."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _read(text: str) -> Any:
 
 
 @given(_DATA)
-def test_to_yaml_reads_back_as_the_same_data_to_both_readers(value: Any) -> None:
+def test_to_yaml_parses_to_the_same_data(value: Any) -> None:
     text = to_yaml(value) + "\n"
     assert _read(text) == value
     assert yaml.safe_load(text) == value
@@ -83,18 +83,18 @@ def test_quote_keeps_any_text(value: str) -> None:
     assert "\n" not in quote(value)
 
 
-def test_to_yaml_keeps_the_line_end_of_a_text_that_would_be_a_number_without_it() -> None:
+def test_to_yaml_keeps_final_newline_of_numbers() -> None:
     assert _read(to_yaml(["0\n"])) == ["0\n"]
 
 
-def test_quote_makes_strings_of_numbers_and_booleans() -> None:
+def test_quote_converts_numbers_and_booleans() -> None:
     assert [quote(value) for value in (644, True, 1.5)] == ['"644"', '"true"', '"1.5"']
     for value in (None, [], {}):
         with pytest.raises(TemplateFailure):
             quote(value)
 
 
-def test_to_yaml_is_what_a_person_would_write() -> None:
+def test_to_yaml_is_readable() -> None:
     value = {"name": "x", "args": ["-c", "a\nb\n"], "env": [{"name": "A", "value": "1"}], "empty": {}, "none": None}
     assert to_yaml(value) == (
         'name: x\nargs:\n- "-c"\n- |\n  a\n  b\nenv:\n- name: A\n  value: "1"\nempty: {}\nnone: null'
@@ -108,18 +108,18 @@ def test_to_yaml_is_what_a_person_would_write() -> None:
      ("1e3", "1k"), ("1E", "1E"), ("0.5Ki", "512"), ("-1", "-1"), ("100M", "100M"), ("1500", "1500"),
      ("0.1n", "1n"), ("2000Ki", "2000Ki")],
 )  # fmt: skip
-def test_quantity_is_normalised(given_: object, wanted: str) -> None:
+def test_quantity_is_canonical(given_: object, wanted: str) -> None:
     assert quantity(given_) == wanted
 
 
 @pytest.mark.parametrize("value", ["", "+", ".Mi", "1 Gi", "1GB", "abc", None, True, "1.2.3", [], "1e999"])
-def test_what_is_no_quantity_is_refused(value: object) -> None:
+def test_rejects_invalid_quantities(value: object) -> None:
     with pytest.raises(TemplateFailure):
         quantity(value)
 
 
 @given(st.text(max_size=100))
-def test_names_are_names(text: str) -> None:
+def test_names_are_valid(text: str) -> None:
     try:
         name, port = dns_name(text), port_name(text)
     except TemplateFailure:
@@ -131,7 +131,7 @@ def test_names_are_names(text: str) -> None:
     assert "--" not in port
 
 
-def test_names_that_are_cut_stay_different() -> None:
+def test_shortened_names_stay_unique() -> None:
     assert dns_name("a" * 70 + "1") != dns_name("a" * 70 + "2")
     assert port_name("metrics-exporter-one") != port_name("metrics-exporter-two")
     assert port_name("http-web") == "http-web"
@@ -143,6 +143,6 @@ def test_port_named_finds_the_number() -> None:
     assert port_named(containers, "grpc") is None
 
 
-def test_config_hash_follows_content_not_order() -> None:
+def test_config_hash_ignores_key_order() -> None:
     assert config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1}) != config_hash({"a": 1, "b": 3})
     assert re.fullmatch("[0-9a-f]{16}", config_hash("x"))

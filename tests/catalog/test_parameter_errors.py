@@ -1,4 +1,4 @@
-"""What does not go together is told of the parameter that was given, wherever that was; common parameters are never dropped."""
+"""Tests of the location of parameter errors, and of common parameters without effect."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def refusal(folder: Path, words: str) -> str:
     return outcome.stderr
 
 
-def test_a_parameter_given_by_set_is_what_the_refusal_points_at(tmp_path: Path) -> None:
-    said = refusal(tmp_path, "add nginx-tls --set port=8443 --set tls.secretName=a --set tls.volumeName=b")
-    assert "--> --set tls.secretName\n" in said
-    assert "nginx-tls/settings.j2:" in "".join(said.split())
+def test_error_is_located_at_the_set_option(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "add nginx-tls --set port=8443 --set tls.secretName=a --set tls.volumeName=b")
+    assert "--> --set tls.secretName\n" in message
+    assert "nginx-tls/settings.j2:" in "".join(message.split())
 
 
-def test_a_parameter_given_in_a_values_file_is_pointed_at_there(tmp_path: Path) -> None:
+def test_error_is_located_in_the_values_file(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("nginx-tls:\n  tls: {secretName: web}\n  port: 8080\n")
     assert "--> values.yaml:3:3\n" in refusal(tmp_path, "add nginx-tls --values values.yaml")
 
 
-def test_a_parameter_given_in_a_composition_is_pointed_at_there(tmp_path: Path) -> None:
+def test_error_is_located_in_the_composition(tmp_path: Path) -> None:
     (tmp_path / "platform.yaml").write_text(COMPOSITION)
     assert "platform.yaml:11:9\n" in refusal(tmp_path, "render -c platform.yaml")
 
 
-def test_a_later_set_goes_before_a_values_file(tmp_path: Path) -> None:
+def test_set_option_takes_precedence_over_values_file(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("nginx-tls:\n  tls: {secretName: web}\n  port: 8443\n")
     assert "--> --set nginx-tls.port\n" in refusal(
         tmp_path, "add nginx-tls --values values.yaml --set nginx-tls.port=8080"
@@ -72,19 +72,19 @@ def test_a_later_set_goes_before_a_values_file(tmp_path: Path) -> None:
     "given",
     ["image=proxy:1.0.0", "imagePullPolicy=Always", "resources.limits.cpu=1", "env.A=b", "securityContext.runAsUser=1"],
 )
-def test_a_common_parameter_without_a_container_to_change_is_refused(tmp_path: Path, name: str, given: str) -> None:
-    said = refusal(tmp_path, f"add {name} --set {given}")
+def test_rejects_common_parameter_without_container(tmp_path: Path, name: str, given: str) -> None:
+    message = refusal(tmp_path, f"add {name} --set {given}")
     key = given.split("=")[0]
-    assert f"{name} adds no container here, so there is nothing that {key.split('.')[0]} could change" in said
-    assert f"--> --set {key}\n" in said and f"sidecarctl show {name}" in said
+    assert f"cannot apply {key.split('.')[0]}: {name} adds no container" in message
+    assert f"--> --set {key}\n" in message and f"sidecarctl show {name}" in message
 
 
-def test_all_that_would_be_dropped_are_named(tmp_path: Path) -> None:
-    said = refusal(tmp_path, "add istio --set image=a:1 --set env.A=b --set patch.tty=true")
-    assert "nothing that image, env and patch could change" in said
+def test_names_all_common_parameters_without_effect(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "add istio --set image=a:1 --set env.A=b --set patch.tty=true")
+    assert "cannot apply image, env, and patch" in message
 
 
-def test_a_sidecar_of_init_containers_alone_takes_the_common_parameters(tmp_path: Path) -> None:
+def test_common_parameters_apply_to_init_containers_alone(tmp_path: Path) -> None:
     entry(tmp_path / "library", jinja="initContainers: [{name: a, image: 'old:1'}, {name: c, image: 'd:1'}]")
     (tmp_path / "pod.yaml").write_text(MANIFEST)
     words = "sidecarctl add agent --library library --validate ignore --set image=e:1 -f pod.yaml"
@@ -94,11 +94,11 @@ def test_a_sidecar_of_init_containers_alone_takes_the_common_parameters(tmp_path
 
 
 @pytest.mark.parametrize("use", ["| quote", "| to_json", "| to_yaml", "| upper", "== 'x'", "| dns_name"])
-def test_an_inline_if_without_else_says_what_it_lacks(run: Callable[..., Fragment], use: str) -> None:
-    with pytest.raises(LibraryError, match="inline `if` without `else` has no value where its condition is false; add"):
+def test_inline_if_without_else_has_no_value(run: Callable[..., Fragment], use: str) -> None:
+    with pytest.raises(LibraryError, match="inline `if` without `else` has no value if its condition is false; add"):
         run(jinja="a: {{ ('x' if false) " + use + " }}")
 
 
-def test_an_inline_if_without_else_may_be_written(run: Callable[..., Fragment]) -> None:
+def test_inline_if_without_else_prints_nothing(run: Callable[..., Fragment]) -> None:
     text = "containers: [{name: a{{ 'x' if false }}, image: {{ 'b' ~ ('c' if false) }}}]"
     assert run(jinja=text).containers[0] == {"name": "a", "image": "b"}
