@@ -230,7 +230,7 @@ def find_index(items: list[Any], key: str, value: object) -> int | None:
 def parse_empty(text: str, path: PathTuple) -> Any:
     """Return the value of the recorded text of an empty collection. Raises RecordError if it is not empty."""
     try:
-        root = parse(f"k:{text}\n")
+        root = parse(f'{{"k":{text}\n}}')  # JSON may have no space after the colon
     except (SyntaxProblem, UnicodeEncodeError):  # a lone surrogate cannot be encoded
         root = None
     value = root.value if root else None
