@@ -56,7 +56,7 @@ def write_all(writes: Iterable[Write]) -> None:
                 continue
             try:
                 if _is_replaceable(write):
-                    staged[target] = _stage(write, target)
+                    _stage(write, target, staged)
                 else:
                     write.path.write_bytes(write.text.encode("utf-8"))
             except OSError as problem:
@@ -117,10 +117,8 @@ def _is_replaceable(write: Write) -> bool:
     return False
 
 
-def _stage(write: Write, target: Path) -> _Staged:
+def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> None:
     """Write the new text to a temporary file next to its target."""
-    import tempfile  # imports much that only writing needs
-
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -130,22 +128,18 @@ def _stage(write: Write, target: Path) -> _Staged:
     if status is not None and not os.access(target, os.W_OK):
         raise OutputError(f"{write.path} is read-only; no files written", hint="make it writable")
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", suffix=".sidecarctl", dir=target.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(write.text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        if status is not None and hasattr(os, "chown"):
-            with suppress(OSError):  # only root can change the owner
-                os.chown(beside, status.st_uid, status.st_gid)
-        beside.chmod(stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask())
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-    return _Staged(beside, target, write.stamp)
+    beside = target.with_name(f".{target.name[:50]}.{os.urandom(6).hex()}.sidecarctl")
+    # Register the file before it exists, so that an interrupt at any moment leaves none behind.
+    staged[target] = _Staged(beside, target, write.stamp)
+    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(write.text.encode("utf-8"))
+        stream.flush()
+        os.fsync(stream.fileno())
+    if status is not None and hasattr(os, "chown"):
+        with suppress(OSError):  # only root can change the owner
+            os.chown(beside, status.st_uid, status.st_gid)
+    beside.chmod(stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask())
 
 
 def _umask() -> int:
