@@ -58,6 +58,11 @@ KNOWN = (
     ),
     Known(
         "both",
+        r"\binvalid-config-key stringData\..*the server Invalid data\[",
+        "the API server copies stringData to data before it validates; sidecarctl reports the line in stringData",
+    ),
+    Known(
+        "both",
         r"\bDuplicate .*\{topologyKey, whenUnsatisfiable\}",
         "the API server reports the first of two equal constraints; sidecarctl reports the second",
     ),
