@@ -6,7 +6,7 @@ To check a file, the composition is applied with `adopt`; only records may be ad
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +155,7 @@ def build_cases(folder: Path, found: Discovery) -> dict[str, str]:
 def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[FileCheck]:
     """Apply the composition with `adopt` to manifests and report which of them get records only."""
     written = load_composition(folder / FILE_NAME)
-    chosen = resolve_selection(written, open_catalog(list(written.libraries)), options.kube_version)
-    chosen = replace(chosen, adopt=True, _requests={}, _choices={})
+    chosen = resolve_selection(written, open_catalog(list(written.libraries)), options.kube_version, adopt=True)
     out = []
     for file, text in texts:
         try:

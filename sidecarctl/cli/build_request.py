@@ -86,7 +86,13 @@ def find_composition(file: str | None, environment: str | None) -> Composition |
 
 
 def load_selection(
-    file: str | None, environment: str | None, libraries: Sequence[str], kube_version: str | None, validate: str
+    file: str | None,
+    environment: str | None,
+    libraries: Sequence[str],
+    kube_version: str | None,
+    validate: str,
+    *,
+    adopt: bool = False,
 ) -> tuple[Selection, Options]:
     """Return a composition prepared for a run, and the pipeline options. Options rank above the composition.
 
@@ -98,16 +104,21 @@ def load_selection(
             f"no composition found: no {FILE_NAME} in this directory or above",
             hint="name one with -c FILE; `sidecarctl schema composition` prints its schema",
         )
-    return prepare_selection(composition, libraries, kube_version, validate)
+    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt)
 
 
 def prepare_selection(
-    composition: Composition, libraries: Sequence[str], kube_version: str | None, validate: str
+    composition: Composition,
+    libraries: Sequence[str],
+    kube_version: str | None,
+    validate: str,
+    *,
+    adopt: bool = False,
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
-    return resolve_selection(composition, catalog, options.kube_version), options
+    return resolve_selection(composition, catalog, options.kube_version, adopt=adopt), options
 
 
 def load_optional_selection(

@@ -218,14 +218,16 @@ class Selection:
         ]
 
 
-def resolve_selection(composition: Composition, catalog: Catalog, kube_version: str) -> Selection:
+def resolve_selection(
+    composition: Composition, catalog: Catalog, kube_version: str, *, adopt: bool = False
+) -> Selection:
     """Resolve a composition. Raises UsageError with file and line for unknown sidecars and invalid parameters."""
     active = tuple(
         (number, rule)
         for number, rule in enumerate(composition.rules)
         if not rule.when or version_matches(rule.when, kube_version)
     )
-    ready = Selection(composition, catalog, kube_version, active)
+    ready = Selection(composition, catalog, kube_version, active, adopt)
     ready.validate()
     return ready
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from sidecarctl.cli import options as o
@@ -42,8 +41,7 @@ def render(
     from sidecarctl.cli.delivery import Delivery, Mirror
     from sidecarctl.inject import pipeline
 
-    selection, settings = build_request.load_selection(composition, env, library, kube_version, validate)
-    selection = replace(selection, adopt=adopt, _requests={}, _choices={})
+    selection, settings = build_request.load_selection(composition, env, library, kube_version, validate, adopt=adopt)
     leave_out = build_request.own_files(selection.composition, file, output)
     delivery = Delivery(
         file,
