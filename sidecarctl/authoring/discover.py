@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sidecarctl.inject import record as records
-from sidecarctl.inject.record import RecordError
+from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload

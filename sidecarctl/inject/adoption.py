@@ -14,7 +14,6 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import companion_name
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.record import Added, Record
@@ -66,7 +65,7 @@ def plan_adoption(workload: Workload, request: Request, record: Record, kube_ver
         env=dict(_owned_env(fragment, targets)),
     )
     instance = build_instance(request, mode, added)
-    return Plan(workload, (), instance, adopting=True, owned_collections=tuple(_owned_collections(workload, added)))
+    return Plan(workload, (), instance, adopting=True)
 
 
 def _find_container(workload: Workload, request: Request) -> Container | None:
@@ -115,24 +114,6 @@ def _owned_env(fragment: Fragment, targets: tuple[Container, ...]) -> Iterator[t
         names = tuple(str(v["name"]) for v in fragment.env if any(identical(dict(v), entry) for entry in present))
         if names:
             yield target.name, names
-
-
-def _owned_collections(workload: Workload, added: Added) -> Iterator[str]:
-    """Yield the record's paths of lists whose items all belong to the sidecar: they are removed with the last item."""
-    pod = workload.pod
-    for field, names in (
-        ("initContainers", added.init_containers),
-        ("containers", added.containers),
-        ("volumes", added.volumes),
-    ):
-        items = as_list(pod.get(field))
-        if items and len(items) == len(names):
-            yield f"spec/{field}"
-    for field, holders in (("volumeMounts", added.volume_mounts), ("env", added.env)):
-        for container in workload.containers:
-            items = as_list(container.value.get(field))
-            if items and len(items) == len(holders.get(container.name, ())):
-                yield records.encode_path(workload, (*container.path, field))
 
 
 def difference_findings(workload: Workload, request: Request, before: Any, after: Any) -> list[Finding]:

@@ -19,7 +19,7 @@ from sidecarctl.inject.companions import (
     restore_order,
 )
 from sidecarctl.inject.document import DocumentResult
-from sidecarctl.inject.record import RecordError
+from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.lazy_dataclass import dataclass

@@ -26,6 +26,7 @@ from sidecarctl.inject.document import (
 )
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Record
+from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.removal import Removal, plan_removal, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -248,7 +249,7 @@ def _takeover_findings(task: WorkloadTask) -> list[Finding]:
                     f"composition {request.by} takes over the instance {present.name}, which composition {present.by} "
                     "added",
                     Severity.WARNING,
-                    records.record_path(task.workload),
+                    record_path(task.workload),
                     help="if both compositions are in use, give the instance of one of them another name with `as`",
                     workload=task.workload.label,
                 )

@@ -20,7 +20,8 @@ from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, has_displaced_companions
 from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
 from sidecarctl.inject.pipeline import Options, group_companions
-from sidecarctl.inject.record import Instance, Record, RecordError
+from sidecarctl.inject.record import Instance, Record
+from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED

@@ -193,10 +193,17 @@ def _classics(record: str) -> frozenset[str]:
         return frozenset()
     return frozenset(
         name
-        for instance in instances.values()
-        for name in as_list(as_mapping(as_mapping(instance).get("added")).get("containers"))
+        for instance, data in instances.items()
+        for name in _classic_containers(instance, as_mapping(data))
         if isinstance(name, str)
     )
+
+
+def _classic_containers(instance: str, data: dict[str, Any]) -> list[Any]:
+    """Return the containers that an instance added to the app's, in both formats of the record."""
+    if "added" in data:
+        return as_list(as_mapping(data["added"]).get("containers"))
+    return as_list(data.get("containers", [instance] if data.get("mode") == "classic" else []))
 
 
 def _text(value: object) -> str:
