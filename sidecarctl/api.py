@@ -23,7 +23,7 @@ from pathlib import Path
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.composition.model import load_composition
-from sidecarctl.composition.request import build_requests
+from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
@@ -72,7 +72,7 @@ class Session:
         requests = build_requests(
             self._catalog(),
             sidecars,
-            parameters or {},
+            {name: ParameterChanges(given) for name, given in (parameters or {}).items()},
             instance=instance,
             mode=mode,
             containers=containers,

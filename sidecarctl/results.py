@@ -228,6 +228,7 @@ class InstanceStatus:
     available     a later version in the library, else empty
     missing       it is requested, but the workload does not have it
     unknown       edits cannot be detected; `note` gives the reason
+    edited        it was edited, but the fields cannot be listed; `note` gives the reason
     edits         edited fields: before is the added value, after the current one
     upgrade       fields that an upgrade to `available`, or to the latest version if its own is gone, would change
     kube_version  the Kubernetes version for which it is in sync, if that is not the requested one
@@ -242,6 +243,7 @@ class InstanceStatus:
     available: str = ""
     missing: bool = False
     unknown: bool = False
+    edited: bool = False
     edits: tuple[FieldChange, ...] = ()
     upgrade: tuple[FieldChange, ...] = ()
     kube_version: str = ""
@@ -250,7 +252,7 @@ class InstanceStatus:
     @property
     def in_sync(self) -> bool:
         """True if it is neither missing nor edited."""
-        return not self.missing and not self.edits
+        return not self.missing and not self.edits and not self.edited
 
     @property
     def state(self) -> str:
@@ -259,9 +261,11 @@ class InstanceStatus:
             return "missing"
         if self.edits:
             return f"edited ({plural(len(self.edits), 'field')})"
+        if self.edited:
+            return "edited"
         if self.unknown:
             return "unknown"
-        if self.available:
+        if self.available or self.upgrade:
             return "outdated"
         return f"in sync (Kubernetes {self.kube_version})" if self.kube_version else "in sync"
 

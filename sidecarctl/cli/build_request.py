@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
-from sidecarctl.composition.request import Request, build_requests
+from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode
@@ -34,11 +34,11 @@ def requests(
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
     parameters, origins = _parameters(own_names, sets, values)
+    changes = {name: ParameterChanges(parameters.get(name, {}), origins.get(name, {})) for name in own_names}
     return build_requests(
         catalog,
         names,
-        parameters,
-        origins,
+        changes,
         instance=as_name or "",
         mode=mode or "",
         containers=containers,

@@ -113,7 +113,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[str]:
 
 def _needs_whole_input(stream: IO[bytes], name: str) -> bool:
     """Return whether a companion does not follow its workload: then the pipeline needs all documents at once."""
-    from sidecarctl.inject.companions import has_displaced_companions
+    from sidecarctl.inject.companion_search import has_displaced_companions
 
     if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
         return False

@@ -5,7 +5,7 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sidecarctl.composition.request import Request
@@ -13,21 +13,19 @@ from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import (
-    OWNER_ANNOTATION,
-    insert_list_items,
-    is_owned,
-    place_companions,
-    read_owner,
-    remove_owned_items,
-)
+from sidecarctl.inject.companion_search import find_companions
+from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.removal import Removal, add_record_edit, plan_removal, prune_record, resolve_instance_names
+from sidecarctl.inject.record import Record
+from sidecarctl.inject.record_edits import add_record_edit, prune_record
+from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
+from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
+from sidecarctl.inject.upgrade_findings import find_upgrade_findings, left_behind_finding
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.edits import Edit, EditRefused, identical
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
@@ -100,58 +98,105 @@ def add_sidecar(
     numbers: frozenset[int] | None = None,
 ) -> DocumentResult:
     """Add or upgrade one sidecar in the workloads with the given numbers, None for all."""
-    name = request.instance
-    present = [
-        (workload, record)
-        for workload in _select_workloads(current.documents[0], kinds, numbers)
-        if name in (record := records.read(workload)).instances
-        and not (request.adopt and adoption.is_recorded(request, record))
-    ]
-    removals = [plan_removal(workload, record, [name], for_upgrade=True) for workload, record in present]
-    documents = apply_removals(current.documents, removals, following)
-    first = documents[0]
+    first, companions = current.documents[0], current.documents[1:]
     plans: list[Plan] = []
+    upgrades: list[Upgrade] = []
     edits: list[Edit] = []
+    kept: set[tuple[str, str]] = set()
     able = [
         (workload, prune_record(workload, records.read(workload)))
         for workload in _select_workloads(first, kinds, numbers)
         if not find_unusable_reason(workload)
     ]
-    if request.adopt:
-        left = [(workload, old) for workload, old in able if adoption.is_recorded(request, old)]
-        able = [(workload, old) for workload, old in able if not adoption.is_recorded(request, old)]
-        current = replace(
-            current,
-            plans=(*current.plans, *(Plan(workload, (), old.instances[name]) for workload, old in left)),
-            kept=current.kept | {(workload.label, name) for workload, _ in left},
-        )
     for workload, old in able:
-        adopting = request.adopt and adoption.can_adopt(workload, request, old)
-        planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+        if request.adopt and adoption.is_recorded(request, old):
+            plans.append(Plan(workload, (), old.instances[request.instance]))
+            kept.add((workload.label, request.instance))
+            continue
+        if request.instance in old.instances:
+            upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
+            planned = upgrade.planned
+            upgrades.append(upgrade)
+            if not upgrade.changes:
+                kept.add((workload.label, request.instance))
+            edits += () if planned.refused else planned.edits
+        else:
+            planned = _plan_new(workload, old, request, kube_version)
+            edits += () if planned.refused else add_record_edit(first, planned, old)
         plans.append(planned)
         if not planned.refused:
-            edits += add_record_edit(first, planned, old)
             edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
-    all_plans = (*current.plans, *plans)
+    current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
-        return replace(current, plans=all_plans)
-    root = first.root
-    assert root is not None or not edits
-    if root is not None and edits:
-        done = splice(first.text, root, edits, make_key_placer(able, name))
+        return current
+    changed, edits = _edit_companions(upgrades, companions, edits)
+    if edits:
+        root = first.root
+        assert root is not None
+        done = splice(first.text, root, edits, make_key_placer(able, request.instance))
         first = first.with_text(done.text, done.root)
     if request.adopt:
-        all_plans = (
-            *current.plans,
-            *(_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans),
-        )
-    companions = [
+        plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
+        current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
+    new = [
         (planned.workload, planned.instance.name, value)
         for planned in plans
         if not planned.workload.path
         for value in planned.documents
     ]
-    return replace(current, documents=place_companions((first, *documents[1:]), companions, following), plans=all_plans)
+    documents = drop_documents((first, *companions), changed, following)
+    return replace(current, documents=place_companions(documents, new, following))
+
+
+def _plan_new(workload: Workload, old: Record, request: Request, kube_version: str) -> Plan:
+    request.check()
+    adopting = request.adopt and adoption.can_adopt(workload, request, old)
+    return (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+
+
+def _plan_upgrade(
+    first: Document,
+    companions: Sequence[Document],
+    workload: Workload,
+    record: Record,
+    request: Request,
+    kube_version: str,
+) -> Upgrade:
+    """Return the upgrade of an instance, with its findings in the plan."""
+    instance = record.instances[request.instance]
+    found = find_companions(first, companions, workload, instance)
+    upgrade = plan_upgrade(first, workload, record, request, kube_version, found)
+    findings = find_upgrade_findings(upgrade, request, first, companions)
+    planned = replace(
+        upgrade.planned,
+        findings=(*upgrade.planned.findings, *findings),
+        fields=upgrade.fields,
+        parameters=upgrade.parameters,
+        next_steps="",
+    )
+    return replace(upgrade, planned=planned)
+
+
+def _edit_companions(
+    upgrades: Sequence[Upgrade], companions: Sequence[Document], edits: Sequence[Edit]
+) -> tuple[dict[int, Document | None], list[Edit]]:
+    """Return the changed companions by index, None for removed ones, and the edits with those of items of a List."""
+    changed: dict[int, Document | None] = {}
+    out = list(edits)
+    for upgrade in upgrades:
+        for each in upgrade.companions:
+            path, index = each.companion.path, each.companion.index
+            if path:
+                out += [Remove(path, "companion")] if each.removed else []
+                out += [replace(edit, path=(*path, *edit.path)) for edit in each.edits]
+            elif each.removed:
+                changed[index] = None
+            else:
+                document = companions[index - 1]
+                assert document.root is not None
+                done = splice(document.text, document.root, each.edits)
+                changed[index] = document.with_text(done.text, done.root)
+    return changed, out
 
 
 def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
@@ -203,8 +248,37 @@ def remove_instances(
         record = records.read(workload)
         going = list(record.instances) if names is None else resolve_instance_names(record, names)
         if going:
-            removals.append(plan_removal(workload, record, going))
-    return DocumentResult(apply_removals((document, *companions), removals, following), removals=tuple(removals))
+            removals.append(plan_whole_removal(document, companions, workload, record, going))
+    return DocumentResult(
+        apply_removals((document, *companions), removals, following),
+        removals=tuple(removals),
+        findings=tuple(finding for one in removals for finding in left_behind_findings(one)),
+    )
+
+
+def plan_whole_removal(
+    first: Document, companions: Sequence[Document], workload: Workload, record: Record, names: Sequence[str]
+) -> Removal:
+    """Plan the removal of instances with their companions."""
+    found = {name: find_companions(first, companions, workload, record.instances[name]) for name in names}
+    left_behind = [
+        (name, identity)
+        for name in names
+        for identity in record.instances[name].added.documents
+        if len(found[name]) < len(record.instances[name].added.documents)
+        and identity not in [each.identity for each in found[name]]
+    ]
+    return replace(
+        plan_removal(workload, record, names),
+        companions=tuple(each for name in names for each in found[name]),
+        left_behind=tuple(left_behind),
+    )
+
+
+def left_behind_findings(removal: Removal) -> Iterator[Finding]:
+    """Yield a warning for each companion that is in no input file."""
+    for instance, identity in removal.left_behind:
+        yield left_behind_finding(removal.workload, instance, identity, "removed")
 
 
 def apply_removals(
@@ -215,25 +289,22 @@ def apply_removals(
         return documents
     first = documents[0]
     edits: list[Edit] = [edit for one in removals for edit in one.edits]
-    gone = {document for one in removals for document in one.documents}
-    for holder in dict.fromkeys(one.workload.path[:-1] for one in removals if one.workload.path):
-        edits += remove_owned_items(first.value, holder, gone)
+    gone = [companion for one in removals for companion in one.companions]
+    edits += [Remove(path, "companion") for path in dict.fromkeys(each.path for each in gone if each.path)]
     if edits:
         root = first.root
         assert root is not None
         done = splice(first.text, root, edits)
         first = first.with_text(done.text, done.root)
-    kept = [first]
-    for companion in documents[1:]:
-        if is_owned(companion.value, gone, read_owner(companion) or ""):
-            continue
-        kept.append(companion)
-    if (
-        following is None
-        and kept[-1] is not documents[-1]
-        and not documents[-1].text.endswith("\n")
-        and kept[-1].text.endswith("\n")
-    ):
-        bare = kept[-1].text[:-1].removesuffix("\r")
-        kept[-1] = kept[-1].with_text(bare)
+    return drop_documents((first, *documents[1:]), {each.index: None for each in gone if not each.path}, following)
+
+
+def drop_documents(
+    documents: tuple[Document, ...], changed: Mapping[int, Document | None], following: str | None
+) -> tuple[Document, ...]:
+    """Return documents with the changed ones (None drops one). A stream without a final line break stays without one."""
+    kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
+    bare = following is None and documents[-1].text and not documents[-1].text.endswith("\n")
+    if bare and len(documents) - 1 in changed and changed[len(documents) - 1] is None and kept[-1].text.endswith("\n"):
+        kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
     return tuple(kept)

@@ -18,6 +18,8 @@ from sidecarctl.results import ABSENT
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore, identical
 
 FAIL, KEEP, OVERWRITE = ON_CONFLICT = ("fail", "keep", "overwrite")
+# Every field gets the value of `next`; what a person changed is listed as a conflict.
+ENFORCE = "enforce"
 _REASON = "upgrade"
 
 
@@ -51,7 +53,7 @@ class Merge:
 
     def add(self, path: PathTuple, base: Any, current: Any, next: Any) -> None:
         """Merge the values at `path`."""
-        if is_equivalent(current, next, path) or (not isinstance(base, Unknown) and is_equivalent(base, next, path)):
+        if is_equivalent(current, next, path) or self._stays(base, next, path):
             return
         settled = _is_settled(base, current, next, path)
         if settled and not _are_collections(current, next):
@@ -64,15 +66,19 @@ class Merge:
             self._add_mapping(path, base, *({} if each is ABSENT else each for each in (current, next)))
         elif settled:
             self._write(path, current, next)
-        elif (merged := _merge_text(base, current, next)) is not None:
+        elif self.on_conflict != ENFORCE and (merged := _merge_text(base, current, next)) is not None:
             self._write(path, current, merged)
         else:
             self._conflict(path, base, current, next)
 
+    def _stays(self, base: Any, next: Any, path: PathTuple) -> bool:
+        """Return True if the upgrade does not change a field, so that the current value stays, whatever it is."""
+        return self.on_conflict != ENFORCE and not isinstance(base, Unknown) and is_equivalent(base, next, path)
+
     def _conflict(self, path: PathTuple, base: Any, current: Any, next: Any, index: int | None = None) -> None:
         """Report a conflict. `index` is the place of an item that `current` does not have."""
         self.conflicts.append(Conflict(path, base, current, next))
-        if self.on_conflict == OVERWRITE:
+        if self.on_conflict in (OVERWRITE, ENFORCE):
             if index is None:
                 self._write(path, current, next)
             else:
@@ -97,8 +103,8 @@ class Merge:
             if key in current.keys:
                 self.add((*path, current.keys[key]), old, current.get(key), new)
                 continue
-            if not isinstance(old, Unknown) and is_equivalent(old, new, item):
-                continue  # a person removed it, and the upgrade does not change it
+            if self._stays(old, new, item):
+                continue  # a person removed it
             index = _position(key, list(next.keys), current)
             if old is ABSENT or (isinstance(old, Unknown) and old.without is ABSENT):
                 self.edits.append(Insert((*path, index), new, _REASON))

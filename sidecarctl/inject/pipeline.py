@@ -10,14 +10,8 @@ from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import document as steps
 from sidecarctl.inject.changes import collect_changes
-from sidecarctl.inject.companions import (
-    OWNER_ANNOTATION,
-    gather_companions,
-    has_displaced_companions,
-    keep_metadata,
-    read_owner,
-    restore_order,
-)
+from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document import DocumentResult
 from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube import versions
@@ -174,9 +168,9 @@ def run(text: str, step: Step, options: Options, file: str = "-", selects: Docum
 def _run_on_sorted(text: str, step: Step, options: Options, file: str, selects: DocumentFilter | None) -> Result:
     """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory."""
     documents = list(split(text, file))
-    gathered, moved = gather_companions(documents, options.kinds)
+    gathered = gather_companions(documents, options.kinds)
     whole = _join_results(process_documents(gathered, step, options, selects))
-    out = keep_metadata(restore_order(whole.documents, moved, len(documents)), documents)
+    out = restore_order(whole.documents)
     return Result(text if _has_errors(whole.findings) else join(out), whole.changes, whole.findings, text)
 
 

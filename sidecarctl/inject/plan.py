@@ -19,6 +19,7 @@ from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.edits import Edit, Insert
 
 
@@ -34,6 +35,8 @@ class Plan:
     adopting   the plan adopts an existing sidecar
     admin_ports  ports on which the sidecar listens on localhost only
     next_steps   what the user or the app must do now
+    fields       fields that an upgrade changes
+    parameters   recorded parameters that an upgrade changes
     """
 
     workload: Workload
@@ -45,6 +48,8 @@ class Plan:
     adopting: bool = False
     admin_ports: tuple[int, ...] = ()
     next_steps: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    parameters: tuple[FieldChange, ...] = ()
 
     @property
     def refused(self) -> bool:

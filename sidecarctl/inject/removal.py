@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.companions import format_owner
-from sidecarctl.inject.plan import Plan
+from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record import Added, Record, write
-from sidecarctl.inject.record_paths import decode_path, encode_path, find_index, parse_empty, record_path
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.inject.record_edits import apply_at
+from sidecarctl.inject.record_paths import decode_path, find_index, parse_empty, record_path
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore, apply
-from sidecarctl.yamltext.splice import filled_texts
-from sidecarctl.yamltext.stream import Document
+from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,8 @@ class Removal:
     edits      of the workload's document, including the record's
     record     the remaining record
     names      the instances to remove
-    documents  the companions to remove: (owner annotation, `Kind/name`)
+    companions  the companions to remove
+    left_behind  companions that no input file has: (instance, `Kind/name`)
     missing    recorded items that the workload no longer has
     """
 
@@ -33,7 +32,8 @@ class Removal:
     edits: tuple[Edit, ...]
     record: Record
     names: tuple[str, ...] = ()
-    documents: tuple[tuple[str, str], ...] = ()
+    companions: tuple[Companion, ...] = ()
+    left_behind: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
 
 
@@ -57,23 +57,20 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
                 missing.append(what)
             else:
                 leaves[path] = None
-    documents = tuple(
-        (format_owner(workload, name), d) for name in going for d in record.instances[name].added.documents
-    )
     if for_upgrade:
         # Keep the record for its order; the plan that follows writes it.
         return Removal(
-            workload, tuple(_plan_edits(workload, record, leaves)), record, tuple(going), documents, tuple(missing)
+            workload, tuple(_plan_edits(workload, record, leaves)), record, tuple(going), missing=tuple(missing)
         )
     left = replace(record, instances=staying) if staying else Record()
     path = record_path(workload)
     if staying:
         edits = list(_plan_edits(workload, record, leaves))
-        text = write(left, at_value(workload, apply_at(workload, edits)))
+        text = write(left, apply_at(workload, edits))
         edits.append(Replace(path, text, "record"))
     else:
         edits = list(_plan_edits(workload, record, {**leaves, path: None}))
-    return Removal(workload, tuple(edits), left, tuple(going), documents, tuple(missing))
+    return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
@@ -206,56 +203,3 @@ def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
     return [
         i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
     ]
-
-
-def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit]:
-    """Return a plan's edits and the edit that writes the record."""
-    workload = planned.workload
-    path = record_path(workload)
-    present = RECORD_ANNOTATION in workload.annotations
-    inserts = [edit for edit in planned.edits if isinstance(edit, Insert)]
-    if not present:
-        inserts.append(Insert(path, ""))
-    assert document.root is not None
-    filled = filled_texts(document.root, document.text, inserts)
-    was = {encode_path(workload, where): text for where, text in filled.items()}
-    after = at_value(workload, apply_at(workload, planned.edits))
-    new = Record({**old.instances, planned.instance.name: planned.instance}, {**old.was, **was})
-    text = write(new, after)
-    return [*planned.edits, Replace(path, text, "record") if present else Insert(path, text, "record")]
-
-
-def apply_at(workload: Workload, edits: Iterable[Edit]) -> Any:
-    """Return the pod template of a workload after edits of its document."""
-    depth = len(workload.template_path)
-    return apply(workload.template, [replace(edit, path=edit.path[depth:]) for edit in edits])
-
-
-def at_value(workload: Workload, template: Any) -> Workload:
-    """Return the workload with another pod template."""
-    return replace(workload, template=template)
-
-
-def prune_record(workload: Workload, record: Record) -> Record:
-    """Return a record without former texts of values that are empty again or that no longer exist."""
-    was = {}
-    for text, old in record.was.items():
-        path = decode_path(workload, text)
-        if path is not None and _lookup(workload, path) not in (_MISSING, None, [], {}):
-            was[text] = old
-    return replace(record, was=was)
-
-
-_MISSING = object()
-
-
-def _lookup(workload: Workload, path: PathTuple) -> Any:
-    value: Any = workload.template
-    for step in path[len(workload.template_path) :]:
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]  # type: ignore[index]
-        else:
-            return _MISSING
-    return value

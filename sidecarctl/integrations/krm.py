@@ -12,7 +12,7 @@ from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import gather_companions, keep_metadata, restore_order
+from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
 from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import read_composition
@@ -169,9 +169,9 @@ def run(
 
 def _apply_selection(given: ResourceList, selection: Selection, settings: Options) -> ProcessedDocuments:
     items = follow_renames(given.items, settings.kinds)
-    documents, moved = gather_companions(items, settings.kinds)
+    documents = gather_companions(items, settings.kinds)
     walked = render_documents(documents, selection, settings)
-    back = keep_metadata(restore_order(walked.documents, moved, len(items)), items)
+    back = restore_order(walked.documents)
     return ProcessedDocuments(tuple(back), walked.changes, walked.findings, walked.rules)
 
 
