@@ -24,6 +24,7 @@ def requests(
     libraries: Sequence[str],
     sets: Sequence[str],
     values: Sequence[str],
+    set_files: Sequence[str] = (),
     containers: Sequence[str],
     as_name: str | None,
     mode: str | None,
@@ -33,8 +34,7 @@ def requests(
     """Return one request for each named sidecar. Raises UsageError."""
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
-    parameters, origins = _parameters(own_names, sets, values)
-    changes = {name: ParameterChanges(parameters.get(name, {}), origins.get(name, {})) for name in own_names}
+    changes = parameter_changes(own_names, sets, values, set_files, unset, reset)
     return build_requests(
         catalog,
         names,
@@ -52,10 +52,11 @@ def _open(libraries: Sequence[str]) -> Catalog:
 
 
 def _parameters(
-    names: Sequence[str], sets: Sequence[str], values: Sequence[str]
+    names: Sequence[str], sets: Sequence[str], values: Sequence[str], set_files: Sequence[str] = ()
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
-    """Return the parameters by sidecar, and where each was given: values files in order, then --set."""
-    from sidecarctl.catalog.assignments import merge, origins_of_sets, origins_of_values, parse_set, read_values
+    """Return the parameters by sidecar, and where each was given: values files in order, then --set, then --set-file."""
+    from sidecarctl.catalog import assignments
+    from sidecarctl.catalog.assignments import merge
 
     given: dict[str, dict[str, Any]] = {}
     origins: dict[str, dict[str, str]] = {}
@@ -64,12 +65,14 @@ def _parameters(
             text = decode(Path(file).read_bytes(), file)
         except OSError as error:
             raise InputError(f"cannot read {file}: {error.strerror or error}", hint="check --values") from None
-        for name, parameters in read_values(text, file, names).items():
+        for name, parameters in assignments.read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
-        origins = merge(origins, origins_of_values(text, file))
-    for name, parameters in parse_set(sets, names).items():
-        given[name] = merge(given.get(name, {}), parameters)
-    return given, merge(origins, origins_of_sets(sets, names))
+        origins = merge(origins, assignments.origins_of_values(text, file))
+    for parameters_of in (assignments.parse_set(sets, names), assignments.parse_set_files(set_files, names)):
+        for name, parameters in parameters_of.items():
+            given[name] = merge(given.get(name, {}), parameters)
+    origins = merge(origins, assignments.origins_of_sets(sets, names))
+    return given, merge(origins, assignments.origins_of_sets(set_files, names, "--set-file"))
 
 
 def pipeline_options(

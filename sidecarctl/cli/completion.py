@@ -39,12 +39,13 @@ def _of(sidecar: Sidecar, prefix: str) -> Iterator[tuple[str, list[str], str]]:
 
 
 def sidecars(ctx: object, incomplete: str) -> list[tuple[str, str]]:
-    """Sidecar names with their summaries."""
-    return [
-        (entry.name, entry.listing.summary)
+    """Sidecar names with their summaries; NAME@VERSION after an @."""
+    found = [
+        (f"{entry.name}@{entry.listing.version}" if "@" in incomplete else entry.name, entry.listing.summary)
         for entry in _catalog(ctx).entries()
-        if entry.listing and not entry.shadowed_by and entry.name.startswith(incomplete)
+        if entry.listing and not entry.shadowed_by and ("@" in incomplete or not entry.newer)
     ]
+    return [(word, summary) for word, summary in found if word.startswith(incomplete)]
 
 
 def parameters(ctx: object, incomplete: str) -> list[tuple[str, str]]:

@@ -113,6 +113,15 @@ Set = Annotated[
         complete="parameters",
     ),
 ]
+SetFile = Annotated[
+    list[str],
+    Option(
+        ("--set-file",),
+        "Parameter of a sidecar, from a text file: [SIDECAR.]KEY=PATH. Repeatable.",
+        "KEY=PATH",
+        complete="parameters",
+    ),
+]
 Values = Annotated[list[str], Option(("--values",), "YAML file of parameters, by sidecar. Repeatable.", "FILE")]
 Container = Annotated[
     list[str],

@@ -167,6 +167,14 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
             )
 
 
+def is_partial(workload: Workload) -> bool:
+    """Return True for a workload without containers or without images, such as a kustomize patch."""
+    containers = workload.pod.get("containers")
+    if isinstance(containers, list) and containers:
+        return all(isinstance(one, dict) and "name" in one and "image" not in one for one in containers)
+    return not containers and not isinstance(containers, dict)
+
+
 def _templates(value: object, path: PathTuple, steps: tuple[str, ...]) -> Iterator[tuple[PathTuple, dict[str, Any]]]:
     """Yield the mapping at the steps and its path; the step `*` means every item of a list."""
     if not steps:

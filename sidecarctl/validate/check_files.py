@@ -153,7 +153,8 @@ def _found(documents: list[Document], selection: RuleSelection) -> list[list[Fin
     def locate(number: int, path: PathTuple, on_key: bool) -> Place:
         return documents[number].locate(path, on_key=on_key)
 
-    for number, one in check_documents(values, selected_rules(selection), selection.context, locate, selection.kinds):
+    chosen, files = selected_rules(selection), [document.file for document in documents]
+    for number, one in check_documents(values, chosen, selection.context, locate, selection.kinds, files):
         # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)

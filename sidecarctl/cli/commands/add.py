@@ -14,6 +14,7 @@ def add(
     ],
     file: o.File = [],  # noqa: B006
     set: o.Set = [],  # noqa: B006
+    set_file: o.SetFile = [],  # noqa: B006
     values: o.Values = [],  # noqa: B006
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
@@ -60,6 +61,7 @@ def add(
         sidecars,
         libraries=library,
         sets=set,
+        set_files=set_file,
         values=values,
         containers=container,
         as_name=as_,
