@@ -147,7 +147,7 @@ def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") ->
     if not equals or not key or (flag == "--set-file" and not value):
         form, example = _FORMS[flag]
         raise UsageError(f'invalid parameter "{text}": expected {form}', hint=f"example: {example}", where=where)
-    return *_split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
+    return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
 
 
 def _split_at_equals(text: str) -> tuple[str, str, str]:
@@ -156,7 +156,7 @@ def _split_at_equals(text: str) -> tuple[str, str, str]:
     return found[1], found[2], text[found.end() :]
 
 
-def _split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]:
+def split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]:
     """Return the sidecar that a key belongs to, and the rest of the key."""
     first, dot, rest = key.partition(".")
     if dot and rest and first in names:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
 from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
@@ -16,6 +16,9 @@ from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+
+if TYPE_CHECKING:
+    from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
 
 def requests(
@@ -30,11 +33,15 @@ def requests(
     mode: str | None,
     adopt: bool = False,
     keep_qos: bool = False,
+    unset: Sequence[str] = (),
+    reset: bool = False,
+    on_conflict: str = "fail",
+    enforce: bool = False,
 ) -> list[Request]:
     """Return one request for each named sidecar. Raises UsageError."""
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
-    changes = parameter_changes(own_names, sets, values, set_files, unset, reset)
+    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset)
     return build_requests(
         catalog,
         names,
@@ -44,7 +51,63 @@ def requests(
         containers=containers,
         adopt=adopt,
         keep_qos=keep_qos,
+        on_conflict=_conflict_policy(on_conflict, enforce),
     )
+
+
+def upgrade_request(
+    names: Sequence[str],
+    *,
+    libraries: Sequence[str],
+    sets: Sequence[str],
+    values: Sequence[str],
+    set_files: Sequence[str],
+    unset: Sequence[str],
+    reset: bool,
+    on_conflict: str,
+    enforce: bool,
+) -> UpgradeRequest:
+    """Return the request to upgrade instances or sidecars (`logger` or `logger@1.1.0`); no names select all.
+
+    Raises UsageError for an invalid name, version, or parameter.
+    """
+    from sidecarctl.inject.upgrade_instances import UpgradeRequest
+
+    catalog = _open(libraries)
+    versions = dict(split_request(name) for name in names)
+    given = [name for name in versions if name in catalog.names()] or catalog.names()
+    changes = _parameter_changes(given, sets, values, set_files, unset, reset)
+    return UpgradeRequest(catalog, versions, changes, _conflict_policy(on_conflict, enforce))
+
+
+def _conflict_policy(on_conflict: str, enforce: bool) -> str:
+    if enforce and on_conflict == "fail":
+        return "enforce"
+    if enforce:
+        raise UsageError("--enforce cannot be combined with --on-conflict", hint="remove one of them")
+    return on_conflict
+
+
+def _parameter_changes(
+    names: Sequence[str],
+    sets: Sequence[str],
+    values: Sequence[str],
+    set_files: Sequence[str],
+    unset: Sequence[str],
+    reset: bool,
+) -> dict[str, ParameterChanges]:
+    """Return the changes of parameters by sidecar."""
+    from sidecarctl.catalog.assignments import split_sidecar
+
+    given, origins = _parameters(names, sets, values, set_files)
+    keys: dict[str, list[str]] = {}
+    for text in unset:
+        name, key = split_sidecar(text, names, f"--unset {text}")
+        keys.setdefault(name, []).append(key)
+    return {
+        name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset)
+        for name in names
+    }
 
 
 def _open(libraries: Sequence[str]) -> Catalog:

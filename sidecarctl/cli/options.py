@@ -123,6 +123,27 @@ SetFile = Annotated[
     ),
 ]
 Values = Annotated[list[str], Option(("--values",), "YAML file of parameters, by sidecar. Repeatable.", "FILE")]
+Unset = Annotated[
+    list[str],
+    Option(
+        ("--unset",), "Parameter to return to its default: [SIDECAR.]KEY. Repeatable.", "KEY", complete="parameters"
+    ),
+]
+ResetValues = Annotated[
+    bool, Option(("--reset-values",), "Return all recorded parameters to their defaults, except those given now.")
+]
+OnConflict = Annotated[
+    str,
+    Option(
+        ("--on-conflict",),
+        "What to do with a field that was edited and that the upgrade changes too.",
+        "ACTION",
+        choices=("fail", "keep", "overwrite"),
+    ),
+]
+Enforce = Annotated[
+    bool, Option(("--enforce",), "Overwrite every edit of the sidecars with the library's value, and list the edits.")
+]
 Container = Annotated[
     list[str],
     Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl.catalog.assignments import Origins, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
+from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.kube import names
@@ -110,7 +111,7 @@ class Request:
         """
         if self.changes is None or instance.sidecar != self.sidecar.name:
             return self
-        recorded = carry_over(self.sidecar, instance.parameters)
+        recorded = carry_over(instance.parameters, self.sidecar.renamed_parameters)
         return replace(
             self,
             parameters=_resolve_upgrade(self.sidecar, self.changes, recorded, instance.version),
@@ -122,7 +123,7 @@ class Request:
 
     def without_changes(self, instance: Instance) -> Request:
         """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""
-        parameters = resolve(self.sidecar, carry_over(self.sidecar, instance.parameters))
+        parameters = resolve(self.sidecar, carry_over(instance.parameters, self.sidecar.renamed_parameters))
         return replace(self.for_instance(instance), parameters=parameters)
 
     def recorded(self, instance: Instance) -> Request | None:
@@ -162,11 +163,6 @@ def _resolve_upgrade(
                 f"; {error.hint}" if error.hint else ""
             )
         raise
-
-
-def carry_over(sidecar: Sidecar, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return recorded parameters under the names that this version of the sidecar gives them."""
-    return dict(recorded)
 
 
 def _has_secrets(schema: Any) -> bool:

@@ -25,6 +25,7 @@ from sidecarctl.yamltext.stream import Document, join, split
 if TYPE_CHECKING:
     from sidecarctl.composition.select import Selection
     from sidecarctl.inject.reconcile import DocumentTasks
+    from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,15 @@ def make_add_step(requests: Sequence[Request], options: Options) -> Step:
     ordered = order_requests(requests)
     return lambda document, companions, following: steps.add_sidecars(
         document, companions, ordered, options.kube_version, options.kinds, following=following
+    )
+
+
+def make_upgrade_step(wanted: UpgradeRequest, options: Options) -> Step:
+    """Return the step that upgrades the instances of a document's workloads."""
+    from sidecarctl.inject.upgrade_instances import upgrade_instances
+
+    return lambda document, companions, following: upgrade_instances(
+        document, companions, wanted, options.kube_version, options.kinds, following=following
     )
 
 

@@ -16,6 +16,10 @@ def add(
     set: o.Set = [],  # noqa: B006
     set_file: o.SetFile = [],  # noqa: B006
     values: o.Values = [],  # noqa: B006
+    unset: o.Unset = [],  # noqa: B006
+    reset_values: o.ResetValues = False,
+    on_conflict: o.OnConflict = "fail",
+    enforce: o.Enforce = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
@@ -68,6 +72,10 @@ def add(
         mode=mode,
         adopt=adopt,
         keep_qos=keep_qos,
+        unset=unset,
+        reset=reset_values,
+        on_conflict=on_conflict,
+        enforce=enforce,
     )
     settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
     step = pipeline.make_add_step(requests, settings)
