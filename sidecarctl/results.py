@@ -45,6 +45,25 @@ class PodFacts:
     qos: str = ""
 
 
+class _Absent:
+    """The value of an absent field."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field with its old or expected value and its new or actual value. A value may be ABSENT."""
+
+    path: str
+    before: Any
+    after: Any
+
+
 @dataclass(frozen=True)
 class InstanceChange:
     """The change of one instance.
@@ -58,6 +77,8 @@ class InstanceChange:
     parts     what it consists of: "container logger", "mount /var/log/app in web"
     reason    why it was skipped, or what changed
     next_steps  what the user or the app must do after it was added
+    parameters, fields  what an update changes: recorded parameters, and fields of the manifest
+    changelog  the library's changes between the two versions, newest first: (version, text)
     """
 
     action: str
@@ -69,6 +90,9 @@ class InstanceChange:
     parts: tuple[str, ...] = ()
     reason: str = ""
     next_steps: str = ""
+    parameters: tuple[FieldChange, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
+    changelog: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,25 +223,6 @@ def describe_subject(finding: Finding) -> str:
 def plural(number: int, noun: str) -> str:
     """Return `1 file`, `2 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-class _Absent:
-    """The value of an absent field."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """A field with its old or expected value and its new or actual value. A value may be ABSENT."""
-
-    path: str
-    before: Any
-    after: Any
 
 
 @dataclass(frozen=True)

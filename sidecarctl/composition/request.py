@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.assignments import Origins, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
 from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.errors import SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -154,6 +155,11 @@ class Request:
 def _resolve_upgrade(
     sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any], version: str
 ) -> Parameters:
+    known = [*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]
+    for key in changes.unset:
+        if split_key(key)[0] not in known:
+            hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
+            raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
     try:
         return resolve(sidecar, changes.apply(recorded), origins=changes.origins)
     except UsageError as error:

@@ -77,6 +77,7 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
         "adopted unchanged" if plan and plan.adopting else "",
         plan.next_steps if plan and action == "added" else "",
+        *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ()),
     )
 
 

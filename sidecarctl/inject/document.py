@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import UsageError
+from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
@@ -17,7 +18,7 @@ from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.record import Record
+from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
@@ -172,9 +173,23 @@ def _plan_upgrade(
         findings=(*upgrade.planned.findings, *findings),
         fields=upgrade.fields,
         parameters=upgrade.parameters,
+        changelog=tuple(_changes_since(request.sidecar, instance)) if upgrade.changes else (),
         next_steps="",
     )
     return replace(upgrade, planned=planned)
+
+
+def _changes_since(sidecar: Sidecar, instance: Instance) -> Iterator[tuple[str, str]]:
+    """Yield version and text of the library's changes since the recorded version, newest first."""
+    if (instance.sidecar, instance.version) == (sidecar.name, sidecar.version):
+        return
+    from sidecarctl.catalog.changelog import changes_between
+
+    try:
+        for entry in changes_between(sidecar, instance.version):
+            yield entry.version, "\n".join(entry.lines)
+    except (ValueError, TypeError, LibraryError):  # an invalid version in an edited record, or an unreadable changelog
+        return
 
 
 def _edit_companions(

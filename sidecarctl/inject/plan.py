@@ -37,6 +37,7 @@ class Plan:
     next_steps   what the user or the app must do now
     fields       fields that an upgrade changes
     parameters   recorded parameters that an upgrade changes
+    changelog    the library's changes since the recorded version: (version, text)
     """
 
     workload: Workload
@@ -50,6 +51,7 @@ class Plan:
     next_steps: str = ""
     fields: tuple[FieldChange, ...] = ()
     parameters: tuple[FieldChange, ...] = ()
+    changelog: tuple[tuple[str, str], ...] = ()
 
     @property
     def refused(self) -> bool:
