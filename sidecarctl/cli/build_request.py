@@ -35,7 +35,7 @@ def requests(
     keep_qos: bool = False,
     unset: Sequence[str] = (),
     reset: bool = False,
-    on_conflict: str = "fail",
+    on_conflict: str | None = None,
     enforce: bool = False,
 ) -> list[Request]:
     """Return one request for each named sidecar. Raises UsageError."""
@@ -51,7 +51,7 @@ def requests(
         containers=containers,
         adopt=adopt,
         keep_qos=keep_qos,
-        on_conflict=_conflict_policy(on_conflict, enforce),
+        on_conflict=conflict_policy(on_conflict, enforce) or "fail",
     )
 
 
@@ -64,7 +64,7 @@ def upgrade_request(
     set_files: Sequence[str],
     unset: Sequence[str],
     reset: bool,
-    on_conflict: str,
+    on_conflict: str | None,
     enforce: bool,
 ) -> UpgradeRequest:
     """Return the request to upgrade instances or sidecars (`logger` or `logger@1.1.0`); no names select all.
@@ -77,15 +77,14 @@ def upgrade_request(
     versions = dict(split_request(name) for name in names)
     given = [name for name in versions if name in catalog.names()] or catalog.names()
     changes = _parameter_changes(given, sets, values, set_files, unset, reset)
-    return UpgradeRequest(catalog, versions, changes, _conflict_policy(on_conflict, enforce))
+    return UpgradeRequest(catalog, versions, changes, conflict_policy(on_conflict, enforce) or "fail")
 
 
-def _conflict_policy(on_conflict: str, enforce: bool) -> str:
-    if enforce and on_conflict == "fail":
-        return "enforce"
-    if enforce:
+def conflict_policy(on_conflict: str | None, enforce: bool) -> str:
+    """Return fail, keep, overwrite, or enforce; "" if neither option is given. Raises UsageError for both."""
+    if enforce and on_conflict:
         raise UsageError("--enforce cannot be combined with --on-conflict", hint="remove one of them")
-    return on_conflict
+    return "enforce" if enforce else on_conflict or ""
 
 
 def _parameter_changes(
@@ -159,6 +158,7 @@ def load_selection(
     validate: str,
     *,
     adopt: bool = False,
+    on_conflict: str = "",
 ) -> tuple[Selection, Options]:
     """Return a composition prepared for a run, and the pipeline options. Options rank above the composition.
 
@@ -170,7 +170,7 @@ def load_selection(
             f"no composition found: no {FILE_NAME} in this directory or above",
             hint="name one with -c FILE; `sidecarctl schema composition` prints its schema",
         )
-    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt)
+    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt, on_conflict=on_conflict)
 
 
 def prepare_selection(
@@ -180,11 +180,13 @@ def prepare_selection(
     validate: str,
     *,
     adopt: bool = False,
+    on_conflict: str = "",
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
-    return resolve_selection(composition, catalog, options.kube_version, adopt=adopt), options
+    selection = resolve_selection(composition, catalog, options.kube_version, adopt=adopt, on_conflict=on_conflict)
+    return selection, options
 
 
 def load_optional_selection(

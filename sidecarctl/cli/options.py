@@ -133,10 +133,10 @@ ResetValues = Annotated[
     bool, Option(("--reset-values",), "Return all recorded parameters to their defaults, except those given now.")
 ]
 OnConflict = Annotated[
-    str,
+    str | None,
     Option(
         ("--on-conflict",),
-        "What to do with a field that was edited and that the upgrade changes too.",
+        "What to do with a field that was edited and that the upgrade changes too. Default: fail.",
         "ACTION",
         choices=("fail", "keep", "overwrite"),
     ),

@@ -70,6 +70,7 @@ class Layer:
     exclude_namespaces: tuple[str, ...] = ()
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
+    on_conflict: str = ""
 
     def overlay(self, over: Layer) -> Layer:
         """Return the layer with another one merged over it, key by key.
@@ -95,6 +96,7 @@ class Layer:
             exclude_namespaces=tuple(dict.fromkeys((*self.exclude_namespaces, *over.exclude_namespaces))),
             defaults=defaults,
             rules=tuple(rules),
+            on_conflict=over.on_conflict or self.on_conflict,
         )
 
 
@@ -213,6 +215,7 @@ class _Reader:
                 for name, each in data.get("defaults", {}).items()
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
+            on_conflict="enforce" if data.get("enforce") else data.get("onConflict", ""),
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:

@@ -79,6 +79,7 @@ class Composition:
 
     kube_version  "1.34", empty if not set
     files         all files that it was read from
+    on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
     """
 
     name: str
@@ -91,6 +92,7 @@ class Composition:
     exclude_namespaces: tuple[str, ...] = ()
     environment: str = ""
     files: tuple[str, ...] = ()
+    on_conflict: str = "fail"
 
 
 def find_composition_file(start: Path) -> Path | None:
@@ -129,6 +131,7 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         layer.exclude_namespaces,
         environment,
         tuple(one.file for one in files),
+        on_conflict=layer.on_conflict or "fail",
     )
 
 

@@ -18,7 +18,7 @@ def add(
     values: o.Values = [],  # noqa: B006
     unset: o.Unset = [],  # noqa: B006
     reset_values: o.ResetValues = False,
-    on_conflict: o.OnConflict = "fail",
+    on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,

@@ -13,6 +13,8 @@ def render(
     file: o.File = [],  # noqa: B006
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
+    on_conflict: o.OnConflict = None,
+    enforce: o.Enforce = False,
     output: o.Output = None,
     in_place: o.InPlace = False,
     diff: o.Diff = False,
@@ -41,7 +43,15 @@ def render(
     from sidecarctl.cli.delivery import Delivery, Mirror
     from sidecarctl.inject import pipeline
 
-    selection, settings = build_request.load_selection(composition, env, library, kube_version, validate, adopt=adopt)
+    selection, settings = build_request.load_selection(
+        composition,
+        env,
+        library,
+        kube_version,
+        validate,
+        adopt=adopt,
+        on_conflict=build_request.conflict_policy(on_conflict, enforce),
+    )
     leave_out = build_request.own_files(selection.composition, file, output)
     delivery = Delivery(
         file,

@@ -23,7 +23,7 @@ def upgrade(
     values: o.Values = [],  # noqa: B006
     unset: o.Unset = [],  # noqa: B006
     reset_values: o.ResetValues = False,
-    on_conflict: o.OnConflict = "fail",
+    on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
