@@ -150,7 +150,9 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
     after = documents[at - 1]
     newline = "\r\n" if "\r\n" in after.text else "\n"
     json_like = after.text.lstrip().startswith("{")
-    body = _json(value, newline) if json_like else emit.document(value, newline)
+    # Without a final line break, a literal block at the end would lose that of its value.
+    complete = after.text.endswith("\n")
+    body = _json(value, newline) if json_like else emit.document(value, newline, literal=complete)
     behind = documents[at].head if at < len(documents) else following
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))
     if not after.text.endswith("\n"):

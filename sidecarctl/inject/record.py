@@ -20,6 +20,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
+from sidecarctl.inject.record_check import parse_record
 from sidecarctl.inject.record_paths import RecordError, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -109,7 +110,7 @@ def read(workload: Workload) -> Record:
     if text is None:
         return Record()
     try:
-        record, left_out = _parse(text if isinstance(text, str) else None)
+        record, left_out = _parse(text if isinstance(text, str) else "")
     except (ValueError, TypeError, RecursionError) as problem:
         why = "nested too deeply" if isinstance(problem, RecursionError) else problem
         raise RecordError(
@@ -122,19 +123,12 @@ def read(workload: Workload) -> Record:
 
 # Every step reads the record; records are immutable.
 @lru_cache(maxsize=64)
-def _parse(text: str | None) -> tuple[Record, Mapping[str, frozenset[str]]]:
+def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     """Return the record as it is written, and what each instance leaves out; nothing in format 1."""
-    data = None if text is None else json.loads(text)
-    if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
-        raise ValueError("expected a JSON object with `instances`")
-    version = data.get("v")
-    if version not in (1, VERSION) or isinstance(version, bool):
-        raise ValueError(f"unsupported version {version!r} (supported: 1 and {VERSION})")
-    for name, value in data["instances"].items():
-        if not name or not isinstance(value, dict) or not value.get("sidecar", name):
-            raise ValueError(f"instance {name!r} has no sidecar")
+    data = parse_record(text)
+    version = data["v"]
     instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
-    record = Record(instances, {k: str(v) for k, v in as_mapping(data.get("was")).items()})
+    record = Record(instances, dict(data.get("was", {})))
     return record, {} if version == 1 else {
         name: frozenset(_DERIVED - value.keys()) for name, value in data["instances"].items()
     }

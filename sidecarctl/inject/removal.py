@@ -10,8 +10,8 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record import Added, Record, write
 from sidecarctl.inject.record_edits import apply_at
-from sidecarctl.inject.record_paths import decode_path, find_index, parse_empty, record_path
-from sidecarctl.kube.workload import Workload, as_list, as_mapping
+from sidecarctl.inject.record_paths import RecordError, decode_path, find_index, parse_empty, record_path
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
@@ -64,6 +64,14 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
         )
     left = replace(record, instances=staying) if staying else Record()
     path = record_path(workload)
+    containers = (*workload.pod_path, "containers")
+    total = len(as_list(workload.pod.get("containers")))
+    if total and sum(leaf[:-1] == containers for leaf in leaves) == total:
+        raise RecordError(
+            f"invalid annotation {RECORD_ANNOTATION} on {workload.label}: it lists every container of the pod",
+            path,
+            hint="restore the annotation from version control: it lists what sidecarctl added",
+        )
     if staying:
         edits = list(_plan_edits(workload, record, leaves))
         text = write(left, apply_at(workload, edits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -158,9 +159,9 @@ def _braced(opening: str, members: list[str], closing: str, style: FlowStyle, le
     return opening + inner + ("," + inner).join(members) + style.newline + lead + closing
 
 
-def document(value: Any, newline: str = "\n") -> str:
-    """Return a document as block YAML with a final line break."""
-    style = Style(newline)
+def document(value: Any, newline: str = "\n", *, literal: bool = True) -> str:
+    """Return a document as block YAML with a final line break; `literal` writes text of several lines as blocks."""
+    style = replace(Style(newline), literal=literal)
     if not isinstance(value, dict) or not value:
         return newline.join([*lines(value, style), ""])
     return newline.join([*(line for key, item in value.items() for line in member_lines(item, key, style)), ""])
