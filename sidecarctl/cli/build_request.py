@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.cli.inputs import InputOptions, input_options
+from sidecarctl.cli.options import InputFlags, WorkloadFlags
+from sidecarctl.cli.rule_config import severities_for, severities_of
 from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
 from sidecarctl.composition.request import Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
-from sidecarctl.errors import InputError, UsageError
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import Source, decode
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
@@ -73,10 +80,70 @@ def _parameters(
 
 
 def pipeline_options(
-    kube_version: str | None, validate: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+    kube_version: str | None,
+    validate: str,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    facts: bool = True,
+    fail_on: str = "error",
+    workloads: WorkloadFilter = EVERY_WORKLOAD,
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
-    return Options(versions.parse_version(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
+    return Options(
+        versions.parse_version(kube_version) if kube_version else versions.NEWEST,
+        kinds,
+        validate,
+        facts,
+        workloads,
+        severities_for,
+        fails=fail_on != "never",
+    )
+
+
+def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:
+    """Return the options of a run of a composition: with its severities, --fail-on, and whether hooks are included."""
+    severities = severities_of(composition)
+    return replace(
+        settings,
+        workloads=replace(settings.workloads, hooks=hooks),
+        severities=lambda file: severities or severities_for(file),
+        fails=fail_on != "never",
+    )
+
+
+def workload_filter(flags: WorkloadFlags, *, hooks: bool = True, opt_out: bool = False) -> WorkloadFilter:
+    """Return the filter that the options of a command describe. Raises UsageError for an invalid selector."""
+    return make_filter(flags.kind, flags.name, flags.namespace, flags.selector, hooks=hooks, opt_out=opt_out)
+
+
+def nearest_kinds(*, required: bool = True) -> Kinds:
+    """Return the kinds with a pod template, with those of the nearest composition.
+
+    An invalid composition is an error, unless it is not `required`.
+    """
+    composition = _nearest(required)
+    return composition.kinds if composition else DEFAULT_KINDS
+
+
+def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
+    """Return the exclude patterns of the nearest composition."""
+    composition = _nearest(required)
+    return composition.exclude if composition else ()
+
+
+@cache
+def _nearest(required: bool) -> Composition | None:
+    try:
+        return find_composition(None, None)
+    except SidecarctlError:
+        if required:
+            raise
+        return None
+
+
+def composition_inputs(composition: Composition, paths: Sequence[str], flags: InputFlags) -> InputOptions:
+    """Return the inputs of a command that uses a composition: the paths given, else its `spec.manifests`."""
+    return input_options(paths, flags, composition.manifests, composition.exclude)
 
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:

@@ -16,6 +16,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
 from sidecarctl.results import NextSteps, WorkloadChange, plural
+from sidecarctl.skipped import Skipped
 
 _T = TypeVar("_T")
 _PROGRESS_DELAY = 1.0  # seconds
@@ -106,6 +107,13 @@ def render_next_steps(steps: NextSteps) -> str:
     from sidecarctl.report import summary
 
     return summary.render_next_steps(steps, color=color(), width=width())
+
+
+def report_skipped(skipped: Sequence[Skipped], *, verbose: bool = False) -> None:
+    """Write what directories have besides manifests to stderr: one line, or with `verbose` a line for each too."""
+    from sidecarctl.report import skipped as lines
+
+    report("".join(f"{line}\n" for line in lines.render_skipped(skipped, verbose=verbose)))
 
 
 def nothing_written(findings: Sequence[Finding], other_errors: int = 0) -> str:

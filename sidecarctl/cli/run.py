@@ -15,14 +15,17 @@ from sidecarctl import __version__
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
+from sidecarctl.cli.inputs import Inputs, read_inputs
 from sidecarctl.cli.streaming import Streamed, Walk
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError, UsageError
-from sidecarctl.files import sources
-from sidecarctl.files.sources import Read, Source, input_paths
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
+from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
+from sidecarctl.report.notes import render_notes, split_notes
 from sidecarctl.results import NextSteps, Report, WorkloadChange
+from sidecarctl.skipped import Skipped
+from sidecarctl.validate.placeholders import merge_notes
 
 Transform = Callable[[str, str], Result]
 
@@ -35,10 +38,10 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
     check_options(delivery)
     stdin: bytes | None = None
     if walk is not None and streaming.is_possible(delivery):
-        (path,) = input_paths(delivery.files)
+        (path,) = delivery.files
         stream = streaming.open_long(path)
         if stream is not None and not isinstance(stream, bytes):
-            name = delivery.stdin_filename or path if path == "-" else path
+            name = delivery.inputs.stdin_name if path == "-" else path
             steps = NextSteps()
             with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
                 if streamed is not None:
@@ -47,11 +50,13 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
                 stdin = stream.read() if path == "-" else None
         else:
             stdin = stream
-    return _deliver_all(delivery, list(_transform_all(delivery, transform, stdin)))
+    inputs = read_inputs(delivery.inputs, stdin)
+    return _deliver_all(delivery, inputs, list(_transform_all(delivery, transform, inputs)))
 
 
-def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
-    errors = [one.error for one in done if one.error is not None]
+def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
+    errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
+    errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
@@ -65,9 +70,8 @@ def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
     for error in errors:
         console.report_error(error)
     if no_workload:
-        console.report_error(no_workload_error(done))
-        return EXIT_FINDINGS
-    report_changes(delivery, done, findings, changes, held_back=held_back)
+        return _report_no_workload(delivery, inputs)
+    report_changes(delivery, done, findings, changes, held_back=held_back, skipped=inputs.skipped)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
@@ -95,8 +99,7 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     for error in errors:
         console.report_error(error)
     if no_workload:
-        console.report_error(no_workload_error([one]))
-        return EXIT_FINDINGS
+        return _report_no_workload(delivery, Inputs(((one.source, one.read),)))
     idle = "" if streamed.workloads else delivery.idle
     report_changes(replace(delivery, idle=idle), [one], streamed.findings, (), held_back=held_back)
     if not held_back:
@@ -106,24 +109,18 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     return exit_code(delivery, [one], streamed.findings, errors)
 
 
-def _transform_all(delivery: Delivery, transform: Transform, stdin: bytes | None = None) -> Iterator[Done]:
-    """Yield the result of each source; `stdin` is standard input if it was already read."""
-    found = sources.find_sources(input_paths(delivery.files), delivery.stdin_filename or "-")
-    wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
+def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> Iterator[Done]:
+    """Yield the result of each source."""
 
-    def work(source: Source) -> Done:
-        read = Read("")
+    def work(item: tuple[Source, Read]) -> Done:
+        source, read = item
         try:
-            already_read = stdin is not None and source.path is None
-            read = Read(sources.decode(stdin or b"", source.name)) if already_read else sources.read_source(source)
             return Done(source, read, transform(read.text, source.name))
         except SidecarctlError as error:
             return Done(source, read, error=error)
 
-    # Worker processes cannot read stdin.
-    jobs = delivery.jobs if all(source.path for source in wanted) else 1
-    results = streaming.spread(wanted, work, jobs)
-    for done in results if delivery.quiet else console.progress(results, len(wanted)):
+    results = streaming.spread(inputs.sources, work, delivery.jobs)
+    for done in results if delivery.quiet else console.progress(results, len(inputs.sources)):
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
             raise done.error
         yield done
@@ -185,19 +182,24 @@ def report_changes(
     changes: Sequence[WorkloadChange],
     *,
     held_back: bool,
+    skipped: Sequence[Skipped] = (),
 ) -> None:
     """Report findings and changes: to people on stderr, to programs on stdout."""
+    findings = list(merge_notes(findings))
     if delivery.format != "text":
         outdated = _outdated_findings(delivery, done) if delivery.check else ()
         print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
         return
-    console.report_findings([f for f in findings if not delivery.quiet or f.severity is Severity.ERROR])
+    shown, notes = (findings, []) if delivery.verbose else split_notes(findings)
+    console.report_findings([f for f in shown if not delivery.quiet or f.severity is Severity.ERROR])
     if delivery.quiet:
         return
+    for line in render_notes(notes):
+        console.report(line)
     if held_back:
         console.report(console.nothing_written(findings, sum(one.error is not None for one in done)))
         return
-    nothing = not findings and not any(one.result.changes for one in done if one.result)
+    nothing = not shown and not any(one.result.changes for one in done if one.result)
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
@@ -205,6 +207,7 @@ def report_changes(
         steps = NextSteps()
         steps.collect(changes)
         console.report(console.render_next_steps(steps))
+    console.report_skipped(skipped, verbose=delivery.verbose)
     if nothing and delivery.idle:
         console.report(delivery.idle)
 
@@ -242,15 +245,19 @@ def print_report(
     write_stdout([machine.render_report(report, delivery.format)])
 
 
-def no_workload_error(done: Sequence[Done]) -> SidecarctlError:
-    """Return the error for input without a workload, which is more likely a mistake than intended."""
-    names = ", ".join("stdin" if one.source.name == "-" else one.source.name for one in done[:3]) + (
-        ", ..." if len(done) > 3 else ""
-    )
-    return UsageError(
-        f"no workload found in {names}",
-        hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",
-    )
+def _report_no_workload(delivery: Delivery, inputs: Inputs) -> int:
+    """Report that the input has no workload, or none that the options select, and return the exit code."""
+    from sidecarctl.cli.selection import no_workload_error, nothing_selected_error
+
+    if not delivery.quiet:
+        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+    if not delivery.settings.workloads.selects_all:
+        error = nothing_selected_error(inputs, delivery.settings)
+        if error is not None:
+            console.report_error(error)
+            return error.exit_code
+    console.report_error(no_workload_error([source.name for source, _ in inputs.sources]))
+    return EXIT_FINDINGS
 
 
 def exit_code(

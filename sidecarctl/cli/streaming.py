@@ -32,7 +32,7 @@ Walk = Callable[[Iterable[Document]], Iterator[ProcessedDocuments]]
 def is_possible(delivery: Delivery) -> bool:
     """Return whether one input goes to stdout as plain manifests."""
     whole = delivery.output or delivery.in_place or delivery.writes_nothing or delivery.mirror or delivery.keep_going
-    return not whole and delivery.format == "text" and len(delivery.files) < 2
+    return not whole and delivery.format == "text" and len(delivery.files) == 1
 
 
 def open_long(path: str) -> IO[bytes] | bytes | None:

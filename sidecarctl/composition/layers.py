@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from sidecarctl.catalog.assignments import merge
 from sidecarctl.catalog.json_schema import find_problems
 from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
-from sidecarctl.kube.kinds import GroupKind, Steps
+from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
@@ -66,7 +68,9 @@ class Layer:
     kube_version: str = ""
     kube_version_place: Place | None = None
     libraries: tuple[tuple[Path, Place], ...] = ()
-    kinds: Mapping[GroupKind, Steps] = field(default_factory=dict)
+    kinds: Mapping[GroupKind, Templates] = field(default_factory=dict)
+    manifests: tuple[str, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
     exclude_namespaces: tuple[str, ...] = ()
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
@@ -74,7 +78,7 @@ class Layer:
     def overlay(self, over: Layer) -> Layer:
         """Return the layer with another one merged over it, key by key.
 
-        Excluded namespaces are added, and the libraries of `over` come first.
+        Excluded namespaces and paths are added, and the libraries of `over` come first.
         """
         defaults = dict(self.defaults)
         for name, entry in over.defaults.items():
@@ -92,6 +96,8 @@ class Layer:
             kube_version_place=over.kube_version_place or self.kube_version_place,
             libraries=tuple(dict((*over.libraries, *self.libraries)).items()),
             kinds={**self.kinds, **over.kinds},
+            manifests=over.manifests or self.manifests,
+            exclude=tuple(dict.fromkeys((*self.exclude, *over.exclude))),
             exclude_namespaces=tuple(dict.fromkeys((*self.exclude_namespaces, *over.exclude_namespaces))),
             defaults=defaults,
             rules=tuple(rules),
@@ -206,7 +212,9 @@ class _Reader:
                 (self.directory / each, self.at(*at, "libraries", i))
                 for i, each in enumerate(data.get("libraries", ()))
             ),
-            {_group_kind(kind): tuple(path.split(".")) for kind, path in data.get("kinds", {}).items()},
+            {_group_kind(kind): _template_paths(paths) for kind, paths in data.get("kinds", {}).items()},
+            tuple(_relative(self.directory / each) for each in data.get("manifests", ())),
+            tuple(Exclude(each, self.directory) for each in data.get("exclude", ())),
             tuple(data.get("excludeNamespaces", ())),
             {
                 name: self.entry({"name": name, **each}, (*at, "defaults", name), on_key=True)
@@ -233,6 +241,16 @@ class _Reader:
     def entry(self, data: Mapping[str, Any], at: PathTuple, *, on_key: bool = False) -> SidecarEntry:
         keys = {key: self.at(*at, "parameters", key, on_key=True) for key in data.get("parameters", {})}
         return SidecarEntry(data, self.at(*at, on_key=on_key), keys)
+
+
+def _template_paths(paths: str | Sequence[str]) -> Templates:
+    listed = [paths] if isinstance(paths, str) else paths
+    return tuple(tuple(path.split(".")) for path in listed)
+
+
+def _relative(path: Path) -> str:
+    """Return a path relative to the working directory, as messages show it."""
+    return str(path) if path.is_absolute() else os.path.relpath(path)
 
 
 def _group_kind(text: str) -> GroupKind:

@@ -25,6 +25,7 @@ from sidecarctl.composition.layers import (
     resolve_includes,
 )
 from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.files.patterns import Exclude, repository_root
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -78,6 +79,8 @@ class Composition:
     """A composition, merged with its includes and one environment.
 
     kube_version  "1.34", empty if not set
+    manifests     paths to read if the command line names none
+    exclude       patterns of paths to leave out of directories
     files         all files that it was read from
     """
 
@@ -89,16 +92,33 @@ class Composition:
     libraries: tuple[Path, ...] = ()
     kinds: Kinds = DEFAULT_KINDS
     exclude_namespaces: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
     environment: str = ""
     files: tuple[str, ...] = ()
 
 
 def find_composition_file(start: Path) -> Path | None:
-    """Return the nearest sidecarctl.yaml in `start` or a parent directory, None if there is none."""
-    for directory in (start, *start.resolve().parents):
-        if (directory / FILE_NAME).is_file():
+    """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none.
+
+    A file of another user than the current one and root does not count: in a shared directory anybody can write one.
+    """
+    root = repository_root(start.resolve())
+    inside = [each for each in start.resolve().parents if each.is_relative_to(root)]
+    for directory in (start, *(inside if (root / ".git").exists() else start.resolve().parents)):
+        if is_trusted(directory / FILE_NAME):
             return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
     return None
+
+
+def is_trusted(path: Path) -> bool:
+    """Return True for an existing file that belongs to the current user or to root."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    owners = (0, os.getuid()) if hasattr(os, "getuid") else (status.st_uid,)
+    return path.is_file() and status.st_uid in owners
 
 
 def load_composition(path: Path, environment: str = "") -> Composition:
@@ -127,6 +147,8 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         tuple(_library(path, place) for path, place in layer.libraries),
         kinds,
         layer.exclude_namespaces,
+        layer.manifests,
+        layer.exclude,
         environment,
         tuple(one.file for one in files),
     )

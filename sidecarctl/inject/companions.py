@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
 from sidecarctl.kube.kinds import Kinds
@@ -65,8 +66,18 @@ def read_owner(document: Document) -> str | None:
     """Return the owner annotation of a companion, None for any other document."""
     if OWNER_ANNOTATION not in document.text:
         return None
-    owner = as_mapping(as_mapping(as_mapping(document.value).get("metadata")).get("annotations")).get(OWNER_ANNOTATION)
+    owner = as_mapping(as_mapping(as_mapping(_parsed(document)).get("metadata")).get("annotations")).get(
+        OWNER_ANNOTATION
+    )
     return owner if isinstance(owner, str) else None
+
+
+def _parsed(document: Document) -> object:
+    """Return the value of a document, None if it cannot be parsed: the pipeline reports that."""
+    try:
+        return document.value
+    except InputError:
+        return None
 
 
 # ---- documents that were sorted ----------------------------------------------------------------------------------
@@ -99,7 +110,7 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> tuple[list
         workload.label: index
         for index, document in enumerate(documents)
         if index not in owners and "ontainers" in document.text
-        for workload in workloads(document.value, kinds)
+        for workload in workloads(_parsed(document), kinds)
     }
     behind: dict[int, list[int]] = {}
     for index, owner in owners.items():

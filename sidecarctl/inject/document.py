@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sidecarctl.composition.request import Request
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
@@ -51,6 +52,9 @@ class DocumentResult:
 def find_unusable_reason(workload: Workload) -> str:
     """Return why sidecars cannot be added to a workload, empty if they can."""
     if not workload.template:
+        reference = as_mapping(as_mapping(workload.value.get("spec")).get("workloadRef"))
+        if reference:
+            return f"has no pod template: workloadRef names {reference.get('kind')}/{reference.get('name')}, add to it"
         return "has no pod template: a partial document, such as a kustomize patch"
     apps = [container for container in workload.containers if container.role in ("app", "classic")]
     if not apps:
@@ -68,6 +72,7 @@ def add_sidecars(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Add sidecars to every workload of a document; upgrade instances that exist already.
 
@@ -75,15 +80,28 @@ def add_sidecars(
     end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
     """
     current = DocumentResult((document, *companions))
-    skipped = [(w, reason) for w in workloads(document.value, kinds) if (reason := find_unusable_reason(w))]
-    for request in requests:
-        current = add_sidecar(current, request, kube_version, kinds, following)
+    matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
+    skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
+    numbers = select_numbers(document, kinds, workloads_filter)
+    for request in requests if numbers != frozenset() else ():
+        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
         if any(planned.refused for planned in current.plans):
             break
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
+
+
+def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:
+    return workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
+
+
+def select_numbers(document: Document, kinds: Kinds, workloads_filter: WorkloadFilter) -> frozenset[int] | None:
+    """Return the numbers of the workloads that a filter selects, None for all."""
+    numbered = list(number_workloads(document, kinds))
+    selected = frozenset(number for number, workload in numbered if workloads_filter.selects(workload))
+    return None if len(selected) == len(numbered) else selected
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
@@ -196,10 +214,11 @@ def remove_instances(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
     removals: list[Removal] = []
-    for workload in workloads(document.value, kinds):
+    for workload in filter(workloads_filter.selects, workloads(document.value, kinds)):
         record = records.read(workload)
         going = list(record.instances) if names is None else resolve_instance_names(record, names)
         if going:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import WorkloadChoice
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import record as records
@@ -65,14 +66,16 @@ class DocumentTasks:
         return all(task.idle for task in self.tasks)
 
 
-def find_tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> DocumentTasks:
+def find_tasks(
+    document: Document, choose: Chooser, by: str, kinds: Kinds, workloads_filter: WorkloadFilter = EVERY_WORKLOAD
+) -> DocumentTasks:
     """Return the tasks of the composition named `by` in a document. Raises UsageError or RecordError."""
     found: list[WorkloadTask] = []
     skipped: list[tuple[Workload, str]] = []
     for number, workload in number_workloads(document, kinds):
         record = records.read(workload)
         choice = choose(workload, record)
-        reason = find_unusable_reason(workload)
+        reason = workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
         if reason:
             if choice.requests:
                 skipped.append((workload, reason))

@@ -218,7 +218,7 @@ def test_selectors_accept_custom_kinds(tmp_path: Path) -> None:
         tmp_path,
         "kinds:\n  example.com/Widget: spec.pods.*.template\nrules:\n- select: {kinds: [Widget]}\n  sidecars: [logger]",
     )
-    assert composition.kinds.template_path("example.com/v1", "Widget") == ("spec", "pods", "*", "template")
+    assert composition.kinds.template_paths("example.com/v1", "Widget") == (("spec", "pods", "*", "template"),)
 
 
 @pytest.mark.parametrize(

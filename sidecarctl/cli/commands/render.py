@@ -6,11 +6,15 @@ from typing import Annotated
 
 from sidecarctl.cli import options as o
 
+_INPUTS = o.InputFlags()
+
 
 def render(
+    paths: o.Paths = [],  # noqa: B006
     composition: o.Composition = None,
     env: o.Environment = None,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    hooks: o.Hooks = False,
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
     output: o.Output = None,
@@ -25,7 +29,6 @@ def render(
             panel=o.OUTPUT,
         ),
     ] = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -39,12 +42,16 @@ def render(
     from sidecarctl.cli import build_request, run
     from sidecarctl.cli import prune as prune_module
     from sidecarctl.cli.delivery import Delivery, Mirror
+    from sidecarctl.cli.inputs import with_leave_out
     from sidecarctl.inject import pipeline
 
     selection, settings = build_request.load_selection(composition, env, library, kube_version, validate, adopt=adopt)
-    leave_out = build_request.own_files(selection.composition, file, output)
+    settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
+    found = build_request.composition_inputs(selection.composition, paths, inputs)
+    leave_out = build_request.own_files(selection.composition, found.paths, output)
     delivery = Delivery(
-        file,
+        with_leave_out(found, leave_out),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -54,9 +61,8 @@ def render(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
-        mirror=Mirror(leave_out, build_request.unused_rules(selection), prune),
+        mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
     )
     prune_module.check_options(delivery)

@@ -1,0 +1,50 @@
+"""Severities of rules from compositions: those that apply to a manifest, and those of one composition."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sidecarctl.composition.model import Composition, find_composition_file
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
+
+
+def severities_for(file: str) -> Severities:
+    """Return the severities that apply to a manifest; for stdin, those of the working directory.
+
+    They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
+    file and line, if that is not a valid composition or names an unknown rule.
+    """
+    return _nearest(Path(file).resolve().parent)
+
+
+def severities_of(composition: Composition) -> Severities:
+    """Return the severities that a composition and its includes set, the including file last. Raises UsageError."""
+    found: dict[str, str] = {}
+    for file in composition.files:
+        path = Path(file)
+        if path.is_file():
+            found.update(_read_severities(path))
+    return found
+
+
+@cache
+def _nearest(directory: Path) -> Severities:
+    path = find_composition_file(directory)
+    return _read_severities(path) if path else {}
+
+
+@cache
+def _read_severities(path: Path) -> Severities:
+    from sidecarctl.composition.layers import read_file
+    from sidecarctl.validate.registry import current_name, rules
+
+    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
+    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
+    severities = {current_name(name): severity for name, severity in configured.items()}
+    severities.update({name: severity for name, severity in configured.items() if name in known})
+    for name in severities:
+        if name not in known:
+            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
+    # YAML 1.1 reads an unquoted `off` as false.
+    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

@@ -1,0 +1,67 @@
+"""Errors for input without a workload, or without one that the options select: what there is, and what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sidecarctl.cli.inputs import Inputs
+from sidecarctl.composition.workload_filter import WorkloadFilter
+from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_mean
+from sidecarctl.inject.pipeline import Options
+from sidecarctl.kube.kinds import has_no_workload
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.yamltext.stream import split_readable
+
+_LISTED = 10
+
+
+def no_workload_error(names: Sequence[str]) -> SidecarctlError:
+    """Return the error for input without a workload, which is more likely a mistake than intended."""
+    shown = ", ".join("stdin" if name == "-" else name for name in names[:3]) + (", ..." if len(names) > 3 else "")
+    return UsageError(
+        f"no workload found in {shown}",
+        hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",
+    )
+
+
+def nothing_found_error(inputs: Inputs, settings: Options) -> SidecarctlError:
+    """Return the error for input without a workload, or without one that is selected."""
+    selected = None if settings.workloads.selects_all else nothing_selected_error(inputs, settings)
+    return selected or no_workload_error([source.name for source, _ in inputs.sources])
+
+
+def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError | None:
+    """Return the error for input of whose workloads none is selected, None for input without workloads."""
+    found = list(_find_workloads(inputs, settings))
+    if not found:
+        return None
+    labels = list(dict.fromkeys(one.label for one in found))
+    shown = ", ".join(labels[:_LISTED]) + (f", and {len(labels) - _LISTED} more" if len(labels) > _LISTED else "")
+    return UsageError(
+        f"no workload matches {settings.workloads.text}",
+        hint=f"{_suggest(settings.workloads, found)}the input has {shown}",
+    )
+
+
+def _find_workloads(inputs: Inputs, settings: Options) -> Iterator[Workload]:
+    for source, read in inputs.sources:
+        for document in split_readable(read.text, source.name, []):
+            if has_no_workload(document.text, settings.kinds):
+                continue
+            try:
+                yield from workloads(document.value, settings.kinds)
+            except InputError:
+                continue
+
+
+def _suggest(wanted: WorkloadFilter, found: Sequence[Workload]) -> str:
+    for words, known in (
+        (wanted.names, [one.name for one in found]),
+        (wanted.kinds, [one.kind for one in found]),
+        (wanted.namespaces, [one.namespace for one in found if one.namespace]),
+    ):
+        for word in words:
+            hint = "" if word in known else did_you_mean(word, known)
+            if hint:
+                return f"{hint} "
+    return ""
