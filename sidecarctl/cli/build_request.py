@@ -12,7 +12,8 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.cli.inputs import InputOptions, input_options
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
-from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
+from sidecarctl.composition.find import FILE_NAME, find_composition_file
+from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.composition.request import Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter

@@ -46,7 +46,9 @@ class CheckRequest:
 
 def texts_of(inputs: Inputs) -> tuple[SourceText, ...]:
     """Return the texts, by the file names that messages show."""
-    return tuple(SourceText(read.text, source.name) for source, read in inputs.sources)
+    return tuple(
+        SourceText(read.text, source.name, source.named or source.path is None) for source, read in inputs.sources
+    )
 
 
 def run_checks(request: CheckRequest, chosen: RuleSelection, amounts: FixValues) -> int:
@@ -92,7 +94,7 @@ def print_verdict(
 
         write_text(machine.render_report(report, request.format), stream)
     elif inputs.sources:
-        _print(report, request, inputs, stream)
+        _print(report, request, inputs, verdict.partial, stream)
     if inputs.errors:
         return max(error.exit_code for error in inputs.errors)
     if not any(report.fails(finding) for finding in report.findings):
@@ -123,7 +125,7 @@ def _nothing_error(inputs: Inputs) -> UsageError:
     return UsageError(f"nothing to validate: no object in {shown}", hint="check that the file has a manifest")
 
 
-def _print(report: Report, request: CheckRequest, inputs: Inputs, stream: TextIO | None) -> None:
+def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, stream: TextIO | None) -> None:
     from sidecarctl.cli.console import stream_style, write_text
     from sidecarctl.report.notes import render_notes, split_notes
     from sidecarctl.report.skipped import render_skipped
@@ -136,13 +138,15 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, stream: TextIO
     shown = [one for one in shown if request.verbose or one not in custom]
     if request.quiet:
         shown = [one for one in shown if one.severity is Severity.ERROR]
-    write_text(render_findings(shown, color=style.color, width=style.width), stream)
+    write_text(render_findings(shown, color=style.color, width=style.width, group=not request.verbose), stream)
     if request.quiet:
         return
     for line in render_notes(notes):
         write_text(f"{line}\n", stream)
     if custom and not request.verbose:
         write_text(_note(custom) + "\n", stream)
+    if partial:
+        write_text(f"skipped {plural(partial, 'partial object')}, such as kustomize patches\n", stream)
     for line in render_skipped(inputs.skipped, verbose=request.verbose):
         write_text(f"{line}\n", stream)
     counted = [one for one in found if request.verbose or one not in (*custom, *notes)]

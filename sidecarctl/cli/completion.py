@@ -94,8 +94,8 @@ def environments(incomplete: str) -> list[str]:
     """Environments of the nearest composition, its own includes left out."""
     from pathlib import Path
 
+    from sidecarctl.composition.find import find_composition_file
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.composition.model import find_composition_file
 
     try:
         path = find_composition_file(Path())

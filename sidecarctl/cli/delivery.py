@@ -54,6 +54,11 @@ class Delivery:
     next_steps: bool = False
 
     @property
+    def reports_unknown_kinds(self) -> bool:
+        """Whether objects of unknown kinds with a pod template are named: by commands that add sidecars."""
+        return self.needs_workload or self.mirror is not None
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The paths that the command reads."""
         return self.inputs.paths

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from sidecarctl.composition.model import Composition, find_composition_file
+from sidecarctl.composition.find import find_composition_file
+from sidecarctl.composition.model import Composition
 from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
 
 

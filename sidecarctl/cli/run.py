@@ -9,23 +9,21 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from sidecarctl import __version__
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
+from sidecarctl.cli.run_report import report_changes, report_no_workload
 from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
-from sidecarctl.report.notes import render_notes, split_notes
-from sidecarctl.results import NextSteps, Report, WorkloadChange
-from sidecarctl.skipped import Skipped
-from sidecarctl.validate.placeholders import merge_notes
+from sidecarctl.results import NextSteps
+from sidecarctl.validate.check_run import find_caused, needs_whole_run
+from sidecarctl.yamltext.stream import split_readable
 
 Transform = Callable[[str, str], Result]
 
@@ -61,8 +59,12 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
+    caused = [] if errors else _find_caused(delivery, done)
+    findings += caused
     changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
-    failed = any(one.result is not None and one.result.failed for one in done)
+    failed = any(one.result is not None and one.result.failed for one in done) or (
+        delivery.settings.fails and any(one.severity is Severity.ERROR for one in caused)
+    )
     no_workload = delivery.needs_workload and not (errors or findings or changes)
     held_back = no_workload or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
@@ -70,14 +72,28 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     for error in errors:
         console.report_error(error)
     if no_workload:
-        return _report_no_workload(delivery, inputs)
-    report_changes(delivery, done, findings, changes, held_back=held_back, skipped=inputs.skipped)
+        return report_no_workload(delivery, inputs)
+    report_changes(delivery, inputs, done, findings, changes, held_back=held_back)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
 
         code = max(code, prune.finish(delivery, done))
     return code
+
+
+def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
+    """Return what the edits cause in other objects of the run, by the rules that compare objects."""
+    if not any(one.result and one.result.changed for one in done):
+        return []
+    if not any(needs_whole_run(one.read.text) for one in done):
+        return []
+    before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
+    after = [
+        document for one in done if one.result for document in split_readable(one.result.text, one.source.name, [])
+    ]
+    settings = delivery.settings
+    return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
 
 
 def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:
@@ -99,9 +115,10 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     for error in errors:
         console.report_error(error)
     if no_workload:
-        return _report_no_workload(delivery, Inputs(((one.source, one.read),)))
+        return report_no_workload(delivery, Inputs(((one.source, one.read),)))
     idle = "" if streamed.workloads else delivery.idle
-    report_changes(replace(delivery, idle=idle), [one], streamed.findings, (), held_back=held_back)
+    inputs = Inputs(((one.source, one.read),))
+    report_changes(replace(delivery, idle=idle), inputs, [one], streamed.findings, (), held_back=held_back)
     if not held_back:
         for line in streaming.rewind(streamed.lines):
             console.report(line.decode("utf-8", "surrogateescape"))
@@ -173,91 +190,6 @@ def _print_diffs(done: Sequence[Done]) -> None:
         for one in done
         if one.result
     )
-
-
-def report_changes(
-    delivery: Delivery,
-    done: Sequence[Done],
-    findings: Sequence[Finding],
-    changes: Sequence[WorkloadChange],
-    *,
-    held_back: bool,
-    skipped: Sequence[Skipped] = (),
-) -> None:
-    """Report findings and changes: to people on stderr, to programs on stdout."""
-    findings = list(merge_notes(findings))
-    if delivery.format != "text":
-        outdated = _outdated_findings(delivery, done) if delivery.check else ()
-        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
-        return
-    shown, notes = (findings, []) if delivery.verbose else split_notes(findings)
-    console.report_findings([f for f in shown if not delivery.quiet or f.severity is Severity.ERROR])
-    if delivery.quiet:
-        return
-    for line in render_notes(notes):
-        console.report(line)
-    if held_back:
-        console.report(console.nothing_written(findings, sum(one.error is not None for one in done)))
-        return
-    nothing = not shown and not any(one.result.changes for one in done if one.result)
-    if delivery.mirror and not delivery.verbose:
-        changes = [change for change in changes if change.changed or change.skipped]
-    console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
-    if delivery.next_steps and not delivery.writes_nothing:
-        steps = NextSteps()
-        steps.collect(changes)
-        console.report(console.render_next_steps(steps))
-    console.report_skipped(skipped, verbose=delivery.verbose)
-    if nothing and delivery.idle:
-        console.report(delivery.idle)
-
-
-def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
-    """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import OUTDATED_RULE, find_outdated
-
-    help = "run the same command without --check"
-    for one in done:
-        if one.result is None or one.result.failed or not one.outdated:
-            continue
-        if one.present is None:
-            yield from find_outdated(one.result.changes, help)
-        else:
-            name = one.source.name
-            yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
-
-
-def print_report(
-    delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
-) -> None:
-    """Write a report for another program to stdout."""
-    from sidecarctl.report import machine
-
-    report = Report(
-        __version__,
-        tuple(findings),
-        (),
-        tuple(changes),
-        tuple(files),
-        root=str(Path.cwd()),
-        fail_on=delivery.severity(),
-    )
-    write_stdout([machine.render_report(report, delivery.format)])
-
-
-def _report_no_workload(delivery: Delivery, inputs: Inputs) -> int:
-    """Report that the input has no workload, or none that the options select, and return the exit code."""
-    from sidecarctl.cli.selection import no_workload_error, nothing_selected_error
-
-    if not delivery.quiet:
-        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
-    if not delivery.settings.workloads.selects_all:
-        error = nothing_selected_error(inputs, delivery.settings)
-        if error is not None:
-            console.report_error(error)
-            return error.exit_code
-    console.report_error(no_workload_error([source.name for source, _ in inputs.sources]))
-    return EXIT_FINDINGS
 
 
 def exit_code(

@@ -8,11 +8,13 @@ from sidecarctl.cli.inputs import Inputs
 from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.kube.kinds import has_no_workload
+from sidecarctl.kube.kinds import Kinds, group_of, has_no_workload
+from sidecarctl.kube.unknown_kinds import UnknownKind, find_unknown_kinds, may_be_unknown
 from sidecarctl.kube.workload import Workload, workloads
-from sidecarctl.yamltext.stream import split_readable
+from sidecarctl.yamltext.stream import Document, split_readable
 
 _LISTED = 10
+_NAMED = 3
 
 
 def no_workload_error(names: Sequence[str]) -> SidecarctlError:
@@ -41,6 +43,36 @@ def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError
         f"no workload matches {settings.workloads.text}",
         hint=f"{_suggest(settings.workloads, found)}the input has {shown}",
     )
+
+
+def describe_unknown_kinds(inputs: Inputs, kinds: Kinds) -> Iterator[str]:
+    """Yield a line for each kind that runs containers but has no known pod template, with its objects."""
+    lines: dict[str, list[str]] = {}
+    for source, read in inputs.sources:
+        if not may_be_unknown(read.text, kinds):
+            continue
+        for document in split_readable(read.text, source.name, []):
+            if may_be_unknown(document.text, kinds):
+                for one in _unknown_kinds(document, kinds):
+                    lines.setdefault(_advise(one), []).append(f"{one.kind}/{one.name or '(no name)'}")
+    for advice, names in lines.items():
+        shown = ", ".join(names[:_NAMED]) + (f", and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield f"not changed: {shown}: {advice}"
+
+
+def _unknown_kinds(document: Document, kinds: Kinds) -> Iterator[UnknownKind]:
+    try:
+        yield from find_unknown_kinds(document.value, kinds)
+    except InputError:
+        return
+
+
+def _advise(one: UnknownKind) -> str:
+    if one.reason:
+        return one.reason
+    path = ".".join("*" if isinstance(step, int) else step for step in one.template)
+    group = f"{group_of(one.api_version)}/" if group_of(one.api_version) else ""
+    return f"unknown kind with a pod template; add `{group}{one.kind}: {path}` to spec.kinds of the composition"
 
 
 def _find_workloads(inputs: Inputs, settings: Options) -> Iterator[Workload]:

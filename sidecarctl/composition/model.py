@@ -6,7 +6,6 @@ Layers, from the lowest to the highest: the included files in their order, the f
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -15,17 +14,10 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.layers import (
-    CompositionFile,
-    Layer,
-    RawRule,
-    SidecarEntry,
-    read_document,
-    read_file,
-    resolve_includes,
-)
+from sidecarctl.composition.includes import resolve_includes
+from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
 from sidecarctl.errors import UsageError, did_you_mean
-from sidecarctl.files.patterns import Exclude, repository_root
+from sidecarctl.files.patterns import Exclude
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -33,7 +25,6 @@ from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document
 
-FILE_NAME = "sidecarctl.yaml"
 # The API group that Kubernetes writes as an empty string.
 CORE = "core"
 _GLOB = re.compile(r"[*?\[]")
@@ -96,29 +87,6 @@ class Composition:
     exclude: tuple[Exclude, ...] = ()
     environment: str = ""
     files: tuple[str, ...] = ()
-
-
-def find_composition_file(start: Path) -> Path | None:
-    """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none.
-
-    A file of another user than the current one and root does not count: in a shared directory anybody can write one.
-    """
-    root = repository_root(start.resolve())
-    inside = [each for each in start.resolve().parents if each.is_relative_to(root)]
-    for directory in (start, *(inside if (root / ".git").exists() else start.resolve().parents)):
-        if is_trusted(directory / FILE_NAME):
-            return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
-    return None
-
-
-def is_trusted(path: Path) -> bool:
-    """Return True for an existing file that belongs to the current user or to root."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    owners = (0, os.getuid()) if hasattr(os, "getuid") else (status.st_uid,)
-    return path.is_file() and status.st_uid in owners
 
 
 def load_composition(path: Path, environment: str = "") -> Composition:

@@ -24,6 +24,7 @@ _NO_MAPPING = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:- |-\r?\n|[\[{\"' \t])")
 _JSON_PATCH = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
 _DIRECTIVE = re.compile(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
 _MARKUP = re.compile(r"\{\{|\{%|<%")
+_YTT = re.compile(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
 _IMAGE = re.compile(r"[\"']?image[\"']?[ \t]*:")
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _WORKLOADS = (*_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
@@ -47,6 +48,8 @@ def classify(text: str) -> str:
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     kinds = [_describe_part(part) for part in parts]
     if "" in kinds:
+        if _YTT.search(text):
+            return TEMPLATE
         if _MARKUP.search(text) and _is_template(text):
             return TEMPLATE
         return PARTIAL if _is_partial(text, parts) else ""
@@ -119,16 +122,35 @@ def _is_template(text: str) -> bool:
 
 def _is_partial(text: str, parts: list[str]) -> bool:
     """Return True if every document is a workload that lacks what the API server requires, such as a kustomize patch."""
-    names = [_KIND_VALUE.search(part) for part in parts]
-    if any(name is None or name.group(1) not in _WORKLOADS or _IMAGE.search(part) for name, part in zip(names, parts)):
-        return False
+    for part in parts:
+        name = _KIND_VALUE.search(part)
+        if name is None or name.group(1) not in _WORKLOADS or (_IMAGE.search(part) and "selector" in part):
+            return False
     values = [value for value in _values(text) if value]
-    return bool(values) and all(_is_partial_workload(value) for value in values)
+    return bool(values) and all(is_partial_object(value) for value in values)
 
 
-def _is_partial_workload(value: Any) -> bool:
-    if not isinstance(value, dict):
+def is_partial_object(value: object) -> bool:
+    """Return True for a workload with only some of its fields: one that lacks its selector and an image or the pod
+    template, or a kind without a selector that has no image at all.
+    """
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or kind not in _WORKLOADS:
         return False
     spec = value.get("spec")
-    selected = value.get("kind") in _SELECTED
-    return not (selected and isinstance(spec, dict) and spec.get("selector"))
+    if kind in _SELECTED and isinstance(spec, dict) and spec.get("selector"):
+        return False
+    containers = _containers(value)
+    lacking = [one for one in containers if not (isinstance(one, dict) and "image" in one)]
+    return bool(lacking) if kind in _SELECTED and containers else len(lacking) == len(containers)
+
+
+def _containers(value: Any) -> list[Any]:
+    """Return the containers of the pod spec in a workload, at any depth."""
+    while isinstance(value, dict):
+        if isinstance(value.get("containers"), list):
+            return list(value["containers"])
+        value = next(
+            (value[key] for key in ("spec", "jobTemplate", "template") if isinstance(value.get(key), dict)), None
+        )
+    return []

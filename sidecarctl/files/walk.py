@@ -193,7 +193,7 @@ class _Walk:
             return EXCLUDED
         if self._ignores(path, directory=True):
             return IGNORED
-        if (path / "sidecar.yaml").is_file():
+        if _is_library_entry(path):
             return COMPOSITION
         return ""
 
@@ -219,6 +219,14 @@ class _Walk:
         if self._gitignore is None:
             self._gitignore = GitIgnore(self._start)
         return self._gitignore.ignores(path, directory=directory)
+
+
+def _is_library_entry(directory: Path) -> bool:
+    """Return True for a sidecar of a library, whose test cases are no manifests of the repository."""
+    try:
+        return "sidecarctl.dev/" in (directory / "sidecar.yaml").read_text("utf-8", "replace")
+    except OSError:
+        return False
 
 
 def _is_chart_file(path: Path, chart: Path | None) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
-from sidecarctl.errors import UsageError
+from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
@@ -145,7 +146,11 @@ def add_sidecar(
         )
     for workload, old in able:
         adopting = request.adopt and adoption.can_adopt(workload, request, old)
-        planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+        try:
+            planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+        except UsageError as error:
+            _set_subject(error, first, workload, request)
+            raise
         plans.append(planned)
         if not planned.refused:
             edits += add_record_edit(first, planned, old)
@@ -163,13 +168,24 @@ def add_sidecar(
             *current.plans,
             *(_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans),
         )
-    companions = [
-        (planned.workload, planned.instance.name, value)
-        for planned in plans
-        if not planned.workload.path
-        for value in planned.documents
-    ]
+    companions: list[tuple[Workload, str, dict[str, Any]]] = []
+    for planned in plans:
+        for value in () if planned.workload.path else planned.documents:
+            # Several pod templates of one object share equal companions.
+            if not any(identical(value, other) for _, _, other in companions):
+                companions.append((planned.workload, planned.instance.name, value))
     return replace(current, documents=place_companions((first, *documents[1:]), companions, following), plans=all_plans)
+
+
+def _set_subject(error: UsageError, document: Document, workload: Workload, request: Request) -> None:
+    """Name the workload, its file, and its line in an error about one workload."""
+    place = document.locate(workload.path)
+    where = f"{place.file}:{place.line}"
+    if isinstance(error, TemplateRefusal) and error.hint == TemplateRefusal.HINT:
+        error.about(workload.label, where, request.sidecar.parameters.get("properties", {}))
+    else:
+        error.workload = workload.label if not error.where else f"{workload.label} ({where})"
+        error.where = error.where or where
 
 
 def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:

@@ -19,7 +19,7 @@ from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageEr
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, has_displaced_companions
 from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
-from sidecarctl.inject.pipeline import Options, group_companions
+from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.record import Instance, Record, RecordError
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.value_diff import diff_values

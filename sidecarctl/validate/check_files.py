@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field, replace
 
 from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.files.classify import is_partial_object
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
@@ -26,10 +27,11 @@ SYNTAX = "yaml-syntax"
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text and the file name to report for it."""
+    """A text and the file name to report for it. `complete` False: skip partial objects, as in files of a directory."""
 
     text: str
     file: str
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,18 @@ class CheckedDocument:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings of texts, in order, and whether a document could not be parsed. `objects`: documents that are not empty."""
+    """The findings of texts, in order, and whether a document could not be parsed.
+
+    objects  number of documents that are not empty
+    partial  number of skipped partial objects
+    """
 
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
     objects: int = 0
+    partial: int = 0
     checked: tuple[CheckedDocument, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -75,10 +82,13 @@ def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict
     documents: list[Document] = []
     numbers: list[int] = []
     broken: list[Finding] = []
+    partial = 0
     for number, text in enumerate(texts):
         for found in _documents(text):
             if isinstance(found, Finding):
                 broken.append(found)
+            elif not text.complete and is_partial_object(found.value):
+                partial += 1
             else:
                 documents.append(found)
                 numbers.append(number)
@@ -94,7 +104,7 @@ def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict
     ]
     every = (*broken, *(one for each in checked for one in each.findings))
     objects = sum(document.root is not None for document in documents)
-    return Verdict(every, tuple(ignored), len(documents), bool(broken), objects, tuple(checked))
+    return Verdict(every, tuple(ignored), len(documents), bool(broken), objects, partial, tuple(checked))
 
 
 def _reported(

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity, quote
+from sidecarctl.results import sort_findings
 
 _PLACEHOLDER = re.compile(
     r"\$\{[A-Za-z_][^{}]*\}"
@@ -26,7 +27,7 @@ _PLACEHOLDER = re.compile(
     r"|<[A-Za-z][A-Za-z0-9 _./:-]*>"
     r"|\b(?:REPLACE|CHANGE|INSERT|FILL|YOUR)[-_]?(?:[A-Z0-9]+[-_]?)+\b|\b(?:CHANGEME|REPLACEME|TODO|FIXME|PLACEHOLDER)\b"
     r"|%%?[A-Z][A-Z0-9_]*%%?|@@?[A-Z][A-Z0-9_]*@@?|\b__[A-Z][A-Z0-9_]*__\b"
-    r"|^ko://"
+    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$"
 )
 _IMAGE_OF_ANOTHER_TOOL = ("auto", " ")
 
@@ -92,15 +93,21 @@ def merge_notes(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield findings with one note for each file instead of one for each placeholder, at the place of the first."""
     findings = list(findings)
     words: dict[str, dict[str, None]] = {}
-    for one in findings:
+    for one in sort_findings(findings):
         if one.rule == PLACEHOLDER:
             words.setdefault(_file(one), {}).update(dict.fromkeys(one.expected))
     for one in findings:
         if one.rule != PLACEHOLDER:
             yield one
         elif own := tuple(words.pop(_file(one), ())):
-            subject = {} if len(own) == 1 else {"workload": "", "container": "", "role": ""}
-            yield replace(one, message=_message(own), expected=own, **subject)
+            several = len(own) > 1
+            yield replace(
+                one,
+                message=_message(own),
+                expected=own,
+                workload="" if several else one.workload,
+                container="" if several else one.container,
+            )
 
 
 def _file(finding: Finding) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import Composition, find_composition_file, load_composition, version_matches
+from sidecarctl.composition.find import find_composition_file
+from sidecarctl.composition.model import Composition, load_composition, version_matches
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 

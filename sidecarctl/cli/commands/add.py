@@ -48,6 +48,7 @@ def add(
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options
     from sidecarctl.inject import pipeline
+    from sidecarctl.inject.process import process_documents
 
     sidecars, paths = split_paths(sidecars)
     settings = build_request.pipeline_options(
@@ -89,5 +90,5 @@ def add(
     return run.run(
         delivery,
         lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.process_documents(documents, step, settings),
+        lambda documents: process_documents(documents, step, settings),
     )
