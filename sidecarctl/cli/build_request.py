@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
-from sidecarctl.cli.inputs import InputOptions, input_options
+from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.find import FILE_NAME, find_composition_file
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.composition.request import Request, build_requests
@@ -24,6 +25,7 @@ from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.yamltext.stream import split_readable
 
 
 def requests(
@@ -216,6 +218,15 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
         return path in files or any(path.is_relative_to(directory) for directory in directories)
 
     return is_own
+
+
+def with_namespaces(chosen: Selection, inputs: Inputs) -> Selection:
+    """Return a prepared composition that knows the inject annotations of the Namespaces of a run."""
+    found: dict[str, str] = {}
+    for source, read in inputs.sources:
+        if INJECT in read.text:
+            found.update(read_namespaces(split_readable(read.text, source.name, [])))
+    return replace(chosen, namespaces=found) if found else chosen
 
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:

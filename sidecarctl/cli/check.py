@@ -127,8 +127,7 @@ def _nothing_error(inputs: Inputs) -> UsageError:
 
 def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, stream: TextIO | None) -> None:
     from sidecarctl.cli.console import stream_style, write_text
-    from sidecarctl.report.notes import render_notes, split_notes
-    from sidecarctl.report.skipped import render_skipped
+    from sidecarctl.report.notes import render_notes, render_skipped, split_notes
     from sidecarctl.report.text import closing_line, render_findings
 
     style = stream_style(stream)

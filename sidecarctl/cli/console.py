@@ -111,14 +111,14 @@ def render_next_steps(steps: NextSteps) -> str:
 
 def report_skipped(skipped: Sequence[Skipped], *, verbose: bool = False) -> None:
     """Write what directories have besides manifests to stderr: one line, or with `verbose` a line for each too."""
-    from sidecarctl.report import skipped as lines
+    from sidecarctl.report import notes as lines
 
     report("".join(f"{line}\n" for line in lines.render_skipped(skipped, verbose=verbose)))
 
 
 def report_summary(counts: Sequence[str], files: int, skipped: Sequence[Skipped], *, verbose: bool = False) -> None:
     """Write the last line of a run over several files: `12 files: 3 changed, 8 unchanged, 1 skipped (Helm chart)`."""
-    from sidecarctl.report import skipped as lines
+    from sidecarctl.report import notes as lines
 
     report("".join(f"{line}\n" for line in lines.render_summary(counts, files, skipped, verbose=verbose)))
 

@@ -33,6 +33,7 @@ class Delivery:
     """The input and output options of a command.
 
     idle        is printed if there was nothing to do
+    removes     the instances or sidecars that the command removes; each must be somewhere in the input
     next_steps  report what the user or the app must do after a sidecar was added
     """
 
@@ -50,6 +51,7 @@ class Delivery:
     mirror: Mirror | None = None
     needs_workload: bool = False
     idle: str = ""
+    removes: tuple[str, ...] = ()
     jobs: int = 1
     next_steps: bool = False
 

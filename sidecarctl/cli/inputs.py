@@ -1,7 +1,8 @@
-"""Reads the inputs of a command: finds the files, reads them, and leaves out what is no manifest."""
+"""The inputs of a command: which words are paths, which files they name, and their texts without what is no manifest."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -127,7 +128,7 @@ def _once(kept: list[tuple[Source, Read]]) -> tuple[tuple[Source, Read], ...]:
 
 def _nothing_found(path: str, skipped: Sequence[Skipped]) -> UsageError:
     if skipped:
-        from sidecarctl.report.skipped import describe_skipped
+        from sidecarctl.report.notes import describe_skipped
 
         return UsageError(
             f"no manifests in {path}: {describe_skipped(skipped, every=True)}",
@@ -150,3 +151,26 @@ def _way_out(skipped: Sequence[Skipped]) -> str:
 def with_leave_out(options: InputOptions, leave_out: Callable[[Source], bool]) -> InputOptions:
     """Return the options with a further test for sources that are no input."""
     return replace(options, leave_out=leave_out)
+
+
+def split_paths(words: Sequence[str], *, only_paths: bool = False) -> tuple[list[str], list[str]]:
+    """Return the sidecars and the paths among words.
+
+    A path exists, contains a slash, ends in a suffix of manifests, or is `-`. If every word is a path, the first bare word
+    is a sidecar: a directory can have the name of a sidecar. `only_paths`: the command takes no sidecars.
+    """
+    looks = [is_path(word) for word in words]
+    bare = next((at for at, word in enumerate(words) if not _is_written_as_path(word)), None)
+    if all(looks) and bare is not None and not only_paths:
+        looks[bare] = False
+    sidecars = [word for word, path in zip(words, looks) if not path]
+    return sidecars, [word for word, path in zip(words, looks) if path]
+
+
+def is_path(word: str) -> bool:
+    """Return True if a word is a path, by its form or because a file has this name."""
+    return _is_written_as_path(word) or os.path.lexists(word)
+
+
+def _is_written_as_path(word: str) -> bool:
+    return word == "-" or "/" in word or os.sep in word or word.endswith(sources.SUFFIXES)

@@ -26,12 +26,14 @@ from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
 Transform = Callable[[str, str], Result]
+Prepare = Callable[[Inputs], Transform]
 
 
-def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> int:
+def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
     """Transform every source, deliver the results, report, and return the exit code.
 
-    `walk` is the same transformation for a stream of documents: a long input goes through it in flat memory.
+    prepare  returns the transformation for the inputs of the run
+    walk     the same transformation for a stream of documents: a long input goes through it in flat memory
     """
     check_options(delivery)
     stdin: bytes | None = None
@@ -49,7 +51,7 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
         else:
             stdin = stream
     inputs = read_inputs(delivery.inputs, stdin)
-    return _deliver_all(delivery, inputs, list(_transform_all(delivery, transform, inputs)))
+    return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
 
 
 def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:

@@ -56,9 +56,23 @@ def report_changes(
 
         for line in describe_unknown_kinds(inputs, delivery.settings.kinds):
             console.report(line)
-    if nothing and delivery.idle:
+    missing = _find_missing(delivery, changes)
+    if missing and done and done[0].result and done[0].result.original:
+        from sidecarctl.cli.selection import describe_missing_instances
+
+        console.report(
+            ("nothing to remove: " if nothing else "")
+            + describe_missing_instances(missing, inputs, delivery.settings.kinds)
+        )
+    elif nothing and delivery.idle:
         console.report(delivery.idle)
     _report_summary(delivery, inputs, done)
+
+
+def _find_missing(delivery: Delivery, changes: Sequence[WorkloadChange]) -> list[str]:
+    """Return the names given to `remove` of which no instance was removed."""
+    removed = {name for change in changes for one in change.instances for name in (one.name, one.sidecar)}
+    return [name for name in delivery.removes if name not in removed]
 
 
 def _count_errors(inputs: Inputs, done: Sequence[Done]) -> int:

@@ -8,6 +8,8 @@ from sidecarctl.cli.inputs import Inputs
 from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.record import RecordError
+from sidecarctl.inject.record import read as read_record
 from sidecarctl.kube.kinds import Kinds, group_of, has_no_workload
 from sidecarctl.kube.unknown_kinds import UnknownKind, find_unknown_kinds, may_be_unknown
 from sidecarctl.kube.workload import Workload, workloads
@@ -34,7 +36,7 @@ def nothing_found_error(inputs: Inputs, settings: Options) -> SidecarctlError:
 
 def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError | None:
     """Return the error for input of whose workloads none is selected, None for input without workloads."""
-    found = list(_find_workloads(inputs, settings))
+    found = list(_find_workloads(inputs, settings.kinds))
     if not found:
         return None
     labels = list(dict.fromkeys(one.label for one in found))
@@ -43,6 +45,28 @@ def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError
         f"no workload matches {settings.workloads.text}",
         hint=f"{_suggest(settings.workloads, found)}the input has {shown}",
     )
+
+
+def find_instances(inputs: Inputs, kinds: Kinds) -> dict[str, None]:
+    """Return the names of the instances in the records of the input, and of their sidecars, in order."""
+    found: dict[str, None] = {}
+    for workload in _find_workloads(inputs, kinds):
+        try:
+            record = read_record(workload)
+        except RecordError:
+            continue
+        for one in record.instances.values():
+            found.update({one.name: None, one.sidecar: None})
+    return found
+
+
+def describe_missing_instances(names: Sequence[str], inputs: Inputs, kinds: Kinds) -> str:
+    """Return that there is no instance of the given names, with what was probably meant or with what there is."""
+    found = list(find_instances(inputs, kinds))
+    hints = list(dict.fromkeys(hint for name in names if (hint := did_you_mean(name, found))))
+    there_is = f"the input has {', '.join(found[:_LISTED])}" if found else ""
+    hint = " ".join(hints) or there_is
+    return f"no instance of {' or '.join(names)} found" + (f"; {hint}" if hint else "")
 
 
 def describe_unknown_kinds(inputs: Inputs, kinds: Kinds) -> Iterator[str]:
@@ -75,13 +99,13 @@ def _advise(one: UnknownKind) -> str:
     return f"unknown kind with a pod template; add `{group}{one.kind}: {path}` to spec.kinds of the composition"
 
 
-def _find_workloads(inputs: Inputs, settings: Options) -> Iterator[Workload]:
+def _find_workloads(inputs: Inputs, kinds: Kinds) -> Iterator[Workload]:
     for source, read in inputs.sources:
         for document in split_readable(read.text, source.name, []):
-            if has_no_workload(document.text, settings.kinds):
+            if has_no_workload(document.text, kinds):
                 continue
             try:
-                yield from workloads(document.value, settings.kinds)
+                yield from workloads(document.value, kinds)
             except InputError:
                 continue
 

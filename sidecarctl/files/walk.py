@@ -116,9 +116,13 @@ def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source 
 
 
 def _found_file(path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
-    """Yield one file as a walk of its directory would."""
+    """Yield one file as a walk of its repository would, or of its directory outside of one."""
     walk = _Walk(path.parent, options)
-    yield from walk.file(path, walk.surroundings(path.parent))
+    reason = walk.reason_above(path)
+    if reason:
+        yield Skipped(str(path), reason)
+    else:
+        yield from walk.file(path, walk.surroundings(path.parent))
 
 
 class _Walk:
@@ -160,6 +164,14 @@ class _Walk:
             for name in files:
                 if name.endswith(SUFFIXES) or name in FILE_NAMES:
                     yield from self.file(here / name, surroundings)
+
+    def reason_above(self, path: Path) -> str:
+        """Return why a walk of the repository does not reach a file, an empty string if it does."""
+        own = absolute(path)
+        root = repository_root(own.parent)
+        self._gitignore = GitIgnore(root)
+        inside = [each for each in own.parents if each != root and each.is_relative_to(root)]
+        return next((reason for each in reversed(inside) if (reason := self._directory_reason(each))), "")
 
     def surroundings(self, directory: Path) -> _Surroundings:
         """Return what the directories above a directory, and the directory itself, say."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
@@ -110,7 +111,12 @@ def _may_have_record(text: str) -> bool:
 
 
 def render(text: str, chosen: Selection, options: Options, file: str = "-") -> Result:
-    """Apply a composition to a text. Workloads that it neither selects nor owns are not validated."""
+    """Apply a composition to a text. Workloads that it neither selects nor owns are not validated.
+
+    `chosen` knows the Namespaces of the run; those of the text count too.
+    """
+    if not chosen.namespaces and INJECT in text:
+        chosen = replace(chosen, namespaces=read_namespaces(split_readable(text, file, [])))
     selects, step, rules = _prepare_composition(chosen, options)
     return replace(run(text, step, options, file, selects), rules=frozenset(rules))
 
@@ -122,6 +128,10 @@ def render_documents(
 
     If a finding is an error, discard the documents. Raises InputError for invalid YAML.
     """
+    documents = list(documents)
+    namespaces = read_namespaces(documents)
+    if namespaces:
+        chosen = replace(chosen, namespaces=namespaces)
     selects, step, rules = _prepare_composition(chosen, options)
 
     def wanted(document: Document) -> bool:

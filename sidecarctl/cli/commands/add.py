@@ -44,9 +44,8 @@ def add(
 ) -> int:
     """Add sidecars to every workload of the input."""
     from sidecarctl.cli import build_request, run
-    from sidecarctl.cli.command_words import split_paths
     from sidecarctl.cli.delivery import Delivery
-    from sidecarctl.cli.inputs import input_options
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
     from sidecarctl.inject.process import process_documents
 
@@ -89,6 +88,6 @@ def add(
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
-        lambda text, name: pipeline.run(text, step, settings, name),
+        lambda _: lambda text, name: pipeline.run(text, step, settings, name),
         lambda documents: process_documents(documents, step, settings),
     )

@@ -38,9 +38,8 @@ def remove(
 ) -> int:
     """Remove instances from every workload of the input."""
     from sidecarctl.cli import build_request, run
-    from sidecarctl.cli.command_words import split_paths
     from sidecarctl.cli.delivery import Delivery
-    from sidecarctl.cli.inputs import input_options
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
 
     sidecars, paths = split_paths(sidecars, only_paths=all)
@@ -49,7 +48,6 @@ def remove(
             "--all cannot be combined with names" if all else "no sidecar specified",
             hint="use `sidecarctl remove logger` or `sidecarctl remove --all`",
         )
-    names = "instances" if all else f"instance of {' or '.join(sidecars)}"
     settings = build_request.pipeline_options(
         kube_version,
         validate,
@@ -70,12 +68,13 @@ def remove(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        idle=f"nothing to remove: no {names} found",
+        idle="nothing to remove: no instances found",
+        removes=tuple(sidecars),
         jobs=jobs,
     )
     names_given = None if all else sidecars
     return run.run(
         delivery,
-        lambda text, name: pipeline.remove(text, names_given, settings, name),
+        lambda _: lambda text, name: pipeline.remove(text, names_given, settings, name),
         lambda documents: pipeline.remove_from_documents(documents, names_given, settings),
     )

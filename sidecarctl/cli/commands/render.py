@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+
+if TYPE_CHECKING:
+    from sidecarctl.cli.inputs import Inputs
+    from sidecarctl.inject.pipeline import Result
 
 _INPUTS = o.InputFlags()
 
@@ -66,4 +71,9 @@ def render(
         jobs=jobs,
     )
     prune_module.check_options(delivery)
-    return run.run(delivery, lambda text, name: pipeline.render(text, selection, settings, name))
+
+    def prepare(inputs: Inputs) -> Callable[[str, str], Result]:
+        chosen = build_request.with_namespaces(selection, inputs)
+        return lambda text, name: pipeline.render(text, chosen, settings, name)
+
+    return run.run(delivery, prepare)
