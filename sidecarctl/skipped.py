@@ -32,7 +32,7 @@ REASONS = (
     VENDORED,
     HIDDEN,
 )
-# Listed by -v, but not counted: nobody expects them to be read.
+# Listed by -v, but not counted: they are not expected to be read.
 UNCOUNTED_REASONS = (VENDORED, HIDDEN)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.composition.request import Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
-from sidecarctl.errors import InputError, SidecarctlError, UsageError
-from sidecarctl.files.patterns import Exclude
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
@@ -117,31 +115,6 @@ def with_rules(settings: Options, composition: Composition, *, fail_on: str = "e
 def workload_filter(flags: WorkloadFlags, *, hooks: bool = True, opt_out: bool = False) -> WorkloadFilter:
     """Return the filter that the options of a command describe. Raises UsageError for an invalid selector."""
     return make_filter(flags.kind, flags.name, flags.namespace, flags.selector, hooks=hooks, opt_out=opt_out)
-
-
-def nearest_kinds(*, required: bool = True) -> Kinds:
-    """Return the kinds with a pod template, with those of the nearest composition.
-
-    An invalid composition is an error, unless it is not `required`.
-    """
-    composition = _nearest(required)
-    return composition.kinds if composition else DEFAULT_KINDS
-
-
-def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
-    """Return the exclude patterns of the nearest composition."""
-    composition = _nearest(required)
-    return composition.exclude if composition else ()
-
-
-@cache
-def _nearest(required: bool) -> Composition | None:
-    try:
-        return find_composition(None, None)
-    except SidecarctlError:
-        if required:
-            raise
-        return None
 
 
 def composition_inputs(composition: Composition, paths: Sequence[str], flags: InputFlags) -> InputOptions:

@@ -1,4 +1,4 @@
-"""The inputs of a command: which words are paths, which files they name, and their texts without what is no manifest."""
+"""The inputs of a command: which words are paths, which files they name, and their texts, without other files."""
 
 from __future__ import annotations
 

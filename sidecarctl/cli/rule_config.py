@@ -1,13 +1,49 @@
-"""Severities of rules from compositions: those that apply to a manifest, and those of one composition."""
+"""What compositions configure for every command: severities of rules, kinds with a pod template, and excluded paths."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecarctl.composition.find import find_composition_file
-from sidecarctl.composition.model import Composition
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.files.patterns import Exclude
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
+
+if TYPE_CHECKING:
+    from sidecarctl.composition.model import Composition
+
+
+def nearest_kinds(*, required: bool = True) -> Kinds:
+    """Return the kinds with a pod template, with those of the nearest composition.
+
+    An invalid composition is an error, unless it is not `required`.
+    """
+    composition = _nearest_composition(required)
+    return composition.kinds if composition else DEFAULT_KINDS
+
+
+def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
+    """Return the exclude patterns of the nearest composition."""
+    composition = _nearest_composition(required)
+    return composition.exclude if composition else ()
+
+
+@cache
+def _nearest_composition(required: bool) -> Composition | None:
+    path = find_composition_file(Path())
+    if path is None:
+        return None
+    from sidecarctl.composition.model import load_composition
+
+    try:
+        return load_composition(path)
+    except SidecarctlError:
+        if required:
+            raise
+        return None
 
 
 def severities_for(file: str) -> Severities:

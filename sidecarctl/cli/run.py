@@ -14,7 +14,7 @@ from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
-from sidecarctl.cli.run_report import report_changes, report_no_workload
+from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import Read, Source
@@ -51,6 +51,9 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
         else:
             stdin = stream
     inputs = read_inputs(delivery.inputs, stdin)
+    if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
+        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        return EXIT_OK
     return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
 
 
@@ -67,14 +70,16 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     failed = any(one.result is not None and one.result.failed for one in done) or (
         delivery.settings.fails and any(one.severity is Severity.ERROR for one in caused)
     )
-    no_workload = delivery.needs_workload and not (errors or findings or changes)
-    held_back = no_workload or ((bool(errors) or failed) and not delivery.keep_going)
+    nothing = None if errors or findings or changes else find_selection_error(delivery, inputs)
+    held_back = nothing is not None or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
         _deliver(delivery, [one for one in done if one.result and not one.result.failed])
     for error in errors:
         console.report_error(error)
-    if no_workload:
-        return report_no_workload(delivery, inputs)
+    if nothing is not None:
+        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        console.report_error(nothing)
+        return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
@@ -110,16 +115,17 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     errors = [streamed.error] if streamed.error else []
     result = None if errors else Result("", (), streamed.findings)
     one = Done(Source(name), Read(""), result, streamed.error)
-    no_workload = delivery.needs_workload and not (errors or streamed.findings or streamed.workloads)
-    held_back = no_workload or bool(errors) or bool(one.result and one.result.failed)
+    inputs = Inputs(((one.source, one.read),))
+    nothing = None if errors or streamed.findings or streamed.workloads else find_selection_error(delivery, inputs)
+    held_back = nothing is not None or bool(errors) or bool(one.result and one.result.failed)
     if not held_back:
         write_stdout(streaming.rewind(streamed.out))
     for error in errors:
         console.report_error(error)
-    if no_workload:
-        return report_no_workload(delivery, Inputs(((one.source, one.read),)))
+    if nothing is not None:
+        console.report_error(nothing)
+        return EXIT_FINDINGS
     idle = "" if streamed.workloads else delivery.idle
-    inputs = Inputs(((one.source, one.read),))
     report_changes(replace(delivery, idle=idle), inputs, [one], streamed.findings, (), held_back=held_back)
     if not held_back:
         for line in streaming.rewind(streamed.lines):

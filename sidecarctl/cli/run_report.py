@@ -10,7 +10,7 @@ from sidecarctl.cli import console
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done
 from sidecarctl.cli.inputs import Inputs
-from sidecarctl.errors import EXIT_FINDINGS
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.notes import render_notes, split_notes
 from sidecarctl.results import NextSteps, Report, WorkloadChange
@@ -128,16 +128,12 @@ def print_report(
     write_stdout([machine.render_report(report, delivery.format)])
 
 
-def report_no_workload(delivery: Delivery, inputs: Inputs) -> int:
-    """Report that the input has no workload, or none that the options select, and return the exit code."""
+def find_selection_error(delivery: Delivery, inputs: Inputs) -> SidecarctlError | None:
+    """Return the error for a run that changed nothing because the input has no workload, or none that is selected."""
     from sidecarctl.cli.selection import no_workload_error, nothing_selected_error
 
-    if not delivery.quiet:
-        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
     if not delivery.settings.workloads.selects_all:
         error = nothing_selected_error(inputs, delivery.settings)
-        if error is not None:
-            console.report_error(error)
-            return error.exit_code
-    console.report_error(no_workload_error([source.name for source, _ in inputs.sources]))
-    return EXIT_FINDINGS
+        if error is not None or not delivery.needs_workload:
+            return error
+    return no_workload_error([source.name for source, _ in inputs.sources]) if delivery.needs_workload else None

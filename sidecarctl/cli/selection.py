@@ -35,9 +35,9 @@ def nothing_found_error(inputs: Inputs, settings: Options) -> SidecarctlError:
 
 
 def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError | None:
-    """Return the error for input of whose workloads none is selected, None for input without workloads."""
+    """Return the error for input of whose workloads none matches, None for input without workloads or with a match."""
     found = list(_find_workloads(inputs, settings.kinds))
-    if not found:
+    if not found or any(map(settings.workloads.matches, found)):
         return None
     labels = list(dict.fromkeys(one.label for one in found))
     shown = ", ".join(labels[:_LISTED]) + (f", and {len(labels) - _LISTED} more" if len(labels) > _LISTED else "")

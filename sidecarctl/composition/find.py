@@ -13,7 +13,7 @@ FILE_NAME = "sidecarctl.yaml"
 def find_composition_file(start: Path) -> Path | None:
     """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none.
 
-    A file of another user than the current one and root does not count: in a shared directory anybody can write one.
+    A file of another user than the current one and root does not count: other users can write to a shared directory.
     """
     root = repository_root(start.resolve())
     inside = [each for each in start.resolve().parents if each.is_relative_to(root)]

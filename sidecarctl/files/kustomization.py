@@ -13,7 +13,7 @@ from sidecarctl.skipped import KUSTOMIZATION, PATCH
 from sidecarctl.yamltext.stream import split
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-# Keys whose items are paths, or mappings with a path, of files that are no manifests.
+# Keys whose items are paths, or mappings with a path, of files that are not manifests.
 _PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _SETTINGS = ("configurations", "crds", "transformers", "generators", "validators", "replacements")
 _GENERATORS = ("configMapGenerator", "secretGenerator")

@@ -1,7 +1,7 @@
 """Walks directories for manifests, and says what it left out and why.
 
 Left out: what Git ignores, hidden and vendored directories, excluded paths, Helm charts, what kustomizations name as
-patches or settings, and files that are no manifests. A file that is named on the command line is always read, except with
+patches or settings, and files that are not manifests. A file that is named on the command line is always read, except with
 `force_exclude`.
 """
 
@@ -234,7 +234,7 @@ class _Walk:
 
 
 def _is_library_entry(directory: Path) -> bool:
-    """Return True for a sidecar of a library, whose test cases are no manifests of the repository."""
+    """Return True for a sidecar of a library, whose test cases are not manifests of the repository."""
     try:
         return "sidecarctl.dev/" in (directory / "sidecar.yaml").read_text("utf-8", "replace")
     except OSError:
@@ -242,7 +242,7 @@ def _is_library_entry(directory: Path) -> bool:
 
 
 def _is_chart_file(path: Path, chart: Path | None) -> bool:
-    """Return True for the files of a chart that are no manifests: templates, values, and descriptions."""
+    """Return True for the files of a chart that are not manifests: templates, values, and descriptions."""
     if chart is None:
         return False
     parts = Path(os.path.relpath(path, chart)).parts
@@ -266,7 +266,7 @@ def _is_chainsaw_check(path: Path) -> bool:
 
 
 def describe_text(source: Source, text: str, options: WalkOptions) -> str:
-    """Return why a source is no manifest by its text, an empty string for a manifest.
+    """Return what a source is by its text if it is not a manifest, else an empty string.
 
     A file that the command line names is a manifest, whatever it contains.
     """

@@ -92,7 +92,10 @@ def _process(
     """
     version, kinds = options.kube_version, options.kinds
     severities = options.severities(document.file)
-    edited = [one.template_path for one in workloads(document.value, kinds) if options.workloads.selects(one)]
+    found = list(workloads(document.value, kinds))
+    if not options.workloads.selects_all and not any(map(options.workloads.matches, found)):
+        return ProcessedDocuments((document, *companions))
+    edited = [one.template_path for one in found if options.workloads.selects(one)]
     schema = list(locate_findings(document, check_workloads(document.value, version, options.validate, kinds)))
     before = grade(document, schema, severities) if options.checks_input else []
     if options.fails and any(one.severity is Severity.ERROR and is_inside(one, edited) for one in before):

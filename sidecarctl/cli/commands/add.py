@@ -43,7 +43,7 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
-    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
@@ -53,13 +53,13 @@ def add(
     settings = build_request.pipeline_options(
         kube_version,
         validate,
-        build_request.nearest_kinds(),
+        rule_config.nearest_kinds(),
         facts=verbose or format != "text",
         fail_on=fail_on,
         workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
     )
     delivery = Delivery(
-        input_options(paths, inputs, exclude=build_request.nearest_exclude()),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
         settings,
         output,
         in_place=in_place,

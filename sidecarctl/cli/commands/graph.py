@@ -34,16 +34,16 @@ def graph(
     kube_version: o.KubeVersion = None,
 ) -> int:
     """Draw the pods of the input: containers in start order, volumes, ports, and what sidecarctl added."""
-    from sidecarctl.cli import build_request
+    from sidecarctl.cli import build_request, rule_config
     from sidecarctl.cli.inputs import input_options
 
     settings = build_request.pipeline_options(
         kube_version,
         "ignore",
-        build_request.nearest_kinds(),
+        rule_config.nearest_kinds(),
         workloads=build_request.workload_filter(workloads),
     )
-    given = input_options(paths, inputs, exclude=build_request.nearest_exclude())
+    given = input_options(paths, inputs, exclude=rule_config.nearest_exclude())
     return draw(given, settings, format, output)
 
 

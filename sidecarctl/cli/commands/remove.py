@@ -37,7 +37,7 @@ def remove(
     verbose: o.Verbose = False,
 ) -> int:
     """Remove instances from every workload of the input."""
-    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
@@ -51,13 +51,13 @@ def remove(
     settings = build_request.pipeline_options(
         kube_version,
         validate,
-        build_request.nearest_kinds(required=False),
+        rule_config.nearest_kinds(required=False),
         facts=verbose or format != "text",
         fail_on=fail_on,
         workloads=build_request.workload_filter(workloads),
     )
     delivery = Delivery(
-        input_options(paths, inputs, exclude=build_request.nearest_exclude(required=False)),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude(required=False)),
         settings,
         output,
         in_place=in_place,

@@ -90,9 +90,8 @@ def validate(
     verbose: o.Verbose = False,
 ) -> int:
     """Validate manifests: the schema, the API server's own rules, and advice."""
-    from sidecarctl.cli import build_request, check
+    from sidecarctl.cli import check, rule_config
     from sidecarctl.cli.inputs import input_options
-    from sidecarctl.cli.rule_config import severities_for
     from sidecarctl.validate.fix.fixers import parse_fix_values
     from sidecarctl.validate.rule_selection import select_rules
 
@@ -103,14 +102,14 @@ def validate(
         select=select,
         ignore=ignore,
         ignores=not no_ignores,
-        severities=severities_for,
-        kinds=build_request.nearest_kinds(),
+        severities=rule_config.severities_for,
+        kinds=rule_config.nearest_kinds(),
     )
     amounts = parse_fix_values(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
     request = check.CheckRequest(
-        input_options(paths, inputs, exclude=build_request.nearest_exclude()),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
         format,
         fail_on,
         quiet=quiet,
