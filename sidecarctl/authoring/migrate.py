@@ -16,7 +16,8 @@ from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.sidecar import read_sidecar
-from sidecarctl.composition.model import FILE_NAME, load_composition
+from sidecarctl.composition.find import FILE_NAME
+from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all

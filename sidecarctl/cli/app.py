@@ -17,7 +17,7 @@ from typer import Abort
 from sidecarctl.cli import completion
 from sidecarctl.cli.command_table import BY_NAME, COMMANDS
 from sidecarctl.cli.options import Argument, Command, Option
-from sidecarctl.cli.parser import Parameter, describe, split_words
+from sidecarctl.cli.parser import Parameter, call, describe, split_words
 from sidecarctl.errors import UsageError, did_you_mean
 
 __all__ = ["Abort", "build", "usage_error"]
@@ -47,7 +47,7 @@ def _with_typer_signature(command: Command) -> Any:
 
     def run(**values: Any) -> None:
         plain = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
-        raise typer.Exit(command(**plain))
+        raise typer.Exit(call(command, plain))
 
     parameters = [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, annotation=_annotation(one), default=_default(one))

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
-from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
+from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
+from sidecarctl.cli.options import InputFlags, WorkloadFlags
+from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.composition.annotations import INJECT, read_namespaces
+from sidecarctl.composition.find import FILE_NAME, find_composition_file
+from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
@@ -138,10 +146,45 @@ def _parameters(
 
 
 def pipeline_options(
-    kube_version: str | None, validate: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+    kube_version: str | None,
+    validate: str,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    facts: bool = True,
+    fail_on: str = "error",
+    workloads: WorkloadFilter = EVERY_WORKLOAD,
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
-    return Options(versions.parse_version(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
+    return Options(
+        versions.parse_version(kube_version) if kube_version else versions.NEWEST,
+        kinds,
+        validate,
+        facts,
+        workloads,
+        severities_for,
+        fails=fail_on != "never",
+    )
+
+
+def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:
+    """Return the options of a run of a composition: with its severities, --fail-on, and whether hooks are included."""
+    severities = severities_of(composition)
+    return replace(
+        settings,
+        workloads=replace(settings.workloads, hooks=hooks),
+        severities=lambda file: severities or severities_for(file),
+        fails=fail_on != "never",
+    )
+
+
+def workload_filter(flags: WorkloadFlags, *, hooks: bool = True, opt_out: bool = False) -> WorkloadFilter:
+    """Return the filter that the options of a command describe. Raises UsageError for an invalid selector."""
+    return make_filter(flags.kind, flags.name, flags.namespace, flags.selector, hooks=hooks, opt_out=opt_out)
+
+
+def composition_inputs(composition: Composition, paths: Sequence[str], flags: InputFlags) -> InputOptions:
+    """Return the inputs of a command that uses a composition: the paths given, else its `spec.manifests`."""
+    return input_options(paths, flags, composition.manifests, composition.exclude)
 
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:
@@ -216,6 +259,15 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
         return path in files or any(path.is_relative_to(directory) for directory in directories)
 
     return is_own
+
+
+def with_namespaces(chosen: Selection, inputs: Inputs) -> Selection:
+    """Return a prepared composition that knows the inject annotations of the Namespaces of a run."""
+    found: dict[str, str] = {}
+    for source, read in inputs.sources:
+        if INJECT in read.text:
+            found.update(read_namespaces(split_readable(read.text, source.name, [])))
+    return replace(chosen, namespaces=found) if found else chosen
 
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:

@@ -48,6 +48,53 @@ def sidecars(ctx: object, incomplete: str) -> list[tuple[str, str]]:
     return [(word, summary) for word, summary in found if word.startswith(incomplete)]
 
 
+def sidecars_and_paths(ctx: object, incomplete: str) -> list[tuple[str, str]]:
+    """Sidecars of the library, and manifests and directories."""
+    return [*sidecars(ctx, incomplete), *_paths(incomplete)]
+
+
+def instances_and_paths(ctx: object, incomplete: str) -> list[tuple[str, str]]:
+    """The instances in the manifests on the command line, or below the working directory, and paths."""
+    from sidecarctl.cli.inputs import input_options, read_inputs, split_paths
+    from sidecarctl.cli.options import InputFlags
+    from sidecarctl.cli.rule_config import nearest_kinds
+    from sidecarctl.cli.selection import find_instances
+
+    _, named = split_paths(_given(ctx, "sidecars"))
+    try:
+        inputs = read_inputs(input_options([*named, *_given(ctx, "file")] or ["."], InputFlags()))
+        found = find_instances(inputs, nearest_kinds(required=False))
+    except SidecarctlError:
+        found = {}
+    return [*((name, "instance") for name in found if name.startswith(incomplete)), *_paths(incomplete)]
+
+
+def _paths(incomplete: str) -> list[tuple[str, str]]:
+    """Directories (with a slash) and manifests that begin with a text."""
+    from sidecarctl.files.sources import SUFFIXES
+
+    folder, _, start = incomplete.rpartition("/")
+    home = Path(folder or ("/" if incomplete.startswith("/") else "."))
+    prefix = f"{folder}/" if "/" in incomplete else ""
+    try:
+        entries = sorted(home.iterdir())
+    except OSError:
+        return []
+    shown = [each for each in entries if each.name.startswith(start or "") and (start or not each.name.startswith("."))]
+    return [
+        (f"{prefix}{each.name}{'/' if each.is_dir() else ''}", "")
+        for each in shown
+        if each.is_dir() or each.name.endswith(SUFFIXES)
+    ]
+
+
+def kinds(incomplete: str) -> list[str]:
+    """Kinds with a pod template."""
+    from sidecarctl.cli.rule_config import nearest_kinds
+
+    return sorted(name for name in nearest_kinds(required=False).names() if name.startswith(incomplete))
+
+
 def parameters(ctx: object, incomplete: str) -> list[tuple[str, str]]:
     """`KEY=` for the parameters of the sidecars that stand on the command line, `KEY=VALUE` for those of few values."""
 
@@ -95,8 +142,8 @@ def environments(incomplete: str) -> list[str]:
     """Environments of the nearest composition, its own includes left out."""
     from pathlib import Path
 
+    from sidecarctl.composition.find import find_composition_file
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.composition.model import find_composition_file
 
     try:
         path = find_composition_file(Path())

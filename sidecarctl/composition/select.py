@@ -41,7 +41,10 @@ class WorkloadChoice:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A composition resolved for a Kubernetes version and a library."""
+    """A composition resolved for a Kubernetes version and a library.
+
+    `namespaces` are the inject annotations of the Namespaces of the run, by name.
+    """
 
     composition: Composition
     catalog: Catalog
@@ -49,6 +52,7 @@ class Selection:
     active: tuple[tuple[int, Rule], ...] = ()
     adopt: bool = False
     on_conflict: str = ""
+    namespaces: Mapping[str, str] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
@@ -58,7 +62,7 @@ class Selection:
             return WorkloadChoice()
         selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = read_annotations(workload, record)
+        own = read_annotations(workload, record, self.namespaces.get(workload.namespace, ""))
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.errors import InputError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -87,8 +88,18 @@ def read_owner(document: Document) -> str | None:
     """Return the owner annotation of a companion, None for any other document."""
     if OWNER_ANNOTATION not in document.text:
         return None
-    owner = as_mapping(as_mapping(as_mapping(document.value).get("metadata")).get("annotations")).get(OWNER_ANNOTATION)
+    owner = as_mapping(as_mapping(as_mapping(_parsed(document)).get("metadata")).get("annotations")).get(
+        OWNER_ANNOTATION
+    )
     return owner if isinstance(owner, str) else None
+
+
+def _parsed(document: Document) -> object:
+    """Return the value of a document, None if it cannot be parsed: the pipeline reports that."""
+    try:
+        return document.value
+    except InputError:
+        return None
 
 
 # ---- adding and removing -----------------------------------------------------------------------------------------

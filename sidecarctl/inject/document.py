@@ -5,51 +5,40 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.findings import Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
+from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
+from sidecarctl.inject.document_removal import drop_documents
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
-from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
-from sidecarctl.inject.upgrade_findings import find_upgrade_findings, left_behind_finding
+from sidecarctl.inject.upgrade_findings import find_upgrade_findings
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
-from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 
-@dataclass(frozen=True)
-class DocumentResult:
-    """A document and its companions after adding and removing instances, with the plans and removals.
-
-    skipped  workloads that cannot get sidecars, each with the reason
-    kept     instances (workload label, instance name) that were in sync
-    """
-
-    documents: tuple[Document, ...]
-    plans: tuple[Plan, ...] = ()
-    removals: tuple[Removal, ...] = ()
-    skipped: tuple[tuple[Workload, str], ...] = ()
-    findings: tuple[Finding, ...] = ()
-    kept: frozenset[tuple[str, str]] = frozenset()
-
-
 def find_unusable_reason(workload: Workload) -> str:
     """Return why sidecars cannot be added to a workload, empty if they can."""
     if not workload.template:
+        reference = as_mapping(as_mapping(workload.value.get("spec")).get("workloadRef"))
+        if reference:
+            return f"has no pod template: workloadRef names {reference.get('kind')}/{reference.get('name')}, add to it"
         return "has no pod template: a partial document, such as a kustomize patch"
     apps = [container for container in workload.containers if container.role in ("app", "classic")]
     if not apps:
@@ -67,6 +56,7 @@ def add_sidecars(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Add sidecars to every workload of a document; upgrade instances that exist already.
 
@@ -74,15 +64,28 @@ def add_sidecars(
     end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
     """
     current = DocumentResult((document, *companions))
-    skipped = [(w, reason) for w in workloads(document.value, kinds) if (reason := find_unusable_reason(w))]
-    for request in requests:
-        current = add_sidecar(current, request, kube_version, kinds, following)
+    matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
+    skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
+    numbers = select_numbers(document, kinds, workloads_filter)
+    for request in requests if numbers != frozenset() else ():
+        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
         if any(planned.refused for planned in current.plans):
             break
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
+
+
+def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:
+    return workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
+
+
+def select_numbers(document: Document, kinds: Kinds, workloads_filter: WorkloadFilter) -> frozenset[int] | None:
+    """Return the numbers of the workloads that a filter selects, None for all."""
+    numbered = list(number_workloads(document, kinds))
+    selected = frozenset(number for number, workload in numbered if workloads_filter.selects(workload))
+    return None if len(selected) == len(numbered) else selected
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
@@ -114,16 +117,20 @@ def add_sidecar(
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
             continue
-        if request.instance in old.instances:
-            upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
-            planned = upgrade.planned
-            upgrades.append(upgrade)
-            if not upgrade.changes:
-                kept.add((workload.label, request.instance))
-            edits += () if planned.refused else planned.edits
-        else:
-            planned = _plan_new(workload, old, request, kube_version)
-            edits += () if planned.refused else add_record_edit(first, planned, old)
+        try:
+            if request.instance in old.instances:
+                upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
+                planned = upgrade.planned
+                upgrades.append(upgrade)
+                if not upgrade.changes:
+                    kept.add((workload.label, request.instance))
+                edits += () if planned.refused else planned.edits
+            else:
+                planned = _plan_new(workload, old, request, kube_version)
+                edits += () if planned.refused else add_record_edit(first, planned, old)
+        except UsageError as error:
+            _set_subject(error, first, workload, request)
+            raise
         plans.append(planned)
         if not planned.refused:
             edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
@@ -139,12 +146,12 @@ def add_sidecar(
     if request.adopt:
         plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
         current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
-    new = [
-        (planned.workload, planned.instance.name, value)
-        for planned in plans
-        if not planned.workload.path
-        for value in planned.documents
-    ]
+    new: list[tuple[Workload, str, dict[str, Any]]] = []
+    for planned in plans:
+        for value in () if planned.workload.path else planned.documents:
+            # Several pod templates of one object share equal companions.
+            if not any(identical(value, other) for _, _, other in new):
+                new.append((planned.workload, planned.instance.name, value))
     documents = drop_documents((first, *companions), changed, following)
     return replace(current, documents=place_companions(documents, new, following))
 
@@ -214,6 +221,17 @@ def _edit_companions(
     return changed, out
 
 
+def _set_subject(error: UsageError, document: Document, workload: Workload, request: Request) -> None:
+    """Name the workload, its file, and its line in an error about one workload."""
+    place = document.locate(workload.path)
+    where = f"{place.file}:{place.line}"
+    if isinstance(error, TemplateRefusal) and error.hint == TemplateRefusal.HINT:
+        error.about(workload.label, where, request.sidecar.parameters.get("properties", {}))
+    else:
+        error.workload = workload.label if not error.where else f"{workload.label} ({where})"
+        error.where = error.where or where
+
+
 def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
     """Add findings on what the next upgrade would change to a plan that adopts; return any other plan unchanged."""
     if not planned.adopting:
@@ -247,79 +265,3 @@ def _select_workloads(document: Document, kinds: Kinds, numbers: frozenset[int] 
     if numbers is None:
         return list(workloads(document.value, kinds))
     return [workload for number, workload in number_workloads(document, kinds) if number in numbers]
-
-
-def remove_instances(
-    document: Document,
-    companions: Sequence[Document],
-    names: Sequence[str] | None,
-    kinds: Kinds = DEFAULT_KINDS,
-    *,
-    following: str | None = None,
-) -> DocumentResult:
-    """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
-    removals: list[Removal] = []
-    for workload in workloads(document.value, kinds):
-        record = records.read(workload)
-        going = list(record.instances) if names is None else resolve_instance_names(record, names)
-        if going:
-            removals.append(plan_whole_removal(document, companions, workload, record, going))
-    return DocumentResult(
-        apply_removals((document, *companions), removals, following),
-        removals=tuple(removals),
-        findings=tuple(finding for one in removals for finding in left_behind_findings(one)),
-    )
-
-
-def plan_whole_removal(
-    first: Document, companions: Sequence[Document], workload: Workload, record: Record, names: Sequence[str]
-) -> Removal:
-    """Plan the removal of instances with their companions."""
-    found = {name: find_companions(first, companions, workload, record.instances[name]) for name in names}
-    left_behind = [
-        (name, identity)
-        for name in names
-        for identity in record.instances[name].added.documents
-        if len(found[name]) < len(record.instances[name].added.documents)
-        and identity not in [each.identity for each in found[name]]
-    ]
-    return replace(
-        plan_removal(workload, record, names),
-        companions=tuple(each for name in names for each in found[name]),
-        left_behind=tuple(left_behind),
-    )
-
-
-def left_behind_findings(removal: Removal) -> Iterator[Finding]:
-    """Yield a warning for each companion that is in no input file."""
-    for instance, identity in removal.left_behind:
-        yield left_behind_finding(removal.workload, instance, identity, "removed")
-
-
-def apply_removals(
-    documents: tuple[Document, ...], removals: Sequence[Removal], following: str | None
-) -> tuple[Document, ...]:
-    """Apply removals to the workload's document, to its List, and to the companions behind it."""
-    if not removals:
-        return documents
-    first = documents[0]
-    edits: list[Edit] = [edit for one in removals for edit in one.edits]
-    gone = [companion for one in removals for companion in one.companions]
-    edits += [Remove(path, "companion") for path in dict.fromkeys(each.path for each in gone if each.path)]
-    if edits:
-        root = first.root
-        assert root is not None
-        done = splice(first.text, root, edits)
-        first = first.with_text(done.text, done.root)
-    return drop_documents((first, *documents[1:]), {each.index: None for each in gone if not each.path}, following)
-
-
-def drop_documents(
-    documents: tuple[Document, ...], changed: Mapping[int, Document | None], following: str | None
-) -> tuple[Document, ...]:
-    """Return documents with the changed ones (None drops one). A stream without a final line break stays without one."""
-    kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
-    bare = following is None and documents[-1].text and not documents[-1].text.endswith("\n")
-    if bare and len(documents) - 1 in changed and changed[len(documents) - 1] is None and kept[-1].text.endswith("\n"):
-        kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
-    return tuple(kept)

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import WorkloadChoice
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.document import (
+from sidecarctl.inject.document import add_sidecar, find_unusable_reason, have_equal_values, number_workloads
+from sidecarctl.inject.document_removal import (
     DocumentResult,
-    add_sidecar,
     apply_removals,
-    find_unusable_reason,
-    have_equal_values,
     left_behind_findings,
-    number_workloads,
     plan_whole_removal,
 )
 from sidecarctl.inject.record import Record
@@ -64,14 +62,16 @@ class DocumentTasks:
         return all(task.idle for task in self.tasks)
 
 
-def find_tasks(document: Document, choose: Chooser, by: str, kinds: Kinds) -> DocumentTasks:
+def find_tasks(
+    document: Document, choose: Chooser, by: str, kinds: Kinds, workloads_filter: WorkloadFilter = EVERY_WORKLOAD
+) -> DocumentTasks:
     """Return the tasks of the composition named `by` in a document. Raises UsageError or RecordError."""
     found: list[WorkloadTask] = []
     skipped: list[tuple[Workload, str]] = []
     for number, workload in number_workloads(document, kinds):
         record = records.read(workload)
         choice = choose(workload, record)
-        reason = find_unusable_reason(workload)
+        reason = workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
         if reason:
             if choice.requests:
                 skipped.append((workload, reason))

@@ -40,11 +40,21 @@ def decode_path(workload: Workload, text: str) -> PathTuple | None:
     """Return the document path of a recorded path, None if its container no longer exists."""
     rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
-        index = find_index(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
+        items = as_list(workload.pod.get(str(rest[1])))
+        index = find_index(items, "name", str(rest[2]))
+        if index is None:
+            index = _find_unnamed(items, str(rest[2]))
         if index is None:
             return None
         rest[2] = index
     return (*workload.template_path, *rest)
+
+
+def _find_unnamed(items: list[Any], text: str) -> int | None:
+    """Return the index in a recorded path if the container there has no name, as the first one of Knative can."""
+    index = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else -1
+    unnamed = 0 <= index < len(items) and isinstance(items[index], dict) and "name" not in items[index]
+    return index if unnamed else None
 
 
 def find_index(items: list[Any], key: str, value: object) -> int | None:

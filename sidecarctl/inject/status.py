@@ -15,14 +15,14 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
-from sidecarctl.errors import LibraryError, SidecarctlError, UsageError
+from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
 from sidecarctl.inject.field_changes import diff_companion, diff_templates
 from sidecarctl.inject.merge import KEEP
-from sidecarctl.inject.pipeline import Options, group_companions
+from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upgrade, render_base, without_instance
@@ -31,7 +31,7 @@ from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus
 from sidecarctl.yamltext.edits import EditRefused
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.stream import Document, split_readable
 
 # Edits that cannot be listed.
 _EDITED = (FieldChange("", ABSENT, ABSENT),)
@@ -48,17 +48,31 @@ class _Place:
 
 
 def collect_status(
-    text: str, catalog: Catalog, options: Options, file: str = "-", chosen: Selection | None = None
+    text: str,
+    catalog: Catalog,
+    options: Options,
+    file: str = "-",
+    chosen: Selection | None = None,
+    errors: list[SidecarctlError] | None = None,
 ) -> list[WorkloadStatus]:
     """Return the status of every workload of a text, in document order, including missing instances of a composition.
 
-    Raises InputError for invalid YAML and LibraryError for an invalid sidecar.
+    Appends the errors of documents that cannot be parsed to `errors`, or raises the first one without it. Raises
+    LibraryError for an invalid sidecar.
     """
-    out = []
-    for document, companions, _ in group_companions(_gathered_documents(text, options, file)):
+    broken: list[SidecarctlError] = [] if errors is None else errors
+    out: list[WorkloadStatus] = []
+    for document, companions, _ in group_companions(_gathered_documents(text, options, file, broken)):
         if has_no_workload(document.text, options.kinds):
             continue
-        for _, workload in number_workloads(document, options.kinds):
+        try:
+            numbered = list(number_workloads(document, options.kinds))
+        except InputError as error:
+            broken.append(error)
+            continue
+        for _, workload in numbered:
+            if not options.workloads.selects(workload):
+                continue
             line = document.locate(workload.path).line
             try:
                 record = records.read(workload)
@@ -69,14 +83,16 @@ def collect_status(
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
             instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
             out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
+    if errors is None and broken:
+        raise broken[0]
     return out
 
 
-def _gathered_documents(text: str, options: Options, file: str) -> Iterable[Document]:
+def _gathered_documents(text: str, options: Options, file: str, errors: list[SidecarctlError]) -> Iterable[Document]:
     """Return the documents of a text with each companion behind its workload, which kustomize and Helm do not keep."""
-    if OWNER_ANNOTATION in text and has_displaced_companions(split(text, file)):
-        return gather_companions(list(split(text, file)), options.kinds)
-    return split(text, file)
+    if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
+        return gather_companions(list(split_readable(text, file, errors)), options.kinds)
+    return split_readable(text, file, errors)
 
 
 def _missing_instances(workload: Workload, record: Record, chosen: Selection | None) -> Iterable[InstanceStatus]:

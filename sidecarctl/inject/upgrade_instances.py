@@ -9,6 +9,7 @@ from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import ParameterChanges, Request
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
@@ -61,6 +62,7 @@ def upgrade_instances(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Upgrade the selected instances of every workload of a document.
 
@@ -70,8 +72,10 @@ def upgrade_instances(
     findings: list[Finding] = []
     groups: dict[tuple[str, str, str], list[int]] = {}
     for number, workload in number_workloads(document, kinds):
+        if not workloads_filter.selects(workload) or find_unusable_reason(workload):
+            continue
         for instance in records.read(workload).instances.values():
-            if wanted.selects(instance) and not find_unusable_reason(workload):
+            if wanted.selects(instance):
                 sidecar, finding = _find_sidecar(wanted, workload, instance)
                 if sidecar is not None:
                     groups.setdefault((instance.name, sidecar.name, sidecar.version), []).append(number)

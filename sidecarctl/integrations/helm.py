@@ -22,6 +22,8 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange
+from sidecarctl.validate.check_run import find_caused
+from sidecarctl.validate.placeholders import merge_notes
 from sidecarctl.yamltext.edits import Insert
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
@@ -132,7 +134,15 @@ def run(
 
     gathered = gather_companions(documents, settings.kinds)
     walked = render_documents(gathered, selection, settings, skip)
-    findings = (*walked.findings, *find_unused_rules(selection, walked.rules))
+    findings = tuple(
+        merge_notes(
+            (
+                *walked.findings,
+                *find_caused(documents, walked.documents, settings.kube_version, settings.kinds, settings.severities),
+                *find_unused_rules(selection, walked.rules),
+            )
+        )
+    )
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
         return PostRenderResult("", findings, (), len(skipped_hooks), EXIT_FINDINGS)
     out = restore_order(_add_origins(walked.documents))

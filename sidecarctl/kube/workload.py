@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.kinds import DEFAULT_KINDS, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
+from sidecarctl.kube.kinds import DEFAULT_KINDS, OPTIONAL_TEMPLATES, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
 from sidecarctl.lazy_dataclass import dataclass
 
 RECORD_ANNOTATION = "sidecarctl.dev/sidecars"
@@ -147,11 +147,13 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
         kind, api_version = item.get("kind"), item.get("apiVersion")
         if not isinstance(kind, str) or not isinstance(api_version, str):
             continue
-        steps = kinds.template_path(api_version, kind)
-        if steps is None:
+        paths = kinds.template_paths(api_version, kind)
+        if not paths:
             continue
         metadata = as_mapping(item.get("metadata"))
-        for template_path, template in _templates(item, path, steps):
+        for template_path, template in (each for steps in paths for each in _templates(item, path, steps)):
+            if not template and len(paths) > 1 and template_path[len(path) :] in OPTIONAL_TEMPLATES:
+                continue
             record = as_mapping(as_mapping(template.get("metadata")).get("annotations")).get(RECORD_ANNOTATION)
             yield Workload(
                 kind,
@@ -176,14 +178,21 @@ def is_partial(workload: Workload) -> bool:
 
 
 def _templates(value: object, path: PathTuple, steps: tuple[str, ...]) -> Iterator[tuple[PathTuple, dict[str, Any]]]:
-    """Yield the mapping at the steps and its path; the step `*` means every item of a list."""
+    """Yield the mapping at the steps and its path; the step `*` means every item of a collection."""
     if not steps:
         yield path, as_mapping(value)
     elif steps[0] == "*":
-        for index, item in enumerate(as_list(value)):
-            yield from _templates(item, (*path, index), steps[1:])
+        for key, item in _items(value):
+            yield from _templates(item, (*path, key), steps[1:])
     else:
         yield from _templates(as_mapping(value).get(steps[0]), (*path, steps[0]), steps[1:])
+
+
+def _items(value: object) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    else:
+        yield from enumerate(as_list(value))
 
 
 def _recorded_classics(record: object) -> frozenset[str]:

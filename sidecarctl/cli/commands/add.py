@@ -6,13 +6,21 @@ from typing import Annotated
 
 from sidecarctl.cli import options as o
 
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+
 
 def add(
     sidecars: Annotated[
         list[str],
-        o.Argument("SIDECAR...", "Sidecars of the library, such as logger or logger@1.0.0.", complete="sidecars"),
+        o.Argument(
+            "SIDECAR... [PATH...]",
+            "Sidecars of the library, such as logger or logger@1.0.0, then manifests, directories, or globs.",
+            complete="sidecars_and_paths",
+        ),
     ],
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
+    hooks: o.Hooks = False,
     set: o.Set = [],  # noqa: B006
     set_file: o.SetFile = [],  # noqa: B006
     values: o.Values = [],  # noqa: B006
@@ -30,7 +38,6 @@ def add(
     in_place: o.InPlace = False,
     diff: o.Diff = False,
     check: o.Check = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -41,12 +48,24 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
-    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
+    from sidecarctl.inject.process import process_documents
 
+    sidecars, paths = split_paths(sidecars)
+    settings = build_request.pipeline_options(
+        kube_version,
+        validate,
+        rule_config.nearest_kinds(),
+        facts=verbose or format != "text",
+        fail_on=fail_on,
+        workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
+    )
     delivery = Delivery(
-        file,
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -56,7 +75,6 @@ def add(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
         needs_workload=True,
         jobs=jobs,
         next_steps=True,
@@ -77,10 +95,9 @@ def add(
         on_conflict=on_conflict,
         enforce=enforce,
     )
-    settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
-        lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.process_documents(documents, step, settings),
+        lambda _: lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: process_documents(documents, step, settings),
     )

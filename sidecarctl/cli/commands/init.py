@@ -24,15 +24,18 @@ def init(
     from sidecarctl.authoring import discover, migrate
     from sidecarctl.cli import console
     from sidecarctl.cli.build_request import pipeline_options
+    from sidecarctl.cli.inputs import input_options, read_inputs
     from sidecarctl.errors import UsageError
-    from sidecarctl.files import sources
 
     if len(folder) > 1:
         raise UsageError("expected one directory", hint="sidecarctl init k8s/")
     home = Path(folder[0] if folder else ".")
     if not home.is_dir():
         raise UsageError(f"not a directory: {home}", hint="name a directory of manifests")
-    texts = [(source.name, sources.read_source(source).text) for source in sources.find_sources([str(home)], "-")]
+    inputs = read_inputs(input_options([str(home)], o.InputFlags()))
+    for error in inputs.errors:
+        raise error
+    texts = [(source.name, read.text) for source, read in inputs.sources]
     found = discover.discover(texts)
     target = Path(output) if output else home
     if not found.groups:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 
+if TYPE_CHECKING:
+    from sidecarctl.cli.inputs import Inputs
+    from sidecarctl.inject.pipeline import Result
+
+_INPUTS = o.InputFlags()
+
 
 def render(
+    paths: o.Paths = [],  # noqa: B006
     composition: o.Composition = None,
     env: o.Environment = None,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    hooks: o.Hooks = False,
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
     on_conflict: o.OnConflict = None,
@@ -27,7 +36,6 @@ def render(
             panel=o.OUTPUT,
         ),
     ] = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -41,6 +49,7 @@ def render(
     from sidecarctl.cli import build_request, run
     from sidecarctl.cli import prune as prune_module
     from sidecarctl.cli.delivery import Delivery, Mirror
+    from sidecarctl.cli.inputs import with_leave_out
     from sidecarctl.inject import pipeline
 
     selection, settings = build_request.load_selection(
@@ -52,9 +61,12 @@ def render(
         adopt=adopt,
         on_conflict=build_request.conflict_policy(on_conflict, enforce),
     )
-    leave_out = build_request.own_files(selection.composition, file, output)
+    settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
+    found = build_request.composition_inputs(selection.composition, paths, inputs)
+    leave_out = build_request.own_files(selection.composition, found.paths, output)
     delivery = Delivery(
-        file,
+        with_leave_out(found, leave_out),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -64,10 +76,14 @@ def render(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
-        mirror=Mirror(leave_out, build_request.unused_rules(selection), prune),
+        mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
     )
     prune_module.check_options(delivery)
-    return run.run(delivery, lambda text, name: pipeline.render(text, selection, settings, name))
+
+    def prepare(inputs: Inputs) -> Callable[[str, str], Result]:
+        chosen = build_request.with_namespaces(selection, inputs)
+        return lambda text, name: pipeline.render(text, chosen, settings, name)
+
+    return run.run(delivery, prepare)

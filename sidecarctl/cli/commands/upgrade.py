@@ -6,18 +6,21 @@ from typing import Annotated
 
 from sidecarctl.cli import options as o
 
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+
 
 def upgrade(
     sidecars: Annotated[
         list[str],
         o.Argument(
-            "[SIDECAR[@VERSION]...]",
-            "Instances or sidecars to upgrade. Default: all.",
+            "[SIDECAR[@VERSION]...] [PATH...]",
+            "Instances or sidecars to upgrade (default: all), then manifests, directories, or globs.",
             required=False,
-            complete="sidecars",
+            complete="instances_and_paths",
         ),
     ] = [],  # noqa: B006
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
     set: o.Set = [],  # noqa: B006
     set_file: o.SetFile = [],  # noqa: B006
     values: o.Values = [],  # noqa: B006
@@ -30,7 +33,6 @@ def upgrade(
     in_place: o.InPlace = False,
     diff: o.Diff = False,
     check: o.Check = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -41,10 +43,21 @@ def upgrade(
     verbose: o.Verbose = False,
 ) -> int:
     """Upgrade the sidecars that the input has, and keep what people changed."""
-    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
+    from sidecarctl.inject.process import process_documents
 
+    sidecars, paths = split_paths(sidecars)
+    settings = build_request.pipeline_options(
+        kube_version,
+        validate,
+        rule_config.nearest_kinds(),
+        facts=verbose or format != "text",
+        fail_on=fail_on,
+        workloads=build_request.workload_filter(workloads),
+    )
     wanted = build_request.upgrade_request(
         sidecars,
         libraries=library,
@@ -56,9 +69,9 @@ def upgrade(
         on_conflict=on_conflict,
         enforce=enforce,
     )
-    names = f"instance of {' or '.join(sidecars)}" if sidecars else "instances"
     delivery = Delivery(
-        file,
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -68,14 +81,13 @@ def upgrade(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
-        idle=f"nothing to upgrade: no {names} found",
+        idle="nothing to upgrade: no instances found",
+        removes=tuple(name.partition("@")[0] for name in sidecars),
         jobs=jobs,
     )
-    settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
     step = pipeline.make_upgrade_step(wanted, settings)
     return run.run(
         delivery,
-        lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.process_documents(documents, step, settings),
+        lambda _: lambda text, name: pipeline.run(text, step, settings, name),
+        lambda documents: process_documents(documents, step, settings),
     )

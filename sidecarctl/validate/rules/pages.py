@@ -7,7 +7,14 @@ from sidecarctl.validate.registry import declare
 
 # The examples show `sidecarctl add logger` with a sidecar that shares /var/log/app with the app.
 
-
+declare(
+    "placeholder",
+    Severity.INFO,
+    layer="structure",
+    what="A value is a placeholder that another tool substitutes.",
+    why="The value is unknown, so it is not validated. One note for each file lists the placeholders.",
+    fix="Substitute the placeholders first, and validate the result.",
+)
 declare(
     "container-conflict",
     Severity.ERROR,
