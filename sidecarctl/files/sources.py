@@ -75,13 +75,25 @@ def find_sources(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source
 def _walk(folder: Path) -> Iterator[Source]:
     """Yield the files of a directory in name order, without hidden directories, linked directories, pipes, and devices."""
     for root, folders, files in os.walk(folder, onerror=_unreadable_directory, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not is_library_entry(Path(root, name))
+        )
         for name in sorted(files):
             if name.endswith(SUFFIXES) and not name.startswith("."):
                 path = Path(root, name)
                 if _is_special(path):
                     continue
                 yield Source(str(path), path, path.relative_to(folder))
+
+
+def is_library_entry(folder: Path) -> bool:
+    """Return True for the directory of a sidecar, whose files are no manifests to change."""
+    try:
+        head = (folder / "sidecar.yaml").read_bytes()[:4096]
+    except OSError:
+        return False
+    # An Istio Sidecar can be in a file of the same name.
+    return b"sidecarctl.dev/" in head
 
 
 def _unreadable_directory(problem: OSError) -> None:

@@ -6,6 +6,7 @@ that the fragment would have added. Everything else remains the app's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,13 @@ from sidecarctl.inject.companions import companion_name
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.record import Added, Record
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 
+_VARIABLE = re.compile(r"\.env\[([^]]+)\]\.value\Z")
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}
 
 
@@ -137,7 +140,11 @@ def _owned_collections(workload: Workload, added: Added) -> Iterator[str]:
 
 def difference_findings(workload: Workload, request: Request, before: Any, after: Any) -> list[Finding]:
     """Return one finding with the fields that an upgrade of the adopted instance would change, none if it changes nothing."""
-    changes = [change for change in diff_values(before, after) if RECORD_ANNOTATION not in change.path]
+    changes = [
+        change
+        for change in diff_values(before, after)
+        if RECORD_ANNOTATION not in change.path and change.after != _mask(change, change.before)
+    ]
     if not changes:
         return []
     fields = plural(len(changes), "field")
@@ -171,11 +178,17 @@ def blocked_upgrade_finding(workload: Workload, request: Request, message: str) 
 
 
 def _describe(change: FieldChange) -> str:
+    after = _mask(change, change.after)
     if change.before is ABSENT:
-        return f"not set, would be {_format_value(change.after)}"
-    return f"{_format_value(change.before)}, would be " + (
-        "removed" if change.after is ABSENT else _format_value(change.after)
-    )
+        return f"not set, would be {_format_value(after)}"
+    before = _format_value(_mask(change, change.before))
+    return f"{before}, would be " + ("removed" if after is ABSENT else _format_value(after))
+
+
+def _mask(change: FieldChange, value: Any) -> Any:
+    """Return a value of a changed field without secrets, which a report must not show."""
+    variable = _VARIABLE.search(change.path)
+    return mask_text(value, variable[1] if variable else "") if isinstance(value, str) else mask_values(value)[0]
 
 
 def _format_value(value: Any) -> str:
