@@ -25,20 +25,20 @@ class Adoption:
     """What `adopt` found and wrote.
 
     paths    files and directories that were searched
-    folder   directory of the composition and the library
-    written  files, relative to `folder`
+    home     where the composition and the library are
+    written  files in that directory
     """
 
     found: Discovery
     checks: Sequence[FileCheck]
     paths: Sequence[str]
-    folder: Path
+    home: Path
     written: Sequence[str]
 
 
 def render_report(adoption: Adoption) -> str:
     """Return the report as lines of text."""
-    found, folder = adoption.found, adoption.folder
+    found, folder = adoption.found, adoption.home
     lines: list[str] = []
     for group in found.groups:
         lines += _describe_group(group)
@@ -112,7 +112,7 @@ def _restarts(found: Discovery) -> Iterator[str]:
 
 def next_commands(adoption: Adoption) -> list[str]:
     """Return the commands that show and apply the adoption, and test the library."""
-    home = adoption.folder
+    home = adoption.home
     composition = "" if home == Path() else f" -c {shlex.quote(str(home / FILE_NAME))}"
     files = "".join(f" -f {shlex.quote(path)}" for path in adoption.paths)
     return [

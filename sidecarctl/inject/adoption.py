@@ -7,7 +7,7 @@ that the fragment would have added. Everything else remains the app's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,17 @@ from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import companion_name
+from sidecarctl.inject.companions import OWNER_ANNOTATION, companion_name, format_owner
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.record import Added, Record
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.inject.unrecorded import config_hash_annotation
 from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
+from sidecarctl.yamltext.stream import Document
 
 _VARIABLE = re.compile(r"\.env\[([^]]+)\]\.value\Z")
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}
@@ -61,15 +63,40 @@ def plan_adoption(workload: Workload, request: Request, record: Record, kube_ver
     fragment = render(request.sidecar, request.parameters, inputs)
     own = _own_containers(workload, fragment, request.instance)
     volumes, mounts = _owned_volumes(workload, fragment, own, targets, record)
+    hashed = config_hash_annotation(request.instance)
     added = Added(
         containers=tuple(c.name for c in own if c.path[-2] == "containers"),
         init_containers=tuple(c.name for c in own if c.path[-2] == "initContainers"),
         volumes=volumes,
         volume_mounts=mounts,
         env=dict(_owned_env(fragment, targets)),
+        annotations=(hashed,) if hashed in workload.annotations else (),
     )
     instance = build_instance(request, mode, added)
     return Plan(workload, (), instance, adopting=True, owned_collections=tuple(_owned_collections(workload, added)))
+
+
+def own_companions(planned: Plan, documents: Sequence[Document]) -> Plan:
+    """Return a plan of adoption that also records the companions of the instance: those whose owner annotation names it.
+
+    `documents` are the workload's document and the companions behind it.
+    """
+    owner = format_owner(planned.workload, planned.instance.name)
+    holder: Any = documents[0].value
+    for step in planned.workload.path[:-1]:
+        holder = holder[step]
+    values = [*(as_list(holder) if planned.workload.path else ()), *(document.value for document in documents[1:])]
+    owned = tuple(
+        f"{value.get('kind')}/{value['metadata'].get('name')}"
+        for value in values
+        if as_mapping(_metadata(value).get("annotations")).get(OWNER_ANNOTATION) == owner
+    )
+    added = replace(planned.instance.added, documents=owned)
+    return replace(planned, instance=replace(planned.instance, added=added))
+
+
+def _metadata(value: object) -> dict[str, Any]:
+    return as_mapping(as_mapping(value).get("metadata"))
 
 
 def _find_container(workload: Workload, request: Request) -> Container | None:
@@ -103,7 +130,10 @@ def _owned_volumes(
         if name in taken or len(others) == len(users):
             continue
         # A volume that is not an emptyDir may hold the app's own data.
-        ours = "emptyDir" in volume and all(c.name in target_names and path in shared_paths for c, path in others)
+        same_name = name in {each["name"] for each in fragment.volumes}
+        ours = "emptyDir" in volume and all(
+            c.name in target_names and (same_name or path in shared_paths) for c, path in others
+        )
         if others and not ours:
             continue
         volumes.append(str(name))
@@ -121,8 +151,10 @@ def _owned_env(fragment: Fragment, targets: tuple[Container, ...]) -> Iterator[t
 
 
 def _owned_collections(workload: Workload, added: Added) -> Iterator[str]:
-    """Yield the record's paths of lists whose items all belong to the sidecar: they are removed with the last item."""
+    """Yield the record's paths of collections whose items all belong to the sidecar: they are removed with the last."""
     pod = workload.pod
+    if added.annotations and set(workload.annotations) == set(added.annotations):
+        yield "metadata/annotations"
     for field, names in (
         ("initContainers", added.init_containers),
         ("containers", added.containers),

@@ -24,6 +24,7 @@ from sidecarctl.inject.companions import (
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.removal import Removal, add_record_edit, plan_removal, prune_record, resolve_instance_names
+from sidecarctl.inject.unrecorded import find_left_behind, find_renamed
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
@@ -107,6 +108,9 @@ def add_sidecar(
         if name in (record := records.read(workload)).instances
         and not (request.adopt and adoption.is_recorded(request, record))
     ]
+    renamed = tuple(finding for workload, record in present for finding in find_renamed(workload, record, [name]))
+    if renamed:
+        return replace(current, findings=(*current.findings, *renamed))
     removals = [plan_removal(workload, record, [name], for_upgrade=True) for workload, record in present]
     documents = apply_removals(current.documents, removals, following)
     first = documents[0]
@@ -128,6 +132,7 @@ def add_sidecar(
     for workload, old in able:
         adopting = request.adopt and adoption.can_adopt(workload, request, old)
         planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+        planned = adoption.own_companions(planned, documents) if adopting else planned
         plans.append(planned)
         if not planned.refused:
             edits += add_record_edit(first, planned, old)
@@ -199,12 +204,15 @@ def remove_instances(
 ) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
     removals: list[Removal] = []
+    findings: list[Finding] = []
     for workload in workloads(document.value, kinds):
         record = records.read(workload)
         going = list(record.instances) if names is None else resolve_instance_names(record, names)
+        findings += find_left_behind(workload, record, going, names)
         if going:
             removals.append(plan_removal(workload, record, going))
-    return DocumentResult(apply_removals((document, *companions), removals, following), removals=tuple(removals))
+    done = apply_removals((document, *companions), removals, following)
+    return DocumentResult(done, removals=tuple(removals), findings=tuple(findings))
 
 
 def apply_removals(

@@ -16,6 +16,7 @@ from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
 from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.inject.unrecorded import config_hash_annotation, explain_conflicts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -81,7 +82,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     edits = _Edits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
-    findings = (*fitted.findings, *edits.findings)
+    conflicts = (*fitted.findings, *edits.findings)
+    findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,
@@ -247,4 +249,4 @@ def make_native(container: Mapping[str, Any]) -> dict[str, Any]:
 def build_config_hashes(instance: str, documents: tuple[dict[str, Any], ...]) -> dict[str, str]:
     """Return the pod annotation with the hash of the companions, so that a changed configuration restarts the pods."""
     config = [document for document in documents if document.get("kind") in CONFIG_HASH_KINDS]
-    return {f"sidecarctl.dev/{instance}.config-hash": hash_config(config)} if config else {}
+    return {config_hash_annotation(instance): hash_config(config)} if config else {}

@@ -21,6 +21,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, ha
 from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
 from sidecarctl.inject.pipeline import Options, group_companions
 from sidecarctl.inject.record import Instance, Record, RecordError
+from sidecarctl.inject.unrecorded import describe_unrecorded
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
@@ -65,7 +66,8 @@ def collect_status(
             place = _Place(document, tuple(companions), following, number, workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
             instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
-            out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
+            note = "; ".join(describe_unrecorded(workload, record, catalog.names()))
+            out.append(WorkloadStatus(workload.label, file, line, tuple(instances), note))
     return out
 
 
