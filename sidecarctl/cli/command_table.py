@@ -94,11 +94,20 @@ COMMANDS: tuple[CommandInfo, ...] = (
     ),
     CommandInfo(
         "init",
-        "Find pasted sidecars and write a composition and a library.",
+        "Write a composition.",
         SIDECARS,
         (
-            ("Search a directory", "sidecarctl init k8s/"),
-            ("Write the result to another directory", "sidecarctl init k8s/ -o platform/"),
+            ("Write sidecarctl.yaml in the current directory", "sidecarctl init"),
+            ("Write it in another directory", "sidecarctl init k8s/"),
+        ),
+    ),
+    CommandInfo(
+        "adopt",
+        "Turn pasted sidecars into a library and a composition.",
+        SIDECARS,
+        (
+            ("Search a directory", "sidecarctl adopt k8s/"),
+            ("Write the result to another directory", "sidecarctl adopt k8s/ -o platform/"),
         ),
     ),
     CommandInfo(

@@ -20,10 +20,12 @@ from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
+from sidecarctl.inject.merge import ENFORCE
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
+from sidecarctl.inject.unrecorded import find_renamed
 from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
 from sidecarctl.inject.upgrade_findings import find_upgrade_findings
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -117,6 +119,9 @@ def add_sidecar(
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
             continue
+        if request.instance in old.instances and (renamed := tuple(find_renamed(workload, old, [request.instance]))):
+            plans.append(Plan(workload, (), old.instances[request.instance], findings=renamed))
+            continue
         try:
             if request.instance in old.instances:
                 upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
@@ -126,7 +131,7 @@ def add_sidecar(
                     kept.add((workload.label, request.instance))
                 edits += () if planned.refused else planned.edits
             else:
-                planned = _plan_new(workload, old, request, kube_version)
+                planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
         except UsageError as error:
             _set_subject(error, first, workload, request)
@@ -156,10 +161,14 @@ def add_sidecar(
     return replace(current, documents=place_companions(documents, new, following))
 
 
-def _plan_new(workload: Workload, old: Record, request: Request, kube_version: str) -> Plan:
+def _plan_new(
+    documents: Sequence[Document], workload: Workload, old: Record, request: Request, kube_version: str
+) -> Plan:
+    """Return the plan for a new instance, or for one that is adopted."""
     request.check()
-    adopting = request.adopt and adoption.can_adopt(workload, request, old)
-    return (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+    if request.adopt and adoption.can_adopt(workload, request, old):
+        return adoption.own_companions(adoption.plan_adoption(workload, request, old, kube_version), documents)
+    return plan_sidecar(workload, request, old, kube_version)
 
 
 def _plan_upgrade(
@@ -233,14 +242,14 @@ def _set_subject(error: UsageError, document: Document, workload: Workload, requ
 
 
 def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
-    """Add findings on what the next upgrade would change to a plan that adopts; return any other plan unchanged."""
+    """Add findings on how an adopted sidecar differs from the library; return any other plan unchanged."""
     if not planned.adopting:
         return planned
     own = planned.workload
     number = next(
         n for n, w in number_workloads(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path)
     )
-    again = replace(request, adopt=False, mode=planned.instance.mode)
+    again = replace(request, adopt=False, mode=planned.instance.mode, on_conflict=ENFORCE)
     try:
         after = add_sidecar(DocumentResult((first,)), again, kube_version, kinds, None, frozenset({number}))
     except (EditRefused, UsageError) as error:

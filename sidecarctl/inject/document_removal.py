@@ -12,6 +12,7 @@ from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
+from sidecarctl.inject.unrecorded import find_left_behind
 from sidecarctl.inject.upgrade_findings import left_behind_finding
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
@@ -48,15 +49,18 @@ def remove_instances(
 ) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
     removals: list[Removal] = []
+    findings: list[Finding] = []
     for workload in filter(workloads_filter.selects, workloads(document.value, kinds)):
         record = records.read(workload)
         going = list(record.instances) if names is None else resolve_instance_names(record, names)
+        findings += find_left_behind(workload, record, going, names)
         if going:
             removals.append(plan_whole_removal(document, companions, workload, record, going))
+            findings += left_behind_findings(removals[-1])
     return DocumentResult(
         apply_removals((document, *companions), removals, following),
         removals=tuple(removals),
-        findings=tuple(finding for one in removals for finding in left_behind_findings(one)),
+        findings=tuple(findings),
     )
 
 

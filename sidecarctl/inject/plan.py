@@ -16,6 +16,7 @@ from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
 from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.inject.unrecorded import explain_conflicts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -86,7 +87,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     edits = _Edits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
-    findings = (*fitted.findings, *edits.findings)
+    conflicts = (*fitted.findings, *edits.findings)
+    findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,

@@ -203,7 +203,7 @@ def _derive_mounts(workload: Workload, record: Record, volumes: tuple[str, ...])
         listed.update((c, path) for c, paths in each.added.volume_mounts.items() for path in paths)
     found: dict[str, tuple[str, ...]] = {}
     for container in workload.containers:
-        if container.name in own:
+        if container.name in own or container.role not in ("app", "classic"):
             continue
         paths = tuple(
             str(mount.get("mountPath"))

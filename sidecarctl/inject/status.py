@@ -25,6 +25,7 @@ from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_paths import RecordError
+from sidecarctl.inject.unrecorded import describe_unrecorded
 from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upgrade, render_base, without_instance
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
@@ -82,7 +83,8 @@ def collect_status(
             place = _Place(document, tuple(companions), workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
             instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
-            out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
+            note = "; ".join(describe_unrecorded(workload, record, catalog.names()))
+            out.append(WorkloadStatus(workload.label, file, line, tuple(instances), note))
     if errors is None and broken:
         raise broken[0]
     return out

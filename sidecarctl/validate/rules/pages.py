@@ -21,7 +21,23 @@ declare(
     layer="composing",
     what="The pod already has a container with the name of the sidecar container.",
     why="Container names are unique in a pod. sidecarctl does not change containers that it did not add.",
-    fix="Choose another instance name with `--as NAME`, or remove the container.",
+    fix="Take ownership of the container with `--adopt`, choose another instance name with `--as NAME`, or remove it.",
+)
+declare(
+    "lost-record",
+    Severity.ERROR,
+    layer="composing",
+    what="A container looks like that of a sidecar, but the record does not have it.",
+    why="""
+        The annotation `sidecarctl.dev/sidecars` lists what sidecarctl added. Tools that drop annotations lose it, and people
+        rename containers. `add` would add a second sidecar, and `remove` would leave the container.
+
+        `add --adopt` writes the record again. It records the container, its volumes, the app's mounts of them, and the
+        companions that name the instance as their owner, so that `remove` removes all of them.
+
+        In `remove`, it is a warning.
+    """,
+    fix="Run `sidecarctl add SIDECAR --adopt` with the parameters that it was added with, or restore the annotation.",
 )
 declare(
     "volume-conflict",
