@@ -277,13 +277,18 @@ class InstanceStatus:
 
 @dataclass(frozen=True)
 class WorkloadStatus:
-    """The status of a workload and its instances; `line` is its first line in the file, from 1."""
+    """The status of a workload and its instances.
+
+    line        its first line in the file, from 1
+    unreadable  its record is invalid; `note` gives the reason
+    """
 
     label: str
     file: str
     line: int
     instances: tuple[InstanceStatus, ...] = field(default=())
     note: str = ""
+    unreadable: bool = False
 
 
 OUTDATED_RULE = "outdated"

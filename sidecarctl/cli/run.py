@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sidecarctl.cli import console, streaming
+from sidecarctl.cli.companion_files import find_companion_files, transform_together
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
@@ -25,7 +26,8 @@ from sidecarctl.results import NextSteps
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
-Transform = Callable[[str, str], Result]
+# The text of a file, its name, and other files with companions of its workloads.
+Transform = Callable[[str, str, Sequence[tuple[str, str]]], Result]
 Prepare = Callable[[Inputs], Transform]
 
 
@@ -135,12 +137,17 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
 
 
 def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> Iterator[Done]:
-    """Yield the result of each source."""
+    """Yield the result of each source. Files with companions of other files' workloads are processed after these."""
+    groups = find_companion_files(inputs.sources, delivery.settings.kinds)
+    together, texts = transform_together(inputs.sources, groups, transform) if groups else ({}, {})
 
     def work(item: tuple[Source, Read]) -> Done:
         source, read = item
+        if source.name in together:
+            return together[source.name]
         try:
-            return Done(source, read, transform(read.text, source.name))
+            result = transform(texts.get(source.name, read.text), source.name, ())
+            return Done(source, read, replace(result, original=read.text))
         except SidecarctlError as error:
             return Done(source, read, error=error)
 

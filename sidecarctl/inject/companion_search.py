@@ -149,7 +149,7 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
         (index, workload, record)
         for index, document in enumerate(documents)
         if index not in owned and RECORD_ANNOTATION in document.text
-        for workload, record in _read_records(document, kinds)
+        for workload, record in read_records(document, kinds)
     ]
     behind: dict[int, list[int]] = {}
     for index in sorted(owned):
@@ -164,12 +164,13 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
     return [documents[index] for index in order]
 
 
-def _read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
+def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
+    """Yield the workloads of a document with their records; invalid ones are reported when the document is processed."""
     try:
         for workload in workloads(document.value, kinds):
             yield workload, records.read(workload)
     except SidecarctlError:
-        return  # reported when the document itself is processed
+        return
 
 
 def _find_home(value: object, index: int, holders: Sequence[tuple[int, Workload, Record]]) -> int | None:

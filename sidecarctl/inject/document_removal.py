@@ -86,7 +86,7 @@ def plan_whole_removal(
 def left_behind_findings(removal: Removal) -> Iterator[Finding]:
     """Yield a warning for each companion that is in no input file."""
     for instance, identity in removal.left_behind:
-        yield left_behind_finding(removal.workload, instance, identity, "removed")
+        yield left_behind_finding(removal.workload, instance, identity)
 
 
 def apply_removals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import document as steps
 from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document_removal import DocumentResult, remove_instances
 from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
@@ -34,12 +34,15 @@ class Result:
     rules   the numbers of the composition's rules that selected a workload
     errors  of documents that cannot be parsed; the others are processed
     fails   False if errors among the findings do not fail the run
+    beside  the new texts of other files with companions of these workloads, by file name
     """
 
     text: str
     changes: tuple[WorkloadChange, ...] = ()
     findings: tuple[Finding, ...] = ()
     original: str = field(default="", repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[Document, ...] = field(default=(), repr=False)
     rules: frozenset[int] = frozenset()
     errors: tuple[SidecarctlError, ...] = ()
     fails: bool = True
@@ -96,7 +99,13 @@ def add(text: str, requests: Sequence[Request], options: Options, file: str = "-
     return run(text, make_add_step(requests, options), options, file)
 
 
-def remove(text: str, names: Sequence[str] | None, options: Options, file: str = "-") -> Result:
+def remove(
+    text: str,
+    names: Sequence[str] | None,
+    options: Options,
+    file: str = "-",
+    beside: Sequence[tuple[str, str]] = (),
+) -> Result:
     """Remove instances from every workload of a text; None removes all.
 
     Errors that were there before do not count, and documents without a record are not even parsed.
@@ -104,7 +113,8 @@ def remove(text: str, names: Sequence[str] | None, options: Options, file: str =
     if not _may_have_record(text):
         return Result(text, original=text)
     options = replace(options, checks_input=False)
-    return run(text, make_remove_step(names, options), options, file, lambda one: _may_have_record(one.text))
+    step = make_remove_step(names, options)
+    return run(text, step, options, file, lambda one: _may_have_record(one.text), beside)
 
 
 def remove_from_documents(
@@ -121,7 +131,9 @@ def _may_have_record(text: str) -> bool:
     return "sidecars" in text or "\\u" in text or "\\x" in text
 
 
-def render(text: str, chosen: Selection, options: Options, file: str = "-") -> Result:
+def render(
+    text: str, chosen: Selection, options: Options, file: str = "-", beside: Sequence[tuple[str, str]] = ()
+) -> Result:
     """Apply a composition to a text. Workloads that it neither selects nor owns are not validated.
 
     `chosen` knows the Namespaces of the run; those of the text count too.
@@ -129,7 +141,7 @@ def render(text: str, chosen: Selection, options: Options, file: str = "-") -> R
     if not chosen.namespaces and INJECT in text:
         chosen = replace(chosen, namespaces=read_namespaces(split_readable(text, file, [])))
     selects, step, rules = _prepare_composition(chosen, options)
-    return replace(run(text, step, options, file, selects), rules=frozenset(rules))
+    return replace(run(text, step, options, file, selects, beside), rules=frozenset(rules))
 
 
 def render_documents(
@@ -174,14 +186,24 @@ def _prepare_composition(chosen: Selection, options: Options) -> tuple[DocumentF
     return selects, step, rules
 
 
-def run(text: str, step: Step, options: Options, file: str = "-", selects: DocumentFilter | None = None) -> Result:
+def run(
+    text: str,
+    step: Step,
+    options: Options,
+    file: str = "-",
+    selects: DocumentFilter | None = None,
+    beside: Sequence[tuple[str, str]] = (),
+) -> Result:
     """Run the pipeline over a text. Raises BugError if an edit fails verification.
 
     Documents that `selects` rejects are not validated or changed. A document that cannot be parsed is an error of the
-    result and does not hide the others.
+    result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
     """
     broken: list[SidecarctlError] = []
     documents = split_readable(text, file, broken)
+    if beside:
+        result = _run_with_files(text, list(documents), beside, step, options, selects)
+        return replace(result, errors=(*broken, *result.errors))
     if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
         result = _run_on_sorted(text, list(documents), step, options, selects)
         return replace(result, errors=(*broken, *result.errors))
@@ -200,15 +222,53 @@ def run(text: str, step: Step, options: Options, file: str = "-", selects: Docum
 
 
 def _run_on_sorted(
-    text: str, documents: list[Document], step: Step, options: Options, selects: DocumentFilter | None
+    text: str,
+    documents: list[Document],
+    step: Step,
+    options: Options,
+    selects: DocumentFilter | None,
+    count: int | None = None,
 ) -> Result:
-    """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory."""
+    """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory.
+
+    Documents from number `count` on are of other files: they are in the result, but not in its text.
+    """
     gathered = gather_companions(documents, options.kinds)
     whole = _join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)
     failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
-    new = text if failed else join(out)
-    return Result(new, whole.changes, whole.findings, text, errors=whole.errors, fails=options.fails)
+    new = text if failed else join(each for each in out if count is None or each.index < count)
+    others = () if count is None else tuple(each for each in out if each.index >= count)
+    return Result(new, whole.changes, whole.findings, text, errors=whole.errors, fails=options.fails, documents=others)
+
+
+def _run_with_files(
+    text: str,
+    documents: list[Document],
+    beside: Sequence[tuple[str, str]],
+    step: Step,
+    options: Options,
+    selects: DocumentFilter | None,
+) -> Result:
+    """Run the pipeline over a text and the companions that other files have; other documents of these files stay."""
+    others = [(name, each) for name, content in beside for each in split_readable(content, name, [])]
+    count = len(documents)
+    for number, (_, document) in enumerate(others):
+        document.index = count + number
+    ours = [document for _, document in others if read_owner(document) is not None]
+    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, count)
+    if whole.failed or whole.errors:
+        return whole
+    left = {document.index: document for document in whole.documents}
+    texts = {
+        name: join(left.get(each.index, each) for own, each in others if own == name and _stays(each, ours, left))
+        for name, _ in beside
+    }
+    return replace(whole, beside=texts, documents=())
+
+
+def _stays(document: Document, ours: Sequence[Document], left: Mapping[int, Document]) -> bool:
+    return document.index in left or not any(document is each for each in ours)
 
 
 def _join_results(processed: Iterable[ProcessedDocuments]) -> ProcessedDocuments:

@@ -5,7 +5,7 @@ What was written last time is found as for an upgrade; the fields that differ fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
 from sidecarctl.inject.field_changes import diff_companion, diff_templates
 from sidecarctl.inject.merge import KEEP
@@ -55,15 +55,17 @@ def collect_status(
     file: str = "-",
     chosen: Selection | None = None,
     errors: list[SidecarctlError] | None = None,
+    beside: Sequence[tuple[str, str]] = (),
 ) -> list[WorkloadStatus]:
     """Return the status of every workload of a text, in document order, including missing instances of a composition.
 
+    `beside` are other files, by name and text, that have companions of these workloads.
     Appends the errors of documents that cannot be parsed to `errors`, or raises the first one without it. Raises
     LibraryError for an invalid sidecar.
     """
     broken: list[SidecarctlError] = [] if errors is None else errors
     out: list[WorkloadStatus] = []
-    for document, companions, _ in group_companions(_gathered_documents(text, options, file, broken)):
+    for document, companions, _ in group_companions(_gathered_documents(text, options, file, broken, beside)):
         if has_no_workload(document.text, options.kinds):
             continue
         try:
@@ -78,7 +80,7 @@ def collect_status(
             try:
                 record = records.read(workload)
             except RecordError as error:
-                out.append(WorkloadStatus(workload.label, file, line, note=error.message))
+                out.append(WorkloadStatus(workload.label, file, line, note=error.message, unreadable=True))
                 continue
             place = _Place(document, tuple(companions), workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
@@ -90,8 +92,13 @@ def collect_status(
     return out
 
 
-def _gathered_documents(text: str, options: Options, file: str, errors: list[SidecarctlError]) -> Iterable[Document]:
+def _gathered_documents(
+    text: str, options: Options, file: str, errors: list[SidecarctlError], beside: Sequence[tuple[str, str]]
+) -> Iterable[Document]:
     """Return the documents of a text with each companion behind its workload, which kustomize and Helm do not keep."""
+    if beside:
+        others = [each for name, other in beside for each in split_readable(other, name, []) if read_owner(each)]
+        return gather_companions([*split_readable(text, file, errors), *others], options.kinds)
     if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
         return gather_companions(list(split_readable(text, file, errors)), options.kinds)
     return split_readable(text, file, errors)
@@ -172,6 +179,9 @@ def _find_edits(
             return None
         notes.append("cannot list the edited fields")
         return _EDITED
+    missing = [each.replace("/", " ") for each in base.companions if each not in {one.identity for one in found}]
+    if missing:
+        notes.append(f"not in the input: {', '.join(missing)}")
     secret = _has_secrets(own.parameters) if own else False
     changes = tuple(_compare(base, workload, found))
     if secret and changes:
@@ -192,7 +202,8 @@ def _compare(base: Rendering, workload: Workload, found: tuple[Companion, ...]) 
     yield from diff_templates(workload, base.template, workload.template)
     now = {each.identity: own_part(each.value, base) for each in found}
     for identity, before in base.companions.items():
-        yield from diff_companion(identity, before, now.get(identity, ABSENT))
+        if identity in now:
+            yield from diff_companion(identity, before, now[identity])
 
 
 def _find(catalog: Catalog, name: str, notes: list[str]) -> Sidecar | None:

@@ -46,10 +46,11 @@ class CompanionEdits:
 
 @dataclass(frozen=True)
 class LocatedConflict:
-    """A conflict in the workload's document, or in one of its companions."""
+    """A conflict in the workload's document, or in one of its companions; `missing` is a companion that no file has."""
 
     conflict: Conflict
     companion: Companion | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ class Upgrade:
     planned      what the new version writes. Its edits are those of the workload's document, with the record; its
                  documents are companions that are new
     companions   edits of companions that the input has
-    left_behind  companions that no input file has, as `Kind/name`
     fields       fields that change, with old and new values
     parameters   recorded parameters that change
     known        False if what was written last time cannot be determined
@@ -68,7 +68,6 @@ class Upgrade:
     planned: Plan
     companions: tuple[CompanionEdits, ...] = ()
     conflicts: tuple[LocatedConflict, ...] = ()
-    left_behind: tuple[str, ...] = ()
     fields: tuple[FieldChange, ...] = ()
     parameters: tuple[FieldChange, ...] = ()
     known: bool = True
@@ -109,7 +108,6 @@ def plan_upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
-        tuple(beside.left_behind),
         tuple(_describe_changes(workload, after, beside.edits)) if merge.edits or beside.edits else (),
         tuple(diff_values(record.instances[request.instance].parameters, instance.parameters)),
         not isinstance(base, Unknown),
@@ -234,7 +232,6 @@ class _CompanionMerge:
         self.edits: list[CompanionEdits] = []
         self.added: list[dict[str, Any]] = []
         self.conflicts: list[LocatedConflict] = []
-        self.left_behind: list[str] = []
 
     def merge(self, found: Mapping[str, Companion], new: Mapping[str, Any]) -> None:
         """Merge companions by identity."""
@@ -259,9 +256,8 @@ class _CompanionMerge:
         if not written:
             self.added.append(value)
             return
-        self.left_behind.append(identity)
         if isinstance(base, Unknown) or not _same_content(base, value):
-            self.conflicts.append(LocatedConflict(Conflict((), base, ABSENT, value)))
+            self.conflicts.append(LocatedConflict(Conflict((), base, ABSENT, value), missing=identity))
             if self.on_conflict in (OVERWRITE, ENFORCE):
                 self.added.append(value)
 

@@ -31,11 +31,11 @@ def find_upgrade_findings(
     upgrade: Upgrade, request: Request, first: Document, companions: Sequence[Document]
 ) -> Iterator[Finding]:
     """Yield the findings of an upgrade, with their places."""
-    workload, instance = upgrade.planned.workload, upgrade.planned.instance
     for each in upgrade.conflicts:
-        yield _conflict_finding(each, upgrade, request, first, companions)
-    for identity in upgrade.left_behind:
-        yield left_behind_finding(workload, instance.name, identity, "updated")
+        if each.missing:
+            yield _missing_finding(each.missing, upgrade.planned.workload, request)
+        else:
+            yield _conflict_finding(each, upgrade, request, first, companions)
 
 
 def _conflict_finding(
@@ -118,15 +118,31 @@ def _item_name(item: Any, index: object) -> object:
     return next((data[key] for key in ("name", "mountPath", "containerPort") if key in data), index)
 
 
-def left_behind_finding(workload: Workload, instance: str, identity: str, what: str) -> Finding:
-    """Return the finding for a companion that no input file has, so that it is not updated or removed."""
-    kind, _, name = identity.partition("/")
+def _missing_finding(identity: str, workload: Workload, request: Request) -> Finding:
+    """Return the finding for a companion that changes and that no input file has."""
+    name = identity.replace("/", " ")
+    return Finding(
+        CONFLICT_RULE,
+        f"{name} of {request.instance} is not in the input, but changes in {request.sidecar.name} {request.sidecar.version}",
+        Severity.ERROR if request.on_conflict == FAIL else Severity.WARNING,
+        workload.template_path,
+        on_key=True,
+        why="A person moved it to a file that this run does not read, or deleted it.",
+        help="name its file too; if it is gone, use --on-conflict overwrite to add it again",
+        workload=workload.label,
+        source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
+    )
+
+
+def left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:
+    """Return the finding for a companion that no input file has, so that it is not removed."""
+    name = identity.replace("/", " ")
     return Finding(
         LEFT_BEHIND_RULE,
-        f"{kind} {name} of {instance} is not in the input, so it is not {what}",
+        f"{name} of {instance} is not in the input, so it is not removed",
         Severity.WARNING,
         workload.template_path,
         on_key=True,
-        help=f"name the file that has it too, or {'delete it' if what == 'removed' else 'update it'} by hand",
+        help="name the file that has it too, or delete it by hand",
         workload=workload.label,
     )

@@ -98,6 +98,6 @@ def add(
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
-        lambda _: lambda text, name: pipeline.run(text, step, settings, name),
+        lambda _: lambda text, name, beside: pipeline.run(text, step, settings, name, beside=beside),
         lambda documents: process_documents(documents, step, settings),
     )

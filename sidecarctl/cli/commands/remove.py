@@ -75,6 +75,6 @@ def remove(
     names_given = None if all else sidecars
     return run.run(
         delivery,
-        lambda _: lambda text, name: pipeline.remove(text, names_given, settings, name),
+        lambda _: lambda text, name, beside: pipeline.remove(text, names_given, settings, name, beside),
         lambda documents: pipeline.remove_from_documents(documents, names_given, settings),
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 
 if TYPE_CHECKING:
     from sidecarctl.cli.inputs import Inputs
-    from sidecarctl.inject.pipeline import Result
+    from sidecarctl.cli.run import Transform
 
 _INPUTS = o.InputFlags()
 
@@ -82,8 +81,8 @@ def render(
     )
     prune_module.check_options(delivery)
 
-    def prepare(inputs: Inputs) -> Callable[[str, str], Result]:
+    def prepare(inputs: Inputs) -> Transform:
         chosen = build_request.with_namespaces(selection, inputs)
-        return lambda text, name: pipeline.render(text, chosen, settings, name)
+        return lambda text, name, beside: pipeline.render(text, chosen, settings, name, beside)
 
     return run.run(delivery, prepare)

@@ -57,6 +57,7 @@ def print_status(
     """
     from sidecarctl import __version__
     from sidecarctl.cli import console
+    from sidecarctl.cli.companion_files import find_companion_files
     from sidecarctl.cli.selection import nothing_found_error
     from sidecarctl.inject.status import collect_status
     from sidecarctl.report import status as report
@@ -66,11 +67,12 @@ def print_status(
         raise UsageError(f'unsupported format "{format}" for status', hint="use --format text, json, or markdown")
     inputs = read_inputs(given)
     errors: list[SidecarctlError] = list(inputs.errors)
-    found = [
-        one
-        for source, read in inputs.sources
-        for one in collect_status(read.text, catalog, settings, source.name, chosen, errors)
-    ]
+    elsewhere = find_companion_files(inputs.sources, settings.kinds)
+    texts = {source.name: read.text for source, read in inputs.sources}
+    found = []
+    for name, text in texts.items():
+        beside = [(other, texts[other]) for other in elsewhere.get(name, ())]
+        found += collect_status(text, catalog, settings, name, chosen, errors, beside)
     for error in errors:
         console.report_error(error)
     if not found and not errors:
@@ -90,4 +92,5 @@ def print_status(
     if errors:
         return max(error.exit_code for error in errors)
     in_sync = all(one.in_sync for workload in found for one in workload.instances)
+    in_sync = in_sync and not any(workload.unreadable for workload in found)
     return EXIT_FINDINGS if check and not in_sync else EXIT_OK

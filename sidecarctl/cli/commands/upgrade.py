@@ -88,6 +88,6 @@ def upgrade(
     step = pipeline.make_upgrade_step(wanted, settings)
     return run.run(
         delivery,
-        lambda _: lambda text, name: pipeline.run(text, step, settings, name),
+        lambda _: lambda text, name, beside: pipeline.run(text, step, settings, name, beside=beside),
         lambda documents: process_documents(documents, step, settings),
     )
