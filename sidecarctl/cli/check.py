@@ -93,6 +93,8 @@ def print_verdict(
         from sidecarctl.report import machine
 
         write_text(machine.render_report(report, request.format), stream)
+        if not request.quiet:
+            console.report_skipped(inputs.skipped, verbose=request.verbose)
     elif inputs.sources:
         _print(report, request, inputs, verdict.partial, stream)
     if inputs.errors:

@@ -22,6 +22,7 @@ from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
+from sidecarctl.report.notes import split_notes
 from sidecarctl.results import NextSteps
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
@@ -72,13 +73,15 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     failed = any(one.result is not None and one.result.failed for one in done) or (
         delivery.settings.fails and any(one.severity is Severity.ERROR for one in caused)
     )
-    nothing = None if errors or findings or changes else find_selection_error(delivery, inputs)
+    found_errors = any(one.severity is Severity.ERROR for one in findings)
+    nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
     held_back = nothing is not None or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
         _deliver(delivery, [one for one in done if one.result and not one.result.failed])
     for error in errors:
         console.report_error(error)
     if nothing is not None:
+        console.report_findings([] if delivery.quiet else split_notes(findings)[0])
         console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
         console.report_error(nothing)
         return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS

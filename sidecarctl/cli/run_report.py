@@ -31,6 +31,8 @@ def report_changes(
     if delivery.format != "text":
         outdated = _outdated_findings(delivery, done) if delivery.check else ()
         print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
+        if not delivery.quiet:
+            console.report_skipped(inputs.skipped, verbose=delivery.verbose)
         return
     shown, notes = (findings, []) if delivery.verbose else split_notes(findings)
     shown = [f for f in shown if not delivery.quiet or f.severity is Severity.ERROR]

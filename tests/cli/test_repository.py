@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import repository
-from tests.command import Outcome, run
+from tests.command import ROOT, Outcome, run
 
 COMPOSITION = """\
 apiVersion: sidecarctl.dev/v1alpha1
@@ -208,3 +209,49 @@ def test_one_bad_document_hides_nothing(command: str, root: Path) -> None:
             if command == "graph"
             else "2 workloads" in shown or "3 workloads" in shown
         )
+
+
+def test_pre_commit_hooks_work_at_the_root(root: Path) -> None:
+    (root / "sidecarctl.yaml").write_text(COMPOSITION)
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+
+    def outcome(name: str) -> Outcome:
+        return run([*hooks[name]["entry"].split(), *hooks[name]["args"]], root)
+
+    assert outcome("sidecarctl-validate").code == 0
+    assert outcome("sidecarctl-check").code == 1
+    assert outcome("sidecarctl-render").code == 0
+    assert changed(root) == ["deploy/web.yaml"]
+    assert outcome("sidecarctl-check").code == 0
+
+
+def test_pre_commit_can_pass_every_file_name(root: Path) -> None:
+    names = [name for name in repository.FILES if not name.startswith((".", "node_modules", "build"))]
+    done = run(["sidecarctl", "validate", "--force-exclude", *names], root)
+    assert done.code == 0, done.stdout
+    assert done.stdout.endswith("in 6 files\n")
+    only = run(["sidecarctl", "validate", "--force-exclude", "docker-compose.yaml"], root)
+    assert (only.code, only.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["validate", "render --check"])
+def test_action_works_at_the_root(command: str, root: Path) -> None:
+    """As `action.yml` calls it: the files after -f, and a report for GitHub."""
+    (root / "sidecarctl.yaml").write_text(COMPOSITION)
+    done = run(f"sidecarctl {command} -f . --format github", root)
+    assert done.code == (1 if command != "validate" else 0), done.stderr
+    assert "::error" not in done.stdout or command != "validate"
+    assert "skipped 2" in done.stderr and "5 Helm chart" in done.stderr
+
+
+def test_post_renderer_works_on_a_rendered_chart_with_other_kinds(root: Path) -> None:
+    (root / "sidecarctl.yaml").write_text(COMPOSITION)
+    hook = repository.WORKLOAD.format(name="web").replace(
+        "  labels:\n", "  annotations:\n    helm.sh/hook: test\n  labels:\n", 1
+    )
+    chart = (
+        "---\n".join(repository.FILES[name] for name in ("deploy/web.yaml", "chart/crds/widget.yaml")) + "---\n" + hook
+    )
+    done = run("sidecarctl post-render", root, stdin=chart)
+    assert (done.code, done.stdout.count("- name: log-tail\n")) == (0, 1), done.stderr
+    assert "skipped 1 Helm hook" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError
 
 _INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
 
@@ -55,6 +56,11 @@ def add(
     from sidecarctl.inject.process import process_documents
 
     sidecars, paths = split_paths(sidecars)
+    if not sidecars:
+        raise UsageError(
+            f"no sidecar specified: {', '.join(paths)} {'is a path' if len(paths) == 1 else 'are paths'}",
+            hint="use `sidecarctl add logger k8s/`; `sidecarctl list` lists the sidecars",
+        )
     settings = build_request.pipeline_options(
         kube_version,
         validate,
