@@ -130,9 +130,16 @@ def find_renamed(workload: Workload, record: Record, names: Collection[str]) -> 
     present = {container.name for container in workload.containers}
     for name in names:
         added = record.instances[name].added
-        missing = [each for each in (*added.containers, *added.init_containers) if each not in present]
-        for found in _unrecorded_containers(workload, record) if missing else ():
-            if found.name not in added.volume_mounts and _mounted(found) & set(added.volumes):
+        missing = [each for each in (*added.init_containers, *added.containers) if each not in present]
+        if not missing:
+            continue
+        field = "initContainers" if missing[0] in added.init_containers else "containers"
+        shared = {volume for c in workload.containers if c.name in added.volume_mounts for volume in _mounted(c)}
+        private = set(added.volumes) - shared
+        # An app container can mount the shared volume too, so in the list of the app only private ones are a trace.
+        traces = private or (set(added.volumes) if field == "initContainers" else set())
+        for found in _unrecorded_containers(workload, record):
+            if found.path[-2] == field and found.name not in added.volume_mounts and _mounted(found) & traces:
                 message = f'container "{found.name}" looks like container "{missing[0]}" of sidecar {name}, renamed'
                 help_ = f"rename it to {missing[0]}, or delete it: sidecarctl finds containers by name"
                 yield _finding(workload, found, message, help_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,20 @@ def test_deleted_container_of_the_record_is_not_taken_for_renamed(tmp_path: Path
     write(tmp_path, text[:start] + text[end:])
     outcome = on_lost(tmp_path, "remove logger")
     assert "looks like" not in outcome.stderr
+
+
+@pytest.mark.parametrize("mode", ["native", "classic"])
+def test_app_container_with_the_shared_volume_is_not_taken_for_renamed(mode: str, tmp_path: Path) -> None:
+    worker = "      - name: worker\n        image: registry.example/worker:1.0.0\n"
+    mounts = "        volumeMounts:\n        - {name: logger-logs, mountPath: /srv/ledger/log}\n"
+    text = added(tmp_path, LEDGER + worker, f"logger --mode {mode}").replace(worker, worker + mounts)
+    write(tmp_path, text.replace("- name: logger\n", "- name: other\n"))
+    assert "looks like" in on_lost(tmp_path, "remove logger").stderr
+    write(
+        tmp_path,
+        re.sub(r" +- name: logger\n(?s:.*?)(?=      containers:|      - name: |      volumes:)", "", text, count=1),
+    )
+    assert "looks like" not in on_lost(tmp_path, "remove logger").stderr
 
 
 def test_another_container_with_that_name_can_be_adopted_or_avoided(tmp_path: Path) -> None:
