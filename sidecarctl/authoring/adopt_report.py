@@ -15,7 +15,7 @@ from sidecarctl.kube.secret_values import MASK
 from sidecarctl.report.terminal import visible
 from sidecarctl.results import plural
 
-_MAX_SKIPPED = 5
+_MAX_SHOWN = 5
 # The pod template of these kinds cannot be changed.
 _IMMUTABLE = ("Job",)
 
@@ -45,7 +45,7 @@ def render_report(adoption: Adoption) -> str:
     lines += [*skipped_lines(found), ""]
     unchanged = [check for check in adoption.checks if check.unchanged]
     lines.append(f"verified: {plural(len(unchanged), 'file')} of {len(adoption.checks)}: only records would be added")
-    lines += (f"not verified: {check.file}: {note}" for check in adoption.checks for note in check.notes)
+    lines += _not_verified(adoption.checks)
     for group in found.groups:
         lines += _secrets(group, folder)
         if f"{LIBRARY}/{group.name}/{FOLDER}/deployment/{INPUT}" not in adoption.written:
@@ -53,6 +53,17 @@ def render_report(adoption: Adoption) -> str:
     lines += (f"wrote: {folder / path}" for path in adoption.written)
     lines += ["", *_restarts(found), "", "next:", *(f"  {command}" for command in next_commands(adoption))]
     return "".join(f"{visible(line)}\n" for line in lines)
+
+
+def _not_verified(checks: Sequence[FileCheck]) -> Iterator[str]:
+    """Yield each problem once, with the files that have it."""
+    files: dict[str, list[str]] = {}
+    for check in checks:
+        for note in dict.fromkeys(check.notes):
+            files.setdefault(note, []).append(check.file)
+    for note, names in files.items():
+        more = f" and {plural(len(names) - _MAX_SHOWN, 'more file')}" if len(names) > _MAX_SHOWN else ""
+        yield f"not verified: {note}: {', '.join(names[:_MAX_SHOWN])}{more}"
 
 
 def _describe_group(group: Group) -> Iterator[str]:
@@ -65,10 +76,10 @@ def _describe_group(group: Group) -> Iterator[str]:
 
 def skipped_lines(found: Discovery) -> Iterator[str]:
     """Yield what the search left out, with reasons."""
-    for one in found.unmatched[:_MAX_SKIPPED]:
+    for one in found.unmatched[:_MAX_SHOWN]:
         yield f"skipped: {one.container.name} of {one.workload.label}: no other workload runs {one.image or 'its image'}"
-    if len(found.unmatched) > _MAX_SKIPPED:
-        yield f"skipped: {plural(len(found.unmatched) - _MAX_SKIPPED, 'more container')} that only one workload has"
+    if len(found.unmatched) > _MAX_SHOWN:
+        yield f"skipped: {plural(len(found.unmatched) - _MAX_SHOWN, 'more container')} that only one workload has"
     if found.partial:
         yield f"skipped: {plural(found.partial, 'partial workload')}, such as kustomize patches"
     for error in found.errors:
@@ -115,8 +126,10 @@ def next_commands(adoption: Adoption) -> list[str]:
     home = adoption.home
     composition = "" if home == Path() else f" -c {shlex.quote(str(home / FILE_NAME))}"
     files = "".join(f" -f {shlex.quote(path)}" for path in adoption.paths)
+    # Without it, a file that fails keeps all others from being written.
+    going = " --keep-going" if adoption.found.errors or any(check.failed for check in adoption.checks) else ""
     return [
-        f"sidecarctl render{composition}{files} --adopt --diff",
-        f"sidecarctl render{composition}{files} --adopt -i",
+        f"sidecarctl render{composition}{files} --adopt --diff{going}",
+        f"sidecarctl render{composition}{files} --adopt -i{going}",
         f"sidecarctl test --library {shlex.quote(str(home / LIBRARY))}",
     ]

@@ -6,7 +6,7 @@ To check a file, the composition is applied with `adopt`; only records may be ad
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
-from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
@@ -43,11 +43,15 @@ CHANGELOG = f"# Changelog\n\n## {VERSION} - Unreleased\n\n- Adopted from manifes
 
 @dataclass(frozen=True)
 class FileCheck:
-    """The result of applying the composition to one file: unchanged except for records, or the differences."""
+    """The result of applying the composition to one file: unchanged except for records, or the differences.
+
+    failed  the composition cannot be applied
+    """
 
     file: str
     unchanged: bool
     notes: tuple[str, ...] = ()
+    failed: bool = False
 
 
 def build_files(found: Discovery, name: str, present: str | None = None) -> dict[str, str]:
@@ -82,11 +86,13 @@ def extend_composition(text: str, other: Mapping[str, Any]) -> str:
 
 
 def build_composition(found: Discovery, name: str) -> dict[str, Any]:
-    """Return the composition, with one rule for all workloads of one kind and namespace that need the same sidecars."""
+    """Return the composition, with one rule for all workloads of one kind and namespace that need the same sidecars.
+
+    Rules select workloads by name. Of several with one name, such as those of two environments, the most common wins.
+    """
     rules: list[dict[str, Any]] = []
     for group in found.groups:
-        for member in group.members:
-            wish = _wish(group, member)
+        for wish, member in _common_wishes(group):
             workload = member.workload
             select: dict[str, Any] = {"kinds": [workload.kind], "names": [workload.name]}
             if workload.namespace:
@@ -104,6 +110,18 @@ def build_composition(found: Discovery, name: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"libraries": [f"./{LIBRARY}"], "rules": rules},
     }
+
+
+def _common_wishes(group: Group) -> Iterator[tuple[dict[str, Any], Candidate]]:
+    """Yield what each workload needs, once for each name."""
+    named: dict[tuple[str, ...], list[Candidate]] = {}
+    for member in group.members:
+        workload = member.workload
+        key = (workload.kind, workload.namespace, workload.name, member.container.name)
+        named.setdefault(key, []).append(member)
+    for members in named.values():
+        wishes = [_wish(group, member) for member in members]
+        yield max(zip(wishes, members), key=lambda each: wishes.count(each[0]))
 
 
 def _same_scope(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -234,15 +252,17 @@ def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options
     for file, text in texts:
         try:
             result = pipeline.render(text, chosen, options, file)
+        except InputError:
+            continue  # the search reported it
         except SidecarctlError as error:
-            out.append(FileCheck(file, False, (error.message,)))
+            out.append(FileCheck(file, False, (error.message,), failed=True))
             continue
         if not result.changes and not result.failed:
             continue
         problems = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
         record_only = _only_record_added(text, result.text)
         notes = (*problems, *(() if record_only else ("lines other than the record would change",)))
-        out.append(FileCheck(file, record_only and not notes, notes))
+        out.append(FileCheck(file, record_only and not notes, notes, result.failed))
     return out
 
 

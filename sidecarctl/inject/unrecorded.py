@@ -108,8 +108,8 @@ def find_left_behind(
 
     `going` are the instances to remove, `wanted` the words that select them; None selects all.
     """
-    names = [container.name for container in workload.containers] if wanted is None else wanted
-    yield from find_unrecorded(workload, record, names)
+    hashed = [c.name for c in workload.containers if config_hash_annotation(c.name) in workload.annotations]
+    yield from find_unrecorded(workload, record, hashed if wanted is None else wanted)
     yield from (replace(one, severity=Severity.WARNING) for one in find_renamed(workload, record, going))
 
 
@@ -125,18 +125,37 @@ def find_renamed(workload: Workload, record: Record, names: Collection[str]) -> 
     present = {container.name for container in workload.containers}
     for name in names:
         added = record.instances[name].added
-        missing = [each for each in (*added.containers, *added.init_containers) if each not in present]
-        for found in _unrecorded_containers(workload, record) if missing else ():
-            if found.name not in added.volume_mounts and _mounted(found) & set(added.volumes):
+        missing = [each for each in (*added.init_containers, *added.containers) if each not in present]
+        if not missing:
+            continue
+        field = "initContainers" if missing[0] in added.init_containers else "containers"
+        shared = {volume for c in workload.containers if c.name in added.volume_mounts for volume in _mounted(c)}
+        private = set(added.volumes) - shared
+        # An app container can mount the shared volume too, so in the list of the app only private ones are a trace.
+        traces = private or (set(added.volumes) if field == "initContainers" else set())
+        for found in _unrecorded_containers(workload, record):
+            if found.path[-2] == field and found.name not in added.volume_mounts and _mounted(found) & traces:
                 message = f'container "{found.name}" looks like container "{missing[0]}" of sidecar {name}, renamed'
                 help_ = f"rename it to {missing[0]}, or delete it: sidecarctl finds containers by name"
                 yield _finding(workload, found, message, help_)
 
 
 def describe_unrecorded(workload: Workload, record: Record, sidecars: Collection[str]) -> Iterator[str]:
-    """Yield what to do about containers with the name of a sidecar and without a record, and about renamed ones."""
-    for finding in (*find_unrecorded(workload, record, sidecars), *find_renamed(workload, record, [*record.instances])):
+    """Yield what to do about containers with the name of a sidecar and without a record, and about renamed ones.
+
+    A container whose volumes no other container mounts can be the app itself.
+    """
+    names = [name for name in sidecars if _is_beside_the_app(workload, name)]
+    for finding in (*find_unrecorded(workload, record, names), *find_renamed(workload, record, [*record.instances])):
         yield f"{finding.message}: {finding.help}"
+
+
+def _is_beside_the_app(workload: Workload, name: str) -> bool:
+    if config_hash_annotation(name) in workload.annotations:
+        return True
+    own = {volume for c in workload.containers if c.name == name for volume in _mounted(c)}
+    shared = {volume for c in workload.containers if c.name != name for volume in _mounted(c)}
+    return any(volume.startswith(f"{name}-") for volume in own & shared)
 
 
 def _finding(workload: Workload, container: Container, message: str, help_: str) -> Finding:

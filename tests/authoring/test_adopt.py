@@ -351,6 +351,11 @@ def test_bad_document_does_not_hide_the_others(folder: Path) -> None:
     assert "skipped: team/broken.yaml:" in outcome.stderr
     assert "skipped: team/billing.yaml:" in outcome.stderr
     assert "in 6 workloads" in outcome.stderr
+    assert "not verified" not in outcome.stderr
+    for command in next_commands(outcome.stderr)[:2]:
+        assert command.endswith("--keep-going")
+        run(command, folder.parent)
+    assert "sidecarctl.dev/sidecars" in (folder / "accounts.yaml").read_text()
 
 
 def test_input_without_workloads_is_an_error(tmp_path: Path) -> None:
@@ -377,3 +382,21 @@ def test_report_escapes_control_characters(folder: Path) -> None:
     outcome = run("sidecarctl adopt team", folder.parent)
     assert "in 4 workloads" in outcome.stderr
     assert "\x1b" not in outcome.stderr
+
+
+def test_next_commands_work_for_workloads_of_one_name(tmp_path: Path) -> None:
+    for stage, limit in (("dev", "128Mi"), ("stage", "128Mi"), ("prod", "512Mi")):
+        (tmp_path / stage).mkdir()
+        for name in ("orders", "stock"):
+            text = (APP + BLOCK + VOLUMES).replace("APPNAME", name).replace("128Mi", limit)
+            (tmp_path / stage / f"{name}.yaml").write_text(text)
+    before = (tmp_path / "prod/orders.yaml").read_text()
+    outcome = run("sidecarctl adopt .", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert "verified: 4 files of 6" in outcome.stderr
+    assert "differs from shipper 0.1.0 in 1 field and is kept" in outcome.stderr
+    assert outcome.stderr.count("not verified:") == 1
+    for command in next_commands(outcome.stderr):
+        done = run(command, tmp_path)
+        assert done.code == 0, f"{command}\n{done.stderr}"
+    assert without_record((tmp_path / "prod/orders.yaml").read_text()) == before

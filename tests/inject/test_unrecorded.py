@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,37 @@ def test_remove_and_status_report_a_lost_record(command: str, tmp_path: Path) ->
     assert "run `sidecarctl add logger --adopt`" in text
 
 
+@pytest.mark.parametrize("command", ["remove log-tail --check", "status"])
+def test_lost_record_without_a_companion_is_reported(command: str, tmp_path: Path) -> None:
+    write(tmp_path, without_record(added(tmp_path, more="log-tail")))
+    outcome = on_lost(tmp_path, command)
+    text = " ".join((outcome.stdout + outcome.stderr).split())
+    assert 'container "log-tail" looks like sidecar log-tail, but has no record' in text
+
+
+@pytest.mark.parametrize("command", ["remove --all --check", "status"])
+@pytest.mark.parametrize("name", ["vector", "redis"])
+def test_app_with_volumes_of_its_name_is_not_reported(name: str, command: str, tmp_path: Path) -> None:
+    mounts = f"        volumeMounts: [{{name: {name}-data, mountPath: /data}}]\n      volumes: [{{name: {name}-data, emptyDir: {{}}}}]\n"
+    write(tmp_path, LEDGER.replace("name: ledger\n        image", f"name: {name}\n        image") + mounts)
+    outcome = on_lost(tmp_path, command)
+    assert outcome.code == 0
+    assert "looks like" not in outcome.stdout + outcome.stderr
+
+
+def test_render_offers_to_adopt(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: books}\nspec:\n  rules:\n"
+        "  - select: {names: [ledger]}\n    sidecars: [{name: logger, parameters: {logDir: /srv/ledger/log}}]\n"
+    )
+    write(tmp_path, without_record(added(tmp_path)))
+    outcome = on_lost(tmp_path, "render")
+    assert outcome.code == 1
+    assert outcome.stderr.count("error[") == 1
+    assert "run `sidecarctl render --adopt`" in " ".join(outcome.stderr.split())
+    assert on_lost(tmp_path, "render --adopt").code == 0
+
+
 @pytest.mark.parametrize("command", ["remove logger --check", "remove --all --check", "status"])
 def test_containers_without_traces_of_a_sidecar_are_not_reported(command: str, tmp_path: Path) -> None:
     write(tmp_path, LEDGER + "      - name: logger\n        image: registry.example/other:1.0.0\n")
@@ -170,6 +202,20 @@ def test_deleted_container_of_the_record_is_not_taken_for_renamed(tmp_path: Path
     write(tmp_path, text[:start] + text[end:])
     outcome = on_lost(tmp_path, "remove logger")
     assert "looks like" not in outcome.stderr
+
+
+@pytest.mark.parametrize("mode", ["native", "classic"])
+def test_app_container_with_the_shared_volume_is_not_taken_for_renamed(mode: str, tmp_path: Path) -> None:
+    worker = "      - name: worker\n        image: registry.example/worker:1.0.0\n"
+    mounts = "        volumeMounts:\n        - {name: logger-logs, mountPath: /srv/ledger/log}\n"
+    text = added(tmp_path, LEDGER + worker, f"logger --mode {mode}").replace(worker, worker + mounts)
+    write(tmp_path, text.replace("- name: logger\n", "- name: other\n"))
+    assert "looks like" in on_lost(tmp_path, "remove logger").stderr
+    write(
+        tmp_path,
+        re.sub(r" +- name: logger\n(?s:.*?)(?=      containers:|      - name: |      volumes:)", "", text, count=1),
+    )
+    assert "looks like" not in on_lost(tmp_path, "remove logger").stderr
 
 
 def test_another_container_with_that_name_can_be_adopted_or_avoided(tmp_path: Path) -> None:
