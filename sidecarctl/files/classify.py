@@ -20,8 +20,11 @@ _API_VERSION = re.compile(_KEY.format("apiVersion"), re.MULTILINE)
 _KIND = re.compile(_KEY.format("kind"), re.MULTILINE)
 _BODY = re.compile(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
 _SEPARATOR = re.compile(r"^---.*$", re.MULTILINE)
-_NO_MAPPING = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:- |-\r?\n|[\[{\"' \t])")
-_JSON_PATCH = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
+# Nothing before the content: blank lines, comments, and separators are skipped line by line. One expression for them takes
+# exponential time on a line of `#`.
+_NO_CONTENT = re.compile(r"[ \t]*(?:#.*|---.*)?\r?\n?")
+_NO_MAPPING = re.compile(r"- |-\r?\n|[\[{\"' \t]")
+_JSON_PATCH = re.compile(r"(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
 _DIRECTIVE = re.compile(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
 _MARKUP = re.compile(r"\{\{|\{%|<%")
 _YTT = re.compile(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
@@ -71,14 +74,26 @@ def _describe_part(part: str) -> str:
 
 def _classify_without_keys(text: str) -> str:
     """Describe a text without these keys at the margin: JSON, flow style, indented as a whole, or no manifest."""
-    if _JSON_PATCH.match(text):
+    start = _content_start(text)
+    if _JSON_PATCH.match(text, start):
         return PATCH
-    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text) is None:
+    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text, start) is None:
         return TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
     values = list(_values(text))
     if None in values:
         return TEMPLATE if _MARKUP.search(text) else OTHER
     return "" if any(_is_object(value) for value in values) else OTHER
+
+
+def _content_start(text: str) -> int:
+    """Return where the first line with content begins."""
+    start = 1 if text.startswith("\ufeff") else 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        if _NO_CONTENT.fullmatch(text, start, end) is None:
+            return start
+        start = end
+    return start
 
 
 def _values(text: str) -> Iterator[Any]:

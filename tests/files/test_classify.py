@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sidecarctl.files.classify import classify, is_partial_object
@@ -92,3 +94,12 @@ def test_partial_object_lacks_more_than_one_required_field() -> None:
     assert is_partial_object({"kind": "Pod", "spec": {"containers": [{"name": "a"}]}})
     assert is_partial_object({"kind": "CronJob", "spec": {"schedule": "* * * * *"}})
     assert not is_partial_object({"kind": "Service", "spec": {}})
+
+
+@pytest.mark.parametrize(
+    "text", ["#" * 5000 + "\na: 1\n", "# # " * 2000 + "\n- a\n", "--- " * 2000 + "\na\n", "\n" * 50000 + "a"]
+)
+def test_classification_takes_linear_time(text: str) -> None:
+    started = time.process_time()
+    assert classify(text) == OTHER
+    assert time.process_time() - started < 1
