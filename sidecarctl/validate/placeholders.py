@@ -28,7 +28,7 @@ _PLACEHOLDER = re.compile(
     r"|\b(?:REPLACE|CHANGE|INSERT|FILL|YOUR)[-_][A-Z0-9]+(?:[-_][A-Z0-9]+)*\b|\b(?:CHANGEME|REPLACEME|TODO|FIXME|PLACEHOLDER)\b"
     r"|%%?[A-Z][A-Z0-9_]*%%?|@@?[A-Z][A-Z0-9_]*@@?|\b__[A-Z][A-Z0-9_]*__\b|\$\$\w+\$\$"
     r"|\b[A-Z][A-Z0-9]*_(?:NAME|NAMESPACE|IMAGE|TAG|VERSION|ID|HOST|DOMAIN|PROJECT|REGION)\b"
-    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$"
+    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$|^_+$|\(\$[A-Za-z_]\w*\)"
 )
 _IMAGE_OF_ANOTHER_TOOL = ("auto", " ")
 

@@ -65,6 +65,10 @@ TEXTS = {
         WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", ""),
         "",
     ),
+    "a partial definition": (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\n",
+        PARTIAL,
+    ),
     "a Helm template": ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", TEMPLATE),
     "a template with blocks": ("{{- if .Values.a }}\napiVersion: v1\nkind: Pod\n{{- end }}\n", TEMPLATE),
     "a Jinja template": ("{% for a in b %}\napiVersion: v1\nkind: Pod\n{% endfor %}\n", TEMPLATE),
@@ -103,3 +107,9 @@ def test_classification_takes_linear_time(text: str) -> None:
     started = time.process_time()
     assert classify(text) == OTHER
     assert time.process_time() - started < 1
+
+
+def test_workload_that_gets_its_selector_from_a_kustomization_is_partial() -> None:
+    text = WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
+    assert (classify(text), classify(text, gets_selectors=True)) == ("", PARTIAL)
+    assert classify(WORKLOAD.format(name="web"), gets_selectors=True) == ""

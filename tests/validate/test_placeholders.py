@@ -32,6 +32,8 @@ WORDS = {
     "...": True,
     "ROLLOUT_NAME-active": True,
     "a-$$name$$": True,
+    "($namespace)": True,
+    "_": True,
     "web": False,
     "HTTP_PORT": False,
     "a < b > c": False,
