@@ -10,6 +10,7 @@ from typing import Any
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.schema.checker import object_checks
@@ -229,9 +230,13 @@ def is_rejection(found: Finding) -> bool:
 
 def check_pod_template(workload: Workload, kube_version: str) -> list[Finding]:
     """Return the schema findings of the pod template of a custom kind, whose other fields are unknown."""
+    if refers_to_template(workload):
+        return []
     problems = object_checks(kube_version).of(_POD_TEMPLATE)(workload.template) or []
     return [
-        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems
+        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path)
+        for problem in problems
+        if not is_allowed(problem, workload)
     ]
 
 

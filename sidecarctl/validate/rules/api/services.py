@@ -54,7 +54,8 @@ def invalid_service_port(obj: ObjectView, ctx: Context) -> Problems:
             yield problem((*where, "name"), "missing port name, required with several ports")
         yield from _check_port(number, (*where, "port"))
         target = port.get("targetPort")
-        yield from _check_port(target, (*where, "targetPort"))
+        if target:  # the API server replaces 0 by the port
+            yield from _check_port(target, (*where, "targetPort"))
         if isinstance(target, str) and target and (fault := names.check_port_name(target)):
             yield problem((*where, "targetPort"), f"invalid port name {quote(target)}: {fault}")
         protocol = port.get("appProtocol")
