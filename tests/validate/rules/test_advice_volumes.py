@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from advice_helpers import found, pod, where
 
-from sidecarctl.findings import Severity
-
 
 def mounts(*names: str, **more: Any) -> dict[str, Any]:
     return {"volumeMounts": [{"name": name, "mountPath": f"/{name}", **more} for name in names]}
