@@ -163,7 +163,7 @@ def _print(report: Report, request: CheckRequest, stream: TextIO | None) -> None
 
 def _note(custom: Sequence[Finding]) -> str:
     """Return one line for all objects of custom kinds, because no action is needed."""
-    from sidecarctl.validate.schema.check_object import custom_kind
+    from sidecarctl.validate.schema.api_versions import custom_kind
 
     kinds = list(dict.fromkeys(map(custom_kind, custom)))
     more = ", ..." if len(kinds) > _SHOWN else ""

@@ -26,7 +26,7 @@ from sidecarctl.validate.fix.fixers import (
     set_size_limit,
     value_at,
 )
-from sidecarctl.validate.schema.check_object import find_replacement
+from sidecarctl.validate.schema.api_versions import find_replacement
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document
 

@@ -182,6 +182,8 @@ def _fields_below(name: str, schema: Schemas) -> dict[str, str]:
         below = []
         for steps, definition in level:
             for name, kind in definition.fields.items():
+                if name == "status":
+                    continue
                 inner = schema.definition(kind.strip("[]"))
                 if inner is None or inner.name in seen:
                     continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.validate.fields import all_metadata, check_labels, listed, texts
@@ -77,6 +79,7 @@ def invalid_owner_reference(obj: ObjectView, ctx: Context) -> Problems:
 _ANNOTATIONS_SIZE = 256 * 1024
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _MIRROR = "kubernetes.io/config.mirror"
+_INT64 = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 
 @rule(
@@ -175,3 +178,28 @@ def _is_deletion_cost(text: str) -> bool:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 100 or not -(2**31) <= int(text) < 2**31:
         return False
     return text in ("0", digits.lstrip("0")) or text[0] == "-"
+
+
+# Annotations that the API server converts to a field of the previous API version.
+_CONVERTED = {
+    ("apps", "Deployment"): "deprecated.deployment.rollback.to",
+    ("apps", "DaemonSet"): "deprecated.daemonset.template.generation",
+}
+
+
+@rule(
+    "invalid-converted-annotation",
+    Severity.ERROR,
+    scope="object",
+    kinds=("Deployment", "DaemonSet"),
+    fix="Remove the annotation. It has no effect.",
+)
+def invalid_converted_annotation(obj: ObjectView, ctx: Context) -> Problems:
+    """An annotation that replaced a field of an old API version is not a number.
+
+    The API server still converts it to the field and cannot read the object.
+    """
+    key = _CONVERTED.get((obj.group, obj.kind))
+    value = obj.get("metadata", "annotations", key) if key else None
+    if isinstance(value, str) and not _INT64.fullmatch(value):
+        yield problem(obj.at("metadata", "annotations", str(key)), f"invalid value {quote(value)}: use an integer")

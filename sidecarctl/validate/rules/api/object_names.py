@@ -67,7 +67,7 @@ def _check_cron_job(name: str, version: str) -> str | None:
     return names.check_dns_subdomain(name)
 
 
-def _check_path_segment(name: str, version: str) -> str | None:
+def check_path_segment(name: str, version: str) -> str | None:
     """Check a name that is used as a URL path segment."""
     if name in (".", ".."):
         return f"{quote(name)} is not allowed"
@@ -81,7 +81,7 @@ def _table(text: str, check: _Check) -> dict[GroupKind, _Check]:
 
 NAME_CHECKS: dict[GroupKind, _Check] = {
     **_table(_SUBDOMAIN_KINDS, _check_subdomain),
-    **_table(_PATH_SEGMENT_KINDS, _check_path_segment),
+    **_table(_PATH_SEGMENT_KINDS, check_path_segment),
     **_table(_UNCHECKED_KINDS, lambda name, version: None),
     ("apps", "StatefulSet"): _check_stateful_set,
     ("batch", "CronJob"): _check_cron_job,
@@ -115,8 +115,8 @@ def invalid_object_name(obj: ObjectView, ctx: Context) -> Problems:
     elif blank(name) and blank(prefix) and obj.kind != "LimitRange":
         yield problem(obj.at("metadata", "name"), f"{obj.kind} has no name", help="Set metadata.name.")
     if isinstance(prefix, str) and prefix and obj.kind != "CronJob":
-        # The API server appends a suffix after a trailing hyphen, and truncates long prefixes.
-        whole = (prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix)[: 253 if name else 58]
+        # The API server appends a suffix after a trailing hyphen.
+        whole = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
         if broken := check(whole, ctx.kube_version):
             where, message = obj.at("metadata", "generateName"), f"invalid {obj.kind} generateName {quote(prefix)}"
             yield problem(where, f"{message}: {broken}")
