@@ -10,6 +10,9 @@ from typing import Any
 from apiserver import Answer, Server
 from oracle import Problem, Verdict
 
+from sidecarctl.findings import PathTuple
+from sidecarctl.kube.workload import objects
+
 THREADS = 4
 _STRICT = re.compile(r'(unknown|duplicate) field "((?:[^"\\]|\\.)*)"')
 
@@ -44,12 +47,12 @@ _NEEDED: Sequence[tuple[str, _Provide]] = (
 
 
 def judge(server: Server, document: Any) -> Verdict:
-    """Return the verdict of a server on one object, or on the items of a List."""
-    if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
-        if isinstance(document.get("items"), list) and document.get("apiVersion") == "v1":
-            return _of_list(server, document)
+    """Return the verdict of a server on one object, or on the items of a List together."""
     if not isinstance(document, dict):
-        return _verdict({}, Answer(400, {"message": "not an object"}))
+        return _verdict(server, {}, Answer(400, {"message": "not an object"}))
+    items = list(objects(document))
+    if items and items[0][1]:
+        return _of_list(server, document, items)
     answer = server.create(document)
     for _ in range(4):
         needed = ((re.search(pattern, answer.message), provide) for pattern, provide in _NEEDED)
@@ -61,7 +64,7 @@ def judge(server: Server, document: Any) -> Verdict:
         if again.message == answer.message:
             break
         answer = again
-    return _verdict(document, answer)
+    return _verdict(server, document, answer)
 
 
 def judge_all(server: Server, documents: Iterable[Any]) -> Iterator[Verdict]:
@@ -70,29 +73,27 @@ def judge_all(server: Server, documents: Iterable[Any]) -> Iterator[Verdict]:
         yield from pool.map(lambda document: judge(server, document), documents)
 
 
-def _of_list(server: Server, document: Mapping[str, Any]) -> Verdict:
-    verdicts = [judge(server, item) for item in document["items"]]
+def _of_list(server: Server, document: Mapping[str, Any], items: list[tuple[Any, PathTuple]]) -> Verdict:
+    verdicts = [
+        (judge(server, item), ".".join(map(str, path)).replace("items.", "items[") + "]") for item, path in items
+    ]
     problems = [
-        Problem(f"items[{index}].{problem.field}".rstrip("."), problem.type, problem.detail, problem.message)
-        for index, verdict in enumerate(verdicts)
+        Problem(f"{place}.{problem.field}".rstrip("."), problem.type, problem.detail, problem.message)
+        for verdict, place in verdicts
         for problem in verdict.errors
     ]
-    supported = all(verdict.supported for verdict in verdicts)
-    return Verdict("v1", "List", supported, supported and not problems, errors=tuple(problems))
+    supported = all(verdict.supported for verdict, _ in verdicts)
+    return Verdict("v1", str(document["kind"]), supported, supported and not problems, errors=tuple(problems))
 
 
-def _verdict(document: Mapping[str, Any], answer: Answer) -> Verdict:
+def _verdict(server: Server, document: Mapping[str, Any], answer: Answer) -> Verdict:
     api_version, kind = (str(document.get(key, "")) for key in ("apiVersion", "kind"))
     problems = () if answer.accepted else tuple(_problems(answer))
-    known = answer.body.get("reason") != "NotServed" or _is_built_in(api_version)
+    groups = {own.rpartition("/")[0] for own, _ in server.resources}
+    known = answer.body.get("reason") != "NotServed" or api_version.rpartition("/")[0] in groups
     return Verdict(
         api_version, kind, known, answer.accepted, errors=problems if known else (), warnings=answer.warnings
     )
-
-
-def _is_built_in(api_version: str) -> bool:
-    group = api_version.rpartition("/")[0]
-    return "." not in group or (group.endswith(".k8s.io") and group.count(".") <= 3 and "x-k8s" not in group)
 
 
 def _problems(answer: Answer) -> Iterator[Problem]:

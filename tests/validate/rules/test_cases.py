@@ -46,7 +46,7 @@ ONE_ROLE = {
     "uid-cannot-read-shared-volume": "it takes a sidecar and its app",
 }
 # The server's admission fills in what its validation asks for, or rejects, and the oracle has no admission.
-NOT_JUDGED = ("invalid-service-account-token", "priority-without-class")
+NOT_JUDGED = ("invalid-service-account-token", "priority-without-class", "overhead-without-class")
 
 
 @pytest.mark.parametrize("one", RULES, ids=lambda one: one.name)

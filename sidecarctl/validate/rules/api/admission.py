@@ -12,6 +12,24 @@ _CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_
 
 
 @rule(
+    "overhead-without-class",
+    Severity.ERROR,
+    needs=("overhead",),
+    fix="Remove overhead. The admission plugin sets it from the runtime class.",
+)
+def overhead_without_class(pod: PodView, ctx: Context) -> Problems:
+    """A pod sets an overhead without a runtime class.
+
+    The admission plugin RuntimeClass sets the overhead of a Pod from its runtime class, and rejects any other one.
+
+    In other workloads it is a warning: the API server accepts them, but none of their pods is created.
+    """
+    if pod.value.get("overhead") and blank(pod.get("runtimeClassName")):
+        severity = None if pod.object.kind == "Pod" else Severity.WARNING
+        yield problem(pod.at("overhead"), "overhead requires runtimeClassName", on_key=True, severity=severity)
+
+
+@rule(
     "priority-without-class",
     Severity.ERROR,
     needs=("priority",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.ip_addresses import check_cidr, is_strict_subnet
+from sidecarctl.kube.workload import as_list
 from sidecarctl.validate.fields import check_selector, entries, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.containers import LARGEST_PORT
@@ -33,7 +34,7 @@ def invalid_network_peer(obj: ObjectView, ctx: Context) -> Problems:
     if not _is_network_policy(obj):
         return
     yield from check_selector(obj.spec.get("podSelector"), obj.at("spec", "podSelector"))
-    if len(obj.spec.get("policyTypes") or ()) > 2:
+    if len(as_list(obj.spec.get("policyTypes"))) > 2:
         yield problem(obj.at("spec", "policyTypes"), "more than two policyTypes", help="Use Ingress and Egress once.")
     for way, side in _WAYS:
         for index, entry in entries(obj.spec, way):

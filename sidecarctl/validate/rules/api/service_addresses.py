@@ -61,6 +61,8 @@ def _check_families(obj: ObjectView) -> Problems:
         for field in ("ipFamilies", "ipFamilyPolicy"):
             if obj.spec.get(field) not in (None, []):
                 yield problem(obj.at("spec", field), f"{field} is not supported with type ExternalName", on_key=True)
+    elif "" in families:
+        yield problem(obj.at("spec", "ipFamilies"), "IP family is empty", help="Use IPv4 or IPv6.")
     elif len(set(families)) < len(families):
         yield problem(obj.at("spec", "ipFamilies"), "duplicate IP family", help="List each IP family once.")
 
