@@ -33,7 +33,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _INSTALL_SECONDS = 30
 _TOKEN = "kube-api-access"
 # Parameters that by default depend on the workload, which a policy does not know.
-_FIXED: Mapping[str, Mapping[str, Any]] = {
+FIXED: Mapping[str, Mapping[str, Any]] = {
     "dapr": {"appId": "web"},
     "otel-collector": {"serviceName": "web"},
     "service-registrar": {"service": "web", "port": 8080},
@@ -54,7 +54,9 @@ def workload(kind: str, sidecar: str, containers: int = 2) -> dict[str, Any]:
     """Return a workload of a kind with several containers, of which the last one is the default."""
     api_version, steps = KINDS[kind]
     labels = {"app": "web", "sidecar": sidecar}
-    apps: list[dict[str, Any]] = [{"name": f"app{index}", "image": "registry.example/app:1"} for index in range(containers)]
+    apps: list[dict[str, Any]] = [
+        {"name": f"app{index}", "image": "registry.example/app:1"} for index in range(containers)
+    ]
     apps[-1] |= {"env": [{"name": "MODE", "value": "fast"}], "volumeMounts": [{"name": "own", "mountPath": "/own"}]}
     metadata: dict[str, Any] = {
         "labels": labels,
@@ -84,7 +86,7 @@ def workload(kind: str, sidecar: str, containers: int = 2) -> dict[str, Any]:
 
 def composition(sidecar: str, kinds: tuple[str, ...]) -> str:
     """Return a composition with a rule that adds a sidecar to workloads with its label."""
-    given = {**test_cases.run_example(sidecars()[sidecar]).trial.given, **_FIXED.get(sidecar, {})}
+    given = {**test_cases.run_example(sidecars()[sidecar]).trial.given, **FIXED.get(sidecar, {})}
     rule = {"name": sidecar, "select": {"labels": {"sidecar": sidecar}, "kinds": list(kinds)}}
     return yaml.safe_dump(
         {
@@ -135,8 +137,10 @@ def _is_changed(server: Server, sidecar: str) -> bool:
     document = workload("Deployment", sidecar)
     before, after = (template(each, "Deployment") for each in (document, server.create(document).body))
     names = [each["name"] for field in ("initContainers", "containers") for each in after["spec"].get(field, ())]
-    return len(names) > 3 or after["metadata"]["annotations"] != before["metadata"]["annotations"] or (
-        after["metadata"]["labels"] != before["metadata"]["labels"]
+    return (
+        len(names) > 3
+        or after["metadata"]["annotations"] != before["metadata"]["annotations"]
+        or (after["metadata"]["labels"] != before["metadata"]["labels"])
     )
 
 
@@ -155,7 +159,9 @@ def comparable(document: Mapping[str, Any], sidecar: str) -> Any:
     metadata = found["metadata"]
     kept = {key: dict(metadata.get(key) or {}) for key in ("labels", "annotations")}
     kept["annotations"].pop(RECORD, None)
-    kept["labels"] = {key: value for key, value in kept["labels"].items() if not key.endswith(("controller-uid", "job-name"))}
+    kept["labels"] = {
+        key: value for key, value in kept["labels"].items() if not key.endswith(("controller-uid", "job-name"))
+    }
     spec = _without_token(found["spec"])
     return {"metadata": kept, "spec": spec}
 
@@ -185,3 +191,33 @@ def differences(one: Any, two: Any, path: str = "") -> Iterator[str]:
 def exports(folder: Path) -> dict[str, Export]:
     """Return the exports of all shipped sidecars."""
     return {name: export(name, folder) for name in NAMES}
+
+
+def differences_from_render(server: Server, kind: str, sidecar: str, folder: Path) -> Iterator[str]:
+    """Yield where the object that the policies change differs from the one that `render` writes, after defaulting."""
+    document = workload(kind, sidecar)
+    changed, wanted = server.create(document), render(document, sidecar, folder)
+    if not changed.accepted:
+        yield f"the policy is refused: {changed.message}"
+    elif isinstance(wanted, str):
+        # A sidecar that `render` refuses is not added by a policy either.
+        wanted_body = server.create(without_label(document)).body
+        yield from differences(
+            _unlabeled(comparable(changed.body, sidecar)), _unlabeled(comparable(wanted_body, sidecar))
+        )
+    else:
+        yield from differences(comparable(changed.body, sidecar), comparable(server.create(wanted).body, sidecar))
+
+
+def without_label(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a workload that no policy selects."""
+    found: dict[str, Any] = json.loads(json.dumps(document))
+    template(found, str(found["kind"]))["metadata"]["labels"]["sidecar"] = "none"
+    if found["kind"] == "ReplicationController":
+        found["spec"]["selector"]["sidecar"] = "none"
+    return found
+
+
+def _unlabeled(found: dict[str, Any]) -> dict[str, Any]:
+    found["metadata"]["labels"].pop("sidecar", None)
+    return found

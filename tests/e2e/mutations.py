@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -147,6 +148,13 @@ def seeds() -> tuple[dict[str, Any], ...]:
 def _is_checked(document: Any) -> bool:
     """Return True for an object of a kind for which there are rules beyond the schema."""
     return isinstance(document, dict) and document.get("kind") not in STRUCTURAL
+
+
+@cache
+def surroundings() -> tuple[dict[str, Any], ...]:
+    """Return valid objects of the kinds that stand around workloads: Services, Ingresses, Roles, ConfigMaps, and others."""
+    text = (Path(__file__).parent / "surroundings.yaml").read_text(encoding="utf-8")
+    return tuple(one for one in yaml.safe_load_all(text) if one)
 
 
 @cache
