@@ -127,7 +127,7 @@ class Server:
             process.terminate()
         for process in reversed(self._processes):
             try:
-                process.wait(20)
+                process.wait(3)
             except subprocess.TimeoutExpired:
                 process.kill()
         self._processes.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,7 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import objects
 
 THREADS = 4
+_ATTEMPTS = 10
 _STRICT = re.compile(r'(unknown|duplicate) field "((?:[^"\\]|\\.)*)"')
 
 # What the admission plugins look up. An object that is missing in the cluster is created, and the request repeated:
@@ -54,7 +56,7 @@ def judge(server: Server, document: Any) -> Verdict:
     if items and items[0][1]:
         return _of_list(server, document, items)
     answer = server.create(document)
-    for _ in range(4):
+    for _ in range(_ATTEMPTS):
         needed = ((re.search(pattern, answer.message), provide) for pattern, provide in _NEEDED)
         wanted = next(((found, provide) for found, provide in needed if found), None)
         if answer.accepted or wanted is None:
@@ -62,7 +64,7 @@ def judge(server: Server, document: Any) -> Verdict:
         wanted[1](server, document, wanted[0])
         again = server.create(document)
         if again.message == answer.message:
-            break
+            time.sleep(0.1)  # plugins see new objects a moment later
         answer = again
     return _verdict(server, document, answer)
 

@@ -50,6 +50,7 @@ OF_THE_CLUSTER = (
         r"api-approved\.kubernetes\.io|podCIDRs|webhooks\[\d+\]\.name",
         "only the schema of the kind is checked",
     ),
+    Known("server", r"Pod Overhead set without", "the runtime class of the cluster has no overhead"),
     Known("server", r"resourceVersion should not be set", "the field belongs to updates"),
 )
 

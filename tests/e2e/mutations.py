@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -153,7 +153,7 @@ def _is_checked(document: Any) -> bool:
 @cache
 def surroundings() -> tuple[dict[str, Any], ...]:
     """Return valid objects of the kinds that stand around workloads: Services, Ingresses, Roles, ConfigMaps, and others."""
-    text = (Path(__file__).parent / "surroundings.yaml").read_text(encoding="utf-8")
+    text = (pathlib.Path(__file__).parent / "surroundings.yaml").read_text(encoding="utf-8")
     return tuple(one for one in yaml.safe_load_all(text) if one)
 
 
