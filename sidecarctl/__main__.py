@@ -65,7 +65,7 @@ def _run(argv: list[str]) -> int:
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
-    from sidecarctl.cli.parser import describe, parse, split_words
+    from sidecarctl.cli.parser import call, describe, parse, split_words
 
     if "_SIDECARCTL_COMPLETE" in os.environ:
         return _complete(argv)
@@ -86,7 +86,7 @@ def _run(argv: list[str]) -> int:
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     render_cache.enable()
-    return command(**values)
+    return call(command, values)
 
 
 def _help(argv: list[str]) -> int:

@@ -21,12 +21,13 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
 from sidecarctl.composition.model import load_composition
-from sidecarctl.composition.request import build_requests
+from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
+from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube import versions
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
@@ -61,25 +62,48 @@ class Session:
         containers: Sequence[str] = (),
         adopt: bool = False,
         keep_qos: bool = False,
+        on_conflict: str = "fail",
         kube_version: str = versions.NEWEST,
         file: str = "-",
     ) -> Result:
         """Add sidecars to every workload of a text; upgrade instances that exist already.
 
-        parameters  values by sidecar name
+        parameters  values by sidecar name; recorded parameters that are not given stay
+        on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
         file        the file name in findings
         """
         requests = build_requests(
             self._catalog(),
             sidecars,
-            parameters or {},
+            {name: ParameterChanges(given) for name, given in (parameters or {}).items()},
             instance=instance,
             mode=mode,
             containers=containers,
             adopt=adopt,
             keep_qos=keep_qos,
+            on_conflict=on_conflict,
         )
         return pipeline.add(text, requests, Options(versions.parse_version(kube_version)), file)
+
+    def upgrade(
+        self,
+        text: str,
+        sidecars: Sequence[str] = (),
+        parameters: Mapping[str, Mapping[str, object]] | None = None,
+        *,
+        on_conflict: str = "fail",
+        kube_version: str = versions.NEWEST,
+        file: str = "-",
+    ) -> Result:
+        """Upgrade the instances of a text, by instance or sidecar name (`logger`, `logger@1.1.0`); all by default.
+
+        parameters  values by sidecar name; recorded parameters that are not given stay
+        on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that the upgrade changes too
+        """
+        changes = {name: ParameterChanges(given) for name, given in (parameters or {}).items()}
+        wanted = UpgradeRequest(self._catalog(), dict(map(split_request, sidecars)), changes, on_conflict)
+        options = Options(versions.parse_version(kube_version))
+        return pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
 
     def remove(
         self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,11 +17,12 @@ class SidecarctlError(Exception):
     """An error that a user can fix.
 
     `message` says what is wrong, `hint` how to fix it, `where` is `file:line:column` (or less), `line_text` the source line
-    if known, `exit_code` the exit code of the process.
+    if known, `exit_code` the exit code of the process. `workload` is the workload that it occurred for.
     """
 
     exit_code = EXIT_USAGE
     line_text = ""
+    workload = ""
 
     def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
         super().__init__(message)
@@ -47,10 +49,24 @@ class LibraryError(UsageError):
     """An invalid library entry: metadata, schema, template, or fragment (exit 2)."""
 
 
+# Repeats no command: the options select workloads in every command.
+_LEAVE_OUT = (
+    'leave the workload out: select others with --name or --kind, or annotate it with sidecarctl.dev/inject: "false"'
+)
+
+
 class TemplateRefusal(LibraryError):
     """An error that a template raises about its parameters (exit 2)."""
 
     HINT = "change the parameters that the message names"
+
+    def about(self, workload: str, place: str, parameters: Iterable[str]) -> None:
+        """Set the workload that the template refuses, with its place; the hint names the parameters of the message."""
+        named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", self.message)]
+        template, self.where = self.where, place
+        way_out = f"set {' or '.join(f'--set {name}=...' for name in named)}" if named else _LEAVE_OUT
+        self.hint = f"{way_out} (raised by the template at {template})"
+        self.workload = workload
 
     def moved_to(self, place: str) -> TemplateRefusal:
         """Return the error at the place of the parameter; the hint names the place in the template."""

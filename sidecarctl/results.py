@@ -45,6 +45,25 @@ class PodFacts:
     qos: str = ""
 
 
+class _Absent:
+    """The value of an absent field."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field with its old or expected value and its new or actual value. A value may be ABSENT."""
+
+    path: str
+    before: Any
+    after: Any
+
+
 @dataclass(frozen=True)
 class InstanceChange:
     """The change of one instance.
@@ -58,6 +77,8 @@ class InstanceChange:
     parts     what it consists of: "container logger", "mount /var/log/app in web"
     reason    why it was skipped, or what changed
     next_steps  what the user or the app must do after it was added
+    parameters, fields  what an update changes: recorded parameters, and fields of the manifest
+    changelog  the library's changes between the two versions, newest first: (version, text)
     """
 
     action: str
@@ -69,6 +90,9 @@ class InstanceChange:
     parts: tuple[str, ...] = ()
     reason: str = ""
     next_steps: str = ""
+    parameters: tuple[FieldChange, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
+    changelog: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,25 +225,6 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-class _Absent:
-    """The value of an absent field."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """A field with its old or expected value and its new or actual value. A value may be ABSENT."""
-
-    path: str
-    before: Any
-    after: Any
-
-
 @dataclass(frozen=True)
 class InstanceStatus:
     """The status of one instance in a workload.
@@ -228,6 +233,7 @@ class InstanceStatus:
     available     a later version in the library, else empty
     missing       it is requested, but the workload does not have it
     unknown       edits cannot be detected; `note` gives the reason
+    edited        it was edited, but the fields cannot be listed; `note` gives the reason
     edits         edited fields: before is the added value, after the current one
     upgrade       fields that an upgrade to `available`, or to the latest version if its own is gone, would change
     kube_version  the Kubernetes version for which it is in sync, if that is not the requested one
@@ -242,6 +248,7 @@ class InstanceStatus:
     available: str = ""
     missing: bool = False
     unknown: bool = False
+    edited: bool = False
     edits: tuple[FieldChange, ...] = ()
     upgrade: tuple[FieldChange, ...] = ()
     kube_version: str = ""
@@ -250,7 +257,7 @@ class InstanceStatus:
     @property
     def in_sync(self) -> bool:
         """True if it is neither missing nor edited."""
-        return not self.missing and not self.edits
+        return not self.missing and not self.edits and not self.edited
 
     @property
     def state(self) -> str:
@@ -259,22 +266,29 @@ class InstanceStatus:
             return "missing"
         if self.edits:
             return f"edited ({plural(len(self.edits), 'field')})"
+        if self.edited:
+            return "edited"
         if self.unknown:
             return "unknown"
-        if self.available:
+        if self.available or self.upgrade:
             return "outdated"
         return f"in sync (Kubernetes {self.kube_version})" if self.kube_version else "in sync"
 
 
 @dataclass(frozen=True)
 class WorkloadStatus:
-    """The status of a workload and its instances; `line` is its first line in the file, from 1."""
+    """The status of a workload and its instances.
+
+    line        its first line in the file, from 1
+    unreadable  its record is invalid; `note` gives the reason
+    """
 
     label: str
     file: str
     line: int
     instances: tuple[InstanceStatus, ...] = field(default=())
     note: str = ""
+    unreadable: bool = False
 
 
 OUTDATED_RULE = "outdated"

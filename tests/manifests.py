@@ -8,6 +8,9 @@ import json
 from random import Random
 from typing import Any
 
+from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.yamltext.stream import split
+
 KINDS = {
     "Pod": "v1",
     "Deployment": "apps/v1",
@@ -195,3 +198,24 @@ class Writer:
         if isinstance(value, list):
             return "[" + ", ".join(self._flow(v) for v in value) + "]"
         return json.dumps(value)
+
+
+def meaning(text: str) -> list[Any]:
+    """Return what a text means to Kubernetes, regardless of the order of named items, keys, and companions."""
+    values = [_normalized(document.value) for document in split(text, "-") if document.value is not None]
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True, default=str))
+
+
+def _normalized(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: json.loads(item) if key == RECORD_ANNOTATION and isinstance(item, str) else _normalized(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        items = [_normalized(item) for item in value]
+        named = all(
+            isinstance(item, dict) and ("name" in item or "mountPath" in item or "kind" in item) for item in items
+        )
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=str)) if named else items
+    return value

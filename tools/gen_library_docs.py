@@ -23,10 +23,14 @@ WIDTH = 96
 
 def texts() -> dict[Path, str]:
     """Return the generated files by path."""
-    sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
+    entries = open_catalog([], {}).entries()
+    sidecars = [entry.sidecar for entry in entries if entry.sidecar and not entry.newer]
     pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
     listed = shipped_library() / INDEX_FILE
-    return {listed: known(sidecars), **{FOLDER / name: text for name, text in pages.items()}}
+    return {
+        listed: known([entry.sidecar for entry in entries if entry.sidecar]),
+        **{FOLDER / name: text for name, text in pages.items()},
+    }
 
 
 def known(sidecars: list[Sidecar]) -> str:

@@ -1,28 +1,34 @@
 """Find sidecars that were pasted by hand into several workloads.
 
-Containers are grouped by image and mode. A container that occurs in one workload only is reported, not converted.
+Containers are grouped by image and mode. A container that occurs in one workload only is reported, not converted. Values
+that look like secrets are masked, so that no file that is written has them.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+from sidecarctl.errors import InputError
+from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
-from sidecarctl.inject.record import RecordError
+from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
-from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.secret_values import mask_values
+from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.yamltext.edits import identical
-from sidecarctl.yamltext.stream import split
+from sidecarctl.yamltext.stream import Document, split
 
-_SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _MODES: Mapping[str, str] = {"sidecar": "native", "app": "classic"}
+# Labels whose value is often the name of the main container.
+_NAME_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app", "k8s-app", "name", "component")
+_SELECTED_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +53,20 @@ class Candidate:
         """The mode: native or classic."""
         return _MODES[self.container.role]
 
+    @cached_property
+    def _masked(self) -> tuple[dict[str, Any], tuple[PathTuple, ...]]:
+        value = {k: v for k, v in self.container.value.items() if k not in ("name", "restartPolicy")}
+        return mask_values(value)
+
     @property
     def shape(self) -> dict[str, Any]:
-        """The container without its name and without fields that the mode sets."""
-        return {k: v for k, v in self.container.value.items() if k not in ("name", "restartPolicy")}
+        """The container without its name, without fields that the mode sets, and with secrets masked."""
+        return self._masked[0]
+
+    @property
+    def secrets(self) -> tuple[PathTuple, ...]:
+        """The paths of masked values in the container."""
+        return self._masked[1]
 
     @property
     def after_init(self) -> bool:
@@ -93,26 +109,45 @@ class Group:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The result of a search: groups to convert, and containers that occur in one workload only."""
+    """The result of a search.
+
+    groups     sidecars to convert
+    unmatched  containers that occur in one workload only
+    workloads  number of workloads
+    partial    number of partial workloads, such as kustomize patches, which are left out
+    errors     documents that cannot be read
+    """
 
     groups: tuple[Group, ...] = ()
     unmatched: tuple[Candidate, ...] = ()
-    owned: int = 0
+    workloads: int = 0
+    partial: int = 0
+    errors: tuple[InputError, ...] = ()
 
 
 @dataclass
 class _Candidates:
     candidates: list[Candidate] = field(default_factory=list)
     listed_first: list[Candidate] = field(default_factory=list)
-    owned: int = 0
+    workloads: int = 0
+    partial: int = 0
+    errors: list[InputError] = field(default_factory=list)
 
 
-def discover(texts: Iterable[tuple[str, str]]) -> Discovery:
-    """Search manifests, given as (file, text). Raise InputError for unreadable text."""
+def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> Discovery:
+    """Search manifests, given as (file, text). A document that cannot be read does not hide the others.
+
+    `taken` are the names of sidecars that libraries have already.
+    """
     candidates = _Candidates()
     for file, text in texts:
-        for workload in _workloads(text, file):
-            _collect_candidates(workload, file, candidates)
+        for document in _documents(text, file, candidates.errors):
+            for workload in workloads(document.value):
+                candidates.workloads += 1
+                if _is_patch(workload):
+                    candidates.partial += 1
+                else:
+                    _collect_candidates(workload, file, candidates)
     by_image: dict[tuple[str, str], list[Candidate]] = {}
     for one in candidates.candidates:
         by_image.setdefault(_group_key(one), []).append(one)
@@ -127,14 +162,53 @@ def discover(texts: Iterable[tuple[str, str]]) -> Discovery:
         if len({id(member.workload) for member in members}) < 2:
             unmatched += members
             continue
-        groups.append(_build_group([_add_shared_parts(member) for member in members], [group.name for group in groups]))
-    return Discovery(tuple(groups), tuple(unmatched), candidates.owned)
+        groups.append(
+            _build_group([_add_shared_parts(member) for member in members], {*taken, *(group.name for group in groups)})
+        )
+    return Discovery(
+        tuple(groups), tuple(unmatched), candidates.workloads, candidates.partial, tuple(candidates.errors)
+    )
 
 
-def _workloads(text: str, file: str) -> Iterator[Workload]:
-    for document in split(text, file):
-        if not has_no_workload(document.text, DEFAULT_KINDS):
-            yield from workloads(document.value)
+def _documents(text: str, file: str, errors: list[InputError]) -> Iterator[Document]:
+    """Yield the documents that can have workloads, and collect the errors of the others."""
+    try:
+        for document in split(text, file):
+            if has_no_workload(document.text, DEFAULT_KINDS):
+                continue
+            try:
+                document.root  # noqa: B018
+            except InputError as error:
+                errors.append(error)
+            else:
+                yield document
+    except InputError as error:
+        errors.append(error)
+
+
+def _is_patch(workload: Workload) -> bool:
+    """Return True for a partial workload, which a tool such as kustomize merges into another one."""
+    apps = [c for c in workload.containers if c.role in ("app", "classic")]
+    without_selector = workload.kind in _SELECTED_KINDS and "selector" not in as_mapping(workload.value.get("spec"))
+    return not apps or without_selector or any("image" not in c.value for c in apps)
+
+
+def find_main_container(workload: Workload) -> Container | None:
+    """Return the container that the workload is about, None if nothing names one.
+
+    The annotation kubectl.kubernetes.io/default-container names it, or it has the name of the workload or of its labels,
+    as its own name or as that of its image.
+    """
+    apps = [c for c in workload.containers if c.role == "app"]
+    if DEFAULT_CONTAINER_ANNOTATION in workload.annotations:
+        return next(iter(choose_targets(workload, (), "default")), None)
+    labels = as_mapping(workload.metadata.get("labels"))
+    for wanted in (workload.name, *(str(labels[key]) for key in _NAME_LABELS if key in labels)):
+        for container in apps:
+            image = names.parse_image(str(container.value.get("image", ""))).repository.rpartition("/")[2]
+            if wanted and wanted in (container.name, image):
+                return container
+    return None
 
 
 def _collect_candidates(workload: Workload, file: str, candidates: _Candidates) -> None:
@@ -142,15 +216,14 @@ def _collect_candidates(workload: Workload, file: str, candidates: _Candidates) 
         record = records.read(workload)
     except RecordError:
         return
-    candidates.owned += bool(record.instances)
     owned = {n for i in record.instances.values() for n in (*i.added.containers, *i.added.init_containers)}
-    apps = [c for c in workload.containers if c.role == "app"]
-    first = choose_targets(workload, (), "default")
+    apps = [c for c in workload.containers if c.role == "app" and c.name not in owned]
+    main = find_main_container(replace(workload, classic=workload.classic | owned))
     for container in workload.containers:
-        if container.role not in _MODES or container.name in owned or not container.name:
+        if container.role not in _MODES or container.name in owned or not container.name or container == main:
             continue
         found = Candidate(file, workload, container)
-        if container.role == "sidecar" or container not in first:
+        if container.role == "sidecar" or main or container != apps[0]:
             candidates.candidates.append(found)
         elif len(apps) > 1:
             candidates.listed_first.append(found)
@@ -160,11 +233,11 @@ def _group_key(found: Candidate) -> tuple[str, str]:
     return names.parse_image(found.image).repository, found.mode
 
 
-def _build_group(members: list[Candidate], taken: Sequence[str]) -> Group:
+def _build_group(members: list[Candidate], taken: Set[str]) -> Group:
     name = Counter(member.container.name for member in members).most_common(1)[0][0]
     free, number = name, 2
     while free in taken:
-        free, number = f"{name}-{number}", number + 1
+        free, number = f"custom-{name}" if number == 2 else f"custom-{name}-{number - 1}", number + 1
     usual = Counter(_comparable(member) for member in members).most_common(1)[0][0]
     base = next(member for member in members if _comparable(member) == usual)
     return Group(free, base, tuple(members))
@@ -195,7 +268,7 @@ def _add_shared_parts(found: Candidate) -> Candidate:
         if app_mounts and ("emptyDir" not in volume or not set(app_mounts) <= {c.name for c in apps}):
             notes.append(f'volume "{name}" is not included: the app uses it')
             continue
-        volumes.append(volume)
+        volumes.append(mask_values(volume)[0])
         for container, mounts in app_mounts.items():
             shared.setdefault(container, []).extend(mounts)
     lists = list(shared.values())
@@ -223,8 +296,3 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
         elif key not in before or not identical(old, value):
             patch[key] = value
     return patch
-
-
-def looks_secret(name: str) -> bool:
-    """Return True if an environment variable name suggests a secret value, such as `DB_PASSWORD` or `API_KEY`."""
-    return _SECRET.search(name) is not None

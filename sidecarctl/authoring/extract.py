@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sidecarctl.authoring.discover import looks_secret
 from sidecarctl.authoring.lint import strictest_level
-from sidecarctl.catalog import common_parameters
+from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
+from sidecarctl.kube.secret_values import MASK, mask_text, mask_values
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.results import field_text
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
@@ -85,13 +86,7 @@ class _Extraction:
 
     def add_parameter(self, wanted: str, schema: dict[str, Any]) -> str:
         """Declare a parameter under an unused name and return its token."""
-        words = re.findall(r"[A-Za-z0-9]+", wanted) or ["value"]
-        lowered = [word.lower() if word.isupper() else word for word in words]
-        base = lowered[0][:1].lower() + lowered[0][1:] + "".join(word[:1].upper() + word[1:] for word in lowered[1:])
-        base = base if base[0].isalpha() and base not in common_parameters.NAMES else f"app{base[:1].upper()}{base[1:]}"
-        key, number = base, 2
-        while key in self.parameters:
-            key, number = f"{base}{number}", number + 1
+        key = unused_parameter_name(wanted, self.parameters)
         self.parameters[key] = schema
         return self.add_expression(f"params.{key} | quote")
 
@@ -121,16 +116,22 @@ class _Extraction:
             elif key == "volumeDevices":
                 self.notes.append("volumeDevices are not included: a sidecar cannot have block devices")
             elif key != "restartPolicy":
-                own[key] = value
+                own[key] = self.mask_secrets(key, value)
         own["resources"] = self.fill_resources(as_mapping(self.source.value.get("resources")))
         return own
+
+    def mask_secrets(self, key: str, value: Any) -> Any:
+        """Return the value of a field with a placeholder for what looks like a secret."""
+        masked, paths = mask_values({key: value})
+        self.notes += (f"{field_text(path)} may contain a secret, so {MASK} takes its place" for path in paths)
+        return masked[key]
 
     def convert_variable(self, each: Any) -> Any:
         """Turn the value of a variable into a parameter. Values of likely secrets are not copied."""
         if not isinstance(each, dict) or not isinstance(each.get("value"), str):
             return each
         name = str(each.get("name", ""))
-        if looks_secret(name):
+        if mask_text(each["value"], name) != each["value"]:
             schema = _string_schema(f"Value of the variable {name}.", writeOnly=True)
             token = self.add_parameter(name, schema)
             key = next(key for key, value in self.parameters.items() if value is schema)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.authoring.lint_parameters import Subject, parameter_name, undeclared_parameter, unused_parameter
+from sidecarctl.authoring.lint_versions import invalid_renamed_parameter, missing_changelog_entry
 from sidecarctl.authoring.trial import InjectedParts, TrialResult
 from sidecarctl.catalog.entry_files import read_text
 from sidecarctl.catalog.sidecar import Sidecar
@@ -229,6 +230,8 @@ CHECKS: tuple[Check, ...] = (
     unused_parameter,
     missing_description,
     missing_tests,
+    missing_changelog_entry,
+    invalid_renamed_parameter,
 )
 
 

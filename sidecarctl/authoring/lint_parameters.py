@@ -11,7 +11,8 @@ from typing import Any
 
 from sidecarctl.authoring.parameter_table import ParameterRow, list_parameters
 from sidecarctl.authoring.trial import InjectedParts, TrialResult, find_injected_parts
-from sidecarctl.catalog.entry_files import read_text
+from sidecarctl.catalog.changelog import CHANGELOG_FILE
+from sidecarctl.catalog.entry_files import METADATA_FILE, read_text
 from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, did_you_mean
@@ -158,7 +159,7 @@ class Subject:
 
 
 def _find_text(file: Path, folder: Path, needle: str) -> Place | None:
-    if file.name == "sidecar.yaml":
+    if file.name in (METADATA_FILE, CHANGELOG_FILE):
         return None
     try:
         text = read_text(file, folder)

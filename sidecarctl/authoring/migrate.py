@@ -1,60 +1,98 @@
-"""Write a composition and a library that reproduce discovered sidecars, and report which files stay unchanged.
+"""Write a composition and a library that reproduce discovered sidecars, and find out which files stay unchanged.
 
 To check a file, the composition is applied with `adopt`; only records may be added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.authoring.discover import Candidate, Discovery, Group, looks_secret
+from sidecarctl.authoring.discover import Candidate, Discovery, Group
+from sidecarctl.authoring.parameter_names import unused_parameter_name
+from sidecarctl.authoring.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial
 from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.sidecar import read_sidecar
-from sidecarctl.composition.model import FILE_NAME, load_composition
+from sidecarctl.composition.find import FILE_NAME
+from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
-from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.write import Write, write_all
+from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping
-from sidecarctl.results import plural
+from sidecarctl.results import field_text, plural
 from sidecarctl.yamltext import emit
+from sidecarctl.yamltext.edits import Edit, Insert
+from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.stream import split
 
 LIBRARY = "sidecars"
 VERSION = "0.1.0"
+CHANGELOG = f"# Changelog\n\n## {VERSION} - Unreleased\n\n- Adopted from manifests.\n"
 
 
 @dataclass(frozen=True)
 class FileCheck:
-    """The result of applying the composition to one file: unchanged except for records, or the differences."""
+    """The result of applying the composition to one file: unchanged except for records, or the differences.
+
+    failed  the composition cannot be applied
+    """
 
     file: str
     unchanged: bool
     notes: tuple[str, ...] = ()
+    failed: bool = False
 
 
-def build_files(found: Discovery, name: str) -> dict[str, str]:
-    """Return the files that reproduce the discovered sidecars, by path in the target directory."""
-    out = {FILE_NAME: emit.document(build_composition(found, to_dns_label(name) or "workloads"))}
+def build_files(found: Discovery, name: str, present: str | None = None) -> dict[str, str]:
+    """Return the files that reproduce the discovered sidecars, by path in the target directory.
+
+    `present` is the text of a composition that is extended. Raise EditRefused if it cannot be.
+    """
+    composition = build_composition(found, to_dns_label(name) or "workloads")
+    text = format_schema_comment("composition") + emit.document(composition)
+    out = {FILE_NAME: text if present is None else extend_composition(present, composition)}
     for group in found.groups:
-        out[f"{LIBRARY}/{group.name}/sidecar.yaml"] = emit.document(_sidecar(group))
+        out[f"{LIBRARY}/{group.name}/sidecar.yaml"] = format_schema_comment("sidecar") + emit.document(_sidecar(group))
         out[f"{LIBRARY}/{group.name}/template.yaml"] = emit.document(_fragment(group))
+        out[f"{LIBRARY}/{group.name}/{CHANGELOG_FILE}"] = CHANGELOG
     return out
 
 
+def extend_composition(text: str, other: Mapping[str, Any]) -> str:
+    """Return the text of a composition with the rules and the library of another one added at the end."""
+    (document,) = split(text, FILE_NAME)
+    spec = as_mapping(as_mapping(document.value).get("spec"))
+    edits: list[Edit] = []
+    for field in ("libraries", "rules"):
+        present = as_list(spec.get(field))
+        wanted = [item for item in other["spec"][field] if item not in present]
+        if field in spec:
+            edits += (Insert(("spec", field, len(present)), item) for item in wanted)
+        elif wanted:
+            edits.append(Insert(("spec", field), wanted))
+    assert document.root is not None
+    return document.head + splice(document.text, document.root, edits).text
+
+
 def build_composition(found: Discovery, name: str) -> dict[str, Any]:
-    """Return the composition, with one rule for all workloads of one kind and namespace that need the same sidecars."""
+    """Return the composition, with one rule for all workloads of one kind and namespace that need the same sidecars.
+
+    Rules select workloads by name. Of several with one name, such as those of two environments, the most common wins.
+    """
     rules: list[dict[str, Any]] = []
     for group in found.groups:
-        for member in group.members:
-            wish = _wish(group, member)
+        for wish, member in _common_wishes(group):
             workload = member.workload
             select: dict[str, Any] = {"kinds": [workload.kind], "names": [workload.name]}
             if workload.namespace:
@@ -72,6 +110,18 @@ def build_composition(found: Discovery, name: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"libraries": [f"./{LIBRARY}"], "rules": rules},
     }
+
+
+def _common_wishes(group: Group) -> Iterator[tuple[dict[str, Any], Candidate]]:
+    """Yield what each workload needs, once for each name."""
+    named: dict[tuple[str, ...], list[Candidate]] = {}
+    for member in group.members:
+        workload = member.workload
+        key = (workload.kind, workload.namespace, workload.name, member.container.name)
+        named.setdefault(key, []).append(member)
+    for members in named.values():
+        wishes = [_wish(group, member) for member in members]
+        yield max(zip(wishes, members), key=lambda each: wishes.count(each[0]))
 
 
 def _same_scope(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -100,6 +150,14 @@ def _sidecar(group: Group) -> dict[str, Any]:
             value = list(getattr(base, what))
             properties[what] = {"type": "array", "items": {"type": "object"}, "default": value, "description": words}
             substitutions.append({"path": path, "parameter": what})
+    for secret, name in secret_parameters(group).items():
+        properties[name] = {
+            "type": "string",
+            "writeOnly": True,
+            "default": _value_at(base.shape, secret),
+            "description": f"Value of the {describe_secret(base, secret)}.",
+        }
+        substitutions.append({"path": _substitution_path(secret), "parameter": name})
     return {
         "apiVersion": "sidecarctl.dev/v1alpha1",
         "kind": "Sidecar",
@@ -120,6 +178,39 @@ def _sidecar(group: Group) -> dict[str, Any]:
     }
 
 
+def secret_parameters(group: Group) -> dict[PathTuple, str]:
+    """Return the names of the parameters that take the place of secrets, by path in the container."""
+    parameters: dict[PathTuple, str] = {}
+    for path in group.base.secrets:
+        taken = {"volumes", "mounts", *parameters.values()}
+        parameters[path] = unused_parameter_name(describe_secret(group.base, path).split()[-1], taken)
+    return parameters
+
+
+def describe_secret(member: Candidate, path: PathTuple) -> str:
+    """Return what holds a secret: `variable LOKI_PASSWORD`, `argument --password`, or the path in the container."""
+    holder, value = _value_at(member.shape, path[:-1]), str(_value_at(member.shape, path))
+    if path[-1] == "value" and isinstance(holder, dict) and holder.get("name"):
+        return f"{'variable' if path[0] == 'env' else 'header'} {holder['name']}"
+    if isinstance(holder, list) and isinstance(path[-1], int):
+        before = str(holder[path[-1] - 1]) if path[-1] else ""
+        flag = value.partition("=")[0] if value.startswith("-") else before
+        if flag.startswith("-") and " " not in flag:
+            return f"argument {flag}"
+    return f"field {field_text(path)}"
+
+
+def _value_at(value: Any, path: PathTuple) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _substitution_path(path: PathTuple) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else "." + re.sub(r"([.\[\\])", r"\\\1", step) for step in path)
+    return "containers[0]" + "".join(steps)
+
+
 def _fragment(group: Group) -> dict[str, Any]:
     base = group.base
     fragment: dict[str, Any] = {"containers": [{"name": group.name, **base.shape}]}
@@ -131,11 +222,12 @@ def _fragment(group: Group) -> dict[str, Any]:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files. Raise UsageError if one already exists."""
+    """Write the files. Raise UsageError if the file of a sidecar already exists."""
     for path in texts:
-        if (folder / path).exists():
+        if path != FILE_NAME and (folder / path).exists():
             raise UsageError(
-                f"{folder / path} already exists", hint="move it, or choose another directory with -o <dir>"
+                f"{folder / path} already exists",
+                hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
     write_all(Write(folder / path, text) for path, text in texts.items())
 
@@ -160,15 +252,17 @@ def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options
     for file, text in texts:
         try:
             result = pipeline.render(text, chosen, options, file)
+        except InputError:
+            continue  # the search reported it
         except SidecarctlError as error:
-            out.append(FileCheck(file, False, (error.message,)))
+            out.append(FileCheck(file, False, (error.message,), failed=True))
             continue
         if not result.changes and not result.failed:
             continue
         problems = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
         record_only = _only_record_added(text, result.text)
         notes = (*problems, *(() if record_only else ("lines other than the record would change",)))
-        out.append(FileCheck(file, record_only and not notes, notes))
+        out.append(FileCheck(file, record_only and not notes, notes, result.failed))
     return out
 
 
@@ -182,48 +276,3 @@ def _only_record_added(before: str, after: str) -> bool:
         elif RECORD_ANNOTATION not in line and line.strip() not in ("annotations:", "metadata:"):
             return False
     return position == len(old)
-
-
-def _secrets(group: Group) -> list[str]:
-    """Return the names of variables with likely secret values, which are now in the library too."""
-    entries = (as_mapping(entry) for entry in as_list(group.base.shape.get("env")))
-    return [str(entry["name"]) for entry in entries if entry.get("value") and looks_secret(str(entry.get("name")))]
-
-
-def render_report(found: Discovery, checks: Sequence[FileCheck], written: Sequence[str], folder: Path) -> str:
-    """Return the discovered sidecars, the check results, and the next commands."""
-    lines: list[str] = []
-    for group in found.groups:
-        lines.append(
-            f"{group.name}: {group.base.image}, {group.base.mode}, in {plural(len(group.members), 'workload')}"
-        )
-        for member in group.members:
-            own = [*group.parameters(member), *member.notes]
-            alias = f" as {member.container.name}" if member.container.name != group.name else ""
-            details = f": {', '.join(own)}" if own else ""
-            lines.append(f"  {member.workload.label}{alias} ({member.file}){details}")
-    for one in found.unmatched:
-        lines.append(f"skipped: {one.container.name} of {one.workload.label}: no other workload runs {one.image}")
-    unchanged = [check for check in checks if check.unchanged]
-    if found.groups:
-        lines += ["", f"verified: {plural(len(unchanged), 'file')} of {len(checks)}: only records would be added"]
-    for check in checks:
-        lines += [f"not verified: {check.file}: {note}" for note in check.notes]
-    for group in found.groups:
-        template = folder / LIBRARY / group.name / "template.yaml"
-        lines += [
-            f"warning: {name} of {group.name} may be a secret, and {template} contains its value; refer to a Secret instead"
-            for name in _secrets(group)
-        ]
-        if f"{LIBRARY}/{group.name}/{FOLDER}/deployment/{INPUT}" not in written:
-            lines.append(f"no test case: {group.name} cannot be added to a plain Deployment; add a test case for it")
-    lines += [f"created: {folder / path}" for path in written]
-    if found.groups:
-        lines += [
-            "",
-            "next:",
-            f"  sidecarctl render -c {folder / FILE_NAME} -f {folder} --adopt --diff",
-            f"  sidecarctl render -c {folder / FILE_NAME} -f {folder} --adopt -i",
-            f"  sidecarctl test --library {folder / LIBRARY}",
-        ]
-    return "".join(f"{line}\n" for line in lines)

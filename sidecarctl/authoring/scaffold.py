@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.authoring.extract import extract_container
+from sidecarctl.authoring.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, find_cases, run_case
 from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
+from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
 from sidecarctl.files.sources import decode
@@ -149,6 +151,7 @@ app = {{volumeMounts = [_shared]}}
 
 _TEMPLATES = {"jinja": _JINJA, "plain": _PLAIN, "kcl": _KCL}
 _PARAMETERS = "directory: /srv/shared\n"
+CHANGELOG = "# Changelog\n\n## 0.1.0 - Unreleased\n\n- First version.\n"
 
 
 def build_files(name: str, engine: str, image: str, manifest: str) -> dict[str, str]:
@@ -156,8 +159,9 @@ def build_files(name: str, engine: str, image: str, manifest: str) -> dict[str, 
     words = {"name": name, "engine": engine, "image": image}
     more = _SUBSTITUTIONS.format(**words) if engine == "plain" else ""
     return {
-        "sidecar.yaml": _METADATA.format(**words, more=more),
+        "sidecar.yaml": format_schema_comment("sidecar") + _METADATA.format(**words, more=more),
         DEFAULT_TEMPLATES[engine]: _TEMPLATES[engine].format(**words),
+        CHANGELOG_FILE: CHANGELOG,
         "tests/deployment/input.yaml": manifest,
         "tests/deployment/parameters.yaml": _PARAMETERS,
     }
@@ -202,8 +206,9 @@ def from_manifest(library: Path, name: str, manifest: str, container: str) -> Sc
     return Scaffold(
         folder,
         {
-            "sidecar.yaml": emit.document(found.metadata),
+            "sidecar.yaml": format_schema_comment("sidecar") + emit.document(found.metadata),
             "template.yaml.j2": found.template,
+            CHANGELOG_FILE: CHANGELOG,
             f"{case}/input.yaml": found.rest or MANIFEST,
             f"{case}/parameters.yaml": emit.document(found.values),
         },

@@ -1,17 +1,24 @@
-"""Parse parameters given as text: `--set KEY=VALUE` and `--values FILE`."""
+"""Parse parameters given as text: `--set KEY=VALUE`, `--set-file KEY=PATH`, and `--values FILE`."""
 
 from __future__ import annotations
 
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.files.sources import decode
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
 _STEP = re.compile(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
 _MAX_ITEMS = 1000
+_FORMS = {
+    "--set": ("KEY=VALUE", "--set period=30s"),
+    "--set-file": ("KEY=PATH", "--set-file config=config.yaml"),
+}
 
 
 class RawText(str):
@@ -99,17 +106,48 @@ def parse_set(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[s
     return given
 
 
-def parse_assignment(text: str, sidecars: Sequence[str]) -> tuple[str, str, str]:
-    """Return the sidecar, key, and value of `[SIDECAR.]KEY=VALUE`. Raise UsageError if one is missing."""
+def parse_set_files(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of `--set-file [SIDECAR.]KEY=PATH` by sidecar. Values are the texts of the files.
+
+    Raise UsageError for an invalid option, InputError for a file that cannot be read or is not UTF-8.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        name, key, path = parse_assignment(text, sidecars, "--set-file")
+        value = _read_parameter_file(path, f"--set-file {text}")
+        try:
+            assign(given.setdefault(name, {}), key, value)
+        except UsageError as error:
+            error.where = error.where or f"--set-file {text}"
+            raise
+    return given
+
+
+def _read_parameter_file(path: str, where: str) -> str:
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(limits.FILE.value + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}", where=where, hint="check the path") from None
+    if len(data) > limits.FILE.value:
+        raise InputError(f"{path} is larger than {limits.FILE.value >> 10} KiB", where=where, hint=limits.FILE.way_out)
+    return decode(data, path)
+
+
+def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") -> tuple[str, str, str]:
+    """Return the sidecar, key, and value of `[SIDECAR.]KEY=VALUE`. Raise UsageError if one is missing.
+
+    `flag` is the option for messages: --set or --set-file.
+    """
     key, equals, value = _split_at_equals(text)
-    where = f"--set {text}"
+    where = f"{flag} {text}"
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError("parameter is not valid UTF-8", where=f"--set {key}", hint="encode it as UTF-8")
-    if not equals or not key:
-        raise UsageError(
-            f'invalid parameter "{text}": expected KEY=VALUE', hint="example: --set period=30s", where=where
-        )
-    return *_split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
+        raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")
+    if not equals or not key or (flag == "--set-file" and not value):
+        form, example = _FORMS[flag]
+        raise UsageError(f'invalid parameter "{text}": expected {form}', hint=f"example: {example}", where=where)
+    return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
 
 
 def _split_at_equals(text: str) -> tuple[str, str, str]:
@@ -118,7 +156,7 @@ def _split_at_equals(text: str) -> tuple[str, str, str]:
     return found[1], found[2], text[found.end() :]
 
 
-def _split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]:
+def split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]:
     """Return the sidecar that a key belongs to, and the rest of the key."""
     first, dot, rest = key.partition(".")
     if dot and rest and first in names:
@@ -185,12 +223,12 @@ Origins = Mapping[str, str]
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 
 
-def origins_of_sets(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the origins of valid `--set` options by sidecar."""
+def origins_of_sets(texts: Sequence[str], sidecars: Sequence[str], flag: str = "--set") -> dict[str, dict[str, str]]:
+    """Return the origins of valid `--set` or `--set-file` options by sidecar."""
     origins: dict[str, dict[str, str]] = {}
     for text in texts:
-        name, key, _ = parse_assignment(text, sidecars)
-        origins.setdefault(name, {})[key] = f"--set {text.partition('=')[0]}"
+        name, key, _ = parse_assignment(text, sidecars, flag)
+        origins.setdefault(name, {})[key] = f"{flag} {text.partition('=')[0]}"
     return origins
 
 

@@ -30,7 +30,7 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
 @dataclass(frozen=True)
 class Entry:
     """One directory of a library: a sidecar, or the error that makes it invalid. `shadowed_by` is the library that takes
-    precedence.
+    precedence, `newer` the newest version in the same library.
 
     `listing` is shown in lists. `checked` is True for an unmodified entry of the shipped library.
     """
@@ -41,6 +41,7 @@ class Entry:
     listing: Listing | None = None
     error: LibraryError | None = None
     shadowed_by: str = ""
+    newer: str = ""
     checked: bool = False
     _read: Callable[[], Sidecar] | None = field(default=None, compare=False, repr=False)
 
@@ -48,6 +49,11 @@ class Entry:
     def sidecar(self) -> Sidecar | None:
         """The sidecar, read on first use; None for an invalid entry."""
         return self._read() if self._read is not None and self.error is None else None
+
+    @property
+    def is_default(self) -> bool:
+        """True if commands use this entry for the plain name of the sidecar."""
+        return not (self.error or self.shadowed_by or self.newer)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Catalog:
         return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _entry_directories(folder)})
 
     def entries(self) -> list[Entry]:
-        """Return all entries sorted by name, then by precedence, including invalid and shadowed ones."""
+        """Return all entries sorted by name, precedence, and version, newest first, including invalid and shadowed ones."""
         found = [
             self._entry(entry, folder, label) for label, folder in self.folders for entry in _entry_directories(folder)
         ]
@@ -94,7 +100,7 @@ class Catalog:
             winners.setdefault(entry.name, entry.library)
         duplicates = _find_duplicates(found)
         result = [_add_errors(entry, winners, duplicates) for entry in found]
-        return sorted(result, key=lambda entry: entry.name)
+        return _newest_first(result)
 
     def _entry(self, folder: Path, library: Path, label: str) -> Entry:
         name = folder.name.split("@")[0]
@@ -232,3 +238,17 @@ def _add_errors(entry: Entry, winners: Mapping[str, str], duplicates: Mapping[Pa
         error=error,
         shadowed_by="" if winner == entry.library else winner,
     )
+
+
+def _newest_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Sort entries by name, keep their precedence, and set `newer` of the older versions."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.name, entry.library), []).append(entry)
+    found: list[Entry] = []
+    for _, group in sorted(groups.items(), key=lambda item: item[0][0]):
+        valid = [(entry.listing.version, entry) for entry in group if entry.listing]
+        valid.sort(key=lambda each: version_order(each[0]), reverse=True)
+        found += (replace(entry, newer=valid[0][0] if number else "") for number, (_, entry) in enumerate(valid))
+        found += (entry for entry in group if not entry.listing)
+    return found

@@ -78,7 +78,7 @@ def _to_problems(error: Any) -> list[SchemaProblem]:
         names = [name for name in error.validator_value if name not in error.instance and f"{name!r}" in error.message]
         parts = error.schema.get("properties", {})
         return [
-            SchemaProblem(path, f"missing required field: {name}", _describe(parts.get(name)), missing=name)
+            SchemaProblem(path, f"missing required field: {name}", _describe_required(parts.get(name)), missing=name)
             for name in names
         ]
     if "propertyNames" in list(error.absolute_schema_path)[-3:-1]:
@@ -94,6 +94,18 @@ def _to_problems(error: Any) -> list[SchemaProblem]:
 def _describe(schema: object) -> str:
     text = schema.get("description") if isinstance(schema, Mapping) else None
     return " ".join(text.split()).rstrip(".") if isinstance(text, str) else ""
+
+
+def _describe_required(schema: object) -> str:
+    """Return the description of a required field, with its choices or its form."""
+    text = _describe(schema)
+    if not isinstance(schema, Mapping):
+        return text
+    choices = schema.get("enum")
+    pattern = schema.get("pattern")
+    form = f"one of {', '.join(map(str, choices))}" if isinstance(choices, list) else ""
+    form = form or (describe_pattern(pattern) if isinstance(pattern, str) else "")
+    return f"{text} ({form})" if text and form else text or form
 
 
 def _unknown_fields(error: Any, path: Path) -> list[SchemaProblem]:
@@ -152,6 +164,49 @@ _MESSAGES: dict[str, str] = {
 }
 
 
+_UNITS = ("ms", "s", "m", "h", "d")
+# Patterns that libraries share, in words. Any other pattern is printed.
+_PATTERN_WORDS: dict[str, str] = {
+    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "a name of lowercase letters, digits, hyphens, and dots",
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens",
+    r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens that starts with a letter",
+    r"^[a-z0-9-]+$": "a name of lowercase letters, digits, and hyphens",
+    r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$": "a name of letters, digits, hyphens, and dots",
+    r"^[-._a-zA-Z0-9]+$": "a key of letters, digits, hyphens, underscores, and dots",
+    r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$": "a file name of letters, digits, hyphens, underscores, and dots",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "a variable name of letters, digits, and underscores",
+    r"^[a-zA-Z_][a-zA-Z0-9_]*$": "a variable name of letters, digits, and underscores",
+    r"^[^\n]*$": "a single line",
+    r"^[^\r\n]*$": "a single line",
+    r"^/": "an absolute path",
+    r"^/[^\s]*$": "an absolute path without spaces",
+    r"^/[^,:\s]*[^,:/\s]$": "an absolute path without commas, colons, spaces, and a final slash",
+    r"^(/[^/:\s]+)+$": "an absolute path without colons, spaces, and a final slash",
+    r'^(/[^/:\s"$]+)+$': "an absolute path without colons, spaces, quotes, dollar signs, and a final slash",
+    r"^https?://": "a URL that starts with http:// or https://",
+    r"^https?://[^\s@]+$": "a URL that starts with http:// or https://, without spaces and credentials",
+    r"^0[0-7]{3}$": 'permissions as four octal digits, for example "0644"',
+    r"^[0-9]{1,5}(-[0-9]{1,5})?$": "a port, or a range of ports such as 8000-8010",
+}
+_DURATION = re.compile(
+    r"\^\(?(?:\[1-9\])?\[0-9\][+*](?:\(\\\.\[0-9\]\+\)\?)?"
+    r"(?P<units>\([a-z|]+\)|[a-z]|\[[a-z]+\])\)?\+?\$"
+)
+
+
+def describe_pattern(pattern: str) -> str:
+    """Return what a regular expression accepts in words, an empty string for an uncommon one."""
+    duration = _DURATION.fullmatch(pattern)
+    if duration is None:
+        return _PATTERN_WORDS.get(pattern, "")
+    text = duration["units"].strip("()")
+    units = list(text.strip("[]")) if text.startswith("[") else text.split("|")
+    if not all(unit in _UNITS for unit in units):
+        return ""
+    listed = " or ".join((", ".join(units[:-1]), units[-1])) if len(units) > 1 else units[-1]
+    return f"a duration in {listed}, for example 10{units[-1]}"
+
+
 def _type_names(rule: object) -> list[str]:
     names = rule if isinstance(rule, list) else [rule]
     return [_NOUNS.get(str(name), str(name)) for name in names]
@@ -162,6 +217,9 @@ def _describe_error(error: Any) -> str:
         return f"must be {' or '.join(_type_names(error.validator_value))}, got {describe_value(error)}"
     if error.validator == "enum":
         return f"must be one of {', '.join(map(format_value, error.validator_value))}, got {describe_value(error)}"
+    words = describe_pattern(str(error.validator_value)) if error.validator == "pattern" else ""
+    if words:
+        return f"must be {words}, got {describe_value(error)}"
     form = _MESSAGES.get(error.validator)
     if form is None:
         return str(error.message)

@@ -12,6 +12,7 @@ from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.assignments import Origins, RawText, assign, parse_set, read_values
 from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text, resolve_ref
 from sidecarctl.catalog.json_schema_messages import pattern_matches
+from sidecarctl.catalog.renamed_parameters import current_name
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
@@ -272,6 +273,9 @@ def _describe_problem(sidecar: Sidecar, problem: SchemaProblem) -> tuple[str, st
     key = path_text(problem.path)
     if problem.on_key and len(problem.path) == 1:
         known = [*sidecar.parameters.get("properties", {}), *common_parameters.NAMES]
+        if key in sidecar.renamed_parameters:
+            hint = f"it was renamed to {current_name(key, sidecar.renamed_parameters)}"
+            return f'unknown parameter "{key}" for sidecar {sidecar.name}', hint
         hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
         return f'unknown parameter "{key}" for sidecar {sidecar.name}', hint
     if problem.on_key:

@@ -42,7 +42,10 @@ class Substitution:
 
 @dataclass(frozen=True, eq=False)
 class Sidecar:
-    """A library entry. `parameters` is a JSON Schema; `library` is the label of its library."""
+    """A library entry. `parameters` is a JSON Schema; `library` is the label of its library.
+
+    `renamed_parameters` maps former names of parameters to their current ones.
+    """
 
     name: str
     version: str
@@ -65,6 +68,7 @@ class Sidecar:
     substitutions: tuple[Substitution, ...] = ()
     modules: Mapping[str, Path] = field(default_factory=dict)
     next_steps: str = ""
+    renamed_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -142,6 +146,7 @@ def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:
             for key, path in spec.get("modules", {}).items()
         },
         next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
+        renamed_parameters=dict(spec.get("renamedParameters", {})),
     )
 
 

@@ -17,7 +17,7 @@ from typer import Abort
 from sidecarctl.cli import completion
 from sidecarctl.cli.command_table import BY_NAME, COMMANDS
 from sidecarctl.cli.options import Argument, Command, Option
-from sidecarctl.cli.parser import Parameter, describe, split_words
+from sidecarctl.cli.parser import Parameter, call, describe, split_words
 from sidecarctl.errors import UsageError, did_you_mean
 
 __all__ = ["Abort", "build", "usage_error"]
@@ -47,7 +47,7 @@ def _with_typer_signature(command: Command) -> Any:
 
     def run(**values: Any) -> None:
         plain = {name: value.value if isinstance(value, Enum) else value for name, value in values.items()}
-        raise typer.Exit(command(**plain))
+        raise typer.Exit(call(command, plain))
 
     parameters = [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, annotation=_annotation(one), default=_default(one))
@@ -70,7 +70,7 @@ def _annotation(parameter: Parameter) -> Any:
     base: Any = {bool: bool, int: int, str: Optional[str], list: list[str]}[parameter.kind]
     if isinstance(spec, Argument):
         return Annotated[
-            base, typer.Argument(metavar=spec.metavar.strip("[.]"), help=spec.help, autocompletion=complete)
+            base, typer.Argument(metavar=spec.metavar.split()[0].strip("[.]"), help=spec.help, autocompletion=complete)
         ]
     if spec.choices:
         choice: Any = Enum("Choice", {word: word for word in spec.choices}, type=str)  # type: ignore[misc]
@@ -96,7 +96,7 @@ def usage_error(problem: Any, argv: Sequence[str]) -> UsageError:
     if kind == "BadOptionUsage":
         return UsageError(f"{flag} {'requires' if 'requires' in message else 'does not take'} a value", hint=hint)
     if kind == "MissingParameter" and parameter:
-        return UsageError(f"missing argument: {parameter.spec.metavar.strip('[.]')}", hint=hint)
+        return UsageError(f"missing argument: {parameter.spec.metavar.split()[0].strip('[.]')}", hint=hint)
     if kind == "BadParameter" and parameter and isinstance(parameter.spec, Option):
         return _invalid_value(parameter, parameters, argv, hint)
     if "extra argument" in message:

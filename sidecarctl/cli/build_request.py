@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.catalog import Catalog, open_catalog
-from sidecarctl.composition.model import FILE_NAME, Composition, find_composition_file, load_composition
-from sidecarctl.composition.request import Request, build_requests
+from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
+from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
+from sidecarctl.cli.options import InputFlags, WorkloadFlags
+from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.composition.annotations import INJECT, read_namespaces
+from sidecarctl.composition.find import FILE_NAME, find_composition_file
+from sidecarctl.composition.model import Composition, load_composition
+from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.select import Selection, resolve_selection
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.yamltext.stream import split_readable
+
+if TYPE_CHECKING:
+    from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
 
 def requests(
@@ -24,27 +35,86 @@ def requests(
     libraries: Sequence[str],
     sets: Sequence[str],
     values: Sequence[str],
+    set_files: Sequence[str] = (),
     containers: Sequence[str],
     as_name: str | None,
     mode: str | None,
     adopt: bool = False,
     keep_qos: bool = False,
+    unset: Sequence[str] = (),
+    reset: bool = False,
+    on_conflict: str | None = None,
+    enforce: bool = False,
 ) -> list[Request]:
     """Return one request for each named sidecar. Raises UsageError."""
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
-    parameters, origins = _parameters(own_names, sets, values)
+    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset)
     return build_requests(
         catalog,
         names,
-        parameters,
-        origins,
+        changes,
         instance=as_name or "",
         mode=mode or "",
         containers=containers,
         adopt=adopt,
         keep_qos=keep_qos,
+        on_conflict=conflict_policy(on_conflict, enforce) or "fail",
     )
+
+
+def upgrade_request(
+    names: Sequence[str],
+    *,
+    libraries: Sequence[str],
+    sets: Sequence[str],
+    values: Sequence[str],
+    set_files: Sequence[str],
+    unset: Sequence[str],
+    reset: bool,
+    on_conflict: str | None,
+    enforce: bool,
+) -> UpgradeRequest:
+    """Return the request to upgrade instances or sidecars (`logger` or `logger@1.1.0`); no names select all.
+
+    Raises UsageError for an invalid name, version, or parameter.
+    """
+    from sidecarctl.inject.upgrade_instances import UpgradeRequest
+
+    catalog = _open(libraries)
+    versions = dict(split_request(name) for name in names)
+    given = [name for name in versions if name in catalog.names()] or catalog.names()
+    changes = _parameter_changes(given, sets, values, set_files, unset, reset)
+    return UpgradeRequest(catalog, versions, changes, conflict_policy(on_conflict, enforce) or "fail")
+
+
+def conflict_policy(on_conflict: str | None, enforce: bool) -> str:
+    """Return fail, keep, overwrite, or enforce; "" if neither option is given. Raises UsageError for both."""
+    if enforce and on_conflict:
+        raise UsageError("--enforce cannot be combined with --on-conflict", hint="remove one of them")
+    return "enforce" if enforce else on_conflict or ""
+
+
+def _parameter_changes(
+    names: Sequence[str],
+    sets: Sequence[str],
+    values: Sequence[str],
+    set_files: Sequence[str],
+    unset: Sequence[str],
+    reset: bool,
+) -> dict[str, ParameterChanges]:
+    """Return the changes of parameters by sidecar."""
+    from sidecarctl.catalog.assignments import split_sidecar
+
+    given, origins = _parameters(names, sets, values, set_files)
+    keys: dict[str, list[str]] = {}
+    for text in unset:
+        name, key = split_sidecar(text, names, f"--unset {text}")
+        keys.setdefault(name, []).append(key)
+    return {
+        name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset)
+        for name in names
+    }
 
 
 def _open(libraries: Sequence[str]) -> Catalog:
@@ -52,10 +122,11 @@ def _open(libraries: Sequence[str]) -> Catalog:
 
 
 def _parameters(
-    names: Sequence[str], sets: Sequence[str], values: Sequence[str]
+    names: Sequence[str], sets: Sequence[str], values: Sequence[str], set_files: Sequence[str] = ()
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
-    """Return the parameters by sidecar, and where each was given: values files in order, then --set."""
-    from sidecarctl.catalog.assignments import merge, origins_of_sets, origins_of_values, parse_set, read_values
+    """Return the parameters by sidecar, and where each was given: values files in order, then --set, then --set-file."""
+    from sidecarctl.catalog import assignments
+    from sidecarctl.catalog.assignments import merge
 
     given: dict[str, dict[str, Any]] = {}
     origins: dict[str, dict[str, str]] = {}
@@ -64,19 +135,56 @@ def _parameters(
             text = decode(Path(file).read_bytes(), file)
         except OSError as error:
             raise InputError(f"cannot read {file}: {error.strerror or error}", hint="check --values") from None
-        for name, parameters in read_values(text, file, names).items():
+        for name, parameters in assignments.read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
-        origins = merge(origins, origins_of_values(text, file))
-    for name, parameters in parse_set(sets, names).items():
-        given[name] = merge(given.get(name, {}), parameters)
-    return given, merge(origins, origins_of_sets(sets, names))
+        origins = merge(origins, assignments.origins_of_values(text, file))
+    for parameters_of in (assignments.parse_set(sets, names), assignments.parse_set_files(set_files, names)):
+        for name, parameters in parameters_of.items():
+            given[name] = merge(given.get(name, {}), parameters)
+    origins = merge(origins, assignments.origins_of_sets(sets, names))
+    return given, merge(origins, assignments.origins_of_sets(set_files, names, "--set-file"))
 
 
 def pipeline_options(
-    kube_version: str | None, validate: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+    kube_version: str | None,
+    validate: str,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    facts: bool = True,
+    fail_on: str = "error",
+    workloads: WorkloadFilter = EVERY_WORKLOAD,
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
-    return Options(versions.parse_version(kube_version) if kube_version else versions.NEWEST, kinds, validate, facts)
+    return Options(
+        versions.parse_version(kube_version) if kube_version else versions.NEWEST,
+        kinds,
+        validate,
+        facts,
+        workloads,
+        severities_for,
+        fails=fail_on != "never",
+    )
+
+
+def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:
+    """Return the options of a run of a composition: with its severities, --fail-on, and whether hooks are included."""
+    severities = severities_of(composition)
+    return replace(
+        settings,
+        workloads=replace(settings.workloads, hooks=hooks),
+        severities=lambda file: severities or severities_for(file),
+        fails=fail_on != "never",
+    )
+
+
+def workload_filter(flags: WorkloadFlags, *, hooks: bool = True, opt_out: bool = False) -> WorkloadFilter:
+    """Return the filter that the options of a command describe. Raises UsageError for an invalid selector."""
+    return make_filter(flags.kind, flags.name, flags.namespace, flags.selector, hooks=hooks, opt_out=opt_out)
+
+
+def composition_inputs(composition: Composition, paths: Sequence[str], flags: InputFlags) -> InputOptions:
+    """Return the inputs of a command that uses a composition: the paths given, else its `spec.manifests`."""
+    return input_options(paths, flags, composition.manifests, composition.exclude)
 
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:
@@ -93,6 +201,7 @@ def load_selection(
     validate: str,
     *,
     adopt: bool = False,
+    on_conflict: str = "",
 ) -> tuple[Selection, Options]:
     """Return a composition prepared for a run, and the pipeline options. Options rank above the composition.
 
@@ -104,7 +213,7 @@ def load_selection(
             f"no composition found: no {FILE_NAME} in this directory or above",
             hint="name one with -c FILE; `sidecarctl schema composition` prints its schema",
         )
-    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt)
+    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt, on_conflict=on_conflict)
 
 
 def prepare_selection(
@@ -114,11 +223,13 @@ def prepare_selection(
     validate: str,
     *,
     adopt: bool = False,
+    on_conflict: str = "",
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
-    return resolve_selection(composition, catalog, options.kube_version, adopt=adopt), options
+    selection = resolve_selection(composition, catalog, options.kube_version, adopt=adopt, on_conflict=on_conflict)
+    return selection, options
 
 
 def load_optional_selection(
@@ -148,6 +259,15 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
         return path in files or any(path.is_relative_to(directory) for directory in directories)
 
     return is_own
+
+
+def with_namespaces(chosen: Selection, inputs: Inputs) -> Selection:
+    """Return a prepared composition that knows the inject annotations of the Namespaces of a run."""
+    found: dict[str, str] = {}
+    for source, read in inputs.sources:
+        if INJECT in read.text:
+            found.update(read_namespaces(split_readable(read.text, source.name, [])))
+    return replace(chosen, namespaces=found) if found else chosen
 
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from sidecarctl import __version__
 from sidecarctl.cli import console
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, InputError
-from sidecarctl.files import sources
-from sidecarctl.files.sources import Read, Source, input_paths
+from sidecarctl.cli.inputs import InputOptions, Inputs, read_inputs
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, EXIT_USAGE, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Report, RuleCard, plural, sort_findings
 from sidecarctl.validate.check_files import SYNTAX, SourceText, Verdict, validate_texts
 from sidecarctl.validate.fix.fixers import Fix, FixValues
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, RuleSelection, Severities, unknown_rule_error
+from sidecarctl.validate.placeholders import merge_notes
+from sidecarctl.validate.rule_selection import RuleSelection
 
 if TYPE_CHECKING:
     from sidecarctl.validate.fix import apply
@@ -32,8 +31,7 @@ _SHOWN = 5
 class CheckRequest:
     """The input and output options of `validate`; `fail_on` None is the default of the format."""
 
-    files: Sequence[str]
-    stdin_name: str = "-"
+    inputs: InputOptions
     format: str = "text"
     fail_on: str | None = None
     quiet: bool = False
@@ -46,23 +44,17 @@ class CheckRequest:
         return None if word == "never" else Severity(word)
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The sources with their texts, and the errors of those that cannot be read."""
-
-    sources: tuple[tuple[Source, Read], ...]
-    unreadable: tuple[InputError, ...] = ()
-
-    @property
-    def texts(self) -> tuple[SourceText, ...]:
-        """The texts, by the file names that messages show."""
-        return tuple(SourceText(read.text, source.name) for source, read in self.sources)
+def texts_of(inputs: Inputs) -> tuple[SourceText, ...]:
+    """Return the texts, by the file names that messages show."""
+    return tuple(
+        SourceText(read.text, source.name, source.named or source.path is None) for source, read in inputs.sources
+    )
 
 
 def run_checks(request: CheckRequest, chosen: RuleSelection, amounts: FixValues) -> int:
     """Validate every source, print the report, and return the exit code. An unreadable source does not stop the others."""
-    inputs = read_all(request)
-    texts = inputs.texts
+    inputs = read_inputs(request.inputs)
+    texts = texts_of(inputs)
     verdict = validate_texts(texts, chosen)
     if verdict.findings:
         from sidecarctl.validate.fix.apply import describe_fixes
@@ -82,7 +74,7 @@ def print_verdict(
     """Print the report and return the exit code; `fixed` is the number of fixed findings."""
     report = Report(
         __version__,
-        tuple(sort_findings(verdict.findings)),
+        tuple(sort_findings(merge_notes(verdict.findings))),
         verdict.ignored,
         (),
         tuple(source.name for source, _ in inputs.sources),
@@ -93,15 +85,20 @@ def print_verdict(
         fixed,
     )
     report_unreadable(inputs)
+    if inputs.sources and not verdict.objects and not verdict.findings:
+        console.report_error(_nothing_error(inputs))
+        return EXIT_USAGE
     if request.format != "text":
         from sidecarctl.cli.console import write_text
         from sidecarctl.report import machine
 
         write_text(machine.render_report(report, request.format), stream)
+        if not request.quiet:
+            console.report_skipped(inputs.skipped, verbose=request.verbose)
     elif inputs.sources:
-        _print(report, request, stream)
-    if inputs.unreadable:
-        return EXIT_INPUT
+        _print(report, request, inputs, verdict.partial, stream)
+    if inputs.errors:
+        return max(error.exit_code for error in inputs.errors)
     if not any(report.fails(finding) for finding in report.findings):
         return EXIT_OK
     return EXIT_INPUT if verdict.unparsed else EXIT_FINDINGS
@@ -109,7 +106,7 @@ def print_verdict(
 
 def report_unreadable(inputs: Inputs) -> None:
     """Report the sources that cannot be read."""
-    for error in inputs.unreadable:
+    for error in inputs.errors:
         from sidecarctl.cli import console
 
         console.report_error(error)
@@ -123,40 +120,37 @@ def rule_cards(findings: Sequence[Finding]) -> tuple[RuleCard, ...]:
     return tuple(RuleCard(one.name, one.severity, one.what, one.layer, one.reason, one.fix) for one in named)
 
 
-def read_all(request: CheckRequest) -> Inputs:
-    """Read every source; collect the errors of those that cannot be read."""
-    unreadable: list[InputError] = []
-    return Inputs(tuple(_read_inputs(request, unreadable)), tuple(unreadable))
+def _nothing_error(inputs: Inputs) -> UsageError:
+    """Return the error for input without an object: a check of nothing is not a success."""
+    names = ["stdin" if source.path is None else source.name for source, _ in inputs.sources]
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return UsageError(f"nothing to validate: no object in {shown}", hint="check that the file has a manifest")
 
 
-def _read_inputs(request: CheckRequest, unreadable: list[InputError]) -> Iterator[tuple[Source, Read]]:
-    for path in input_paths(request.files):
-        try:
-            for source in sources.find_sources([path], request.stdin_name):
-                try:
-                    yield source, sources.read_source(source)
-                except InputError as error:
-                    unreadable.append(error)
-        except InputError as error:
-            unreadable.append(error)
-
-
-def _print(report: Report, request: CheckRequest, stream: TextIO | None) -> None:
+def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, stream: TextIO | None) -> None:
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.report.notes import render_notes, render_skipped, split_notes
     from sidecarctl.report.text import closing_line, render_findings
 
     style = stream_style(stream)
     found = report.findings
     custom = [one for one in found if one.rule == _UNKNOWN_KIND and one.severity is Severity.INFO]
-    shown = [one for one in found if request.verbose or one not in custom]
+    shown, notes = ([*found], []) if request.verbose else split_notes(found)
+    shown = [one for one in shown if request.verbose or one not in custom]
     if request.quiet:
         shown = [one for one in shown if one.severity is Severity.ERROR]
-    write_text(render_findings(shown, color=style.color, width=style.width), stream)
+    write_text(render_findings(shown, color=style.color, width=style.width, group=not request.verbose), stream)
     if request.quiet:
         return
+    for line in render_notes(notes):
+        write_text(f"{line}\n", stream)
     if custom and not request.verbose:
         write_text(_note(custom) + "\n", stream)
-    counted = [one for one in found if request.verbose or one not in custom]
+    if partial:
+        write_text(f"skipped {plural(partial, 'partial object')}, such as kustomize patches\n", stream)
+    for line in render_skipped(inputs.skipped, verbose=request.verbose):
+        write_text(f"{line}\n", stream)
+    counted = [one for one in found if request.verbose or one not in (*custom, *notes)]
     files, ignored = len(report.files), len(report.ignored)
     write_text(closing_line(counted, files, ignored, fixed=report.fixed, color=style.color), stream)
 
@@ -171,42 +165,6 @@ def _note(custom: Sequence[Finding]) -> str:
     return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"
 
 
-_COMPOSITION_FILE = "sidecarctl.yaml"
-
-
-def severities_for(file: str) -> Severities:
-    """Return the severities that apply to a manifest; for stdin, those of the working directory.
-
-    They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
-    file and line, if that is not a valid composition or names an unknown rule.
-    """
-    return _nearest(Path(file).resolve().parent)
-
-
-@cache
-def _nearest(directory: Path) -> Severities:
-    for each in (directory, *directory.parents):
-        if (each / _COMPOSITION_FILE).is_file():
-            return _read_severities(each / _COMPOSITION_FILE)
-    return {}
-
-
-@cache
-def _read_severities(path: Path) -> Severities:
-    from sidecarctl.composition.layers import read_file
-    from sidecarctl.validate.registry import current_name, rules
-
-    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
-    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
-    severities = {current_name(name): severity for name, severity in configured.items()}
-    severities.update({name: severity for name, severity in configured.items() if name in known})
-    for name in severities:
-        if name not in known:
-            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
-    # YAML 1.1 reads an unquoted `off` as false.
-    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}
-
-
 def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, *, diff: bool) -> int:
     """Fix every source, or print the diff; report the findings that are left and return the exit code.
 
@@ -215,14 +173,14 @@ def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, 
     from sidecarctl.files.write import Write, write_all
     from sidecarctl.validate.fix import apply
 
-    inputs = read_all(request)
-    outcome = apply.fix_texts(inputs.texts, chosen, amounts)
+    inputs = read_inputs(request.inputs)
+    outcome = apply.fix_texts(texts_of(inputs), chosen, amounts)
     if diff:
         return _print_fixes(request, inputs, outcome)
-    if inputs.unreadable:
+    if inputs.errors:
         report_unreadable(inputs)
-        console.report(f"no files written: {plural(len(inputs.unreadable), 'error')}")
-        return EXIT_INPUT
+        console.report(f"no files written: {plural(len(inputs.errors), 'error')}")
+        return max(error.exit_code for error in inputs.errors)
     write_all(
         Write(source.path, after.text, read.stamp)
         for (source, read), after in zip(inputs.sources, outcome.texts)
@@ -241,7 +199,7 @@ def _print_fixes(request: CheckRequest, inputs: Inputs, outcome: apply.FixResult
     from sidecarctl.report.diff import unified_diff
     from sidecarctl.report.terminal import use_color
 
-    before = inputs.texts
+    before = texts_of(inputs)
     color, terminal = use_color(sys.stdout, os.environ), sys.stdout.isatty()
     console.write_stdout(
         unified_diff(old.text, new.text, old.file, color=color, terminal=terminal)
@@ -251,7 +209,9 @@ def _print_fixes(request: CheckRequest, inputs: Inputs, outcome: apply.FixResult
     console.report_findings([one for one in outcome.verdict.findings if one.rule == SYNTAX])
     if not request.quiet and request.format == "text":
         console.report(_fix_summary(outcome.done, before, outcome.texts))
-    if inputs.unreadable or outcome.verdict.unparsed:
+    if inputs.errors:
+        return max(error.exit_code for error in inputs.errors)
+    if outcome.verdict.unparsed:
         return EXIT_INPUT
     return EXIT_FINDINGS if outcome.done and request.severity is not None else EXIT_OK
 

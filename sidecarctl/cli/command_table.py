@@ -47,6 +47,23 @@ COMMANDS: tuple[CommandInfo, ...] = (
         ),
     ),
     CommandInfo(
+        "upgrade",
+        "Upgrade sidecars to the versions of the library, and keep what people changed.",
+        SIDECARS,
+        (
+            ("Preview the upgrade of everything in a directory", "sidecarctl upgrade -f k8s/ --diff"),
+            ("Upgrade one sidecar to a version", "sidecarctl upgrade logger@1.1.0 -f k8s/ -i"),
+            (
+                "Change a parameter and return another one to its default",
+                "sidecarctl upgrade logger --set flush=5 --unset logDir -f web.yaml -i",
+            ),
+            (
+                "Keep edited values where the upgrade changes them too",
+                "sidecarctl upgrade -f k8s/ -i --on-conflict keep",
+            ),
+        ),
+    ),
+    CommandInfo(
         "remove",
         "Remove sidecars and restore the original manifest.",
         SIDECARS,
@@ -77,11 +94,20 @@ COMMANDS: tuple[CommandInfo, ...] = (
     ),
     CommandInfo(
         "init",
-        "Find pasted sidecars and write a composition and a library.",
+        "Write a composition.",
         SIDECARS,
         (
-            ("Search a directory", "sidecarctl init k8s/"),
-            ("Write the result to another directory", "sidecarctl init k8s/ -o platform/"),
+            ("Write sidecarctl.yaml in the current directory", "sidecarctl init"),
+            ("Write it in another directory", "sidecarctl init k8s/"),
+        ),
+    ),
+    CommandInfo(
+        "adopt",
+        "Turn pasted sidecars into a library and a composition.",
+        SIDECARS,
+        (
+            ("Search a directory", "sidecarctl adopt k8s/"),
+            ("Write the result to another directory", "sidecarctl adopt k8s/ -o platform/"),
         ),
     ),
     CommandInfo(

@@ -39,12 +39,60 @@ def _of(sidecar: Sidecar, prefix: str) -> Iterator[tuple[str, list[str], str]]:
 
 
 def sidecars(ctx: object, incomplete: str) -> list[tuple[str, str]]:
-    """Sidecar names with their summaries."""
-    return [
-        (entry.name, entry.listing.summary)
+    """Sidecar names with their summaries; NAME@VERSION after an @."""
+    found = [
+        (f"{entry.name}@{entry.listing.version}" if "@" in incomplete else entry.name, entry.listing.summary)
         for entry in _catalog(ctx).entries()
-        if entry.listing and not entry.shadowed_by and entry.name.startswith(incomplete)
+        if entry.listing and not entry.shadowed_by and ("@" in incomplete or not entry.newer)
     ]
+    return [(word, summary) for word, summary in found if word.startswith(incomplete)]
+
+
+def sidecars_and_paths(ctx: object, incomplete: str) -> list[tuple[str, str]]:
+    """Sidecars of the library, and manifests and directories."""
+    return [*sidecars(ctx, incomplete), *_paths(incomplete)]
+
+
+def instances_and_paths(ctx: object, incomplete: str) -> list[tuple[str, str]]:
+    """The instances in the manifests on the command line, or below the working directory, and paths."""
+    from sidecarctl.cli.inputs import input_options, read_inputs, split_paths
+    from sidecarctl.cli.options import InputFlags
+    from sidecarctl.cli.rule_config import nearest_kinds
+    from sidecarctl.cli.selection import find_instances
+
+    _, named = split_paths(_given(ctx, "sidecars"))
+    try:
+        inputs = read_inputs(input_options([*named, *_given(ctx, "file")] or ["."], InputFlags()))
+        found = find_instances(inputs, nearest_kinds(required=False))
+    except SidecarctlError:
+        found = {}
+    return [*((name, "instance") for name in found if name.startswith(incomplete)), *_paths(incomplete)]
+
+
+def _paths(incomplete: str) -> list[tuple[str, str]]:
+    """Directories (with a slash) and manifests that begin with a text."""
+    from sidecarctl.files.sources import SUFFIXES
+
+    folder, _, start = incomplete.rpartition("/")
+    home = Path(folder or ("/" if incomplete.startswith("/") else "."))
+    prefix = f"{folder}/" if "/" in incomplete else ""
+    try:
+        entries = sorted(home.iterdir())
+    except OSError:
+        return []
+    shown = [each for each in entries if each.name.startswith(start or "") and (start or not each.name.startswith("."))]
+    return [
+        (f"{prefix}{each.name}{'/' if each.is_dir() else ''}", "")
+        for each in shown
+        if each.is_dir() or each.name.endswith(SUFFIXES)
+    ]
+
+
+def kinds(incomplete: str) -> list[str]:
+    """Kinds with a pod template."""
+    from sidecarctl.cli.rule_config import nearest_kinds
+
+    return sorted(name for name in nearest_kinds(required=False).names() if name.startswith(incomplete))
 
 
 def parameters(ctx: object, incomplete: str) -> list[tuple[str, str]]:
@@ -94,8 +142,8 @@ def environments(incomplete: str) -> list[str]:
     """Environments of the nearest composition, its own includes left out."""
     from pathlib import Path
 
+    from sidecarctl.composition.find import find_composition_file
     from sidecarctl.composition.layers import read_file
-    from sidecarctl.composition.model import find_composition_file
 
     try:
         path = find_composition_file(Path())

@@ -16,6 +16,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
 from sidecarctl.results import NextSteps, WorkloadChange, plural
+from sidecarctl.skipped import Skipped
 
 _T = TypeVar("_T")
 _PROGRESS_DELAY = 1.0  # seconds
@@ -57,10 +58,10 @@ def report(message: str) -> None:
     sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
 
 
-def report_findings(findings: Sequence[Finding]) -> None:
-    """Write findings to stderr, with their source lines."""
+def report_findings(findings: Sequence[Finding], *, group: bool = False) -> None:
+    """Write findings to stderr, with their source lines; `group` shows many warnings of one rule once."""
     if findings:
-        report(text.render_findings(findings, color=color(), width=width()))
+        report(text.render_findings(findings, color=color(), width=width(), group=group))
 
 
 def report_error(error: SidecarctlError) -> None:
@@ -106,6 +107,20 @@ def render_next_steps(steps: NextSteps) -> str:
     from sidecarctl.report import summary
 
     return summary.render_next_steps(steps, color=color(), width=width())
+
+
+def report_skipped(skipped: Sequence[Skipped], *, verbose: bool = False) -> None:
+    """Write what directories have besides manifests to stderr: one line, or with `verbose` a line for each too."""
+    from sidecarctl.report import notes as lines
+
+    report("".join(f"{line}\n" for line in lines.render_skipped(skipped, verbose=verbose)))
+
+
+def report_summary(counts: Sequence[str], files: int, skipped: Sequence[Skipped], *, verbose: bool = False) -> None:
+    """Write the last line of a run over several files: `12 files: 3 changed, 8 unchanged, 1 skipped (Helm chart)`."""
+    from sidecarctl.report import notes as lines
+
+    report("".join(f"{line}\n" for line in lines.render_summary(counts, files, skipped, verbose=verbose)))
 
 
 def nothing_written(findings: Sequence[Finding], other_errors: int = 0) -> str:

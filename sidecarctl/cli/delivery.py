@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sidecarctl.cli.inputs import InputOptions
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import is_directory
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.pipeline import Result
+from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.lazy_dataclass import dataclass
 
 
@@ -19,12 +20,10 @@ from sidecarctl.lazy_dataclass import dataclass
 class Mirror:
     """Options of a run whose output mirrors its input (`render`).
 
-    leave_out  whether a source is not an input: the composition's own files
     closing    findings about the whole run, from the results of all sources
     prune      delete files that an earlier run wrote to the output directory and this run does not
     """
 
-    leave_out: Callable[[Source], bool]
     closing: Callable[[Sequence[Result]], Sequence[Finding]]
     prune: bool = False
 
@@ -34,10 +33,12 @@ class Delivery:
     """The input and output options of a command.
 
     idle        is printed if there was nothing to do
+    removes     the instances or sidecars that the command removes; each must be somewhere in the input
     next_steps  report what the user or the app must do after a sidecar was added
     """
 
-    files: Sequence[str]
+    inputs: InputOptions
+    settings: Options
     output: str | None = None
     in_place: bool = False
     diff: bool = False
@@ -47,12 +48,22 @@ class Delivery:
     format: str = "text"
     quiet: bool = False
     verbose: bool = False
-    stdin_filename: str | None = None
     mirror: Mirror | None = None
     needs_workload: bool = False
     idle: str = ""
+    removes: tuple[str, ...] = ()
     jobs: int = 1
     next_steps: bool = False
+
+    @property
+    def reports_unknown_kinds(self) -> bool:
+        """Whether objects of unknown kinds with a pod template are named: by commands that add sidecars."""
+        return self.needs_workload or self.mirror is not None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that the command reads."""
+        return self.inputs.paths
 
     @property
     def writes_nothing(self) -> bool:
@@ -96,8 +107,8 @@ def check_options(delivery: Delivery) -> None:
     """Raise UsageError for options that exclude each other."""
     if delivery.in_place and delivery.output:
         raise UsageError("--in-place cannot be combined with --output", hint="use only one of them")
-    if delivery.in_place and (not delivery.files or "-" in delivery.files):
-        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="specify files with -f")
+    if delivery.in_place and "-" in delivery.files:
+        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="name files or directories")
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:

@@ -1,22 +1,24 @@
 """The options and arguments of commands, as annotations: flags, help, choices, and completion in one place.
 
-A command is a function whose parameters carry an `Option` or an `Argument`. `parser` reads command lines by them,
-`help` prints them, and `app` builds the typer application from them.
+A command is a function whose parameters carry an `Option` or an `Argument`, or are a group: a dataclass of them, such as
+`InputFlags`. `parser` reads command lines by them, `help` prints them, and `app` builds the typer application from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import field
 from typing import Annotated
 
 from sidecarctl.lazy_dataclass import dataclass
 
 INPUT = "Input"
+WORKLOADS = "Workloads"
 OUTPUT = "Output"
 SIDECARS = "Sidecars"
 VALIDATION = "Validation"
 VERBOSITY = "Verbosity"
-PANELS = (INPUT, OUTPUT, SIDECARS, VALIDATION, VERBOSITY)
+PANELS = (INPUT, WORKLOADS, OUTPUT, SIDECARS, VALIDATION, VERBOSITY)
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,82 @@ Command = Callable[..., int]
 
 SEVERITIES = ("error", "warning", "info")
 
-File = Annotated[
+Paths = Annotated[
     list[str],
-    Option(("--file", "-f"), "Manifest, directory of manifests, or - for stdin. Repeatable.", "PATH", panel=INPUT),
+    Argument(
+        "[PATH...]",
+        "Manifests, directories, globs, or - for stdin. Default: spec.manifests of the composition, else stdin.",
+        required=False,
+    ),
 ]
-StdinFilename = Annotated[
-    str | None, Option(("--stdin-filename",), "File name to report for stdin.", "NAME", panel=INPUT)
-]
+
+
+@dataclass(frozen=True)
+class InputFlags:
+    """Which files a command reads: a group of options that every command that reads manifests has."""
+
+    file: Annotated[
+        list[str],
+        Option(("--file", "-f"), "Manifest, directory, glob, or - for stdin. Repeatable.", "PATH", panel=INPUT),
+    ] = field(default_factory=list)
+    exclude: Annotated[
+        list[str],
+        Option(
+            ("--exclude",),
+            "Skip files and directories of this name, or with a slash, of this path; globs allowed. Repeatable.",
+            "GLOB",
+            panel=INPUT,
+        ),
+    ] = field(default_factory=list)
+    no_gitignore: Annotated[
+        bool, Option(("--no-gitignore",), "Read files of directories even if Git ignores them.", panel=INPUT)
+    ] = False
+    force_exclude: Annotated[
+        bool,
+        Option(
+            ("--force-exclude",),
+            "Skip what a directory walk would skip even if the command line names it (for pre-commit).",
+            panel=INPUT,
+        ),
+    ] = False
+    stdin_filename: Annotated[
+        str | None, Option(("--stdin-filename",), "File name to report for stdin.", "NAME", panel=INPUT)
+    ] = None
+
+
+@dataclass(frozen=True)
+class WorkloadFlags:
+    """Which workloads a command changes or shows: a group of options."""
+
+    kind: Annotated[
+        list[str],
+        Option(("--kind",), "Only workloads of this kind. Repeatable.", "KIND", panel=WORKLOADS, complete="kinds"),
+    ] = field(default_factory=list)
+    name: Annotated[
+        list[str],
+        Option(("--name",), "Only workloads of this name; globs allowed. Repeatable.", "NAME", panel=WORKLOADS),
+    ] = field(default_factory=list)
+    namespace: Annotated[
+        list[str],
+        Option(
+            ("--namespace", "-n"),
+            "Only workloads whose manifest sets this namespace; globs allowed. Repeatable.",
+            "NAMESPACE",
+            panel=WORKLOADS,
+        ),
+    ] = field(default_factory=list)
+    selector: Annotated[
+        str | None,
+        Option(
+            ("--selector", "-l"),
+            "Only workloads with these labels, as in kubectl: app=web,tier!=cache,env in (prod,test).",
+            "SELECTOR",
+            panel=WORKLOADS,
+        ),
+    ] = None
+
+
+Hooks = Annotated[bool, Option(("--hooks",), "Change Helm hooks and tests too.", panel=WORKLOADS)]
 Jobs = Annotated[
     int,
     Option(
@@ -113,7 +184,37 @@ Set = Annotated[
         complete="parameters",
     ),
 ]
+SetFile = Annotated[
+    list[str],
+    Option(
+        ("--set-file",),
+        "Parameter of a sidecar, from a text file: [SIDECAR.]KEY=PATH. Repeatable.",
+        "KEY=PATH",
+        complete="parameters",
+    ),
+]
 Values = Annotated[list[str], Option(("--values",), "YAML file of parameters, by sidecar. Repeatable.", "FILE")]
+Unset = Annotated[
+    list[str],
+    Option(
+        ("--unset",), "Parameter to return to its default: [SIDECAR.]KEY. Repeatable.", "KEY", complete="parameters"
+    ),
+]
+ResetValues = Annotated[
+    bool, Option(("--reset-values",), "Return all recorded parameters to their defaults, except those given now.")
+]
+OnConflict = Annotated[
+    str | None,
+    Option(
+        ("--on-conflict",),
+        "What to do with a field that was edited and that the upgrade changes too. Default: fail.",
+        "ACTION",
+        choices=("fail", "keep", "overwrite"),
+    ),
+]
+Enforce = Annotated[
+    bool, Option(("--enforce",), "Overwrite every edit of the sidecars with the library's value, and list the edits.")
+]
 Container = Annotated[
     list[str],
     Option(

@@ -20,12 +20,13 @@ _FALSE = ("0", "false", "f", "no", "n", "off")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a command. `kind` is bool, int, str, or list (of strings)."""
+    """One parameter of a command. `kind` is bool, int, str, or list (of strings); `group` is the group parameter it is in."""
 
     name: str
     kind: type
     spec: Option | Argument
     default: Any
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,43 @@ class Words:
 
 
 def describe(command: Command) -> dict[str, Parameter]:
-    """Return the parameters of a command by name."""
+    """Return the parameters of a command by name, those of groups in place of the group."""
     parameters: dict[str, Parameter] = {}
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
-        hint = hints[name]
-        while not hasattr(hint, "__metadata__"):
-            # Python 3.10 wraps the hint of a parameter whose default is None.
-            hint = get_args(hint)[0]
-        base = hint.__origin__
-        spec = next(extra for extra in hint.__metadata__ if isinstance(extra, (Option, Argument)))
-        kind = list if get_origin(base) is list else next((each for each in (bool, int) if base is each), str)
-        default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        parameters[name] = Parameter(name, kind, spec, default)
+        if _is_group(hints[name]):
+            members = get_type_hints(hints[name], include_extras=True)
+            blank = hints[name]()
+            parameters.update({key: _describe(key, hint, getattr(blank, key), name) for key, hint in members.items()})
+        else:
+            default = None if parameter.default is inspect.Parameter.empty else parameter.default
+            parameters[name] = _describe(name, hints[name], default)
     return parameters
+
+
+def _is_group(hint: Any) -> bool:
+    return isinstance(hint, type) and hint.__module__ == Option.__module__
+
+
+def _describe(name: str, hint: Any, default: Any, group: str = "") -> Parameter:
+    while not hasattr(hint, "__metadata__"):
+        # Python 3.10 wraps the hint of a parameter whose default is None.
+        hint = get_args(hint)[0]
+    base = hint.__origin__
+    spec = next(extra for extra in hint.__metadata__ if isinstance(extra, (Option, Argument)))
+    kind = list if get_origin(base) is list else next((each for each in (bool, int) if base is each), str)
+    return Parameter(name, kind, spec, default, group)
+
+
+def call(command: Command, values: Mapping[str, Any]) -> int:
+    """Call a command with values by name; those of a group become one argument."""
+    arguments = dict(values)
+    hints = get_type_hints(command, include_extras=True)
+    for name, hint in hints.items():
+        if _is_group(hint):
+            members = get_type_hints(hint, include_extras=True)
+            arguments[name] = hint(**{key: arguments.pop(key) for key in members if key in arguments})
+    return command(**arguments)
 
 
 def split_words(parameters: Mapping[str, Parameter], argv: Sequence[str]) -> Words | None:

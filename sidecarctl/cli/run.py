@@ -9,36 +9,42 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from sidecarctl import __version__
 from sidecarctl.cli import console, streaming
+from sidecarctl.cli.companion_files import find_companion_files, transform_together
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
+from sidecarctl.cli.inputs import Inputs, read_inputs
+from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError, UsageError
-from sidecarctl.files import sources
-from sidecarctl.files.sources import Read, Source, input_paths
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
+from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
-from sidecarctl.results import NextSteps, Report, WorkloadChange
+from sidecarctl.report.notes import split_notes
+from sidecarctl.results import NextSteps
+from sidecarctl.validate.check_run import find_caused, needs_whole_run
+from sidecarctl.yamltext.stream import split_readable
 
-Transform = Callable[[str, str], Result]
+# The text of a file, its name, and other files with companions of its workloads.
+Transform = Callable[[str, str, Sequence[tuple[str, str]]], Result]
+Prepare = Callable[[Inputs], Transform]
 
 
-def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> int:
+def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
     """Transform every source, deliver the results, report, and return the exit code.
 
-    `walk` is the same transformation for a stream of documents: a long input goes through it in flat memory.
+    prepare  returns the transformation for the inputs of the run
+    walk     the same transformation for a stream of documents: a long input goes through it in flat memory
     """
     check_options(delivery)
     stdin: bytes | None = None
     if walk is not None and streaming.is_possible(delivery):
-        (path,) = input_paths(delivery.files)
+        (path,) = delivery.files
         stream = streaming.open_long(path)
         if stream is not None and not isinstance(stream, bytes):
-            name = delivery.stdin_filename or path if path == "-" else path
+            name = delivery.inputs.stdin_name if path == "-" else path
             steps = NextSteps()
             with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
                 if streamed is not None:
@@ -47,33 +53,59 @@ def run(delivery: Delivery, transform: Transform, walk: Walk | None = None) -> i
                 stdin = stream.read() if path == "-" else None
         else:
             stdin = stream
-    return _deliver_all(delivery, list(_transform_all(delivery, transform, stdin)))
+    inputs = read_inputs(delivery.inputs, stdin)
+    if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
+        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        return EXIT_OK
+    return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
 
 
-def _deliver_all(delivery: Delivery, done: list[Done]) -> int:
-    errors = [one.error for one in done if one.error is not None]
+def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
+    errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
+    errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
+    caused = [] if errors else _find_caused(delivery, done)
+    findings += caused
     changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
-    failed = any(one.result is not None and one.result.failed for one in done)
-    no_workload = delivery.needs_workload and not (errors or findings or changes)
-    held_back = no_workload or ((bool(errors) or failed) and not delivery.keep_going)
+    failed = any(one.result is not None and one.result.failed for one in done) or (
+        delivery.settings.fails and any(one.severity is Severity.ERROR for one in caused)
+    )
+    found_errors = any(one.severity is Severity.ERROR for one in findings)
+    nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
+    held_back = nothing is not None or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
         _deliver(delivery, [one for one in done if one.result and not one.result.failed])
     for error in errors:
         console.report_error(error)
-    if no_workload:
-        console.report_error(no_workload_error(done))
-        return EXIT_FINDINGS
-    report_changes(delivery, done, findings, changes, held_back=held_back)
+    if nothing is not None:
+        console.report_findings([] if delivery.quiet else split_notes(findings)[0])
+        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        console.report_error(nothing)
+        return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
+    report_changes(delivery, inputs, done, findings, changes, held_back=held_back)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
 
         code = max(code, prune.finish(delivery, done))
     return code
+
+
+def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
+    """Return what the edits cause in other objects of the run, by the rules that compare objects."""
+    if not any(one.result and one.result.changed for one in done):
+        return []
+    if not any(needs_whole_run(one.read.text) for one in done):
+        return []
+    before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
+    after = [
+        document for one in done if one.result for document in split_readable(one.result.text, one.source.name, [])
+    ]
+    settings = delivery.settings
+    return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
 
 
 def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:
@@ -88,17 +120,18 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     errors = [streamed.error] if streamed.error else []
     result = None if errors else Result("", (), streamed.findings)
     one = Done(Source(name), Read(""), result, streamed.error)
-    no_workload = delivery.needs_workload and not (errors or streamed.findings or streamed.workloads)
-    held_back = no_workload or bool(errors) or bool(one.result and one.result.failed)
+    inputs = Inputs(((one.source, one.read),))
+    nothing = None if errors or streamed.findings or streamed.workloads else find_selection_error(delivery, inputs)
+    held_back = nothing is not None or bool(errors) or bool(one.result and one.result.failed)
     if not held_back:
         write_stdout(streaming.rewind(streamed.out))
     for error in errors:
         console.report_error(error)
-    if no_workload:
-        console.report_error(no_workload_error([one]))
+    if nothing is not None:
+        console.report_error(nothing)
         return EXIT_FINDINGS
     idle = "" if streamed.workloads else delivery.idle
-    report_changes(replace(delivery, idle=idle), [one], streamed.findings, (), held_back=held_back)
+    report_changes(replace(delivery, idle=idle), inputs, [one], streamed.findings, (), held_back=held_back)
     if not held_back:
         for line in streaming.rewind(streamed.lines):
             console.report(line.decode("utf-8", "surrogateescape"))
@@ -106,24 +139,23 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
     return exit_code(delivery, [one], streamed.findings, errors)
 
 
-def _transform_all(delivery: Delivery, transform: Transform, stdin: bytes | None = None) -> Iterator[Done]:
-    """Yield the result of each source; `stdin` is standard input if it was already read."""
-    found = sources.find_sources(input_paths(delivery.files), delivery.stdin_filename or "-")
-    wanted = [source for source in found if not (delivery.mirror and delivery.mirror.leave_out(source))]
+def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> Iterator[Done]:
+    """Yield the result of each source. Files with companions of other files' workloads are processed after these."""
+    groups = find_companion_files(inputs.sources, delivery.settings.kinds)
+    together, texts = transform_together(inputs.sources, groups, transform) if groups else ({}, {})
 
-    def work(source: Source) -> Done:
-        read = Read("")
+    def work(item: tuple[Source, Read]) -> Done:
+        source, read = item
+        if source.name in together:
+            return together[source.name]
         try:
-            already_read = stdin is not None and source.path is None
-            read = Read(sources.decode(stdin or b"", source.name)) if already_read else sources.read_source(source)
-            return Done(source, read, transform(read.text, source.name))
+            result = transform(texts.get(source.name, read.text), source.name, ())
+            return Done(source, read, replace(result, original=read.text))
         except SidecarctlError as error:
             return Done(source, read, error=error)
 
-    # Worker processes cannot read stdin.
-    jobs = delivery.jobs if all(source.path for source in wanted) else 1
-    results = streaming.spread(wanted, work, jobs)
-    for done in results if delivery.quiet else console.progress(results, len(wanted)):
+    results = streaming.spread(inputs.sources, work, delivery.jobs)
+    for done in results if delivery.quiet else console.progress(results, len(inputs.sources)):
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
             raise done.error
         yield done
@@ -175,81 +207,6 @@ def _print_diffs(done: Sequence[Done]) -> None:
         unified_diff(one.current, one.result.text, one.source.name, color=color, terminal=sys.stdout.isatty())
         for one in done
         if one.result
-    )
-
-
-def report_changes(
-    delivery: Delivery,
-    done: Sequence[Done],
-    findings: Sequence[Finding],
-    changes: Sequence[WorkloadChange],
-    *,
-    held_back: bool,
-) -> None:
-    """Report findings and changes: to people on stderr, to programs on stdout."""
-    if delivery.format != "text":
-        outdated = _outdated_findings(delivery, done) if delivery.check else ()
-        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
-        return
-    console.report_findings([f for f in findings if not delivery.quiet or f.severity is Severity.ERROR])
-    if delivery.quiet:
-        return
-    if held_back:
-        console.report(console.nothing_written(findings, sum(one.error is not None for one in done)))
-        return
-    nothing = not findings and not any(one.result.changes for one in done if one.result)
-    if delivery.mirror and not delivery.verbose:
-        changes = [change for change in changes if change.changed or change.skipped]
-    console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
-    if delivery.next_steps and not delivery.writes_nothing:
-        steps = NextSteps()
-        steps.collect(changes)
-        console.report(console.render_next_steps(steps))
-    if nothing and delivery.idle:
-        console.report(delivery.idle)
-
-
-def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
-    """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import OUTDATED_RULE, find_outdated
-
-    help = "run the same command without --check"
-    for one in done:
-        if one.result is None or one.result.failed or not one.outdated:
-            continue
-        if one.present is None:
-            yield from find_outdated(one.result.changes, help)
-        else:
-            name = one.source.name
-            yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
-
-
-def print_report(
-    delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
-) -> None:
-    """Write a report for another program to stdout."""
-    from sidecarctl.report import machine
-
-    report = Report(
-        __version__,
-        tuple(findings),
-        (),
-        tuple(changes),
-        tuple(files),
-        root=str(Path.cwd()),
-        fail_on=delivery.severity(),
-    )
-    write_stdout([machine.render_report(report, delivery.format)])
-
-
-def no_workload_error(done: Sequence[Done]) -> SidecarctlError:
-    """Return the error for input without a workload, which is more likely a mistake than intended."""
-    names = ", ".join("stdin" if one.source.name == "-" else one.source.name for one in done[:3]) + (
-        ", ..." if len(done) > 3 else ""
-    )
-    return UsageError(
-        f"no workload found in {names}",
-        hint="a workload is a Pod, Deployment, StatefulSet, DaemonSet, Job, CronJob, or another kind with a pod template",
     )
 
 

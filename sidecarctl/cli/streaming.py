@@ -32,7 +32,8 @@ Walk = Callable[[Iterable[Document]], Iterator[ProcessedDocuments]]
 def is_possible(delivery: Delivery) -> bool:
     """Return whether one input goes to stdout as plain manifests."""
     whole = delivery.output or delivery.in_place or delivery.writes_nothing or delivery.mirror or delivery.keep_going
-    return not whole and delivery.format == "text" and len(delivery.files) < 2
+    single = delivery.format == "text" and len(delivery.files) == 1 and delivery.settings.workloads.selects_all
+    return not whole and single
 
 
 def open_long(path: str) -> IO[bytes] | bytes | None:
@@ -75,6 +76,8 @@ def transform(
                 yield None
                 return
             for walked in walk(documents(stream, name)):
+                for problem in walked.errors:
+                    raise problem
                 out.write(join(walked.documents).encode("utf-8"))
                 lines.write(render(walked).encode("utf-8", "surrogateescape"))
                 findings += walked.findings
@@ -112,8 +115,14 @@ def _pieces(stream: IO[bytes]) -> Iterator[str]:
 
 
 def _needs_whole_input(stream: IO[bytes], name: str) -> bool:
-    """Return whether a companion does not follow its workload: then the pipeline needs all documents at once."""
-    from sidecarctl.inject.companions import has_displaced_companions
+    """Return whether the pipeline needs all documents at once: a companion does not follow its workload, or a rule compares
+    an object with a workload.
+    """
+    from sidecarctl.validate.check_run import needs_whole_run
+
+    if any(needs_whole_run(piece) for piece in _pieces(stream)):
+        return True
+    from sidecarctl.inject.companion_search import has_displaced_companions
 
     if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
         return False

@@ -4,7 +4,8 @@
     sidecarctl.dev/inject: "false"                opt out of every rule
     sidecarctl.dev/logger.logDir: /srv/log        set a parameter of an instance, or of every instance of a sidecar
 
-They are set on the pod template or on the workload; the pod template takes precedence.
+They are set on the pod template or on the workload; the pod template takes precedence. `inject` can also be set on a
+Namespace of the same run, for the workloads in it that do not set it themselves.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any
 
 from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.composition.model import get_own_metadata
-from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
-from sidecarctl.kube.workload import Workload
+from sidecarctl.kube.workload import Workload, as_mapping, objects
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.stream import Document
 
 PREFIX = "sidecarctl.dev/"
 INJECT = PREFIX + "inject"
@@ -112,13 +114,37 @@ class InjectAnnotations:
         return (*holder, "metadata", "annotations", key)
 
 
-def read_annotations(workload: Workload, record: Record) -> InjectAnnotations | None:
-    """Return the requests in a workload's annotations, None if there are none. Annotations that sidecarctl added do not count."""
+def read_namespaces(documents: Iterable[Document]) -> dict[str, str]:
+    """Return the inject annotations of the Namespaces among documents, by name."""
+    found: dict[str, str] = {}
+    for document in documents:
+        if "Namespace" not in document.text or INJECT not in document.text:
+            continue
+        try:
+            every = list(objects(document.value))
+        except InputError:
+            continue
+        for value, _ in every:
+            metadata = as_mapping(value.get("metadata"))
+            annotations = as_mapping(metadata.get("annotations"))
+            if value.get("kind") == "Namespace" and value.get("apiVersion") == "v1" and INJECT in annotations:
+                found[str(metadata.get("name"))] = _text_of(annotations[INJECT])
+    return found
+
+
+def _text_of(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def read_annotations(workload: Workload, record: Record, inherited: str = "") -> InjectAnnotations | None:
+    """Return the requests in a workload's annotations, None if there are none. Annotations that sidecarctl added do not count.
+
+    `inherited` is the inject annotation of its namespace.
+    """
     own, pods = get_own_metadata(workload, "annotations"), workload.annotations
-    if not any(key.startswith(PREFIX) for holder in (own, pods) for key in holder):
+    if not inherited and not any(key.startswith(PREFIX) for holder in (own, pods) for key in holder):
         return None
-    inject = pods.get(INJECT, own.get(INJECT, ""))
-    text = str(inject).lower() if isinstance(inject, bool) else str(inject).strip()
+    text = _text_of(pods.get(INJECT, own.get(INJECT, inherited)))
     text = "" if text == "true" else text
     names = () if text == OPT_OUT else tuple(name for name in (part.strip() for part in text.split(",")) if name)
     added = {key for instance in record.instances.values() for key in instance.added.annotations}

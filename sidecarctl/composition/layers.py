@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from sidecarctl.catalog.assignments import merge
 from sidecarctl.catalog.json_schema import find_problems
 from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
-from sidecarctl.kube.kinds import GroupKind, Steps
+from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
@@ -66,15 +68,18 @@ class Layer:
     kube_version: str = ""
     kube_version_place: Place | None = None
     libraries: tuple[tuple[Path, Place], ...] = ()
-    kinds: Mapping[GroupKind, Steps] = field(default_factory=dict)
+    kinds: Mapping[GroupKind, Templates] = field(default_factory=dict)
+    manifests: tuple[str, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
     exclude_namespaces: tuple[str, ...] = ()
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
+    on_conflict: str = ""
 
     def overlay(self, over: Layer) -> Layer:
         """Return the layer with another one merged over it, key by key.
 
-        Excluded namespaces are added, and the libraries of `over` come first.
+        Excluded namespaces and paths are added, and the libraries of `over` come first.
         """
         defaults = dict(self.defaults)
         for name, entry in over.defaults.items():
@@ -92,9 +97,12 @@ class Layer:
             kube_version_place=over.kube_version_place or self.kube_version_place,
             libraries=tuple(dict((*over.libraries, *self.libraries)).items()),
             kinds={**self.kinds, **over.kinds},
+            manifests=over.manifests or self.manifests,
+            exclude=tuple(dict.fromkeys((*self.exclude, *over.exclude))),
             exclude_namespaces=tuple(dict.fromkeys((*self.exclude_namespaces, *over.exclude_namespaces))),
             defaults=defaults,
             rules=tuple(rules),
+            on_conflict=over.on_conflict or self.on_conflict,
         )
 
 
@@ -206,13 +214,16 @@ class _Reader:
                 (self.directory / each, self.at(*at, "libraries", i))
                 for i, each in enumerate(data.get("libraries", ()))
             ),
-            {_group_kind(kind): tuple(path.split(".")) for kind, path in data.get("kinds", {}).items()},
+            {_group_kind(kind): _template_paths(paths) for kind, paths in data.get("kinds", {}).items()},
+            tuple(_relative(self.directory / each) for each in data.get("manifests", ())),
+            tuple(Exclude(each, self.directory) for each in data.get("exclude", ())),
             tuple(data.get("excludeNamespaces", ())),
             {
                 name: self.entry({"name": name, **each}, (*at, "defaults", name), on_key=True)
                 for name, each in data.get("defaults", {}).items()
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
+            on_conflict="enforce" if data.get("enforce") else data.get("onConflict", ""),
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:
@@ -235,53 +246,16 @@ class _Reader:
         return SidecarEntry(data, self.at(*at, on_key=on_key), keys)
 
 
+def _template_paths(paths: str | Sequence[str]) -> Templates:
+    listed = [paths] if isinstance(paths, str) else paths
+    return tuple(tuple(path.split(".")) for path in listed)
+
+
+def _relative(path: Path) -> str:
+    """Return a path relative to the working directory, as messages show it."""
+    return str(path) if path.is_absolute() else os.path.relpath(path)
+
+
 def _group_kind(text: str) -> GroupKind:
     group, _, kind = text.rpartition("/")
     return group, kind
-
-
-def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[CompositionFile]:
-    """Yield the included files, each once and before the file that includes it, and then the composition itself.
-
-    Raises UsageError for a cycle and for a missing file.
-    """
-    done: set[Path] = set()
-
-    def visit(file: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
-        for target, place in file.includes:
-            real = target.resolve()
-            if real in above:
-                names = [_short(one) for one in (*above[above.index(real) :], real)]
-                raise UsageError(
-                    f"include cycle: {' -> '.join(names)}",
-                    where=str(place),
-                    hint="remove one of the includes",
-                )
-            if real in done:
-                continue
-            done.add(real)
-            if not target.is_file():
-                near = did_you_mean(target.name, _names(target.parent))
-                raise UsageError(
-                    f"file not found: {target}",
-                    where=str(place),
-                    hint=near or "check the path: includes are relative to the file that contains them",
-                )
-            yield from visit(read_file(target), (*above, real))
-        yield file
-
-    yield from visit(first, (path.resolve(),) if path else ())
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _names(directory: Path) -> list[str]:
-    try:
-        return [entry.name for entry in directory.iterdir()]
-    except OSError:
-        return []

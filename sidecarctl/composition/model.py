@@ -6,7 +6,6 @@ Layers, from the lowest to the highest: the included files in their order, the f
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -15,16 +14,10 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.layers import (
-    CompositionFile,
-    Layer,
-    RawRule,
-    SidecarEntry,
-    read_document,
-    read_file,
-    resolve_includes,
-)
+from sidecarctl.composition.includes import resolve_includes
+from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
 from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.files.patterns import Exclude
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -32,7 +25,6 @@ from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document
 
-FILE_NAME = "sidecarctl.yaml"
 # The API group that Kubernetes writes as an empty string.
 CORE = "core"
 _GLOB = re.compile(r"[*?\[]")
@@ -78,7 +70,10 @@ class Composition:
     """A composition, merged with its includes and one environment.
 
     kube_version  "1.34", empty if not set
+    manifests     paths to read if the command line names none
+    exclude       patterns of paths to leave out of directories
     files         all files that it was read from
+    on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
     """
 
     name: str
@@ -89,16 +84,11 @@ class Composition:
     libraries: tuple[Path, ...] = ()
     kinds: Kinds = DEFAULT_KINDS
     exclude_namespaces: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
     environment: str = ""
     files: tuple[str, ...] = ()
-
-
-def find_composition_file(start: Path) -> Path | None:
-    """Return the nearest sidecarctl.yaml in `start` or a parent directory, None if there is none."""
-    for directory in (start, *start.resolve().parents):
-        if (directory / FILE_NAME).is_file():
-            return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
-    return None
+    on_conflict: str = "fail"
 
 
 def load_composition(path: Path, environment: str = "") -> Composition:
@@ -127,8 +117,11 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         tuple(_library(path, place) for path, place in layer.libraries),
         kinds,
         layer.exclude_namespaces,
+        layer.manifests,
+        layer.exclude,
         environment,
         tuple(one.file for one in files),
+        on_conflict=layer.on_conflict or "fail",
     )
 
 

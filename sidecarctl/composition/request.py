@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.assignments import Origins
+from sidecarctl.catalog import common_parameters
+from sidecarctl.catalog.assignments import Origins, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
+from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import UsageError
+from sidecarctl.errors import SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names
 from sidecarctl.lazy_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from sidecarctl.inject.record import Instance
 
 MODES = ("auto", "native", "classic", "init")
 
 
 @dataclass(frozen=True)
+class ParameterChanges:
+    """Changes of recorded parameters: values to set, dotted keys to return to their defaults, and `reset` for all."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    origins: Origins = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    reset: bool = False
+
+    def apply(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters after the changes."""
+        kept = {} if self.reset else copy.deepcopy(dict(recorded))
+        for key in self.unset:
+            _remove_key(kept, split_key(key))
+        return merge(kept, self.given)
+
+
+def _remove_key(parameters: dict[str, Any], steps: Sequence[str | int]) -> None:
+    """Remove the value at the steps, and mappings that become empty."""
+    holders: list[tuple[Any, str | int]] = []
+    here: Any = parameters
+    for step in steps:
+        if not (isinstance(here, dict) and step in here):
+            return
+        holders.append((here, step))
+        here = here[step]
+    for holder, step in reversed(holders):
+        del holder[step]
+        if holder:
+            break
+
+
+@dataclass(frozen=True)
 class Request:
-    """One sidecar to add.
+    """One sidecar to add or upgrade.
 
     mode        auto, native, classic, or init; "" for the sidecar's default
     containers  names or globs of the target containers; empty for the sidecar's `targets`
@@ -27,6 +66,10 @@ class Request:
     where       the place of the request in messages, `file:line:column`
     keep_qos    set requests equal to limits if the pod is Guaranteed, to keep its QoS class
     adopt       adopt a container of the instance's name that sidecarctl did not add
+    changes     changes of the recorded parameters of an instance that exists; None if `parameters` are all there are
+    on_conflict fail, keep, overwrite, or enforce: what to do with edits of a person that an upgrade changes too
+    catalog     the libraries, to find the recorded version
+    invalid     why a new instance cannot have these parameters
     """
 
     sidecar: Sidecar
@@ -39,6 +82,10 @@ class Request:
     where: str = field(default="", compare=False)
     adopt: bool = field(default=False, compare=False)
     keep_qos: bool = False
+    changes: ParameterChanges | None = field(default=None, compare=False)
+    on_conflict: str = field(default="fail", compare=False)
+    catalog: Catalog | None = field(default=None, compare=False, repr=False)
+    invalid: UsageError | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         name = self.instance or self.sidecar.name
@@ -53,38 +100,133 @@ class Request:
         if self.mode and self.mode not in MODES:
             raise UsageError(f'unknown mode "{self.mode}"', hint=f"use one of {', '.join(MODES)}")
 
+    def check(self) -> None:
+        """Raise UsageError if a new instance cannot have the parameters."""
+        if self.invalid is not None:
+            raise self.invalid
+
+    def for_instance(self, instance: Instance) -> Request:
+        """Return the request for an instance that exists: what is not given stays as it is recorded.
+
+        Raises UsageError for an invalid parameter.
+        """
+        if self.changes is None or instance.sidecar != self.sidecar.name:
+            return self
+        recorded = carry_over(instance.parameters, self.sidecar.renamed_parameters)
+        return replace(
+            self,
+            parameters=_resolve_upgrade(self.sidecar, self.changes, recorded, instance.version),
+            mode=self.mode or instance.mode,
+            containers=self.containers or instance.containers,
+            by=instance.by or self.by,
+            keep_qos=self.keep_qos or instance.keep_qos,
+        )
+
+    def without_changes(self, instance: Instance) -> Request:
+        """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""
+        parameters = resolve(self.sidecar, carry_over(instance.parameters, self.sidecar.renamed_parameters))
+        return replace(self.for_instance(instance), parameters=parameters)
+
+    def recorded(self, instance: Instance) -> Request | None:
+        """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""
+        try:
+            sidecar = self._find_recorded(instance)
+            if sidecar is None or (not instance.digest and self.changes and _has_secrets(sidecar.parameters)):
+                return None
+            parameters = resolve(sidecar, instance.parameters)
+        except SidecarctlError:
+            return None
+        return Request(
+            sidecar,
+            parameters,
+            instance.name,
+            instance.mode,
+            instance.containers,
+            instance.by,
+            keep_qos=instance.keep_qos,
+        )
+
+    def _find_recorded(self, instance: Instance) -> Sidecar | None:
+        if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
+            return self.sidecar
+        return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
+
+
+def _resolve_upgrade(
+    sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any], version: str
+) -> Parameters:
+    known = [*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]
+    for key in changes.unset:
+        if split_key(key)[0] not in known:
+            hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
+            raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
+    try:
+        return resolve(sidecar, changes.apply(recorded), origins=changes.origins)
+    except UsageError as error:
+        unknown = [key for key in recorded if f'unknown parameter "{key}"' in error.message]
+        if unknown and version != sidecar.version:
+            error.hint = f"{sidecar} no longer has it: use --unset {unknown[0]}" + (
+                f"; {error.hint}" if error.hint else ""
+            )
+        raise
+
+
+def _has_secrets(schema: Any) -> bool:
+    """Return True if a parameter schema has a `writeOnly` parameter."""
+    if isinstance(schema, dict):
+        return schema.get("writeOnly") is True or any(_has_secrets(value) for value in schema.values())
+    return isinstance(schema, list) and any(_has_secrets(item) for item in schema)
+
 
 def build_requests(
     catalog: Catalog,
     sidecars: Sequence[str],
-    parameters: Mapping[str, Mapping[str, object]],
-    origins: Mapping[str, Origins] | None = None,
+    changes: Mapping[str, ParameterChanges],
     *,
     instance: str = "",
     mode: str = "",
     containers: Sequence[str] = (),
     adopt: bool = False,
     keep_qos: bool = False,
+    on_conflict: str = "fail",
 ) -> list[Request]:
-    """Return one request per sidecar (`logger` or `logger@1.0.0`). `parameters` and `origins` are by sidecar name.
+    """Return one request per sidecar (`logger` or `logger@1.0.0`). `changes` are by sidecar name.
 
-    Raises UsageError for an unknown sidecar or parameter, LibraryError for an invalid sidecar.
+    Raises UsageError for an unknown sidecar or parameter, LibraryError for an invalid sidecar. A missing parameter is an
+    error only for a new instance: one that exists may have it recorded.
     """
     found = [catalog.find(name) for name in sidecars]
     if instance and len(found) > 1:
         raise UsageError("--as requires exactly one sidecar", hint="add the sidecars one by one")
-    return [
-        Request(
-            sidecar,
-            resolve(sidecar, parameters.get(sidecar.name, {}), origins=(origins or {}).get(sidecar.name)),
-            instance,
-            mode,
-            tuple(containers),
-            adopt=adopt,
-            keep_qos=keep_qos,
+    requests = []
+    for sidecar in found:
+        change = changes.get(sidecar.name, ParameterChanges())
+        parameters, invalid = _resolve_new(sidecar, change)
+        requests.append(
+            Request(
+                sidecar,
+                parameters,
+                instance,
+                mode,
+                tuple(containers),
+                adopt=adopt,
+                keep_qos=keep_qos,
+                changes=change,
+                on_conflict=on_conflict,
+                catalog=catalog,
+                invalid=invalid,
+            )
         )
-        for sidecar in found
-    ]
+    return requests
+
+
+def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameters, UsageError | None]:
+    """Return the parameters of a new instance, and the error if required ones are missing."""
+    try:
+        return resolve(sidecar, changes.given, origins=changes.origins), None
+    except UsageError as error:
+        lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
+        return resolve(lenient, changes.given, origins=changes.origins), error
 
 
 def order_requests(requests: Sequence[Request]) -> list[Request]:

@@ -41,13 +41,18 @@ class WorkloadChoice:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A composition resolved for a Kubernetes version and a library."""
+    """A composition resolved for a Kubernetes version and a library.
+
+    `namespaces` are the inject annotations of the Namespaces of the run, by name.
+    """
 
     composition: Composition
     catalog: Catalog
     kube_version: str
     active: tuple[tuple[int, Rule], ...] = ()
     adopt: bool = False
+    on_conflict: str = ""
+    namespaces: Mapping[str, str] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
@@ -57,7 +62,7 @@ class Selection:
             return WorkloadChoice()
         selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = read_annotations(workload, record)
+        own = read_annotations(workload, record, self.namespaces.get(workload.namespace, ""))
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
@@ -182,6 +187,8 @@ class Selection:
             origin,
             where,
             self.adopt,
+            on_conflict=self.on_conflict or self.composition.on_conflict,
+            catalog=self.catalog,
         )
         if not more:
             self._requests[key] = request
@@ -219,15 +226,17 @@ class Selection:
 
 
 def resolve_selection(
-    composition: Composition, catalog: Catalog, kube_version: str, *, adopt: bool = False
+    composition: Composition, catalog: Catalog, kube_version: str, *, adopt: bool = False, on_conflict: str = ""
 ) -> Selection:
-    """Resolve a composition. Raises UsageError with file and line for unknown sidecars and invalid parameters."""
+    """Resolve a composition. `on_conflict` ranks above that of the composition.
+
+    Raises UsageError with file and line for unknown sidecars and invalid parameters."""
     active = tuple(
         (number, rule)
         for number, rule in enumerate(composition.rules)
         if not rule.when or version_matches(rule.when, kube_version)
     )
-    ready = Selection(composition, catalog, kube_version, active, adopt)
+    ready = Selection(composition, catalog, kube_version, active, adopt, on_conflict)
     ready.validate()
     return ready
 

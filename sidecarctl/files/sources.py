@@ -1,11 +1,10 @@
-"""Finds and reads inputs: manifests in files, directories, and stdin, and the data files of the package."""
+"""Reads inputs: manifests in files and stdin, and the data files of the package. `walk` finds them."""
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sidecarctl.errors import InputError, UsageError
@@ -30,12 +29,14 @@ Stamp = tuple[int, int, int]
 class Source:
     """One input. `name` is what messages show; `path` is None for stdin.
 
-    `relative` is the path below the given directory, for outputs that mirror a tree.
+    `relative` is the path below the given directory, for outputs that mirror a tree. `named`: the command line names it,
+    so it is read whatever it contains.
     """
 
     name: str
     path: Path | None = None
     relative: Path | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,58 +45,6 @@ class Read:
 
     text: str
     stamp: Stamp | None = None
-
-
-def find_sources(paths: Sequence[str], stdin_name: str = "-") -> Iterator[Source]:
-    """Yield the sources that paths name: a file, a directory (walked in name order), or `-`.
-
-    Raises InputError for a path that does not exist or a directory without manifests.
-    """
-    for text in paths:
-        if text == "-":
-            yield Source(stdin_name)
-            continue
-        path = Path(text)
-        if path.is_dir():
-            found = False
-            for source in _walk(path):
-                found = True
-                yield source
-            if not found:
-                raise InputError(
-                    f"no manifests in {text}",
-                    hint=f"directories are searched for {', '.join(SUFFIXES)} files",
-                )
-        elif path.exists() or path.is_symlink():
-            yield Source(text, path, Path(path.name))
-        else:
-            raise InputError(f"no such file or directory: {text}", hint="check the path given with -f")
-
-
-def _walk(folder: Path) -> Iterator[Source]:
-    """Yield the files of a directory in name order, without hidden directories, linked directories, pipes, and devices."""
-    for root, folders, files in os.walk(folder, onerror=_unreadable_directory, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.endswith(SUFFIXES) and not name.startswith("."):
-                path = Path(root, name)
-                if _is_special(path):
-                    continue
-                yield Source(str(path), path, path.relative_to(folder))
-
-
-def _unreadable_directory(problem: OSError) -> None:
-    raise InputError(
-        f"cannot read directory {problem.filename}: {problem.strerror or problem}", hint="check its permissions"
-    ) from None
-
-
-def _is_special(path: Path) -> bool:
-    """Return whether a path is a pipe, socket, or device, which could block; a broken link is reported when it is read."""
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 def read_source(source: Source) -> Read:

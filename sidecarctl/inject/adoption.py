@@ -6,7 +6,8 @@ that the fragment would have added. Everything else remains the app's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,16 +15,18 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import companion_name
+from sidecarctl.inject.companions import OWNER_ANNOTATION, companion_name, format_owner
 from sidecarctl.inject.plan import Plan, build_instance
-from sidecarctl.inject.record import Added, Record
+from sidecarctl.inject.record import Added, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
+from sidecarctl.yamltext.stream import Document
 
+_VARIABLE = re.compile(r"\.env\[([^]]+)\]\.value\Z")
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}
 
 
@@ -58,15 +61,40 @@ def plan_adoption(workload: Workload, request: Request, record: Record, kube_ver
     fragment = render(request.sidecar, request.parameters, inputs)
     own = _own_containers(workload, fragment, request.instance)
     volumes, mounts = _owned_volumes(workload, fragment, own, targets, record)
+    hashed = config_hash_annotation(request.instance)
     added = Added(
         containers=tuple(c.name for c in own if c.path[-2] == "containers"),
         init_containers=tuple(c.name for c in own if c.path[-2] == "initContainers"),
         volumes=volumes,
         volume_mounts=mounts,
         env=dict(_owned_env(fragment, targets)),
+        annotations=(hashed,) if hashed in workload.annotations else (),
     )
     instance = build_instance(request, mode, added)
-    return Plan(workload, (), instance, adopting=True, owned_collections=tuple(_owned_collections(workload, added)))
+    return Plan(workload, (), instance, adopting=True)
+
+
+def own_companions(planned: Plan, documents: Sequence[Document]) -> Plan:
+    """Return a plan of adoption that also records the companions of the instance: those whose owner annotation names it.
+
+    `documents` are the workload's document and the companions behind it.
+    """
+    owner = format_owner(planned.workload, planned.instance.name)
+    holder: Any = documents[0].value
+    for step in planned.workload.path[:-1]:
+        holder = holder[step]
+    values = [*(as_list(holder) if planned.workload.path else ()), *(document.value for document in documents[1:])]
+    owned = tuple(
+        f"{value.get('kind')}/{value['metadata'].get('name')}"
+        for value in values
+        if as_mapping(_metadata(value).get("annotations")).get(OWNER_ANNOTATION) == owner
+    )
+    added = replace(planned.instance.added, documents=owned)
+    return replace(planned, instance=replace(planned.instance, added=added))
+
+
+def _metadata(value: object) -> dict[str, Any]:
+    return as_mapping(as_mapping(value).get("metadata"))
 
 
 def _find_container(workload: Workload, request: Request) -> Container | None:
@@ -100,7 +128,10 @@ def _owned_volumes(
         if name in taken or len(others) == len(users):
             continue
         # A volume that is not an emptyDir may hold the app's own data.
-        ours = "emptyDir" in volume and all(c.name in target_names and path in shared_paths for c, path in others)
+        same_name = name in {each["name"] for each in fragment.volumes}
+        ours = "emptyDir" in volume and all(
+            c.name in target_names and (same_name or path in shared_paths) for c, path in others
+        )
         if others and not ours:
             continue
         volumes.append(str(name))
@@ -117,27 +148,13 @@ def _owned_env(fragment: Fragment, targets: tuple[Container, ...]) -> Iterator[t
             yield target.name, names
 
 
-def _owned_collections(workload: Workload, added: Added) -> Iterator[str]:
-    """Yield the record's paths of lists whose items all belong to the sidecar: they are removed with the last item."""
-    pod = workload.pod
-    for field, names in (
-        ("initContainers", added.init_containers),
-        ("containers", added.containers),
-        ("volumes", added.volumes),
-    ):
-        items = as_list(pod.get(field))
-        if items and len(items) == len(names):
-            yield f"spec/{field}"
-    for field, holders in (("volumeMounts", added.volume_mounts), ("env", added.env)):
-        for container in workload.containers:
-            items = as_list(container.value.get(field))
-            if items and len(items) == len(holders.get(container.name, ())):
-                yield records.encode_path(workload, (*container.path, field))
-
-
 def difference_findings(workload: Workload, request: Request, before: Any, after: Any) -> list[Finding]:
-    """Return one finding with the fields that an upgrade of the adopted instance would change, none if it changes nothing."""
-    changes = [change for change in diff_values(before, after) if RECORD_ANNOTATION not in change.path]
+    """Return one finding with the fields in which an adopted instance differs from the library, none if there are none."""
+    changes = [
+        change
+        for change in diff_values(before, after)
+        if RECORD_ANNOTATION not in change.path and change.after != _mask(change, change.before)
+    ]
     if not changes:
         return []
     fields = plural(len(changes), "field")
@@ -146,11 +163,11 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
     return [
         Finding(
             "adopted-differs",
-            f"the adopted sidecar {request.instance} differs from {wanted} in {fields} and is kept until the next upgrade",
+            f"the adopted sidecar {request.instance} differs from {wanted} in {fields}, which upgrades keep",
             Severity.INFO,
             _container_path(workload, request.instance),
             why="\n".join(f"{change.path.removeprefix(prefix)}: {_describe(change)}" for change in changes),
-            help="set parameters for the values to keep: the next `add` without --adopt, or `render`, writes the library's values",
+            help="to write the library's values, run `sidecarctl upgrade --enforce`; set parameters for the values to keep",
             workload=workload.label,
             container=request.instance,
         )
@@ -171,11 +188,17 @@ def blocked_upgrade_finding(workload: Workload, request: Request, message: str) 
 
 
 def _describe(change: FieldChange) -> str:
+    after = _mask(change, change.after)
     if change.before is ABSENT:
-        return f"not set, would be {_format_value(change.after)}"
-    return f"{_format_value(change.before)}, would be " + (
-        "removed" if change.after is ABSENT else _format_value(change.after)
-    )
+        return f"not set, would be {_format_value(after)}"
+    before = _format_value(_mask(change, change.before))
+    return f"{before}, would be " + ("removed" if after is ABSENT else _format_value(after))
+
+
+def _mask(change: FieldChange, value: Any) -> Any:
+    """Return a value of a changed field without secrets, which a report must not show."""
+    variable = _VARIABLE.search(change.path)
+    return mask_text(value, variable[1] if variable else "") if isinstance(value, str) else mask_values(value)[0]
 
 
 def _format_value(value: Any) -> str:

@@ -77,6 +77,7 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
         "adopted unchanged" if plan and plan.adopting else "",
         plan.next_steps if plan and action == "added" else "",
+        *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ()),
     )
 
 
@@ -92,8 +93,14 @@ def list_parts(instance: Instance, adopted: Mapping[str, str]) -> list[str]:
             native = attribute == "init_containers" and instance.mode == "native" and name == instance.name
             out.append(f"{'container' if native else word} {name}")
     out += [f"adopted volume {volume}" for volume in adopted.values()]
-    out += [f"mount {path} in {container}" for container, paths in added.volume_mounts.items() for path in paths]
-    out += [f"variable {name} in {container}" for container, names in added.env.items() for name in names]
+    out += [
+        f"mount {path} in {container or '(no name)'}"
+        for container, paths in added.volume_mounts.items()
+        for path in paths
+    ]
+    out += [
+        f"variable {name} in {container or '(no name)'}" for container, names in added.env.items() for name in names
+    ]
     out += [f"annotation {key}" for key in added.annotations]
     out += [f"label {key}" for key in added.labels]
     out += [text.replace("/", ".") for text in added.pod]

@@ -1,7 +1,6 @@
-"""Companions: documents that a sidecar adds beside its workload. Named, marked with their owner, placed, found, and moved back.
+"""Companions: documents that a sidecar adds beside its workload. Named, marked with their owner, and placed.
 
-A companion follows its workload in the stream. Helm and kustomize sort documents by kind and kpt sorts them by file, so a
-companion is identified by its owner annotation, not by its position.
+A companion follows its workload in the stream. `companion_search` finds it again.
 """
 
 from __future__ import annotations
@@ -12,24 +11,27 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.findings import PathTuple
+from sidecarctl.errors import InputError
 from sidecarctl.inject import record as records
-from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, identical
+from sidecarctl.yamltext.edits import Edit, EditRefused, Insert
 from sidecarctl.yamltext.remove import ends_in_block_scalar
-from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 OWNER_ANNOTATION = "sidecarctl.dev/owner"
 # A changed ConfigMap or Secret must restart the pods, so the pod template gets its hash.
 CONFIG_HASH_KINDS = ("ConfigMap", "Secret")
-# Owner annotation, kind, and name.
-_Key = tuple[str, str, str]
-_OWNER = re.compile(re.escape(OWNER_ANNOTATION) + r"""["']?\s*:\s*["']?([^\s"',}]+)""")
 _AFTER_ALL = float("inf")
+# A companion must exist when its workload starts, also if the workload is a hook. Helm runs hooks of a lower weight first.
+_HOOK, _HOOK_WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
+_INHERITED = (
+    "helm.sh/hook-delete-policy",
+    "argocd.argoproj.io/hook",
+    "argocd.argoproj.io/hook-delete-policy",
+    "argocd.argoproj.io/sync-wave",
+)
 
 
 def companion_name(workload: Workload, instance: str) -> str:
@@ -47,12 +49,33 @@ def format_owner(workload: Workload, instance: str) -> str:
 
 
 def add_owner(document: Mapping[str, Any], workload: Workload, instance: str) -> dict[str, Any]:
-    """Return a companion with the owner annotation, in the workload's namespace unless it names its own."""
+    """Return a companion with the owner annotation, in the workload's namespace unless it names its own.
+
+    It inherits the annotations that make the workload a hook of Helm or Argo CD, or put it into a wave.
+    """
     metadata = dict(as_mapping(document.get("metadata")))
-    annotations = {**as_mapping(metadata.pop("annotations", None)), OWNER_ANNOTATION: format_owner(workload, instance)}
+    annotations = {
+        **_inherit_hooks(workload),
+        **as_mapping(metadata.pop("annotations", None)),
+        OWNER_ANNOTATION: format_owner(workload, instance),
+    }
     namespace = {"namespace": workload.namespace} if workload.namespace and "namespace" not in metadata else {}
     name = {"name": metadata.pop("name")} if "name" in metadata else {}
     return {**document, "metadata": {**name, **namespace, **metadata, "annotations": annotations}}
+
+
+def _inherit_hooks(workload: Workload) -> dict[str, str]:
+    """Return the annotations with which a companion is created before a workload that is a hook or in a wave.
+
+    Sources: https://helm.sh/docs/topics/charts_hooks/ and https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
+    """
+    annotations = as_mapping(as_mapping(workload.value.get("metadata")).get("annotations"))
+    found = {key: annotations[key] for key in _INHERITED if isinstance(annotations.get(key), str)}
+    if not isinstance(annotations.get(_HOOK), str):
+        return {key: value for key, value in found.items() if not key.startswith(_HOOK)}
+    weight = str(annotations.get(_HOOK_WEIGHT, "0"))
+    lower = str(int(weight) - 1) if re.fullmatch(r"[+-]?[0-9]{1,9}", weight) else "-1"
+    return {_HOOK: annotations[_HOOK], _HOOK_WEIGHT: lower, **found}
 
 
 def hash_config(documents: Sequence[dict[str, Any]]) -> str:
@@ -65,121 +88,21 @@ def read_owner(document: Document) -> str | None:
     """Return the owner annotation of a companion, None for any other document."""
     if OWNER_ANNOTATION not in document.text:
         return None
-    owner = as_mapping(as_mapping(as_mapping(document.value).get("metadata")).get("annotations")).get(OWNER_ANNOTATION)
+    owner = as_mapping(as_mapping(as_mapping(_parsed(document)).get("metadata")).get("annotations")).get(
+        OWNER_ANNOTATION
+    )
     return owner if isinstance(owner, str) else None
 
 
-# ---- documents that were sorted ----------------------------------------------------------------------------------
-
-
-def has_displaced_companions(documents: Iterable[Document]) -> bool:
-    """Return True if a companion does not follow its workload. Cheap: compares texts and parses nothing."""
-    holder = ""
-    for document in documents:
-        match = _OWNER.search(document.text)
-        if match is None:
-            holder = document.text
-            continue
-        kind, _, rest = match[1].partition("/")
-        name = rest.rpartition("/")[0].rpartition("/")[2]
-        if RECORD_ANNOTATION not in holder or kind not in holder or name not in holder:
-            return True
-    return False
-
-
-def gather_companions(documents: Sequence[Document], kinds: Kinds) -> tuple[list[Document], dict[_Key, int]]:
-    """Move each companion behind its workload; return the documents and the former `index` of each moved companion.
-
-    A companion without a workload among the documents stays where it is.
-    """
-    owners = {index: owner for index, each in enumerate(documents) if (owner := read_owner(each)) is not None}
-    if not owners:
-        return list(documents), {}
-    holders = {
-        workload.label: index
-        for index, document in enumerate(documents)
-        if index not in owners and "ontainers" in document.text
-        for workload in workloads(document.value, kinds)
-    }
-    behind: dict[int, list[int]] = {}
-    for index, owner in owners.items():
-        holder = holders.get(owner.rpartition("/")[0])
-        if holder is not None:
-            behind.setdefault(holder, []).append(index)
-    moved = {index for indices in behind.values() for index in indices}
-    order: list[int] = []
-    for index in range(len(documents)):
-        if index not in moved:
-            order += (index, *behind.get(index, ()))
-    if order == list(range(len(documents))):
-        return list(documents), {}
-    return [documents[index] for index in order], {_key(documents[index]): index for index in sorted(moved)}
-
-
-def restore_order(documents: Sequence[Document], moved: dict[_Key, int], count: int) -> list[Document]:
-    """Move companions back to where `gather_companions` found them; `count` is the former number of documents."""
-    if not moved:
-        return list(documents)
-    slots: list[list[Document]] = [[] for _ in range(count)]
-    for document in documents:
-        home = moved.get(_key(document)) if OWNER_ANNOTATION in document.text else None
-        slots[document.index if home is None else home].append(document)
-    return [document for slot in slots for document in slot]
-
-
-def keep_metadata(documents: Sequence[Document], former: Sequence[Document]) -> list[Document]:
-    """Copy annotations and labels that other tools set on companions to the companions that replace them.
-
-    An unchanged companion is returned as the very document that was passed in.
-    """
-    before = {_key(each): each for each in former if OWNER_ANNOTATION in each.text}
-    if not before:
-        return list(documents)
-    unchanged = {id(each) for each in former}
-    return [
-        _with_metadata_of(before[_key(each)], each)
-        if id(each) not in unchanged and OWNER_ANNOTATION in each.text and _key(each) in before
-        else each
-        for each in documents
-    ]
-
-
-def _with_metadata_of(former: Document, document: Document) -> Document:
-    new, old = as_mapping(document.value), as_mapping(former.value)
-    edits = [
-        Insert(("metadata", field, key), value, "noted")
-        for field in ("annotations", "labels")
-        for key, value in as_mapping(as_mapping(old.get("metadata")).get(field)).items()
-        if key not in as_mapping(as_mapping(new.get("metadata")).get(field))
-    ]
-    if edits and document.root is not None:
-        done = splice(document.text, document.root, edits)
-        document = document.with_text(done.text, done.root)
-    return former if identical(document.value, old) else document
-
-
-def _key(document: Document) -> _Key:
-    value = as_mapping(document.value)
-    return read_owner(document) or "", str(value.get("kind")), str(as_mapping(value.get("metadata")).get("name"))
+def _parsed(document: Document) -> object:
+    """Return the value of a document, None if it cannot be parsed: the pipeline reports that."""
+    try:
+        return document.value
+    except InputError:
+        return None
 
 
 # ---- adding and removing -----------------------------------------------------------------------------------------
-
-
-def is_owned(value: object, gone: set[tuple[str, str]], owner: str) -> bool:
-    """Return True if a companion of `owner` is among those that go: pairs of owner and `Kind/name`."""
-    data = as_mapping(value)
-    return (owner, f"{data.get('kind')}/{as_mapping(data.get('metadata')).get('name')}") in gone
-
-
-def remove_owned_items(value: object, holder: PathTuple, gone: set[tuple[str, str]]) -> Iterable[Edit]:
-    """Yield the edits that remove companions from the List at `holder`."""
-    items: Any = value
-    for step in holder:
-        items = items[step]
-    for index, item in enumerate(as_list(items)):
-        if is_owned(item, gone, _item_owner(item)):
-            yield Remove((*holder, index), "companion")
 
 
 def insert_list_items(
@@ -193,9 +116,8 @@ def insert_list_items(
     for step in path[:-1]:
         items = items[step]
     index = int(path[-1]) + 1
-    ranks = _rank_owners(workload, instance)
-    own = ranks[format_owner(workload, instance)]
-    while index < len(items) and ranks.get(_item_owner(items[index]), _AFTER_ALL) <= own:
+    ranks = _rank_instances(workload, instance)
+    while index < len(items) and _rank(_item_owner(items[index]), ranks) <= ranks[instance]:
         index += 1
     for document in documents:
         yield Insert((*path[:-1], index), document, "companion")
@@ -207,19 +129,22 @@ def place_companions(
     """Insert companions (workload, instance, value) behind the workload, in the order of the instances."""
     out = list(documents)
     for workload, instance, value in made:
-        ranks = _rank_owners(workload, instance)
-        own = ranks[format_owner(workload, instance)]
+        ranks = _rank_instances(workload, instance)
         at = 1
-        while at < len(out) and ranks.get(read_owner(out[at]) or "", _AFTER_ALL) <= own:
+        while at < len(out) and _rank(read_owner(out[at]) or "", ranks) <= ranks[instance]:
             at += 1
         insert_companion(out, at, value, following)
     return tuple(out)
 
 
-def _rank_owners(workload: Workload, instance: str) -> dict[str, float]:
-    """Map the owners of a workload's companions to the order of their instances."""
+def _rank_instances(workload: Workload, instance: str) -> dict[str, float]:
+    """Map the instances of a workload to their order, in which their companions follow it."""
     record = records.read(workload)
-    return {format_owner(workload, name): record.rank(name) for name in (*record.instances, instance)}
+    return {name: record.rank(name) for name in (*record.instances, instance)}
+
+
+def _rank(owner: str, ranks: Mapping[str, float]) -> float:
+    return ranks.get(owner.rpartition("/")[2], _AFTER_ALL)
 
 
 def _item_owner(item: object) -> str:
@@ -236,7 +161,9 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
     after = documents[at - 1]
     newline = "\r\n" if "\r\n" in after.text else "\n"
     json_like = after.text.lstrip().startswith("{")
-    body = _json(value, newline) if json_like else emit.document(value, newline)
+    # Without a final line break, a literal block at the end would lose that of its value.
+    complete = after.text.endswith("\n")
+    body = _json(value, newline) if json_like else emit.document(value, newline, literal=complete)
     behind = documents[at].head if at < len(documents) else following
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))
     if not after.text.endswith("\n"):

@@ -14,6 +14,7 @@ from sidecarctl.lazy_dataclass import dataclass
 # Volume sources that are mounted read-only.
 _READ_ONLY_SOURCES = ("configMap", "secret", "projected", "downwardAPI", "image")
 _RENAME = "give the sidecar another instance name with --as NAME"
+_ADOPT = "take ownership of the container with --adopt, or give the sidecar another instance name with --as NAME"
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,7 @@ def _name_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]
         other = taken.get(container["name"])
         if other is not None:
             message = f'container "{container["name"]}" already exists in the pod, and sidecarctl did not add it'
-            yield _conflict("container-conflict", message, workload, (*other.path, "name"), _RENAME, other)
+            yield _conflict("container-conflict", message, workload, (*other.path, "name"), _ADOPT, other)
 
 
 def _port_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]:

@@ -7,50 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import UsageError
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.findings import Severity
 from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import (
-    OWNER_ANNOTATION,
-    insert_list_items,
-    is_owned,
-    place_companions,
-    read_owner,
-    remove_owned_items,
-)
+from sidecarctl.inject.companion_search import find_companions
+from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
+from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
+from sidecarctl.inject.document_removal import drop_documents
+from sidecarctl.inject.merge import ENFORCE
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.removal import Removal, add_record_edit, plan_removal, prune_record, resolve_instance_names
+from sidecarctl.inject.record import Instance, Record
+from sidecarctl.inject.record_edits import add_record_edit, prune_record
+from sidecarctl.inject.unrecorded import find_renamed
+from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
+from sidecarctl.inject.upgrade_findings import find_upgrade_findings
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
-from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.edits import Edit, EditRefused, identical
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
-
-
-@dataclass(frozen=True)
-class DocumentResult:
-    """A document and its companions after adding and removing instances, with the plans and removals.
-
-    skipped  workloads that cannot get sidecars, each with the reason
-    kept     instances (workload label, instance name) that were in sync
-    """
-
-    documents: tuple[Document, ...]
-    plans: tuple[Plan, ...] = ()
-    removals: tuple[Removal, ...] = ()
-    skipped: tuple[tuple[Workload, str], ...] = ()
-    findings: tuple[Finding, ...] = ()
-    kept: frozenset[tuple[str, str]] = frozenset()
 
 
 def find_unusable_reason(workload: Workload) -> str:
     """Return why sidecars cannot be added to a workload, empty if they can."""
     if not workload.template:
+        reference = as_mapping(as_mapping(workload.value.get("spec")).get("workloadRef"))
+        if reference:
+            return f"has no pod template: workloadRef names {reference.get('kind')}/{reference.get('name')}, add to it"
         return "has no pod template: a partial document, such as a kustomize patch"
     apps = [container for container in workload.containers if container.role in ("app", "classic")]
     if not apps:
@@ -68,6 +58,7 @@ def add_sidecars(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Add sidecars to every workload of a document; upgrade instances that exist already.
 
@@ -75,15 +66,28 @@ def add_sidecars(
     end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
     """
     current = DocumentResult((document, *companions))
-    skipped = [(w, reason) for w in workloads(document.value, kinds) if (reason := find_unusable_reason(w))]
-    for request in requests:
-        current = add_sidecar(current, request, kube_version, kinds, following)
+    matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
+    skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
+    numbers = select_numbers(document, kinds, workloads_filter)
+    for request in requests if numbers != frozenset() else ():
+        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
         if any(planned.refused for planned in current.plans):
             break
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
+
+
+def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:
+    return workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
+
+
+def select_numbers(document: Document, kinds: Kinds, workloads_filter: WorkloadFilter) -> frozenset[int] | None:
+    """Return the numbers of the workloads that a filter selects, None for all."""
+    numbered = list(number_workloads(document, kinds))
+    selected = frozenset(number for number, workload in numbered if workloads_filter.selects(workload))
+    return None if len(selected) == len(numbered) else selected
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
@@ -100,69 +104,152 @@ def add_sidecar(
     numbers: frozenset[int] | None = None,
 ) -> DocumentResult:
     """Add or upgrade one sidecar in the workloads with the given numbers, None for all."""
-    name = request.instance
-    present = [
-        (workload, record)
-        for workload in _select_workloads(current.documents[0], kinds, numbers)
-        if name in (record := records.read(workload)).instances
-        and not (request.adopt and adoption.is_recorded(request, record))
-    ]
-    removals = [plan_removal(workload, record, [name], for_upgrade=True) for workload, record in present]
-    documents = apply_removals(current.documents, removals, following)
-    first = documents[0]
+    first, companions = current.documents[0], current.documents[1:]
     plans: list[Plan] = []
+    upgrades: list[Upgrade] = []
     edits: list[Edit] = []
+    kept: set[tuple[str, str]] = set()
     able = [
         (workload, prune_record(workload, records.read(workload)))
         for workload in _select_workloads(first, kinds, numbers)
         if not find_unusable_reason(workload)
     ]
-    if request.adopt:
-        left = [(workload, old) for workload, old in able if adoption.is_recorded(request, old)]
-        able = [(workload, old) for workload, old in able if not adoption.is_recorded(request, old)]
-        current = replace(
-            current,
-            plans=(*current.plans, *(Plan(workload, (), old.instances[name]) for workload, old in left)),
-            kept=current.kept | {(workload.label, name) for workload, _ in left},
-        )
     for workload, old in able:
-        adopting = request.adopt and adoption.can_adopt(workload, request, old)
-        planned = (adoption.plan_adoption if adopting else plan_sidecar)(workload, request, old, kube_version)
+        if request.adopt and adoption.is_recorded(request, old):
+            plans.append(Plan(workload, (), old.instances[request.instance]))
+            kept.add((workload.label, request.instance))
+            continue
+        if request.instance in old.instances and (renamed := tuple(find_renamed(workload, old, [request.instance]))):
+            plans.append(Plan(workload, (), old.instances[request.instance], findings=renamed))
+            continue
+        try:
+            if request.instance in old.instances:
+                upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
+                planned = upgrade.planned
+                upgrades.append(upgrade)
+                if not upgrade.changes:
+                    kept.add((workload.label, request.instance))
+                edits += () if planned.refused else planned.edits
+            else:
+                planned = _plan_new((first, *companions), workload, old, request, kube_version)
+                edits += () if planned.refused else add_record_edit(first, planned, old)
+        except UsageError as error:
+            _set_subject(error, first, workload, request)
+            raise
         plans.append(planned)
         if not planned.refused:
-            edits += add_record_edit(first, planned, old)
             edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
-    all_plans = (*current.plans, *plans)
+    current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
-        return replace(current, plans=all_plans)
-    root = first.root
-    assert root is not None or not edits
-    if root is not None and edits:
-        done = splice(first.text, root, edits, make_key_placer(able, name))
+        return current
+    changed, edits = _edit_companions(upgrades, companions, edits)
+    if edits:
+        root = first.root
+        assert root is not None
+        done = splice(first.text, root, edits, make_key_placer(able, request.instance))
         first = first.with_text(done.text, done.root)
     if request.adopt:
-        all_plans = (
-            *current.plans,
-            *(_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans),
-        )
-    companions = [
-        (planned.workload, planned.instance.name, value)
-        for planned in plans
-        if not planned.workload.path
-        for value in planned.documents
-    ]
-    return replace(current, documents=place_companions((first, *documents[1:]), companions, following), plans=all_plans)
+        plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
+        current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
+    new: list[tuple[Workload, str, dict[str, Any]]] = []
+    for planned in plans:
+        for value in () if planned.workload.path else planned.documents:
+            # Several pod templates of one object share equal companions.
+            if not any(identical(value, other) for _, _, other in new):
+                new.append((planned.workload, planned.instance.name, value))
+    documents = drop_documents((first, *companions), changed, following)
+    return replace(current, documents=place_companions(documents, new, following))
+
+
+def _plan_new(
+    documents: Sequence[Document], workload: Workload, old: Record, request: Request, kube_version: str
+) -> Plan:
+    """Return the plan for a new instance, or for one that is adopted."""
+    request.check()
+    if request.adopt and adoption.can_adopt(workload, request, old):
+        return adoption.own_companions(adoption.plan_adoption(workload, request, old, kube_version), documents)
+    return plan_sidecar(workload, request, old, kube_version)
+
+
+def _plan_upgrade(
+    first: Document,
+    companions: Sequence[Document],
+    workload: Workload,
+    record: Record,
+    request: Request,
+    kube_version: str,
+) -> Upgrade:
+    """Return the upgrade of an instance, with its findings in the plan."""
+    instance = record.instances[request.instance]
+    found = find_companions(first, companions, workload, instance)
+    upgrade = plan_upgrade(first, workload, record, request, kube_version, found)
+    findings = find_upgrade_findings(upgrade, request, first, companions)
+    planned = replace(
+        upgrade.planned,
+        findings=(*upgrade.planned.findings, *findings),
+        fields=upgrade.fields,
+        parameters=upgrade.parameters,
+        changelog=tuple(_changes_since(request.sidecar, instance)) if upgrade.changes else (),
+        next_steps="",
+    )
+    return replace(upgrade, planned=planned)
+
+
+def _changes_since(sidecar: Sidecar, instance: Instance) -> Iterator[tuple[str, str]]:
+    """Yield version and text of the library's changes since the recorded version, newest first."""
+    if (instance.sidecar, instance.version) == (sidecar.name, sidecar.version):
+        return
+    from sidecarctl.catalog.changelog import changes_between
+
+    try:
+        for entry in changes_between(sidecar, instance.version):
+            yield entry.version, "\n".join(entry.lines)
+    except (ValueError, TypeError, LibraryError):  # an invalid version in an edited record, or an unreadable changelog
+        return
+
+
+def _edit_companions(
+    upgrades: Sequence[Upgrade], companions: Sequence[Document], edits: Sequence[Edit]
+) -> tuple[dict[int, Document | None], list[Edit]]:
+    """Return the changed companions by index, None for removed ones, and the edits with those of items of a List."""
+    changed: dict[int, Document | None] = {}
+    out = list(edits)
+    for upgrade in upgrades:
+        for each in upgrade.companions:
+            path, index = each.companion.path, each.companion.index
+            if path:
+                out += [Remove(path, "companion")] if each.removed else []
+                out += [replace(edit, path=(*path, *edit.path)) for edit in each.edits]
+            elif each.removed:
+                changed[index] = None
+            else:
+                document = companions[index - 1]
+                assert document.root is not None
+                done = splice(document.text, document.root, each.edits)
+                changed[index] = document.with_text(done.text, done.root)
+    return changed, out
+
+
+def _set_subject(error: UsageError, document: Document, workload: Workload, request: Request) -> None:
+    """Name the workload, its file, and its line in an error about one workload."""
+    place = document.locate(workload.path)
+    where = f"{place.file}:{place.line}"
+    if isinstance(error, TemplateRefusal) and error.hint == TemplateRefusal.HINT:
+        error.about(workload.label, where, request.sidecar.parameters.get("properties", {}))
+    else:
+        error.workload = workload.label if not error.where else f"{workload.label} ({where})"
+        error.where = error.where or where
 
 
 def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
-    """Add findings on what the next upgrade would change to a plan that adopts; return any other plan unchanged."""
+    """Add findings on how an adopted sidecar differs from the library; return any other plan unchanged."""
     if not planned.adopting:
         return planned
     own = planned.workload
     number = next(
         n for n, w in number_workloads(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path)
     )
-    again = replace(request, adopt=False, mode=planned.instance.mode)
+    again = replace(request, adopt=False, mode=planned.instance.mode, on_conflict=ENFORCE)
     try:
         after = add_sidecar(DocumentResult((first,)), again, kube_version, kinds, None, frozenset({number}))
     except (EditRefused, UsageError) as error:
@@ -187,53 +274,3 @@ def _select_workloads(document: Document, kinds: Kinds, numbers: frozenset[int] 
     if numbers is None:
         return list(workloads(document.value, kinds))
     return [workload for number, workload in number_workloads(document, kinds) if number in numbers]
-
-
-def remove_instances(
-    document: Document,
-    companions: Sequence[Document],
-    names: Sequence[str] | None,
-    kinds: Kinds = DEFAULT_KINDS,
-    *,
-    following: str | None = None,
-) -> DocumentResult:
-    """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
-    removals: list[Removal] = []
-    for workload in workloads(document.value, kinds):
-        record = records.read(workload)
-        going = list(record.instances) if names is None else resolve_instance_names(record, names)
-        if going:
-            removals.append(plan_removal(workload, record, going))
-    return DocumentResult(apply_removals((document, *companions), removals, following), removals=tuple(removals))
-
-
-def apply_removals(
-    documents: tuple[Document, ...], removals: Sequence[Removal], following: str | None
-) -> tuple[Document, ...]:
-    """Apply removals to the workload's document, to its List, and to the companions behind it."""
-    if not removals:
-        return documents
-    first = documents[0]
-    edits: list[Edit] = [edit for one in removals for edit in one.edits]
-    gone = {document for one in removals for document in one.documents}
-    for holder in dict.fromkeys(one.workload.path[:-1] for one in removals if one.workload.path):
-        edits += remove_owned_items(first.value, holder, gone)
-    if edits:
-        root = first.root
-        assert root is not None
-        done = splice(first.text, root, edits)
-        first = first.with_text(done.text, done.root)
-    kept = [first]
-    for companion in documents[1:]:
-        if is_owned(companion.value, gone, read_owner(companion) or ""):
-            continue
-        kept.append(companion)
-    if (
-        following is None
-        and kept[-1] is not documents[-1]
-        and not documents[-1].text.endswith("\n")
-        and kept[-1].text.endswith("\n")
-    ):
-        bare = kept[-1].text[:-1].removesuffix("\r")
-        kept[-1] = kept[-1].with_text(bare)
-    return tuple(kept)

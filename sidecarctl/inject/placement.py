@@ -8,7 +8,8 @@ from typing import Any
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.record import Added, Record, decode_path, record_path
+from sidecarctl.inject.record import Added, Record
+from sidecarctl.inject.record_paths import decode_path, record_path
 from sidecarctl.kube import field_order, versions
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
 from sidecarctl.yamltext.splice import KeyPlace
@@ -143,10 +144,10 @@ def make_key_placer(workloads: Iterable[tuple[Workload, Record]], instance: str)
 
 
 def _collect(workload: Workload, record: Record, owned: Owned) -> None:
-    for text in record.created:
-        path = decode_path(workload, text)
-        if path is not None and isinstance(path[-1], str):
-            owned.setdefault(path[:-1], {})[path[-1]] = 0
+    kept = {decode_path(workload, text) for text in record.was}
+    for path in _find_owned_collections(workload, record):
+        if path not in kept:
+            owned.setdefault(path[:-1], {})[str(path[-1])] = 0
     metadata = (*workload.template_path, "metadata")
     for name, instance in record.instances.items():
         for field, keys in (("annotations", instance.added.annotations), ("labels", instance.added.labels)):
@@ -154,3 +155,30 @@ def _collect(workload: Workload, record: Record, owned: Owned) -> None:
                 owned.setdefault((*metadata, field), {})[key] = record.rank(name)
     path = record_path(workload)
     owned.setdefault(path[:-1], {})[str(path[-1])] = _LAST
+
+
+def _find_owned_collections(workload: Workload, record: Record) -> Iterable[PathTuple]:
+    """Yield the paths of collections that hold nothing but what instances added: they were created for them."""
+    for name in ("initContainers", "containers", "volumes"):
+        yield from _if_owned((*workload.pod_path, name), workload.pod.get(name), record, name)
+    for container in workload.containers:
+        for name in ("volumeMounts", "env"):
+            yield from _if_owned((*container.path, name), container.value.get(name), record, name, container.name)
+    settings = {setting for each in record.instances.values() for setting in each.added.pod}
+    context = workload.pod.get("securityContext")
+    if isinstance(context, dict) and context and all(f"securityContext/{key}" in settings for key in context):
+        yield (*workload.pod_path, "securityContext")
+    metadata = (*workload.template_path, "metadata")
+    keys = {"annotations": {RECORD_ANNOTATION}, "labels": set[str]()}
+    for each in record.instances.values():
+        keys["annotations"].update(each.added.annotations)
+        keys["labels"].update(each.added.labels)
+    owned = [name for name, own in keys.items() if (found := workload.metadata.get(name)) and own.issuperset(found)]
+    yield from ((*metadata, name) for name in owned)
+    if workload.metadata and len(owned) == len(workload.metadata):
+        yield metadata
+
+
+def _if_owned(path: PathTuple, items: Any, record: Record, name: str, container: str = "") -> Iterable[PathTuple]:
+    if isinstance(items, list) and items and all(find_owner(record, name, item, container) for item in items):
+        yield path

@@ -14,11 +14,13 @@ from sidecarctl.inject import placement
 from sidecarctl.inject.companions import CONFIG_HASH_KINDS, add_owner, companion_name, hash_config
 from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
 from sidecarctl.inject.pod_settings import PodSettings
-from sidecarctl.inject.record import Added, Instance, Record
+from sidecarctl.inject.record import Added, Instance, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.inject.unrecorded import explain_conflicts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.edits import Edit, Insert
 
 
@@ -32,9 +34,11 @@ class Plan:
     findings   conflicts (errors) and warnings
     adopted    volume of the fragment -> volume of the app that is used instead
     adopting   the plan adopts an existing sidecar
-    owned_collections  the record's paths of collections that are removed with an adopted sidecar
     admin_ports  ports on which the sidecar listens on localhost only
     next_steps   what the user or the app must do now
+    fields       fields that an upgrade changes
+    parameters   recorded parameters that an upgrade changes
+    changelog    the library's changes since the recorded version: (version, text)
     """
 
     workload: Workload
@@ -44,9 +48,11 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     adopted: Mapping[str, str] = field(default_factory=dict)
     adopting: bool = False
-    owned_collections: tuple[str, ...] = ()
     admin_ports: tuple[int, ...] = ()
     next_steps: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    parameters: tuple[FieldChange, ...] = ()
+    changelog: tuple[tuple[str, str], ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -81,7 +87,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     edits = _Edits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
-    findings = (*fitted.findings, *edits.findings)
+    conflicts = (*fitted.findings, *edits.findings)
+    findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,
@@ -247,4 +254,4 @@ def make_native(container: Mapping[str, Any]) -> dict[str, Any]:
 def build_config_hashes(instance: str, documents: tuple[dict[str, Any], ...]) -> dict[str, str]:
     """Return the pod annotation with the hash of the companions, so that a changed configuration restarts the pods."""
     config = [document for document in documents if document.get("kind") in CONFIG_HASH_KINDS]
-    return {f"sidecarctl.dev/{instance}.config-hash": hash_config(config)} if config else {}
+    return {config_hash_annotation(instance): hash_config(config)} if config else {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
@@ -19,21 +20,33 @@ from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
 from sidecarctl.results import PodFacts
-from sidecarctl.yamltext.stream import split
+from sidecarctl.yamltext.stream import split_readable
 
 _READ_ONLY = frozenset({"configMap", "secret", "downwardAPI", "projected", "image"})
 _CLAIMED = ("persistentVolumeClaim", "csi", "nfs", "iscsi")
 _NAMES = ("name", "secretName", "claimName", "path", "driver", "reference", "server")
 
 
-def read_pods(text: str, options: Options, file: str = "-") -> Iterator[Pod]:
-    """Yield the pod of every workload of a text. Raises InputError for invalid YAML, RecordError for an invalid record."""
-    for document in split(text, file):
+def read_pods(
+    text: str, options: Options, file: str = "-", errors: list[SidecarctlError] | None = None
+) -> Iterator[Pod]:
+    """Yield the pod of every selected workload of a text.
+
+    Appends the errors of documents and records that cannot be parsed to `errors`, or raises the first one without it.
+    """
+    broken: list[SidecarctlError] = [] if errors is None else errors
+    for document in split_readable(text, file, broken):
         if has_no_workload(document.text, options.kinds):
             continue
-        for workload in workloads(document.value, options.kinds):
-            if workload.containers:
-                yield build_pod(workload, options.kube_version, file)
+        try:
+            for workload in filter(options.workloads.selects, workloads(document.value, options.kinds)):
+                if workload.containers:
+                    yield build_pod(workload, options.kube_version, file)
+        except SidecarctlError as error:
+            error.where = error.where or f"{file}:{document.line + 1}"
+            broken.append(error)
+    if errors is None and broken:
+        raise broken[0]
 
 
 def build_pod(workload: Workload, kube_version: str, file: str = "-") -> Pod:

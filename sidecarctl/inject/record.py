@@ -1,44 +1,32 @@
 """The record: the annotation on the pod template that lists the instances and everything that sidecarctl added.
 
-`remove` needs nothing else, not even the library. The record is one line of compact JSON:
+`remove` needs nothing else, not even the library. The record is one line of compact JSON, kept short: what follows from the
+instance name, the mode, or the manifest is left out, and only exceptions are written down.
 
-    {"v": 1,
-     "instances": {"logger": {"sidecar": "logger", "version": "1.0.0", "mode": "native",
-                              "parameters": {...}, "containers": ["web"], "added": {...}}},
-     "created": ["spec/volumes"],            keys that did not exist
+    {"v": 2,
+     "instances": {"logger": {"version": "1.0.0", "digest": "1f0c9a3e", "parameters": {...}, "volumes": ["logger-logs"]}},
      "was": {"metadata/annotations": " {}"}}  text after the colon of values that were empty
 
-Paths start at the pod template and identify containers by name.
+Left out by default: `sidecar` (the instance name), `mode` (native), the container of the instance's name, the app's mounts of the
+listed volumes, the annotation with the hash of the configuration, and the ConfigMaps that the listed volumes use.
+Format 1, which has all of these under `added`, is read too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.errors import SidecarctlError
-from sidecarctl.findings import PathTuple
+from sidecarctl.inject.record_check import parse_record
+from sidecarctl.inject.record_paths import RecordError, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.errors import SyntaxProblem
-from sidecarctl.yamltext.parse import parse
 
-VERSION = 1
+VERSION = 2
 _PER_CONTAINER = ("volumeMounts", "env")
-_CONTAINER_LISTS = ("containers", "initContainers")
-
-
-class RecordError(SidecarctlError):
-    """Invalid record, for example after a manual edit."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, path: PathTuple, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.path = path
 
 
 @dataclass(frozen=True)
@@ -67,8 +55,11 @@ class Added:
 class Instance:
     """One sidecar in one workload.
 
-    by     the composition that added it, empty for the command line
-    after  sidecars that must start before it, including ones that are added later
+    containers  names or globs of the target containers; empty for the sidecar's own choice
+    by          the composition that added it, empty for the command line
+    after       sidecars that must start before it, including ones that are added later
+    digest      digest of what was written, "" in records of format 1
+    keep_qos    requests equal limits, because the pod was Guaranteed
     """
 
     name: str
@@ -80,6 +71,8 @@ class Instance:
     added: Added = Added()
     by: str = ""
     after: tuple[str, ...] = ()
+    digest: str = ""
+    keep_qos: bool = False
 
     def waits_for(self, sidecar: str, instance: str) -> bool:
         """Return True if it must start after the given instance of the given sidecar."""
@@ -88,10 +81,9 @@ class Instance:
 
 @dataclass(frozen=True)
 class Record:
-    """The instances of a workload in the order in which they were first added, and the collections created for them."""
+    """The instances of a workload in the order in which they were first added, and former texts of empty values."""
 
     instances: Mapping[str, Instance] = field(default_factory=dict)
-    created: tuple[str, ...] = ()
     was: Mapping[str, str] = field(default_factory=dict)
 
     def rank(self, name: str) -> int:
@@ -118,7 +110,7 @@ def read(workload: Workload) -> Record:
     if text is None:
         return Record()
     try:
-        return _parse(text if isinstance(text, str) else None)
+        record, left_out = _parse(text if isinstance(text, str) else "")
     except (ValueError, TypeError, RecursionError) as problem:
         why = "nested too deeply" if isinstance(problem, RecursionError) else problem
         raise RecordError(
@@ -126,25 +118,25 @@ def read(workload: Workload) -> Record:
             record_path(workload),
             hint="restore the annotation from version control: it lists what sidecarctl added",
         ) from None
+    return _expand(workload, record, left_out) if left_out else record
 
 
 # Every step reads the record; records are immutable.
 @lru_cache(maxsize=64)
-def _parse(text: str | None) -> Record:
-    data = None if text is None else json.loads(text)
-    if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
-        raise ValueError("expected a JSON object with `instances`")
-    if data.get("v") != VERSION:
-        raise ValueError(f"unsupported version {data.get('v')!r} (supported: {VERSION})")
-    for name, value in data["instances"].items():
-        if not name or not isinstance(value, dict) or not value.get("sidecar", name):
-            raise ValueError(f"instance {name!r} has no sidecar")
-    instances = {name: _instance(name, value) for name, value in data["instances"].items()}
-    return Record(instances, _names(data.get("created")), {k: str(v) for k, v in as_mapping(data.get("was")).items()})
+def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
+    """Return the record as it is written, and what each instance leaves out; nothing in format 1."""
+    data = parse_record(text)
+    version = data["v"]
+    instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
+    record = Record(instances, dict(data.get("was", {})))
+    return record, {} if version == 1 else {
+        name: frozenset(_DERIVED - value.keys()) for name, value in data["instances"].items()
+    }
 
 
-def _instance(name: str, data: dict[str, Any]) -> Instance:
-    added = as_mapping(data.get("added"))
+def _instance(name: str, data: dict[str, Any], version: int) -> Instance:
+    mode = str(data.get("mode", "" if version == 1 else "native"))
+    added = as_mapping(data.get("added")) if version == 1 else {**_default_containers(name, mode), **data}
     parts: dict[str, Any] = {}
     for key, attribute in _ADDED_KEYS.items():
         value = added.get(key)
@@ -156,12 +148,14 @@ def _instance(name: str, data: dict[str, Any]) -> Instance:
         name,
         str(data.get("sidecar", name)),
         str(data.get("version", "")),
-        str(data.get("mode", "")),
+        mode,
         as_mapping(data.get("parameters")),
-        _names(data.get("containers")),
+        _names(data.get("containers" if version == 1 else "targets")),
         Added(**parts),
         str(data.get("by", "")),
         _names(data.get("after")),
+        str(data.get("digest", "")),
+        data.get("keepQoS") is True,
     )
 
 
@@ -169,75 +163,119 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in as_list(value))
 
 
-def write(record: Record) -> str:
-    """Return a record as the annotation's value."""
-    data: dict[str, Any] = {"v": VERSION, "instances": {i.name: _instance_data(i) for i in record.instances.values()}}
-    if record.created:
-        data["created"] = list(record.created)
+# ---- what is left out ----------------------------------------------------------------------------------------------
+
+# Derived from the manifest if they are left out.
+_DERIVED = frozenset({"volumeMounts", "documents"})
+
+
+def _default_containers(name: str, mode: str) -> dict[str, list[str]]:
+    return {"containers" if mode == "classic" else "initContainers": [name]}
+
+
+def config_hash_annotation(instance: str) -> str:
+    """Return the pod annotation that holds the hash of an instance's configuration."""
+    return f"sidecarctl.dev/{instance}.config-hash"
+
+
+def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset[str]]) -> Record:
+    """Return the record with what it leaves out."""
+    instances = {}
+    for name, instance in record.instances.items():
+        added, key = instance.added, config_hash_annotation(name)
+        if "volumeMounts" in left_out[name]:
+            added = replace(added, volume_mounts=_derive_mounts(workload, record, added.volumes))
+        if "documents" in left_out[name]:
+            added = replace(added, documents=_derive_documents(workload, added.volumes))
+        if key in workload.annotations and key not in added.annotations:
+            added = replace(added, annotations=(*added.annotations, key))
+        instances[name] = replace(instance, added=added)
+    return replace(record, instances=instances)
+
+
+def _derive_mounts(workload: Workload, record: Record, volumes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the mounts of the volumes in the app's containers, without those that other instances list."""
+    if not volumes:
+        return {}
+    own, listed = set[str](), set[tuple[str, str]]()
+    for each in record.instances.values():
+        own.update(each.added.containers, each.added.init_containers)
+        listed.update((c, path) for c, paths in each.added.volume_mounts.items() for path in paths)
+    found: dict[str, tuple[str, ...]] = {}
+    for container in workload.containers:
+        if container.name in own or container.role not in ("app", "classic"):
+            continue
+        paths = tuple(
+            str(mount.get("mountPath"))
+            for mount in as_list(container.value.get("volumeMounts"))
+            if isinstance(mount, dict)
+            and mount.get("name") in volumes
+            and (container.name, mount.get("mountPath")) not in listed
+        )
+        if paths:
+            found[container.name] = paths
+    return found
+
+
+def _derive_documents(workload: Workload, volumes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ConfigMaps that the volumes use, as `ConfigMap/name`."""
+    names = (
+        as_mapping(volume.get("configMap")).get("name")
+        for volume in as_list(workload.pod.get("volumes"))
+        if isinstance(volume, dict) and volume.get("name") in volumes
+    )
+    return tuple(dict.fromkeys(f"ConfigMap/{name}" for name in names if isinstance(name, str)))
+
+
+# ---- writing -------------------------------------------------------------------------------------------------------
+
+
+def write(record: Record, workload: Workload) -> str:
+    """Return a record as the value of the annotation. `workload` has everything that the record lists."""
+    data: dict[str, Any] = {
+        "v": VERSION,
+        "instances": {name: dict(_instance_data(record, each, workload)) for name, each in record.instances.items()},
+    }
     if record.was:
-        data["was"] = dict(record.was)
+        data["was"] = dict(sorted(record.was.items()))
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
-def _instance_data(instance: Instance) -> dict[str, Any]:
-    data: dict[str, Any] = {"sidecar": instance.sidecar, "version": instance.version, "mode": instance.mode}
-    if instance.by:
-        data["by"] = instance.by
-    if instance.parameters:
-        data["parameters"] = dict(instance.parameters)
-    if instance.containers:
-        data["containers"] = list(instance.containers)
-    if instance.after:
-        data["after"] = list(instance.after)
-    added: dict[str, Any] = {}
-    for key, attribute in _ADDED_KEYS.items():
-        value = getattr(instance.added, attribute)
-        if value:
-            added[key] = {k: list(v) for k, v in value.items()} if isinstance(value, Mapping) else list(value)
-    data["added"] = added
-    return data
+def _instance_data(record: Record, instance: Instance, workload: Workload) -> Iterator[tuple[str, Any]]:
+    fields = (
+        ("sidecar", instance.sidecar if instance.sidecar != instance.name else ""),
+        ("version", instance.version),
+        ("mode", instance.mode if instance.mode != "native" else ""),
+        ("digest", instance.digest),
+        ("by", instance.by),
+        ("parameters", dict(instance.parameters)),
+        ("targets", list(instance.containers)),
+        ("after", list(instance.after)),
+        ("keepQoS", instance.keep_qos),
+    )
+    yield from ((key, value) for key, value in fields if value)
+    defaults = _default_containers(instance.name, instance.mode)
+    for key in ("containers", "initContainers"):
+        names = list(getattr(instance.added, _ADDED_KEYS[key]))
+        if names != defaults.get(key, []):
+            yield key, names
+    bare = replace(record, instances={**record.instances, instance.name: _without_mounts(instance)})
+    derived: Mapping[str, Any] = {
+        "volumeMounts": _derive_mounts(workload, bare, instance.added.volumes),
+        "documents": _derive_documents(workload, instance.added.volumes),
+    }
+    for key in ("volumes", "volumeMounts", "env", "annotations", "labels", "pod", "documents"):
+        value: Any = getattr(instance.added, _ADDED_KEYS[key])
+        if key == "annotations":
+            value = tuple(each for each in value if each != config_hash_annotation(instance.name))
+        if _sorted(value) != _sorted(derived[key]) if key in derived else value:
+            yield key, {k: list(v) for k, v in value.items()} if isinstance(value, Mapping) else list(value)
 
 
-def record_path(workload: Workload) -> PathTuple:
-    """Return the path of the record from the document's root."""
-    return (*workload.template_path, "metadata", "annotations", RECORD_ANNOTATION)
+def _sorted(names: Any) -> Any:
+    """Return names, or names by container, regardless of their order."""
+    return {k: sorted(v) for k, v in names.items()} if isinstance(names, Mapping) else sorted(names)
 
 
-def encode_path(workload: Workload, path: PathTuple) -> str:
-    """Return a document path in the record's form: from the pod template, containers by name."""
-    rest = list(path[len(workload.template_path) :])
-    if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS and isinstance(rest[2], int):
-        rest[2] = as_mapping(as_list(workload.pod.get(str(rest[1])))[rest[2]]).get("name", rest[2])
-    return "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in rest)
-
-
-def decode_path(workload: Workload, text: str) -> PathTuple | None:
-    """Return the document path of a recorded path, None if its container no longer exists."""
-    rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
-    if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
-        index = find_index(as_list(workload.pod.get(str(rest[1]))), "name", str(rest[2]))
-        if index is None:
-            return None
-        rest[2] = index
-    return (*workload.template_path, *rest)
-
-
-def find_index(items: list[Any], key: str, value: object) -> int | None:
-    """Return the index of the first mapping in a list whose `key` is `value`, None if there is none."""
-    return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)
-
-
-def parse_empty(text: str, path: PathTuple) -> Any:
-    """Return the value of the recorded text of an empty collection. Raises RecordError if it is not empty."""
-    try:
-        root = parse(f'{{"k":{text}\n}}')  # JSON may have no space after the colon
-    except (SyntaxProblem, UnicodeEncodeError):  # a lone surrogate cannot be encoded
-        root = None
-    value = root.value if root else None
-    if not isinstance(value, dict) or list(value) != ["k"] or value["k"] not in (None, [], {}):
-        raise RecordError(
-            f'invalid record: "{text.strip()}" is not an empty value',
-            path,
-            hint=f"correct the annotation {RECORD_ANNOTATION}, or restore the manifest from version control",
-        )
-    return value["k"]
+def _without_mounts(instance: Instance) -> Instance:
+    return replace(instance, added=replace(instance.added, volume_mounts={}))

@@ -7,23 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import format_owner
-from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import (
-    Added,
-    Record,
-    decode_path,
-    find_index,
-    parse_empty,
-    record_path,
-    write,
-)
+from sidecarctl.inject.companion_search import Companion
+from sidecarctl.inject.record import Added, Record, write
+from sidecarctl.inject.record_edits import apply_at
+from sidecarctl.inject.record_paths import RecordError, decode_path, find_index, parse_empty, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore
-from sidecarctl.yamltext.splice import filled_texts
-from sidecarctl.yamltext.stream import Document
+from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,8 @@ class Removal:
     edits      of the workload's document, including the record's
     record     the remaining record
     names      the instances to remove
-    documents  the companions to remove: (owner annotation, `Kind/name`)
+    companions  the companions to remove
+    left_behind  companions that no input file has: (instance, `Kind/name`)
     missing    recorded items that the workload no longer has
     """
 
@@ -41,7 +32,8 @@ class Removal:
     edits: tuple[Edit, ...]
     record: Record
     names: tuple[str, ...] = ()
-    documents: tuple[tuple[str, str], ...] = ()
+    companions: tuple[Companion, ...] = ()
+    left_behind: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
 
 
@@ -65,21 +57,28 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
                 missing.append(what)
             else:
                 leaves[path] = None
-    documents = tuple(
-        (format_owner(workload, name), d) for name in going for d in record.instances[name].added.documents
-    )
     if for_upgrade:
         # Keep the record for its order; the plan that follows writes it.
         return Removal(
-            workload, tuple(_plan_edits(workload, record, leaves)), record, tuple(going), documents, tuple(missing)
+            workload, tuple(_plan_edits(workload, record, leaves)), record, tuple(going), missing=tuple(missing)
         )
     left = replace(record, instances=staying) if staying else Record()
     path = record_path(workload)
+    containers = (*workload.pod_path, "containers")
+    total = len(as_list(workload.pod.get("containers")))
+    if total and sum(leaf[:-1] == containers for leaf in leaves) == total:
+        raise RecordError(
+            f"invalid annotation {RECORD_ANNOTATION} on {workload.label}: it lists every container of the pod",
+            path,
+            hint="restore the annotation from version control: it lists what sidecarctl added",
+        )
     if staying:
-        edits = [*_plan_edits(workload, record, leaves), Replace(path, write(left), "record")]
+        edits = list(_plan_edits(workload, record, leaves))
+        text = write(left, apply_at(workload, edits))
+        edits.append(Replace(path, text, "record"))
     else:
         edits = list(_plan_edits(workload, record, {**leaves, path: None}))
-    return Removal(workload, tuple(edits), left, tuple(going), documents, tuple(missing))
+    return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
@@ -171,8 +170,7 @@ def _mounted_volume(workload: Workload, container: str, path: str) -> Any:
 
 
 def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:
-    """Yield the removals. An emptied collection is removed if it was created, else its former text is restored."""
-    created = {path for path in (decode_path(workload, text) for text in record.created) if path is not None}
+    """Yield the removals. An emptied collection is removed, or its former text is restored if it was an empty value."""
     was = {
         path: text for path, text in ((decode_path(workload, t), w) for t, w in record.was.items()) if path is not None
     }
@@ -181,10 +179,10 @@ def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, N
     while path := _find_emptied(workload, gone):
         for leaf in [leaf for leaf in gone if leaf[:-1] == path]:
             del gone[leaf]
-        if any(path[: len(prefix)] == prefix for prefix in created):
-            gone[path] = None
+        if path in was:
+            restored[path] = was[path]
         else:
-            restored[path] = was.get(path, " []" if isinstance(_at(workload, path), list) else " {}")
+            gone[path] = None
     yield from (Remove(path, "record") for path in gone)
     for path, text in restored.items():
         yield Restore(path, text, parse_empty(text, record_path(workload)), "record")
@@ -213,84 +211,3 @@ def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
     return [
         i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
     ]
-
-
-def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit]:
-    """Return a plan's edits and the edit that writes the record."""
-    workload = planned.workload
-    path = records.record_path(workload)
-    present = RECORD_ANNOTATION in workload.annotations
-    inserts = [edit for edit in planned.edits if isinstance(edit, Insert)]
-    if not present:
-        inserts.append(Insert(path, ""))
-    created = {records.encode_path(workload, _missing(workload, edit.path)) for edit in inserts} - {""}
-    created |= set(planned.owned_collections)
-    assert document.root is not None
-    was = {
-        records.encode_path(workload, where): text
-        for where, text in filled_texts(document.root, document.text, inserts).items()
-    }
-    new = Record(
-        {**old.instances, planned.instance.name: planned.instance},
-        _topmost({*old.created, *(text for text in created if text not in was)}),
-        dict(sorted({**old.was, **was}.items())),
-    )
-    text = records.write(new)
-    return [*planned.edits, Replace(path, text, "record") if present else Insert(path, text, "record")]
-
-
-def _topmost(created: set[str]) -> tuple[str, ...]:
-    """Leave out keys inside created collections."""
-    return tuple(sorted(text for text in created if not any(text.startswith(other + "/") for other in created)))
-
-
-def _missing(workload: Workload, path: PathTuple) -> PathTuple:
-    """Return the topmost missing key above `path`, the template's path if all exist."""
-    value: Any = workload.template
-    for depth in range(len(workload.template_path), len(path) - 1):
-        step = path[depth]
-        value = value.get(step) if isinstance(value, dict) and isinstance(step, str) else _item(value, step)
-        if value is None and not _has_key(workload, path[: depth + 1]):
-            return path[: depth + 1]
-    return workload.template_path
-
-
-def _item(value: Any, step: str | int) -> Any:
-    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
-
-
-def _has_key(workload: Workload, path: PathTuple) -> bool:
-    """Return True if the template has a key, even with the value null."""
-    value: Any = workload.template
-    for step in path[len(workload.template_path) : -1]:
-        value = value[step]
-    return isinstance(value, dict) and path[-1] in value
-
-
-def prune_record(workload: Workload, record: Record) -> Record:
-    """Return a record without created keys that no longer exist and former texts of values that are empty again."""
-    created, was = [], {}
-    for text in record.created:
-        path = records.decode_path(workload, text)
-        if path is not None and _lookup(workload, path) is not _MISSING:
-            created.append(text)
-    for text, old in record.was.items():
-        path = records.decode_path(workload, text)
-        if path is not None and _lookup(workload, path) not in (_MISSING, None, [], {}):
-            was[text] = old
-    return replace(record, created=tuple(created), was=was)
-
-
-_MISSING = object()
-
-
-def _lookup(workload: Workload, path: PathTuple) -> Any:
-    value: Any = workload.template
-    for step in path[len(workload.template_path) :]:
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]  # type: ignore[index]
-        else:
-            return _MISSING
-    return value

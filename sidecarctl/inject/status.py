@@ -1,6 +1,6 @@
 """Compare the instances of a text with the library: versions, edited fields, and what an upgrade would change.
 
-Each instance is added again to a copy, with the recorded parameters. The fields that this changes were edited.
+What was written last time is found as for an upgrade; the fields that differ from it were edited.
 """
 
 from __future__ import annotations
@@ -13,67 +13,95 @@ from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import read_annotations
-from sidecarctl.composition.request import Request
+from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
-from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, has_displaced_companions
-from sidecarctl.inject.document import DocumentResult, add_sidecar, find_unusable_reason, number_workloads
-from sidecarctl.inject.pipeline import Options, group_companions
-from sidecarctl.inject.record import Instance, Record, RecordError
+from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.document import find_unusable_reason, number_workloads
+from sidecarctl.inject.field_changes import diff_companion, diff_templates
+from sidecarctl.inject.merge import KEEP
+from sidecarctl.inject.process import Options, group_companions
+from sidecarctl.inject.record import Instance, Record
+from sidecarctl.inject.record_paths import RecordError
+from sidecarctl.inject.unrecorded import describe_unrecorded
+from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upgrade, render_base, without_instance
 from sidecarctl.kube.kinds import has_no_workload
-from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
-from sidecarctl.results import FieldChange, InstanceStatus, WorkloadStatus
+from sidecarctl.kube.workload import Workload
+from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus
 from sidecarctl.yamltext.edits import EditRefused
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.stream import Document, split_readable
 
-_HIDDEN = "(hidden)"
+# Edits that cannot be listed.
+_EDITED = (FieldChange("", ABSENT, ABSENT),)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A workload in its document, with the companions behind it and the head of the next document."""
+    """A workload in its document, with the companions behind it."""
 
     document: Document
     companions: tuple[Document, ...]
-    following: str | None
-    number: int
     workload: Workload
     record: Record
 
 
 def collect_status(
-    text: str, catalog: Catalog, options: Options, file: str = "-", chosen: Selection | None = None
+    text: str,
+    catalog: Catalog,
+    options: Options,
+    file: str = "-",
+    chosen: Selection | None = None,
+    errors: list[SidecarctlError] | None = None,
+    beside: Sequence[tuple[str, str]] = (),
 ) -> list[WorkloadStatus]:
     """Return the status of every workload of a text, in document order, including missing instances of a composition.
 
-    Raises InputError for invalid YAML and LibraryError for an invalid sidecar.
+    `beside` are other files, by name and text, that have companions of these workloads.
+    Appends the errors of documents that cannot be parsed to `errors`, or raises the first one without it. Raises
+    LibraryError for an invalid sidecar.
     """
-    out = []
-    for document, companions, following in group_companions(_gathered_documents(text, options, file)):
+    broken: list[SidecarctlError] = [] if errors is None else errors
+    out: list[WorkloadStatus] = []
+    for document, companions, _ in group_companions(_gathered_documents(text, options, file, broken, beside)):
         if has_no_workload(document.text, options.kinds):
             continue
-        for number, workload in number_workloads(document, options.kinds):
+        try:
+            numbered = list(number_workloads(document, options.kinds))
+        except InputError as error:
+            broken.append(error)
+            continue
+        for _, workload in numbered:
+            if not options.workloads.selects(workload):
+                continue
             line = document.locate(workload.path).line
             try:
                 record = records.read(workload)
             except RecordError as error:
-                out.append(WorkloadStatus(workload.label, file, line, note=error.message))
+                out.append(WorkloadStatus(workload.label, file, line, note=error.message, unreadable=True))
                 continue
-            place = _Place(document, tuple(companions), following, number, workload, record)
+            place = _Place(document, tuple(companions), workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
             instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
-            out.append(WorkloadStatus(workload.label, file, line, tuple(instances)))
+            note = "; ".join(describe_unrecorded(workload, record, catalog.names()))
+            out.append(WorkloadStatus(workload.label, file, line, tuple(instances), note))
+    if errors is None and broken:
+        raise broken[0]
     return out
 
 
-def _gathered_documents(text: str, options: Options, file: str) -> Iterable[Document]:
+def _gathered_documents(
+    text: str, options: Options, file: str, errors: list[SidecarctlError], beside: Sequence[tuple[str, str]]
+) -> Iterable[Document]:
     """Return the documents of a text with each companion behind its workload, which kustomize and Helm do not keep."""
-    if OWNER_ANNOTATION in text and has_displaced_companions(split(text, file)):
-        return gather_companions(list(split(text, file)), options.kinds)[0]
-    return split(text, file)
+    if beside:
+        others = [each for name, other in beside for each in split_readable(other, name, []) if read_owner(each)]
+        return gather_companions([*split_readable(text, file, errors), *others], options.kinds)
+    if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
+        return gather_companions(list(split_readable(text, file, errors)), options.kinds)
+    return split_readable(text, file, errors)
 
 
 def _missing_instances(workload: Workload, record: Record, chosen: Selection | None) -> Iterable[InstanceStatus]:
@@ -100,11 +128,13 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
     newer = newest if newest and _newer(newest, instance) else None
     if own is None and not notes:
         lost = f"{instance.sidecar} {instance.version}" if newest else f"sidecar {instance.sidecar}"
-        notes.append(f"the library has no {lost}: cannot detect edits")
-    edits = _compare_with_library(place, instance, own, options, notes) if own else None
-    other = _find_kube_version_in_sync(place, instance, own, options) if own and edits else ""
-    edits = () if other else edits
-    upgrade = _compare_with_library(place, instance, newest, options, notes) if newest and (newer or not own) else None
+        notes.append(f"the library has no {lost}")
+    found = tuple(find_companions(place.document, place.companions, place.workload, instance))
+    edits = _find_edits(place, instance, found, own, catalog, options, notes)
+    drift, kube_version = _find_drift(place, instance, own, catalog, options, notes) if own and not edits else ((), "")
+    upgrade = (
+        _compare_with_upgrade(place, instance, newest, catalog, options, notes) if newest and (newer or not own) else ()
+    )
     return InstanceStatus(
         instance.name,
         instance.sidecar,
@@ -113,20 +143,67 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         instance.by,
         newer.version if newer else "",
         unknown=edits is None,
-        edits=edits or (),
-        upgrade=tuple(change for change in upgrade or () if change not in (edits or ())),
-        kube_version=other,
+        edited=edits is _EDITED,
+        edits=() if edits is _EDITED else edits or (),
+        upgrade=drift or upgrade or (),
+        kube_version=kube_version,
         note="; ".join(dict.fromkeys(notes)),
     )
 
 
-def _find_kube_version_in_sync(place: _Place, instance: Instance, sidecar: Sidecar, options: Options) -> str:
-    """Return the latest other Kubernetes version for which the instance is in sync, empty if there is none."""
-    for version in reversed(SUPPORTED):
-        other = replace(options, kube_version=version)
-        if version != options.kube_version and _compare_with_library(place, instance, sidecar, other, []) == ():
-            return version
-    return ""
+def _find_edits(
+    place: _Place,
+    instance: Instance,
+    found: tuple[Companion, ...],
+    own: Sidecar | None,
+    catalog: Catalog,
+    options: Options,
+    notes: list[str],
+) -> tuple[FieldChange, ...] | None:
+    """Return the fields that were edited since they were written; None, with a note, if that cannot be determined."""
+    workload = place.workload
+    if is_unedited(workload, instance, found):
+        return ()
+    try:
+        bare = without_instance(workload, place.record, instance.name)
+        request = Request(own, resolve(own, instance.parameters), instance.name, catalog=catalog) if own else None
+        base = render_base(bare, place.record, request, options.kube_version, found) if request else None
+    except SidecarctlError as error:
+        notes.append(f"cannot detect edits: {error.message}")
+        return None
+    if base is None and request is not None:
+        base = _render_unverified(place, bare, request, instance, options, found)
+    if base is None:
+        if not instance.digest:
+            notes.append("cannot detect edits")
+            return None
+        notes.append("cannot list the edited fields")
+        return _EDITED
+    missing = [each.replace("/", " ") for each in base.companions if each not in {one.identity for one in found}]
+    if missing:
+        notes.append(f"not in the input: {', '.join(missing)}")
+    secret = _has_secrets(own.parameters) if own else False
+    changes = tuple(_compare(base, workload, found))
+    if secret and changes:
+        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
+    return changes
+
+
+def _render_unverified(
+    place: _Place, bare: Workload, request: Request, instance: Instance, options: Options, found: tuple[Companion, ...]
+) -> Rendering | None:
+    """Return what the recorded version writes now, although its digest is not the recorded one."""
+    record = replace(place.record, instances={**place.record.instances, instance.name: replace(instance, digest="")})
+    return render_base(bare, record, request, options.kube_version, found)
+
+
+def _compare(base: Rendering, workload: Workload, found: tuple[Companion, ...]) -> Iterable[FieldChange]:
+    """Yield the fields that differ from what was written."""
+    yield from diff_templates(workload, base.template, workload.template)
+    now = {each.identity: own_part(each.value, base) for each in found}
+    for identity, before in base.companions.items():
+        if identity in now:
+            yield from diff_companion(identity, before, now[identity])
 
 
 def _find(catalog: Catalog, name: str, notes: list[str]) -> Sidecar | None:
@@ -146,40 +223,50 @@ def _newer(sidecar: Sidecar, instance: Instance) -> bool:
         return sidecar.version != instance.version
 
 
-def _compare_with_library(
-    place: _Place, instance: Instance, sidecar: Sidecar, options: Options, notes: list[str]
-) -> tuple[FieldChange, ...] | None:
-    """Return what adding an instance again would change; None, with a note, if it cannot be added.
+def _find_drift(
+    place: _Place,
+    instance: Instance,
+    own: Sidecar,
+    catalog: Catalog,
+    options: Options,
+    notes: list[str],
+) -> tuple[tuple[FieldChange, ...], str]:
+    """Return what the recorded version writes differently now, or another Kubernetes version for which it is in sync."""
+    changes = _compare_with_upgrade(place, instance, own, catalog, options, notes) or ()
+    if changes:
+        for version in reversed(SUPPORTED):
+            other = replace(options, kube_version=version)
+            if version != options.kube_version:
+                if _compare_with_upgrade(place, instance, own, catalog, other, []) == ():
+                    return (), version
+    return changes, ""
 
-    For the instance's own version, `before` is the added value and `after` the current one. For an upgrade, `before` is
-    the current value and `after` the new one.
-    """
-    same = sidecar.version == instance.version
-    failing = "cannot detect edits" if same else f"cannot upgrade to {sidecar.version}"
-    secret = "secret parameters are not recorded" if _has_secrets(sidecar.parameters) else ""
+
+def _compare_with_upgrade(
+    place: _Place, instance: Instance, sidecar: Sidecar, catalog: Catalog, options: Options, notes: list[str]
+) -> tuple[FieldChange, ...] | None:
+    """Return what an upgrade to a version would change; None, with a note, if it is not possible."""
+    failing = f"cannot upgrade to {sidecar.version}"
+    request = Request(
+        sidecar,
+        resolve(replace(sidecar, parameters={**sidecar.parameters, "required": []}), {}),
+        instance.name,
+        changes=ParameterChanges(),
+        on_conflict=KEEP,
+        catalog=catalog,
+    )
+    found = find_companions(place.document, place.companions, place.workload, instance)
     try:
-        parameters = resolve(sidecar, instance.parameters)
-        request = Request(sidecar, parameters, instance.name, instance.mode, instance.containers, instance.by)
-        result = add_sidecar(
-            DocumentResult((place.document, *place.companions)),
-            request,
-            options.kube_version,
-            options.kinds,
-            place.following,
-            frozenset({place.number}),
-        )
+        upgrade = plan_upgrade(place.document, place.workload, place.record, request, options.kube_version, found)
     except (EditRefused, UsageError, RecordError) as error:
-        notes.append(f"{failing}: {error.message}" + (f"; {secret}" if secret else ""))
+        secret = "; secret parameters are not recorded" if _has_secrets(sidecar.parameters) else ""
+        notes.append(f"{failing}: {error.message}{secret}")
         return None
-    refused = [finding.message for plan in result.plans if plan.refused for finding in plan.findings]
+    refused = [finding.message for finding in upgrade.planned.findings if upgrade.planned.refused]
     if refused:
         notes.append(f"{failing}: {refused[0]}")
         return None
-    current, added = (place.document, *place.companions), result.documents
-    changes = tuple(_compare(added, current) if same else _compare(current, added))
-    if same and secret and changes:
-        notes.append(f"{secret}: fields that depend on them may be reported as edited")
-    return changes
+    return upgrade.fields
 
 
 def _has_secrets(schema: Any) -> bool:
@@ -187,21 +274,3 @@ def _has_secrets(schema: Any) -> bool:
     if isinstance(schema, dict):
         return schema.get("writeOnly") is True or any(_has_secrets(value) for value in schema.values())
     return isinstance(schema, list) and any(_has_secrets(item) for item in schema)
-
-
-def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterable[FieldChange]:
-    """Yield the changed fields without the record; companions are matched by kind and name."""
-    yield from (c for c in diff_values(before[0].value, after[0].value) if RECORD_ANNOTATION not in c.path)
-    old, new = _by_name(before[1:]), _by_name(after[1:])
-    for name in dict.fromkeys((*old, *new)):
-        for change in diff_values({name: old[name]} if name in old else {}, {name: new[name]} if name in new else {}):
-            if name.startswith("Secret "):
-                change = FieldChange(change.path, _HIDDEN, _HIDDEN)
-            yield change
-
-
-def _by_name(documents: Sequence[Document]) -> dict[str, Any]:
-    return {
-        f"{as_mapping(d.value).get('kind')} {as_mapping(as_mapping(d.value).get('metadata')).get('name')}": d.value
-        for d in documents
-    }

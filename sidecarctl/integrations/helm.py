@@ -17,10 +17,13 @@ from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import OWNER_ANNOTATION, gather_companions, keep_metadata, restore_order
+from sidecarctl.inject.companion_search import gather_companions, restore_order
+from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange
+from sidecarctl.validate.check_run import find_caused
+from sidecarctl.validate.placeholders import merge_notes
 from sidecarctl.yamltext.edits import Insert
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
@@ -129,12 +132,20 @@ def run(
         skipped_hooks.append(document)
         return True
 
-    gathered, moved = gather_companions(documents, settings.kinds)
+    gathered = gather_companions(documents, settings.kinds)
     walked = render_documents(gathered, selection, settings, skip)
-    findings = (*walked.findings, *find_unused_rules(selection, walked.rules))
+    findings = tuple(
+        merge_notes(
+            (
+                *walked.findings,
+                *find_caused(documents, walked.documents, settings.kube_version, settings.kinds, settings.severities),
+                *find_unused_rules(selection, walked.rules),
+            )
+        )
+    )
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
         return PostRenderResult("", findings, (), len(skipped_hooks), EXIT_FINDINGS)
-    out = keep_metadata(restore_order(_add_origins(walked.documents), moved, len(documents)), documents)
+    out = restore_order(_add_origins(walked.documents))
     return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks))
 
 

@@ -12,7 +12,7 @@ from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import gather_companions, keep_metadata, restore_order
+from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
 from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import read_composition
@@ -21,6 +21,7 @@ from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.results import WorkloadChange, field_text, find_outdated
 from sidecarctl.validate.check_document import check_workloads
+from sidecarctl.validate.check_run import find_caused
 from sidecarctl.yamltext.stream import Document
 
 Result = dict[str, Any]
@@ -151,7 +152,8 @@ def run(
         results = [error_result(error)]
         text = resource_list.write(given, None, results) if given else resource_list.write_error(results)
         return FunctionResult(text, error=error, code=error.exit_code)
-    findings = [*walked.findings, *find_unused_rules(selection, walked.rules)]
+    caused = find_caused(given.items, walked.documents, settings.kube_version, settings.kinds, settings.severities)
+    findings = [*walked.findings, *caused, *find_unused_rules(selection, walked.rules)]
     if check:
         findings += [*find_outdated(walked.changes, _OUTDATED), *_validate_unselected(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)
@@ -169,9 +171,9 @@ def run(
 
 def _apply_selection(given: ResourceList, selection: Selection, settings: Options) -> ProcessedDocuments:
     items = follow_renames(given.items, settings.kinds)
-    documents, moved = gather_companions(items, settings.kinds)
+    documents = gather_companions(items, settings.kinds)
     walked = render_documents(documents, selection, settings)
-    back = keep_metadata(restore_order(walked.documents, moved, len(items)), items)
+    back = restore_order(walked.documents)
     return ProcessedDocuments(tuple(back), walked.changes, walked.findings, walked.rules)
 
 

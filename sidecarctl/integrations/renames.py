@@ -13,6 +13,7 @@ from typing import Any
 
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, workloads
 from sidecarctl.yamltext.edits import Replace
@@ -84,7 +85,9 @@ def _update_record(document: Document, workload: Workload, renamed: dict[str, di
         instances[name] = replace(instance, added=replace(instance.added, documents=companions))
     if instances == dict(record.instances):
         return document
-    return _replace_value(document, records.record_path(workload), records.write(replace(record, instances=instances)))
+    return _replace_value(
+        document, record_path(workload), records.write(replace(record, instances=instances), workload)
+    )
 
 
 def _replace_value(document: Document, path: tuple[str | int, ...], text: str) -> Document:

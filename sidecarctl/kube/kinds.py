@@ -10,40 +10,99 @@ from sidecarctl.lazy_dataclass import dataclass
 
 GroupKind = tuple[str, str]
 Steps = tuple[str, ...]
+# The paths of all pod templates of a kind.
+Templates = tuple[Steps, ...]
 
-_TEMPLATE: Steps = ("spec", "template")
+_TEMPLATE: Templates = (("spec", "template"),)
 
-# Path of the mapping that has `metadata` and `spec` of the pod.
-BUILT_IN: Mapping[GroupKind, Steps] = {
-    ("", "Pod"): (),
-    ("", "PodTemplate"): ("template",),
+# Paths of the mappings that have `metadata` and `spec` of the pod.
+BUILT_IN: Mapping[GroupKind, Templates] = {
+    ("", "Pod"): ((),),
+    ("", "PodTemplate"): (("template",),),
     ("", "ReplicationController"): _TEMPLATE,
     ("apps", "Deployment"): _TEMPLATE,
     ("apps", "ReplicaSet"): _TEMPLATE,
     ("apps", "StatefulSet"): _TEMPLATE,
     ("apps", "DaemonSet"): _TEMPLATE,
     ("batch", "Job"): _TEMPLATE,
-    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+    ("batch", "CronJob"): (("spec", "jobTemplate", "spec", "template"),),
     # Removed groups in old manifests: the removed-api rule reports them, but the path is the same.
     ("extensions", "Deployment"): _TEMPLATE,
     ("extensions", "ReplicaSet"): _TEMPLATE,
     ("extensions", "DaemonSet"): _TEMPLATE,
 }
 
-CUSTOM: Mapping[GroupKind, Steps] = {
+_RAY: Templates = (
+    ("spec", "headGroupSpec", "template"),
+    ("spec", "workerGroupSpecs", "*", "template"),
+)
+
+
+def _below(prefix: Steps, templates: Templates) -> Templates:
+    return tuple((*prefix, *steps[1:]) for steps in templates)
+
+
+# Source: the CustomResourceDefinitions of these projects. `*` is every item of a list or every value of a mapping.
+CUSTOM: Mapping[GroupKind, Templates] = {
     ("argoproj.io", "Rollout"): _TEMPLATE,
     ("apps.kruise.io", "CloneSet"): _TEMPLATE,
     ("apps.kruise.io", "StatefulSet"): _TEMPLATE,
     ("apps.kruise.io", "DaemonSet"): _TEMPLATE,
+    ("apps.kruise.io", "BroadcastJob"): _TEMPLATE,
+    ("apps.kruise.io", "AdvancedCronJob"): (("spec", "template", "jobTemplate", "spec", "template"),),
     ("serving.knative.dev", "Service"): _TEMPLATE,
-    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): ("spec", "leaderWorkerTemplate", "workerTemplate"),
-    ("batch.volcano.sh", "Job"): ("spec", "tasks", "*", "template"),
+    ("serving.knative.dev", "Configuration"): _TEMPLATE,
+    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
+        ("spec", "leaderWorkerTemplate", "leaderTemplate"),
+        ("spec", "leaderWorkerTemplate", "workerTemplate"),
+    ),
+    ("batch.volcano.sh", "Job"): (("spec", "tasks", "*", "template"),),
     ("apps.openshift.io", "DeploymentConfig"): _TEMPLATE,
+    ("jobset.x-k8s.io", "JobSet"): (("spec", "replicatedJobs", "*", "template", "spec", "template"),),
+    ("keda.sh", "ScaledJob"): (("spec", "jobTargetRef", "template"),),
+    ("ray.io", "RayCluster"): _RAY,
+    ("ray.io", "RayJob"): _below(("spec", "rayClusterSpec"), _RAY),
+    ("ray.io", "RayService"): _below(("spec", "rayClusterConfig"), _RAY),
+    ("kubeflow.org", "PyTorchJob"): (("spec", "pytorchReplicaSpecs", "*", "template"),),
+    ("kubeflow.org", "TFJob"): (("spec", "tfReplicaSpecs", "*", "template"),),
+    ("kubeflow.org", "MPIJob"): (("spec", "mpiReplicaSpecs", "*", "template"),),
+    ("kubeflow.org", "XGBoostJob"): (("spec", "xgbReplicaSpecs", "*", "template"),),
+    ("agones.dev", "GameServer"): _TEMPLATE,
+    ("agones.dev", "GameServerSet"): (("spec", "template", "spec", "template"),),
+    ("agones.dev", "Fleet"): (("spec", "template", "spec", "template"),),
 }
 
-# Pods of these kinds run to completion, so a container that never exits blocks them.
+# Templates that an object can omit: LeaderWorkerSet then uses the worker template for the leader.
+OPTIONAL_TEMPLATES: frozenset[Steps] = frozenset({("spec", "leaderWorkerTemplate", "leaderTemplate")})
+
+# Kinds that run containers but have no pod template, and where their sidecars go instead.
+WITHOUT_TEMPLATE: Mapping[GroupKind, str] = {
+    **dict.fromkeys(
+        (("argoproj.io", kind) for kind in ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")),
+        "Argo Workflows has no pod template: write sidecars to `sidecars` of each entry in spec.templates",
+    ),
+    **dict.fromkeys(
+        (("tekton.dev", kind) for kind in ("Task", "ClusterTask", "TaskRun", "Pipeline", "PipelineRun")),
+        "Tekton has no pod template: write sidecars to `sidecars` of the Task",
+    ),
+}
+
+# Pods of these kinds run to completion, so a container that never exits blocks them. RayJob is not here: it deletes the
+# pods of its cluster when the job ends.
 RUN_TO_COMPLETION: frozenset[GroupKind] = frozenset(
-    {("batch", "Job"), ("batch", "CronJob"), ("batch.volcano.sh", "Job")}
+    {
+        ("batch", "Job"),
+        ("batch", "CronJob"),
+        ("batch.volcano.sh", "Job"),
+        ("jobset.x-k8s.io", "JobSet"),
+        ("keda.sh", "ScaledJob"),
+        ("apps.kruise.io", "BroadcastJob"),
+        ("apps.kruise.io", "AdvancedCronJob"),
+        ("kubeflow.org", "PyTorchJob"),
+        ("kubeflow.org", "TFJob"),
+        ("kubeflow.org", "MPIJob"),
+        ("kubeflow.org", "XGBoostJob"),
+    }
 )
 
 # Path of the number of pods.
@@ -69,20 +128,20 @@ REPLICAS: Mapping[str, Steps] = {
 class Kinds:
     """The kinds with a pod template that a run uses: built-in, known custom, and those of a composition.
 
-    The path step `*` means every item of a list.
+    The path step `*` means every item of a list and every value of a mapping.
     """
 
-    templates: Mapping[GroupKind, Steps] = field(default_factory=lambda: {**BUILT_IN, **CUSTOM})
+    templates: Mapping[GroupKind, Templates] = field(default_factory=lambda: {**BUILT_IN, **CUSTOM})
 
-    def template_path(self, api_version: str, kind: str) -> Steps | None:
-        """Return the path of the pod template in objects of a kind, None for a kind without one."""
-        return self.templates.get((group_of(api_version), kind))
+    def template_paths(self, api_version: str, kind: str) -> Templates:
+        """Return the paths of the pod templates in objects of a kind, none for a kind without one."""
+        return self.templates.get((group_of(api_version), kind), ())
 
     def names(self) -> frozenset[str]:
         """Return the kind names in the table."""
         return frozenset(kind for _, kind in self.templates)
 
-    def with_custom(self, more: Mapping[GroupKind, Steps]) -> Kinds:
+    def with_custom(self, more: Mapping[GroupKind, Templates]) -> Kinds:
         """Return the kinds with additional ones, which take precedence."""
         return Kinds({**self.templates, **more})
 

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.kinds import DEFAULT_KINDS, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
+from sidecarctl.kube.kinds import DEFAULT_KINDS, OPTIONAL_TEMPLATES, REPLICAS, RUN_TO_COMPLETION, Kinds, group_of
 from sidecarctl.lazy_dataclass import dataclass
 
 RECORD_ANNOTATION = "sidecarctl.dev/sidecars"
@@ -147,11 +147,13 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
         kind, api_version = item.get("kind"), item.get("apiVersion")
         if not isinstance(kind, str) or not isinstance(api_version, str):
             continue
-        steps = kinds.template_path(api_version, kind)
-        if steps is None:
+        paths = kinds.template_paths(api_version, kind)
+        if not paths:
             continue
         metadata = as_mapping(item.get("metadata"))
-        for template_path, template in _templates(item, path, steps):
+        for template_path, template in (each for steps in paths for each in _templates(item, path, steps)):
+            if not template and len(paths) > 1 and template_path[len(path) :] in OPTIONAL_TEMPLATES:
+                continue
             record = as_mapping(as_mapping(template.get("metadata")).get("annotations")).get(RECORD_ANNOTATION)
             yield Workload(
                 kind,
@@ -167,15 +169,30 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
             )
 
 
+def is_partial(workload: Workload) -> bool:
+    """Return True for a workload without containers or without images, such as a kustomize patch."""
+    containers = workload.pod.get("containers")
+    if isinstance(containers, list) and containers:
+        return all(isinstance(one, dict) and "name" in one and "image" not in one for one in containers)
+    return not containers and not isinstance(containers, dict)
+
+
 def _templates(value: object, path: PathTuple, steps: tuple[str, ...]) -> Iterator[tuple[PathTuple, dict[str, Any]]]:
-    """Yield the mapping at the steps and its path; the step `*` means every item of a list."""
+    """Yield the mapping at the steps and its path; the step `*` means every item of a collection."""
     if not steps:
         yield path, as_mapping(value)
     elif steps[0] == "*":
-        for index, item in enumerate(as_list(value)):
-            yield from _templates(item, (*path, index), steps[1:])
+        for key, item in _items(value):
+            yield from _templates(item, (*path, key), steps[1:])
     else:
         yield from _templates(as_mapping(value).get(steps[0]), (*path, steps[0]), steps[1:])
+
+
+def _items(value: object) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    else:
+        yield from enumerate(as_list(value))
 
 
 def _recorded_classics(record: object) -> frozenset[str]:
@@ -193,10 +210,17 @@ def _classics(record: str) -> frozenset[str]:
         return frozenset()
     return frozenset(
         name
-        for instance in instances.values()
-        for name in as_list(as_mapping(as_mapping(instance).get("added")).get("containers"))
+        for instance, data in instances.items()
+        for name in _classic_containers(instance, as_mapping(data))
         if isinstance(name, str)
     )
+
+
+def _classic_containers(instance: str, data: dict[str, Any]) -> list[Any]:
+    """Return the containers that an instance added to the app's, in both formats of the record."""
+    if "added" in data:
+        return as_list(as_mapping(data["added"]).get("containers"))
+    return as_list(data.get("containers", [instance] if data.get("mode") == "classic" else []))
 
 
 def _text(value: object) -> str:

@@ -33,9 +33,9 @@ def totals(workloads: Sequence[WorkloadStatus]) -> str:
     instances = [one for workload in workloads for one in workload.instances]
     counted = [
         (sum(one.missing for one in instances), "missing"),
-        (sum(bool(one.edits) for one in instances), "edited"),
+        (sum(bool(one.edits or one.edited) for one in instances), "edited"),
         (sum(one.unknown for one in instances), "unknown"),
-        (sum(bool(one.available) for one in instances), "outdated"),
+        (sum(bool(one.available or one.upgrade) for one in instances), "outdated"),
     ]
     told = ", ".join(f"{number} {what}" for number, what in counted if number)
     having = sum(any(not one.missing for one in workload.instances) for workload in workloads)

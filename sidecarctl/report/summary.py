@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
-from sidecarctl.results import ACTIONS, InstanceChange, NextSteps, WorkloadChange, plural
+from sidecarctl.results import ABSENT, ACTIONS, FieldChange, InstanceChange, NextSteps, WorkloadChange, plural
 
 _INDENT = "    "
 _NEXT = "next: "
+_MOST = 12  # fields of an update that are shown without -v
+_LONGEST = 60
 _WOULD = {"added": "would add", "updated": "would update", "removed": "would remove"}
 _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}
 
@@ -28,7 +31,7 @@ def render_changes(
         if several:
             lines.append(paint(visible(file), "bold", color))
         for change in group:
-            lines += _workload(change, "  " if several else "", color, width, dry_run)
+            lines += _workload(change, "  " if several else "", color, width, dry_run, verbose)
             lines += _facts(change, ("  " if several else "") + _INDENT, color) if verbose else []
     return "".join(f"{line}\n" for line in lines)
 
@@ -57,7 +60,7 @@ def _state(change: WorkloadChange) -> str:
     return "skipped" if skipped else "unchanged"
 
 
-def _workload(change: WorkloadChange, indent: str, color: bool, width: int, dry_run: bool) -> list[str]:
+def _workload(change: WorkloadChange, indent: str, color: bool, width: int, dry_run: bool, verbose: bool) -> list[str]:
     """Return the item of a workload: on one line if it fits, else each instance below with its parts."""
     head = indent + paint(visible(change.label), "bold", color)
     taken = width_of(indent + visible(change.label)) + 2
@@ -68,16 +71,17 @@ def _workload(change: WorkloadChange, indent: str, color: bool, width: int, dry_
         return [f"{head}: {_painted(first[taken:], word, color)}", *rest]
     instances = sorted(change.instances, key=lambda one: ACTIONS.index(one.action))
     clauses = [_clause(one, dry_run) + _parts(one) for one in instances]
-    if not width or taken + width_of("; ".join(clauses)) <= width:
+    detailed = any(_details(one) for one in instances)
+    if not detailed and (not width or taken + width_of("; ".join(clauses)) <= width):
         painted = (_painted(clause, one.action, color) for clause, one in zip(clauses, instances, strict=True))
         return [f"{head}: {'; '.join(painted)}"]
     if len(instances) == 1:
         (one,) = instances
-        return [f"{head}: {_painted(_clause(one, dry_run), one.action, color)}", *_below(one, indent, width)]
+        return [f"{head}: {_painted(_clause(one, dry_run), one.action, color)}", *_below(one, indent, width, verbose)]
     lines = [f"{head}:"]
     for one in instances:
         lines.append(f"{indent}  {_painted(_clause(one, dry_run), one.action, color)}")
-        lines += _below(one, indent, width)
+        lines += _below(one, indent, width, verbose)
     return lines
 
 
@@ -95,9 +99,46 @@ def _parts(one: InstanceChange) -> str:
     return f": {told}" if told else ""
 
 
-def _below(one: InstanceChange, indent: str, width: int) -> list[str]:
+def _details(one: InstanceChange) -> list[str]:
+    """Return what an update changes, with old and new values."""
+    lines = [f"parameter {change.path}: {_values(change, '(default)')}" for change in one.parameters]
+    lines += [f"{change.path}: {_values(change, '(not set)')}" for change in one.fields]
+    return lines
+
+
+def _values(change: FieldChange, absent: str) -> str:
+    before, after = (absent if each is ABSENT else _shown(each) for each in (change.before, change.after))
+    return f"{before} -> {after}"
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _below_update(one: InstanceChange, lead: str, width: int, verbose: bool) -> list[str]:
+    """Return the changed parameters and fields of an update, one per item, and the changelog of the sidecar."""
+    details = _details(one)
+    shown = details if verbose or len(details) <= _MOST else details[: _MOST - 1]
+    lines = [line for text in shown for line in wrap(visible(text), width, lead, lead + "  ")]
+    if len(shown) < len(details):
+        lines.append(f"{lead}and {plural(len(details) - len(shown), 'more field')} (-v shows all)")
+    for version, text in one.changelog:
+        lines.append(f"{lead}changes in {visible(version)}:")
+        lines += [
+            each
+            for line in text.splitlines()
+            if line
+            for each in wrap(visible(line), width, lead + "  ", lead + "    ")
+        ]
+    return lines
+
+
+def _below(one: InstanceChange, indent: str, width: int, verbose: bool) -> list[str]:
     """Return reason and parts below their clause, wrapped after commas where possible."""
     lead = indent + _INDENT
+    if _details(one):
+        return _below_update(one, lead, width, verbose)
     lines: list[str] = []
     for part in filter(None, (one.reason, *one.parts)):
         text = visible(part)

@@ -12,6 +12,8 @@ from sidecarctl.results import count_by_severity, describe_subject, field_text, 
 
 FIXABLE = "[*]"
 _CUT = "..."
+_LEAST_GROUP = 4  # fewer findings of one rule are shown one by one
+_SHOWN_PLACES = 4
 _LEAST_SNIPPET = 40  # minimum columns of source to show, however narrow the terminal is
 
 
@@ -24,12 +26,30 @@ class _Mark:
     own: bool = False
 
 
-def render_findings(findings: Iterable[Finding], *, color: bool, width: int) -> str:
+def render_findings(findings: Iterable[Finding], *, color: bool, width: int, group: bool = False) -> str:
     """Return all findings in order with their source lines, separated by blank lines; empty for none.
 
-    `width` is in columns; 0 neither wraps prose nor cuts long lines.
+    `width` is in columns; 0 neither wraps prose nor cuts long lines. With `group`, more than three warnings or notes of
+    one rule are shown once, with the places of the others.
     """
-    return "".join(_finding(finding, color, width) + "\n" for finding in sort_findings(findings))
+    parts = []
+    for finding, others in _grouped(sort_findings(findings)) if group else ((f, []) for f in sort_findings(findings)):
+        parts.append(_finding(finding, color, width, others) + "\n")
+    return "".join(parts)
+
+
+def _grouped(findings: Sequence[Finding]) -> Iterable[tuple[Finding, list[Finding]]]:
+    """Yield the findings to show, each with the findings of its rule that it stands for."""
+    by_rule: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.severity is not Severity.ERROR:
+            by_rule.setdefault(one.rule, []).append(one)
+    for one in findings:
+        same = by_rule.get(one.rule, []) if one.severity is not Severity.ERROR else []
+        if len(same) < _LEAST_GROUP:
+            yield one, []
+        elif same[0] is one:
+            yield one, same[1:]
 
 
 def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
@@ -43,6 +63,8 @@ def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
         lines.append(paint(f"{' ' * gutter} |", "gutter", color))
     elif error.where:
         lines.append(paint(" --> ", "gutter", color) + visible(error.where))
+    if error.workload:
+        lines.append(f" = workload: {visible(error.workload)}")
     lines += _prose("help: ", error.hint, "help", "", color, width)
     return "\n".join(lines) + "\n"
 
@@ -70,7 +92,7 @@ def closing_line(
     return line + (f"; {FIXABLE} {fixable} fixable with --fix" if fixable else "") + "\n"
 
 
-def _finding(finding: Finding, color: bool, width: int) -> str:
+def _finding(finding: Finding, color: bool, width: int, others: Sequence[Finding] = ()) -> str:
     severity = finding.severity.value
     message = f"{FIXABLE} {visible(finding.message)}" if finding.fixable else visible(finding.message)
     lines = [_headline(f"{severity}[{visible(finding.rule)}]", severity, message, color)]
@@ -84,8 +106,20 @@ def _finding(finding: Finding, color: bool, width: int) -> str:
         lines.append(paint(f"{bar[:-1]}--> ", "gutter", color) + visible(_cause(finding)))
     for name, text in _notes(finding):
         lines += _prose(f"= {name}: ", text, "bold", bar, color, width)
+    if others:
+        lines += _prose("= also: ", _places_of(others), "bold", bar, color, width)
     lines += _prose("help: ", finding.help, "help", "", color, width)
     return "\n".join(lines) + "\n"
+
+
+def _places_of(others: Sequence[Finding]) -> str:
+    """Return where else a rule has findings: `8 more in 5 workloads: web.yaml:12 (Deployment/web), ...`."""
+    workloads = len({one.workload for one in others if one.workload})
+    where = f" in {plural(workloads, 'workload')}" if workloads else ""
+    named = [f"{one.place.file}:{one.place.line}" if one.place else one.workload for one in others]
+    shown = list(dict.fromkeys(named))
+    more = ", ..." if len(shown) > _SHOWN_PLACES else ""
+    return f"{len(others)} more{where}: {', '.join(shown[:_SHOWN_PLACES])}{more}"
 
 
 def _headline(word: str, style: str, message: str, color: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.kube.workload import Workload, is_partial, workloads
 from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object
@@ -38,13 +38,15 @@ def check_documents(
     ctx: Context,
     locate: Locate = no_place,
     kinds: Kinds = DEFAULT_KINDS,
+    files: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, Finding]]:
     """Yield the findings of rules about documents of plain data, each with the number of its document, from 0.
 
-    Paths start at the root of the document. `locate` returns the places, also of related paths. Rules without a check
-    and rules for other Kubernetes versions are skipped.
+    Paths start at the root of the document. `locate` returns the places, also of related paths. `files` are the files
+    of the documents; without them, all documents are in one file. Rules without a check and rules for other Kubernetes
+    versions are skipped.
     """
-    stream = StreamView(documents, kinds)
+    stream = StreamView(documents, kinds, files)
     for rule, problem, owner in _problems(stream, rules, ctx):
         number, path = _document(problem.path)
         container = _container(owner, problem.path)
@@ -213,14 +215,6 @@ def check_rules(
 @cache
 def _rules_of_one_document() -> tuple[Rule, ...]:
     return tuple(rule for rule in rules().values() if rule.on and rule.check and rule.scope != "stream")
-
-
-def is_partial(workload: Workload) -> bool:
-    """Return True for a workload without containers or without images, such as a kustomize patch."""
-    containers = workload.pod.get("containers")
-    if isinstance(containers, list) and containers:
-        return all(isinstance(one, dict) and "name" in one and "image" not in one for one in containers)
-    return not containers and not isinstance(containers, dict)
 
 
 def is_rejection(found: Finding) -> bool:

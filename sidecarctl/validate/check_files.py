@@ -7,28 +7,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import field, replace
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.files.classify import is_partial_object
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.check_document import check_documents, check_pod_template, is_rejection, with_subject
+from sidecarctl.validate.placeholders import merge_notes, without_placeholders
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.rule_selection import RuleSelection, selected_rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.suppress import suppress
 from sidecarctl.yamltext.errors import SyntaxProblem
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.stream import Document, split_readable
 
 SYNTAX = "yaml-syntax"
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text and the file name to report for it."""
+    """A text and the file name to report for it. `complete` False: skip partial objects, as in files of a directory."""
 
     text: str
     file: str
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,18 @@ class CheckedDocument:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings of texts, in order, and whether a document could not be parsed."""
+    """The findings of texts, in order, and whether a document could not be parsed.
+
+    objects  number of documents that are not empty
+    partial  number of skipped partial objects
+    """
 
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     documents: int = 0
     unparsed: bool = False
+    objects: int = 0
+    partial: int = 0
     checked: tuple[CheckedDocument, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -73,10 +82,13 @@ def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict
     documents: list[Document] = []
     numbers: list[int] = []
     broken: list[Finding] = []
+    partial = 0
     for number, text in enumerate(texts):
         for found in _documents(text):
             if isinstance(found, Finding):
                 broken.append(found)
+            elif not text.complete and is_partial_object(found.value):
+                partial += 1
             else:
                 documents.append(found)
                 numbers.append(number)
@@ -91,13 +103,16 @@ def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict
         one for each in broken if (one := selection.graded(each, each.place.file if each.place else "")) is not None
     ]
     every = (*broken, *(one for each in checked for one in each.findings))
-    return Verdict(every, tuple(ignored), len(documents), bool(broken), tuple(checked))
+    objects = sum(document.root is not None for document in documents)
+    return Verdict(every, tuple(ignored), len(documents), bool(broken), objects, partial, tuple(checked))
 
 
 def _reported(
     document: Document, findings: list[Finding], selection: RuleSelection
 ) -> tuple[list[Finding], tuple[Ignored, ...]]:
     """Return the findings to report for a document, with their severities, and the ignored ones."""
+    findings, notes = without_placeholders(document.value, findings)
+    findings += merge_notes(notes)
     graded = [one for each in findings if (one := selection.graded(each, document.file)) is not None]
     if not selection.ignores:
         return graded, ()
@@ -113,30 +128,19 @@ def _about_ignores(one: Finding, graded: list[Finding], selection: RuleSelection
 
 def _documents(text: SourceText) -> Iterator[Document | Finding]:
     """Yield each document of a text, parsed, or a finding if it cannot be parsed."""
-    rest, line, index = text.text, 0, 0
-    while True:
+    broken: list[SidecarctlError] = []
+    for document in split_readable(text.text, text.file, broken):
+        yield from (_unparsed(error, text) for error in broken)
+        broken.clear()
         try:
-            for document in split(rest, text.file, line, index):
-                index = document.index + 1
-                try:
-                    document.root  # noqa: B018
-                    yield document
-                except InputError as error:
-                    yield _unparsed(error, text)
-            return
+            document.root  # noqa: B018
+            yield document
         except InputError as error:
-            # An error of the stream: continue after the next separator.
-            found = _unparsed(error, text)
-            yield found
-            assert found.place
-            lines = text.text.split("\n")
-            at = next((n for n in range(found.place.line, len(lines)) if lines[n].startswith("---")), None)
-            if at is None or at <= line:
-                return
-            rest, line, index = "\n".join(lines[at:]), at, index + 1
+            yield _unparsed(error, text)
+    yield from (_unparsed(error, text) for error in broken)
 
 
-def _unparsed(error: InputError, text: SourceText) -> Finding:
+def _unparsed(error: SidecarctlError, text: SourceText) -> Finding:
     """Return the finding for a parse error, with its place."""
     place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
     if not isinstance(error, SyntaxProblem):  # an error of the stream has no line text
@@ -153,7 +157,8 @@ def _found(documents: list[Document], selection: RuleSelection) -> list[list[Fin
     def locate(number: int, path: PathTuple, on_key: bool) -> Place:
         return documents[number].locate(path, on_key=on_key)
 
-    for number, one in check_documents(values, selected_rules(selection), selection.context, locate, selection.kinds):
+    chosen, files = selected_rules(selection), [document.file for document in documents]
+    for number, one in check_documents(values, chosen, selection.context, locate, selection.kinds, files):
         # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)

@@ -165,10 +165,11 @@ def all_metadata(one: ObjectView) -> list[View]:
     """Return the metadata of an object and of its pod templates."""
     found: list[View] | None = one.memo.get("all_metadata")
     if found is None:
-        steps = DEFAULT_KINDS.templates.get((one.group, one.kind))
+        paths = DEFAULT_KINDS.templates.get((one.group, one.kind), ())
         found = one.memo["all_metadata"] = [View(one.metadata, one.at("metadata"))]
-        if steps:
-            found += _metadata(one, steps)
+        for steps in paths:
+            if steps:
+                found += _metadata(one, steps)
     return found
 
 
@@ -179,8 +180,9 @@ def _metadata(view: View, steps: tuple[str, ...]) -> Iterator[View]:
         return
     star = steps.index("*")
     before, after = steps[:star], steps[star + 1 :]
-    for index, item in enumerate(as_list(view.get(*before))):
-        yield from _metadata(View(as_mapping(item), (*view.path, *before, index)), after)
+    holder = view.get(*before)
+    for key, item in holder.items() if isinstance(holder, dict) else enumerate(as_list(holder)):
+        yield from _metadata(View(as_mapping(item), (*view.path, *before, key)), after)
 
 
 Holder = PodView | ContainerView

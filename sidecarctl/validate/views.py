@@ -142,11 +142,17 @@ class ContainerView(View):
 
 
 class StreamView:
-    """All documents of a run. Paths of views start with the number of the document, from 0."""
+    """All documents of a run. Paths of views start with the number of the document, from 0.
 
-    __slots__ = ("objects", "pods")
+    files  file of each document; without files, all documents are in one
+    """
 
-    def __init__(self, documents: Sequence[object], kinds: Kinds = DEFAULT_KINDS) -> None:
+    __slots__ = ("files", "objects", "pods")
+
+    def __init__(
+        self, documents: Sequence[object], kinds: Kinds = DEFAULT_KINDS, files: Sequence[str] | None = None
+    ) -> None:
+        self.files = files
         numbered = list(enumerate(documents))
         self.objects = tuple(
             ObjectView(item, path) for number, value in numbered for item, path in objects(value, (number,))
@@ -154,3 +160,7 @@ class StreamView:
         self.pods = tuple(
             PodView(workload, (number,)) for number, value in numbered for workload in workloads(value, kinds)
         )
+
+    def file_of(self, view: View) -> str:
+        """Return the file that contains a view, "" if the files are unknown."""
+        return self.files[int(view.path[0])] if self.files else ""

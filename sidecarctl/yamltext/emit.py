@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -79,7 +80,7 @@ def member_lines(value: Any, step: str | int, style: Style) -> tuple[str, ...]:
 def dashed(value: Any, style: Style) -> list[str]:
     """Return a list item as block lines, with the dash at column 0."""
     dash = "-" + " " * (style.gap - 1)
-    if style.literal and _is_literal(value):
+    if style.literal and is_literal(value):
         head, *body = _literal(value)
         return [f"- {head}", *_indented(body, 2)]
     first, *rest = lines(value, style)
@@ -89,7 +90,7 @@ def dashed(value: Any, style: Style) -> list[str]:
 def entry(key: str, value: Any, style: Style) -> list[str]:
     """Return `key: value` as block lines, with the key at column 0."""
     name = scalar(key)
-    if style.literal and _is_literal(value):
+    if style.literal and is_literal(value):
         head, *body = _literal(value)
         return [f"{name}: {head}", *_indented(body, style.step)]
     if isinstance(value, dict) and value:
@@ -107,7 +108,12 @@ def _inline(value: Any) -> str:
     return scalar(value)
 
 
-def _is_literal(value: Any) -> bool:
+def is_printable(text: str) -> bool:
+    """Return whether YAML allows every character of a text outside double quotes."""
+    return bool(_LITERAL.match(text))
+
+
+def is_literal(value: Any) -> bool:
     """Return whether a literal block scalar can hold a text exactly, whatever follows it."""
     return (
         isinstance(value, str)
@@ -153,9 +159,9 @@ def _braced(opening: str, members: list[str], closing: str, style: FlowStyle, le
     return opening + inner + ("," + inner).join(members) + style.newline + lead + closing
 
 
-def document(value: Any, newline: str = "\n") -> str:
-    """Return a document as block YAML with a final line break."""
-    style = Style(newline)
+def document(value: Any, newline: str = "\n", *, literal: bool = True) -> str:
+    """Return a document as block YAML with a final line break; `literal` writes text of several lines as blocks."""
+    style = replace(Style(newline), literal=literal)
     if not isinstance(value, dict) or not value:
         return newline.join([*lines(value, style), ""])
     return newline.join([*(line for key, item in value.items() for line in member_lines(item, key, style)), ""])

@@ -11,6 +11,8 @@ from sidecarctl.yamltext.lines import line_end, line_start
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _TABS = "indent with spaces; YAML does not allow tabs here"
 _TEMPLATE = "this looks like a Helm template: run `helm template` first, or quote the value"
+# A placeholder that cannot be a plain scalar: in flow style, or at the start of a value.
+_PLACEHOLDER = re.compile(r"\$\{[^{}\n]*\}|(?<=[ \t])[@%][A-Z][A-Z0-9_]*[@%]")
 _QUOTE, _BRACKET = "while scanning a quoted scalar", "while parsing a flow"
 # What a parser message contains, and the help for it. The first match counts.
 _HINTS: tuple[tuple[str, str], ...] = (
@@ -79,8 +81,11 @@ def explain_error(problem: Exception, text: str) -> SyntaxProblem:
         return SyntaxProblem("unclosed quote", opened, hint=hint)
     if not text[offset:].strip():
         offset = len(text[:offset].rstrip())  # the position where something is missing, not the empty line after it
+    placeholder = _PLACEHOLDER.search(text[start : line_end(text, offset)])
     if looks_templated(text, offset):
         hint = _TEMPLATE
+    elif placeholder:
+        hint = f'quote the placeholder: "{placeholder.group()}"'
     other = opened if context.startswith(_BRACKET) and opened != offset else None
     return SyntaxProblem(f"{context}, {what}" if context else what, offset, hint=hint, other=other, other_is="opened")
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence as Seq
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import (
     Edit,
     EditRefused,
@@ -17,17 +16,16 @@ from sidecarctl.yamltext.edits import (
     Restore,
     apply,
     check_shared,
-    dotted,
     identical,
 )
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
-from sidecarctl.yamltext.layout import value_offset
-from sidecarctl.yamltext.lines import Splice, apply_splices, first_on_line
-from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
+from sidecarctl.yamltext.lines import Splice, apply_splices
+from sidecarctl.yamltext.nodes import Node
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.remove import merge_cuts, removal_splices, restore_splices
+from sidecarctl.yamltext.replace import replace_splice
 
 __all__ = ["EditRefused", "KeyPlace", "Splice", "SpliceResult", "filled_texts", "last", "splice"]
 
@@ -77,7 +75,7 @@ def _other_splices(text: str, root: Node, edits: Seq[Edit]) -> list[Splice]:
         if isinstance(edit, Restore):
             splices += restore_splices(text, root, edit)
         elif isinstance(edit, Replace):
-            splices.append(_replace(text, root, edit))
+            splices.append(replace_splice(text, root, edit))
     cuts = merge_cuts(text, root, [one for one in splices if one.end > one.start and not one.text])
     return [*cuts, *(one for one in splices if one.end == one.start or one.text)]
 
@@ -103,29 +101,6 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
         return step - sum(1 for index in earlier if isinstance(index, int) and index < step)
 
     return tuple(now(depth, step) for depth, step in enumerate(path))
-
-
-def _replace(text: str, root: Node, edit: Replace) -> Splice:
-    """Replace a scalar or an alias."""
-    nodes = trail(root, edit.path)
-    node = nodes[-1]
-    if not isinstance(node, (Scalar, Alias)) or len(nodes) <= len(edit.path):
-        raise BugError(f"no scalar to replace at {dotted(edit.path)}")
-    if isinstance(node, Scalar) and node.style in ("|", ">") and first_on_line(text, node.start):
-        raise EditRefused(
-            f"cannot edit {dotted(edit.path)}: its block scalar starts on the line after the key",
-            edit.path,
-            hint="start it on the line of the key",
-        )
-    in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
-    json_style = in_flow and getattr(node, "style", "") == '"'
-    written = edit.text or emit.scalar(edit.value, flow=in_flow, json_style=json_style)
-    if node.end > node.start:
-        return Splice(node.start, node.end, written)
-    place = value_offset(text, nodes)
-    if place is None:
-        raise EditRefused(f"{dotted(edit.path)} has no colon", edit.path, hint="write a colon after the key")
-    return Splice(place, place, f" {written}", depth=len(edit.path))
 
 
 def _verify(result: str, root: Node, edits: Seq[Edit]) -> Node:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.errors import SyntaxProblem
@@ -133,6 +133,31 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
         if text.startswith("\ufeff", start):  # concatenated files, each with a byte order mark
             head, start = head + "\ufeff", start + 1
     yield from _objects(head, text[start:], file, line, index)
+
+
+def split_readable(
+    text: str, file: str, errors: list[SidecarctlError], line: int = 0, index: int = 0
+) -> Iterator[Document]:
+    """Yield the documents of a text as `split` does; after an error of the stream, continue at the next separator.
+
+    Appends the errors of the stream to `errors`. A document that cannot be parsed raises its error when it is used.
+    """
+    lines = text.split("\n") if text else []
+    start = 0
+    while True:
+        try:
+            for document in split("\n".join(lines[start:]) if start else text, file, line + start, index):
+                index = document.index + 1
+                yield document
+            return
+        except InputError as error:
+            errors.append(error)
+            place = Place.parse(error.where)
+            after = place.line - line if place else len(lines)
+            following = next((n for n in range(after, len(lines)) if lines[n].startswith("---")), None)
+            if following is None or following <= start:
+                return
+            start, index = following, index + 1
 
 
 def _separators(text: str) -> Iterator[tuple[int, int]]:

@@ -90,3 +90,10 @@ _TYPER = ("-c", "from sidecarctl.__main__ import _typer; _typer([])")
 def test_fast_completion_equals_typer(line: str, tmp_path: Path) -> None:
     # typer does not order -h and --help.
     assert sorted(_completed(line, tmp_path)) == sorted(_completed(line, tmp_path, _TYPER))
+
+
+def test_names_are_completed_once_and_versions_after_an_at_sign(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", version="1.1.0")
+    entry(tmp_path / "lib", version="1.0.0", folder="agent@1.0.0")
+    assert _completed("sidecarctl show --library lib age", tmp_path) == ["agent"]
+    assert _completed("sidecarctl show --library lib agent@", tmp_path) == ["agent@1.1.0", "agent@1.0.0"]

@@ -159,3 +159,41 @@ def test_finds_parameters_of_kcl_and_plain_templates(tmp_path: Path) -> None:
     subject = Subject(read_sidecar(home, "lib"), [])
     assert [f.message for f in unused_parameter(subject)] == ["unused parameter logDir"]
     assert [f.rule for f in undeclared_parameter(subject)] == ["undeclared-parameter"]
+
+
+PARAMETER = "  parameters:\n    properties:\n      {}: {{type: string, default: /x, description: A directory.}}\n"
+
+
+def _renamed(library: Path, old: str, new: str, declared: str) -> list[tuple[str, str]]:
+    spec = f"  renamedParameters: {{{old}: {new}}}\n" + PARAMETER.format(declared)
+    template = f"# {{{{ params.{declared} }}}}\n{TEMPLATE}"
+    return [(f.rule, f.message) for f in _linted(library, spec=spec, template=template)]
+
+
+def test_renamed_parameter_must_not_be_declared(tmp_path: Path) -> None:
+    message = 'renamed parameter "logDir" is still declared'
+    assert _renamed(tmp_path, "logDir", "directory", "logDir") == [("invalid-renamed-parameter", message)]
+
+
+def test_new_name_of_a_renamed_parameter_must_be_declared(tmp_path: Path) -> None:
+    message = 'new name of "logDir" is not declared: "directry"'
+    assert _renamed(tmp_path, "logDir", "directry", "directory") == [("invalid-renamed-parameter", message)]
+
+
+@pytest.mark.parametrize("new", ["directory", "env"])
+def test_new_name_can_be_a_common_parameter(new: str, tmp_path: Path) -> None:
+    assert _renamed(tmp_path, "logDir", new, "directory") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("## 1.0.0 - 2026-01-01\n\n- One.\n", []),
+        ("## 0.9.0 - 2026-01-01\n\n- One.\n", ["CHANGELOG.md has no entry for version 1.0.0"]),
+    ],
+)
+def test_changelog_has_an_entry_for_the_version(text: str, expected: list[str], tmp_path: Path) -> None:
+    found = _linted(tmp_path, **{"CHANGELOG.md": text})
+    assert [one.message for one in found] == expected
+    assert {one.rule for one in found} <= {"missing-changelog-entry"}
+    assert all(str(one.place).endswith("agent/sidecar.yaml:5:12") for one in found)

@@ -72,3 +72,53 @@ def test_color_is_optional(tmp_path: Path) -> None:
 def test_escapes_terminal_control_characters(tmp_path: Path) -> None:
     entry(tmp_path / "lib", summary='"\\e[31mred\\e]0;title\\a."')
     assert "\x1b" not in command("list --library lib", tmp_path).stdout
+
+
+def test_older_versions_are_shown_with_the_newest(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", version="1.10.0", summary="The newest.")
+    for version in ("1.9.0", "1.2.0"):
+        entry(tmp_path / "lib", version=version, folder=f"agent@{version}", summary="An older one.")
+    done = command("list --library lib", tmp_path)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("agent ")]
+    assert len(lines) == 1
+    assert lines[0].split()[:2] == ["agent", "1.10.0"]
+    assert "older: 1.9.0, 1.2.0" in done.stdout
+    found = [
+        one
+        for one in json.loads(command("list --library lib --format json", tmp_path).stdout)
+        if one["name"] == "agent"
+    ]
+    assert [(one["version"], one.get("newestVersion")) for one in found] == [
+        ("1.10.0", None),
+        ("1.9.0", "1.10.0"),
+        ("1.2.0", "1.10.0"),
+    ]
+
+
+def test_newest_version_can_be_in_the_directory_with_a_version(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", version="1.0.0")
+    entry(tmp_path / "lib", version="2.0.0", folder="agent@2.0.0")
+    assert "older: 1.0.0" in command("list --library lib", tmp_path).stdout
+    assert '"properties": {' in command("schema values --library lib", tmp_path).stdout
+    assert "agent 2.0.0" in command("show agent --library lib", tmp_path).stdout
+    assert "agent 1.0.0" in command("show agent@1.0.0 --library lib", tmp_path).stdout
+
+
+def test_values_schema_has_the_parameters_of_the_newest_version(tmp_path: Path) -> None:
+    parameters = "  parameters: {{properties: {{{}: {{type: string, description: A path.}}}}}}\n"
+    entry(tmp_path / "lib", version="2.0.0", spec=parameters.format("path"))
+    entry(tmp_path / "lib", version="1.0.0", folder="agent@1.0.0", spec=parameters.format("logDir"))
+    schema = json.loads(command("schema values --library lib", tmp_path).stdout)
+    assert "path" in schema["$defs"]["agent"]["properties"]
+
+
+def test_all_versions_are_tested(tmp_path: Path) -> None:
+    entry(tmp_path / "lib", version="2.0.0")
+    entry(tmp_path / "lib", version="1.0.0", folder="agent@1.0.0")
+    assert [
+        line for line in command("test --library lib", tmp_path).stdout.splitlines() if line.startswith("agent@")
+    ] == [
+        "agent@2.0.0",
+        "agent@1.0.0",
+    ]
+    assert "agent@2.0.0" not in command("test --library lib agent@1.0.0", tmp_path).stdout

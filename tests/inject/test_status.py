@@ -120,7 +120,7 @@ def test_reports_a_version_missing_in_the_library(repo: Path) -> None:
         path.unlink()
     (repo / "lib" / "helper@1.0.0").rmdir()
     found = instance(repo)
-    assert found["note"] == "the library has no helper 1.0.0: cannot detect edits"
+    assert found["note"] == "the library has no helper 1.0.0"
     assert found["upgrade"]
 
 
@@ -133,15 +133,17 @@ def test_reports_a_sidecar_missing_in_the_library(repo: Path) -> None:
 def test_notes_that_secrets_are_not_recorded(repo: Path) -> None:
     done = run("sidecarctl add helper --library lib -f web.yaml -i --set token=s3cret", repo)
     assert done.code == 0, done.stderr
+    edit(repo, "limits:\n            memory: 64Mi", "limits:\n            memory: 1Gi")
     assert "secret parameters are not recorded" in instance(repo)["note"]
 
 
-def test_failing_template_is_unknown(repo: Path) -> None:
+def test_edits_are_detected_without_a_working_template(repo: Path) -> None:
+    edit(repo, "limits:\n            memory: 64Mi", "limits:\n            memory: 1Gi")
     (repo / "lib" / "helper@1.0.0" / "template.yaml.j2").write_text("{{ nothing }}\n")
     outcome = status(repo)
     assert outcome.code == 0
-    assert "unknown" in outcome.stdout
-    assert instance(repo)["edits"] is None
+    assert " edited\n" in outcome.stdout and "cannot list the edited fields" in outcome.stdout
+    assert status(repo, "--check").code == 1
 
 
 def test_instance_in_sync_for_another_kubernetes_version_is_not_edited(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_markdown_is_a_table(repo: Path) -> None:
 
 
 def test_reports_an_invalid_record(repo: Path) -> None:
-    edit(repo, '{"v":1,', '{"v":7,')
+    edit(repo, '{"v":2,', '{"v":7,')
     outcome = status(repo)
     assert outcome.code == 0
     assert "invalid annotation sidecarctl.dev/sidecars" in outcome.stdout

@@ -88,7 +88,7 @@ def sidecars() -> dict[str, Sidecar]:
     """Return the shipped sidecars by name; all must be valid."""
     entries = open_catalog([], {}).entries()
     assert not [entry.error for entry in entries if entry.error]
-    return {entry.name: entry.sidecar for entry in entries if entry.sidecar}
+    return {entry.name: entry.sidecar for entry in entries if entry.sidecar and not entry.newer}
 
 
 NAMES = sorted(open_catalog([], {}).names())

@@ -5,16 +5,30 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError
+
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
 
 
 def add(
     sidecars: Annotated[
         list[str],
-        o.Argument("SIDECAR...", "Sidecars of the library, such as logger or logger@1.0.0.", complete="sidecars"),
+        o.Argument(
+            "SIDECAR... [PATH...]",
+            "Sidecars of the library, such as logger or logger@1.0.0, then manifests, directories, or globs.",
+            complete="sidecars_and_paths",
+        ),
     ],
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
+    hooks: o.Hooks = False,
     set: o.Set = [],  # noqa: B006
+    set_file: o.SetFile = [],  # noqa: B006
     values: o.Values = [],  # noqa: B006
+    unset: o.Unset = [],  # noqa: B006
+    reset_values: o.ResetValues = False,
+    on_conflict: o.OnConflict = None,
+    enforce: o.Enforce = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
@@ -25,7 +39,6 @@ def add(
     in_place: o.InPlace = False,
     diff: o.Diff = False,
     check: o.Check = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -36,12 +49,29 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
-    from sidecarctl.cli import build_request, run
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
+    from sidecarctl.inject.process import process_documents
 
+    sidecars, paths = split_paths(sidecars)
+    if not sidecars:
+        raise UsageError(
+            f"no sidecar specified: {', '.join(paths)} {'is a path' if len(paths) == 1 else 'are paths'}",
+            hint="use `sidecarctl add logger k8s/`; `sidecarctl list` lists the sidecars",
+        )
+    settings = build_request.pipeline_options(
+        kube_version,
+        validate,
+        rule_config.nearest_kinds(),
+        facts=verbose or format != "text",
+        fail_on=fail_on,
+        workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
+    )
     delivery = Delivery(
-        file,
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -51,7 +81,6 @@ def add(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
         needs_workload=True,
         jobs=jobs,
         next_steps=True,
@@ -60,17 +89,21 @@ def add(
         sidecars,
         libraries=library,
         sets=set,
+        set_files=set_file,
         values=values,
         containers=container,
         as_name=as_,
         mode=mode,
         adopt=adopt,
         keep_qos=keep_qos,
+        unset=unset,
+        reset=reset_values,
+        on_conflict=on_conflict,
+        enforce=enforce,
     )
-    settings = build_request.pipeline_options(kube_version, validate, facts=verbose or format != "text")
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
-        lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.process_documents(documents, step, settings),
+        lambda _: lambda text, name, beside: pipeline.run(text, step, settings, name, beside=beside),
+        lambda documents: process_documents(documents, step, settings),
     )

@@ -10,19 +10,24 @@ from sidecarctl.cli import options as o
 from sidecarctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from sidecarctl.cli.inputs import InputOptions
     from sidecarctl.files.sources import Source
     from sidecarctl.integrations.exports.injection import ExportFile
 
 ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-component", "json-patch")
 
 
+_INPUTS = o.InputFlags()
+
+
 def export(
+    paths: o.Paths = [],  # noqa: B006
     to: Annotated[
         str | None, o.Option(("--to",), "Format to export to.", "ENGINE", choices=ENGINES, panel=o.OUTPUT)
     ] = None,
     composition: o.Composition = None,
     env: o.Environment = None,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
     kube_version: o.KubeVersion = None,
@@ -41,14 +46,16 @@ def export(
     chosen, settings = build_request.load_selection(composition, env, library, kube_version, validate)
     engine = exports.ENGINES[to]
     if isinstance(engine, exports.PolicyEngine):
-        if file:
+        if paths or inputs.file:
             raise UsageError(
-                f"--to {to} does not take manifests", hint="remove -f: the policy applies to workloads of the cluster"
+                f"--to {to} does not take manifests",
+                hint="remove the paths: the policy applies to workloads of the cluster",
             )
         write(engine.export(chosen), output)
         return EXIT_OK
-    left_out = build_request.own_files(chosen.composition, file, output)
-    found = patches.build_patches(texts(file, left_out), chosen, settings)
+    given = build_request.composition_inputs(chosen.composition, paths, inputs)
+    left_out = build_request.own_files(chosen.composition, given.paths, output)
+    found = patches.build_patches(texts(given, left_out), chosen, settings)
     wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
     console.report_findings(wrong if quiet else found.findings)
     if wrong:
@@ -57,14 +64,15 @@ def export(
     return EXIT_OK
 
 
-def texts(files: Sequence[str], left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
-    """Yield text and name of each manifest."""
-    from sidecarctl.files import sources
-    from sidecarctl.files.sources import input_paths
+def texts(given: InputOptions, left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
+    """Yield text and name of each manifest. Raises the first error of an input that cannot be read."""
+    from sidecarctl.cli.inputs import read_inputs, with_leave_out
 
-    for source in sources.find_sources(input_paths(files)):
-        if not left_out(source):
-            yield sources.read_source(source).text, source.name
+    inputs = read_inputs(with_leave_out(given, left_out))
+    for error in inputs.errors:
+        raise error
+    for source, read in inputs.sources:
+        yield read.text, source.name
 
 
 def write(files: Sequence[ExportFile], output: str | None) -> None:

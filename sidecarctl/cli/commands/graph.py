@@ -9,15 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
-from sidecarctl.errors import EXIT_OK, UsageError
+from sidecarctl.cli.inputs import InputOptions, read_inputs
+from sidecarctl.errors import EXIT_OK, SidecarctlError, UsageError
 
 if TYPE_CHECKING:
     from sidecarctl.inject.pipeline import Options
     from sidecarctl.report.graph.model import Pod
 
 
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+
+
 def graph(
-    file: o.File = [],  # noqa: B006
+    paths: o.Paths = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
     format: Annotated[
         str,
         o.Option(("--format",), "Output format.", "FORMAT", ("text", "mermaid", "svg", "markdown"), panel=o.OUTPUT),
@@ -25,16 +31,20 @@ def graph(
     output: Annotated[
         str | None, o.Option(("--output", "-o"), "File to write the graph to.", "PATH", panel=o.OUTPUT)
     ] = None,
-    stdin_filename: o.StdinFilename = None,
     kube_version: o.KubeVersion = None,
 ) -> int:
     """Draw the pods of the input: containers in start order, volumes, ports, and what sidecarctl added."""
-    from sidecarctl.cli.build_request import pipeline_options
+    from sidecarctl.cli import build_request, rule_config
+    from sidecarctl.cli.inputs import input_options
 
-    settings = pipeline_options(kube_version, "ignore")
-    from sidecarctl.files.sources import input_paths
-
-    return draw(input_paths(file), stdin_filename or "-", settings, format, output)
+    settings = build_request.pipeline_options(
+        kube_version,
+        "ignore",
+        rule_config.nearest_kinds(),
+        workloads=build_request.workload_filter(workloads),
+    )
+    given = input_options(paths, inputs, exclude=rule_config.nearest_exclude())
+    return draw(given, settings, format, output)
 
 
 # Format: module of report.graph, function.
@@ -46,33 +56,36 @@ _RENDERERS = {
 _TREE_WIDTH = 80
 
 
-def draw(paths: Sequence[str], stdin_name: str, settings: Options, format: str, output: str | None) -> int:
-    """Draw the pods of every source. Raises UsageError for an unknown format, and if there is no pod."""
+def draw(given: InputOptions, settings: Options, format: str, output: str | None) -> int:
+    """Draw the pods of every source. Raises UsageError for an unknown format, and if there is no pod.
+
+    An input or a document that cannot be read does not hide the others.
+    """
     from pathlib import Path
 
     from sidecarctl.cli import console
-    from sidecarctl.files import sources
+    from sidecarctl.cli.selection import nothing_found_error
     from sidecarctl.files.write import Write, write_all
     from sidecarctl.inject.pod_graph import read_pods
 
     if format != "text" and format not in _RENDERERS:
         raise UsageError(f'unsupported format "{format}" for graph', hint=f"use --format text, {', '.join(_RENDERERS)}")
-    found = [
-        pod
-        for source in sources.find_sources(paths, stdin_name)
-        for pod in read_pods(sources.read_source(source).text, settings, source.name)
-    ]
+    inputs = read_inputs(given)
+    errors: list[SidecarctlError] = list(inputs.errors)
+    found = [pod for source, read in inputs.sources for pod in read_pods(read.text, settings, source.name, errors)]
+    for error in errors:
+        console.report_error(error)
+    if not found and not errors:
+        raise nothing_found_error(inputs, settings)
     if not found:
-        raise UsageError(
-            f"no workload found in {', '.join(paths[:3])}",
-            hint="a workload is a Pod, Deployment, StatefulSet, CronJob, or another kind with a pod template",
-        )
+        return max(error.exit_code for error in errors)
     text = _tree(found, output) if format == "text" else _drawing(format)(found)
     if output:
         write_all([Write(Path(output), text)])
     else:
         console.write_text(text)
-    return EXIT_OK
+    console.report_skipped(inputs.skipped)
+    return max((error.exit_code for error in errors), default=EXIT_OK)
 
 
 def _drawing(format: str) -> Callable[[Sequence[Pod]], str]:

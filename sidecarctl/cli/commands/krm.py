@@ -35,13 +35,15 @@ def krm(
 
     def ready(given: Composition | None) -> tuple[Selection, Options]:
         if given is None:
-            return build_request.load_selection(composition, env, library, kube_version, validate)
+            found, settings = build_request.load_selection(composition, env, library, kube_version, validate)
+            return found, build_request.with_rules(settings, found.composition)
         if composition:
             raise UsageError(
                 f"two compositions: the functionConfig ({given.name}) and -c {composition}",
                 hint="remove -c, or name its file in the functionConfig under spec.include",
             )
-        return build_request.prepare_selection(given, library, kube_version, validate)
+        found, settings = build_request.prepare_selection(given, library, kube_version, validate)
+        return found, build_request.with_rules(settings, found.composition)
 
     outcome = function.run(read_stdin(), ready, env or "", check=check, fail_on=Severity(fail_on))
     console.write_stdout([outcome.text])

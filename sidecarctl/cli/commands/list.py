@@ -12,15 +12,15 @@ def list(
     """List the sidecars of the libraries in the order in which they are searched."""
     from pathlib import Path
 
-    from sidecarctl.authoring import sidecar_page
+    from sidecarctl.authoring import sidecar_list
     from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import stream_style, write_text
 
-    entries = sidecar_page.check_entries(open_catalog([Path(folder) for folder in library]).entries())
+    entries = sidecar_list.check_entries(open_catalog([Path(folder) for folder in library]).entries())
     style = stream_style()
     write_text(
-        sidecar_page.list_data(entries)
+        sidecar_list.list_data(entries)
         if format == "json"
-        else sidecar_page.render_list(entries, color=style.color, width=style.width)
+        else sidecar_list.render_list(entries, color=style.color, width=style.width)
     )
     return 0

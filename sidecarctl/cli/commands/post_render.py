@@ -42,6 +42,7 @@ def post_render(
     with console.log_to(log, "post-render", always=bool(log_file)):
         data = read_stdin()
         selection, settings = build_request.load_selection(composition, env, library, kube_version, validate)
+        settings = build_request.with_rules(settings, selection.composition)
         outcome = helm.run(data, selection, settings, hooks=hooks, allow_empty=allow_empty, fail_on=Severity(fail_on))
         console.report_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
         if outcome.code:

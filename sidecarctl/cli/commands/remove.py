@@ -7,18 +7,26 @@ from typing import Annotated
 from sidecarctl.cli import options as o
 from sidecarctl.errors import UsageError
 
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+
 
 def remove(
     sidecars: Annotated[
-        list[str], o.Argument("[SIDECAR...]", "Instances or sidecars to remove.", required=False, complete="sidecars")
+        list[str],
+        o.Argument(
+            "[SIDECAR...] [PATH...]",
+            "Instances or sidecars to remove, then manifests, directories, or globs.",
+            required=False,
+            complete="instances_and_paths",
+        ),
     ] = [],  # noqa: B006
     all: Annotated[bool, o.Option(("--all",), "Remove every instance that sidecarctl added.")] = False,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
     output: o.Output = None,
     in_place: o.InPlace = False,
     diff: o.Diff = False,
     check: o.Check = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -29,19 +37,28 @@ def remove(
     verbose: o.Verbose = False,
 ) -> int:
     """Remove instances from every workload of the input."""
-    from sidecarctl.cli import run
-    from sidecarctl.cli.build_request import pipeline_options
+    from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
+    from sidecarctl.cli.inputs import input_options, split_paths
     from sidecarctl.inject import pipeline
 
+    sidecars, paths = split_paths(sidecars, only_paths=all)
     if bool(sidecars) == all:
         raise UsageError(
             "--all cannot be combined with names" if all else "no sidecar specified",
             hint="use `sidecarctl remove logger` or `sidecarctl remove --all`",
         )
-    names = "instances" if all else f"instance of {' or '.join(sidecars)}"
+    settings = build_request.pipeline_options(
+        kube_version,
+        validate,
+        rule_config.nearest_kinds(required=False),
+        facts=verbose or format != "text",
+        fail_on=fail_on,
+        workloads=build_request.workload_filter(workloads),
+    )
     delivery = Delivery(
-        file,
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude(required=False)),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -51,14 +68,13 @@ def remove(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
-        idle=f"nothing to remove: no {names} found",
+        idle="nothing to remove: no instances found",
+        removes=tuple(sidecars),
         jobs=jobs,
     )
-    settings = pipeline_options(kube_version, validate, facts=verbose or format != "text")
-    step = pipeline.make_remove_step(None if all else sidecars, settings)
+    names_given = None if all else sidecars
     return run.run(
         delivery,
-        lambda text, name: pipeline.run(text, step, settings, name),
-        lambda documents: pipeline.process_documents(documents, step, settings),
+        lambda _: lambda text, name, beside: pipeline.remove(text, names_given, settings, name, beside),
+        lambda documents: pipeline.remove_from_documents(documents, names_given, settings),
     )

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 
+if TYPE_CHECKING:
+    from sidecarctl.cli.inputs import Inputs
+    from sidecarctl.cli.run import Transform
+
+_INPUTS = o.InputFlags()
+
 
 def render(
+    paths: o.Paths = [],  # noqa: B006
     composition: o.Composition = None,
     env: o.Environment = None,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    hooks: o.Hooks = False,
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
+    on_conflict: o.OnConflict = None,
+    enforce: o.Enforce = False,
     output: o.Output = None,
     in_place: o.InPlace = False,
     diff: o.Diff = False,
@@ -25,7 +35,6 @@ def render(
             panel=o.OUTPUT,
         ),
     ] = False,
-    stdin_filename: o.StdinFilename = None,
     keep_going: o.KeepGoing = False,
     jobs: o.Jobs = 0,
     kube_version: o.KubeVersion = None,
@@ -39,12 +48,24 @@ def render(
     from sidecarctl.cli import build_request, run
     from sidecarctl.cli import prune as prune_module
     from sidecarctl.cli.delivery import Delivery, Mirror
+    from sidecarctl.cli.inputs import with_leave_out
     from sidecarctl.inject import pipeline
 
-    selection, settings = build_request.load_selection(composition, env, library, kube_version, validate, adopt=adopt)
-    leave_out = build_request.own_files(selection.composition, file, output)
+    selection, settings = build_request.load_selection(
+        composition,
+        env,
+        library,
+        kube_version,
+        validate,
+        adopt=adopt,
+        on_conflict=build_request.conflict_policy(on_conflict, enforce),
+    )
+    settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
+    found = build_request.composition_inputs(selection.composition, paths, inputs)
+    leave_out = build_request.own_files(selection.composition, found.paths, output)
     delivery = Delivery(
-        file,
+        with_leave_out(found, leave_out),
+        settings,
         output,
         in_place=in_place,
         diff=diff,
@@ -54,10 +75,14 @@ def render(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        stdin_filename=stdin_filename,
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
-        mirror=Mirror(leave_out, build_request.unused_rules(selection), prune),
+        mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
     )
     prune_module.check_options(delivery)
-    return run.run(delivery, lambda text, name: pipeline.render(text, selection, settings, name))
+
+    def prepare(inputs: Inputs) -> Transform:
+        chosen = build_request.with_namespaces(selection, inputs)
+        return lambda text, name, beside: pipeline.render(text, chosen, settings, name, beside)
+
+    return run.run(delivery, prepare)

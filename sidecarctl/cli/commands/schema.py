@@ -29,7 +29,7 @@ def text(name: str, catalog: Catalog) -> str:
     if name in shipped():
         return (data_directory("schemas") / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
     if name == VALUES:
-        found = [e.sidecar for e in catalog.entries() if e.sidecar is not None and not e.shadowed_by]
+        found = [e.sidecar for e in catalog.entries() if e.sidecar is not None and e.is_default]
         return _json(values_schema(found))
     if name.partition("@")[0] not in catalog.names():
         known = [*shipped(), VALUES, *catalog.names()]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+from sidecarctl.cli.inputs import InputOptions, read_inputs, with_leave_out
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError, UsageError
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog
@@ -16,53 +17,66 @@ if TYPE_CHECKING:
     from sidecarctl.inject.pipeline import Options
 
 
+_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+
+
 def status(
+    paths: o.Paths = [],  # noqa: B006
     composition: o.Composition = None,
     env: o.Environment = None,
-    file: o.File = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    workloads: o.WorkloadFlags = _WORKLOADS,
     library: o.Library = [],  # noqa: B006
     check: Annotated[
         bool,
         o.Option(("--check",), "Exit with status 1 if an instance is missing or edited.", panel=o.VALIDATION),
     ] = False,
-    stdin_filename: o.StdinFilename = None,
     kube_version: o.KubeVersion = None,
     format: o.Format = "text",
 ) -> int:
     """Show the sidecars of each workload: version, state, edits, and what an upgrade would change."""
     from sidecarctl.cli import build_request
+    from sidecarctl.cli.inputs import input_options
 
     chosen, catalog, settings = build_request.load_optional_selection(composition, env, library, kube_version)
-    from sidecarctl.files.sources import input_paths
-
-    sources = input_paths(file)
-    return print_status(sources, stdin_filename or "-", catalog, settings, chosen, format, check)
+    settings = replace(settings, workloads=build_request.workload_filter(workloads))
+    if chosen is not None:
+        given = build_request.composition_inputs(chosen.composition, paths, inputs)
+        given = with_leave_out(given, build_request.own_files(chosen.composition, given.paths, None))
+    else:
+        given = input_options(paths, inputs)
+    return print_status(given, catalog, settings, chosen, format, check)
 
 
 def print_status(
-    paths: Sequence[str],
-    stdin_name: str,
-    catalog: Catalog,
-    settings: Options,
-    chosen: Selection | None,
-    format: str,
-    check: bool,
+    given: InputOptions, catalog: Catalog, settings: Options, chosen: Selection | None, format: str, check: bool
 ) -> int:
-    """Print the status of every source; with `check`, return 1 if an instance is missing or edited."""
+    """Print the status of every source; with `check`, return 1 if an instance is missing or edited.
+
+    An input or a document that cannot be read does not hide the others.
+    """
     from sidecarctl import __version__
-    from sidecarctl.cli.console import write_stdout
-    from sidecarctl.files import sources
-    from sidecarctl.inject.status import collect_status as status_of
+    from sidecarctl.cli import console
+    from sidecarctl.cli.companion_files import find_companion_files
+    from sidecarctl.cli.selection import nothing_found_error
+    from sidecarctl.inject.status import collect_status
     from sidecarctl.report import status as report
     from sidecarctl.report import terminal
 
     if format not in ("text", "json", "markdown"):
         raise UsageError(f'unsupported format "{format}" for status', hint="use --format text, json, or markdown")
-    found = [
-        one
-        for source in sources.find_sources(paths, stdin_name)
-        for one in status_of(sources.read_source(source).text, catalog, settings, source.name, chosen)
-    ]
+    inputs = read_inputs(given)
+    errors: list[SidecarctlError] = list(inputs.errors)
+    elsewhere = find_companion_files(inputs.sources, settings.kinds)
+    texts = {source.name: read.text for source, read in inputs.sources}
+    found = []
+    for name, text in texts.items():
+        beside = [(other, texts[other]) for other in elsewhere.get(name, ())]
+        found += collect_status(text, catalog, settings, name, chosen, errors, beside)
+    for error in errors:
+        console.report_error(error)
+    if not found and not errors:
+        raise nothing_found_error(inputs, settings)
     if format == "json":
         text = report.render_json(found, __version__)
     elif format == "markdown":
@@ -73,6 +87,10 @@ def print_status(
             color=terminal.use_color(sys.stdout, os.environ),
             width=terminal.columns(sys.stdout, os.environ) if sys.stdout.isatty() or os.environ.get("COLUMNS") else 80,
         )
-    write_stdout([text])
+    console.write_stdout([text])
+    console.report_skipped(inputs.skipped)
+    if errors:
+        return max(error.exit_code for error in errors)
     in_sync = all(one.in_sync for workload in found for one in workload.instances)
+    in_sync = in_sync and not any(workload.unreadable for workload in found)
     return EXIT_FINDINGS if check and not in_sync else EXIT_OK

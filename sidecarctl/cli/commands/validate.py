@@ -6,9 +6,12 @@ from typing import Annotated
 
 from sidecarctl.cli import options as o
 
+_INPUTS = o.InputFlags()
+
 
 def validate(
-    file: o.File = [],  # noqa: B006
+    paths: o.Paths = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
     pod_security: Annotated[
@@ -82,13 +85,13 @@ def validate(
             ("--memory-request",), "With --fix: memory request to set on a sidecar without one.", "SIZE", panel=o.OUTPUT
         ),
     ] = None,
-    stdin_filename: o.StdinFilename = None,
     format: o.Format = "text",
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> int:
     """Validate manifests: the schema, the API server's own rules, and advice."""
-    from sidecarctl.cli import check
+    from sidecarctl.cli import check, rule_config
+    from sidecarctl.cli.inputs import input_options
     from sidecarctl.validate.fix.fixers import parse_fix_values
     from sidecarctl.validate.rule_selection import select_rules
 
@@ -99,12 +102,19 @@ def validate(
         select=select,
         ignore=ignore,
         ignores=not no_ignores,
-        severities=check.severities_for,
+        severities=rule_config.severities_for,
+        kinds=rule_config.nearest_kinds(),
     )
     amounts = parse_fix_values(
         size_limit=size_limit, memory_limit=memory_limit, cpu_request=cpu_request, memory_request=memory_request
     )
-    request = check.CheckRequest(file, stdin_filename or "-", format, fail_on, quiet=quiet, verbose=verbose)
+    request = check.CheckRequest(
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        format,
+        fail_on,
+        quiet=quiet,
+        verbose=verbose,
+    )
     if fix or diff:
         return check.run_fixes(request, selection, amounts, diff=diff)
     return check.run_checks(request, selection, amounts)

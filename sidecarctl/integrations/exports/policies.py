@@ -134,12 +134,12 @@ def _kinds_by_template_path(rule: Rule, composition: Composition) -> Iterator[tu
     """
     shapes: dict[Steps, list[GroupKind]] = {}
     selector = rule.selector
-    for (group, kind), steps in composition.kinds.templates.items():
+    for (group, kind), paths in composition.kinds.templates.items():
         named = bool(selector.kinds) or bool(selector.groups)
         if group in _GONE_GROUPS or ((group, kind) not in BUILT_IN and not named):
             continue
         if _matches_any(kind, selector.kinds) and _matches_any(group or CORE, selector.groups):
-            shapes.setdefault(steps, []).append((group, kind))
+            shapes.setdefault(paths[0] if len(paths) == 1 else ("*",), []).append((group, kind))
     yield from shapes.items()
 
 

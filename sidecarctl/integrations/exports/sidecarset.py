@@ -38,7 +38,7 @@ _DIFFERENCES = (
 def export(selection: Selection) -> list[ExportFile]:
     """Return the SidecarSets of a composition as one YAML stream. Raise UsageError for what they cannot express."""
     differences = list(_DIFFERENCES)
-    objects = []
+    objects: list[dict[str, Any]] = []
     companions: dict[str, Mapping[str, Any]] = {}
     for each in collect_injections(selection):
         objects += _build_sidecar_sets(each, selection, differences)

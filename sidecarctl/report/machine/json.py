@@ -7,6 +7,8 @@ import json
 from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
 from sidecarctl.report.machine import with_fingerprints
 from sidecarctl.results import (
+    ABSENT,
+    FieldChange,
     InstanceChange,
     PodFacts,
     Report,
@@ -129,7 +131,16 @@ def _instance(instance: InstanceChange) -> dict[str, object]:
         "parts": list(instance.parts),
         "reason": instance.reason or None,
         "nextSteps": instance.next_steps or None,
+        "parameters": [_field_change(change) for change in instance.parameters],
+        "fields": [_field_change(change) for change in instance.fields],
+        "changelog": [{"version": version, "text": text} for version, text in instance.changelog],
     }
+
+
+def _field_change(change: FieldChange) -> dict[str, object]:
+    """Return a field with its values; a value that is absent is left out."""
+    values = (("before", change.before), ("after", change.after))
+    return {"path": change.path, **{key: value for key, value in values if value is not ABSENT}}
 
 
 def _facts(facts: PodFacts | None) -> dict[str, object] | None:

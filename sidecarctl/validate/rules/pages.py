@@ -1,4 +1,4 @@
-"""Pages of the rules whose checks are outside `validate`: composing, ignore comments, and libraries."""
+"""Pages of the rules whose checks are outside `validate`: composing and ignore comments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,37 @@ from sidecarctl.validate.registry import declare
 
 # The examples show `sidecarctl add logger` with a sidecar that shares /var/log/app with the app.
 
-
+declare(
+    "placeholder",
+    Severity.INFO,
+    layer="structure",
+    what="A value is a placeholder that another tool substitutes.",
+    why="The value is unknown, so it is not validated. One note for each file lists the placeholders.",
+    fix="Substitute the placeholders first, and validate the result.",
+)
 declare(
     "container-conflict",
     Severity.ERROR,
     layer="composing",
     what="The pod already has a container with the name of the sidecar container.",
     why="Container names are unique in a pod. sidecarctl does not change containers that it did not add.",
-    fix="Choose another instance name with `--as NAME`, or remove the container.",
+    fix="Take ownership of the container with `--adopt`, choose another instance name with `--as NAME`, or remove it.",
+)
+declare(
+    "lost-record",
+    Severity.ERROR,
+    layer="composing",
+    what="A container looks like that of a sidecar, but the record does not have it.",
+    why="""
+        The annotation `sidecarctl.dev/sidecars` lists what sidecarctl added. Tools that drop annotations lose it, and people
+        rename containers. `add` would add a second sidecar, and `remove` would leave the container.
+
+        `add --adopt` writes the record again. It records the container, its volumes, the app's mounts of them, and the
+        companions that name the instance as their owner, so that `remove` removes all of them.
+
+        In `remove`, it is a warning.
+    """,
+    fix="Run `sidecarctl add SIDECAR --adopt` with the parameters that it was added with, or restore the annotation.",
 )
 declare(
     "volume-conflict",
@@ -181,102 +204,4 @@ declare(
     what="An ignore comment or annotation names an unknown rule.",
     why="An ignore with a misspelled rule name hides nothing.",
     fix="Use a rule name that `sidecarctl rules` prints.",
-)
-
-
-declare(
-    "template-failure",
-    Severity.ERROR,
-    layer="library",
-    what="A template fails, or renders no valid fragment.",
-    why="The sidecar cannot be added to any workload.",
-    fix="Correct the template at the line that the finding names.",
-)
-declare(
-    "unpinned-image",
-    Severity.ERROR,
-    layer="library",
-    what="A sidecar image is not pinned to an exact version.",
-    why="The same manifest can run different versions over time.",
-    fix="Use a full version tag (:1.4.2) or a digest (@sha256:…).",
-)
-declare(
-    "missing-resources",
-    Severity.ERROR,
-    layer="library",
-    what="A sidecar container has no requests or no limits.",
-    why="""
-        A sidecar runs in many pods, so its resources must be known and limited. A missing memory limit is an error,
-        because the sidecar can use all memory of the node. Missing requests are a warning, and a missing CPU limit is
-        an info.
-    """,
-    fix="Set requests and limits. Users can change them with `--set resources.…`.",
-)
-declare(
-    "undefined-volume",
-    Severity.ERROR,
-    layer="library",
-    what="A sidecar mounts a volume that its fragment does not define, or defines a volume that it does not mount.",
-    why="The API server rejects a pod that mounts an undefined volume. An unused volume is a warning.",
-    fix="Add the volume to the fragment, or mount it.",
-)
-declare(
-    "unbounded-volume",
-    Severity.WARNING,
-    layer="library",
-    what="An emptyDir volume of a sidecar has no sizeLimit.",
-    why="The volume can fill the disk of the node and affect all its pods.",
-    fix="Set emptyDir.sizeLimit.",
-)
-declare(
-    "pod-security-claim",
-    Severity.ERROR,
-    layer="library",
-    what="A sidecar does not meet the Pod Security level that it declares.",
-    why="""
-        Namespaces that enforce the level reject the pods. A sidecar that declares no level must meet restricted.
-
-        A declared level lower than necessary is an info.
-    """,
-    fix="Change the containers to meet the level, or set level and reason in spec.podSecurity.",
-)
-declare(
-    "probed-admin-port",
-    Severity.ERROR,
-    layer="library",
-    what="A probe uses an admin port, which the sidecar binds to localhost.",
-    why="The kubelet connects to the IP address of the pod, so the probe always fails.",
-    fix="Probe a port that listens on all addresses.",
-)
-declare(
-    "undeclared-parameter",
-    Severity.ERROR,
-    layer="library",
-    what="A template uses a parameter that sidecar.yaml does not declare.",
-    why="Users cannot set the parameter, and rendering fails where the template uses it.",
-    fix="Declare the parameter in spec.parameters, or correct its name.",
-)
-declare(
-    "unused-parameter",
-    Severity.WARNING,
-    layer="library",
-    what="No template uses a declared parameter.",
-    why="Setting the parameter has no effect.",
-    fix="Use the parameter in a template, or remove it.",
-)
-declare(
-    "missing-description",
-    Severity.WARNING,
-    layer="library",
-    what="A sidecar or one of its parameters has no description.",
-    why="`sidecarctl show`, shell completion, and error messages print the description.",
-    fix="Add a description.",
-)
-declare(
-    "missing-tests",
-    Severity.WARNING,
-    layer="library",
-    what="A sidecar has no test cases.",
-    why="Changes to the rendered output go unnoticed.",
-    fix="Create tests/<case>/input.yaml and parameters.yaml, then run `sidecarctl test --update`.",
 )

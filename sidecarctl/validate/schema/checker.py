@@ -226,6 +226,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_base64(value: Any) -> bool:
+    if isinstance(value, list):  # JSON decoding in Go also accepts bytes as numbers
+        return all(item.__class__ is int and 0 <= item < 256 for item in value)
     if not isinstance(value, str):
         return False
     try:

@@ -159,6 +159,7 @@ def composed(example: str, request: Request) -> set[str]:
 
 ADDING = (
     "container-conflict",
+    "lost-record",
     "volume-conflict",
     "mount-conflict",
     "mount-shadows",

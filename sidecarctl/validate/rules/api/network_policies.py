@@ -51,9 +51,9 @@ def _check_peer(peer: Data, where: PathTuple, ctx: Context) -> Problems:
     for field in ("podSelector", "namespaceSelector"):
         yield from check_selector(peer.get(field), (*where, field))
     block = peer.get("ipBlock")
-    cidr = block.get("cidr") if isinstance(block, dict) else None
-    if not cidr or not isinstance(cidr, str):
+    if not isinstance(block, dict) or not block.get("cidr") or not isinstance(block["cidr"], str):
         return
+    cidr = block["cidr"]
     strict = ctx.since("1.36")
     fault = check_cidr(cidr, strict=strict)
     if fault:

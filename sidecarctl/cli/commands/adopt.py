@@ -1,0 +1,109 @@
+"""`sidecarctl adopt`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from sidecarctl.cli import options as o
+
+if TYPE_CHECKING:
+    from sidecarctl.authoring.discover import Discovery
+
+_INPUTS = o.InputFlags()
+
+
+def adopt(
+    path: Annotated[
+        list[str],
+        o.Argument("[PATH...]", "Manifests and directories to search. Default: the current directory.", required=False),
+    ] = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
+    output: Annotated[
+        str | None,
+        o.Option(
+            ("--output", "-o"),
+            "Directory for the composition and the library. Default: that of the nearest sidecarctl.yaml, "
+            "else the current directory.",
+            "DIR",
+            panel=o.OUTPUT,
+        ),
+    ] = None,
+    kube_version: o.KubeVersion = None,
+    quiet: o.Quiet = False,
+) -> int:
+    """Find sidecars that were pasted by hand; write a library and a composition that own them."""
+    from sidecarctl.authoring import adopt_report, migrate
+    from sidecarctl.cli import console
+    from sidecarctl.cli.build_request import pipeline_options
+    from sidecarctl.composition.find import FILE_NAME
+
+    paths = [*path, *inputs.file] or ["."]
+    target = _find_target(paths, output)
+    texts = read_texts(paths, target, inputs)
+    found = search(texts, paths, target)
+    if not found.groups:
+        console.report(adopt_report.render_nothing_found(found))
+        return 0
+    composition = target / FILE_NAME
+    present = composition.read_bytes().decode("utf-8") if composition.is_file() else None
+    files = migrate.build_files(found, Path(paths[0]).resolve().name, present)
+    migrate.write_files(target, files)
+    cases = migrate.build_cases(target, found)
+    migrate.write_files(target, cases)
+    checks = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
+    if not quiet:
+        report = adopt_report.Adoption(found, checks, paths, target, [*files, *cases])
+        console.report(adopt_report.render_report(report))
+    return 0
+
+
+def _find_target(paths: Sequence[str], output: str | None) -> Path:
+    """Return the directory for the composition: that of a present one, so that it is extended."""
+    from sidecarctl.composition.find import FILE_NAME, find_composition_file
+
+    if output:
+        return Path(output)
+    for path in paths:
+        if (Path(path) / FILE_NAME).is_file():
+            return Path(path)
+    found = find_composition_file(Path())
+    if found is None or found.parent.resolve() == Path().resolve():
+        return Path()
+    return found.parent
+
+
+def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS) -> list[tuple[str, str]]:
+    """Return name and text of the manifests, without the composition and its own files.
+
+    Reports what is left out, and inputs that cannot be read.
+    """
+    from sidecarctl.cli import console
+    from sidecarctl.cli.build_request import own_files
+    from sidecarctl.cli.inputs import input_options, read_inputs, with_leave_out
+    from sidecarctl.composition.find import FILE_NAME
+    from sidecarctl.composition.model import load_composition
+
+    composition = target / FILE_NAME
+    is_own = own_files(load_composition(composition), paths, None) if composition.is_file() else lambda source: False
+    options = with_leave_out(input_options(list(paths), replace(flags, file=[])), is_own)
+    found = read_inputs(options)
+    for error in found.errors:
+        console.report_error(error)
+    console.report_skipped(found.skipped)
+    return [(source.name, read.text) for source, read in found.sources]
+
+
+def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path) -> Discovery:
+    """Return the pasted sidecars. Raise UsageError if there is no workload."""
+    from sidecarctl.authoring import discover, migrate
+    from sidecarctl.catalog.catalog import open_catalog
+    from sidecarctl.errors import UsageError
+
+    library = target / migrate.LIBRARY
+    found = discover.discover(texts, open_catalog([library] if library.is_dir() else []).names())
+    if not found.workloads and not found.errors:
+        raise UsageError(f"no workload found in {', '.join(paths)}", hint="name files or directories of manifests")
+    return found

@@ -1,0 +1,94 @@
+"""Companions that are in other files than their workloads: which files of a run must be processed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from sidecarctl.cli.delivery import Done
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.files.sources import Read, Source
+from sidecarctl.inject.companion_search import belongs_to, read_object_owner, read_records, split_owner
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.pipeline import Result
+from sidecarctl.inject.record import Record
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.stream import split_readable
+
+Item = tuple[Source, Read]
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """A workload with a record, and the name of its file."""
+
+    file: str
+    workload: Workload
+    record: Record
+
+
+def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple[str, ...]]:
+    """Map each file to the other files that have companions of its workloads; files without such companions are left out.
+
+    A companion whose workload several files have belongs to the one in its directory.
+    """
+    holding = [item for item in items if OWNER_ANNOTATION in item[1].text]
+    if len(items) < 2 or not holding:
+        return {}
+    holders = [
+        _Holder(source.name, workload, record)
+        for source, read in items
+        if RECORD_ANNOTATION in read.text
+        for document in split_readable(read.text, source.name, [])
+        if read_owner(document) is None
+        for workload, record in read_records(document, kinds)
+    ]
+    found: dict[str, dict[str, None]] = {}
+    for source, read in holding:
+        for document in split_readable(read.text, source.name, []):
+            if read_owner(document) is not None:
+                home = _find_home(document.value, source.name, holders)
+                if home and home != source.name:
+                    found.setdefault(home, {})[source.name] = None
+    return {file: tuple(others) for file, others in found.items()}
+
+
+def _find_home(value: object, file: str, holders: Sequence[_Holder]) -> str:
+    """Return the file of the workload that an object belongs to, "" if there is none or more than one."""
+    label, name = split_owner(read_object_owner(value))
+    fitting = [
+        each.file
+        for each in holders
+        if name in each.record.instances
+        and (each.workload.label == label or belongs_to(value, each.workload, each.record.instances[name]))
+    ]
+    if file in fitting:
+        return file
+    near = [each for each in fitting if PurePath(each).parent == PurePath(file).parent] or fitting
+    return near[0] if len(set(near)) == 1 else ""
+
+
+def transform_together(
+    items: Sequence[Item],
+    groups: dict[str, tuple[str, ...]],
+    transform: Callable[[str, str, Sequence[tuple[str, str]]], Result],
+) -> tuple[dict[str, Done], dict[str, str]]:
+    """Transform the files that have companions elsewhere; return their results, and the new texts of the other files."""
+    texts = {source.name: read.text for source, read in items}
+    done: dict[str, Done] = {}
+    for source, read in items:
+        if source.name not in groups:
+            continue
+        others = [(name, texts[name]) for name in groups[source.name]]
+        try:
+            result = transform(texts[source.name], source.name, others)
+        except SidecarctlError as error:
+            done[source.name] = Done(source, read, error=error)
+            continue
+        done[source.name] = Done(source, read, replace(result, original=read.text))
+        if not result.failed:
+            texts.update(result.beside)
+    return done, texts

@@ -1,0 +1,176 @@
+"""The inputs of a command: which words are paths, which files they name, and their texts, without other files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sidecarctl.cli.options import InputFlags
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files import sources, walk
+from sidecarctl.files.patterns import Exclude
+from sidecarctl.files.sources import Read, Source
+from sidecarctl.files.walk import WalkOptions
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.skipped import CHART, IGNORED, Skipped
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which inputs a command reads.
+
+    leave_out  whether a source is not an input: the composition's own files
+    """
+
+    paths: tuple[str, ...] = ()
+    walk: WalkOptions = WalkOptions()
+    stdin_name: str = STDIN
+    leave_out: Callable[[Source], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a run: sources with their texts, what was left out, and the errors of what cannot be read."""
+
+    sources: tuple[tuple[Source, Read], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    errors: tuple[SidecarctlError, ...] = ()
+
+
+def input_options(
+    paths: Sequence[str], flags: InputFlags, manifests: Sequence[str] = (), exclude: Sequence[Exclude] = ()
+) -> InputOptions:
+    """Return the input options of a command line.
+
+    manifests  paths to read if the command line names none: `spec.manifests` of a composition
+    exclude    the patterns of `spec.exclude`
+
+    Raises UsageError if no path is named and stdin is a terminal.
+    """
+    given = (*paths, *flags.file) or tuple(manifests)
+    if not given:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise no_input_error("no path given and nothing piped to stdin")
+        given = (STDIN,)
+    patterns = (*(Exclude(pattern) for pattern in flags.exclude), *exclude)
+    return InputOptions(
+        given,
+        WalkOptions(patterns, not flags.no_gitignore, flags.force_exclude),
+        flags.stdin_filename or STDIN,
+    )
+
+
+def no_input_error(why: str) -> UsageError:
+    """Return the error for a command that has nothing to read."""
+    return UsageError(f"no input: {why}", hint="name manifests or directories, or pipe manifests to stdin")
+
+
+def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
+    """Read every input; `stdin` is standard input if it was already read.
+
+    An input that cannot be read, and a path without a manifest, is an error that does not hide the others. Raises
+    UsageError if stdin is empty.
+    """
+    kept: list[tuple[Source, Read]] = []
+    skipped: list[Skipped] = []
+    errors: list[SidecarctlError] = []
+    for path in dict.fromkeys(options.paths):
+        before = len(kept), len(errors)
+        own: list[Skipped] = []
+        try:
+            for found in walk.find_sources([path], options.stdin_name, options.walk):
+                if isinstance(found, Skipped):
+                    own.append(found)
+                elif options.leave_out is None or not options.leave_out(found):
+                    _read(found, options, stdin, kept, own, errors)
+        except InputError as error:
+            errors.append(error)
+        if (len(kept), len(errors)) == before and not options.walk.force_exclude:
+            errors.append(_nothing_found(path, own))
+        skipped += own
+    return Inputs(_once(kept), tuple(skipped), tuple(errors))
+
+
+def _read(
+    source: Source,
+    options: InputOptions,
+    stdin: bytes | None,
+    kept: list[tuple[Source, Read]],
+    skipped: list[Skipped],
+    errors: list[SidecarctlError],
+) -> None:
+    try:
+        if source.path is None and stdin is not None:
+            read = Read(sources.decode(stdin, source.name))
+        else:
+            read = sources.read_source(source)
+    except InputError as error:
+        errors.append(error)
+        return
+    if source.path is None and not read.text.strip("\ufeff \t\r\n"):
+        raise no_input_error("stdin is empty")
+    reason = walk.describe_text(source, read.text, options.walk)
+    if reason:
+        skipped.append(Skipped(source.name, reason))
+    else:
+        kept.append((source, read))
+
+
+def _once(kept: list[tuple[Source, Read]]) -> tuple[tuple[Source, Read], ...]:
+    """Return the sources without those that another path already named."""
+    unique = {str(source.path.resolve()) if source.path else STDIN: (source, read) for source, read in reversed(kept)}
+    return tuple(reversed(unique.values()))
+
+
+def _nothing_found(path: str, skipped: Sequence[Skipped]) -> UsageError:
+    if skipped:
+        from sidecarctl.report.notes import describe_skipped
+
+        return UsageError(
+            f"no manifests in {path}: {describe_skipped(skipped, every=True)}",
+            hint=_way_out(skipped),
+        )
+    return UsageError(
+        f"no manifests in {path}", hint=f"directories are searched for {', '.join(sources.SUFFIXES)} files"
+    )
+
+
+def _way_out(skipped: Sequence[Skipped]) -> str:
+    reasons = {one.reason for one in skipped}
+    if CHART in reasons:
+        return "run `helm template` and pipe its output, or name a file to read it anyway"
+    if IGNORED in reasons:
+        return "use --no-gitignore, or name a file to read it anyway"
+    return "name a file to read it anyway"
+
+
+def with_leave_out(options: InputOptions, leave_out: Callable[[Source], bool]) -> InputOptions:
+    """Return the options with a further test for sources that are no input."""
+    return replace(options, leave_out=leave_out)
+
+
+def split_paths(words: Sequence[str], *, only_paths: bool = False) -> tuple[list[str], list[str]]:
+    """Return the sidecars and the paths among words.
+
+    A path exists, contains a slash, ends in a suffix of manifests, or is `-`. If every word is a path, the first bare word
+    is a sidecar: a directory can have the name of a sidecar. `only_paths`: the command takes no sidecars.
+    """
+    looks = [is_path(word) for word in words]
+    bare = next((at for at, word in enumerate(words) if not _is_written_as_path(word)), None)
+    if all(looks) and bare is not None and not only_paths:
+        looks[bare] = False
+    sidecars = [word for word, path in zip(words, looks) if not path]
+    return sidecars, [word for word, path in zip(words, looks) if path]
+
+
+def is_path(word: str) -> bool:
+    """Return True if a word is a path, by its form or because a file has this name."""
+    return _is_written_as_path(word) or os.path.lexists(word)
+
+
+def _is_written_as_path(word: str) -> bool:
+    return word == "-" or "/" in word or os.sep in word or word.endswith(sources.SUFFIXES)

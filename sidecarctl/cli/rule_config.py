@@ -1,0 +1,87 @@
+"""What compositions configure for every command: severities of rules, kinds with a pod template, and excluded paths."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidecarctl.composition.find import find_composition_file
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.files.patterns import Exclude
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
+
+if TYPE_CHECKING:
+    from sidecarctl.composition.model import Composition
+
+
+def nearest_kinds(*, required: bool = True) -> Kinds:
+    """Return the kinds with a pod template, with those of the nearest composition.
+
+    An invalid composition is an error, unless it is not `required`.
+    """
+    composition = _nearest_composition(required)
+    return composition.kinds if composition else DEFAULT_KINDS
+
+
+def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
+    """Return the exclude patterns of the nearest composition."""
+    composition = _nearest_composition(required)
+    return composition.exclude if composition else ()
+
+
+@cache
+def _nearest_composition(required: bool) -> Composition | None:
+    path = find_composition_file(Path())
+    if path is None:
+        return None
+    from sidecarctl.composition.model import load_composition
+
+    try:
+        return load_composition(path)
+    except SidecarctlError:
+        if required:
+            raise
+        return None
+
+
+def severities_for(file: str) -> Severities:
+    """Return the severities that apply to a manifest; for stdin, those of the working directory.
+
+    They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
+    file and line, if that is not a valid composition or names an unknown rule.
+    """
+    return _nearest(Path(file).resolve().parent)
+
+
+def severities_of(composition: Composition) -> Severities:
+    """Return the severities that a composition and its includes set, the including file last. Raises UsageError."""
+    found: dict[str, str] = {}
+    for file in composition.files:
+        path = Path(file)
+        if path.is_file():
+            found.update(_read_severities(path))
+    return found
+
+
+@cache
+def _nearest(directory: Path) -> Severities:
+    path = find_composition_file(directory)
+    return _read_severities(path) if path else {}
+
+
+@cache
+def _read_severities(path: Path) -> Severities:
+    from sidecarctl.composition.layers import read_file
+    from sidecarctl.validate.registry import current_name, rules
+
+    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
+    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
+    severities = {current_name(name): severity for name, severity in configured.items()}
+    severities.update({name: severity for name, severity in configured.items() if name in known})
+    for name in severities:
+        if name not in known:
+            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
+    # YAML 1.1 reads an unquoted `off` as false.
+    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

@@ -1,0 +1,141 @@
+"""Reports a run: findings and changes to people on stderr, to programs on stdout; a summary last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sidecarctl import __version__
+from sidecarctl.cli import console
+from sidecarctl.cli.console import write_stdout
+from sidecarctl.cli.delivery import Delivery, Done
+from sidecarctl.cli.inputs import Inputs
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.report.notes import render_notes, split_notes
+from sidecarctl.results import NextSteps, Report, WorkloadChange
+from sidecarctl.validate.placeholders import merge_notes
+
+
+def report_changes(
+    delivery: Delivery,
+    inputs: Inputs,
+    done: Sequence[Done],
+    findings: Sequence[Finding],
+    changes: Sequence[WorkloadChange],
+    *,
+    held_back: bool,
+) -> None:
+    """Report findings and changes: to people on stderr, to programs on stdout."""
+    findings = list(merge_notes(findings))
+    if delivery.format != "text":
+        outdated = _outdated_findings(delivery, done) if delivery.check else ()
+        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
+        if not delivery.quiet:
+            console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+        return
+    shown, notes = (findings, []) if delivery.verbose else split_notes(findings)
+    shown = [f for f in shown if not delivery.quiet or f.severity is Severity.ERROR]
+    console.report_findings(shown, group=not delivery.verbose)
+    if delivery.quiet:
+        return
+    for line in render_notes(notes):
+        console.report(line)
+    if held_back and not delivery.check:
+        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+        console.report(console.nothing_written(findings, _count_errors(inputs, done)))
+        return
+    nothing = not shown and not any(one.result.changes for one in done if one.result)
+    if delivery.mirror and not delivery.verbose:
+        changes = [change for change in changes if change.changed or change.skipped]
+    console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
+    if delivery.next_steps and not delivery.writes_nothing:
+        steps = NextSteps()
+        steps.collect(changes)
+        console.report(console.render_next_steps(steps))
+    if delivery.reports_unknown_kinds:
+        from sidecarctl.cli.selection import describe_unknown_kinds
+
+        for line in describe_unknown_kinds(inputs, delivery.settings.kinds):
+            console.report(line)
+    missing = _find_missing(delivery, changes)
+    if missing and done and done[0].result and done[0].result.original:
+        from sidecarctl.cli.selection import describe_missing_instances
+
+        console.report(
+            (delivery.idle.partition(":")[0] + ": " if nothing else "")
+            + describe_missing_instances(missing, inputs, delivery.settings.kinds)
+        )
+    elif nothing and delivery.idle:
+        console.report(delivery.idle)
+    _report_summary(delivery, inputs, done)
+
+
+def _find_missing(delivery: Delivery, changes: Sequence[WorkloadChange]) -> list[str]:
+    """Return the names given to `remove` of which no instance was removed."""
+    removed = {name for change in changes for one in change.instances for name in (one.name, one.sidecar)}
+    return [name for name in delivery.removes if name not in removed]
+
+
+def _count_errors(inputs: Inputs, done: Sequence[Done]) -> int:
+    """Return the number of errors besides findings: of inputs, of files, and of documents."""
+    of_documents = sum(len(one.result.errors) for one in done if one.result)
+    return len(inputs.errors) + sum(one.error is not None for one in done) + of_documents
+
+
+def _report_summary(delivery: Delivery, inputs: Inputs, done: Sequence[Done]) -> None:
+    """Report the files by what happened to them. One file needs no summary; `render --check` has its own."""
+    if len(done) + len(inputs.skipped) < 2 or (delivery.mirror and delivery.check):
+        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+        return
+    failed = sum(one.result is None or one.result.failed for one in done)
+    changed = sum(one.result is not None and one.result.changed and not one.result.failed for one in done)
+    word = "would change" if delivery.writes_nothing else "changed"
+    counts = ((changed, word), (len(done) - changed - failed, "unchanged"), (failed, "failed"))
+    console.report_summary(
+        [f"{count} {what}" for count, what in counts if count], len(done), inputs.skipped, verbose=delivery.verbose
+    )
+
+
+def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
+    """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
+    from sidecarctl.results import OUTDATED_RULE, find_outdated
+
+    help = "run the same command without --check"
+    for one in done:
+        if one.result is None or one.result.failed or not one.outdated:
+            continue
+        if one.present is None:
+            yield from find_outdated(one.result.changes, help)
+        else:
+            name = one.source.name
+            yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
+
+
+def print_report(
+    delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
+) -> None:
+    """Write a report for another program to stdout."""
+    from sidecarctl.report import machine
+
+    report = Report(
+        __version__,
+        tuple(findings),
+        (),
+        tuple(changes),
+        tuple(files),
+        root=str(Path.cwd()),
+        fail_on=delivery.severity(),
+    )
+    write_stdout([machine.render_report(report, delivery.format)])
+
+
+def find_selection_error(delivery: Delivery, inputs: Inputs) -> SidecarctlError | None:
+    """Return the error for a run that changed nothing because the input has no workload, or none that is selected."""
+    from sidecarctl.cli.selection import no_workload_error, nothing_selected_error
+
+    if not delivery.settings.workloads.selects_all:
+        error = nothing_selected_error(inputs, delivery.settings)
+        if error is not None or not delivery.needs_workload:
+            return error
+    return no_workload_error([source.name for source, _ in inputs.sources]) if delivery.needs_workload else None

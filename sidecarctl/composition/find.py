@@ -1,0 +1,33 @@
+"""Finds the composition of a directory: the nearest sidecarctl.yaml that can be trusted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sidecarctl.files.patterns import repository_root
+
+FILE_NAME = "sidecarctl.yaml"
+
+
+def find_composition_file(start: Path) -> Path | None:
+    """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none.
+
+    A file of another user than the current one and root does not count: other users can write to a shared directory.
+    """
+    root = repository_root(start.resolve())
+    inside = [each for each in start.resolve().parents if each.is_relative_to(root)]
+    for directory in (start, *(inside if (root / ".git").exists() else start.resolve().parents)):
+        if is_trusted(directory / FILE_NAME):
+            return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
+    return None
+
+
+def is_trusted(path: Path) -> bool:
+    """Return True for an existing file that belongs to the current user or to root."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    owners = (0, os.getuid()) if hasattr(os, "getuid") else (status.st_uid,)
+    return path.is_file() and status.st_uid in owners

@@ -1,0 +1,56 @@
+"""Resolves the includes of a composition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sidecarctl.composition.layers import CompositionFile, read_file
+from sidecarctl.errors import UsageError, did_you_mean
+
+
+def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[CompositionFile]:
+    """Yield the included files, each once and before the file that includes it, and then the composition itself.
+
+    Raises UsageError for a cycle and for a missing file.
+    """
+    done: set[Path] = set()
+
+    def visit(file: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
+        for target, place in file.includes:
+            real = target.resolve()
+            if real in above:
+                names = [_short(one) for one in (*above[above.index(real) :], real)]
+                raise UsageError(
+                    f"include cycle: {' -> '.join(names)}",
+                    where=str(place),
+                    hint="remove one of the includes",
+                )
+            if real in done:
+                continue
+            done.add(real)
+            if not target.is_file():
+                near = did_you_mean(target.name, _names(target.parent))
+                raise UsageError(
+                    f"file not found: {target}",
+                    where=str(place),
+                    hint=near or "check the path: includes are relative to the file that contains them",
+                )
+            yield from visit(read_file(target), (*above, real))
+        yield file
+
+    yield from visit(first, (path.resolve(),) if path else ())
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return [entry.name for entry in directory.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,156 @@
+"""Decides from its text whether a file is a manifest, and what it is if it is none.
+
+A manifest has a document with `apiVersion` and `kind`, or with one of them beside `metadata` or `spec`: a manifest with a
+mistake is read, so that the mistake is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sidecarctl.errors import InputError
+from sidecarctl.skipped import COMPOSITION, KUSTOMIZATION, OTHER, PARTIAL, PATCH, TEMPLATE
+from sidecarctl.yamltext.stream import Document, split
+
+_KEY = r"^[\"']?{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
+_API_VERSION = re.compile(_KEY.format("apiVersion"), re.MULTILINE)
+_KIND = re.compile(_KEY.format("kind"), re.MULTILINE)
+_BODY = re.compile(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
+_SEPARATOR = re.compile(r"^---.*$", re.MULTILINE)
+_NO_MAPPING = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:- |-\r?\n|[\[{\"' \t])")
+_JSON_PATCH = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
+_DIRECTIVE = re.compile(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
+_MARKUP = re.compile(r"\{\{|\{%|<%")
+_YTT = re.compile(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
+_IMAGE = re.compile(r"[\"']?image[\"']?[ \t]*:")
+_SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+_WORKLOADS = (*_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
+_KIND_VALUE = re.compile(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+_SETTINGS = re.compile(
+    r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?(kustomize\.config\.k8s\.io|builtin|sidecarctl\.dev)\b", re.MULTILINE
+)
+# Files of client programs whose apiVersion looks like one of the API server.
+_CLIENT_KINDS = frozenset({("v1", "Config")})
+
+
+def classify(text: str) -> str:
+    """Return an empty string for a manifest, else what the text is.
+
+    Looks at the text first and parses only the rare text that this does not decide.
+    """
+    if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in text.split("\n")):
+        return PATCH
+    if _API_VERSION.search(text) is None and _KIND.search(text) is None:
+        return _classify_without_keys(text)
+    parts = [part for part in _SEPARATOR.split(text) if part.strip()]
+    kinds = [_describe_part(part) for part in parts]
+    if "" in kinds:
+        if _YTT.search(text):
+            return TEMPLATE
+        if _MARKUP.search(text) and _is_template(text):
+            return TEMPLATE
+        return PARTIAL if _is_partial(text, parts) else ""
+    return next((kind for kind in kinds if kind != OTHER), OTHER)
+
+
+def _describe_part(part: str) -> str:
+    """Describe one document whose keys are at the margin."""
+    api_version, kind = _API_VERSION.search(part), _KIND.search(part)
+    if api_version and kind:
+        settings = _SETTINGS.search(part)
+        if settings:
+            return COMPOSITION if settings.group(1) == "sidecarctl.dev" else KUSTOMIZATION
+        name = _KIND_VALUE.search(part)
+        value = part[api_version.end() :].split("\n", 1)[0].split("#")[0].strip().strip("\"'")
+        return OTHER if name and (value, name.group(1)) in _CLIENT_KINDS else ""
+    return "" if (api_version or kind) and _BODY.search(part) else OTHER
+
+
+def _classify_without_keys(text: str) -> str:
+    """Describe a text without these keys at the margin: JSON, flow style, indented as a whole, or no manifest."""
+    if _JSON_PATCH.match(text):
+        return PATCH
+    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text) is None:
+        return TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
+    values = list(_values(text))
+    if None in values:
+        return TEMPLATE if _MARKUP.search(text) else OTHER
+    return "" if any(_is_object(value) for value in values) else OTHER
+
+
+def _values(text: str) -> Iterator[Any]:
+    """Yield the values of the documents of a text, None for one that cannot be parsed."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            yield json.loads(text)
+            return
+        except (ValueError, RecursionError):
+            pass
+    try:
+        for document in split(text):
+            yield _value(document)
+    except InputError:
+        yield None
+
+
+def _value(document: Document) -> Any:
+    try:
+        return document.value
+    except InputError:
+        return None
+
+
+def _is_object(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    given = [isinstance(value.get(key), str) for key in ("apiVersion", "kind")]
+    return all(given) or (any(given) and ("metadata" in value or "spec" in value))
+
+
+def _is_template(text: str) -> bool:
+    """Return True if a text with template markup cannot be parsed as it is."""
+    try:
+        for document in split(text):
+            document.root  # noqa: B018
+    except InputError:
+        return True
+    return False
+
+
+def _is_partial(text: str, parts: list[str]) -> bool:
+    """Return True if every document is a workload that lacks what the API server requires, such as a kustomize patch."""
+    for part in parts:
+        name = _KIND_VALUE.search(part)
+        if name is None or name.group(1) not in _WORKLOADS or (_IMAGE.search(part) and "selector" in part):
+            return False
+    values = [value for value in _values(text) if value]
+    return bool(values) and all(is_partial_object(value) for value in values)
+
+
+def is_partial_object(value: object) -> bool:
+    """Return True for a workload with only some of its fields: one that lacks its selector and an image or the pod
+    template, or a kind without a selector that has no image at all.
+    """
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or kind not in _WORKLOADS:
+        return False
+    spec = value.get("spec")
+    if kind in _SELECTED and isinstance(spec, dict) and spec.get("selector"):
+        return False
+    containers = _containers(value)
+    lacking = [one for one in containers if not (isinstance(one, dict) and "image" in one)]
+    return bool(lacking) if kind in _SELECTED and containers else len(lacking) == len(containers)
+
+
+def _containers(value: Any) -> list[Any]:
+    """Return the containers of the pod spec in a workload, at any depth."""
+    while isinstance(value, dict):
+        if isinstance(value.get("containers"), list):
+            return list(value["containers"])
+        value = next(
+            (value[key] for key in ("spec", "jobTemplate", "template") if isinstance(value.get(key), dict)), None
+        )
+    return []

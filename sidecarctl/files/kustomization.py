@@ -1,0 +1,102 @@
+"""Kustomization files: which files they name as patches, values, generators, or configuration instead of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sidecarctl.errors import InputError
+from sidecarctl.files.patterns import absolute
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.skipped import KUSTOMIZATION, PATCH
+from sidecarctl.yamltext.stream import split
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+# Keys whose items are paths, or mappings with a path, of files that are not manifests.
+_PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
+_SETTINGS = ("configurations", "crds", "transformers", "generators", "validators", "replacements")
+_GENERATORS = ("configMapGenerator", "secretGenerator")
+_CHARTS = ("helmCharts", "helmChartInflationGenerator")
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """The absolute paths that kustomizations name, by what they are: resources, patches, and other files."""
+
+    resources: frozenset[str] = frozenset()
+    patches: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+    def with_more(self, more: NamedFiles) -> NamedFiles:
+        """Return both together."""
+        return NamedFiles(self.resources | more.resources, self.patches | more.patches, self.others | more.others)
+
+    def describe(self, path: Path) -> str:
+        """Return PATCH, KUSTOMIZATION, or an empty string for a file that is a resource or is not named."""
+        own = str(absolute(path))
+        if own in self.resources:
+            return ""
+        if own in self.patches:
+            return PATCH
+        above = (own, *map(str, Path(own).parents))
+        return KUSTOMIZATION if any(each in self.others for each in above) else ""
+
+
+def read_named_files(directory: Path) -> NamedFiles:
+    """Return the files that the kustomization of a directory names; none without a readable kustomization."""
+    for name in FILE_NAMES:
+        try:
+            text = (directory / name).read_text("utf-8")
+            values = [document.value for document in split(text)]
+        except (OSError, UnicodeDecodeError, InputError):
+            continue
+        value = next((one for one in values if isinstance(one, dict)), {})
+        return NamedFiles(
+            _absolute(directory, _items(value, ("resources", "bases", "components"))),
+            _absolute(directory, _items(value, _PATCHES)),
+            _absolute(directory, _other_paths(value)),
+        )
+    return NamedFiles()
+
+
+def _absolute(directory: Path, names: Iterator[str]) -> frozenset[str]:
+    return frozenset(str(absolute(directory / name)) for name in names if _is_path(name))
+
+
+def _is_path(text: str) -> bool:
+    """Return True for a path, as opposed to an inline document or a URL."""
+    return bool(text) and "\n" not in text and "://" not in text and not text.startswith(("{", "["))
+
+
+def _items(value: dict[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
+    for key in keys:
+        for item in _list(value.get(key)):
+            path = item.get("path") if isinstance(item, dict) else item
+            if isinstance(path, str):
+                yield path
+
+
+def _other_paths(value: dict[str, Any]) -> Iterator[str]:
+    yield from _items(value, _SETTINGS)
+    openapi = value.get("openapi")
+    if isinstance(openapi, dict) and isinstance(openapi.get("path"), str):
+        yield openapi["path"]
+    for key in _GENERATORS:
+        for generator in _mappings(value.get(key)):
+            for text in (*_list(generator.get("files")), *_list(generator.get("envs")), generator.get("env")):
+                if isinstance(text, str):
+                    yield text.rpartition("=")[2]
+    for key in _CHARTS:
+        for chart in _mappings(value.get(key)):
+            for text in (chart.get("valuesFile"), chart.get("values"), *_list(chart.get("additionalValuesFiles"))):
+                if isinstance(text, str):
+                    yield text
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mappings(value: object) -> Iterator[dict[str, Any]]:
+    return (item for item in _list(value) if isinstance(item, dict))

@@ -1,0 +1,289 @@
+"""Walks directories for manifests, and says what it left out and why.
+
+Left out: what Git ignores, hidden and vendored directories, excluded paths, Helm charts, what kustomizations name as
+patches or settings, and files that are not manifests. A file that is named on the command line is always read, except with
+`force_exclude`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from pathlib import Path
+
+from sidecarctl.errors import InputError
+from sidecarctl.files import classify
+from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
+from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
+from sidecarctl.files.sources import SUFFIXES, Source
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.skipped import (
+    ASSERTION,
+    CHART,
+    COMPOSITION,
+    EXCLUDED,
+    HIDDEN,
+    IGNORED,
+    KUSTOMIZATION,
+    VENDORED,
+    Skipped,
+)
+
+_VENDORED = ("node_modules", "site-packages", "__pypackages__", "bower_components")
+# How far up charts and kustomizations are looked for outside a Git repository.
+_LEVELS_WITHOUT_REPOSITORY = 2
+_CHART_FILES = ("Chart.yaml", "Chart.yml")
+_VALUES = re.compile(r"(?:values|.*[-_.]values|values[-_.].*)\.(?:ya?ml|json)|.*\.schema\.json|requirements\.ya?ml")
+_ASSERTION = re.compile(r"\d+-(?:assert|errors?)(?:[-_.].*)?\.ya?ml")
+_CHAINSAW = ("chainsaw-test.yaml", "chainsaw-test.yml")
+_CHAINSAW_FILE = re.compile(r"(?:.*[-_.])?(?:assert\w*|errors?)(?:[-_.].*)?\.ya?ml")
+_CHECKS = re.compile(
+    r"^(?P<indent>[ \t-]*)(?:assert|error):[^\n]*\n[ \t-]*file:[ \t]*[\"']?(?P<file>[^\s\"']+)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class WalkOptions:
+    """How directories are walked.
+
+    exclude        patterns of --exclude and of the composition
+    gitignore      leave out what Git ignores
+    force_exclude  treat files that the command line names as if they were found in a directory
+    """
+
+    exclude: tuple[Exclude, ...] = ()
+    gitignore: bool = True
+    force_exclude: bool = False
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What the directories around the current one say: the chart it belongs to, and what kustomizations name."""
+
+    chart: Path | None = None
+    named: NamedFiles = field(default_factory=NamedFiles)
+
+
+def find_sources(
+    paths: Sequence[str], stdin_name: str = "-", options: WalkOptions = WalkOptions()
+) -> Iterator[Source | Skipped]:
+    """Yield what paths name: a file, a directory (walked in name order), a glob, or `-`, each file once.
+
+    Whether a walked file is a manifest depends on its text too: see `describe_text`. Raises InputError for a path that
+    does not exist.
+    """
+    seen: set[str] = set()
+    for text in paths:
+        for found in _expand(text, stdin_name, options):
+            key = found.name if isinstance(found, Skipped) or found.path is None else str(absolute(found.path))
+            if key not in seen:
+                seen.add(key)
+                yield found
+
+
+def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source | Skipped]:
+    if text == "-":
+        yield Source(stdin_name)
+        return
+    path = Path(text)
+    if path.is_dir():
+        yield from _Walk(path, options).run()
+    elif path.exists() or path.is_symlink():
+        yield from _named_file(text, path, options)
+    elif glob.has_magic(text):
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        if not matches:
+            raise InputError(f'no file matches "{text}"', hint="check the pattern; `**` matches directories")
+        for match in matches:
+            if Path(match).is_dir():
+                if "**" not in text:
+                    yield from _Walk(Path(match), options).run()
+            elif match.endswith(SUFFIXES):
+                yield from _found_file(Path(match), options)
+    else:
+        raise InputError(f"no such file or directory: {text}", hint="check the path")
+
+
+def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
+    if options.force_exclude:
+        yield from _found_file(path, options)
+    else:
+        yield Source(text, path, Path(path.name), named=True)
+
+
+def _found_file(path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
+    """Yield one file as a walk of its repository would, or of its directory outside of one."""
+    walk = _Walk(path.parent, options)
+    reason = walk.reason_above(path)
+    if reason:
+        yield Skipped(str(path), reason)
+    else:
+        yield from walk.file(path, walk.surroundings(path.parent))
+
+
+class _Walk:
+    """One walk of a directory."""
+
+    def __init__(self, start: Path, options: WalkOptions) -> None:
+        self._start = start
+        self._options = options
+        own = absolute(start)
+        root = repository_root(own)
+        inside = [each for each in own.parents if each.is_relative_to(root)]
+        self._above = inside or list(own.parents)[:_LEVELS_WITHOUT_REPOSITORY]
+        self._gitignore: GitIgnore | None = None
+
+    def run(self) -> Iterator[Source | Skipped]:
+        """Yield the files below the directory in name order, and what is left out."""
+        whole: list[tuple[Path, list[str]]] = []
+        skipped: dict[Path, list[Skipped]] = {}
+        named = self.surroundings(self._start).named
+        for root, directories, files in os.walk(self._start, onerror=_unreadable_directory, followlinks=False):
+            here = Path(root)
+            kept = []
+            for name in sorted(directories):
+                reason = self._directory_reason(here / name)
+                if reason:
+                    skipped.setdefault(here, []).append(Skipped(f"{here / name}{os.sep}", reason))
+                else:
+                    kept.append(name)
+            directories[:] = kept
+            if any(name in FILE_NAMES for name in files):
+                named = named.with_more(read_named_files(here))
+            whole.append((here, sorted(files)))
+        charts: dict[Path, Path | None] = {}
+        for here, files in whole:
+            inherited = charts.get(here.parent) if here != self._start else self.surroundings(here).chart
+            charts[here] = here if any(name in _CHART_FILES for name in files) else inherited
+            surroundings = _Surroundings(charts[here], named)
+            yield from skipped.get(here, ())
+            for name in files:
+                if name.endswith(SUFFIXES) or name in FILE_NAMES:
+                    yield from self.file(here / name, surroundings)
+
+    def reason_above(self, path: Path) -> str:
+        """Return why a walk of the repository does not reach a file, an empty string if it does."""
+        own = absolute(path)
+        root = repository_root(own.parent)
+        self._gitignore = GitIgnore(root)
+        inside = [each for each in own.parents if each != root and each.is_relative_to(root)]
+        return next((reason for each in reversed(inside) if (reason := self._directory_reason(each))), "")
+
+    def surroundings(self, directory: Path) -> _Surroundings:
+        """Return what the directories above a directory, and the directory itself, say."""
+        own = absolute(directory)
+        chart, named = None, NamedFiles()
+        for each in (own, *self._above):
+            if chart is None and any((each / name).is_file() for name in _CHART_FILES):
+                chart = each
+            named = named.with_more(read_named_files(each))
+        return _Surroundings(chart, named)
+
+    def file(self, path: Path, surroundings: _Surroundings) -> Iterator[Source | Skipped]:
+        """Yield a file as a source, or why it is left out; nothing for pipes and devices, which could block."""
+        if _is_special(path):
+            return
+        reason = self._file_reason(path, surroundings)
+        if reason:
+            yield Skipped(str(path), reason)
+        else:
+            yield Source(str(path), path, path.relative_to(self._start))
+
+    def _directory_reason(self, path: Path) -> str:
+        name = path.name
+        if name.startswith("."):
+            return HIDDEN
+        if name in _VENDORED or (path / "pyvenv.cfg").is_file():
+            return VENDORED
+        if name == "vendor" and (path / "modules.txt").is_file():
+            return VENDORED
+        if any(each.matches(path) for each in self._options.exclude):
+            return EXCLUDED
+        if self._ignores(path, directory=True):
+            return IGNORED
+        if _is_library_entry(path):
+            return COMPOSITION
+        return ""
+
+    def _file_reason(self, path: Path, surroundings: _Surroundings) -> str:
+        name = path.name
+        if name.startswith("."):
+            return HIDDEN
+        if any(each.matches(path) for each in self._options.exclude):
+            return EXCLUDED
+        if self._ignores(path):
+            return IGNORED
+        if name in FILE_NAMES:
+            return KUSTOMIZATION
+        if _is_chart_file(path, surroundings.chart):
+            return CHART
+        if _ASSERTION.fullmatch(name) or _is_chainsaw_check(path):
+            return ASSERTION
+        return surroundings.named.describe(path)
+
+    def _ignores(self, path: Path, *, directory: bool = False) -> bool:
+        if not self._options.gitignore:
+            return False
+        if self._gitignore is None:
+            self._gitignore = GitIgnore(self._start)
+        return self._gitignore.ignores(path, directory=directory)
+
+
+def _is_library_entry(directory: Path) -> bool:
+    """Return True for a sidecar of a library, whose test cases are not manifests of the repository."""
+    try:
+        return "sidecarctl.dev/" in (directory / "sidecar.yaml").read_text("utf-8", "replace")
+    except OSError:
+        return False
+
+
+def _is_chart_file(path: Path, chart: Path | None) -> bool:
+    """Return True for the files of a chart that are not manifests: templates, values, and descriptions."""
+    if chart is None:
+        return False
+    parts = Path(os.path.relpath(path, chart)).parts
+    if path.name in _CHART_FILES or _VALUES.fullmatch(path.name) or parts[0] in ("templates", "ci"):
+        return True
+    return len(parts) > 2 and parts[0] == "charts"
+
+
+def _is_chainsaw_check(path: Path) -> bool:
+    """Return True for a file that a chainsaw test beside it compares with the cluster."""
+    test = next((path.parent / name for name in _CHAINSAW if (path.parent / name).is_file()), None)
+    if test is None or path.name in _CHAINSAW:
+        return False
+    if _CHAINSAW_FILE.fullmatch(path.name):
+        return True
+    try:
+        text = test.read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return any(os.path.normpath(found["file"]) == path.name for found in _CHECKS.finditer(text))
+
+
+def describe_text(source: Source, text: str, options: WalkOptions) -> str:
+    """Return what a source is by its text if it is not a manifest, else an empty string.
+
+    A file that the command line names is a manifest, whatever it contains.
+    """
+    if source.path is None or (source.named and not options.force_exclude):
+        return ""
+    return classify.classify(text)
+
+
+def _unreadable_directory(problem: OSError) -> None:
+    raise InputError(
+        f"cannot read directory {problem.filename}: {problem.strerror or problem}", hint="check its permissions"
+    ) from None
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a pipe, socket, or device; a broken link is reported when it is read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,192 @@
+"""Find the companions of a workload again: by owner, by what the pod refers to, and after renames by kustomize or by hand.
+
+Helm and kustomize sort documents by kind, and people move objects to files of their own. So a companion is found anywhere in
+a run; it is edited where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.findings import PathTuple
+from sidecarctl.inject import record as records
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.record import Instance, Record
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.stream import Document
+
+_OWNER = re.compile(re.escape(OWNER_ANNOTATION) + r"""["']?\s*:\s*["']?([^\s"',}]+)""")
+# Fields of a volume that name a ConfigMap or Secret, and the kind.
+_VOLUME_SOURCES = (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"))
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A companion in the input: item `path` of the workload's List, or document number `index` behind the workload."""
+
+    value: Mapping[str, Any]
+    index: int = 0
+    path: PathTuple = ()
+
+    @property
+    def identity(self) -> str:
+        """`ConfigMap/web-logger`."""
+        return identify(self.value)
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The owner's label and the instance."""
+        return split_owner(read_object_owner(self.value))
+
+
+def identify(value: object) -> str:
+    """Return an object as `Kind/name`."""
+    data = as_mapping(value)
+    return f"{data.get('kind')}/{as_mapping(data.get('metadata')).get('name')}"
+
+
+def read_object_owner(value: object) -> str:
+    """Return the owner annotation of an object, "" if it has none."""
+    annotations = as_mapping(as_mapping(as_mapping(value).get("metadata")).get("annotations"))
+    owner = annotations.get(OWNER_ANNOTATION, "")
+    return owner if isinstance(owner, str) else ""
+
+
+def split_owner(owner: str) -> tuple[str, str]:
+    """Return the label of the workload and the instance of an owner annotation: ("Deployment/web", "logger")."""
+    label, _, instance = owner.rpartition("/")
+    return label, instance
+
+
+def find_companions(
+    first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
+) -> list[Companion]:
+    """Return the companions of an instance, in order: items of the workload's List, or the documents behind it."""
+    if workload.path:
+        items: Any = first.value
+        for step in workload.path[:-1]:
+            items = items[step]
+        found = [
+            Companion(item, path=(*workload.path[:-1], index))
+            for index, item in enumerate(as_list(items))
+            if read_object_owner(item)
+        ]
+    else:
+        found = [
+            Companion(as_mapping(document.value), index)
+            for index, document in enumerate(companions, 1)
+            if read_owner(document)
+        ]
+    return [each for each in found if belongs_to(each.value, workload, instance)]
+
+
+def belongs_to(value: object, workload: Workload, instance: Instance) -> bool:
+    """Return True if an object with an owner is a companion of an instance.
+
+    Its owner is the workload, or the pod refers to it, or the record names it, or both were renamed in the same way.
+    """
+    label, name = split_owner(read_object_owner(value))
+    if name != instance.name:
+        return False
+    if label == workload.label:
+        return True
+    metadata = as_mapping(as_mapping(value).get("metadata"))
+    namespace = metadata.get("namespace") or ""
+    if namespace and workload.namespace and namespace != workload.namespace:
+        return False
+    kind, _, owner = label.partition("/")
+    return kind == workload.kind and (
+        identify(value) in {*_references(workload, instance), *instance.added.documents}
+        or _is_renamed(owner.rpartition("/")[2], workload.name, str(metadata.get("name")))
+    )
+
+
+def _references(workload: Workload, instance: Instance) -> Iterator[str]:
+    """Yield the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
+    for volume in as_list(workload.pod.get("volumes")):
+        if isinstance(volume, dict) and volume.get("name") in instance.added.volumes:
+            for field, key, kind in _VOLUME_SOURCES:
+                yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
+
+
+def _is_renamed(before: str, now: str, companion: str) -> bool:
+    """Return True if a workload has a new prefix or suffix, and its companion has it too, as with kustomize."""
+    if not before or before == now or before not in now:
+        return False
+    prefix, _, suffix = now.partition(before)
+    return companion.startswith(f"{prefix}{before}") and companion.endswith(suffix)
+
+
+# ---- documents that were sorted or moved -----------------------------------------------------------------------------
+
+
+def has_displaced_companions(documents: Iterable[Document]) -> bool:
+    """Return True if a companion does not follow its workload. Cheap: compares texts and parses nothing."""
+    holder = ""
+    for document in documents:
+        match = _OWNER.search(document.text)
+        if match is None:
+            holder = document.text
+            continue
+        kind, _, rest = match[1].partition("/")
+        name = rest.rpartition("/")[0].rpartition("/")[2]
+        if RECORD_ANNOTATION not in holder or kind not in holder or name not in holder:
+            return True
+    return False
+
+
+def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
+    """Move each companion behind its workload. A companion without a workload stays behind the document before it."""
+    owned = {index for index, each in enumerate(documents) if read_owner(each) is not None}
+    if not owned:
+        return list(documents)
+    holders = [
+        (index, workload, record)
+        for index, document in enumerate(documents)
+        if index not in owned and RECORD_ANNOTATION in document.text
+        for workload, record in read_records(document, kinds)
+    ]
+    behind: dict[int, list[int]] = {}
+    for index in sorted(owned):
+        home = _find_home(documents[index].value, index, holders)
+        if home is not None:
+            behind.setdefault(home, []).append(index)
+    moved = {index for indices in behind.values() for index in indices}
+    order: list[int] = []
+    for index in range(len(documents)):
+        if index not in moved:
+            order += (index, *behind.get(index, ()))
+    return [documents[index] for index in order]
+
+
+def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
+    """Yield the workloads of a document with their records; invalid ones are reported when the document is processed."""
+    try:
+        for workload in workloads(document.value, kinds):
+            yield workload, records.read(workload)
+    except SidecarctlError:
+        return
+
+
+def _find_home(value: object, index: int, holders: Sequence[tuple[int, Workload, Record]]) -> int | None:
+    """Return the document that a companion belongs to: of its owner, else the nearest one that refers to it."""
+    label, name = split_owner(read_object_owner(value))
+    exact = [home for home, workload, _ in holders if workload.label == label]
+    if exact:
+        return exact[0]
+    fitting = [
+        home
+        for home, workload, record in holders
+        if name in record.instances and belongs_to(value, workload, record.instances[name])
+    ]
+    return min(fitting, key=lambda home: abs(home - index), default=None)
+
+
+def restore_order(documents: Sequence[Document]) -> list[Document]:
+    """Return documents in the order of the input; a new companion stays behind its workload."""
+    return sorted(documents, key=lambda document: document.index)

@@ -1,0 +1,72 @@
+"""The digest of an instance: tells whether anything that was written has been edited since, without the library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sidecarctl.inject.record import Added
+from sidecarctl.inject.record_paths import find_index
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
+
+_LENGTH = 8
+# Fields that refer to a ConfigMap or Secret by name.
+_REFERENCES = ("name", "secretName")
+
+
+def compute_digest(workload: Workload, added: Added, companions: Sequence[Mapping[str, Any]]) -> str:
+    """Return a digest of what an instance added to a workload, and of its companions, as 8 hexadecimal digits.
+
+    Names, namespaces, labels, and annotations of companions do not count: kustomize and Helm change them.
+    """
+    names = {
+        as_mapping(document.get("metadata")).get("name"): f"#{number}" for number, document in enumerate(companions)
+    }
+    content = {
+        "pod": _without_names(list(_content(workload, added)), names),
+        "documents": [{k: v for k, v in document.items() if k != "metadata"} for document in companions],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
+
+
+def _content(workload: Workload, added: Added) -> Any:
+    """Yield everything that an instance added; None for what is missing."""
+    for field, names in (
+        ("initContainers", added.init_containers),
+        ("containers", added.containers),
+        ("volumes", added.volumes),
+    ):
+        yield field, [_find(workload.pod.get(field), "name", name) for name in sorted(names)]
+    for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
+        for container in sorted(holders):
+            value = next((c.value for c in workload.containers if c.name == container), {})
+            yield field, container, [_find(value.get(field), key, each) for each in sorted(holders[container])]
+    for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
+        yield field, [as_mapping(workload.metadata.get(field)).get(key) for key in sorted(keys)]
+    for text in sorted(added.pod):
+        setting: Any = workload.pod
+        for step in text.split("/"):
+            setting = as_mapping(setting).get(step)
+        yield text, setting
+
+
+def _find(items: Any, key: str, value: str) -> Any:
+    index = find_index(as_list(items), key, value)
+    return None if index is None else items[index]
+
+
+def _without_names(value: Any, names: Mapping[Any, str]) -> Any:
+    """Return a value with numbers instead of the names of companions."""
+    if isinstance(value, dict):
+        return {
+            key: names[item]
+            if key in _REFERENCES and isinstance(item, str) and item in names
+            else _without_names(item, names)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_names(item, names) for item in value]
+    return value

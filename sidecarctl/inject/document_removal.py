@@ -1,0 +1,118 @@
+"""Remove instances from the workloads of one document, with their companions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.findings import Finding
+from sidecarctl.inject import record as records
+from sidecarctl.inject.companion_search import find_companions
+from sidecarctl.inject.plan import Plan
+from sidecarctl.inject.record import Record
+from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
+from sidecarctl.inject.unrecorded import find_left_behind
+from sidecarctl.inject.upgrade_findings import left_behind_finding
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.edits import Edit, Remove
+from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.stream import Document
+
+
+@dataclass(frozen=True)
+class DocumentResult:
+    """A document and its companions after adding and removing instances, with the plans and removals.
+
+    skipped  workloads that cannot get sidecars, each with the reason
+    kept     instances (workload label, instance name) that were in sync
+    """
+
+    documents: tuple[Document, ...]
+    plans: tuple[Plan, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    skipped: tuple[tuple[Workload, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    kept: frozenset[tuple[str, str]] = frozenset()
+
+
+def remove_instances(
+    document: Document,
+    companions: Sequence[Document],
+    names: Sequence[str] | None,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
+) -> DocumentResult:
+    """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
+    removals: list[Removal] = []
+    findings: list[Finding] = []
+    for workload in filter(workloads_filter.selects, workloads(document.value, kinds)):
+        record = records.read(workload)
+        going = list(record.instances) if names is None else resolve_instance_names(record, names)
+        findings += find_left_behind(workload, record, going, names)
+        if going:
+            removals.append(plan_whole_removal(document, companions, workload, record, going))
+            findings += left_behind_findings(removals[-1])
+    return DocumentResult(
+        apply_removals((document, *companions), removals, following),
+        removals=tuple(removals),
+        findings=tuple(findings),
+    )
+
+
+def plan_whole_removal(
+    first: Document, companions: Sequence[Document], workload: Workload, record: Record, names: Sequence[str]
+) -> Removal:
+    """Plan the removal of instances with their companions."""
+    found = {name: find_companions(first, companions, workload, record.instances[name]) for name in names}
+    left_behind = [
+        (name, identity)
+        for name in names
+        for identity in record.instances[name].added.documents
+        if len(found[name]) < len(record.instances[name].added.documents)
+        and identity not in [each.identity for each in found[name]]
+    ]
+    return replace(
+        plan_removal(workload, record, names),
+        companions=tuple(each for name in names for each in found[name]),
+        left_behind=tuple(left_behind),
+    )
+
+
+def left_behind_findings(removal: Removal) -> Iterator[Finding]:
+    """Yield a warning for each companion that is in no input file."""
+    for instance, identity in removal.left_behind:
+        yield left_behind_finding(removal.workload, instance, identity)
+
+
+def apply_removals(
+    documents: tuple[Document, ...], removals: Sequence[Removal], following: str | None
+) -> tuple[Document, ...]:
+    """Apply removals to the workload's document, to its List, and to the companions behind it."""
+    if not removals:
+        return documents
+    first = documents[0]
+    edits: list[Edit] = [edit for one in removals for edit in one.edits]
+    gone = [companion for one in removals for companion in one.companions]
+    edits += [Remove(path, "companion") for path in dict.fromkeys(each.path for each in gone if each.path)]
+    if edits:
+        root = first.root
+        assert root is not None
+        done = splice(first.text, root, edits)
+        first = first.with_text(done.text, done.root)
+    return drop_documents((first, *documents[1:]), {each.index: None for each in gone if not each.path}, following)
+
+
+def drop_documents(
+    documents: tuple[Document, ...], changed: Mapping[int, Document | None], following: str | None
+) -> tuple[Document, ...]:
+    """Return documents with the changed ones (None drops one). A stream without a final line break stays without one."""
+    kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
+    bare = following is None and documents[-1].text and not documents[-1].text.endswith("\n")
+    if bare and len(documents) - 1 in changed and changed[len(documents) - 1] is None and kept[-1].text.endswith("\n"):
+        kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
+    return tuple(kept)

@@ -1,0 +1,44 @@
+"""Field changes of a workload and its companions, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sidecarctl.findings import PathTuple
+from sidecarctl.inject.merge import Merge
+from sidecarctl.kube.value_diff import diff_values
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.results import ABSENT, FieldChange
+from sidecarctl.yamltext.edits import apply
+
+_HIDDEN = "(hidden)"
+
+
+def diff_templates(workload: Workload, before: Any, after: Any) -> Iterator[FieldChange]:
+    """Yield the fields in which two pod templates of a workload differ for the API server, without the record."""
+    steps = workload.template_path[len(workload.path) :]
+    prefix = tuple(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    for change in diff_values(before, _without_equivalents(before, after, steps), prefix):
+        if RECORD_ANNOTATION not in change.path:
+            yield change
+
+
+def diff_companion(identity: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    """Yield the fields in which a companion differs, with its kind and name first. Values of Secrets are hidden."""
+    kind, _, name = identity.partition("/")
+    label = f"{kind} {name}"
+    now = _without_equivalents(before, after)
+    for change in diff_values({} if before is ABSENT else {label: before}, {} if now is ABSENT else {label: now}):
+        yield FieldChange(change.path, _HIDDEN, _HIDDEN) if kind == "Secret" else change
+
+
+def _without_equivalents(before: Any, after: Any, path: PathTuple = ()) -> Any:
+    """Return `after` with the values of `before` where both mean the same to the API server."""
+    if before is ABSENT or after is ABSENT:
+        return after
+    merge = Merge()
+    merge.add(path, before, before, after)
+    depth = len(path)
+    return apply(before, [replace(edit, path=edit.path[depth:]) for edit in merge.edits])

@@ -1,0 +1,200 @@
+"""Processes the documents of a stream one by one: validate, edit, verify, validate the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.inject.changes import collect_changes
+from sidecarctl.inject.companions import read_owner
+from sidecarctl.inject.document import DocumentResult
+from sidecarctl.inject.record_paths import RecordError
+from sidecarctl.kube import versions
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
+from sidecarctl.kube.workload import workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.results import WorkloadChange
+from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
+from sidecarctl.validate.grade import demote, grade, is_inside
+from sidecarctl.validate.rule_selection import Severities, no_severities
+from sidecarctl.yamltext.edits import EditRefused
+from sidecarctl.yamltext.stream import Document
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run.
+
+    validate    strict, warn, or ignore, as in kubectl
+    facts       report each pod's resources and QoS class before and after
+    workloads   the workloads to change
+    severities  function from a file name to severities by rule, from the composition that applies to the file
+    fails       False to write the result in spite of errors that do not prevent the edit
+    checks_input  report errors that were there before; `remove` does not
+    """
+
+    kube_version: str = versions.NEWEST
+    kinds: Kinds = DEFAULT_KINDS
+    validate: str = "strict"
+    facts: bool = True
+    workloads: WorkloadFilter = EVERY_WORKLOAD
+    severities: Callable[[str], Severities] = no_severities
+    fails: bool = True
+    checks_input: bool = True
+
+
+@dataclass(frozen=True)
+class ProcessedDocuments:
+    """Documents after the pipeline, with changes and findings. An unchanged document is the very object that was passed in."""
+
+    documents: tuple[Document, ...]
+    changes: tuple[WorkloadChange, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rules: frozenset[int] = frozenset()
+    errors: tuple[SidecarctlError, ...] = ()
+
+
+# Edits a document and the companions behind it. The text is the head of the document after them, None at the end.
+Step = Callable[[Document, Sequence[Document], "str | None"], DocumentResult]
+# Selects the documents that are validated and edited.
+DocumentFilter = Callable[[Document], bool]
+
+
+def process_documents(
+    documents: Iterable[Document], step: Step, options: Options, selects: DocumentFilter | None = None
+) -> Iterator[ProcessedDocuments]:
+    """Yield each document with its companions after the pipeline. Holds one at a time: a stream may have any length."""
+    for document, companions, following in group_companions(documents):
+        unchanged = (document, *companions)
+        if has_no_workload(document.text, options.kinds):
+            yield ProcessedDocuments(unchanged)
+            continue
+        try:
+            if selects is None or selects(document):
+                yield _process(document, companions, following, step, options)
+            else:
+                yield ProcessedDocuments(unchanged)
+        except (EditRefused, RecordError) as refusal:
+            yield ProcessedDocuments(unchanged, (), (_refusal(document, refusal),))
+        except InputError as error:
+            yield ProcessedDocuments(unchanged, errors=(error,))
+
+
+def _process(
+    document: Document, companions: Sequence[Document], following: str | None, step: Step, options: Options
+) -> ProcessedDocuments:
+    """Validate one document, edit it, and validate the result.
+
+    Only errors in a pod template that is edited prevent the edit; other errors that were there before are warnings.
+    """
+    version, kinds = options.kube_version, options.kinds
+    severities = options.severities(document.file)
+    found = list(workloads(document.value, kinds))
+    if not options.workloads.selects_all and not any(map(options.workloads.matches, found)):
+        return ProcessedDocuments((document, *companions))
+    edited = [one.template_path for one in found if options.workloads.selects(one)]
+    schema = list(locate_findings(document, check_workloads(document.value, version, options.validate, kinds)))
+    before = grade(document, schema, severities) if options.checks_input else []
+    if options.fails and any(one.severity is Severity.ERROR and is_inside(one, edited) for one in before):
+        # Do not report a value twice: by its structure and by a rule.
+        misshapen = {one.path for one in before}
+        rules = (one for one in check_rules(document.value, version, kinds) if is_rejection(one))
+        more = grade(document, locate_findings(document, rules), severities)
+        before += (one for one in more if one.path not in misshapen)
+        return ProcessedDocuments((document, *companions), (), tuple(_as_before(one, edited) for one in before))
+    result = step(document, companions, following)
+    planned = (*result.findings, *(f for plan in result.plans for f in plan.findings))
+    refused = any(plan.refused for plan in result.plans)
+    own = list(locate_findings(document, planned))
+    findings = [
+        *(_as_before(one, edited) for one in before),
+        # What prevents the edit cannot be ignored.
+        *(own if refused else grade(document, own, severities)),
+        *_validate_result(document, result, schema, edited, options),
+    ]
+    changes = collect_changes(document, result, version, kinds, facts=options.facts)
+    return ProcessedDocuments(result.documents, tuple(changes), tuple(findings))
+
+
+def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:
+    """Return a finding about the input: an error outside of the edited pod templates is a warning."""
+    return finding if is_inside(finding, edited) else demote(finding)
+
+
+def group_companions(documents: Iterable[Document]) -> Iterator[tuple[Document, list[Document], str | None]]:
+    """Yield each document with the companions directly behind it, and the head of the next document."""
+    current: Document | None = None
+    companions: list[Document] = []
+    for document in documents:
+        if current is not None and read_owner(document) is not None:
+            companions.append(document)
+            continue
+        if current is not None:
+            yield current, companions, document.head
+        current, companions = document, []
+    if current is not None:
+        yield current, companions, None
+
+
+def locate_findings(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Set the place of findings in a document."""
+    for finding in findings:
+        related = tuple(replace(r, place=r.place or document.locate(r.path)) for r in finding.related)
+        yield replace(
+            finding, place=finding.place or document.locate(finding.path, on_key=finding.on_key), related=related
+        )
+
+
+def _validate_result(
+    before: Document, result: DocumentResult, known: Sequence[Finding], edited: Sequence[PathTuple], options: Options
+) -> Iterator[Finding]:
+    """Yield the findings of the result: existing ones that the API server refuses, and new ones.
+
+    New findings come from the sidecar's template. The input is only validated if the result has findings.
+    """
+    after = result.documents[0]
+    version, kinds = options.kube_version, options.kinds
+    severities = options.severities(before.file)
+    admin = {
+        name: plan.admin_ports
+        for plan in result.plans
+        for name in (*plan.instance.added.containers, *plan.instance.added.init_containers)
+        if plan.admin_ports
+    }
+    # A removal restores the QoS class, so only additions are compared with the input.
+    found = check_rules(after.value, version, kinds, before.value if result.plans else None, admin)
+    changed = after.text != before.text
+    old = check_rules(before.value, version, kinds) if found and changed else found
+    if options.checks_input:
+        rejected = grade(before, locate_findings(before, filter(is_rejection, old)), severities)
+        yield from (_as_before(one, edited) for one in rejected)
+    if not changed:
+        return
+    seen = {_identity(finding) for finding in (*known, *old)}
+    # A plan and a rule of the same name report a workload once.
+    planned = {(finding.rule, finding.workload) for plan in result.plans for finding in plan.findings}
+    sidecars = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in result.plans))
+    new = [
+        replace(finding, source=f"sidecar {sidecars}" if sidecars else "the removal")
+        for finding in (*check_workloads(after.value, version, options.validate, kinds), *found)
+        if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned
+    ]
+    yield from grade(before, locate_findings(before, new), severities, after.value)
+
+
+def _identity(finding: Finding) -> tuple[str, ...]:
+    """Return what identifies a finding before and after. Its path does not: additions shift it."""
+    return finding.rule, finding.message, finding.workload, finding.container
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def _refusal(document: Document, refusal: EditRefused | RecordError) -> Finding:
+    rule = "unreadable-record" if isinstance(refusal, RecordError) else "edit-refused"
+    finding = Finding(rule, refusal.message, path=refusal.path, help=refusal.hint)
+    return next(locate_findings(document, [finding]))

@@ -1,0 +1,131 @@
+"""Check the text of a record: a record is input like any other, and decides what is removed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualified_name
+from sidecarctl.kube.versions import NEWEST
+from sidecarctl.kube.workload import RECORD_ANNOTATION
+
+VERSIONS = (1, 2)
+_LONGEST_NUMBER = 100
+_MODES = ("native", "classic", "init")
+_DOCUMENT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+# The pod settings that a sidecar can add.
+_POD_SETTINGS = re.compile(
+    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds|imagePullSecrets"
+)
+
+
+def parse_record(text: object) -> dict[str, Any]:
+    """Return the data of a record. Raises ValueError for anything that sidecarctl does not write."""
+    if not isinstance(text, str):
+        raise ValueError("expected a string with a JSON object")
+    data = json.loads(text, object_pairs_hook=_unique, parse_constant=_reject_constant, parse_int=_parse_int)
+    if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
+        raise ValueError("expected a JSON object with `instances`")
+    version = data.get("v")
+    if type(version) is not int or version not in VERSIONS:
+        raise ValueError(f"unsupported version {json.dumps(version)} (supported: 1 and 2)")
+    taken: dict[tuple[str, str], str] = {}
+    for name, instance in data["instances"].items():
+        _check_instance(name, instance, version)
+        _check_overlap(name, instance.get("added", {}) if version == 1 else instance, taken)
+    was = data.get("was", {})
+    if not isinstance(was, dict) or not all(isinstance(each, str) for each in was.values()):
+        raise ValueError("was: expected a mapping of strings")
+    return data
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise ValueError(f"duplicate key {json.dumps(key)}")
+        out[key] = value
+    return out
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"number with {len(text)} digits")
+    return int(text)
+
+
+def _reject_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON value")
+
+
+def _check_instance(name: str, data: Any, version: int) -> None:
+    where = f"instance {json.dumps(name)}"
+    if check_dns_label(name):
+        raise ValueError(f"invalid instance name {json.dumps(name)}: {check_dns_label(name)}")
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: expected a mapping")
+    sidecar = data.get("sidecar", name)
+    if not isinstance(sidecar, str) or check_dns_label(sidecar):
+        raise ValueError(f"{where}: invalid sidecar name {json.dumps(sidecar)}")
+    for key in ("version", "by", "digest"):
+        if not isinstance(data.get(key, ""), str):
+            raise ValueError(f"{where}: {key}: expected a string")
+    if data.get("mode", "native") not in _MODES:
+        raise ValueError(f"{where}: unknown mode {json.dumps(data['mode'])}")
+    if not isinstance(data.get("parameters", {}), dict):
+        raise ValueError(f"{where}: parameters: expected a mapping")
+    added = data.get("added", {}) if version == 1 else data
+    if not isinstance(added, dict):
+        raise ValueError(f"{where}: added: expected a mapping")
+    for key in ("containers" if version == 1 else "targets", "after"):
+        _check_names(where, key, data.get(key, []), lambda text: None)
+    for key, check in _CHECKS.items():
+        value = added.get(key, {} if key in _BY_CONTAINER else [])
+        if key in _BY_CONTAINER:
+            if not isinstance(value, dict):
+                raise ValueError(f"{where}: {key}: expected a mapping of lists")
+            for container, names in value.items():
+                _check_names(where, f"{key} of {json.dumps(container)}", names, check)
+        else:
+            _check_names(where, key, value, check)
+
+
+def _check_names(where: str, key: str, names: Any, check: Callable[[str], str | None]) -> None:
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"{where}: {key}: expected a list of strings")
+    for each in names:
+        if problem := check(each):
+            raise ValueError(f"{where}: {key}: invalid entry {json.dumps(each)}: {problem}")
+
+
+def _check_annotation(key: str) -> str | None:
+    return "it is the record" if key == RECORD_ANNOTATION else check_qualified_name(key)
+
+
+def _check_mount_path(path: str) -> str | None:
+    return None if path and path.isprintable() else "expected a path"
+
+
+_BY_CONTAINER = ("volumeMounts", "env")
+_CHECKS: Mapping[str, Callable[[str], str | None]] = {
+    "containers": check_dns_label,
+    "initContainers": check_dns_label,
+    "volumes": check_dns_label,
+    "volumeMounts": _check_mount_path,
+    "env": lambda name: check_env_name(name, NEWEST),
+    "annotations": _check_annotation,
+    "labels": check_qualified_name,
+    "pod": lambda text: None if _POD_SETTINGS.fullmatch(text) else "sidecars do not add it",
+    "documents": lambda text: None if _DOCUMENT.fullmatch(text) else "expected Kind/name",
+}
+
+
+def _check_overlap(name: str, added: Mapping[str, Any], taken: dict[tuple[str, str], str]) -> None:
+    """Reject an item that is listed twice. Several instances may need the same pod setting."""
+    for key in ("containers", "initContainers", "volumes", "annotations", "labels"):
+        for each in added.get(key, ()):
+            other = taken.setdefault((key, each), name)
+            if other != name or list(added[key]).count(each) > 1:
+                raise ValueError(f"{key}: {json.dumps(each)} is listed twice")

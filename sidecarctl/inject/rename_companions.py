@@ -1,0 +1,77 @@
+"""Keep the names that companions have in the manifests, which kustomize, Helm, or people may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sidecarctl.inject.companion_search import Companion, identify
+from sidecarctl.inject.plan import Plan
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.yamltext.edits import Insert
+
+# Fields of the pod spec that refer to an object by name: the field, the key of the name, and the kind.
+_REFERENCES = (
+    ("configMap", "name", "ConfigMap"),
+    ("configMapRef", "name", "ConfigMap"),
+    ("configMapKeyRef", "name", "ConfigMap"),
+    ("secret", "secretName", "Secret"),
+    ("secret", "name", "Secret"),
+    ("secretRef", "name", "Secret"),
+    ("secretKeyRef", "name", "Secret"),
+)
+
+
+def rename_companions(planned: Plan, found: Sequence[Companion]) -> Plan:
+    """Return a plan whose companions have the names of those that the input has."""
+    names = _match(planned, found)
+    if not names:
+        return planned
+    documents = tuple(_rename_document(document, names) for document in planned.documents)
+    added = replace(planned.instance.added, documents=tuple(identify(document) for document in documents))
+    return replace(
+        planned,
+        edits=tuple(
+            replace(edit, value=_rename_references(edit.value, names)) if isinstance(edit, Insert) else edit
+            for edit in planned.edits
+        ),
+        instance=replace(planned.instance, added=added),
+        documents=documents,
+    )
+
+
+def _match(planned: Plan, found: Sequence[Companion]) -> dict[str, str]:
+    """Map the identities of planned companions to those in the input: by name, then in order by kind."""
+    wanted = [identify(document) for document in planned.documents]
+    free = [each.identity for each in found if each.identity not in wanted]
+    names: dict[str, str] = {}
+    for identity in wanted:
+        if any(each.identity == identity for each in found):
+            continue
+        kind = identity.partition("/")[0]
+        match = next((each for each in free if each.partition("/")[0] == kind), None)
+        if match is not None:
+            free.remove(match)
+            names[identity] = match
+    return names
+
+
+def _rename_document(document: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    identity = identify(document)
+    if identity not in names:
+        return document
+    return {**document, "metadata": {**as_mapping(document.get("metadata")), "name": names[identity].partition("/")[2]}}
+
+
+def _rename_references(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_rename_references(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out = {key: _rename_references(item, names) for key, item in value.items()}
+    for field, key, kind in _REFERENCES:
+        inner = out.get(field)
+        if isinstance(inner, dict) and f"{kind}/{inner.get(key)}" in names:
+            out[field] = {**inner, key: names[f"{kind}/{inner[key]}"].partition("/")[2]}
+    return out

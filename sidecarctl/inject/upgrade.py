@@ -1,0 +1,285 @@
+"""Plan the upgrade of an instance that a workload has: a three-way merge of what was written, what is there, and what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any
+
+from sidecarctl.composition.request import Request
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.inject.companion_search import Companion, identify
+from sidecarctl.inject.digest import compute_digest
+from sidecarctl.inject.field_changes import diff_companion, diff_templates
+from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
+from sidecarctl.inject.plan import Plan, plan_sidecar
+from sidecarctl.inject.record import Instance, Record
+from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
+from sidecarctl.inject.removal import plan_removal
+from sidecarctl.inject.rename_companions import rename_companions
+from sidecarctl.kube.equivalence import is_equivalent
+from sidecarctl.kube.value_diff import diff_values
+from sidecarctl.kube.versions import SUPPORTED
+from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.results import ABSENT, FieldChange
+from sidecarctl.yamltext.edits import Edit, apply
+from sidecarctl.yamltext.stream import Document
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What one version of a sidecar writes: the pod template of the workload, and the companions by `Kind/name`."""
+
+    template: Any
+    companions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CompanionEdits:
+    """The edits of a companion that the input has, or its removal."""
+
+    companion: Companion
+    edits: tuple[Edit, ...] = ()
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class LocatedConflict:
+    """A conflict in the workload's document, or in one of its companions; `missing` is a companion that no file has."""
+
+    conflict: Conflict
+    companion: Companion | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """The upgrade of one instance in one workload.
+
+    planned      what the new version writes. Its edits are those of the workload's document, with the record; its
+                 documents are companions that are new
+    companions   edits of companions that the input has
+    fields       fields that change, with old and new values
+    parameters   recorded parameters that change
+    known        False if what was written last time cannot be determined
+    """
+
+    planned: Plan
+    companions: tuple[CompanionEdits, ...] = ()
+    conflicts: tuple[LocatedConflict, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
+    parameters: tuple[FieldChange, ...] = ()
+    known: bool = True
+
+    @property
+    def changes(self) -> bool:
+        """True if the upgrade changes anything, the record included."""
+        return bool(self.planned.edits or self.companions or self.planned.documents)
+
+
+def plan_upgrade(
+    document: Document,
+    workload: Workload,
+    record: Record,
+    request: Request,
+    kube_version: str,
+    found: Sequence[Companion],
+) -> Upgrade:
+    """Plan the upgrade of the requested instance, which the record has; `found` are its companions in the input.
+
+    Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
+    """
+    bare = without_instance(workload, record, request.instance)
+    planned = _plan(bare, record, request.for_instance(record.instances[request.instance]), kube_version, found)
+    if planned.refused:
+        return Upgrade(replace(planned, workload=workload))
+    new = _render(bare, planned)
+    base = find_base(workload, bare, record, request, kube_version, found, new)
+    merge = Merge(request.on_conflict)
+    merge.add(workload.template_path, _part(base, None), workload.template, new.template)
+    beside = _CompanionMerge(request.on_conflict, base, record.instances[request.instance].added.documents)
+    beside.merge({each.identity: each for each in found}, new.companions)
+    after = apply_at(workload, merge.edits)
+    digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
+    instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
+    edits = upgrade_record_edits(document, workload, record, instance, merge.edits)
+    return Upgrade(
+        replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
+        tuple(beside.edits),
+        (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
+        tuple(_describe_changes(workload, after, beside.edits)) if merge.edits or beside.edits else (),
+        tuple(diff_values(record.instances[request.instance].parameters, instance.parameters)),
+        not isinstance(base, Unknown),
+    )
+
+
+def without_instance(workload: Workload, record: Record, name: str) -> Workload:
+    """Return the workload without an instance. Its record still lists it."""
+    return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True).edits)
+
+
+def _plan(bare: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]) -> Plan:
+    planned = plan_sidecar(bare, request, prune_record(bare, record), kube_version)
+    return rename_companions(planned, found)
+
+
+def _render(bare: Workload, planned: Plan) -> Rendering:
+    return Rendering(apply_at(bare, planned.edits).template, {identify(each): each for each in planned.documents})
+
+
+# ---- the base ------------------------------------------------------------------------------------------------------
+
+
+def find_base(
+    workload: Workload,
+    bare: Workload,
+    record: Record,
+    request: Request,
+    kube_version: str,
+    found: Sequence[Companion],
+    new: Rendering,
+) -> Rendering | Unknown:
+    """Return what was written last time.
+
+    If the digest of what is there is the recorded one, nobody edited it, and it is the base. Else the recorded version is
+    rendered with the recorded parameters; its digest must be the recorded one. Otherwise the base is unknown.
+    """
+    instance = record.instances[request.instance]
+    if is_unedited(workload, instance, found):
+        return Rendering(workload.template, {each.identity: own_part(each.value, new) for each in found})
+    rendered = render_base(bare, record, request, kube_version, found)
+    if rendered is not None:
+        return rendered
+    try:
+        without = _render(bare, _plan(bare, record, request.without_changes(instance), kube_version, found))
+    except SidecarctlError:  # a parameter is required now that was not recorded
+        without = new
+    return Unknown(without)
+
+
+def is_unedited(workload: Workload, instance: Instance, found: Sequence[Companion]) -> bool:
+    """Return True if everything that an instance added is as it was written."""
+    if not instance.digest or len(found) != len(instance.added.documents):
+        return False
+    return compute_digest(workload, instance.added, [each.value for each in found]) == instance.digest
+
+
+def render_base(
+    bare: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]
+) -> Rendering | None:
+    """Render the recorded version with the recorded parameters; None if that is not what was written.
+
+    kustomize may have renamed the workload since, and the target Kubernetes version may have changed. Records of format 1
+    have no digest: the first rendering counts.
+    """
+    instance = record.instances[request.instance]
+    base_request = request.recorded(instance)
+    if base_request is None:
+        return None
+    for former in _former_identities(bare, found):
+        for version in (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version)):
+            try:
+                planned = _plan(former, record, base_request, version, found)
+            except SidecarctlError:
+                continue
+            if planned.refused:
+                continue
+            rendering = _render(former, planned)
+            after = replace(bare, template=rendering.template)
+            if instance.digest in ("", compute_digest(after, planned.instance.added, planned.documents)):
+                return rendering
+    return None
+
+
+def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[Workload]:
+    """Yield the workload with the name that its companions know it by, then with its own."""
+    labels = dict.fromkeys(each.owner[0] for each in found)
+    for label in labels:
+        parts = label.split("/")
+        if label != bare.label and parts[0] == bare.kind and len(parts) in (2, 3):
+            yield replace(bare, name=parts[-1], namespace=parts[1] if len(parts) == 3 else "")
+    yield bare
+
+
+def own_part(value: Mapping[str, Any], new: Rendering) -> dict[str, Any]:
+    """Return a companion without labels and annotations that other tools set."""
+    made = as_mapping(as_mapping(new.companions.get(identify(value))).get("metadata"))
+    metadata = dict(as_mapping(value.get("metadata")))
+    for name in ("labels", "annotations"):
+        if name in metadata:
+            metadata[name] = {k: v for k, v in as_mapping(metadata[name]).items() if k in as_mapping(made.get(name))}
+    return {**value, "metadata": metadata}
+
+
+def _part(base: Rendering | Unknown, identity: str | None) -> Any:
+    """Return the pod template (None) or a companion of the base."""
+    if isinstance(base, Unknown):
+        return Unknown(_part(base.without, identity))
+    return base.template if identity is None else base.companions.get(identity, ABSENT)
+
+
+# ---- companions ----------------------------------------------------------------------------------------------------
+
+
+class _CompanionMerge:
+    """Merge the companions of an instance one by one."""
+
+    def __init__(self, on_conflict: str, base: Rendering | Unknown, recorded: Sequence[str]) -> None:
+        self.on_conflict = on_conflict
+        self.base = base
+        self.recorded = recorded
+        self.edits: list[CompanionEdits] = []
+        self.added: list[dict[str, Any]] = []
+        self.conflicts: list[LocatedConflict] = []
+
+    def merge(self, found: Mapping[str, Companion], new: Mapping[str, Any]) -> None:
+        """Merge companions by identity."""
+        for identity, value in new.items():
+            if identity in found:
+                self._change(found[identity], _part(self.base, identity), value)
+            else:
+                self._add(identity, _part(self.base, identity), value)
+        for identity, companion in found.items():
+            if identity not in new:
+                self._remove(companion, _part(self.base, identity))
+
+    def _change(self, companion: Companion, base: Any, value: Any) -> None:
+        merge = Merge(self.on_conflict)
+        merge.add((), base, companion.value, value)
+        if merge.edits:
+            self.edits.append(CompanionEdits(companion, tuple(merge.edits)))
+        self.conflicts += (LocatedConflict(each, companion) for each in merge.conflicts)
+
+    def _add(self, identity: str, base: Any, value: dict[str, Any]) -> None:
+        written = base is not ABSENT if not isinstance(base, Unknown) else identity in self.recorded
+        if not written:
+            self.added.append(value)
+            return
+        if isinstance(base, Unknown) or not _same_content(base, value):
+            self.conflicts.append(LocatedConflict(Conflict((), base, ABSENT, value), missing=identity))
+            if self.on_conflict in (OVERWRITE, ENFORCE):
+                self.added.append(value)
+
+    def _remove(self, companion: Companion, base: Any) -> None:
+        known = not isinstance(base, Unknown)
+        if known and _same_content(base, companion.value):
+            self.edits.append(CompanionEdits(companion, removed=True))
+            return
+        self.conflicts.append(LocatedConflict(Conflict((), base, companion.value, ABSENT), companion))
+        if self.on_conflict in (OVERWRITE, ENFORCE):
+            self.edits.append(CompanionEdits(companion, removed=True))
+
+
+def _same_content(one: Any, two: Any) -> bool:
+    """Compare two companions without their metadata."""
+    old, new = ({k: v for k, v in as_mapping(each).items() if k != "metadata"} for each in (one, two))
+    return is_equivalent(old, new)
+
+
+def _describe_changes(before: Workload, after: Workload, companions: Sequence[CompanionEdits]) -> Iterator[FieldChange]:
+    """Yield the fields that change."""
+    yield from diff_templates(before, before.template, after.template)
+    for each in companions:
+        old = each.companion.value
+        yield from diff_companion(each.companion.identity, old, ABSENT if each.removed else apply(old, each.edits))

@@ -1,0 +1,123 @@
+"""Recognize values that look like secrets, by the name of the field or by their form, and mask them.
+
+A false alarm costs a parameter, a missed secret a leak, so doubtful values count as secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sidecarctl.findings import PathTuple
+
+MASK = "REPLACE_ME"
+
+_SECRET_PART = re.compile(
+    r"passw(?:or)?d|passphrase|token|secret|credential|private|api_?key|access_?key", re.IGNORECASE
+)
+_SECRET_WORDS = {"key", "keys", "pass", "pwd", "pat", "auth", "authorization", "dsn", "cookie", "bearer"}
+# Names with these last words are about a secret and do not hold it: DB_PASSWORD_FILE, TOKEN_TTL.
+_HARMLESS_WORDS = frozenset(
+    (
+        *("file", "path", "dir", "directory", "name", "names", "ttl", "header", "type", "mode", "length", "size"),
+        *("count", "prefix", "suffix", "policy", "ref", "field", "fields", "column", "version", "expiry", "expiration"),
+        *("timeout", "interval", "enabled", "disabled", "required", "url", "uri", "endpoint", "host", "port", "format"),
+        *("algorithm", "space", "store", "provider", "issuer", "audience", "namespace"),
+    )
+)
+_CHECKSUM_WORDS = {"rev", "ref", "revision", "commit", "sha", "sha1", "sha256", "digest", "checksum", "hash", "image"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+# A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>.
+_REFERENCE = re.compile(r"\$\(|\$\{|\$[A-Za-z_]|\A<.*>\Z|\A" + MASK + r"\Z")
+_HARMLESS_VALUE = re.compile(r"\A(?:true|false|yes|no|on|off|none|null|[./~].*)?\Z", re.IGNORECASE)
+_FLAG = re.compile(r"(--?[A-Za-z][\w.-]*)(=)(.*)", re.DOTALL)
+_BARE_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
+# Each pattern has one group, the part to mask.
+_FORMS = (
+    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL),
+    re.compile(r"\b(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
+    re.compile(
+        r"\b((?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,})"
+    ),
+    re.compile(r"\b([sr]k_(?:live|test)_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|dckr_pat_[\w-]{16,}|npm_\w{30,})"),
+    re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@"),
+    re.compile(r"(?i)--?[\w-]*(?:password|passwd|token|secret|api-?key)[ =][\"']?([^\s\"';&|-][^\s\"';&|]*)"),
+    re.compile(r"(?i)\b(?:bearer|basic)\s+([\w+/.~-]{8,}=*)"),
+    re.compile(
+        r"(?i)(?:\b|_)(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey|api_?key)[\"']?\s*[=:]\s*[\"']?"
+        r"([^\s;&,\"']+)"
+    ),
+)
+_HEX = re.compile(r"(?<![\w:/.-])([0-9a-fA-F]{32,})(?![\w/.-])")
+_BASE64 = re.compile(r"(?<![\w:/.+-])([A-Za-z0-9+/_-]{32,}={0,2})(?![\w/.+-])")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return True if a variable or flag of this name probably holds a secret, such as DB_PASSWORD or --api-key."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _HARMLESS_WORDS:
+        return False
+    return bool(_SECRET_PART.search(name.replace("-", "_"))) or not _SECRET_WORDS.isdisjoint(words)
+
+
+def mask_text(text: str, name: str = "") -> str:
+    """Return a text with the parts that look like secrets replaced by a placeholder. `name` is the field that has it."""
+    if name and is_secret_name(name) and not _is_harmless(text):
+        return MASK
+    flag = _FLAG.fullmatch(text)
+    if flag and is_secret_name(flag[1]) and not _is_harmless(flag[3]):
+        return f"{flag[1]}={MASK}"
+    words = {word.lower() for word in _WORD.findall(flag[1] if flag else name)}
+    forms = _FORMS if words & _CHECKSUM_WORDS else (*_FORMS, _HEX, _BASE64)
+    for form in forms:
+        text = form.sub(_mask_group, text)
+    return text
+
+
+def _is_harmless(text: str) -> bool:
+    return bool(_HARMLESS_VALUE.fullmatch(text) or _REFERENCE.search(text))
+
+
+def _mask_group(found: re.Match[str]) -> str:
+    value = found[1]
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    if _is_harmless(value) or (found.re is _BASE64 and not (mixed and value.lower() != value)):
+        return found[0]
+    start, end = found.start(1) - found.start(), found.end(1) - found.start()
+    return found[0][:start] + MASK + found[0][end:]
+
+
+def mask_values(value: Any) -> tuple[Any, tuple[PathTuple, ...]]:
+    """Return a copy of plain data with the secrets in its strings masked, and the paths of the masked strings."""
+    paths: list[PathTuple] = []
+    return _masked(value, "", (), paths), tuple(paths)
+
+
+def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> Any:
+    if isinstance(value, str):
+        text = mask_text(value, name)
+        if text != value:
+            paths.append(path)
+        return text
+    if isinstance(value, Mapping):
+        own = value.get("name") if isinstance(value.get("value"), str) else None
+        return {key: _masked(inner, _name_of(key, own), (*path, key), paths) for key, inner in value.items()}
+    if isinstance(value, Sequence):
+        return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
+    return value
+
+
+def _name_of(key: object, own: object) -> str:
+    """Return the name that says what a value is: that of the variable or header for `value`, "" for other fields."""
+    return str(own) if key == "value" and own else "image" if key == "image" else ""
+
+
+def _after_flags(items: Sequence[Any]) -> Iterator[tuple[int, Any, str]]:
+    """Yield each item with its number and the flag before it, if the item can be the value of the flag."""
+    before = ""
+    for number, item in enumerate(items):
+        text = item if isinstance(item, str) else ""
+        yield number, item, before if text and not text.startswith("-") else ""
+        before = text if _BARE_FLAG.fullmatch(text) else ""

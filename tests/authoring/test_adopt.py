@@ -1,0 +1,402 @@
+"""Tests of `adopt` on six Deployments with slightly different pasted loggers: all are adopted, none is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.command import run
+
+APP = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: APPNAME
+spec:
+  selector:
+    matchLabels: {app: APPNAME}
+  template:
+    metadata:
+      labels: {app: APPNAME}
+    spec:
+      containers:
+      - name: web
+        image: registry.example.com/APPNAME:1.4.0
+        resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 64Mi}}
+        volumeMounts:
+        - name: logs
+          mountPath: /var/log/app
+"""
+BLOCK = """\
+      - name: shipper   # ask the platform team
+        image: fluent/fluent-bit:5.1.1
+        args:
+        - --config=/etc/shipper.yaml
+        resources:
+          requests:
+            cpu: 50m
+            memory: 64Mi
+          limits:
+            memory: 128Mi
+        volumeMounts:
+        - name: logs
+          mountPath: /var/log/app
+          readOnly: true
+"""
+FLOW = """\
+      - {name: "shipper", image: 'fluent/fluent-bit:5.1.1', args: ["--config=/etc/shipper.yaml"],
+         resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 128Mi}},
+         volumeMounts: [{name: logs, mountPath: /var/log/app, readOnly: true}]}
+"""
+VOLUMES = """\
+      volumes:
+      - name: logs
+        emptyDir: {sizeLimit: 1Gi}
+"""
+SIX = {
+    "accounts": APP + BLOCK + VOLUMES,
+    "billing": APP + FLOW + VOLUMES,
+    "catalog": (APP + BLOCK + VOLUMES).replace("sizeLimit: 1Gi", "sizeLimit: 2Gi"),
+    "delivery": (APP + BLOCK + VOLUMES).replace("fluent-bit:5.1.1", "fluent-bit:5.0.3").replace("128Mi", "256Mi"),
+    "events": (APP + BLOCK + VOLUMES).replace("name: shipper ", "name: log-shipper "),
+    "feeds": (APP + FLOW + VOLUMES).replace("name: logs", "name: log-files").replace("/var/log/app", "/srv/log"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    home = tmp_path / "team"
+    home.mkdir()
+    for name, text in SIX.items():
+        (home / f"{name}.yaml").write_text(text.replace("APPNAME", name))
+    return home
+
+
+def manifests(folder: Path) -> dict[str, str]:
+    return {name: (folder / f"{name}.yaml").read_text() for name in SIX}
+
+
+def without_record(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if "sidecarctl.dev/sidecars" not in line and line.strip() != "annotations:")
+
+
+def test_render_adds_records_only(folder: Path) -> None:
+    before = manifests(folder)
+    outcome = run("sidecarctl adopt team -o team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "verified: 6 files of 6" in outcome.stderr
+    assert manifests(folder) == before
+    outcome = run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "adopted-differs" not in outcome.stderr
+    after = manifests(folder)
+    assert {name: without_record(text) for name, text in after.items()} == before
+    assert all("sidecarctl.dev/sidecars" in text for text in after.values())
+
+
+@pytest.mark.parametrize("adopt", ["", " --adopt"])
+def test_second_render_changes_nothing(folder: Path, adopt: str) -> None:
+    run("sidecarctl adopt team -o team", folder.parent)
+    run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    once = manifests(folder)
+    outcome = run(f"sidecarctl render -c team/sidecarctl.yaml -f team{adopt} -i", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert manifests(folder) == once
+
+
+def test_rules_contain_differences_only(folder: Path) -> None:
+    run("sidecarctl adopt team -o team", folder.parent)
+    rules = yaml.safe_load((folder / "sidecarctl.yaml").read_text())["spec"]["rules"]
+    usual = next(rule for rule in rules if rule["sidecars"] == [{"name": "shipper"}])
+    assert usual["select"] == {"kinds": ["Deployment"], "names": ["accounts", "billing"]}
+    other = next(rule["sidecars"][0] for rule in rules if rule["select"]["names"] == ["delivery"])
+    assert other["parameters"]["image"] == "fluent/fluent-bit:5.0.3"
+    assert other["parameters"]["patch"] == {"resources": {"limits": {"memory": "256Mi"}}}
+
+
+def test_remove_deletes_the_pasted_logger(folder: Path) -> None:
+    run("sidecarctl adopt team -o team", folder.parent)
+    run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent)
+    for name in SIX:
+        outcome = run(f"sidecarctl remove --all -f {name}.yaml", folder)
+        pod = yaml.safe_load(outcome.stdout)["spec"]["template"]["spec"]
+        assert [c["name"] for c in pod["containers"]] == ["web"]
+        assert "volumes" not in pod and "volumeMounts" not in pod["containers"][0]
+
+
+def test_skips_containers_that_occur_once(folder: Path) -> None:
+    for name in list(SIX)[1:]:
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl adopt team -o team", folder.parent)
+    assert outcome.code == 0 and "no files written" in outcome.stderr
+    assert not (folder / "sidecarctl.yaml").exists()
+
+
+MINE = """\
+# The platform team owns this file.
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: team}
+spec:
+  rules:
+  - name: proxies   # keep
+    select: {names: [front]}
+    sidecars: [{name: log-tail}]
+"""
+
+
+def test_extends_an_existing_composition(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(MINE)
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    text = (folder / "sidecarctl.yaml").read_text()
+    assert text.startswith(MINE)
+    spec = yaml.safe_load(text)["spec"]
+    assert spec["libraries"] == ["./sidecars"]
+    assert spec["rules"][1]["sidecars"] == [{"name": "shipper"}]
+    assert run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent).code == 0
+
+
+def test_result_of_an_earlier_run_is_not_overwritten(folder: Path) -> None:
+    run("sidecarctl adopt team", folder.parent)
+    composition = folder.parent / "sidecarctl.yaml"
+    before = composition.read_text()
+    (folder.parent / "sidecars/shipper/template.yaml").write_text("# mine\n")
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "custom-shipper" in outcome.stderr
+    assert (folder.parent / "sidecars/shipper/template.yaml").read_text() == "# mine\n"
+    assert composition.read_text().startswith(before)
+
+
+def test_written_library_passes_its_test_cases(folder: Path) -> None:
+    run("sidecarctl adopt team -o team", folder.parent)
+    assert (folder / "sidecars/shipper/tests/deployment/expected.yaml").exists()
+    outcome = run("sidecarctl test --library team/sidecars", folder.parent)
+    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    assert "1 case" in outcome.stdout + outcome.stderr
+
+
+def set_in(folder: Path, names: tuple[str, ...], old: str, new: str) -> None:
+    for name in names:
+        file = folder / f"{name}.yaml"
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new, 1))
+
+
+def next_commands(stderr: str) -> list[str]:
+    lines = stderr.splitlines()
+    return [line.strip() for line in lines[lines.index("next:") + 1 :]]
+
+
+@pytest.mark.parametrize("paths", ["team", "./team/", "team/accounts.yaml team/billing.yaml", "", "-f team"])
+def test_next_commands_work_as_printed(paths: str, folder: Path) -> None:
+    before = manifests(folder)
+    outcome = run(f"sidecarctl adopt {paths}", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    commands = next_commands(outcome.stderr)
+    assert len(commands) == 3
+    for command in commands:
+        done = run(command, folder.parent)
+        assert done.code == 0, f"{command}\n{done.stderr}"
+    adopted = [name for name, text in manifests(folder).items() if text != before[name]]
+    assert adopted == (["accounts", "billing"] if "accounts" in paths else [*SIX])
+
+
+def test_next_commands_work_for_names_with_spaces(folder: Path) -> None:
+    folder.rename(folder.parent / "my team")
+    outcome = run(["sidecarctl", "adopt", "my team", "-o", "the platform"], folder.parent)
+    for command in next_commands(outcome.stderr):
+        assert run(command, folder.parent).code == 0
+    assert "sidecarctl.dev/sidecars" in (folder.parent / "my team/accounts.yaml").read_text()
+
+
+@pytest.mark.parametrize("where", ["", " -o team"])
+def test_no_command_takes_the_library_for_manifests(where: str, folder: Path) -> None:
+    run(f"sidecarctl adopt team{where}", folder.parent)
+    assert list(folder.parent.rglob("tests/deployment/input.yaml"))
+    for command in ("status -f .", "validate -f . --format json", "add log-tail -f . -i", "remove --all -f . --diff"):
+        outcome = run(f"sidecarctl {command}", folder.parent)
+        assert "input.yaml" not in outcome.stdout + outcome.stderr
+        assert "expected.yaml" not in outcome.stdout + outcome.stderr
+
+
+def test_istio_sidecar_in_a_file_of_that_name_is_a_manifest(tmp_path: Path) -> None:
+    (tmp_path / "mesh").mkdir()
+    (tmp_path / "mesh/sidecar.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: web}\n"
+    )
+    (tmp_path / "mesh/pod.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: 'x:1'}]}\n"
+    )
+    assert "Pod/web" in run("sidecarctl add log-tail -f . -i", tmp_path).stderr
+
+
+SECRETS = {
+    "variable": ("        args:", "        env: [{name: LOKI_PASSWORD, value: hunter2hunter2}]\n        args:"),
+    "argument": ("        - --config", "        - --token=hunter2hunter2\n        - --config"),
+    "separate argument": ("        - --config", "        - --api-key\n        - hunter2hunter2\n        - --config"),
+    "connection string": ("        - --config", "        - http://loki:hunter2hunter2@loki:3100\n        - --config"),
+}
+BLOCKS = ("accounts", "catalog", "delivery", "events")
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_secrets_are_left_out_of_every_file(kind: str, folder: Path) -> None:
+    set_in(folder, BLOCKS, *SECRETS[kind])
+    before = manifests(folder)
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    written = [file for file in folder.parent.rglob("*") if file.is_file() and file.parent != folder]
+    assert written
+    assert not [file for file in written if "hunter2" in file.read_text()]
+    assert "hunter2" not in outcome.stderr + outcome.stdout
+    warning = next(line for line in outcome.stderr.splitlines() if line.startswith("warning: "))
+    assert "looks like a secret" in warning
+    assert [name for name in SIX if f"team/{name}.yaml" in warning] == [*BLOCKS]
+    assert "verified: 6 files of 6" in outcome.stderr
+    for command in next_commands(outcome.stderr):
+        assert "hunter2" not in run(command, folder.parent).stderr
+    after = manifests(folder)
+    assert {name: without_record(text) for name, text in after.items()} == before
+    assert "hunter2" not in "".join(
+        line for text in after.values() for line in text.splitlines() if "/sidecars" in line
+    )
+
+
+def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
+    set_in(folder, BLOCKS, *SECRETS["variable"])
+    outcome = run("sidecarctl adopt team", folder.parent)
+    entry = folder.parent / "sidecars/shipper/sidecar.yaml"
+    parameter = yaml.safe_load(entry.read_text())["spec"]["parameters"]["properties"]["lokiPassword"]
+    assert parameter["writeOnly"] is True
+    assert "sidecars/shipper/sidecar.yaml has parameter lokiPassword in its place" in outcome.stderr
+    app = (APP + VOLUMES).replace("APPNAME", "orders")
+    done = run("sidecarctl add shipper --library sidecars --set lokiPassword=given", folder.parent, stdin=app)
+    env = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"][1]["env"]
+    assert env == [{"name": "LOKI_PASSWORD", "value": "given"}]
+
+
+def test_different_secrets_need_no_parameters(folder: Path) -> None:
+    for name in BLOCKS:
+        set_in(folder, (name,), "        args:", f"        env: [{{name: TOKEN, value: {name}-token}}]\n        args:")
+    run("sidecarctl adopt team", folder.parent)
+    text = (folder.parent / "sidecarctl.yaml").read_text()
+    assert "-token" not in text
+
+
+def test_says_that_pods_restart(folder: Path) -> None:
+    job = (folder / "accounts.yaml").read_text().replace("apps/v1", "batch/v1").replace("Deployment", "Job")
+    (folder / "job.yaml").write_text(job.replace("  selector:\n    matchLabels: {app: accounts}\n", ""))
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert "restarts the pods of 6 workloads" in outcome.stderr
+    assert "delete and create Job/accounts" in outcome.stderr
+
+
+PATCH = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: PATCHED}
+spec:
+  template:
+    spec:
+      containers:
+      - name: web
+        resources: {limits: {memory: 1Gi}}
+      - {name: debugger, image: "registry.example.com/debugger:1.0.0"}
+"""
+
+
+def test_partial_documents_are_left_out(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(PATCH.replace("PATCHED", name))
+    outcome = run("sidecarctl adopt", tmp_path)
+    assert outcome.code == 0
+    assert "skipped: 2 partial workloads, such as kustomize patches" in outcome.stderr
+    assert not (tmp_path / "sidecarctl.yaml").exists()
+
+
+def test_main_container_is_no_sidecar_when_it_is_listed_second(tmp_path: Path) -> None:
+    for stage in ("dev", "prod"):
+        (tmp_path / stage).mkdir()
+        for name in ("orders", "stock"):
+            text = (APP + BLOCK + VOLUMES).replace("APPNAME", name).replace("name: web", f"name: {name}")
+            main = text[text.index("      - name: " + name) : text.index("      - name: shipper")]
+            (tmp_path / stage / f"{name}.yaml").write_text(text.replace(main, "").replace(VOLUMES, main + VOLUMES))
+    outcome = run("sidecarctl adopt", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert [folder.name for folder in (tmp_path / "sidecars").iterdir()] == ["shipper"]
+    assert "shipper: fluent/fluent-bit:5.1.1, classic, in 4 workloads" in outcome.stderr
+
+
+def test_name_of_a_shipped_sidecar_is_not_taken(folder: Path) -> None:
+    for name in SIX:
+        file = folder / f"{name}.yaml"
+        file.write_text(file.read_text().replace("log-shipper", "logger").replace("shipper", "logger"))
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert (folder.parent / "sidecars/custom-logger").is_dir()
+    assert "verified: 6 files of 6" in outcome.stderr
+    rule = yaml.safe_load((folder.parent / "sidecarctl.yaml").read_text())["spec"]["rules"][0]
+    assert rule["sidecars"] == [{"name": "custom-logger", "as": "logger"}]
+
+
+def test_bad_document_does_not_hide_the_others(folder: Path) -> None:
+    (folder / "broken.yaml").write_text("kind: Pod\nspec: {containers: [\n")
+    file = folder / "billing.yaml"
+    file.write_text(file.read_text() + "---\nkind: Pod\nspec: containers: x\n")
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "skipped: team/broken.yaml:" in outcome.stderr
+    assert "skipped: team/billing.yaml:" in outcome.stderr
+    assert "in 6 workloads" in outcome.stderr
+    assert "not verified" not in outcome.stderr
+    for command in next_commands(outcome.stderr)[:2]:
+        assert command.endswith("--keep-going")
+        run(command, folder.parent)
+    assert "sidecarctl.dev/sidecars" in (folder / "accounts.yaml").read_text()
+
+
+def test_input_without_workloads_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n")
+    outcome = run("sidecarctl adopt a.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "no workload found in a.yaml" in outcome.stderr
+
+
+def test_written_files_name_their_schema(folder: Path) -> None:
+    run("sidecarctl adopt team", folder.parent)
+    for file, schema in (("sidecarctl.yaml", "composition"), ("sidecars/shipper/sidecar.yaml", "sidecar")):
+        first = (folder.parent / file).read_text().splitlines()[0]
+        assert first.startswith("# yaml-language-server: $schema=https://")
+        assert first.endswith(f"/schemas/{schema}.schema.json")
+
+
+def test_report_escapes_control_characters(folder: Path) -> None:
+    for name in BLOCKS:
+        set_in(folder, (name,), "image: fluent/fluent-bit", 'image: "fluent\\e[31m/fluent-bit')
+        set_in(
+            folder, (name,), "5.1.1" if name != "delivery" else "5.0.3", ('5.1.1"' if name != "delivery" else '5.0.3"')
+        )
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert "in 4 workloads" in outcome.stderr
+    assert "\x1b" not in outcome.stderr
+
+
+def test_next_commands_work_for_workloads_of_one_name(tmp_path: Path) -> None:
+    for stage, limit in (("dev", "128Mi"), ("stage", "128Mi"), ("prod", "512Mi")):
+        (tmp_path / stage).mkdir()
+        for name in ("orders", "stock"):
+            text = (APP + BLOCK + VOLUMES).replace("APPNAME", name).replace("128Mi", limit)
+            (tmp_path / stage / f"{name}.yaml").write_text(text)
+    before = (tmp_path / "prod/orders.yaml").read_text()
+    outcome = run("sidecarctl adopt .", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert "verified: 4 files of 6" in outcome.stderr
+    assert "differs from shipper 0.1.0 in 1 field and is kept" in outcome.stderr
+    assert outcome.stderr.count("not verified:") == 1
+    for command in next_commands(outcome.stderr):
+        done = run(command, tmp_path)
+        assert done.code == 0, f"{command}\n{done.stderr}"
+    assert without_record((tmp_path / "prod/orders.yaml").read_text()) == before

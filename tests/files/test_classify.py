@@ -1,0 +1,94 @@
+"""What a text is: a manifest, or why it is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecarctl.files.classify import classify, is_partial_object
+from sidecarctl.skipped import COMPOSITION, KUSTOMIZATION, OTHER, PARTIAL, PATCH, TEMPLATE
+from tests.repository import WORKLOAD
+
+TEXTS = {
+    "a manifest": (WORKLOAD.format(name="web"), ""),
+    "quoted keys": ('"apiVersion": v1\n"kind": Service\n"spec": {}\n', ""),
+    "flow style": ("{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n", ""),
+    "JSON": ('{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}\n', ""),
+    "an indented document": ("  apiVersion: v1\n  kind: Namespace\n", ""),
+    "CRLF": ("apiVersion: v1\r\nkind: Namespace\r\n", ""),
+    "a byte order mark and a comment": ("\ufeff# a\n---\napiVersion: v1\nkind: Namespace\n", ""),
+    "a manifest after another file": ("a: 1\n---\napiVersion: v1\nkind: Namespace\n", ""),
+    "a manifest without kind": ("apiVersion: v1\nmetadata: {name: a}\n", ""),
+    "a manifest without apiVersion": ("kind: Service\nspec: {}\n", ""),
+    "a manifest with a syntax error": ("apiVersion: v1\nkind: Pod\nspec: [\n", ""),
+    "a List": ("apiVersion: v1\nkind: List\nitems: []\n", ""),
+    "a quoted template value": ('apiVersion: v1\nkind: Namespace\nmetadata: {name: "{{ name }}"}\n', ""),
+    "Go text in a ConfigMap": ("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    {{ range . }}\n", ""),
+    "no object": ("a: 1\nb: 2\n", OTHER),
+    "nothing": ("", OTHER),
+    "a comment": ("# nothing\n", OTHER),
+    "a pipeline with a kind": ("kind: pipeline\nname: default\nsteps: []\n", OTHER),
+    "a chart description": ("apiVersion: v2\nname: a\nversion: 1.0.0\n", OTHER),
+    "values with an object in them": ("extra:\n- apiVersion: v1\n  kind: ConfigMap\n", OTHER),
+    "a list of objects": ("- apiVersion: v1\n  kind: ConfigMap\n", OTHER),
+    "an OpenAPI document": ('{"definitions": {"a": {"properties": {"apiVersion": {}, "kind": {}}}}}', OTHER),
+    "JSON with comments": ('{\n  // apiVersion kind\n  "a": 1,\n}\n', OTHER),
+    "a kubeconfig": ("apiVersion: v1\nkind: Config\nclusters: []\n", OTHER),
+    "a JSON patch": ("- op: add\n  path: /a\n  value: 1\n", PATCH),
+    "a JSON patch in JSON": ('[{"op": "remove", "path": "/a"}]\n', PATCH),
+    "a JSON patch that starts with the path": ("- path: /a\n  op: remove\n", PATCH),
+    "a patch directive": ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n$patch: delete\n", PATCH),
+    "a patch directive in a list": (
+        "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - $patch: replace\n  - name: a\n    image: b\n",
+        PATCH,
+    ),
+    "a partial workload": (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n",
+        PARTIAL,
+    ),
+    "a partial container": (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n"
+        "      - name: a\n        env: []\n",
+        PARTIAL,
+    ),
+    "a partial workload with a new container": (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n"
+        "      - name: a\n      - name: b\n        image: b:1\n",
+        PARTIAL,
+    ),
+    "a workload that lacks its image": (
+        WORKLOAD.format(name="web").replace("        image: registry.example/web:2.3.1\n", ""),
+        "",
+    ),
+    "a workload that lacks its selector": (
+        WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", ""),
+        "",
+    ),
+    "a Helm template": ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", TEMPLATE),
+    "a template with blocks": ("{{- if .Values.a }}\napiVersion: v1\nkind: Pod\n{{- end }}\n", TEMPLATE),
+    "a Jinja template": ("{% for a in b %}\napiVersion: v1\nkind: Pod\n{% endfor %}\n", TEMPLATE),
+    "a ytt template": (
+        "#@ load('@ytt:data', 'data')\napiVersion: v1\nkind: Pod\nspec: #@ data.values.spec\n",
+        TEMPLATE,
+    ),
+    "a kustomization under another name": (
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+        KUSTOMIZATION,
+    ),
+    "a built-in transformer": ("apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: a}\n", KUSTOMIZATION),
+    "a Flux kustomization": ("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {}\n", ""),
+    "a composition": ("apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nspec: {}\n", COMPOSITION),
+}
+
+
+@pytest.mark.parametrize("what", TEXTS)
+def test_text_is_classified(what: str) -> None:
+    text, kind = TEXTS[what]
+    assert classify(text) == kind
+
+
+def test_partial_object_lacks_more_than_one_required_field() -> None:
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": "a"}, {"name": "b", "image": "c"}]}}
+    assert not is_partial_object(pod)
+    assert is_partial_object({"kind": "Pod", "spec": {"containers": [{"name": "a"}]}})
+    assert is_partial_object({"kind": "CronJob", "spec": {"schedule": "* * * * *"}})
+    assert not is_partial_object({"kind": "Service", "spec": {}})

@@ -1,0 +1,219 @@
+"""Which files of a directory are manifests, and why the others are left out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.cli.inputs import InputOptions, read_inputs
+from sidecarctl.errors import InputError
+from sidecarctl.files.patterns import Exclude
+from sidecarctl.files.walk import WalkOptions, find_sources
+from sidecarctl.skipped import (
+    ASSERTION,
+    CHART,
+    COMPOSITION,
+    EXCLUDED,
+    HIDDEN,
+    IGNORED,
+    KUSTOMIZATION,
+    OTHER,
+    PARTIAL,
+    PATCH,
+    TEMPLATE,
+    VENDORED,
+    Skipped,
+)
+from tests import repository
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a:1.0.0}]}\n"
+REASONS = {
+    "chart/Chart.yaml": CHART,
+    "chart/values.yaml": CHART,
+    "chart/values.schema.json": CHART,
+    "chart/templates/deployment.yaml": CHART,
+    "chart/templates/plain.yaml": CHART,
+    "base/kustomization.yaml": KUSTOMIZATION,
+    "components/limits/kustomization.yaml": KUSTOMIZATION,
+    "overlays/prod/kustomization.yaml": KUSTOMIZATION,
+    "overlays/prod/settings.yaml": KUSTOMIZATION,
+    "overlays/prod/names.yaml": KUSTOMIZATION,
+    "overlays/prod/replicas.yaml": PATCH,
+    "overlays/prod/ops.yaml": PATCH,
+    "components/limits/limits.yaml": PATCH,
+    "patches/delete.yaml": PATCH,
+    "patches/scale.yaml": PARTIAL,
+    "tests/e2e/01-assert.yaml": ASSERTION,
+    "tests/chainsaw/ready.yaml": ASSERTION,
+    "docker-compose.yaml": OTHER,
+    "ci/workflow.yml": OTHER,
+    "package.json": OTHER,
+    "tsconfig.json": OTHER,
+    "openapi.yaml": OTHER,
+    "dashboards/shop.json": OTHER,
+    "templates/job.yaml": TEMPLATE,
+    "build/": IGNORED,
+    "deploy/mine.local.yaml": IGNORED,
+    "node_modules/": VENDORED,
+    ".github/": HIDDEN,
+    ".git/": HIDDEN,
+}
+
+
+def walked(path: Path, options: WalkOptions | None = None) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the manifests below a directory, and why the others are left out."""
+    inputs = read_inputs(InputOptions((str(path),), options or WalkOptions()))
+    names = [Path(source.name).relative_to(path).as_posix() for source, _ in inputs.sources]
+    skipped = {
+        Path(one.name).relative_to(path).as_posix() + "/" * one.name.endswith(os.sep): one.reason
+        for one in inputs.skipped
+    }
+    return names, skipped
+
+
+def test_manifests_of_a_repository_are_read(tmp_path: Path) -> None:
+    assert tuple(walked(repository.build(tmp_path))[0]) == repository.MANIFESTS
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_other_files_are_left_out_with_a_reason(name: str, tmp_path: Path) -> None:
+    assert walked(repository.build(tmp_path))[1].get(name) == REASONS[name]
+
+
+def test_every_file_is_read_or_left_out(tmp_path: Path) -> None:
+    names, skipped = walked(repository.build(tmp_path))
+    left_out = {name for name in repository.FILES if not name.startswith((".github/", "node_modules/", "build/"))}
+    assert left_out == {*names, *(name for name in skipped if not name.endswith("/")), ".gitignore"}
+
+
+def test_named_file_is_read_whatever_it_contains(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    for name in ("overlays/prod/ops.yaml", "chart/templates/plain.yaml", "build/out.yaml", "docker-compose.yaml"):
+        inputs = read_inputs(InputOptions((str(root / name),)))
+        assert [source.name for source, _ in inputs.sources] == [str(root / name)]
+
+
+def test_force_exclude_leaves_out_named_files_as_in_a_directory(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    paths = tuple(str(root / name) for name in repository.FILES if not name.startswith((".", "node_modules")))
+    inputs = read_inputs(InputOptions(paths, WalkOptions(force_exclude=True)))
+    read = {Path(source.name).relative_to(root).as_posix() for source, _ in inputs.sources}
+    assert (read, inputs.errors) == (set(repository.MANIFESTS), ())
+
+
+def test_directory_inside_a_chart_or_beside_a_kustomization_knows_what_is_above(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    assert walked(root / "chart" / "templates")[0] == []
+    (root / "overlays" / "kustomization.yaml").write_text("patches: [{path: prod/more/limits.yaml}]\n")
+    more = root / "overlays" / "prod" / "more"
+    more.mkdir()
+    (more / "limits.yaml").write_text(POD)
+    assert walked(more)[1] == {"limits.yaml": PATCH}
+
+
+def test_ignored_directory_that_is_named_is_read(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    assert walked(root / "build")[0] == ["out.yaml"]
+
+
+def test_no_gitignore_reads_ignored_files(tmp_path: Path) -> None:
+    names, _ = walked(repository.build(tmp_path), WalkOptions(gitignore=False))
+    assert {"build/out.yaml", "deploy/mine.local.yaml"} <= set(names)
+
+
+GITIGNORES = {
+    "a name": ("a.yaml\n", "a.yaml", True),
+    "a name below": ("a.yaml\n", "sub/a.yaml", True),
+    "an anchored path": ("/a.yaml\n", "sub/a.yaml", False),
+    "a directory": ("sub/\n", "sub/a.yaml", True),
+    "a negation": ("*.yaml\n!a.yaml\n", "a.yaml", False),
+    "stars": ("sub/**/a.yaml\n", "sub/x/y/a.yaml", True),
+    "an escaped character": ("\\#a.yaml\n", "#a.yaml", True),
+    "a comment": ("# a.yaml\n", "a.yaml", False),
+    "an invalid pattern": ("!\na.yaml\n", "a.yaml", True),
+}
+
+
+@pytest.mark.parametrize("what", GITIGNORES)
+def test_gitignore_is_read_as_git_reads_it(what: str, tmp_path: Path) -> None:
+    patterns, name, ignored = GITIGNORES[what]
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text(patterns)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(POD)
+    (tmp_path / "other.yml").write_text(POD)
+    assert (name not in walked(tmp_path)[0]) is ignored
+
+
+def test_nearest_gitignore_takes_precedence(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("*.yaml\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".gitignore").write_text("!keep.yaml\n")
+    for name in ("keep.yaml", "drop.yaml"):
+        (tmp_path / "sub" / name).write_text(POD)
+    assert walked(tmp_path / "sub")[0] == ["keep.yaml"]
+
+
+EXCLUDES = {
+    "a name at any depth": ("a.yaml", "x/a.yaml", True),
+    "a glob at any depth": ("a*.yaml", "x/y/ab.yaml", True),
+    "a directory at any depth": ("y", "x/y/a.yaml", True),
+    "a path": ("x/a.yaml", "x/a.yaml", True),
+    "a path from the base only": ("x/a.yaml", "w/x/a.yaml", False),
+    "a directory as a path": ("x/y/", "x/y/a.yaml", True),
+    "a glob in a path": ("x/*.yaml", "x/y/a.yaml", True),
+    "any directories": ("**/a.yaml", "a.yaml", True),
+    "another name": ("b.yaml", "x/a.yaml", False),
+}
+
+
+@pytest.mark.parametrize("what", EXCLUDES)
+def test_exclude_has_the_two_pattern_forms_of_ruff(what: str, tmp_path: Path) -> None:
+    pattern, name, excluded = EXCLUDES[what]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(POD)
+    (tmp_path / "other.yml").write_text(POD)
+    names, skipped = walked(tmp_path, WalkOptions((Exclude(pattern, tmp_path),)))
+    assert (name not in names) is excluded
+    assert (EXCLUDED in skipped.values()) is excluded
+
+
+def test_glob_matches_files_and_directories(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    found = list(find_sources([f"{root}/de*/w*.yaml"]))
+    assert [one.name for one in found] == [str(root / "deploy" / "web.yaml")]
+    below = [one.name for one in find_sources([f"{root}/deplo?"]) if not isinstance(one, Skipped)]
+    assert below == [str(root / "deploy" / name) for name in ("api.yaml", "web.yaml")]
+    with pytest.raises(InputError, match="no file matches"):
+        list(find_sources([f"{root}/x*.yaml"]))
+
+
+def test_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    inputs = read_inputs(
+        InputOptions((str(root / "deploy" / "web.yaml"), str(root / "deploy"), str(root / "deploy/../deploy")))
+    )
+    assert sorted(Path(source.name).name for source, _ in inputs.sources) == ["api.yaml", "web.yaml"]
+
+
+def test_sidecar_of_a_library_is_left_out_but_not_a_directory_with_such_a_file(tmp_path: Path) -> None:
+    for name, text in (("mine", "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"), ("app", POD)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sidecar.yaml").write_text(text)
+        (tmp_path / name / "pod.yaml").write_text(POD)
+    names, skipped = walked(tmp_path)
+    assert (names, skipped) == (["app/pod.yaml", "app/sidecar.yaml"], {"mine/": COMPOSITION})
+
+
+def test_path_without_a_manifest_is_an_error_that_says_what_is_there(tmp_path: Path) -> None:
+    root = repository.build(tmp_path)
+    inputs = read_inputs(InputOptions((str(root / "chart" / "templates"), str(root / "deploy"))))
+    assert len(inputs.sources) == 2
+    (error,) = inputs.errors
+    assert "no manifests in" in error.message and "2 Helm chart" in error.message
+    assert "helm template" in error.hint

@@ -1,0 +1,100 @@
+"""Workloads that are left out: Helm hooks and tests, opt-outs, and namespaces that opt out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+from tests.repository import WORKLOAD
+
+WEB = WORKLOAD.format(name="web")
+HOOK = WORKLOAD.format(name="migrate").replace(
+    "  labels:\n", "  annotations:\n    helm.sh/hook: pre-upgrade\n  labels:\n", 1
+)
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata:
+  name: platform
+spec:
+  rules:
+  - select:
+      all: true
+    sidecars:
+    - log-tail
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["add log-tail", "render"])
+def test_helm_hook_is_left_out_and_named(command: str, folder: Path) -> None:
+    done = run(f"sidecarctl {command}", folder, stdin=WEB + "---\n" + HOOK)
+    assert (done.code, done.stdout.endswith(HOOK)) == (0, True)
+    assert "Deployment/migrate: skipped: Helm hook; --hooks includes it" in done.stderr
+    assert "Deployment/web: added log-tail" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["add log-tail", "render"])
+def test_hooks_includes_helm_hooks(command: str, folder: Path) -> None:
+    done = run(f"sidecarctl {command} --hooks", folder, stdin=HOOK)
+    assert "Deployment/migrate: added log-tail" in done.stderr
+
+
+def test_hook_that_requests_sidecars_gets_them(folder: Path) -> None:
+    hook = HOOK.replace("    helm.sh/hook", "    sidecarctl.dev/inject: log-tail\n    helm.sh/hook")
+    assert "Deployment/migrate: added log-tail" in run("sidecarctl render", folder, stdin=hook).stderr
+
+
+@pytest.mark.parametrize("level", ["workload", "template"])
+def test_add_respects_the_opt_out_and_says_so(level: str, folder: Path) -> None:
+    annotation = '  annotations:\n    sidecarctl.dev/inject: "false"\n  labels:\n'
+    pad = "    " if level == "template" else ""
+    labels = f"{pad}  labels:\n"
+    at = WEB.rindex(labels) if level == "template" else WEB.index(labels)
+    added = "".join(f"{pad}{line}\n" for line in annotation.splitlines())
+    text = WEB[:at] + added + WEB[at + len(labels) :]
+    done = run("sidecarctl add log-tail", folder, stdin=text)
+    assert (done.code, done.stdout) == (0, text)
+    assert 'Deployment/web: skipped: opted out by sidecarctl.dev/inject: "false"' in done.stderr
+    assert "added" in run("sidecarctl add log-tail --name web", folder, stdin=text).stderr
+    assert "added" not in run("sidecarctl add log-tail --name 'w*'", folder, stdin=text).stderr
+
+
+NAMESPACE = (
+    'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: quiet\n  annotations:\n    sidecarctl.dev/inject: "{value}"\n'
+)
+QUIET = WEB.replace("  name: web\n", "  name: web\n  namespace: quiet\n", 1)
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_render_reads_the_opt_out_of_a_namespace_in_the_same_run(other: bool, folder: Path) -> None:
+    """The Namespace is in another file of the run, or in the same stream."""
+    if other:
+        (folder / "namespace.yaml").write_text(NAMESPACE.format(value="false"))
+        (folder / "web.yaml").write_text(QUIET)
+        done = run("sidecarctl render web.yaml namespace.yaml --check", folder)
+        assert (done.code, "would add" in done.stderr) == (0, False)
+    else:
+        text = QUIET + "---\n" + NAMESPACE.format(value="false")
+        assert run("sidecarctl render", folder, stdin=text).stdout == text
+        assert run("sidecarctl post-render", folder, stdin=text).stdout == text
+    assert "added log-tail" in run("sidecarctl render", folder, stdin=QUIET).stderr
+
+
+def test_annotation_of_the_workload_wins_over_its_namespace(folder: Path) -> None:
+    own = QUIET.replace("  labels:\n", '  annotations:\n    sidecarctl.dev/inject: "true"\n  labels:\n', 1)
+    done = run("sidecarctl render", folder, stdin=NAMESPACE.format(value="false") + "---\n" + own)
+    assert "Deployment/quiet/web: added log-tail" in done.stderr
+
+
+def test_namespace_can_request_sidecars(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(COMPOSITION.replace("all: true", "names: [other]"))
+    done = run("sidecarctl render", folder, stdin=NAMESPACE.format(value="log-tail") + "---\n" + QUIET)
+    assert "Deployment/quiet/web: added log-tail" in done.stderr

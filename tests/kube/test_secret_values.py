@@ -1,0 +1,107 @@
+"""Tests of secret detection: what is masked, and what is left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecarctl.kube.secret_values import is_secret_name, mask_text, mask_values
+
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+BASE64 = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
+
+
+SECRET = """
+PASSWORD DB_PASSWORD dbPassword DBPASSWORD API_KEY apikey ENCRYPTION_KEY GITHUB_TOKEN CLIENT_SECRET AWS_ACCESS_KEY_ID
+MYSQL_PWD --api-key -password BASIC_AUTH SSH_PRIVATE_KEY
+"""
+HARMLESS = """
+LOG_LEVEL MONKEY KEYSPACE PASSWORD_FILE TOKEN_TTL SECRET_NAME --tls-key-file KEYCLOAK_HOST PRIMARY_KEY_COLUMN tokenPath
+COMPASS PATH
+"""
+
+
+@pytest.mark.parametrize("name", SECRET.split())
+def test_secret_names(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["", *HARMLESS.split()])
+def test_other_names(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "masked"),
+    [
+        ("hunter2", "DB_PASSWORD", "REPLACE_ME"),
+        ("1234", "PASSWORD", "REPLACE_ME"),
+        ("--password=hunter2", "", "--password=REPLACE_ME"),
+        ("-token=a=b", "", "-token=REPLACE_ME"),
+        ("postgres://app:hunter2@db:5432/shop", "DATABASE", "postgres://app:REPLACE_ME@db:5432/shop"),
+        ("redis://:hunter2@cache", "", "redis://:REPLACE_ME@cache"),
+        ("host=db password=hunter2 user=app", "", "host=db password=REPLACE_ME user=app"),
+        ("Endpoint=x;AccountKey=abc==;Suffix=y", "", "Endpoint=x;AccountKey=REPLACE_ME;Suffix=y"),
+        (
+            "curl -H 'Authorization: Bearer abcdef012345' http://x",
+            "",
+            "curl -H 'Authorization: Bearer REPLACE_ME' http://x",
+        ),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcDEF-_1", "SESSION", "REPLACE_ME"),
+        (HEX, "LICENSE", "REPLACE_ME"),
+        (f"--id={HEX}", "", "--id=REPLACE_ME"),
+        (BASE64, "LICENSE", "REPLACE_ME"),
+        ("AKIA" + "ABCDEFGHIJKLMNOP", "USER", "REPLACE_ME"),
+        ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----", "TLS", "REPLACE_ME"),
+    ],
+)
+def test_masks_the_secret_part(text: str, name: str, masked: str) -> None:
+    assert mask_text(text, name) == masked
+    assert mask_text(masked, name) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("", "PASSWORD"),
+        ("true", "TOKEN"),
+        ("$(DB_PASSWORD)", "PASSWORD"),
+        ("${DB_PASSWORD}", "PASSWORD"),
+        ("/run/secrets/token", "TOKEN"),
+        ("<PASSWORD>", "PASSWORD"),
+        ("--password-file=/etc/secret", ""),
+        ("--password=$(DB_PASSWORD)", ""),
+        ("postgres://app:$(DB_PASSWORD)@db/shop", ""),
+        ("https://example.com:8080/path@v1", ""),
+        ("registry.example/app@sha256:" + HEX * 2, "image"),
+        (HEX, "GIT_COMMIT"),
+        ("--rev=" + HEX, ""),
+        ("/var/lib/application/data/with/a/very/long/path/Name1", ""),
+        ("com.example.very.long.package.name.ServiceImplementation1", ""),
+        ("a-very-long-lowercase-name-with-number-12345", ""),
+        ("The quick brown fox jumps over the lazy dog", ""),
+    ],
+)
+def test_leaves_other_values(text: str, name: str) -> None:
+    assert mask_text(text, name) == text
+
+
+def test_masks_variables_headers_arguments_and_commands_of_a_container() -> None:
+    container = {
+        "name": "agent",
+        "image": "registry.example/agent@sha256:" + HEX * 2,
+        "command": ["sh", "-c", "login --user me --token abc123; exec agent"],
+        "args": ["--password", "hunter2", "--token", "--verbose", "--user", "app"],
+        "env": [{"name": "API_KEY", "value": "abc"}, {"name": "LEVEL", "value": "info"}, {"name": "TOKEN"}],
+        "readinessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": "Basic YXBwOmh1bnRlcjI="}]}},
+    }
+    masked, paths = mask_values(container)
+    assert paths == (
+        ("command", 2),
+        ("args", 1),
+        ("env", 0, "value"),
+        ("readinessProbe", "httpGet", "httpHeaders", 0, "value"),
+    )
+    assert masked["args"] == ["--password", "REPLACE_ME", "--token", "--verbose", "--user", "app"]
+    assert masked["command"][2] == "login --user me --token REPLACE_ME; exec agent"
+    assert masked["image"] == container["image"]
+    assert container["args"][1] == "hunter2"
