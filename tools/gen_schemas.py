@@ -9,8 +9,8 @@ Each line of workloads.txt and others.txt is one definition with its range of mi
 
 A type is a name (string, boolean, int32, int64, number, quantity, int-or-string, time, micro-time, bytes, object,
 mapping-or-boolean, any), the name of a definition, `[type]` for a list, or `{type}` for a map. `lists` contains the
-merge rules of lists: list type, map keys, and the merge key of strategic merge patches. Descriptions, defaults, and the
-fields of `status` are omitted.
+merge rules of lists: list type, map keys, and the merge key of strategic merge patches. Descriptions and defaults are
+omitted.
 """
 
 from __future__ import annotations
@@ -85,10 +85,7 @@ def type_of(schema: dict[str, Any]) -> str:
 def definition_of(schema: dict[str, Any]) -> Definition:
     """Return the compact form of a definition."""
     top_level = "x-kubernetes-group-version-kind" in schema
-    fields = {
-        key: "object" if top_level and key == "status" else type_of(value)
-        for key, value in sorted(schema.get("properties", {}).items())
-    }
+    fields = {key: type_of(value) for key, value in sorted(schema.get("properties", {}).items())}
     lists = {key: rule for key, value in sorted(schema.get("properties", {}).items()) if (rule := _list_rule(value))}
     compact: Definition = {"fields": fields}
     if required := [key for key in schema.get("required", ()) if not (top_level and key == "status")]:

@@ -157,7 +157,7 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
 
 def _note(custom: Sequence[Finding]) -> str:
     """Return one line for all objects of custom kinds, because no action is needed."""
-    from sidecarctl.validate.schema.check_object import custom_kind
+    from sidecarctl.validate.schema.api_versions import custom_kind
 
     kinds = list(dict.fromkeys(map(custom_kind, custom)))
     more = ", ..." if len(kinds) > _SHOWN else ""

@@ -62,3 +62,36 @@ def _plain(text: str) -> str:
     """Remove leading zeros from a dotted address."""
     head, colon, tail = text.rpartition(":")
     return head + colon + (_LEADING_ZEROS.sub("", tail) if "." in tail else tail)
+
+
+def check_cidr(text: str, *, strict: bool) -> str | None:
+    """Return why a text is not a block of addresses such as 10.0.0.0/8, None if it is. `strict` as for addresses."""
+    import ipaddress
+
+    address, slash, length = text.partition("/")
+    if not slash or not length.isascii() or not length.isdigit() or check_ip_address(address, strict=False):
+        return "use a form such as 10.0.0.0/8"
+    if strict and (fault := check_ip_address(address, strict=True)):
+        return fault
+    if strict and len(length) > 1 and length.startswith("0"):
+        return "leading zeros are not allowed"
+    try:
+        network = ipaddress.ip_network(f"{_plain(address)}/{int(length)}", strict=False)
+    except ValueError:
+        return f"invalid prefix length {length}"
+    if strict and network.network_address != ipaddress.ip_address(_plain(address)):
+        return f"bits are set beyond the prefix: use {network}"
+    return None
+
+
+def is_strict_subnet(inner: str, outer: str) -> bool:
+    """Return True if a block of addresses is a smaller block in another one; both must be valid."""
+    import ipaddress
+
+    small, large = (ipaddress.ip_network(_plain_block(text), strict=False) for text in (inner, outer))
+    return small.version == large.version and small.prefixlen > large.prefixlen and small.subnet_of(large)  # type: ignore[arg-type]
+
+
+def _plain_block(text: str) -> str:
+    address, _, length = text.partition("/")
+    return f"{_plain(address)}/{int(length)}"

@@ -24,7 +24,8 @@ LAYERS = {
 class Page:
     """The page of a rule. `why` may have several paragraphs; `bad` and `good` are YAML; `on` False: only when selected.
 
-    `fixable` says with which flags `validate` fixes a finding, and when; empty if it does not.
+    `fixable` says with which flags `validate` fixes a finding, and when; empty if it does not. `rate` says how often an
+    advice rule reports something in valid manifests.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Page:
     until: str = ""
     on: bool = True
     fixable: str = ""
+    rate: str = ""
 
     @property
     def facts(self) -> str:
@@ -52,7 +54,9 @@ class Page:
         if self.until:
             parts.append(f"until Kubernetes {self.until}")
         if not self.on:
-            parts.append("only when selected")
+            parts.append("off by default, only when selected")
+        if self.rate:
+            parts.append(f"reported {self.rate}")
         return "; ".join(parts)
 
 

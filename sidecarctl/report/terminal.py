@@ -109,15 +109,19 @@ def width_of(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_char_width, text))
 
 
-def cells(line: str) -> list[str]:
-    """Return what to show for each character of a source line: tabs as spaces, unsafe characters escaped."""
+@lru_cache(maxsize=4)
+def cells(line: str) -> tuple[tuple[str, ...], int]:
+    """Return what to show for each character of a source line, and the columns of all: a line has many findings.
+
+    Tabs are spaces, and unsafe characters are escaped.
+    """
     shown: list[str] = []
     column = 0
     for char in line:
         cell = " " * (TAB_STOP - column % TAB_STOP) if char == "\t" else _visible_char(char)
         shown.append(cell)
         column += width_of(cell)
-    return shown
+    return tuple(shown), column
 
 
 def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:

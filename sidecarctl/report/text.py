@@ -200,12 +200,12 @@ def _window(place: Place, room: int) -> tuple[str, int, int]:
     A line wider than `room` is cut on both sides of the mark. A mark that ends on another line is shown to the end of this
     one; an empty mark takes one column.
     """
-    shown = cells(place.line_text.rstrip())
+    shown, columns = cells(place.line_text.rstrip())
     start = min(place.column - 1, len(shown))
     end = len(shown) if place.end_line > place.line else min(place.end_column - 1, len(shown))
     end = max(end, start)
     left, right = 0, len(shown)
-    if room and sum(map(width_of, shown)) > room:
+    if room and columns > room:
         left, right = _cut(shown, start, end, room - 2 * len(_CUT))
         end = min(end, right)
     head, tail = _CUT if left else "", _CUT if right < len(shown) else ""
@@ -214,7 +214,7 @@ def _window(place: Place, room: int) -> tuple[str, int, int]:
     return head + "".join(shown[left:right]) + tail, before, max(under, 1)
 
 
-def _cut(shown: list[str], start: int, end: int, room: int) -> tuple[int, int]:
+def _cut(shown: Sequence[str], start: int, end: int, room: int) -> tuple[int, int]:
     """Return which cells to keep: the marked ones, and an equal part before and after, `room` columns in total."""
     left = right = start
     used = 0

@@ -9,7 +9,8 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, as_mapping, is_partial, workloads
+from sidecarctl.kube.workload import Workload, is_partial, workloads
+from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object
 from sidecarctl.validate.schema.checker import object_checks
@@ -223,34 +224,14 @@ def is_rejection(found: Finding) -> bool:
 
 def check_pod_template(workload: Workload, kube_version: str) -> list[Finding]:
     """Return the schema findings of the pod template of a custom kind, whose other fields are unknown."""
-    if not workload.template and as_mapping(workload.value.get("spec")).get("workloadRef"):
-        return []  # a Rollout that takes the pod template of a Deployment
+    if refers_to_template(workload):
+        return []
     problems = object_checks(kube_version).of(_POD_TEMPLATE)(workload.template) or []
-    found = [
-        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path) for problem in problems
+    return [
+        schema_finding(problem, _POD_TEMPLATE, schemas(kube_version), workload.template_path)
+        for problem in problems
+        if not is_allowed(problem, workload)
     ]
-    return [one for one in found if not _is_own_field(one, workload)]
-
-
-# Fields that kinds add to the pod spec, and required fields that they default. Source: Knative's RevisionSpec.
-_OWN_FIELDS = {
-    "serving.knative.dev": (
-        "containerConcurrency",
-        "timeoutSeconds",
-        "responseStartTimeoutSeconds",
-        "idleTimeoutSeconds",
-    )
-}
-_DEFAULTED_NAMES = ("serving.knative.dev",)
-
-
-def _is_own_field(finding: Finding, workload: Workload) -> bool:
-    """Return True for a finding about a field that the kind adds to the pod spec, or about a name that it defaults."""
-    *holder, last = finding.path or ("",)
-    if finding.rule == "unknown-field":
-        return tuple(holder) == workload.pod_path and last in _OWN_FIELDS.get(workload.group, ())
-    in_container = len(holder) > 1 and holder[-2] == "containers"
-    return finding.rule == "missing-required" and last == "name" and in_container and workload.group in _DEFAULTED_NAMES
 
 
 def _graded(one: Finding, level: str) -> Finding | None:

@@ -66,14 +66,23 @@ def has_unknown_keys(data: Data, known: Mapping[str, object] | frozenset[str]) -
     return not data.keys() <= known.keys() if isinstance(known, Mapping) else not data.keys() <= known
 
 
+def pod_volumes(pod: PodView) -> Sequence[tuple[int, Data]]:
+    """Return the volumes of a pod with their indices, without those that a claim template of the same name replaces."""
+    found = listed(pod.value, "volumes")
+    claims = _claim_names(pod) if found else ()
+    return [(index, volume) for index, volume in found if volume.get("name") not in claims] if claims else found
+
+
+def _claim_names(pod: PodView) -> list[str]:
+    """Return the names of the claim templates of a StatefulSet."""
+    templates = (as_mapping(item) for item in as_list(pod.object.spec.get("volumeClaimTemplates")))
+    return [name for one in templates if isinstance(name := as_mapping(one.get("metadata")).get("name"), str)]
+
+
 def volumes_by_name(pod: PodView) -> dict[str, Data]:
     """Return the volumes of a pod by name, with the claim templates of a StatefulSet as claim volumes."""
-    volumes: dict[str, Data] = {
-        name: {"persistentVolumeClaim": {}}
-        for item in as_list(pod.object.get("spec", "volumeClaimTemplates"))
-        if isinstance(name := as_mapping(as_mapping(item).get("metadata")).get("name"), str)
-    }
-    for _, volume in listed(pod.value, "volumes"):
+    volumes: dict[str, Data] = {name: {"persistentVolumeClaim": {}} for name in _claim_names(pod)}
+    for _, volume in pod_volumes(pod):
         name = volume.get("name")
         if isinstance(name, str):
             volumes[name] = volume
@@ -97,7 +106,7 @@ def volume_sources(pod: PodView) -> Mapping[str, Sources]:
     found: dict[str, Sources] | None = pod.memo.get("sources")
     if found is None:
         found = pod.memo["sources"] = {}
-        for index, volume in listed(pod.value, "volumes"):
+        for index, volume in pod_volumes(pod):
             for kind, source in volume.items():
                 if isinstance(source, dict):
                     found.setdefault(kind, []).append((source, pod.at("volumes", index, kind)))

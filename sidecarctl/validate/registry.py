@@ -125,6 +125,12 @@ class Rule:
         """The fixed example: `good` in examples/<name>.yaml."""
         return examples_of(self.name)["good"]
 
+    @property
+    def rate(self) -> str:
+        """How often an advice rule reports something in valid manifests, "" for other rules."""
+        files, own = _rates()["files"], _rates().get(self.name)
+        return "" if own is None else f"in {own} of {files:,} valid files ({100 * own / files:.1f} %)"
+
     def applies(self, ctx: Context) -> bool:
         """Return True if the rule applies to the target version."""
         older = self.since and not at_least(ctx.kube_version, self.since)
@@ -208,6 +214,13 @@ def _add(new: Rule) -> None:
     if new.name in _registered:
         raise ValueError(f"duplicate rule {new.name}")
     _registered[new.name] = new
+
+
+@cache
+def _rates() -> Mapping[str, int]:
+    """Return the number of valid files with a finding of each advice rule; `files` is the number of all."""
+    lines = (Path(__file__).parent / "rules" / "rates.txt").read_text("utf-8").splitlines()
+    return {name: int(number) for name, number in (line.split() for line in lines if not line.startswith("#"))}
 
 
 def current_name(name: str) -> str:

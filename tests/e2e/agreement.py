@@ -29,6 +29,8 @@ RESPELLED = (
     (r"topologySpreadConstraints\[(\d+)\]\[(\d+)\]", r"topologySpreadConstraints[\1].matchLabelKeys[\2]"),
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
+    (r"\.LoadBalancerSourceRanges\b", ".loadBalancerSourceRanges"),
+    (r"^spec\.clusterIPs\[0\]$", "spec.clusterIP"),
 )
 # Paths in which the API server omits list indices, or counts items of a generated list.
 _NO_INDEX = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from collections.abc import Iterator
 from functools import cache
 from random import Random
@@ -65,6 +66,8 @@ VALUES: tuple[Any, ...] = (
     [{"name": "a"}, {"name": "a"}],
 )
 
+# Kinds in the examples of rules about API versions, of which only the schema is checked.
+STRUCTURAL = ("ResourceClaim",)
 # Fields that no rule example has.
 MORE = """
 apiVersion: v1
@@ -135,11 +138,23 @@ def seeds() -> tuple[dict[str, Any], ...]:
         if rule.layer in ("structure", "api", "advice"):
             for text in (rule.good, rule.bad) if rule.layer == "advice" else (rule.good,):
                 try:
-                    found += [one for one in yaml.safe_load_all(complete(text, rule.scope)) if isinstance(one, dict)]
+                    found += [one for one in yaml.safe_load_all(complete(text, rule.scope)) if _is_checked(one)]
                 except yaml.YAMLError:
                     continue
     unique = {json.dumps(one, sort_keys=True, default=str): one for one in found}
     return tuple(json.loads(text) for text in unique)
+
+
+def _is_checked(document: Any) -> bool:
+    """Return True for an object of a kind for which there are rules beyond the schema."""
+    return isinstance(document, dict) and document.get("kind") not in STRUCTURAL
+
+
+@cache
+def surroundings() -> tuple[dict[str, Any], ...]:
+    """Return valid objects of the kinds that stand around workloads: Services, Ingresses, Roles, ConfigMaps, and others."""
+    text = (pathlib.Path(__file__).parent / "surroundings.yaml").read_text(encoding="utf-8")
+    return tuple(one for one in yaml.safe_load_all(text) if one)
 
 
 @cache

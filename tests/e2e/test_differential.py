@@ -37,6 +37,16 @@ KNOWN = (
         "the ServiceAccount admission plugin sets serviceAccountName before validation; the oracle runs no admission plugins",
     ),
     Known(
+        "server",
+        r"^Required spec\.healthCheckNodePort",
+        "the API server allocates a port when it stores the Service; the oracle stores nothing",
+    ),
+    Known(
+        "server",
+        r"^Invalid metadata\.ownerReferences: .*Only one reference can have Controller set to true",
+        "the API server drops equal references before validation; the oracle does not",
+    ),
+    Known(
         "we",
         r"template\.metadata\.ownerReferences",
         "the API server ignores ownerReferences in a pod template; sidecarctl validates them",

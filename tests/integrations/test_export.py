@@ -86,7 +86,11 @@ def test_header_lists_differences_from_render(engine: str, tmp_path: Path) -> No
     assert outcome.stdout.startswith("# The composition platform for ")
     assert "# What differs from `sidecarctl render`:" in comments
     header = " ".join(line[1:].strip() for line in comments)
-    for each in ("No record is written", "Companions are shared by all workloads", "Target containers must be among"):
+    for each in (
+        "No record is written",
+        "Companions are shared by all workloads",
+        "A workload with a target container after",
+    ):
         assert each in header
 
 

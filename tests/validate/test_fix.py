@@ -227,7 +227,7 @@ def test_fixes_findings_hidden_by_removed_api_version(tmp_path: Path) -> None:
 
 
 def test_table_of_api_versions_has_only_kinds_with_replacement() -> None:
-    from sidecarctl.validate.schema.check_object import find_replacement
+    from sidecarctl.validate.schema.api_versions import find_replacement
 
     for api_version, kinds in SAME.items():
         for kind in kinds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,11 @@ def test_docs_table_contains_all_api_rules() -> None:
     text = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
     missing = [name for name, one in rules().items() if one.layer == "api" and f"(rules.md#{name})" not in text]
     assert missing == []
+
+
+def test_advice_on_by_default_is_rare_in_valid_manifests() -> None:
+    advice = [one for one in rules().values() if one.layer == "advice"]
+    shares = {one.name: float(re.search(r"\((.*) %\)", one.rate)[1]) for one in advice if one.on}  # type: ignore[index]
+    assert {name: share for name, share in shares.items() if share > 5} == {}
+    assert all("valid files" in one.facts for one in all_pages() if one.layer == "advice")
+    assert not any(one.rate for one in rules().values() if one.layer == "api")

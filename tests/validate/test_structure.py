@@ -36,7 +36,7 @@ DEPLOYMENT: dict[str, Any] = {
             },
         },
     },
-    "status": {"whatever": 1},
+    "status": {"replicas": 1},
 }
 POD = ("spec", "template", "spec")
 CONTAINER = (*POD, "containers", 0)

@@ -67,6 +67,7 @@ def _page(rule: Rule) -> Page:
         rule.until,
         rule.on,
         _fixable(rule.name),
+        rule.rate,
     )
 
 

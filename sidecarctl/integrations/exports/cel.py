@@ -159,6 +159,9 @@ def _no_conflict_condition(injection: Injection, pod: PodTemplate) -> str:
         if items:
             taken = f"c.?{field}.orValue([]).exists(i, i.{key} in {strings(str(each[key]) for each in items)})"
             conditions.append(f"!{spec}.containers.exists(c, {target} && {taken})")
+    if fragment.volume_mounts or fragment.env:
+        every = f"{spec}.containers.filter(c, {target})"
+        conditions.append(f"size({every}) == size({_target_indices(injection, pod)})")
     for field, wanted in (("labels", fragment.labels), ("annotations", injection.annotations)):
         for key, value in wanted.items():
             found = f"{pod.optional('metadata', field)}[?{literal(key)}]"
@@ -257,6 +260,13 @@ def _render_patches(each: Sequence[str]) -> str:
     return "[\n" + ",\n".join(each) + "\n]"
 
 
+def _target_indices(injection: Injection, pod: PodTemplate) -> str:
+    """Return the indices of the target containers among the first ones."""
+    indices = literal(list(range(MAX_TARGET_CONTAINERS)))
+    condition = _target_condition(injection, pod, f"{pod.spec}.containers[i]")
+    return f"{indices}.filter(i, i < size({pod.spec}.containers) && {condition})"
+
+
 def _target_patches(
     injection: Injection, pod: PodTemplate, field: str, items: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
@@ -264,8 +274,7 @@ def _target_patches(
     if not items:
         return
     container = f"{pod.spec}.containers[i]"
-    indices = literal(list(range(MAX_TARGET_CONTAINERS)))
-    targets = f"{indices}.filter(i, i < size({pod.spec}.containers) && {_target_condition(injection, pod, container)})"
+    targets = _target_indices(injection, pod)
     path = f"{literal(pod.path('spec', 'containers') + '/')} + string(i) + "
     create = _add(path + literal(f"/{field}"), "[]")
     yield f"{targets}\n  .filter(i, !has({container}.{field})).map(i, {create})"

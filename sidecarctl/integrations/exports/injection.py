@@ -58,19 +58,19 @@ def pointer(path: Sequence[str | int]) -> str:
 
 
 _PROBE_WORKLOAD_A: Mapping[str, Any] = {
-    "kind": "Deployment",
     "name": "web",
     "namespace": "",
     "labels": {},
     "annotations": {},
 }
 _PROBE_WORKLOAD_B: Mapping[str, Any] = {
-    "kind": "StatefulSet",
     "name": "other",
     "namespace": "elsewhere",
     "labels": {"app": "other", "tier": "back"},
     "annotations": {"example.org/note": "yes"},
 }
+# Kinds for which the same template must render the same: workloads that run until they are deleted, and Jobs.
+_KINDS, _JOB_KINDS = ("Deployment", "StatefulSet"), ("Job", "CronJob")
 _PROBE_TARGET_A: Mapping[str, Any] = {"name": "app", "image": "", "ports": [], "env": [], "mounts": []}
 _PROBE_TARGET_B: Mapping[str, Any] = {
     "name": "main",
@@ -114,10 +114,16 @@ class Injection:
 
 @dataclass(frozen=True)
 class RuleInjections:
-    """A rule and its injections, in order."""
+    """A rule and its injections, in order.
+
+    of_jobs       injections for Jobs and CronJobs, which some sidecars render differently
+    jobs_refused  why a sidecar refuses Jobs and CronJobs, "" if none does
+    """
 
     rule: Rule
     injections: tuple[Injection, ...]
+    of_jobs: tuple[Injection, ...] = ()
+    jobs_refused: str = ""
 
 
 def collect_injections(selection: Selection) -> list[RuleInjections]:
@@ -134,8 +140,13 @@ def collect_injections(selection: Selection) -> list[RuleInjections]:
                     str(wish.place),
                     "request each instance in one rule only",
                 )
-        requested = tuple(_build_injection(request, selection) for request in selection.requests_of(rule))
-        out.append(RuleInjections(rule, requested))
+        requests = list(selection.requests_of(rule))
+        requested = tuple(_build_injection(request, selection, _KINDS) for request in requests)
+        try:
+            of_jobs = tuple(_build_injection(request, selection, _JOB_KINDS) for request in requests)
+            out.append(RuleInjections(rule, requested, of_jobs))
+        except UsageError as error:
+            out.append(RuleInjections(rule, requested, jobs_refused=error.message.removeprefix("cannot export ")))
     _require_equal_requests(out)
     return out
 
@@ -162,10 +173,11 @@ def export_error(subject: str, reason: str, where: str, hint: str) -> UsageError
     return UsageError(f"cannot export {subject}: {reason}", where=where, hint=hint)
 
 
-def _build_injection(request: Request, selection: Selection) -> Injection:
+def _build_injection(request: Request, selection: Selection, kinds: tuple[str, str]) -> Injection:
     mode = resolve_mode(request, selection.kube_version)
     companion = f"{selection.composition.name}-{request.instance}"
-    one, other = (_render_probe(request, mode, companion, each, selection) for each in _PROBES)
+    probes = (({**workload, "kind": kind}, target) for kind, (workload, target) in zip(kinds, _PROBES))
+    one, other = (_render_probe(request, mode, companion, each, selection) for each in probes)
     differing = list(_different_fields(one, other))
     if differing:
         raise export_error(

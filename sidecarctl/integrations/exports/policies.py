@@ -7,7 +7,7 @@ the previous one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -75,16 +75,18 @@ def export(engine: Engine, selection: Selection) -> list[ExportFile]:
     companions: dict[str, Mapping[str, Any]] = {}
     earlier: list[Injection] = []
     for each in collect_injections(selection):
-        for steps, kinds in _kinds_by_template_path(each.rule, selection.composition):
-            policy = _build_policy(engine, version, each, earlier, steps, kinds, selection.composition, differences)
-            if policy is not None:
-                objects += policy
+        for steps, every in _kinds_by_template_path(each.rule, selection.composition):
+            for injections, kinds in _by_injections(each, every, differences):
+                one = replace(each, injections=injections)
+                policy = _build_policy(engine, version, one, earlier, steps, kinds, selection.composition, differences)
+                objects += policy or ()
         earlier += each.injections
         for injection in each.injections:
             companions |= {f"{d['kind']}/{d['metadata']['name']}": d for d in injection.companions}
     if not objects:
+        reason = next((one for one in differences if " is skipped by " in one), "no rule selects a supported kind")
         raise UsageError(
-            f"cannot export composition {selection.composition.name}: no rule selects a supported kind",
+            f"cannot export composition {selection.composition.name}: {reason.removesuffix('.')}",
             where=selection.composition.file,
         )
     if companions:
@@ -104,7 +106,10 @@ _DIFFERENCES = (
     "The engine decides the order of policies: sidecars of different rules may have a different order.",
     "A changed policy affects a workload the next time that the workload is applied.",
     'A workload can opt out with the annotation sidecarctl.dev/inject: "false", but cannot request sidecars or set parameters.',
-    f"Target containers must be among the first {cel.MAX_TARGET_CONTAINERS} containers.",
+    f"A workload with a target container after the first {cel.MAX_TARGET_CONTAINERS} containers does not get a sidecar "
+    "that mounts volumes or sets variables.",
+    "A Pod without a workload is changed only when it is created. The API server has set its defaults before, and the volume "
+    "and mounts of its service account token come before those of sidecars.",
     "In a cluster, every object has a namespace: the default namespace is `default`, not empty.",
     "Objects owned by a workload of another known kind (the Pods of a Deployment) are skipped.",
     "Manifests are not validated before the API server validates them.",
@@ -138,6 +143,24 @@ def _kinds_by_template_path(rule: Rule, composition: Composition) -> Iterator[tu
     yield from shapes.items()
 
 
+def _by_injections(
+    each: RuleInjections, kinds: list[GroupKind], differences: list[str]
+) -> Iterator[tuple[tuple[Injection, ...], list[GroupKind]]]:
+    """Yield the injections of a rule with the kinds that get them: Jobs can get others, or none."""
+    jobs = [kind for kind in kinds if kind in RUN_TO_COMPLETION]
+    others = [kind for kind in kinds if kind not in RUN_TO_COMPLETION]
+    if not each.jobs_refused and each.of_jobs == each.injections:
+        yield each.injections, kinds
+        return
+    if others:
+        yield each.injections, others
+    if jobs and each.jobs_refused:
+        names = ", ".join(kind for _, kind in jobs)
+        differences.append(f"{names} is skipped by {each.rule.label}: {each.jobs_refused}. `render` reports an error.")
+    elif jobs:
+        yield each.of_jobs, jobs
+
+
 def _matches_any(name: str, globs: Sequence[str]) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
 
@@ -154,7 +177,8 @@ def _build_policy(
 ) -> list[Mapping[str, Any]] | None:
     if "*" in steps:
         differences.append(
-            f"{', '.join(kind for _, kind in kinds)} has several pod templates and is not supported by policies."
+            f"{', '.join(f'{kind} ({group})' for group, kind in kinds)} has several pod templates and is not supported "
+            "by policies."
         )
         return None
     classic = [one.name for one in each.injections if one.mode == "classic" and one.containers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sidecarctl.composition.model import Rule
@@ -37,10 +38,10 @@ _DIFFERENCES = (
 def export(selection: Selection) -> list[ExportFile]:
     """Return the SidecarSets of a composition as one YAML stream. Raise UsageError for what they cannot express."""
     differences = list(_DIFFERENCES)
-    objects = []
+    objects: list[dict[str, Any]] = []
     companions: dict[str, Mapping[str, Any]] = {}
     for each in collect_injections(selection):
-        objects.append(_build_sidecar_set(each, selection, differences))
+        objects += _build_sidecar_sets(each, selection, differences)
         for injection in each.injections:
             companions |= {f"{d['kind']}/{d['metadata']['name']}": d for d in injection.companions}
     if companions:
@@ -52,6 +53,32 @@ def export(selection: Selection) -> list[ExportFile]:
     comment = render_header("OpenKruise (SidecarSet)", selection.composition.name, differences, use)
     files = [ExportFile("sidecarset.yaml", render_stream(comment, objects))]
     return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+
+
+_JOB_NAME = "batch.kubernetes.io/job-name"
+
+
+def _build_sidecar_sets(each: RuleInjections, selection: Selection, differences: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the SidecarSets of a rule: one, or one for Pods of Jobs and one for other Pods if they differ."""
+    classic = next((one.name for one in each.injections if one.mode == "classic" and one.containers), "")
+    reason = f"the classic sidecar {classic} would prevent completion" if classic else each.jobs_refused
+    if not reason and each.of_jobs == each.injections:
+        yield _build_sidecar_set(each, selection, differences)
+        return
+    found = _build_sidecar_set(each, selection, differences)
+    yield _select_jobs(found, "DoesNotExist")
+    if reason:
+        differences.append(f"Pods of Jobs are skipped by {each.rule.label}: {reason}. `render` reports an error.")
+    else:
+        jobs = _build_sidecar_set(replace(each, injections=each.of_jobs), selection, differences)
+        jobs["metadata"]["name"] += "-jobs"
+        yield _select_jobs(jobs, "Exists")
+
+
+def _select_jobs(found: dict[str, Any], operator: str) -> dict[str, Any]:
+    selector = found["spec"]["selector"]
+    expressions = [*selector.get("matchExpressions", ()), {"key": _JOB_NAME, "operator": operator}]
+    return {**found, "spec": {**found["spec"], "selector": {**selector, "matchExpressions": expressions}}}
 
 
 def _build_sidecar_set(each: RuleInjections, selection: Selection, differences: list[str]) -> dict[str, Any]:

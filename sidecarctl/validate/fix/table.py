@@ -26,7 +26,7 @@ from sidecarctl.validate.fix.fixers import (
     set_size_limit,
     value_at,
 )
-from sidecarctl.validate.schema.check_object import find_replacement
+from sidecarctl.validate.schema.api_versions import find_replacement
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document
 
@@ -122,6 +122,7 @@ FIXABLE: Mapping[str, Fixable] = {
     "missing-requests": Fixable(set_requests, "the values are set", ("--cpu-request", "--memory-request")),
     "removed-api": Fixable(replace_api_version, "the object has the same meaning in the new API version"),
     "unbounded-emptydir": Fixable(set_size_limit, "a value is set", ("--size-limit",)),
+    "unbounded-shared-emptydir": Fixable(set_size_limit, "a value is set", ("--size-limit",)),
     "wrong-type": Fixable(change_type, "the value only needs quotes added or removed"),
 }
 

@@ -20,7 +20,7 @@ from typing import Any
 from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.schema.data import schemas
-from sidecarctl.validate.schema.overrides import FILLED_IN, REQUIRED, allowed
+from sidecarctl.validate.schema.overrides import FILLED_IN, OPTIONAL, REQUIRED, allowed
 
 INT32 = 2**31
 INT64 = 2**63
@@ -77,7 +77,8 @@ class ObjectChecks:
             return _anything
         # Type names, each replaced on first use by str, bool, or a check function.
         fields: dict[Any, Any] = dict(definition.fields)
-        required = tuple(dict.fromkeys((*definition.required, *REQUIRED.get(name, ()))))
+        listed = (key for key in definition.required if (name, key) not in OPTIONAL)
+        required = tuple(dict.fromkeys((*listed, *REQUIRED.get(name, ()))))
         # The API server treats an empty string as missing.
         never_empty = frozenset(
             key
@@ -135,7 +136,7 @@ class ObjectChecks:
 
     def _has_required(self, name: str) -> bool:
         definition = self._schemas.definition(name) if "." in name else None
-        return definition is not None and any((name, key) not in FILLED_IN for key in definition.required)
+        return definition is not None and any((name, key) not in FILLED_IN | OPTIONAL for key in definition.required)
 
     @staticmethod
     def _list(wanted: Any, kind: str, no_null: bool) -> ValueCheck:
@@ -225,6 +226,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_base64(value: Any) -> bool:
+    if isinstance(value, list):  # JSON decoding in Go also accepts bytes as numbers
+        return all(item.__class__ is int and 0 <= item < 256 for item in value)
     if not isinstance(value, str):
         return False
     try:

@@ -98,16 +98,21 @@ def kind_spans() -> dict[tuple[str, str], MinorRange]:
     return {(row[0], row[1]): MinorRange(int(row[2]), int(row[3])) for row in rows}
 
 
-@lru_cache(maxsize=256)
 def field_span(name: str, key: str) -> MinorRange | None:
-    """Return the minor versions in which a definition has a field, None if in no version. Slow: for errors only."""
-    found = [
-        span
-        for file in ("workloads.txt", "others.txt")
-        for own, span, text in _spans(file)
-        if own == name and key in json.loads(text)["fields"]
-    ]
-    return MinorRange(min(span.first for span in found), max(span.last for span in found)) if found else None
+    """Return the minor versions in which a definition has a field, None if in no version."""
+    return _field_spans(name).get(key)
+
+
+@lru_cache(maxsize=64)
+def _field_spans(name: str) -> dict[str, MinorRange]:
+    """Return the minor versions of each field that a definition has in any version. Slow: for errors only."""
+    found: dict[str, MinorRange] = {}
+    for file in ("workloads.txt", "others.txt"):
+        for own, span, text in _spans(file):
+            for key in json.loads(text)["fields"] if own == name else ():
+                known = found.get(key, span)
+                found[key] = MinorRange(min(known.first, span.first), max(known.last, span.last))
+    return found
 
 
 def describe_range(span: MinorRange) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -164,26 +165,37 @@ def _belongs_above(key: str, root: str, schema: Schemas, path: PathTuple, where:
 
 def _belongs_below(key: str, own: Definition, schema: Schemas) -> str:
     """Return the help for a field of a nested object, the nearest one first."""
-    if key in _COMMON:
-        return ""
+    step = "" if key in _COMMON else _fields_below(own.name, schema).get(key)
+    return f"the field belongs to {step}" if step else ""
+
+
+@lru_cache(maxsize=64)
+def _fields_below(name: str, schema: Schemas) -> dict[str, str]:
+    """Return the nearest place of each field in the objects below a definition."""
+    own = schema.definition(name)
+    found: dict[str, str] = {}
+    if own is None:
+        return found
     level: list[tuple[str, Definition]] = [("", own)]
     seen = {own.name}
     for _ in range(_MAX_SEARCH_DEPTH):
         below = []
         for steps, definition in level:
             for name, kind in definition.fields.items():
+                if name == "status":
+                    continue
                 inner = schema.definition(kind.strip("[]"))
                 if inner is None or inner.name in seen:
                     continue
                 seen.add(inner.name)
                 step = f"{steps}.{name}" if steps else name
                 step += "[]" if kind.startswith("[") else ""
-                if key in inner.fields:
-                    return f"the field belongs to {step}"
+                for field in inner.fields:
+                    found.setdefault(field, step)
                 below.append((step, inner))
         # Templates and containers are the most likely places.
         level = sorted(below, key=lambda pair: not pair[0].endswith(("template", "spec", "containers[]")))
-    return ""
+    return found
 
 
 def _definitions_along(root: str, schema: Schemas, steps: PathTuple) -> Iterator[tuple[PathTuple, Definition]]:

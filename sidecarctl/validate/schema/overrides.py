@@ -127,6 +127,16 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "apps.v1.ReplicaSetSpec": ("template",),
 }
 
+# Fields that the data list as required, but that the API server does not need. Rules check those that only some objects need.
+OPTIONAL: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("core.v1.EvictionResponder", "priority"),
+        ("core.v1.TypedLocalObjectReference", "kind"),
+        ("core.v1.TypedLocalObjectReference", "name"),
+        ("storage.v1.CSIDriver", "spec"),
+    }
+)
+
 # Fields that the data list as required, but that the API server defaults, or accepts with their zero value.
 FILLED_IN: frozenset[tuple[str, str]] = frozenset(
     {

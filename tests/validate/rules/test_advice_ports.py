@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from advice_helpers import found, pod, where
+from advice_helpers import found, pod, stream, where
 
 from sidecarctl.findings import Severity
 
 
 def ports(*numbers: int, **more: Any) -> dict[str, Any]:
     return {"ports": [{"containerPort": number, **more} for number in numbers]}
+
+
+def service(target: str) -> dict[str, Any]:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": target}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
 
 
 def test_sidecar_on_app_port_is_error_at_sidecar_port() -> None:
@@ -94,10 +99,11 @@ def test_finds_duplicate_port(first: dict[str, Any], second: dict[str, Any], twi
     assert bool(where("duplicate-port", pod(container))) is twice
 
 
-def test_finds_port_name_used_by_two_containers() -> None:
-    named = pod(ports(80, name="http"), native=(ports(81, name="http"),))
-    assert where("ambiguous-port-name", named) == ["initContainers[0].ports[0].name"]
-    assert where("ambiguous-port-name", pod(ports(80, name="http"), ports(81, name="admin"))) == []
+def test_finds_port_name_of_a_service_used_by_two_containers() -> None:
+    named = pod(ports(80, name="http"), native=(ports(81, name="http"),), metadata={"labels": {"app": "web"}})
+    assert where("ambiguous-port-name", stream(service("http"), named)) == ["initContainers[0].ports[0].name"]
+    assert where("ambiguous-port-name", stream(service("other"), named)) == []
+    assert where("ambiguous-port-name", named) == []
 
 
 def test_finds_host_ip_without_host_port() -> None:

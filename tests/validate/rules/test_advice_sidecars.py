@@ -9,6 +9,7 @@ from advice_helpers import RECORD, found, pod, where
 
 from sidecarctl.findings import Severity
 from sidecarctl.kube.pod_resources import find_qos_downgrade
+from sidecarctl.validate.registry import rules
 
 BOTH = {"cpu": "100m", "memory": "64Mi"}
 
@@ -156,13 +157,15 @@ def test_finds_floating_image(image: str, floats: bool) -> None:
     assert where("floating-image", pod({"image": image})) == (["containers[0].image"] if floats else [])
 
 
-def test_floating_image_is_warning_only_for_sidecars() -> None:
-    findings = found("floating-image", pod({"image": "a"}, native=({"image": "b"},), classic={"image": "c"}))
-    assert {(one.role, one.severity) for one in findings} == {
-        ("app", Severity.INFO),
-        ("sidecar", Severity.WARNING),
-        ("classic", Severity.WARNING),
-    }
+def test_floating_image_is_warning_for_sidecars_and_off_for_apps() -> None:
+    text = pod({"image": "a"}, native=({"image": "b"},), classic={"image": "c"})
+    findings = found("floating-image", text) + found("floating-sidecar-image", text)
+    assert [(one.rule, one.role, one.severity) for one in findings] == [
+        ("floating-image", "app", Severity.INFO),
+        ("floating-sidecar-image", "sidecar", Severity.WARNING),
+        ("floating-sidecar-image", "classic", Severity.WARNING),
+    ]
+    assert (rules()["floating-image"].on, rules()["floating-sidecar-image"].on) == (False, True)
 
 
 # ---- endings ---------------------------------------------------------------------------------------------------------

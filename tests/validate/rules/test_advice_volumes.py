@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from advice_helpers import found, pod, where
 
-from sidecarctl.findings import Severity
-
 
 def mounts(*names: str, **more: Any) -> dict[str, Any]:
     return {"volumeMounts": [{"name": name, "mountPath": f"/{name}", **more} for name in names]}
@@ -64,17 +62,18 @@ spec:
 
 
 @pytest.mark.parametrize(
-    ("parts", "severity"),
+    ("parts", "rule"),
     [
-        ({"native": (mounts("v"),)}, Severity.WARNING),
-        ({"classic": mounts("v")}, Severity.WARNING),
-        ({"init": (mounts("v"),)}, Severity.INFO),
-        ({}, Severity.INFO),
+        ({"native": (mounts("v"),)}, "unbounded-shared-emptydir"),
+        ({"classic": mounts("v")}, "unbounded-shared-emptydir"),
+        ({"init": (mounts("v"),)}, "unbounded-emptydir"),
+        ({}, "unbounded-emptydir"),
     ],
 )
-def test_unbounded_empty_dir_shared_with_sidecar_is_warning(parts: dict[str, Any], severity: Severity) -> None:
-    (finding,) = found("unbounded-emptydir", pod(mounts("v"), volumes=empty(), **parts))
-    assert (finding.severity, finding.path) == (severity, ("spec", "volumes", 0, "emptyDir"))
+def test_unbounded_empty_dir_shared_with_sidecar_has_its_own_rule(parts: dict[str, Any], rule: str) -> None:
+    text = pod(mounts("v"), volumes=empty(), **parts)
+    (finding,) = found("unbounded-emptydir", text) + found("unbounded-shared-emptydir", text)
+    assert (finding.rule, finding.path) == (rule, ("spec", "volumes", 0, "emptyDir"))
 
 
 @pytest.mark.parametrize(

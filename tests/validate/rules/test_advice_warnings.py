@@ -165,7 +165,6 @@ def test_finds_deprecated_volume_types(source: str, version: str, severity: Seve
 OF_THE_SERVER = (
     "port-conflict",
     "duplicate-port",
-    "ambiguous-port-name",
     "host-ip-without-host-port",
     "duplicate-env",
     "duplicate-pull-secret",

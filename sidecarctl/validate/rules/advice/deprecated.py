@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import listed
+from sidecarctl.validate.fields import pod_volumes
 from sidecarctl.validate.pod_security_baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
-from sidecarctl.validate.views import PodView
+from sidecarctl.validate.views import PodView, View
 
 # Label: its replacement, "" if it has none.
 _NODE_LABELS = {
@@ -52,7 +52,8 @@ _NODE_AFFINITY = ("affinity", "nodeAffinity")
 def deprecated_node_label(pod: PodView, ctx: Context) -> Problems:
     """A pod selects nodes by a deprecated label.
 
-    When nodes no longer have the label, the pod cannot be scheduled. The API server accepts it with a warning.
+    When nodes no longer have the label, the pod cannot be scheduled. The API server accepts it with a warning. A label
+    is not reported if an alternative term of the node affinity has the label that replaces it.
     """
     for key, path in _node_labels(pod):
         successor = _NODE_LABELS.get(key)
@@ -71,11 +72,23 @@ def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
     if not as_mapping(pod.value.get("affinity")).get("nodeAffinity"):
         return
     required, preferred = (f"{word}DuringSchedulingIgnoredDuringExecution" for word in ("required", "preferred"))
-    terms = list(pod.each(*_NODE_AFFINITY, required, "nodeSelectorTerms"))
-    terms += [term.child("preference") for term in pod.each(*_NODE_AFFINITY, preferred)]
-    for term in terms:
-        for expression in term.each("matchExpressions"):
-            yield expression.text("key"), expression.at("key")
+    alternatives = (
+        list(pod.each(*_NODE_AFFINITY, required, "nodeSelectorTerms")),
+        [term.child("preference") for term in pod.each(*_NODE_AFFINITY, preferred)],
+    )
+    for terms in alternatives:
+        for term in terms:
+            for expression in term.each("matchExpressions"):
+                key = expression.text("key")
+                # A pod that avoids nodes does so by both labels in the same term.
+                avoids = expression.text("operator") in ("DoesNotExist", "NotIn")
+                others = [term] if avoids else [other for other in terms if other is not term]
+                if not any(_NODE_LABELS.get(key) in _keys(other) for other in others):
+                    yield key, expression.at("key")
+
+
+def _keys(term: View) -> set[str]:
+    return {expression.text("key") for expression in term.each("matchExpressions")}
 
 
 @rule(
@@ -141,7 +154,7 @@ def deprecated_volume(pod: PodView, ctx: Context) -> Problems:
     the pod never starts. For a removed type, the severity is error.
     """
     minor = int(ctx.kube_version[2:])
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         for source in sorted(volume.keys() & _VOLUMES.keys()):
             since, gone = _VOLUMES[source]
             if volume[source] is None or minor < since:

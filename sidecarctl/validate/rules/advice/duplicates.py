@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.fields import listed
+from sidecarctl.validate.fields import listed, pod_volumes
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
@@ -109,7 +109,7 @@ def overlapping_volume_paths(pod: PodView, ctx: Context) -> Problems:
     One file overwrites the other, or the volume cannot be mounted and the pod never starts. The API server accepts
     overlapping paths with a warning.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         for source in ("configMap", "secret", "downwardAPI"):
             if isinstance(volume.get(source), dict):
                 yield from _overlaps(list(_files(volume[source], pod.at("volumes", index, source))), equal=True)

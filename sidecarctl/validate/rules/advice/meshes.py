@@ -21,6 +21,7 @@ class Injector:
 
     keys         annotations and labels that request the injection
     container    name of the injected container
+    merges       True if the injector completes a container of that name instead of adding a second one
     distinctive  False if other containers commonly have that name, so that the name alone proves nothing
     done         annotation or label of a pod that already has the container
     uid, ports   of the injected container, where no other container may use them
@@ -33,6 +34,7 @@ class Injector:
     uid: int = 0
     ports: frozenset[int] = frozenset()
     distinctive: bool = True
+    merges: bool = False
 
 
 INJECTORS = (
@@ -43,6 +45,7 @@ INJECTORS = (
         "sidecar.istio.io/status",
         1337,
         frozenset((15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)),
+        merges=True,
     ),
     Injector(
         "Linkerd",
@@ -129,11 +132,12 @@ def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
             continue
         related = (Related(f"requests {injector.name}", shown),)
         text = f"user ID {injector.uid} is reserved for the {injector.name} proxy"
-        if pod.get("securityContext", "runAsUser") == injector.uid:
+        others = [one for one in pod.by_role(*_RUNNING) if one.name != injector.container]
+        users = [as_mapping(one.value.get("securityContext")).get("runAsUser") for one in others]
+        if pod.get("securityContext", "runAsUser") == injector.uid and None in users:
             yield problem(pod.at("securityContext", "runAsUser"), text, related=related)
-        for container in pod.by_role(*_RUNNING):
-            own = as_mapping(container.value.get("securityContext")).get("runAsUser")
-            if own == injector.uid and container.name != injector.container:
+        for container, own in zip(others, users):
+            if own == injector.uid:
                 yield problem(container.at("securityContext", "runAsUser"), text, related=related)
 
 
@@ -175,11 +179,11 @@ def foreign_injector(pod: PodView, ctx: Context) -> Problems:
     do not include it.
 
     This is a warning if the pod already has a container with the name of the injected one: the injector either adds a
-    second container or rejects the pod.
+    second container or rejects the pod. Istio completes that container instead, so it is not reported.
     """
     for injector, path in _requested(pod):
         own = next((one for one in pod.by_role(*_RUNNING) if one.name == injector.container), None)
-        if own is not None and not _done(pod, injector):
+        if own is not None and not _done(pod, injector) and not injector.merges:
             yield problem(
                 path,
                 f"the pod requests {injector.name} but already has container {quote(own.name)}",

@@ -111,35 +111,6 @@ def _same_place(one: Data, two: Data) -> bool:
 
 
 @rule(
-    "ambiguous-port-name",
-    Severity.WARNING,
-    layer="advice",
-    fix="Give each port of the pod a unique name.",
-)
-def ambiguous_port_name(pod: PodView, ctx: Context) -> Problems:
-    """Two containers of a pod have a port with the same name.
-
-    A Service that uses the name reaches only one of the ports, that of an app container before that of a sidecar. The
-    API server accepts it with a warning.
-    """
-    if not _many_ports(pod):
-        return
-    seen: dict[str, tuple[ContainerView, PathTuple]] = {}
-    for container in sorted(pod.containers, key=lambda one: one.role in ("sidecar", "init")):
-        for _, _, port, path in _ports(container):
-            name = port.get("name")
-            if not name or not isinstance(name, str):
-                continue
-            other, first = seen.setdefault(name, (container, path))
-            if other is not container:
-                yield problem(
-                    (*path, "name"),
-                    f"port name {quote(name)} is already used by container {quote(other.name)}",
-                    related=(Related("first", (*first, "name")),),
-                )
-
-
-@rule(
     "host-ip-without-host-port",
     Severity.WARNING,
     layer="advice",
@@ -219,6 +190,35 @@ def _ports_named(pod: PodView, target: _Target) -> list[tuple[ContainerView, Pat
         for index, port in listed(container.value, "ports")
         if port.get("name") == target.name and str(port.get("protocol") or "TCP") == target.protocol
     ]
+
+
+@rule(
+    "ambiguous-port-name",
+    Severity.WARNING,
+    layer="advice",
+    scope="stream",
+    fix="Give each port of the pod a unique name.",
+)
+def ambiguous_port_name(stream: StreamView, ctx: Context) -> Problems:
+    """A Service refers to a port name that two containers of its pods have.
+
+    The Service reaches only one of the ports, that of an app container before that of a native sidecar.
+
+    This rule compares objects of the same input: the Service and the workloads that it selects.
+    """
+    seen: set[PathTuple] = set()
+    for target, pods in _named_target_ports(stream):
+        for pod in pods:
+            holders = sorted(_ports_named(pod, target), key=lambda one: one[0].role == "sidecar")
+            for other, where in holders[1:]:
+                container, first = holders[0]
+                if other is not container and where not in seen:
+                    seen.add(where)
+                    yield problem(
+                        (*where, "name"),
+                        f"port name {quote(target.name)} is already used by container {quote(container.name)}",
+                        related=(Related("first", (*first, "name")), Related("Service", target.path)),
+                    )
 
 
 @rule(

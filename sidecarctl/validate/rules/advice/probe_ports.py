@@ -95,6 +95,7 @@ def unknown_port_name(container: ContainerView, ctx: Context) -> Problems:
     layer="advice",
     scope="container",
     roles=_ROLES,
+    on=False,
     fix="Correct the port number, or add the port to the container.",
 )
 def probe_port_unexposed(container: ContainerView, ctx: Context) -> Problems:

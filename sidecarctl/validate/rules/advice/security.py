@@ -20,22 +20,41 @@ _NODE_CAPABILITIES = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO
     Severity.INFO,
     layer="advice",
     scope="container",
-    roles=("app", "init", *_SIDECARS),
+    roles=("app", "init"),
+    on=False,
     fix="Use an exact version tag or a digest (@sha256:…).",
 )
 def floating_image(container: ContainerView, ctx: Context) -> Problems:
-    """An image has no tag or the tag latest.
+    """The image of an app or init container has no tag or the tag latest.
 
-    The same manifest can run different versions over time, even in two replicas at once. It is a warning for sidecars,
-    because the app team rarely watches their images.
+    The same manifest can run different versions over time, even in two replicas at once.
     """
+    yield from _floating(container)
+
+
+@rule(
+    "floating-sidecar-image",
+    Severity.WARNING,
+    layer="advice",
+    scope="container",
+    roles=_SIDECARS,
+    fix="Use an exact version tag or a digest (@sha256:…).",
+)
+def floating_sidecar_image(container: ContainerView, ctx: Context) -> Problems:
+    """The image of a sidecar has no tag or the tag latest.
+
+    The same manifest can run different versions over time, even in two replicas at once, and the app team rarely
+    watches the images of sidecars.
+    """
+    yield from _floating(container)
+
+
+def _floating(container: ContainerView) -> Problems:
     reference = container.value.get("image")
     if not reference or not isinstance(reference, str) or "$" in reference or "{" in reference:
         return
     if names.parse_image(reference.strip()).floating:
-        severity = Severity.WARNING if container.role in _SIDECARS else None
-        message = f"image {quote(reference)} has no version tag or digest"
-        yield problem(container.at("image"), message, severity=severity)
+        yield problem(container.at("image"), f"image {quote(reference)} has no version tag or digest")
 
 
 @rule(

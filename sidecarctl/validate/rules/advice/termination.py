@@ -29,6 +29,7 @@ _SERVERS = frozenset(
         "opentelemetry-collector", "opentelemetry-collector-contrib", "aws-otel-collector", "jaeger-agent",
     )
 )  # fmt: skip
+_ENDS_ITSELF = "Make the container exit when the app has exited, for example by a request to its quit endpoint."
 _QUITS = ("quitquitquit", "exit_after_auth", "exit-after-auth", "one-time", "one_time", "enable-lifecycle")
 
 
@@ -54,11 +55,13 @@ def job_never_completes(pod: PodView, ctx: Context) -> Problems:
     if len(servers) == len(apps):
         return
     shared_processes = pod.value.get("shareProcessNamespace") is True
+    help_text = "" if ctx.since("1.29") else _ENDS_ITSELF
     for container in servers:
         if container.role == "classic" or not shared_processes:
             yield problem(
                 container.path,
                 f"container {quote(container.name)} never exits, so the {pod.object.kind} never completes",
+                help=help_text,
                 severity=None if container.role == "classic" else Severity.WARNING,
             )
 

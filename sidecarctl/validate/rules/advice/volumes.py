@@ -9,7 +9,7 @@ from sidecarctl.kube.pod_resources import effective_limits
 from sidecarctl.kube.quantity import format_readable, parse_quantity, parse_resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
-from sidecarctl.validate.fields import RUNNING, SIDECARS, Mount, listed, mounts_of, volumes_by_name
+from sidecarctl.validate.fields import RUNNING, SIDECARS, Mount, listed, mounts_of, pod_volumes, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
@@ -27,7 +27,7 @@ def unused_volume(pod: PodView, ctx: Context) -> Problems:
 
     Volumes that an annotation of the pod mentions are not reported: an injected container can mount them.
     """
-    volumes = listed(pod.value, "volumes")
+    volumes = pod_volumes(pod)
     claims = listed(as_mapping(pod.object.value.get("spec")), "volumeClaimTemplates") if pod.object.value else ()
     if not (volumes or claims) or not pod.containers:
         return
@@ -59,31 +59,46 @@ def _mentioned_in_annotations(pod: PodView, name: str) -> bool:
     "unbounded-emptydir",
     Severity.INFO,
     layer="advice",
+    on=False,
     fix="Set emptyDir.sizeLimit.",
 )
 def unbounded_emptydir(pod: PodView, ctx: Context) -> Problems:
-    """An emptyDir volume has no sizeLimit.
+    """An emptyDir volume that no sidecar mounts has no sizeLimit.
 
     The volume can fill the disk of the node, and other pods are evicted. A volume in memory counts toward the memory
-    limit of the container that writes to it, which is then killed.
-
-    It is a warning if a sidecar shares the volume: if one container writes and another one removes the data, the volume
-    grows without limit as soon as the other container hangs. An ephemeral-storage limit also limits volumes on disk.
+    limit of the container that writes to it, which is then killed. An ephemeral-storage limit also limits volumes on
+    disk.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    yield from _unbounded(pod, ctx, shared=False)
+
+
+@rule(
+    "unbounded-shared-emptydir",
+    Severity.WARNING,
+    layer="advice",
+    fix="Set emptyDir.sizeLimit.",
+)
+def unbounded_shared_emptydir(pod: PodView, ctx: Context) -> Problems:
+    """An emptyDir volume that a sidecar mounts has no sizeLimit.
+
+    If one container writes and another one removes the data, the volume grows without limit as soon as the other
+    container hangs. It fills the disk of the node, or the memory limit of the container that writes to it. An
+    ephemeral-storage limit also limits volumes on disk.
+    """
+    yield from _unbounded(pod, ctx, shared=True)
+
+
+def _unbounded(pod: PodView, ctx: Context, shared: bool) -> Problems:
+    for index, volume in pod_volumes(pod):
         source = volume.get("emptyDir")
         if not isinstance(source, dict) or source.get("sizeLimit") not in (None, "", 0, "0"):
             continue
         in_memory = source.get("medium") == "Memory"
         if not in_memory and effective_limits(pod.value, ctx.kube_version).get("ephemeral-storage"):
             continue
-        shared = any(mounts_of(pod, volume.get("name"), *SIDECARS))
-        kind = "emptyDir in memory" if in_memory else "emptyDir"
-        yield problem(
-            pod.at("volumes", index, "emptyDir"),
-            f"{kind} {quote(volume.get('name'))} has no sizeLimit",
-            severity=Severity.WARNING if shared else None,
-        )
+        if any(mounts_of(pod, volume.get("name"), *SIDECARS)) is shared:
+            kind = "emptyDir in memory" if in_memory else "emptyDir"
+            yield problem(pod.at("volumes", index, "emptyDir"), f"{kind} {quote(volume.get('name'))} has no sizeLimit")
 
 
 @rule(
@@ -98,7 +113,7 @@ def memory_emptydir_over_limit(pod: PodView, ctx: Context) -> Problems:
     Data in the volume counts toward the memory limit of the container that writes it. The container is killed
     before the volume is full.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         source = volume.get("emptyDir")
         if not isinstance(source, dict) or source.get("medium") != "Memory" or not source.get("sizeLimit"):
             continue
@@ -137,6 +152,7 @@ _OTHERS_READ, _GROUP_READS = 0o004, 0o040
     "uid-cannot-read-shared-volume",
     Severity.WARNING,
     layer="advice",
+    on=False,
     fix="Set securityContext.fsGroup of the pod, or run both containers as the same user.",
 )
 def uid_cannot_read_shared_volume(pod: PodView, ctx: Context) -> Problems:
@@ -145,7 +161,8 @@ def uid_cannot_read_shared_volume(pod: PodView, ctx: Context) -> Problems:
     Files belong to the user who writes them. The other container cannot change them, and it cannot read files that are
     private to their owner, as logs and keys often are. With fsGroup, both containers share a group with access.
 
-    Only containers with a known user are compared, from `runAsUser` of the container or the pod.
+    Only containers with a known user are compared, from `runAsUser` of the container or the pod. Most programs write
+    files that all users can read.
     """
     own = as_mapping(pod.value.get("securityContext"))
     if own.get("fsGroup") is not None or own.get("supplementalGroups") or not _users_differ(pod, own):
@@ -209,7 +226,7 @@ def unreadable_volume_file(pod: PodView, ctx: Context) -> Problems:
     Files of ConfigMap, Secret, downward API, and projected volumes belong to root. With a mode such as 0400, no other
     user can read them. With fsGroup, the files belong to a group that can read them.
     """
-    volumes = listed(pod.value, "volumes")
+    volumes = pod_volumes(pod)
     if not volumes:
         return
     own = as_mapping(pod.value.get("securityContext"))

@@ -62,6 +62,10 @@ def invalid_autoscaler_bounds(obj: ObjectView, ctx: Context) -> Problems:
         if not types & {"Object", "External"}:
             message = "minReplicas: 0 requires an Object or External metric"
             yield problem(obj.at("spec", "minReplicas"), message)
+    percent = obj.number("spec", "targetCPUUtilizationPercentage")
+    if percent is not None and percent < 1:
+        where = obj.at("spec", "targetCPUUtilizationPercentage")
+        yield problem(where, f"invalid targetCPUUtilizationPercentage {percent}: must be above zero")
     target = as_mapping(obj.spec.get("scaleTargetRef"))
     for field in ("kind", "name"):
         text = target.get(field)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
+from sidecarctl.validate.custom_templates import sets_probe_ports
 from sidecarctl.validate.fields import Sources, has_unknown_keys, listed, present_keys
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.containers import LARGEST_PORT
@@ -34,6 +35,8 @@ def invalid_probe_handler(container: ContainerView, ctx: Context) -> Problems:
     The API server requires exactly one of exec, httpGet, tcpSocket, and grpc.
     """
     for probe, where in _probes(container):
+        if sets_probe_ports(container.pod) and not present_keys(probe, _PROBE_HANDLERS):
+            continue
         yield from _check_handler(probe, where, _PROBE_HANDLERS, _PROBE_FIELDS)
 
 
@@ -102,6 +105,8 @@ def invalid_handler_port(container: ContainerView, ctx: Context) -> Problems:
             if not isinstance(action, dict):
                 continue
             port = action.get("port")
+            if port == 0 and sets_probe_ports(container.pod):
+                continue
             if port.__class__ is int and not 1 <= port <= LARGEST_PORT:
                 yield problem((*where, kind, "port"), f"invalid port {port}: use a number from 1 to {LARGEST_PORT}")
             elif isinstance(port, str) and kind != "grpc" and (fault := names.check_port_name(port)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
+from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import Sources, check_selector, listed, present_keys, sources_of_type, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
@@ -244,6 +245,9 @@ def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
         if isinstance(key_type, str) and key_type not in _KEY_TYPES:
             known = ", ".join(_KEY_TYPES)
             yield problem((*where, "keyType"), f"unknown keyType {quote(key_type)}, expected one of {known}")
+        for key in as_mapping(part.get("userAnnotations")):
+            if isinstance(key, str) and (fault := names.check_qualified_name(key.lower()) or _unprefixed(key)):
+                yield problem((*where, "userAnnotations", key), f"invalid key {quote(key)}: {fault}", on_key=True)
         seconds = part.get("maxExpirationSeconds")
         own = isinstance(signer, str) and f".{signer}".partition("/")[0].endswith(".kubernetes.io")
         longest = _LONGEST_OF_KUBERNETES if own else _LONGEST_CERTIFICATE
@@ -257,6 +261,10 @@ def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
             path = part[field]
             if isinstance(path, str) and (fault := outside(path)):
                 yield problem((*where, field), f"invalid path {quote(path)}: {fault}")
+
+
+def _unprefixed(key: str) -> str | None:
+    return None if "/" in key else "missing prefix, use the form <domain>/<name>"
 
 
 def _signer(name: str) -> str | None:

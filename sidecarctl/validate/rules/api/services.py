@@ -9,6 +9,7 @@ from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.containers import LARGEST_PORT
+from sidecarctl.validate.rules.api.object_names import check_path_segment
 from sidecarctl.validate.views import Data, ObjectView
 
 _MAX_AFFINITY_SECONDS = 86400
@@ -54,7 +55,8 @@ def invalid_service_port(obj: ObjectView, ctx: Context) -> Problems:
             yield problem((*where, "name"), "missing port name, required with several ports")
         yield from _check_port(number, (*where, "port"))
         target = port.get("targetPort")
-        yield from _check_port(target, (*where, "targetPort"))
+        if target:  # the API server replaces 0 by the port
+            yield from _check_port(target, (*where, "targetPort"))
         if isinstance(target, str) and target and (fault := names.check_port_name(target)):
             yield problem((*where, "targetPort"), f"invalid port name {quote(target)}: {fault}")
         protocol = port.get("appProtocol")
@@ -249,6 +251,8 @@ def _check_backend(backend: Data, where: PathTuple, ctx: Context) -> Problems:
         if backend.keys() <= {"service", "resource"}:
             yield problem(where, "missing service or resource")
         return
+    if isinstance(resource, dict):
+        yield from _check_resource(resource, (*where, "resource"))
     if not isinstance(service, dict):
         return
     name, port = service.get("name"), as_mapping(service.get("port"))
@@ -265,3 +269,15 @@ def _check_backend(backend: Data, where: PathTuple, ctx: Context) -> Problems:
         )
     elif not by_name and not by_number:
         yield problem(where, "backend Service has no port")
+
+
+def _check_resource(resource: Data, where: PathTuple) -> Problems:
+    for field in ("kind", "name"):
+        text = resource.get(field)
+        if blank(text):
+            yield problem((*where, field), f"missing required field: {field}")
+        elif isinstance(text, str) and (fault := check_path_segment(text, "")):
+            yield problem((*where, field), f"invalid {field} {quote(text)}: {fault}")
+    group = resource.get("apiGroup")
+    if isinstance(group, str) and (fault := names.check_dns_subdomain(group)):
+        yield problem((*where, "apiGroup"), f"invalid apiGroup {quote(group)}: {fault}")

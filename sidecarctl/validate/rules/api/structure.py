@@ -78,6 +78,16 @@ declare(
     fix="Use the replacement, and check that its fields are the same.",
 )
 declare(
+    "disabled-api",
+    Severity.ERROR,
+    what="The API server does not serve the apiVersion by default.",
+    why="""
+        The API server of the target version has the apiVersion, but rejects the object unless its administrator
+        enables the version. Alpha versions are off by default, and so are beta versions since Kubernetes 1.24.
+    """,
+    fix="Use a stable apiVersion. If your cluster serves this one, turn the rule off in a composition.",
+)
+declare(
     "deprecated-api",
     Severity.WARNING,
     what="The apiVersion is deprecated in the target Kubernetes version.",

@@ -111,9 +111,17 @@ def _compare_apparmor(pod: PodView, container: ContainerView, value: str) -> Pro
     for holder in (container, pod):
         profile = as_mapping(holder.value.get("securityContext")).get("appArmorProfile")
         if isinstance(profile, dict):
+            if holder is pod and pod.object.kind == "Pod" and _becomes_field(value):
+                return  # the annotation sets the field of the container
             at = container.at("securityContext", "appArmorProfile")
             yield from _compare_profile(profile, value, at, ("runtime/default",))
             return
+
+
+def _becomes_field(value: str) -> bool:
+    """Return True if the API server copies an AppArmor annotation to the field of its container."""
+    file = value.removeprefix("localhost/")
+    return value in ("runtime/default", "unconfined") or (file != value and bool(file) and file == file.strip())
 
 
 def _compare_profile(profile: Data, value: str, where: PathTuple, default: tuple[str, ...]) -> Problems:

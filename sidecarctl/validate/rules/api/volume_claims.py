@@ -15,7 +15,7 @@ from sidecarctl.validate.fields import (
     check_selector,
     entries,
     has_unknown_keys,
-    listed,
+    pod_volumes,
     volume_sources,
 )
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
@@ -116,9 +116,9 @@ def _data_sources(spec: Data, where: PathTuple) -> Iterator[Problem]:
 def _data_source(source: Data, where: PathTuple) -> Iterator[Problem]:
     group, kind = source.get("apiGroup"), source.get("kind")
     for field in ("name", "kind"):
-        if source.get(field) == "":
+        if blank(source.get(field)):
             yield problem((*where, field), f"missing required field: {field}")
-    if blank(group) and isinstance(kind, str) and kind != "PersistentVolumeClaim":
+    if blank(group) and kind and isinstance(kind, str) and kind != "PersistentVolumeClaim":
         message = f"invalid data source kind {quote(kind)}: must be PersistentVolumeClaim without an apiGroup"
         yield problem(where, message)
     elif group and isinstance(group, str) and (fault := names.check_dns_subdomain(group)):
@@ -133,7 +133,7 @@ def _made_for_pod(pod: PodView) -> Problems:
     name = pod.object.text("metadata", "name")
     if pod.object.kind != "Pod" or not name:
         return
-    volumes = listed(pod.value, "volumes")
+    volumes = pod_volumes(pod)
     made = {f"{name}-{item.get('name')}" for _, item in volumes if item.get("ephemeral") is not None}
     for index, volume in volumes if made else ():
         own = volume.get("name")
@@ -164,7 +164,16 @@ def invalid_volume_claim(obj: ObjectView, ctx: Context) -> Problems:
     The API server requires compatible access modes, a storage request, and valid class and data source names.
     """
     if obj.group == "" and isinstance(obj.value.get("spec"), dict):
-        yield from claim_faults(obj.spec, obj.at("spec"))
+        spec = obj.spec
+        if spec.get("dataSourceRef") is None and not _is_kept(as_mapping(spec.get("dataSource"))):
+            spec = {**spec, "dataSource": None}
+        yield from claim_faults(spec, obj.at("spec"))
+
+
+def _is_kept(source: Data) -> bool:
+    """Return True for a dataSource of a claim that the API server does not drop: a claim or a snapshot."""
+    reference = (source.get("apiGroup") or "", source.get("kind"))
+    return reference in (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 
 
 @rule(

@@ -7,7 +7,7 @@ from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import has_unknown_keys, listed, present_keys, volumes_by_name
+from sidecarctl.validate.fields import has_unknown_keys, listed, pod_volumes, present_keys, volumes_by_name
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
@@ -32,7 +32,7 @@ def invalid_volume_name(pod: PodView, ctx: Context) -> Problems:
 
     The API server rejects the pod: the kubelet uses the name for a directory on the node.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         name = volume.get("name")
         if isinstance(name, str) and (fault := names.check_dns_label(name)):
             yield problem(pod.at("volumes", index, "name"), f"invalid volume name {quote(name)}: {fault}")
@@ -49,7 +49,7 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 
     Mounts refer to volumes by name, so the API server rejects duplicates.
     """
-    volumes = listed(pod.value, "volumes")
+    volumes = pod_volumes(pod)
     if len(volumes) < 2:
         return
     seen: dict[str, int] = {}
@@ -72,7 +72,7 @@ def multiple_volume_sources(pod: PodView, ctx: Context) -> Problems:
 
     A volume has exactly one source. The API server rejects any other.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         if len(volume) > 2:
             found = present_keys(volume, SOURCES)
             for late in found[1:]:
@@ -91,7 +91,7 @@ def volume_without_source(pod: PodView, ctx: Context) -> Problems:
 
     The API server silently turns it into an empty directory, even if a source is named but has no value.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         # Fast path: a name and one source.
         if len(volume) == 2 and None not in volume.values():
             continue
@@ -116,7 +116,7 @@ def image_volume_disabled(pod: PodView, ctx: Context) -> Problems:
     Before Kubernetes 1.35 the API server silently drops image volumes and their mounts unless the feature gate
     ImageVolume is enabled.
     """
-    for index, volume in listed(pod.value, "volumes"):
+    for index, volume in pod_volumes(pod):
         if volume.get("image") is not None and not enabled("image-volume", ctx.kube_version):
             message = (
                 f"Kubernetes {ctx.kube_version} drops image volumes and their mounts unless ImageVolume is enabled"
