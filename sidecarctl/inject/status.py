@@ -266,7 +266,8 @@ def _compare_with_upgrade(
     if refused:
         notes.append(f"{failing}: {refused[0]}")
         return None
-    return upgrade.fields
+    # An owner of a former name is no reason to upgrade.
+    return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)
 
 
 def _has_secrets(schema: Any) -> bool:

@@ -155,6 +155,7 @@ def _instance(one: InstanceStatus) -> dict[str, Any]:
         "kubeVersion": one.kube_version or None,
         "composition": one.by or None,
         "available": one.available or None,
+        "state": one.state.partition(" (")[0],
         "missing": one.missing,
         "edits": None if one.unknown else [_change(change) for change in one.edits],
         "upgrade": [_change(change) for change in one.upgrade],
