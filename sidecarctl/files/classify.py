@@ -20,14 +20,18 @@ _API_VERSION = re.compile(_KEY.format("apiVersion"), re.MULTILINE)
 _KIND = re.compile(_KEY.format("kind"), re.MULTILINE)
 _BODY = re.compile(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
 _SEPARATOR = re.compile(r"^---.*$", re.MULTILINE)
-_NO_MAPPING = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:- |-\r?\n|[\[{\"' \t])")
-_JSON_PATCH = re.compile(r"(?:\s|#[^\n]*|---[^\n]*)*(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
+# Nothing before the content: blank lines, comments, and separators are skipped line by line. One expression for them takes
+# exponential time on a line of `#`.
+_NO_CONTENT = re.compile(r"[ \t]*(?:#.*|---.*)?\r?\n?")
+_NO_MAPPING = re.compile(r"- |-\r?\n|[\[{\"' \t]")
+_JSON_PATCH = re.compile(r"(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
 _DIRECTIVE = re.compile(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
 _MARKUP = re.compile(r"\{\{|\{%|<%")
 _YTT = re.compile(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
 _IMAGE = re.compile(r"[\"']?image[\"']?[ \t]*:")
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-_WORKLOADS = (*_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
+_DEFINITION = "CustomResourceDefinition"
+_WORKLOADS = (_DEFINITION, *_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
 _KIND_VALUE = re.compile(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
 _SETTINGS = re.compile(
     r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?(kustomize\.config\.k8s\.io|builtin|sidecarctl\.dev)\b", re.MULTILINE
@@ -36,8 +40,8 @@ _SETTINGS = re.compile(
 _CLIENT_KINDS = frozenset({("v1", "Config")})
 
 
-def classify(text: str) -> str:
-    """Return an empty string for a manifest, else what the text is.
+def classify(text: str, *, gets_selectors: bool = False) -> str:
+    """Return an empty string for a manifest, else what the text is. `gets_selectors`: a kustomization adds them.
 
     Looks at the text first and parses only the rare text that this does not decide.
     """
@@ -52,7 +56,8 @@ def classify(text: str) -> str:
             return TEMPLATE
         if _MARKUP.search(text) and _is_template(text):
             return TEMPLATE
-        return PARTIAL if _is_partial(text, parts) else ""
+        lacks = gets_selectors and "selector" not in text and any(_is_selected(part) for part in parts)
+        return PARTIAL if lacks or _is_partial(text, parts) else ""
     return next((kind for kind in kinds if kind != OTHER), OTHER)
 
 
@@ -71,14 +76,26 @@ def _describe_part(part: str) -> str:
 
 def _classify_without_keys(text: str) -> str:
     """Describe a text without these keys at the margin: JSON, flow style, indented as a whole, or no manifest."""
-    if _JSON_PATCH.match(text):
+    start = _content_start(text)
+    if _JSON_PATCH.match(text, start):
         return PATCH
-    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text) is None:
+    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text, start) is None:
         return TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
     values = list(_values(text))
     if None in values:
         return TEMPLATE if _MARKUP.search(text) else OTHER
     return "" if any(_is_object(value) for value in values) else OTHER
+
+
+def _content_start(text: str) -> int:
+    """Return where the first line with content begins."""
+    start = 1 if text.startswith("\ufeff") else 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        if _NO_CONTENT.fullmatch(text, start, end) is None:
+            return start
+        start = end
+    return start
 
 
 def _values(text: str) -> Iterator[Any]:
@@ -120,24 +137,34 @@ def _is_template(text: str) -> bool:
     return False
 
 
+def _is_selected(part: str) -> bool:
+    """Return True for a workload of a kind that requires a selector."""
+    name = _KIND_VALUE.search(part)
+    return name is not None and name.group(1) in _SELECTED
+
+
 def _is_partial(text: str, parts: list[str]) -> bool:
     """Return True if every document is a workload that lacks what the API server requires, such as a kustomize patch."""
     for part in parts:
         name = _KIND_VALUE.search(part)
-        if name is None or name.group(1) not in _WORKLOADS or (_IMAGE.search(part) and "selector" in part):
+        if name is None or name.group(1) not in _WORKLOADS:
+            return False
+        if name.group(1) != _DEFINITION and _IMAGE.search(part) and "selector" in part:
             return False
     values = [value for value in _values(text) if value]
     return bool(values) and all(is_partial_object(value) for value in values)
 
 
 def is_partial_object(value: object) -> bool:
-    """Return True for a workload with only some of its fields: one that lacks its selector and an image or the pod
-    template, or a kind without a selector that has no image at all.
+    """Return True for an object with only some of its fields: a workload that lacks its selector and an image or the pod
+    template, one of a kind without a selector that has no image at all, or a CustomResourceDefinition without names.
     """
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(value, dict) or kind not in _WORKLOADS:
         return False
     spec = value.get("spec")
+    if kind == _DEFINITION:
+        return not (isinstance(spec, dict) and spec.get("names"))
     if kind in _SELECTED and isinstance(spec, dict) and spec.get("selector"):
         return False
     containers = _containers(value)

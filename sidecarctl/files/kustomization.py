@@ -22,15 +22,24 @@ _CHARTS = ("helmCharts", "helmChartInflationGenerator")
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """The absolute paths that kustomizations name, by what they are: resources, patches, and other files."""
+    """The absolute paths that kustomizations name, by what they are: resources, patches, and other files.
+
+    `labeled` are the resources of kustomizations that add labels to selectors.
+    """
 
     resources: frozenset[str] = frozenset()
     patches: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
+    labeled: frozenset[str] = frozenset()
 
     def with_more(self, more: NamedFiles) -> NamedFiles:
         """Return both together."""
-        return NamedFiles(self.resources | more.resources, self.patches | more.patches, self.others | more.others)
+        return NamedFiles(
+            self.resources | more.resources,
+            self.patches | more.patches,
+            self.others | more.others,
+            self.labeled | more.labeled,
+        )
 
     def describe(self, path: Path) -> str:
         """Return PATCH, KUSTOMIZATION, or an empty string for a file that is a resource or is not named."""
@@ -52,12 +61,19 @@ def read_named_files(directory: Path) -> NamedFiles:
         except (OSError, UnicodeDecodeError, InputError):
             continue
         value = next((one for one in values if isinstance(one, dict)), {})
+        resources = _absolute(directory, _items(value, ("resources", "bases", "components")))
         return NamedFiles(
-            _absolute(directory, _items(value, ("resources", "bases", "components"))),
+            resources,
             _absolute(directory, _items(value, _PATCHES)),
             _absolute(directory, _other_paths(value)),
+            resources if _adds_selectors(value) else frozenset(),
         )
     return NamedFiles()
+
+
+def _adds_selectors(value: dict[str, Any]) -> bool:
+    """Return True if a kustomization adds its labels to selectors."""
+    return bool(value.get("commonLabels")) or any(one.get("includeSelectors") for one in _mappings(value.get("labels")))
 
 
 def _absolute(directory: Path, names: Iterator[str]) -> frozenset[str]:

@@ -191,7 +191,8 @@ class _Walk:
         if reason:
             yield Skipped(str(path), reason)
         else:
-            yield Source(str(path), path, path.relative_to(self._start))
+            labeled = str(absolute(path)) in surroundings.named.labeled
+            yield Source(str(path), path, path.relative_to(self._start), gets_selectors=labeled)
 
     def _directory_reason(self, path: Path) -> str:
         name = path.name
@@ -272,7 +273,7 @@ def describe_text(source: Source, text: str, options: WalkOptions) -> str:
     """
     if source.path is None or (source.named and not options.force_exclude):
         return ""
-    return classify.classify(text)
+    return classify.classify(text, gets_selectors=source.gets_selectors)
 
 
 def _unreadable_directory(problem: OSError) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import document as steps
 from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
@@ -110,11 +110,11 @@ def remove(
 
     Errors that were there before do not count, and documents without a record are not even parsed.
     """
-    if not _may_have_record(text):
+    if not _may_have_instance(text, names):
         return Result(text, original=text)
     options = replace(options, checks_input=False)
     step = make_remove_step(names, options)
-    return run(text, step, options, file, lambda one: _may_have_record(one.text), beside)
+    return run(text, step, options, file, lambda one: _concerns_removal(one, names), beside)
 
 
 def remove_from_documents(
@@ -123,7 +123,22 @@ def remove_from_documents(
     """Remove instances from a stream of documents, as `remove` does from a text."""
     options = replace(options, checks_input=False)
     step = make_remove_step(names, options)
-    return process_documents(documents, step, options, lambda one: _may_have_record(one.text))
+    return process_documents(documents, step, options, lambda one: _concerns_removal(one, names))
+
+
+def _concerns_removal(document: Document, names: Sequence[str] | None) -> bool:
+    """Return True if a document has a record, or may have lost it; False for one that cannot be parsed and has none."""
+    if _may_have_record(document.text):
+        return True
+    try:
+        return _may_have_instance(document.text, names) and document.value is not None
+    except InputError:
+        return False
+
+
+def _may_have_instance(text: str, names: Sequence[str] | None) -> bool:
+    """Return False if a text certainly has neither a record nor containers with the names of instances."""
+    return _may_have_record(text) or ("ontainers" in text and (names is None or any(name in text for name in names)))
 
 
 def _may_have_record(text: str) -> bool:

@@ -130,7 +130,8 @@ def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
     record = Record(instances, dict(data.get("was", {})))
     return record, {} if version == 1 else {
-        name: frozenset(_DERIVED - value.keys()) for name, value in data["instances"].items()
+        name: frozenset(_derived(value.get("mode", "native")) - value.keys())
+        for name, value in data["instances"].items()
     }
 
 
@@ -167,6 +168,11 @@ def _names(value: object) -> tuple[str, ...]:
 
 # Derived from the manifest if they are left out.
 _DERIVED = frozenset({"volumeMounts", "documents"})
+
+
+def _derived(mode: str) -> frozenset[str]:
+    """Return what is derived from the manifest. A classic sidecar that was renamed would look like an app container."""
+    return _DERIVED - {"volumeMounts"} if mode == "classic" else _DERIVED
 
 
 def _default_containers(name: str, mode: str) -> dict[str, list[str]]:
@@ -268,7 +274,7 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
         value: Any = getattr(instance.added, _ADDED_KEYS[key])
         if key == "annotations":
             value = tuple(each for each in value if each != config_hash_annotation(instance.name))
-        if _sorted(value) != _sorted(derived[key]) if key in derived else value:
+        if _sorted(value) != _sorted(derived[key]) if key in _derived(instance.mode) else value:
             yield key, {k: list(v) for k, v in value.items()} if isinstance(value, Mapping) else list(value)
 
 

@@ -25,19 +25,21 @@ _PLACEHOLDER = re.compile(
     r"|\$[A-Z_][A-Z0-9_]*\b"
     r"|\{\{.*?\}\}"
     r"|<[A-Za-z][A-Za-z0-9 _./:-]*>"
-    r"|\b(?:REPLACE|CHANGE|INSERT|FILL|YOUR)[-_]?(?:[A-Z0-9]+[-_]?)+\b|\b(?:CHANGEME|REPLACEME|TODO|FIXME|PLACEHOLDER)\b"
-    r"|%%?[A-Z][A-Z0-9_]*%%?|@@?[A-Z][A-Z0-9_]*@@?|\b__[A-Z][A-Z0-9_]*__\b"
-    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$"
+    r"|\b(?:REPLACE|CHANGE|INSERT|FILL|YOUR)[-_][A-Z0-9]+(?:[-_][A-Z0-9]+)*\b|\b(?:CHANGEME|REPLACEME|TODO|FIXME|PLACEHOLDER)\b"
+    r"|%%?[A-Z][A-Z0-9_]*%%?|@@?[A-Z][A-Z0-9_]*@@?|\b__[A-Z][A-Z0-9_]*__\b|\$\$\w+\$\$"
+    r"|\b[A-Z][A-Z0-9]*_(?:NAME|NAMESPACE|IMAGE|TAG|VERSION|ID|HOST|DOMAIN|PROJECT|REGION)\b"
+    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$|^_+$|\(\$[A-Za-z_]\w*\)"
 )
 _IMAGE_OF_ANOTHER_TOOL = ("auto", " ")
 
 PLACEHOLDER = "placeholder"
+_MAX_LENGTH = 1000  # a longer text is a configuration or a script
 _SHOWN = 3
 
 
 def is_placeholder(value: object) -> bool:
     """Return True for a text that contains a placeholder."""
-    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
+    return isinstance(value, str) and len(value) <= _MAX_LENGTH and _PLACEHOLDER.search(value) is not None
 
 
 def find_placeholder(value: Any, path: PathTuple) -> str:

@@ -313,8 +313,8 @@ def test_partial_documents_are_left_out(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(PATCH.replace("PATCHED", name))
     outcome = run("sidecarctl adopt", tmp_path)
-    assert outcome.code == 0
-    assert "skipped: 2 partial workloads, such as kustomize patches" in outcome.stderr
+    assert outcome.code == 2
+    assert "no manifests in .: skipped 2 files: 2 partial object" in outcome.stderr
     assert not (tmp_path / "sidecarctl.yaml").exists()
 
 
@@ -394,7 +394,7 @@ def test_next_commands_work_for_workloads_of_one_name(tmp_path: Path) -> None:
     outcome = run("sidecarctl adopt .", tmp_path)
     assert outcome.code == 0, outcome.stderr
     assert "verified: 4 files of 6" in outcome.stderr
-    assert "differs from shipper 0.1.0 in 1 field and is kept" in outcome.stderr
+    assert "differs from shipper 0.1.0 in 1 field, which upgrades keep" in outcome.stderr
     assert outcome.stderr.count("not verified:") == 1
     for command in next_commands(outcome.stderr):
         done = run(command, tmp_path)

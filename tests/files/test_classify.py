@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sidecarctl.files.classify import classify, is_partial_object
@@ -63,6 +65,10 @@ TEXTS = {
         WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", ""),
         "",
     ),
+    "a partial definition": (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\n",
+        PARTIAL,
+    ),
     "a Helm template": ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", TEMPLATE),
     "a template with blocks": ("{{- if .Values.a }}\napiVersion: v1\nkind: Pod\n{{- end }}\n", TEMPLATE),
     "a Jinja template": ("{% for a in b %}\napiVersion: v1\nkind: Pod\n{% endfor %}\n", TEMPLATE),
@@ -92,3 +98,18 @@ def test_partial_object_lacks_more_than_one_required_field() -> None:
     assert is_partial_object({"kind": "Pod", "spec": {"containers": [{"name": "a"}]}})
     assert is_partial_object({"kind": "CronJob", "spec": {"schedule": "* * * * *"}})
     assert not is_partial_object({"kind": "Service", "spec": {}})
+
+
+@pytest.mark.parametrize(
+    "text", ["#" * 5000 + "\na: 1\n", "# # " * 2000 + "\n- a\n", "--- " * 2000 + "\na\n", "\n" * 50000 + "a"]
+)
+def test_classification_takes_linear_time(text: str) -> None:
+    started = time.process_time()
+    assert classify(text) == OTHER
+    assert time.process_time() - started < 1
+
+
+def test_workload_that_gets_its_selector_from_a_kustomization_is_partial() -> None:
+    text = WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
+    assert (classify(text), classify(text, gets_selectors=True)) == ("", PARTIAL)
+    assert classify(WORKLOAD.format(name="web"), gets_selectors=True) == ""

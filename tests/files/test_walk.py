@@ -217,3 +217,13 @@ def test_path_without_a_manifest_is_an_error_that_says_what_is_there(tmp_path: P
     (error,) = inputs.errors
     assert "no manifests in" in error.message and "2 Helm chart" in error.message
     assert "helm template" in error.hint
+
+
+@pytest.mark.parametrize("labels", ["commonLabels: {app: a}", "labels: [{pairs: {app: a}, includeSelectors: true}]"])
+def test_resource_without_a_selector_is_partial_if_its_kustomization_adds_one(labels: str, tmp_path: Path) -> None:
+    text = repository.WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
+    (tmp_path / "web.yaml").write_text(text)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [web.yaml]\n{labels}\n")
+    assert walked(tmp_path)[1]["web.yaml"] == PARTIAL
+    (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\n")
+    assert walked(tmp_path)[0] == ["web.yaml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,10 @@ WORDS = {
     "{NAME}": True,
     "ko://github.com/example/app": True,
     "...": True,
+    "ROLLOUT_NAME-active": True,
+    "a-$$name$$": True,
+    "($namespace)": True,
+    "_": True,
     "web": False,
     "HTTP_PORT": False,
     "a < b > c": False,
@@ -43,6 +48,14 @@ WORDS = {
 @pytest.mark.parametrize("text", WORDS)
 def test_placeholders_are_recognized(text: str) -> None:
     assert is_placeholder(text) is WORDS[text]
+
+
+@pytest.mark.parametrize("text", ["YOUR" + "A-" * 400 + "!", "{{" * 400, "<a " * 300, "%A" * 400])
+def test_recognizing_a_placeholder_takes_little_time(text: str) -> None:
+    started = time.process_time()
+    is_placeholder(text)
+    is_placeholder(text * 1000)
+    assert time.process_time() - started < 1
 
 
 def test_image_of_another_tool_is_a_placeholder_only_as_an_image() -> None:

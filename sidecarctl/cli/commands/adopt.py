@@ -90,6 +90,8 @@ def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS
     is_own = own_files(load_composition(composition), paths, None) if composition.is_file() else lambda source: False
     options = with_leave_out(input_options(list(paths), replace(flags, file=[])), is_own)
     found = read_inputs(options)
+    if found.errors and not found.sources:
+        raise found.errors[0]
     for error in found.errors:
         console.report_error(error)
     console.report_skipped(found.skipped)

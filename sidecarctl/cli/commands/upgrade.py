@@ -13,8 +13,8 @@ def upgrade(
     sidecars: Annotated[
         list[str],
         o.Argument(
-            "[SIDECAR[@VERSION]...] [PATH...]",
-            "Instances or sidecars to upgrade (default: all), then manifests, directories, or globs.",
+            "[SIDECAR...] [PATH...]",
+            "Instances or sidecars, such as logger or logger@1.1.0 (default: all), then manifests, directories, or globs.",
             required=False,
             complete="instances_and_paths",
         ),
