@@ -35,7 +35,7 @@ core.v1.AzureDiskVolumeSource cachingMode None ReadOnly ReadWrite
 core.v1.AzureDiskVolumeSource kind Shared Dedicated Managed
 core.v1.PodSecurityContext fsGroupChangePolicy OnRootMismatch Always
 core.v1.PodSecurityContext supplementalGroupsPolicy Merge Strict
-core.v1.PodSecurityContext seLinuxChangePolicy Recursive MountOption
+core.v1.PodSecurityContext seLinuxChangePolicy Recursive MountOption@37
 core.v1.SecurityContext procMount Default Unmasked
 core.v1.SeccompProfile type RuntimeDefault Localhost Unconfined
 core.v1.AppArmorProfile type RuntimeDefault Localhost Unconfined

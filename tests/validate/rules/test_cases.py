@@ -37,6 +37,7 @@ ELSEWHERE = {
 }
 # Rules that find something in containers of one role alone, and why.
 ONE_ROLE = {
+    "rejected-by-knative": "a Knative Service has app containers",
     "ambiguous-port-name": "it looks at ports of one name in several containers, the app's first",
     "host-network-port-mismatch": "the server looks at the app's containers alone",
     "host-users-conflict": "devices are of all containers, with a volume of the pod",
