@@ -266,7 +266,7 @@ def _compare_with_upgrade(
     if refused:
         notes.append(f"{failing}: {refused[0]}")
         return None
-    # An owner of a former name is no reason to upgrade.
+    # A stale owner does not require an upgrade.
     return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)
 
 

@@ -142,7 +142,7 @@ def find_base(
 ) -> Rendering | Unknown:
     """Return what was written last time.
 
-    If the digest of what is there is the recorded one, nobody edited it, and it is the base. Else the recorded version is
+    If the digest of what is there is the recorded one, it was not edited and is the base. Else the recorded version is
     rendered with the recorded parameters; its digest must be the recorded one. Otherwise the base is unknown.
     """
     instance = record.instances[request.instance]
