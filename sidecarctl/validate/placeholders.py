@@ -52,6 +52,8 @@ def find_placeholder(value: Any, path: PathTuple) -> str:
             found = found[step] if isinstance(found, list) and step < len(found) else None
         else:
             found = found.get(step) if isinstance(found, dict) else found
+    if path and path[-1] == "subPathExpr":
+        return ""  # $(VAR) is its syntax
     if is_placeholder(found):
         return str(found)
     is_image = bool(path) and path[-1] == "image" and found in _IMAGE_OF_ANOTHER_TOOL

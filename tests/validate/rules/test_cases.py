@@ -43,6 +43,7 @@ ONE_ROLE = {
     "job-never-completes": "a classic sidecar keeps a Job from its end, a native one does not",
     "invalid-profile-annotation": "an annotation names a container of any role",
     "qos-downgrade": "what was added is a sidecar",
+    "rejected-by-knative": "what is rejected depends on the role",
     "uid-cannot-read-shared-volume": "it takes a sidecar and its app",
 }
 # The server's admission fills in what its validation asks for, and the oracle has no admission.
