@@ -182,7 +182,9 @@ def _validate_result(
         for finding in (*check_workloads(after.value, version, options.validate, kinds), *found)
         if _identity(finding) not in seen and (finding.rule, finding.workload) not in planned
     ]
-    yield from grade(before, locate_findings(before, new), severities, after.value)
+    for finding in grade(before, locate_findings(before, new), severities, after.value):
+        # The value is in the result, so it has no place in the input; the places are for ignore comments.
+        yield replace(finding, place=None, related=tuple(replace(one, place=None) for one in finding.related))
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:

@@ -30,7 +30,6 @@ _PLACEHOLDER = re.compile(
     r"|\b[A-Z][A-Z0-9]*_(?:NAME|NAMESPACE|IMAGE|TAG|VERSION|ID|HOST|DOMAIN|PROJECT|REGION)\b"
     r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$|^_+$|\(\$[A-Za-z_]\w*\)"
 )
-_EXPANDED_BY_KUBERNETES = "subPathExpr"
 _IMAGE_OF_ANOTHER_TOOL = ("auto", " ")
 
 PLACEHOLDER = "placeholder"
@@ -53,7 +52,9 @@ def find_placeholder(value: Any, path: PathTuple) -> str:
             found = found[step] if isinstance(found, list) and step < len(found) else None
         else:
             found = found.get(step) if isinstance(found, dict) else found
-    if is_placeholder(found) and path[-1:] != (_EXPANDED_BY_KUBERNETES,):
+    if path and path[-1] == "subPathExpr":
+        return ""  # $(VAR) is its syntax
+    if is_placeholder(found):
         return str(found)
     is_image = bool(path) and path[-1] == "image" and found in _IMAGE_OF_ANOTHER_TOOL
     return f"image: {found}" if is_image else ""

@@ -235,7 +235,7 @@ def test_reports_the_rule_of_an_unknown_container(repo: Path) -> None:
 
 
 def test_invalid_yaml_writes_nothing(repo: Path) -> None:
-    (repo / "k8s" / "z.yaml").write_text("apiVersion: v1\nkind: Pod\na: [1\n")
+    (repo / "k8s" / "z.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: [1\n")
     before = tree(repo)
     outcome = done(repo, "render -f k8s -i", 3)
     assert "k8s/z.yaml:" in outcome.stderr

@@ -68,7 +68,7 @@ def remove(
         format=format,
         quiet=quiet,
         verbose=verbose,
-        idle="nothing to remove: no instances found",
+        idle=f"nothing to remove: no {'instances' if all else 'instance of ' + ' or '.join(sidecars)} found",
         removes=tuple(sidecars),
         jobs=jobs,
     )
