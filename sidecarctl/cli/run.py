@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sidecarctl.cli import console, streaming
-from sidecarctl.cli.companion_files import find_companion_files, transform_together
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
@@ -141,8 +140,13 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
 
 def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> Iterator[Done]:
     """Yield the result of each source. Files with companions of other files' workloads are processed after these."""
-    groups = find_companion_files(inputs.sources, delivery.settings.kinds)
-    together, texts = transform_together(inputs.sources, groups, transform) if groups else ({}, {})
+    together: dict[str, Done] = {}
+    texts: dict[str, str] = {}
+    if len(inputs.sources) > 1:
+        from sidecarctl.cli.companion_files import find_companion_files, transform_together
+
+        groups = find_companion_files(inputs.sources, delivery.settings.kinds)
+        together, texts = transform_together(inputs.sources, groups, transform) if groups else ({}, {})
 
     def work(item: tuple[Source, Read]) -> Done:
         source, read = item

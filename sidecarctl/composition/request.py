@@ -105,6 +105,14 @@ class Request:
         if self.invalid is not None:
             raise self.invalid
 
+    def is_recorded(self, instance: Instance | None) -> bool:
+        """Return True if the record has the instance with the requested version and parameters."""
+        return (
+            instance is not None
+            and (instance.sidecar, instance.version) == (self.sidecar.name, self.sidecar.version)
+            and instance.parameters == self.parameters.recorded
+        )
+
     def for_instance(self, instance: Instance) -> Request:
         """Return the request for an instance that exists: what is not given stays as it is recorded.
 

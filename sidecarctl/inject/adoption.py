@@ -38,16 +38,6 @@ def can_adopt(workload: Workload, request: Request, record: Record) -> bool:
     return request.instance not in owned and _find_container(workload, request) is not None
 
 
-def is_recorded(request: Request, record: Record) -> bool:
-    """Return True if the record has the instance with the requested version and parameters."""
-    present = record.instances.get(request.instance)
-    return (
-        present is not None
-        and (present.sidecar, present.version) == (request.sidecar.name, request.sidecar.version)
-        and present.parameters == request.parameters.recorded
-    )
-
-
 def plan_adoption(workload: Workload, request: Request, record: Record, kube_version: str) -> Plan:
     """Return the plan that records an existing sidecar. It has no edits."""
     main = _find_container(workload, request)

@@ -7,32 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
 from sidecarctl.findings import Severity
-from sidecarctl.inject import adoption
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
-from sidecarctl.inject.merge import ENFORCE
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.inject.unrecorded import find_renamed
-from sidecarctl.inject.upgrade import Upgrade, plan_upgrade
-from sidecarctl.inject.upgrade_findings import find_upgrade_findings
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
+
+if TYPE_CHECKING:
+    from sidecarctl.inject.upgrade import Upgrade
 
 
 def find_unusable_reason(workload: Workload) -> str:
@@ -115,7 +114,7 @@ def add_sidecar(
         if not find_unusable_reason(workload)
     ]
     for workload, old in able:
-        if request.adopt and adoption.is_recorded(request, old):
+        if request.adopt and request.is_recorded(old.instances.get(request.instance)):
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
             continue
@@ -166,7 +165,11 @@ def _plan_new(
 ) -> Plan:
     """Return the plan for a new instance, or for one that is adopted."""
     request.check()
-    if request.adopt and adoption.can_adopt(workload, request, old):
+    if not request.adopt:
+        return plan_sidecar(workload, request, old, kube_version)
+    from sidecarctl.inject import adoption
+
+    if adoption.can_adopt(workload, request, old):
         return adoption.own_companions(adoption.plan_adoption(workload, request, old, kube_version), documents)
     return plan_sidecar(workload, request, old, kube_version)
 
@@ -180,6 +183,9 @@ def _plan_upgrade(
     kube_version: str,
 ) -> Upgrade:
     """Return the upgrade of an instance, with its findings in the plan."""
+    from sidecarctl.inject.upgrade import plan_upgrade
+    from sidecarctl.inject.upgrade_findings import find_upgrade_findings
+
     instance = record.instances[request.instance]
     found = find_companions(first, companions, workload, instance)
     upgrade = plan_upgrade(first, workload, record, request, kube_version, found)
@@ -245,6 +251,9 @@ def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kub
     """Add findings on how an adopted sidecar differs from the library; return any other plan unchanged."""
     if not planned.adopting:
         return planned
+    from sidecarctl.inject import adoption
+    from sidecarctl.inject.merge import ENFORCE
+
     own = planned.workload
     number = next(
         n for n, w in number_workloads(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path)

@@ -6,20 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
-from sidecarctl.findings import Finding
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.inject.unrecorded import find_left_behind
-from sidecarctl.inject.upgrade_findings import left_behind_finding
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
+
+LEFT_BEHIND_RULE = "companion-left-behind"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def plan_whole_removal(
 def left_behind_findings(removal: Removal) -> Iterator[Finding]:
     """Yield a warning for each companion that is in no input file."""
     for instance, identity in removal.left_behind:
-        yield left_behind_finding(removal.workload, instance, identity)
+        yield _left_behind_finding(removal.workload, instance, identity)
 
 
 def apply_removals(
@@ -116,3 +117,17 @@ def drop_documents(
     if bare and len(documents) - 1 in changed and changed[len(documents) - 1] is None and kept[-1].text.endswith("\n"):
         kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
     return tuple(kept)
+
+
+def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:
+    """Return the finding for a companion that no input file has, so that it is not removed."""
+    name = identity.replace("/", " ")
+    return Finding(
+        LEFT_BEHIND_RULE,
+        f"{name} of {instance} is not in the input, so it is not removed",
+        Severity.WARNING,
+        workload.template_path,
+        on_key=True,
+        help="name the file that has it too, or delete it by hand",
+        workload=workload.label,
+    )

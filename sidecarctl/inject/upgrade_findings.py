@@ -17,7 +17,6 @@ from sidecarctl.yamltext.stream import Document
 
 CONFLICT_RULE = "upgrade-conflict"
 OVERWRITTEN_RULE = "edit-overwritten"
-LEFT_BEHIND_RULE = "companion-left-behind"
 _LONGEST = 70
 _HELP = {
     FAIL: "use --on-conflict keep to keep the value of the manifest, or --on-conflict overwrite for that of the library",
@@ -131,18 +130,4 @@ def _missing_finding(identity: str, workload: Workload, request: Request) -> Fin
         help="name its file too; if it is gone, use --on-conflict overwrite to add it again",
         workload=workload.label,
         source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
-    )
-
-
-def left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:
-    """Return the finding for a companion that no input file has, so that it is not removed."""
-    name = identity.replace("/", " ")
-    return Finding(
-        LEFT_BEHIND_RULE,
-        f"{name} of {instance} is not in the input, so it is not removed",
-        Severity.WARNING,
-        workload.template_path,
-        on_key=True,
-        help="name the file that has it too, or delete it by hand",
-        workload=workload.label,
     )
