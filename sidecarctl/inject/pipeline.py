@@ -19,6 +19,7 @@ from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
+from sidecarctl.validate.rule_selection import Severities, no_severities
 from sidecarctl.yamltext.stream import Document, join, split_readable
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def remove(
     """
     if not _may_have_instance(text, names):
         return Result(text, original=text)
-    options = replace(options, checks_input=False)
+    options = _for_removal(options)
     step = make_remove_step(names, options)
     return run(text, step, options, file, lambda one: _concerns_removal(one, names), beside)
 
@@ -121,9 +122,21 @@ def remove_from_documents(
     documents: Iterable[Document], names: Sequence[str] | None, options: Options
 ) -> Iterator[ProcessedDocuments]:
     """Remove instances from a stream of documents, as `remove` does from a text."""
-    options = replace(options, checks_input=False)
+    options = _for_removal(options)
     step = make_remove_step(names, options)
     return process_documents(documents, step, options, lambda one: _concerns_removal(one, names))
+
+
+def _for_removal(options: Options) -> Options:
+    """Return the options of a removal, which neither errors of the input nor an invalid composition prevent."""
+
+    def severities(file: str) -> Severities:
+        try:
+            return options.severities(file)
+        except SidecarctlError:
+            return no_severities(file)
+
+    return replace(options, checks_input=False, severities=severities)
 
 
 def _concerns_removal(document: Document, names: Sequence[str] | None) -> bool:

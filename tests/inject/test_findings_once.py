@@ -65,6 +65,6 @@ def test_reports_value_invalid_by_schema_and_rule_once(tmp_path: Path) -> None:
 def test_reports_probe_on_localhost_port_once(tmp_path: Path) -> None:
     values = "otel-collector:\n  endpoint: https://collector.example:4318\n"
     (tmp_path / "values.yaml").write_text(values + "  patch: {readinessProbe: {tcpSocket: {port: 4317}}}\n")
-    assert found(tmp_path, WEB, "otel-collector --values values.yaml") == [("probe-on-localhost-server", 8)]
+    assert found(tmp_path, WEB, "otel-collector --values values.yaml") == [("probe-on-localhost-server", None)]
     (tmp_path / "values.yaml").write_text(values + "  patch: {readinessProbe: {tcpSocket: {port: 13133}}}\n")
     assert found(tmp_path, WEB, "otel-collector --values values.yaml") == []

@@ -37,12 +37,13 @@ QUICK = settings(
 )
 SEEDS = st.integers(min_value=0, max_value=2**32)
 MARK = "# person"
+_ROOT = tempfile.TemporaryDirectory(prefix="generated-")  # deleted when the tests end
 
 
 def given_upgrade(seed: int) -> tuple[Random, Catalog, str, Result]:
     """Return random manifests, with the first version of a generated sidecar."""
     rng = Random(seed)
-    library = Path(tempfile.mkdtemp(prefix="generated-"))
+    library = Path(tempfile.mkdtemp(dir=_ROOT.name))
     write_versions(library, rng)
     catalog = open_catalog([library], {})
     text = stream(rng, [workload(rng, f"app-{i}") for i in range(rng.choice((1, 1, 2)))])

@@ -130,7 +130,7 @@ def test_many_warnings_of_a_rule_are_shown_once(tmp_path: Path) -> None:
         (tmp_path / f"web-{number}.yaml").write_text(text)
     done = run("sidecarctl add log-tail . -i", tmp_path)
     assert done.stderr.count("warning[qos-downgrade]") == 1, done.stderr
-    assert "= also: 5 more in 5 workloads: web-1.yaml" in done.stderr
+    assert "= also: 5 more in 5 workloads: Deployment/web-1" in done.stderr
     assert done.stderr.endswith("6 files: 6 changed\n")
     run("sidecarctl remove --all . -i", tmp_path)
     assert run("sidecarctl add log-tail . -v -i", tmp_path).stderr.count("warning[qos-downgrade]") == 6

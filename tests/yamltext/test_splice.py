@@ -139,7 +139,7 @@ REMOVED: list[tuple[str, str, list[Edit], str]] = [
     ("the last lines without a final newline", "a:\n  b: 1\nc: 2", [Remove(("c",))], "a:\n  b: 1"),
     ("lines of two collections without a final newline", "a:\n  b: 1\n  x: 2\nc: 3", [Remove(("a", "x")), Remove(("c",))], "a:\n  b: 1"),
     ("CRLF", "a: 1\r\nb: 2\r\nc: 3", [Remove(("c",))], "a: 1\r\nb: 2"),
-    ("a replaced scalar", "a: 'x' # c\nb: [\"y\"]\n", [Replace(("a",), "yes"), Replace(("b", 0), "z")], 'a: "yes" # c\nb: ["z"]\n'),
+    ("a replaced scalar", "a: 'x' # c\nb: [\"y\"]\n", [Replace(("a",), "yes"), Replace(("b", 0), "z")], "a: 'yes' # c\nb: [\"z\"]\n"),
 ]  # fmt: skip
 
 

@@ -184,8 +184,48 @@ declare(
     Severity.INFO,
     layer="composing",
     what="An adopted container differs from what the library renders.",
-    why="The container is not changed now. The next `render`, or `add` without `--adopt`, writes the library version.",
-    fix="Set parameters that preserve the differences that matter before the next upgrade.",
+    why="Upgrades keep the differences, as they keep the edits of a person.",
+    fix="Set parameters for the values to keep, and write the library's values with `sidecarctl upgrade --enforce`.",
+)
+declare(
+    "upgrade-conflict",
+    Severity.ERROR,
+    layer="composing",
+    what="A field was edited, and the upgrade changes it too.",
+    why="Writing the library's value would undo the work of a person or a bot; keeping the edit would leave out the upgrade.",
+    fix="Choose with `--on-conflict keep` or `--on-conflict overwrite`, or set the field to the value that you want.",
+)
+declare(
+    "edit-overwritten",
+    Severity.WARNING,
+    layer="composing",
+    what="An edited field gets the library's value, because the library is enforced.",
+    why="With `--enforce`, or `enforce: true` in a composition, the library's value replaces every edit of a sidecar.",
+    fix="Set a parameter, or the common parameter `patch`, to keep another value.",
+)
+declare(
+    "companion-left-behind",
+    Severity.WARNING,
+    layer="composing",
+    what="A companion of a removed sidecar is in no input file.",
+    why="The object stays in the file that has it, and in the cluster.",
+    fix="Remove the sidecar again with that file in the input, or delete the object by hand.",
+)
+declare(
+    "newer-than-library",
+    Severity.WARNING,
+    layer="composing",
+    what="The recorded version of a sidecar is newer than the library's.",
+    why="An older library would downgrade the sidecar.",
+    fix="Update the library, or name the version: `sidecarctl upgrade <sidecar>@<version>`.",
+)
+declare(
+    "sidecar-not-in-library",
+    Severity.WARNING,
+    layer="composing",
+    what="No library has the sidecar of a recorded instance, so it is not upgraded.",
+    why="The instance was added from another library.",
+    fix="Name that library with `--library`.",
 )
 
 

@@ -91,7 +91,7 @@ def test_validate_compares_the_files_that_a_kustomization_lists(tmp_path: Path) 
         "b.yaml": SETTINGS,
     }.items():
         (tmp_path / name).write_text(text, "utf-8")
-    done = run("sidecarctl validate -f . --select duplicate-object", tmp_path)
+    done = run("sidecarctl validate kustomization.yaml a.yaml b.yaml --select duplicate-object", tmp_path)
     assert done.code == 1
     assert "error[duplicate-object]: duplicate object ConfigMap/settings" in done.stdout
     assert "b.yaml:4:9" in done.stdout

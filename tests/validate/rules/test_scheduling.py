@@ -296,9 +296,9 @@ CASES = [
     Case(
         "a negative number",
         "invalid-pod-overhead",
-        pod(overhead={"cpu": -1}),
+        pod(overhead={"cpu": -1}, runtimeClassName="kata"),
         "spec.overhead.cpu",
-        pod(overhead={"cpu": 0}),
+        pod(overhead={"cpu": 0}, runtimeClassName="kata"),
     ),
 ]
 

@@ -1,0 +1,116 @@
+"""Companions in other files than their workloads: found, edited, and removed where they are; never written twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import Outcome, run
+
+DEPLOYMENT = """\
+# the front
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: front
+spec:
+  selector: {matchLabels: {app: front}}
+  template:
+    metadata: {labels: {app: front}}
+    spec:
+      containers:
+      - {name: front, image: "registry.example/front:2.1.0"}
+"""
+OWN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own}\ndata: {a: b} # ours\n"
+
+
+def call(command: str, directory: Path, code: int = 0) -> Outcome:
+    outcome = run(f"sidecarctl {command}", directory)
+    assert outcome.code == code, outcome.stderr
+    return outcome
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A directory with the workload in one file, and its ConfigMap behind another object in a second one."""
+    (tmp_path / "k8s").mkdir()
+    (tmp_path / "k8s" / "workload.yaml").write_text(DEPLOYMENT)
+    call("add logger k8s -i --set logDir=/var/log/front", tmp_path)
+    head, separator, companion = (tmp_path / "k8s" / "workload.yaml").read_text().partition("---\n")
+    (tmp_path / "k8s" / "workload.yaml").write_text(head)
+    (tmp_path / "k8s" / "config.yaml").write_text(OWN + separator + companion)
+    return tmp_path
+
+
+def texts(repo: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (repo / "k8s").iterdir()}
+
+
+def test_remove_takes_the_companion_out_of_its_file(repo: Path) -> None:
+    call("remove logger k8s -i", repo)
+    assert texts(repo) == {"workload.yaml": DEPLOYMENT, "config.yaml": OWN}
+
+
+def test_remove_without_the_file_says_what_is_left_behind(repo: Path) -> None:
+    outcome = call("remove logger k8s/workload.yaml -i", repo)
+    assert "warning[companion-left-behind]: ConfigMap front-logger of logger is not in the input" in outcome.stderr
+    assert texts(repo)["workload.yaml"] == DEPLOYMENT
+
+
+def test_equal_parameters_change_nothing(repo: Path) -> None:
+    before = texts(repo)
+    outcome = call("add logger k8s -i --set logDir=/var/log/front", repo)
+    assert "unchanged logger" in outcome.stderr
+    assert texts(repo) == before
+
+
+def test_equal_parameters_without_the_file_change_nothing(repo: Path) -> None:
+    before = texts(repo)
+    call("add logger k8s/workload.yaml -i", repo)
+    assert texts(repo) == before
+
+
+def test_upgrade_edits_the_companion_in_its_file(repo: Path) -> None:
+    call("upgrade logger k8s -i --set flush=7", repo)
+    assert texts(repo)["workload.yaml"].count("kind: ConfigMap") == 0
+    assert "flush: 7" in texts(repo)["config.yaml"] and texts(repo)["config.yaml"].startswith(OWN)
+    assert texts(repo)["config.yaml"].count("kind: ConfigMap") == 2
+    assert "in sync" in call("status k8s --check", repo).stdout
+
+
+def test_upgrade_without_the_file_is_a_conflict(repo: Path) -> None:
+    before = texts(repo)
+    outcome = call("upgrade logger k8s/workload.yaml -i --set flush=7", repo, 1)
+    assert "is not in the input, but changes" in outcome.stderr
+    assert texts(repo) == before
+
+
+def test_several_jobs_give_the_same_result(repo: Path) -> None:
+    call("upgrade logger k8s --set flush=7 -o one/", repo)
+    call("upgrade logger k8s --set flush=7 -o two/ --jobs 2", repo)
+    for name in ("workload.yaml", "config.yaml"):
+        assert (repo / "one" / name).read_bytes() == (repo / "two" / name).read_bytes()
+
+
+def test_namespace_added_by_hand_keeps_one_companion(repo: Path) -> None:
+    for name, before in (("workload.yaml", "name: front\nspec:"), ("config.yaml", "name: front-logger\n")):
+        file = repo / "k8s" / name
+        assert before in file.read_text()
+        file.write_text(file.read_text().replace(before, before.replace("\n", "\n  namespace: shop\n", 1)))
+    call("upgrade logger k8s -i --set flush=7", repo)
+    assert "".join(texts(repo).values()).count("name: front-logger\n  namespace: shop") == 1
+    assert "flush: 7" in texts(repo)["config.yaml"]
+    assert "in sync" in call("status k8s --check", repo).stdout
+    call("remove --all k8s -i", repo)
+    assert "sidecarctl" not in "".join(texts(repo).values())
+
+
+def test_workload_renamed_by_hand_keeps_its_companion(repo: Path) -> None:
+    file = repo / "k8s" / "workload.yaml"
+    file.write_text(file.read_text().replace("  name: front\n", "  name: shop-window\n"))
+    call("upgrade logger k8s -i --set flush=7", repo)
+    assert texts(repo)["workload.yaml"].count("kind: ConfigMap") == 0
+    assert "flush: 7" in texts(repo)["config.yaml"] and "name: front-logger" in texts(repo)["config.yaml"]
+    call("remove logger k8s -i", repo)
+    assert texts(repo)["config.yaml"] == OWN
