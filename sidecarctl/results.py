@@ -129,21 +129,6 @@ class WorkloadChange:
         return any(instance.action in ("added", "updated", "removed") for instance in self.instances)
 
 
-@dataclass
-class NextSteps:
-    """What to do after adding sidecars: the text of the first added instance by sidecar, and the number of instances."""
-
-    texts: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def collect(self, changes: Iterable[WorkloadChange]) -> None:
-        """Collect the next steps of added instances."""
-        for change in changes:
-            for instance in change.instances:
-                if instance.next_steps:
-                    text, count = self.texts.get(instance.sidecar, (instance.next_steps, 0))
-                    self.texts[instance.sidecar] = text, count + 1
-
-
 @dataclass(frozen=True)
 class Report:
     """The result of a run, for every format.

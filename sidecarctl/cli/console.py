@@ -9,14 +9,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
-from sidecarctl.results import NextSteps, WorkloadChange, plural
+from sidecarctl.results import WorkloadChange, plural
 from sidecarctl.skipped import Skipped
+
+if TYPE_CHECKING:
+    from sidecarctl.report.summary import NextSteps
 
 _T = TypeVar("_T")
 _PROGRESS_DELAY = 1.0  # seconds

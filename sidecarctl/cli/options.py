@@ -200,9 +200,7 @@ Unset = Annotated[
         ("--unset",), "Parameter to return to its default: [SIDECAR.]KEY. Repeatable.", "KEY", complete="parameters"
     ),
 ]
-ResetValues = Annotated[
-    bool, Option(("--reset-values",), "Return all recorded parameters to their defaults, except those given now.")
-]
+ResetValues = Annotated[bool, Option(("--reset-values",), "Return all recorded parameters to their defaults first.")]
 OnConflict = Annotated[
     str | None,
     Option(
@@ -213,7 +211,7 @@ OnConflict = Annotated[
     ),
 ]
 Enforce = Annotated[
-    bool, Option(("--enforce",), "Overwrite every edit of the sidecars with the library's value, and list the edits.")
+    bool, Option(("--enforce",), "Overwrite edits of the sidecars with the library's values; list them.")
 ]
 Container = Annotated[
     list[str],
@@ -231,16 +229,10 @@ Adopt = Annotated[
 ]
 Mode = Annotated[
     str | None,
-    Option(
-        ("--mode",),
-        "How the sidecar runs.",
-        "MODE",
-        choices=("auto", "native", "classic", "init"),
-    ),
+    Option(("--mode",), "How the sidecar runs.", "MODE", choices=("auto", "native", "classic", "init")),
 ]
 KeepQos = Annotated[
-    bool,
-    Option(("--keep-qos",), "Set requests equal to limits in a Guaranteed pod, so that it stays Guaranteed."),
+    bool, Option(("--keep-qos",), "Set requests equal to limits in a Guaranteed pod, so that it stays Guaranteed.")
 ]
 
 KubeVersion = Annotated[

@@ -22,7 +22,7 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.report.notes import split_notes
-from sidecarctl.results import NextSteps
+from sidecarctl.report.summary import NextSteps
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 

@@ -13,7 +13,8 @@ from sidecarctl.cli.inputs import Inputs
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.notes import render_notes, split_notes
-from sidecarctl.results import NextSteps, Report, WorkloadChange
+from sidecarctl.report.summary import NextSteps
+from sidecarctl.results import Report, WorkloadChange
 from sidecarctl.validate.placeholders import merge_notes
 
 

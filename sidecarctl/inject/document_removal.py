@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
@@ -131,3 +132,23 @@ def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Fi
         help="name the file that has it too, or delete it by hand",
         workload=workload.label,
     )
+
+
+def concerns_removal(document: Document, names: Sequence[str] | None) -> bool:
+    """Return True if a document has a record, or may have lost it; False for one that cannot be parsed and has none."""
+    if _may_have_record(document.text):
+        return True
+    try:
+        return may_have_instance(document.text, names) and document.value is not None
+    except InputError:
+        return False
+
+
+def may_have_instance(text: str, names: Sequence[str] | None) -> bool:
+    """Return False if a text certainly has neither a record nor containers with the names of instances."""
+    return _may_have_record(text) or ("ontainers" in text and (names is None or any(name in text for name in names)))
+
+
+def _may_have_record(text: str) -> bool:
+    """Return False if a text certainly has no record; an escape can hide one."""
+    return "sidecars" in text or "\\u" in text or "\\x" in text

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
-from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import document as steps
 from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
-from sidecarctl.inject.document_removal import DocumentResult, remove_instances
+from sidecarctl.inject.document_removal import DocumentResult, concerns_removal, may_have_instance, remove_instances
 from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
@@ -111,11 +111,11 @@ def remove(
 
     Errors that were there before do not count, and documents without a record are not even parsed.
     """
-    if not _may_have_instance(text, names):
+    if not may_have_instance(text, names):
         return Result(text, original=text)
     options = _for_removal(options)
     step = make_remove_step(names, options)
-    return run(text, step, options, file, lambda one: _concerns_removal(one, names), beside)
+    return run(text, step, options, file, lambda one: concerns_removal(one, names), beside)
 
 
 def remove_from_documents(
@@ -124,7 +124,7 @@ def remove_from_documents(
     """Remove instances from a stream of documents, as `remove` does from a text."""
     options = _for_removal(options)
     step = make_remove_step(names, options)
-    return process_documents(documents, step, options, lambda one: _concerns_removal(one, names))
+    return process_documents(documents, step, options, lambda one: concerns_removal(one, names))
 
 
 def _for_removal(options: Options) -> Options:
@@ -137,26 +137,6 @@ def _for_removal(options: Options) -> Options:
             return no_severities(file)
 
     return replace(options, checks_input=False, severities=severities)
-
-
-def _concerns_removal(document: Document, names: Sequence[str] | None) -> bool:
-    """Return True if a document has a record, or may have lost it; False for one that cannot be parsed and has none."""
-    if _may_have_record(document.text):
-        return True
-    try:
-        return _may_have_instance(document.text, names) and document.value is not None
-    except InputError:
-        return False
-
-
-def _may_have_instance(text: str, names: Sequence[str] | None) -> bool:
-    """Return False if a text certainly has neither a record nor containers with the names of instances."""
-    return _may_have_record(text) or ("ontainers" in text and (names is None or any(name in text for name in names)))
-
-
-def _may_have_record(text: str) -> bool:
-    """Return False if a text certainly has no record; an escape can hide one."""
-    return "sidecars" in text or "\\u" in text or "\\x" in text
 
 
 def render(

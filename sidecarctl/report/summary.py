@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from itertools import groupby
 
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
-from sidecarctl.results import ABSENT, ACTIONS, FieldChange, InstanceChange, NextSteps, WorkloadChange, plural
+from sidecarctl.results import ABSENT, ACTIONS, FieldChange, InstanceChange, WorkloadChange, plural
 
 _INDENT = "    "
 _NEXT = "next: "
@@ -15,6 +17,21 @@ _MOST = 12  # fields of an update that are shown without -v
 _LONGEST = 60
 _WOULD = {"added": "would add", "updated": "would update", "removed": "would remove"}
 _STYLES = {"added": "added", "updated": "changed", "removed": "removed", "unchanged": "dim", "skipped": "warning"}
+
+
+@dataclass
+class NextSteps:
+    """What to do after adding sidecars: the text of the first added instance by sidecar, and the number of instances."""
+
+    texts: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def collect(self, changes: Iterable[WorkloadChange]) -> None:
+        """Collect the next steps of added instances."""
+        for change in changes:
+            for instance in change.instances:
+                if instance.next_steps:
+                    text, count = self.texts.get(instance.sidecar, (instance.next_steps, 0))
+                    self.texts[instance.sidecar] = text, count + 1
 
 
 def render_changes(
