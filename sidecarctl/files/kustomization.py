@@ -17,6 +17,7 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _SETTINGS = ("configurations", "crds", "transformers", "generators", "validators", "replacements")
 _GENERATORS = ("configMapGenerator", "secretGenerator")
+_MOST_RESOURCES = 10_000  # of one kustomization with all that it includes
 _CHARTS = ("helmCharts", "helmChartInflationGenerator")
 
 
@@ -66,9 +67,21 @@ def read_named_files(directory: Path) -> NamedFiles:
             resources,
             _absolute(directory, _items(value, _PATCHES)),
             _absolute(directory, _other_paths(value)),
-            resources if _adds_selectors(value) else frozenset(),
+            _with_included(resources) if _adds_selectors(value) else frozenset(),
         )
     return NamedFiles()
+
+
+def _with_included(resources: frozenset[str]) -> frozenset[str]:
+    """Return resources with those of the kustomizations that they include as directories."""
+    found, pending = set(resources), list(resources)
+    while pending and len(found) < _MOST_RESOURCES:
+        path = Path(pending.pop())
+        if path.is_dir():
+            new = read_named_files(path).resources - found
+            found |= new
+            pending += new
+    return frozenset(found)
 
 
 def _adds_selectors(value: dict[str, Any]) -> bool:

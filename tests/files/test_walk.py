@@ -227,3 +227,15 @@ def test_resource_without_a_selector_is_partial_if_its_kustomization_adds_one(la
     assert walked(tmp_path)[1]["web.yaml"] == PARTIAL
     (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\n")
     assert walked(tmp_path)[0] == ["web.yaml"]
+
+
+def test_kustomization_adds_selectors_to_the_resources_of_directories_that_it_includes(tmp_path: Path) -> None:
+    text = repository.WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
+    for name, resources in (("app", "[web.yaml]"), ("all", "[../app]"), ("prod", "[../all, ../missing]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kustomization.yaml").write_text(f"resources: {resources}\n")
+    (tmp_path / "app" / "web.yaml").write_text(text)
+    assert walked(tmp_path)[0] == ["app/web.yaml"]
+    with (tmp_path / "prod" / "kustomization.yaml").open("a") as file:
+        file.write("labels: [{pairs: {app: web}, includeSelectors: true}]\n")
+    assert walked(tmp_path)[1]["app/web.yaml"] == PARTIAL
