@@ -255,3 +255,22 @@ def test_post_renderer_works_on_a_rendered_chart_with_other_kinds(root: Path) ->
     done = run("sidecarctl post-render", root, stdin=chart)
     assert (done.code, done.stdout.count("- name: log-tail\n")) == (0, 1), done.stderr
     assert "skipped 1 Helm hook" in done.stderr
+
+
+def test_adopt_searches_the_manifests_and_counts_what_it_left_out(root: Path) -> None:
+    agent = "      - name: agent\n        image: registry.example/agent:1.4.0\n"
+    for name in ("deploy/web.yaml", "base/cache.yaml"):
+        (root / name).write_text((root / name).read_text().replace("      containers:\n", f"      containers:\n{agent}"))
+    done = run("sidecarctl adopt . -o platform", root)
+    assert done.code == 0, done.stderr
+    assert "agent" in done.stderr and "error" not in done.stderr
+    assert "skipped 26 files: 5 Helm chart, 5 kustomization, 4 patch" in done.stderr
+    assert (root / "platform" / "sidecars" / "agent" / "sidecar.yaml").exists()
+
+
+def test_upgrade_reads_the_same_files(root: Path) -> None:
+    run("sidecarctl add log-tail . --name web -i", root)
+    done = run("sidecarctl upgrade log-tail . --set refresh_interval=7 -i", root)
+    assert done.code == 0, done.stderr
+    assert changed(root) == ["deploy/web.yaml"]
+    assert "32 files: 1 changed, 5 unchanged, 26 skipped (5 Helm chart, 5 kustomization" in done.stderr
