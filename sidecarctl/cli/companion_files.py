@@ -1,22 +1,23 @@
-"""Companions that are in other files than their workloads: which files of a run must be processed together."""
+"""Companions and the files of a run: companions in other files than their workloads, and names that are taken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
 from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
+from sidecarctl.findings import Finding
 from sidecarctl.inject.companion_search import belongs_to, read_object_owner, read_records, split_owner
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.stream import split_readable
+from sidecarctl.yamltext.stream import Document, split_readable
 
 Item = tuple[Source, Read]
 
@@ -92,3 +93,37 @@ def transform_together(
         if not result.failed:
             texts.update(result.beside)
     return done, texts
+
+
+def find_taken_names(done: Sequence[Done]) -> Iterator[Finding]:
+    """Yield an error for each object of a file that has the kind, namespace, and name of a companion that is added to it."""
+    for one in done:
+        if one.result is None or one.result.failed or OWNER_ANNOTATION not in one.result.text:
+            continue
+        added = {
+            (kind, name, change.namespace): instance.name
+            for change in one.result.changes
+            for instance in change.instances
+            if instance.action == "added"
+            for kind, _, name in (part.partition(" ") for part in instance.parts)
+            if kind[:1].isupper()
+        }
+        kinds = {kind for kind, _, _ in added}
+        for document in split_readable(one.read.text, one.source.name, []) if added else ():
+            if OWNER_ANNOTATION not in document.text and any(kind in document.text for kind in kinds):
+                yield from _compare_names(document, added)
+
+
+def _compare_names(document: Document, added: Mapping[tuple[str, str, str], str]) -> Iterator[Finding]:
+    for value, path in objects(document.value):
+        metadata = as_mapping(value.get("metadata"))
+        kind, name = str(value.get("kind")), str(metadata.get("name"))
+        instance = added.get((kind, name, metadata.get("namespace") or ""))
+        if instance is not None:
+            yield Finding(
+                "duplicate-object",
+                f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
+                path=(*path, "metadata", "name"),
+                help="rename it, or give the instance another name with --as",
+                place=document.locate((*path, "metadata", "name")),
+            )

@@ -114,3 +114,13 @@ def test_workload_renamed_by_hand_keeps_its_companion(repo: Path) -> None:
     assert "flush: 7" in texts(repo)["config.yaml"] and "name: front-logger" in texts(repo)["config.yaml"]
     call("remove logger k8s -i", repo)
     assert texts(repo)["config.yaml"] == OWN
+
+
+def test_name_of_another_object_of_the_file_is_refused(tmp_path: Path) -> None:
+    taken = OWN.replace("{name: own}", "{name: front-logger}")
+    (tmp_path / "front.yaml").write_text(f"{DEPLOYMENT}---\n{taken}")
+    outcome = call("add logger front.yaml -i", tmp_path, 1)
+    assert "error[duplicate-object]: ConfigMap front-logger exists already" in outcome.stderr
+    assert "--> front.yaml:16:" in outcome.stderr
+    assert (tmp_path / "front.yaml").read_text() == f"{DEPLOYMENT}---\n{taken}"
+    call("add logger front.yaml -i --as logs", tmp_path)

@@ -260,7 +260,9 @@ def test_post_renderer_works_on_a_rendered_chart_with_other_kinds(root: Path) ->
 def test_adopt_searches_the_manifests_and_counts_what_it_left_out(root: Path) -> None:
     agent = "      - name: agent\n        image: registry.example/agent:1.4.0\n"
     for name in ("deploy/web.yaml", "base/cache.yaml"):
-        (root / name).write_text((root / name).read_text().replace("      containers:\n", f"      containers:\n{agent}"))
+        (root / name).write_text(
+            (root / name).read_text().replace("      containers:\n", f"      containers:\n{agent}")
+        )
     done = run("sidecarctl adopt . -o platform", root)
     assert done.code == 0, done.stderr
     assert "agent" in done.stderr and "error" not in done.stderr
