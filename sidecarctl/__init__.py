@@ -3,11 +3,22 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidecarctl.api import Result, Session, Verdict, add, check, remove, render
+    from sidecarctl.api import Result, Session, Verdict, add, check, remove, render, upgrade
     from sidecarctl.errors import SidecarctlError
 
 __version__ = "0.1.0"
-__all__ = ["Result", "Session", "SidecarctlError", "Verdict", "__version__", "add", "check", "remove", "render"]
+__all__ = [
+    "Result",
+    "Session",
+    "SidecarctlError",
+    "Verdict",
+    "__version__",
+    "add",
+    "check",
+    "remove",
+    "render",
+    "upgrade",
+]
 
 
 def __getattr__(name: str) -> Any:

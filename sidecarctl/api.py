@@ -152,6 +152,7 @@ def add(
     containers: Sequence[str] = (),
     adopt: bool = False,
     keep_qos: bool = False,
+    on_conflict: str = "fail",
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
@@ -165,8 +166,25 @@ def add(
         containers=containers,
         adopt=adopt,
         keep_qos=keep_qos,
+        on_conflict=on_conflict,
         kube_version=kube_version,
         file=file,
+    )
+
+
+def upgrade(
+    text: str,
+    sidecars: Sequence[str] = (),
+    parameters: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    libraries: Sequence[PathText] = (),
+    on_conflict: str = "fail",
+    kube_version: str = versions.NEWEST,
+    file: str = "-",
+) -> Result:
+    """Call `Session.upgrade` once; `libraries` are searched before SIDECARCTL_LIBRARY and the shipped library."""
+    return Session(libraries).upgrade(
+        text, sidecars, parameters, on_conflict=on_conflict, kube_version=kube_version, file=file
     )
 
 

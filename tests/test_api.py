@@ -90,3 +90,11 @@ def test_session_offers_every_function() -> None:
     added = session.add(DEPLOYMENT, ["log-tail"]).text
     assert session.remove(added).text == DEPLOYMENT
     assert session.check(added).findings is not None
+
+
+def test_upgrade_keeps_recorded_parameters() -> None:
+    added = sidecarctl.add(DEPLOYMENT, ["log-tail"], {"log-tail": {"logDir": "/srv/log"}}).text
+    result = sidecarctl.upgrade(added, ["log-tail"], {"log-tail": {"refresh_interval": 7}})
+    assert not result.failed
+    assert "/srv/log" in result.text and '"refresh_interval":7' in result.text
+    assert sidecarctl.upgrade(result.text).text == result.text
