@@ -204,3 +204,10 @@ def test_sorted_companion_is_not_an_edit(repo: Path) -> None:
     outcome = run("sidecarctl status --library lib -f web.yaml --check", repo)
     assert outcome.code == 0, outcome.stdout
     assert "in sync" in outcome.stdout
+
+
+def test_spellings_and_defaults_of_the_api_server_are_no_edits(repo: Path) -> None:
+    edit(repo, "limits:\n            memory: 64Mi", 'limits:\n            memory: "65536Ki"')
+    edit(repo, "      - name: helper\n", "      - name: helper\n        terminationMessagePath: /dev/termination-log\n")
+    assert status(repo, "--check").code == 0
+    assert instance(repo)["state"] == "in sync"
