@@ -186,6 +186,15 @@ def test_instance_newer_than_the_library_is_not_downgraded(repo: Path) -> None:
     assert text(repo) == before
 
 
+def test_sidecar_that_no_library_has_is_reported(repo: Path) -> None:
+    (repo / "lib").rename(repo / "away")
+    (repo / "lib").mkdir()
+    before = text(repo)
+    assert "warning[sidecar-not-in-library]" in call(repo, "upgrade web.yaml -i").stderr
+    assert text(repo) == before
+    assert 'unknown sidecar "agent"' in call(repo, "upgrade agent web.yaml -i", 2).stderr
+
+
 def test_lost_version_with_an_edit_is_a_conflict_unless_the_parameters_determine_it(repo: Path) -> None:
     (repo / "lib" / "agent@1.0.0").rename(repo / "away")
     edit(repo, IMAGE, "registry.example/agent:1.0.3")

@@ -184,7 +184,9 @@ def test_upgrade_keeps_comments(seed: int) -> None:
     removed_fields = [line for line in old.text.splitlines() if line not in new.text.splitlines()]
     if len(removed_fields) <= 2:  # the record and a hash: nothing is removed
         assert upgraded.text.count(MARK) == edited.count(MARK)
-    assert without_marks(pipeline.remove(upgraded.text, None, OPTIONS).text) == text
+    # A comment behind the last line makes that line end.
+    removed = without_marks(pipeline.remove(upgraded.text, None, OPTIONS).text)
+    assert removed.rstrip("\r\n") == text.rstrip("\r\n")
 
 
 @QUICK

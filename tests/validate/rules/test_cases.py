@@ -30,6 +30,13 @@ GOOD = [case for case in CASES if not case.bad]
 ELSEWHERE = {
     "inject/test_adoption.py": ("adopted-differs",),
     "inject/test_pod_settings.py": ("pod-setting-conflict",),
+    "inject/test_upgrade.py": (
+        "upgrade-conflict",
+        "edit-overwritten",
+        "newer-than-library",
+        "sidecar-not-in-library",
+    ),
+    "cli/test_companion_files.py": ("companion-left-behind",),
     "inject/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
     "inject/test_selection.py": ("unused-parameter-annotation", "invalid-inject-parameter", "unknown-injected-sidecar"),
     "integrations/test_krm.py": ("outdated",),
