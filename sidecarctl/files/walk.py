@@ -45,6 +45,9 @@ _CHECKS = re.compile(
     r"^(?P<indent>[ \t-]*)(?:assert|error):[^\n]*\n[ \t-]*file:[ \t]*[\"']?(?P<file>[^\s\"']+)", re.MULTILINE
 )
 
+# A manifest of this name mentions sidecarctl.dev in annotations only.
+_LIBRARY_ENTRY = re.compile(r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?sidecarctl\.dev/", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class WalkOptions:
@@ -237,9 +240,10 @@ class _Walk:
 def _is_library_entry(directory: Path) -> bool:
     """Return True for a sidecar of a library, whose test cases are not manifests of the repository."""
     try:
-        return "sidecarctl.dev/" in (directory / "sidecar.yaml").read_text("utf-8", "replace")
+        text = (directory / "sidecar.yaml").read_text("utf-8", "replace")
     except OSError:
         return False
+    return _LIBRARY_ENTRY.search(text) is not None
 
 
 def _is_chart_file(path: Path, chart: Path | None) -> bool:

@@ -239,3 +239,9 @@ def test_kustomization_adds_selectors_to_the_resources_of_directories_that_it_in
     with (tmp_path / "prod" / "kustomization.yaml").open("a") as file:
         file.write("labels: [{pairs: {app: web}, includeSelectors: true}]\n")
     assert walked(tmp_path)[1]["app/web.yaml"] == PARTIAL
+
+
+def test_manifest_of_the_name_of_a_library_entry_is_read_with_its_sidecars(tmp_path: Path) -> None:
+    annotation = "metadata:\n  annotations:\n    sidecarctl.dev/inject: logger\n"
+    (tmp_path / "sidecar.yaml").write_text(repository.WORKLOAD.format(name="web").replace("metadata:\n", annotation, 1))
+    assert walked(tmp_path)[0] == ["sidecar.yaml"]
