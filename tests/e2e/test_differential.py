@@ -48,6 +48,11 @@ KNOWN = (
     ),
     Known(
         "we",
+        r"^(overhead|priority)-without-class ",
+        "the RuntimeClass and Priority admission plugins refuse it; the oracle runs no admission plugins",
+    ),
+    Known(
+        "we",
         r"template\.metadata\.ownerReferences",
         "the API server ignores ownerReferences in a pod template; sidecarctl validates them",
     ),
