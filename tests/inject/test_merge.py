@@ -53,6 +53,7 @@ CLEAN = {
         env(A="1", L="l", P="p"),
     ),
     "keyed list: library removed, person added": (env(A="1"), env(A="1", P="p"), {}, env(P="p")),
+    "keyed list: person removed one item, library all": (env(A="1", B="1"), env(B="1"), {}, {}),
     "keyed list: library removed the last item": (env(A="1"), env(A="1"), {}, {}),
     "keyed list: person removed an item that stays equal": (
         env(A="1", B="1"),
