@@ -240,6 +240,13 @@ def _secret(schema: Any, root: Any) -> bool:
     )
 
 
+def has_secrets(schema: Any) -> bool:
+    """Return True if a parameter schema has a `writeOnly` parameter."""
+    if isinstance(schema, dict):
+        return schema.get("writeOnly") is True or any(has_secrets(value) for value in schema.values())
+    return isinstance(schema, list) and any(has_secrets(item) for item in schema)
+
+
 def _remove_secrets(value: Any, schema: Any, root: Any) -> Any:
     if isinstance(value, list):
         return [_remove_secrets(inner, _item(schema, root), root) for inner in value]

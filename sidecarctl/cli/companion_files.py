@@ -10,8 +10,8 @@ from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
-from sidecarctl.inject.companion_search import belongs_to, read_object_owner, read_records, split_owner
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.companion_search import belongs_to, read_records, split_owner
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import Kinds

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.assignments import Origins, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
-from sidecarctl.catalog.parameters import Parameters, resolve
+from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
 from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import SidecarctlError, UsageError, did_you_mean
@@ -139,7 +139,7 @@ class Request:
         """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""
         try:
             sidecar = self._find_recorded(instance)
-            if sidecar is None or (not instance.digest and self.changes and _has_secrets(sidecar.parameters)):
+            if sidecar is None or (not instance.digest and self.changes and has_secrets(sidecar.parameters)):
                 return None
             parameters = resolve(sidecar, instance.parameters)
         except SidecarctlError:
@@ -177,13 +177,6 @@ def _resolve_upgrade(
                 f"; {error.hint}" if error.hint else ""
             )
         raise
-
-
-def _has_secrets(schema: Any) -> bool:
-    """Return True if a parameter schema has a `writeOnly` parameter."""
-    if isinstance(schema, dict):
-        return schema.get("writeOnly") is True or any(_has_secrets(value) for value in schema.values())
-    return isinstance(schema, list) and any(_has_secrets(item) for item in schema)
 
 
 def build_requests(

@@ -15,7 +15,9 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject.companions import OWNER_ANNOTATION, companion_name, format_owner
+from sidecarctl.inject.companion_search import identify
+from sidecarctl.inject.companions import companion_name, format_owner, read_object_owner
+from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.record import Added, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
@@ -74,17 +76,9 @@ def own_companions(planned: Plan, documents: Sequence[Document]) -> Plan:
     for step in planned.workload.path[:-1]:
         holder = holder[step]
     values = [*(as_list(holder) if planned.workload.path else ()), *(document.value for document in documents[1:])]
-    owned = tuple(
-        f"{value.get('kind')}/{value['metadata'].get('name')}"
-        for value in values
-        if as_mapping(_metadata(value).get("annotations")).get(OWNER_ANNOTATION) == owner
-    )
+    owned = tuple(identify(value) for value in values if read_object_owner(value) == owner)
     added = replace(planned.instance.added, documents=owned)
     return replace(planned, instance=replace(planned.instance, added=added))
-
-
-def _metadata(value: object) -> dict[str, Any]:
-    return as_mapping(as_mapping(value).get("metadata"))
 
 
 def _find_container(workload: Workload, request: Request) -> Container | None:
@@ -180,22 +174,15 @@ def blocked_upgrade_finding(workload: Workload, request: Request, message: str) 
 def _describe(change: FieldChange) -> str:
     after = _mask(change, change.after)
     if change.before is ABSENT:
-        return f"not set, would be {_format_value(after)}"
-    before = _format_value(_mask(change, change.before))
-    return f"{before}, would be " + ("removed" if after is ABSENT else _format_value(after))
+        return f"not set, would be {format_value(after)}"
+    before = format_value(_mask(change, change.before))
+    return f"{before}, would be " + ("removed" if after is ABSENT else format_value(after))
 
 
 def _mask(change: FieldChange, value: Any) -> Any:
     """Return a value of a changed field without secrets, which a report must not show."""
     variable = _VARIABLE.search(change.path)
     return mask_text(value, variable[1] if variable else "") if isinstance(value, str) else mask_values(value)[0]
-
-
-def _format_value(value: Any) -> str:
-    import json
-
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 70 else f"{text[:67]}..."
 
 
 def _container_path(workload: Workload, name: str) -> PathTuple:

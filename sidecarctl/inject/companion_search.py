@@ -13,7 +13,7 @@ from typing import Any
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
@@ -48,13 +48,6 @@ def identify(value: object) -> str:
     """Return an object as `Kind/name`."""
     data = as_mapping(value)
     return f"{data.get('kind')}/{as_mapping(data.get('metadata')).get('name')}"
-
-
-def read_object_owner(value: object) -> str:
-    """Return the owner annotation of an object, "" if it has none."""
-    annotations = as_mapping(as_mapping(as_mapping(value).get("metadata")).get("annotations"))
-    owner = annotations.get(OWNER_ANNOTATION, "")
-    return owner if isinstance(owner, str) else ""
 
 
 def split_owner(owner: str) -> tuple[str, str]:

@@ -94,6 +94,13 @@ def read_owner(document: Document) -> str | None:
     return owner if isinstance(owner, str) else None
 
 
+def read_object_owner(value: object) -> str:
+    """Return the owner annotation of an object, "" if it has none."""
+    annotations = as_mapping(as_mapping(as_mapping(value).get("metadata")).get("annotations"))
+    owner = annotations.get(OWNER_ANNOTATION, "")
+    return owner if isinstance(owner, str) else ""
+
+
 def _parsed(document: Document) -> object:
     """Return the value of a document, None if it cannot be parsed: the pipeline reports that."""
     try:
@@ -117,7 +124,7 @@ def insert_list_items(
         items = items[step]
     index = int(path[-1]) + 1
     ranks = _rank_instances(workload, instance)
-    while index < len(items) and _rank(_item_owner(items[index]), ranks) <= ranks[instance]:
+    while index < len(items) and _rank(read_object_owner(items[index]), ranks) <= ranks[instance]:
         index += 1
     for document in documents:
         yield Insert((*path[:-1], index), document, "companion")
@@ -145,11 +152,6 @@ def _rank_instances(workload: Workload, instance: str) -> dict[str, float]:
 
 def _rank(owner: str, ranks: Mapping[str, float]) -> float:
     return ranks.get(owner.rpartition("/")[2], _AFTER_ALL)
-
-
-def _item_owner(item: object) -> str:
-    annotations = as_mapping(as_mapping(as_mapping(item).get("metadata")).get("annotations"))
-    return str(annotations.get(OWNER_ANNOTATION, ""))
 
 
 def insert_companion(documents: list[Document], at: int, value: dict[str, Any], following: str | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.record import Added
-from sidecarctl.inject.record_paths import find_index
+from sidecarctl.inject.record_paths import find_index, find_setting
 from sidecarctl.kube.workload import Workload, as_list, as_mapping
 
 _LENGTH = 8
@@ -47,10 +47,7 @@ def _content(workload: Workload, added: Added) -> Any:
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
         yield field, [as_mapping(workload.metadata.get(field)).get(key) for key in sorted(keys)]
     for text in sorted(added.pod):
-        setting: Any = workload.pod
-        for step in text.split("/"):
-            setting = as_mapping(setting).get(step)
-        yield text, setting
+        yield text, find_setting(workload.pod, text)
 
 
 def _find(items: Any, key: str, value: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import apply
 
 _HIDDEN = "(hidden)"
+_LONGEST = 70
 
 
 def diff_templates(workload: Workload, before: Any, after: Any) -> Iterator[FieldChange]:
@@ -42,3 +44,11 @@ def _without_equivalents(before: Any, after: Any, path: PathTuple = ()) -> Any:
     merge.add(path, before, before, after)
     depth = len(path)
     return apply(before, [replace(edit, path=edit.path[depth:]) for edit in merge.edits])
+
+
+def format_value(value: Any) -> str:
+    """Return a value for a message as JSON, cut to a length that fits a line."""
+    if value is ABSENT:
+        return "(not set)"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

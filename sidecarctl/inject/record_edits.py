@@ -9,7 +9,7 @@ from typing import Any
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Added, Instance, Record, write
-from sidecarctl.inject.record_paths import decode_path, encode_path, find_index, record_path
+from sidecarctl.inject.record_paths import decode_path, encode_path, find_index, find_setting, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.yamltext.edits import Edit, Insert, Replace, Restore, apply
 from sidecarctl.yamltext.splice import filled_texts
@@ -127,7 +127,7 @@ def keep_present(workload: Workload, added: Added) -> Added:
         env=dict(_present_items(workload, "env", "name", added.env)),
         annotations=tuple(key for key in added.annotations if key in workload.annotations),
         labels=tuple(key for key in added.labels if key in as_mapping(workload.metadata.get("labels"))),
-        pod=tuple(text for text in added.pod if _has_setting(pod, text)),
+        pod=tuple(text for text in added.pod if find_setting(pod, text) is not None),
     )
 
 
@@ -139,9 +139,3 @@ def _present_items(
         names = tuple(n for n in holders.get(container.name, ()) if find_index(items, key, n) is not None)
         if names:
             yield container.name, names
-
-
-def _has_setting(pod: Any, text: str) -> bool:
-    for step in text.split("/"):
-        pod = as_mapping(pod).get(step)
-    return pod is not None

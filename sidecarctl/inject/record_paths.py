@@ -57,6 +57,13 @@ def _find_unnamed(items: list[Any], text: str) -> int | None:
     return index if unnamed else None
 
 
+def find_setting(pod: Any, text: str) -> Any:
+    """Return the pod setting at a recorded path such as `securityContext/fsGroup`, None if it is missing."""
+    for step in text.split("/"):
+        pod = as_mapping(pod).get(step)
+    return pod
+
+
 def find_index(items: list[Any], key: str, value: object) -> int | None:
     """Return the index of the first mapping in a list whose `key` is `value`, None if there is none."""
     return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)

@@ -10,7 +10,7 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record import Added, Record, write
 from sidecarctl.inject.record_edits import apply_at
-from sidecarctl.inject.record_paths import RecordError, decode_path, find_index, parse_empty, record_path
+from sidecarctl.inject.record_paths import RecordError, decode_path, find_index, find_setting, parse_empty, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
@@ -104,11 +104,8 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
             present = key in as_mapping(workload.metadata.get(field))
             yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
     for text in added.pod:
-        steps = text.split("/")
-        setting: Any = pod
-        for step in steps:
-            setting = as_mapping(setting).get(step)
-        yield f"pod {text}", None if setting is None else (*pod_path, *steps)
+        missing = find_setting(pod, text) is None
+        yield f"pod {text}", None if missing else (*pod_path, *text.split("/"))
 
 
 def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:

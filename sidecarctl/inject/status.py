@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog, version_order
-from sidecarctl.catalog.parameters import resolve
+from sidecarctl.catalog.parameters import has_secrets, resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
@@ -182,7 +181,7 @@ def _find_edits(
     missing = [each.replace("/", " ") for each in base.companions if each not in {one.identity for one in found}]
     if missing:
         notes.append(f"not in the input: {', '.join(missing)}")
-    secret = _has_secrets(own.parameters) if own else False
+    secret = has_secrets(own.parameters) if own else False
     changes = tuple(_compare(base, workload, found))
     if secret and changes:
         notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
@@ -259,7 +258,7 @@ def _compare_with_upgrade(
     try:
         upgrade = plan_upgrade(place.document, place.workload, place.record, request, options.kube_version, found)
     except (EditRefused, UsageError, RecordError) as error:
-        secret = "; secret parameters are not recorded" if _has_secrets(sidecar.parameters) else ""
+        secret = "; secret parameters are not recorded" if has_secrets(sidecar.parameters) else ""
         notes.append(f"{failing}: {error.message}{secret}")
         return None
     refused = [finding.message for finding in upgrade.planned.findings if upgrade.planned.refused]
@@ -268,10 +267,3 @@ def _compare_with_upgrade(
         return None
     # A stale owner does not require an upgrade.
     return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)
-
-
-def _has_secrets(schema: Any) -> bool:
-    """Return True if a parameter schema has a `writeOnly` parameter."""
-    if isinstance(schema, dict):
-        return schema.get("writeOnly") is True or any(_has_secrets(value) for value in schema.values())
-    return isinstance(schema, list) and any(_has_secrets(item) for item in schema)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import Companion
+from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.merge import ENFORCE, FAIL, Conflict, Unknown
 from sidecarctl.inject.upgrade import LocatedConflict, Upgrade
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -17,7 +17,6 @@ from sidecarctl.yamltext.stream import Document
 
 CONFLICT_RULE = "upgrade-conflict"
 OVERWRITTEN_RULE = "edit-overwritten"
-_LONGEST = 70
 _HELP = {
     FAIL: "use --on-conflict keep to keep the value of the manifest, or --on-conflict overwrite for that of the library",
     "keep": "the value of the manifest stays",
@@ -72,18 +71,11 @@ def _message(field: str, conflict: Conflict, upgrade: Upgrade, sidecar: str) -> 
 
 
 def _describe_values(conflict: Conflict, upgrade: Upgrade, sidecar: str) -> str:
-    version = "unknown" if isinstance(conflict.base, Unknown) else _format_value(conflict.base)
+    version = "unknown" if isinstance(conflict.base, Unknown) else format_value(conflict.base)
     return (
-        f"written last time: {version}\nin the manifest: {_format_value(conflict.current)}\n"
-        f"in {sidecar}: {_format_value(conflict.next)}"
+        f"written last time: {version}\nin the manifest: {format_value(conflict.current)}\n"
+        f"in {sidecar}: {format_value(conflict.next)}"
     )
-
-
-def _format_value(value: Any) -> str:
-    if value is ABSENT:
-        return "(not set)"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _place(
