@@ -130,6 +130,22 @@ class WorkloadChange:
 
 
 @dataclass(frozen=True)
+class Retargeted:
+    """A port in an object around a pod that a run changed; `before` or `after` None: the field is not set.
+
+    action  retargeted, or restored: back to the app
+    """
+
+    action: str
+    label: str
+    field: str
+    before: int | str | None
+    after: int | str | None
+    file: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of a run, for every format.
 

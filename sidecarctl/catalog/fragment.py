@@ -20,6 +20,7 @@ class Fragment:
 
     `volume_mounts` and `env` are for the target app containers; `annotations`, `labels`, `security_context`,
     `termination_grace_period_seconds` (a minimum, in seconds), and `share_process_namespace` are for the pod.
+    `fronts` are the app ports that the sidecar takes traffic for.
     """
 
     containers: tuple[Item, ...] = ()
@@ -33,6 +34,7 @@ class Fragment:
     termination_grace_period_seconds: int | None = None
     share_process_namespace: bool = False
     documents: tuple[Item, ...] = ()
+    fronts: tuple[Item, ...] = ()
 
 
 def check_fragment(value: object, where: str) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def check_fragment(value: object, where: str) -> dict[str, Any]:
         raise LibraryError(
             f"template output is {noun}, expected a fragment",
             where=where,
-            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, or documents",
+            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, documents, or fronts",
         )
     fragment = _without_nulls(value)
     found = find_fragment_problems(fragment)
@@ -109,4 +111,5 @@ def build_fragment(value: Mapping[str, Any]) -> Fragment:
         termination_grace_period_seconds=pod.get("terminationGracePeriodSeconds"),
         share_process_namespace=pod.get("shareProcessNamespace", False),
         documents=tuple(value.get("documents", ())),
+        fronts=tuple(value.get("fronts", ())),
     )

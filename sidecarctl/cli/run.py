@@ -22,8 +22,10 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
+from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.report.notes import split_notes
 from sidecarctl.report.summary import NextSteps
+from sidecarctl.results import Retargeted
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
@@ -64,6 +66,8 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
     errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
+    done, retargeted, skipped = (done, (), ()) if errors else _retarget(delivery, done)
+    findings += skipped
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
@@ -85,7 +89,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
         console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
         console.report_error(nothing)
         return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
-    report_changes(delivery, inputs, done, findings, changes, held_back=held_back)
+    report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
@@ -94,11 +98,21 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     return code
 
 
+def _retarget(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
+    """Return the results with changed ports in objects around the pods, the changes, and what was left alone."""
+    texts = [text for one in done if one.result for text in (one.read.text, one.result.text)]
+    if not any(RECORD_ANNOTATION in text and ("fronts" in text or "retargeted" in text) for text in texts):
+        return done, (), ()
+    from sidecarctl.cli.retargeting import retarget_files
+
+    return retarget_files(delivery, done)
+
+
 def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
     """Return what the edits cause in other objects of the run, by the rules that compare objects."""
     if not any(one.result and one.result.changed for one in done):
         return []
-    if not any(needs_whole_run(one.read.text) for one in done):
+    if not any(needs_whole_run(one.read.text) or (one.result and needs_whole_run(one.result.text)) for one in done):
         return []
     before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
     after = [

@@ -14,7 +14,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.notes import render_notes, split_notes
 from sidecarctl.report.summary import NextSteps
-from sidecarctl.results import Report, WorkloadChange
+from sidecarctl.results import Report, Retargeted, WorkloadChange
 from sidecarctl.validate.placeholders import merge_notes
 
 
@@ -26,6 +26,7 @@ def report_changes(
     changes: Sequence[WorkloadChange],
     *,
     held_back: bool,
+    retargeted: Sequence[Retargeted] = (),
 ) -> None:
     """Report findings and changes: to people on stderr, to programs on stdout."""
     findings = list(merge_notes(findings))
@@ -50,6 +51,11 @@ def report_changes(
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
+    if retargeted:
+        from sidecarctl.inject.retarget import describe
+
+        for line in describe(retargeted, dry_run=delivery.writes_nothing):
+            console.report(line)
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
         steps.collect(changes)

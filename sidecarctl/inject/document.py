@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
@@ -26,6 +27,8 @@ from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.inject.unrecorded import find_renamed
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.check_run import has_fronts
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
@@ -72,10 +75,45 @@ def add_sidecars(
         current = add_sidecar(current, request, kube_version, kinds, following, numbers)
         if any(planned.refused for planned in current.plans):
             break
+    options = RepairOptions.of(requests, kube_version, kinds)
+    current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """How to render a sidecar again: the libraries (None: opened if needed), the conflict policy, and the target."""
+
+    catalog: Catalog | None
+    on_conflict: str
+    kube_version: str
+    kinds: Kinds
+
+    @staticmethod
+    def of(requests: Sequence[Request], kube_version: str, kinds: Kinds) -> RepairOptions:
+        """Return the options of a run that adds sidecars."""
+        catalog = next((each.catalog for each in requests if each.catalog is not None), None)
+        return RepairOptions(catalog, requests[0].on_conflict if requests else "fail", kube_version, kinds)
+
+
+def repair_chains(
+    current: DocumentResult, original: tuple[Document, ...], options: RepairOptions, following: str | None
+) -> DocumentResult:
+    """Give the sidecars in front of the app their upstreams again, after others were added, changed, or removed.
+
+    `original` are the document and its companions before the run; they stay as they are if a chain cannot be in order.
+    """
+    if any(planned.refused for planned in current.plans) or not has_fronts(current.documents[0].text):
+        return current
+    from sidecarctl.inject.chain_repair import repair
+
+    repaired = repair(current, original[0], options, following)
+    if any(planned.refused for planned in repaired.plans):
+        return replace(repaired, documents=original)
+    return repaired
 
 
 def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:

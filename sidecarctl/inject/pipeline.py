@@ -90,9 +90,15 @@ def make_upgrade_step(wanted: UpgradeRequest, options: Options) -> Step:
 
 def make_remove_step(names: Sequence[str] | None, options: Options) -> Step:
     """Return the step that removes instances from a document's workloads; None removes all."""
-    return lambda document, companions, following: remove_instances(
-        document, companions, names, options.kinds, following=following, workloads_filter=options.workloads
-    )
+    again = steps.RepairOptions(None, "fail", options.kube_version, options.kinds)
+
+    def step(document: Document, companions: Sequence[Document], following: str | None) -> DocumentResult:
+        result = remove_instances(
+            document, companions, names, options.kinds, following=following, workloads_filter=options.workloads
+        )
+        return steps.repair_chains(result, (document, *companions), again, following)
+
+    return step
 
 
 def add(text: str, requests: Sequence[Request], options: Options, file: str = "-") -> Result:

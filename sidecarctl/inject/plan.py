@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from sidecarctl.catalog.render import render
 from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import placement
+from sidecarctl.inject.chains import render_in_chain
 from sidecarctl.inject.companions import CONFIG_HASH_KINDS, add_owner, companion_name, hash_config
 from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
 from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.inject.unrecorded import explain_conflicts
+from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -68,11 +69,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     mode = placement.resolve_mode(request, kube_version)
     targets = choose_targets(workload, request.containers, request.sidecar.targets)
     companion = companion_name(workload, request.instance)
-    fragment = render(
-        request.sidecar,
-        request.parameters,
-        build_template_inputs(workload, request, mode, targets, companion, kube_version),
-    )
+    inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version)
+    fragment = render_in_chain(request, record, inputs)
     if request.keep_qos and qos_class(workload.pod, kube_version) == "Guaranteed":
         fragment = replace(
             fragment,
@@ -93,7 +91,9 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     return Plan(
         workload,
         tuple(edits.edits),
-        build_instance(request, mode, edits.added()),
+        replace(
+            build_instance(request, mode, edits.added()), fronts=fragment_fronts(request.instance, fragment.fronts)
+        ),
         documents,
         tuple(replace(finding, source=source) for finding in findings),
         fitted.adopted,

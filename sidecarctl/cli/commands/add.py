@@ -29,6 +29,7 @@ def add(
     reset_values: o.ResetValues = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
@@ -83,6 +84,7 @@ def add(
         verbose=verbose,
         needs_workload=True,
         jobs=jobs,
+        retarget=retarget,
         next_steps=True,
     )
     requests = build_request.requests(
