@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
-from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
+from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
 from sidecarctl.lazy_dataclass import dataclass
 
 ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
@@ -290,22 +290,3 @@ class WorkloadStatus:
     instances: tuple[InstanceStatus, ...] = field(default=())
     note: str = ""
     unreadable: bool = False
-
-
-OUTDATED_RULE = "outdated"
-_STATES = {"added": "is missing", "updated": "is not in sync", "removed": "is no longer requested"}
-
-
-def find_outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
-    """Yield a finding for each sidecar that a change would add, update, or remove."""
-    for change in changes:
-        for one in change.instances:
-            if one.action in _STATES:
-                name = one.name if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
-                yield Finding(
-                    OUTDATED_RULE,
-                    f"sidecar {name} {one.version} {_STATES[one.action]}",
-                    help=help,
-                    workload=change.label,
-                    place=Place(change.file, change.line, 1, change.line, 1),
-                )

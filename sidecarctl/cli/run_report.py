@@ -52,9 +52,9 @@ def report_changes(
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
     if retargeted:
-        from sidecarctl.inject.retarget import describe
+        from sidecarctl.report.retargeted import render_retargeted
 
-        for line in describe(retargeted, dry_run=delivery.writes_nothing):
+        for line in render_retargeted(retargeted, dry_run=delivery.writes_nothing):
             console.report(line)
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
@@ -106,7 +106,7 @@ def _report_summary(delivery: Delivery, inputs: Inputs, done: Sequence[Done]) ->
 
 def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
     """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import OUTDATED_RULE, find_outdated
+    from sidecarctl.report.outdated import OUTDATED_RULE, find_outdated
 
     help = "run the same command without --check"
     for one in done:

@@ -14,7 +14,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.files.patterns import Exclude
@@ -102,6 +101,8 @@ def load_from_document(document: Document, at: PathTuple, directory: Path, envir
 
 
 def _merged(first: CompositionFile, path: Path | None, environment: str) -> Composition:
+    from sidecarctl.composition.includes import resolve_includes
+
     files = list(resolve_includes(first, path))
     layers = [one.layer for one in files]
     if environment:

@@ -18,12 +18,11 @@ UPSTREAM = "upstreamPort"
 RULE = "broken-proxy-chain"
 
 
-def render_in_chain(request: Request, record: Record, inputs: Inputs) -> Fragment:
-    """Render a sidecar; without the parameter `upstreamPort`, one that fronts the app gets its place in the chain.
+def place_in_chain(fragment: Fragment, request: Request, record: Record, inputs: Inputs) -> Fragment:
+    """Return the fragment of a sidecar in front of the app with its place in the chain, unless `upstreamPort` is set.
 
     Raises what `render` raises.
     """
-    fragment = render(request.sidecar, request.parameters, inputs)
     if len(fragment.fronts) != 1 or not is_chainable(request):
         return fragment
     (own,) = fragment_fronts(request.instance, fragment.fronts)

@@ -10,9 +10,10 @@ from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
-from sidecarctl.inject import document as steps
 from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.document import RepairOptions
+from sidecarctl.inject.document_addition import add_sidecars, repair_chains
 from sidecarctl.inject.document_removal import DocumentResult, concerns_removal, may_have_instance, remove_instances
 from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
@@ -62,7 +63,7 @@ class Result:
 def make_add_step(requests: Sequence[Request], options: Options) -> Step:
     """Return the step that adds sidecars to a document's workloads."""
     ordered = order_requests(requests)
-    return lambda document, companions, following: steps.add_sidecars(
+    return lambda document, companions, following: add_sidecars(
         document,
         companions,
         ordered,
@@ -90,13 +91,13 @@ def make_upgrade_step(wanted: UpgradeRequest, options: Options) -> Step:
 
 def make_remove_step(names: Sequence[str] | None, options: Options) -> Step:
     """Return the step that removes instances from a document's workloads; None removes all."""
-    again = steps.RepairOptions(None, "fail", options.kube_version, options.kinds)
+    again = RepairOptions(None, "fail", options.kube_version, options.kinds)
 
     def step(document: Document, companions: Sequence[Document], following: str | None) -> DocumentResult:
         result = remove_instances(
             document, companions, names, options.kinds, following=following, workloads_filter=options.workloads
         )
-        return steps.repair_chains(result, (document, *companions), again, following)
+        return repair_chains(result, (document, *companions), again, following)
 
     return step
 

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from sidecarctl.catalog.render import render
 from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import placement
-from sidecarctl.inject.chains import render_in_chain
 from sidecarctl.inject.companions import CONFIG_HASH_KINDS, add_owner, companion_name, hash_config
 from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
 from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
-from sidecarctl.inject.unrecorded import explain_conflicts
 from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
@@ -70,7 +69,11 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     targets = choose_targets(workload, request.containers, request.sidecar.targets)
     companion = companion_name(workload, request.instance)
     inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version)
-    fragment = render_in_chain(request, record, inputs)
+    fragment = render(request.sidecar, request.parameters, inputs)
+    if fragment.fronts:
+        from sidecarctl.inject.chains import place_in_chain
+
+        fragment = place_in_chain(fragment, request, record, inputs)
     if request.keep_qos and qos_class(workload.pod, kube_version) == "Guaranteed":
         fragment = replace(
             fragment,
@@ -86,7 +89,11 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
     conflicts = (*fitted.findings, *edits.findings)
-    findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
+    findings = conflicts
+    if any(finding.severity is Severity.ERROR for finding in conflicts):
+        from sidecarctl.inject.unrecorded import explain_conflicts
+
+        findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,

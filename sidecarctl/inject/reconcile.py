@@ -21,8 +21,8 @@ from sidecarctl.inject.document import (
     find_unusable_reason,
     have_equal_values,
     number_workloads,
-    repair_chains,
 )
+from sidecarctl.inject.document_addition import repair_chains
 from sidecarctl.inject.document_removal import (
     DocumentResult,
     apply_removals,

@@ -6,18 +6,32 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from sidecarctl.errors import InputError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_check import is_former_port
-from sidecarctl.inject.record_paths import RecordError, record_path
+from sidecarctl.inject.record_paths import record_path
+from sidecarctl.inject.retarget_entries import (
+    Port,
+    RetargetedPod,
+    describe_port,
+    document_number,
+    entry_key,
+    explain_disagreement,
+    find_renamed_key,
+    find_wanted,
+    forget,
+    is_readable,
+    make_pod,
+    parse_former,
+    read_known,
+    share_namespace,
+)
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
@@ -28,17 +42,14 @@ from sidecarctl.validate.surroundings import (
     resolve_number,
     resolve_port,
     selects,
-    wanted_port,
 )
-from sidecarctl.validate.views import PodView, StreamView
+from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, check_shared
 from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 RULE = "retarget-skipped"
-Port = int | str
-_Entry = tuple[str, Port]
 
 
 @dataclass(frozen=True)
@@ -48,16 +59,6 @@ class Retargeting:
     documents: tuple[Document, ...]
     changes: tuple[Retargeted, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-@dataclass
-class _Pod:
-    """A pod of the run with the ports that its record lists: `known` before this run, `entries` from now on."""
-
-    view: PodView
-    record: Record
-    known: Mapping[str, _Entry]
-    entries: dict[str, _Entry] = field(default_factory=dict)
 
 
 def concerns_retargeting(text: str, *, enabled: bool) -> bool:
@@ -70,10 +71,10 @@ def retarget(before: Sequence[Document], after: Sequence[Document], kinds: Kinds
 
     Ports that were changed by an earlier run follow in any case; further ones are changed if `enabled`.
     """
-    readable = [document for document in after if _is_readable(document)]
-    known = _read_known(before, kinds)
+    readable = [document for document in after if is_readable(document)]
+    known = read_known(before, kinds)
     stream = StreamView([document.value for document in readable], kinds)
-    pods = [pod for view in stream.pods if (pod := _make_pod(view, readable, known)) is not None]
+    pods = [pod for view in stream.pods if (pod := make_pod(view, readable, known)) is not None]
     if not any(pod.known or (enabled and pod.record.fronts) for pod in pods):
         return Retargeting(tuple(after))
     run = _Run(readable, stream, pods, enabled, InputPlaces(before, around=True))
@@ -84,45 +85,6 @@ def retarget(before: Sequence[Document], after: Sequence[Document], kinds: Kinds
     )
 
 
-def _is_readable(document: Document) -> bool:
-    try:
-        return isinstance(document.value, dict)
-    except InputError:
-        return False
-
-
-def _read_known(documents: Sequence[Document], kinds: Kinds) -> dict[tuple[str, str, PathTuple], Record]:
-    """Return the records with changed ports, by file, workload, and pod template."""
-    found: dict[tuple[str, str, PathTuple], Record] = {}
-    for document in documents:
-        if "retargeted" in document.text and RECORD_ANNOTATION in document.text and _is_readable(document):
-            for one in workloads(document.value, kinds):
-                try:
-                    found[document.file, one.label, one.template_path[len(one.path) :]] = records.read(one)
-                except RecordError:
-                    continue
-    return found
-
-
-def _make_pod(
-    view: PodView, documents: Sequence[Document], known: Mapping[tuple[str, str, PathTuple], Record]
-) -> _Pod | None:
-    """Return a pod with its records, None if the record is invalid, which another rule reports."""
-    workload = view.workload
-    try:
-        record = records.read(workload)
-    except RecordError:
-        return None
-    file = documents[_number(view.path)].file
-    before = known.get((file, workload.label, workload.template_path[len(workload.path) :]), Record())
-    listed = {**before.retargeted, **record.retargeted}
-    return _Pod(view, record, listed, dict(listed))
-
-
-def _number(path: PathTuple) -> int:
-    return int(path[0])
-
-
 class _Run:
     """Collects the edits of a run by document."""
 
@@ -130,7 +92,7 @@ class _Run:
         self,
         documents: Sequence[Document],
         stream: StreamView,
-        pods: Sequence[_Pod],
+        pods: Sequence[RetargetedPod],
         enabled: bool,
         places: InputPlaces,
     ) -> None:
@@ -146,7 +108,7 @@ class _Run:
     def plan(self) -> None:
         """Plan the edits of all references, then those of the records."""
         references = list(find_references(self.stream))
-        present = {_key(reference) for reference in references}
+        present = {entry_key(reference) for reference in references}
         seen: set[str] = set()
         for reference in references:
             seen |= self._plan_reference(reference, present)
@@ -155,7 +117,7 @@ class _Run:
                 self._report_absent(pod, key)
             if pod.record.instances and pod.entries != pod.record.retargeted:
                 text = records.write(replace(pod.record, retargeted=pod.entries), pod.view.workload)
-                self._add(_number(pod.view.path), Replace(record_path(pod.view.workload), text, "record"))
+                self._add(document_number(pod.view.path), Replace(record_path(pod.view.workload), text, "record"))
 
     def edited(self, number: int, document: Document) -> Document:
         """Return a document after its edits."""
@@ -169,12 +131,12 @@ class _Run:
     def _plan_reference(self, reference: Reference, present: set[str]) -> set[str]:
         """Plan the change of one reference, and return the keys of the entries that it has in records."""
         selected = [pod for pod in self.pods if selects(reference.object, pod.view)]
-        key = _key(reference)
-        owners = [pod for pod in self.pods if key in pod.known and _same_namespace(reference, pod)]
+        key = entry_key(reference)
+        owners = [pod for pod in self.pods if key in pod.known and share_namespace(reference, pod)]
         keys = {key}
         if not owners:
-            owners = [pod for pod in selected for old in [_renamed(pod, reference, present)] if old]
-            keys |= {_renamed(pod, reference, present) for pod in owners}
+            owners = [pod for pod in selected for old in [find_renamed_key(pod, reference, present)] if old]
+            keys |= {find_renamed_key(pod, reference, present) for pod in owners}
         if owners:
             old = next(each for each in (key, *keys) if each in owners[0].known)
             self._follow(reference, key, old, owners, selected)
@@ -182,10 +144,10 @@ class _Run:
             self._begin(reference, key, selected)
         return keys
 
-    def _begin(self, reference: Reference, key: str, selected: Sequence[_Pod]) -> None:
+    def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that leads around a front."""
         former = self._text(reference)
-        wanted = {_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
+        wanted = {find_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
         ports = wanted - {None}
         blocked = reference.object.kind == "NetworkPolicy" and all(
             allows_front(reference, pod.view, port) for pod in selected for port in ports if isinstance(port, int)
@@ -193,7 +155,7 @@ class _Run:
         if not ports or (blocked and ports):
             return
         if len(wanted) > 1:
-            self._skip(reference, _disagreement(reference, selected), "add the sidecar to all of them")
+            self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
             return
         (port,) = ports
         assert port is not None
@@ -204,14 +166,19 @@ class _Run:
                 pod.entries[key] = (former, port)
 
     def _follow(
-        self, reference: Reference, key: str, old: str, owners: Sequence[_Pod], selected: Sequence[_Pod]
+        self,
+        reference: Reference,
+        key: str,
+        old: str,
+        owners: Sequence[RetargetedPod],
+        selected: Sequence[RetargetedPod],
     ) -> None:
         """Change a reference that an earlier run changed, or restore it."""
         former, written = owners[0].known[old]
         concerned = [*owners, *(pod for pod in selected if pod not in owners)]
-        original = _parse_former(former)
+        original = parse_former(former)
         value = reference.port if original is None else original
-        wanted = {_wanted(reference, pod, resolve_number(value, pod.view)) for pod in concerned}
+        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in concerned}
         if reference.value != written:
             if wanted == {None}:
                 self._skip(
@@ -219,17 +186,19 @@ class _Run:
                     f"it was changed from {written} by hand",
                     f"set it to {former or value} if it should lead to the app",
                 )
-                _forget(owners, old)
+                forget(owners, old)
             return
         if len(wanted) > 1:
             self._skip(
-                reference, _disagreement(reference, concerned), "remove the sidecar from all of them, or from none"
+                reference,
+                explain_disagreement(reference, concerned),
+                "remove the sidecar from all of them, or from none",
             )
             return
         (port,) = wanted
         done = self._restore(reference, former, original) if port is None else self._change(reference, port)
         if done:
-            _forget(owners, old)
+            forget(owners, old)
             for pod in concerned if port is not None else ():
                 pod.entries[key] = (former, port)  # type: ignore[assignment]
 
@@ -246,7 +215,7 @@ class _Run:
 
     def _try(self, reference: Reference, edit: Edit, after: Port | None, action: str) -> bool:
         """Add an edit unless an anchor, alias, or merge key is in its way."""
-        number = _number(reference.path)
+        number = document_number(reference.path)
         document = self.documents[number]
         assert document.root is not None
         try:
@@ -273,10 +242,10 @@ class _Run:
         self.edits.setdefault(number, []).append(edit)
 
     def _text(self, reference: Reference) -> str | None:
-        """Return the text of a port, "" if it is not set, None if it is no plain number or name."""
+        """Return the text of a port, "" if it is not set, None if it has another form."""
         if reference.value is None:
             return "" if reference.path[-1] not in reference.holder.value else None
-        document = self.documents[_number(reference.path)]
+        document = self.documents[document_number(reference.path)]
         node = document.root
         for step in reference.path[1:]:
             node = child(node, step) if node is not None else None
@@ -286,11 +255,11 @@ class _Run:
         return text if is_former_port(text) else None
 
     def _skip(self, reference: Reference, why: str, help: str) -> None:
-        document = self.documents[_number(reference.path)]
+        document = self.documents[document_number(reference.path)]
         self.findings.append(
             Finding(
                 RULE,
-                f"{reference.object.label} keeps {reference.path[-1]} {_describe(reference)}: {why}",
+                f"{reference.object.label} keeps {reference.path[-1]} {describe_port(reference)}: {why}",
                 Severity.WARNING,
                 reference.path[1:],
                 help=help,
@@ -299,16 +268,16 @@ class _Run:
             )
         )
 
-    def _report_absent(self, pod: _Pod, key: str) -> None:
+    def _report_absent(self, pod: RetargetedPod, key: str) -> None:
         """Report an object that is in no input file, if its port is wrong now."""
         former, written = pod.known[key]
         kind, name, *_ = key.split("/")
-        original = _parse_former(former)
+        original = parse_former(former)
         number = 0 if original is None else resolve_number(original, pod.view)
         fronts = pod.record.fronts
         if fronts and (any(each.port == written for each in find_chain(fronts, number)[-1:]) or not number):
             return
-        document = self.documents[_number(pod.view.path)]
+        document = self.documents[document_number(pod.view.path)]
         path = pod.view.workload.template_path
         port = find_chain(fronts, number)[-1].port if find_chain(fronts, number) else former or "its former value"
         self.findings.append(
@@ -324,65 +293,3 @@ class _Run:
             )
         )
         pod.entries.pop(key)
-
-
-def _key(reference: Reference) -> str:
-    return f"{reference.object.kind}/{reference.object.name}/{reference.key}"
-
-
-def _same_namespace(reference: Reference, pod: _Pod) -> bool:
-    return reference.object.kind == "PodMonitor" or reference.object.namespace == pod.view.object.namespace
-
-
-def _renamed(pod: _Pod, reference: Reference, present: set[str]) -> str:
-    """Return the key of an entry whose object was renamed, as kustomize does: same kind, port, and value; "" if none."""
-    found = [
-        key
-        for key, (_, written) in pod.known.items()
-        if key not in present
-        and key.split("/")[0] == reference.object.kind
-        and key.split("/", 2)[2] == reference.key
-        and written == reference.value
-    ]
-    return found[0] if len(found) == 1 else ""
-
-
-def _forget(pods: Sequence[_Pod], key: str) -> None:
-    for pod in pods:
-        pod.entries.pop(key, None)
-
-
-def _wanted(reference: Reference, pod: _Pod, number: int) -> Port | None:
-    """Return the port that a reference to a port of a pod must have, None if it leads to the right one."""
-    chain = find_chain(pod.record.fronts, number)
-    return wanted_port(reference, pod.view, chain) if chain else None
-
-
-def _parse_former(text: str) -> Port | None:
-    """Return the value of a former text: a number, or a name; None if the port was not set."""
-    if not text:
-        return None
-    return int(text) if text.isdecimal() else text.strip("\"'")
-
-
-def _describe(reference: Reference) -> str:
-    return str(reference.port if reference.value is None else reference.value)
-
-
-def _disagreement(reference: Reference, pods: Sequence[_Pod]) -> str:
-    """Return why a reference cannot fit all pods that its object selects."""
-    direct = next((pod for pod in pods if not pod.record.fronts), None)
-    if direct is None:
-        return "it selects workloads whose sidecars listen on different ports"
-    return f"it also selects {direct.view.object.label}, which has no such sidecar"
-
-
-def describe(changes: Sequence[Retargeted], *, dry_run: bool) -> Iterator[str]:
-    """Yield a line for each changed port."""
-    for one in changes:
-        word = {"retargeted": "would retarget", "restored": "would restore"}[one.action] if dry_run else one.action
-        yield f"{one.label}: {word} {one.field} {_shown(one.before)} -> {_shown(one.after)} ({one.file}:{one.line})"
-
-
-def _shown(value: Port | None) -> str:
-    return "(not set)" if value is None else str(value)

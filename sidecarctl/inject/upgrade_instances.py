@@ -20,8 +20,8 @@ from sidecarctl.inject.document import (
     find_unusable_reason,
     have_equal_values,
     number_workloads,
-    repair_chains,
 )
+from sidecarctl.inject.document_addition import repair_chains
 from sidecarctl.inject.merge import FAIL
 from sidecarctl.inject.record import Instance
 from sidecarctl.inject.record_paths import record_path

@@ -19,7 +19,8 @@ from sidecarctl.integrations.function_config import read_composition
 from sidecarctl.integrations.renames import follow_renames
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.results import WorkloadChange, field_text, find_outdated
+from sidecarctl.report.outdated import find_outdated
+from sidecarctl.results import WorkloadChange, field_text
 from sidecarctl.validate.check_document import check_workloads
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.yamltext.stream import Document

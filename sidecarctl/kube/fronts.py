@@ -29,6 +29,11 @@ class Front:
         return [self.upstream, self.port, *([self.stage] if self.stage != DEFAULT_STAGE else [])]
 
 
+def has_fronts(text: str) -> bool:
+    """Return False if a text certainly has no record with a front."""
+    return "fronts" in text and RECORD_ANNOTATION in text
+
+
 def is_front(value: object) -> bool:
     """Return True if a value of a record has the form of a front."""
     return (
@@ -73,11 +78,16 @@ def _parse(text: str) -> tuple[Front, ...]:
 
 def find_app_port(fronts: Sequence[Front], port: int) -> int:
     """Follow a chain inward, from a port of the pod to the port of the app."""
-    seen = {port}
-    while (inner := next((each for each in fronts if each.port == port), None)) and inner.upstream not in seen:
+    return _follow(fronts, port)[-1]
+
+
+def _follow(fronts: Sequence[Front], port: int) -> list[int]:
+    """Return the ports that a connection to a port passes, to that of the app."""
+    passed = [port]
+    while (inner := next((each for each in fronts if each.port == port), None)) and inner.upstream not in passed:
         port = inner.upstream
-        seen.add(port)
-    return port
+        passed.append(port)
+    return passed
 
 
 def find_chain(fronts: Sequence[Front], port: int) -> tuple[Front, ...]:
@@ -95,9 +105,13 @@ def find_upstream(fronts: Sequence[Front], own: Front, app_port: int) -> int:
     `fronts` are those of the pod in the order of the record, with `own`. TLS comes before the login, and the login before
     other proxies; of two of the same stage, the later one is closer to the client.
     """
-    members = [
-        each for each in fronts if each.instance == own.instance or find_app_port(fronts, each.upstream) == app_port
-    ]
+    members = [own]
+    for each in fronts:
+        passed = _follow(fronts, each.upstream)
+        # One that was set to forward to this front stays before it.
+        if each.instance != own.instance and passed[-1] == app_port and own.port not in passed:
+            members.append(each)
+    members.sort(key=fronts.index)
     ordered = sorted(members, key=lambda each: STAGES.index(each.stage))
     place = next(number for number, each in enumerate(ordered) if each.instance == own.instance)
     return ordered[place - 1].port if place else app_port

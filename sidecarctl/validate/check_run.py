@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
+from sidecarctl.kube.fronts import has_fronts
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, objects
+from sidecarctl.kube.workload import objects
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.grade import grade
 from sidecarctl.validate.registry import Context, Rule, rules
@@ -26,11 +27,6 @@ _AROUND = re.compile(r"\b(Service|NetworkPolicy|PodMonitor|ServiceMonitor|Ingres
 def needs_whole_run(text: str) -> bool:
     """Return True if a text has an object that a rule compares with a workload, or a workload with such a sidecar."""
     return _TRIGGER.search(text) is not None or has_fronts(text)
-
-
-def has_fronts(text: str) -> bool:
-    """Return False if no record in a text lists a sidecar in front of the app."""
-    return "fronts" in text and RECORD_ANNOTATION in text
 
 
 def find_caused(

@@ -28,7 +28,7 @@ class Reference:
     value   a number or a name; None if it is not set
     port    the number that an unset port stands for, 0 if it has none
     holder  the entry that holds the port
-    editable  another port can be written in its place: it is no range
+    editable  whether another port can be written in its place; False for a range
     """
 
     object: ObjectView
@@ -79,7 +79,7 @@ def find_references(stream: StreamView) -> Iterator[Reference]:
 
 def selects(one: ObjectView, pod: PodView) -> bool:
     """Return True if an object selects a pod: same namespace, and labels that match."""
-    if pod.object.namespace != one.namespace or not pod.containers:
+    if not pod.containers or not _reaches_namespace(one, pod.object.namespace):
         return False
     labels = as_mapping(pod.metadata.value.get("labels"))
     field = _SELECTORS[one.group, one.kind]
@@ -87,6 +87,15 @@ def selects(one: ObjectView, pod: PodView) -> bool:
     if field != "selector" or one.kind != "Service":
         return isinstance(selector, dict) and matches_label_selector(selector, labels)
     return bool(selector) and isinstance(selector, dict) and all(labels.get(k) == v for k, v in selector.items())
+
+
+def _reaches_namespace(one: ObjectView, namespace: str) -> bool:
+    """Return True if an object selects pods of a namespace: its own, or those that a PodMonitor names."""
+    chosen = one.child("spec", "namespaceSelector") if one.kind == "PodMonitor" else View({}, ())
+    names = chosen.get("matchNames")
+    if isinstance(names, list):
+        return namespace in names
+    return chosen.get("any") is True or one.namespace == namespace
 
 
 def matches_label_selector(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:

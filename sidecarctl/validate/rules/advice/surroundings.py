@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sidecarctl.findings import Related, Severity, quote
-from sidecarctl.kube.fronts import find_chain, read_fronts
+from sidecarctl.kube.fronts import Front, find_chain, read_fronts
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
-from sidecarctl.validate.surroundings import Bypass, find_bypasses, resolve_number
 from sidecarctl.validate.views import ContainerView, PodView, StreamView
+
+if TYPE_CHECKING:
+    from sidecarctl.validate.surroundings import Bypass
+
+
+def _find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
+    """Yield the references of a kind of object that lead around fronts."""
+    if any(read_fronts(pod.workload) for pod in stream.pods):
+        from sidecarctl.validate.surroundings import find_bypasses
+
+        yield from (one for one in find_bypasses(stream) if one.reference.object.kind == kind)
 
 
 @rule(
@@ -26,15 +37,14 @@ def service_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
 
     This rule compares objects of the same input: the Service and the workloads that it selects.
     """
-    for one in find_bypasses(stream):
-        if one.reference.object.kind == "Service":
-            headless = one.reference.object.get("spec", "clusterIP") == "None"
-            note = " (headless: clients choose the port themselves)" if headless else ""
-            yield _bypass(
-                one,
-                f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{note}",
-                f"set targetPort: {one.front.port}",
-            )
+    for one in _find_bypasses(stream, "Service"):
+        headless = one.reference.object.get("spec", "clusterIP") == "None"
+        note = " (headless: clients choose the port themselves)" if headless else ""
+        yield _bypass(
+            one,
+            f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{note}",
+            f"set targetPort: {one.front.port}",
+        )
 
 
 @rule(
@@ -51,14 +61,13 @@ def network_policy_blocks_sidecar(stream: StreamView, ctx: Context) -> Problems:
 
     This rule compares objects of the same input: the NetworkPolicy and the workloads that it selects.
     """
-    for one in find_bypasses(stream):
-        if one.reference.object.kind == "NetworkPolicy":
-            yield _bypass(
-                one,
-                f"{one.reference.object.label} allows {_app_port(one)}, but not port {one.front.port} of "
-                f"{one.front.instance}",
-                f"set port: {one.front.port}",
-            )
+    for one in _find_bypasses(stream, "NetworkPolicy"):
+        yield _bypass(
+            one,
+            f"{one.reference.object.label} allows {_app_port(one)}, but not port {one.front.port} of "
+            f"{one.front.instance}",
+            f"set port: {one.front.port}",
+        )
 
 
 @rule(
@@ -75,13 +84,12 @@ def monitor_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
 
     This rule compares objects of the same input: the PodMonitor and the workloads that it selects.
     """
-    for one in find_bypasses(stream):
-        if one.reference.object.kind == "PodMonitor":
-            yield _bypass(
-                one,
-                f"{one.reference.object.label} scrapes {_app_port(one)}, around {_chain_names(one)}",
-                _monitor_help(one),
-            )
+    for one in _find_bypasses(stream, "PodMonitor"):
+        yield _bypass(
+            one,
+            f"{one.reference.object.label} scrapes {_app_port(one)}, around {_chain_names(one)}",
+            _monitor_help(one),
+        )
 
 
 def _monitor_help(one: Bypass) -> str:
@@ -93,7 +101,7 @@ def _monitor_help(one: Bypass) -> str:
 
 
 def _bypass(one: Bypass, message: str, help: str) -> Problem:
-    place = one.reference.path if one.reference.value is not None else one.reference.holder.path
+    place = one.reference.path if one.reference.value is not None else one.reference.holder.at("port")
     front = next((each for each in one.pod.containers if each.name == one.front.instance), None)
     related = (Related("sidecar", (*front.path, "name")),) if front is not None else ()
     return problem(place, message, help=help, related=related)
@@ -114,6 +122,73 @@ def _chain_names(one: Bypass) -> str:
 
 
 @rule(
+    "plain-http-to-tls-port",
+    Severity.WARNING,
+    layer="advice",
+    scope="stream",
+    fix="Let the ingress controller or gateway connect with TLS, or end TLS there and remove the sidecar.",
+)
+def plain_http_to_tls_port(stream: StreamView, ctx: Context) -> Problems:
+    """An Ingress or HTTPRoute sends plain HTTP to a Service port that leads to a sidecar that expects TLS.
+
+    The sidecar answers with 400, or closes the connection. Ingress controllers choose the protocol by an annotation, and
+    gateways by a BackendTLSPolicy.
+
+    This rule compares objects of the same input: the Ingress or HTTPRoute, the Service, and the workloads that it selects.
+    """
+    if any(read_fronts(pod.workload) for pod in stream.pods):
+        from sidecarctl.validate.backends import find_plain_backends
+
+        for one in find_plain_backends(stream):
+            yield problem(
+                one.view.at("name"),
+                f"{one.object.label} sends plain HTTP to {one.service.label}, which leads to the TLS port "
+                f"{one.front.port} of {one.front.instance}",
+                help="set the annotation nginx.ingress.kubernetes.io/backend-protocol: HTTPS, or that of your controller"
+                if one.object.kind == "Ingress"
+                else f"add a BackendTLSPolicy for Service {one.service.name}",
+                related=(Related("Service port", one.port.path),),
+            )
+
+
+@rule(
+    "monitor-blocked-by-sidecar",
+    Severity.WARNING,
+    layer="advice",
+    scope="stream",
+    fix="Scrape through a port without a login, or exempt the path from the login; use `scheme: https` for TLS.",
+)
+def monitor_blocked_by_sidecar(stream: StreamView, ctx: Context) -> Problems:
+    """A ServiceMonitor scrapes a Service port that leads to a sidecar that asks for a login, or for TLS.
+
+    Prometheus gets the login page, or an error, instead of metrics.
+
+    This rule compares objects of the same input: the ServiceMonitor, the Service, and the workloads that it selects.
+    """
+    if any(read_fronts(pod.workload) for pod in stream.pods):
+        from sidecarctl.validate.backends import find_scrapes
+
+        for one in find_scrapes(stream):
+            login = next((each for each in one.chain if each.stage == "login"), None)
+            if login is not None:
+                what = f"the login of {login.instance}"
+                help = (
+                    f"let {login.instance} pass the path without a login, or add a Service port to port {one.app_port}"
+                )
+            elif one.front.stage == "tls" and one.view.get("scheme") not in ("https", "HTTPS"):
+                what = f"the TLS port {one.front.port} of {one.front.instance}"
+                help = "set scheme: https, and tlsConfig"
+            else:
+                continue
+            yield problem(
+                one.view.at("port"),
+                f"{one.object.label} scrapes {one.service.label}, which leads to {what}",
+                help=help,
+                related=(Related("Service port", one.port.path),),
+            )
+
+
+@rule(
     "probe-bypasses-sidecar",
     Severity.WARNING,
     layer="advice",
@@ -128,6 +203,8 @@ def probe_bypasses_sidecar(pod: PodView, ctx: Context) -> Problems:
     fronts = read_fronts(pod.workload)
     if not fronts:
         return
+    from sidecarctl.validate.surroundings import resolve_number
+
     instances = {front.instance for front in fronts}
     for container in pod.by_role("app"):
         if container.name in instances:
@@ -146,7 +223,7 @@ def probe_bypasses_sidecar(pod: PodView, ctx: Context) -> Problems:
                 )
 
 
-def _login(chain: tuple) -> str:  # type: ignore[type-arg]
+def _login(chain: Sequence[Front]) -> str:
     return next(each.instance for each in chain if each.stage == "login")
 
 
