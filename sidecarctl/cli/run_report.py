@@ -54,8 +54,7 @@ def report_changes(
     if retargeted:
         from sidecarctl.report.retargeted import render_retargeted
 
-        for line in render_retargeted(retargeted, dry_run=delivery.writes_nothing):
-            console.report(line)
+        console.report(render_retargeted(retargeted, dry_run=delivery.writes_nothing))
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
         steps.collect(changes)

@@ -73,6 +73,7 @@ class Composition:
     exclude       patterns of paths to leave out of directories
     files         all files that it was read from
     on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
+    retarget      change ports in objects around the pods that lead around a sidecar in front of the app
     """
 
     name: str
@@ -88,6 +89,7 @@ class Composition:
     environment: str = ""
     files: tuple[str, ...] = ()
     on_conflict: str = "fail"
+    retarget: bool = False
 
 
 def load_composition(path: Path, environment: str = "") -> Composition:
@@ -123,6 +125,7 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         environment,
         tuple(one.file for one in files),
         on_conflict=layer.on_conflict or "fail",
+        retarget=layer.retarget or False,
     )
 
 

@@ -79,7 +79,7 @@ def render(
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
         mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
-        retarget=retarget,
+        retarget=retarget or selection.composition.retarget,
     )
     prune_module.check_options(delivery)
 
