@@ -11,6 +11,8 @@ from typing import Any
 from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
 from sidecarctl.lazy_dataclass import dataclass
 
+# What `next steps` of a sidecar in front of the app begin with, unless the run has the Service.
+SERVICE_STEP = "Set the Service's targetPort to"
 ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
 ROLE_TEXT: Mapping[str, str] = MappingProxyType(
     {

@@ -57,7 +57,8 @@ def report_changes(
         console.report(render_retargeted(retargeted, dry_run=delivery.writes_nothing))
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
-        steps.collect(changes)
+        has_service = bool(retargeted) or any(one.rule == "service-bypasses-sidecar" for one in findings)
+        steps.collect(changes, has_service=has_service)
         console.report(console.render_next_steps(steps))
     if delivery.reports_unknown_kinds:
         from sidecarctl.cli.selection import describe_unknown_kinds

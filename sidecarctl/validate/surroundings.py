@@ -174,7 +174,8 @@ def _covers(entry: View, pod: PodView, port: int) -> bool:
 # ---- readers of references -----------------------------------------------------------------------------------------
 
 
-def _service_ports(one: ObjectView) -> Iterator[Reference]:
+def service_ports(one: ObjectView) -> Iterator[Reference]:
+    """Yield the TCP ports of a Service."""
     for port in one.each("spec", "ports"):
         if str(port.get("protocol") or "TCP") == "TCP":
             number = port.number("port") or 0
@@ -208,7 +209,7 @@ def _port(holder: View, field: str) -> int | str | None:
 
 
 _READERS: Mapping[tuple[str, str], Callable[[ObjectView], Iterator[Reference]]] = {
-    ("", "Service"): _service_ports,
+    ("", "Service"): service_ports,
     ("networking.k8s.io", "NetworkPolicy"): _allowed_ports,
     (MONITORING, "PodMonitor"): _scraped_ports,
 }
