@@ -27,7 +27,7 @@ def place_in_chain(fragment: Fragment, request: Request, record: Record, inputs:
         return fragment
     (own,) = fragment_fronts(request.instance, fragment.fronts)
     upstream = request.upstream or _choose_upstream(record, own)
-    if upstream == own.upstream:
+    if upstream in (own.upstream, own.port):  # two of one port are a port conflict
         return fragment
     parameters = replace(request.parameters, values={**request.parameters.values, UPSTREAM: upstream})
     return render(request.sidecar, parameters, inputs)

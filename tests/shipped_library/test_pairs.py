@@ -166,7 +166,8 @@ def _configuration(container: dict[str, Any], documents: Sequence[dict[str, Any]
 def _expected(names: Sequence[str]) -> list[str]:
     """Return sidecars from the client to the app: TLS, the login, the others with the later one first."""
     stages = {"nginx-tls": 0, "oauth2-proxy": 1}
-    return sorted(names[::-1], key=lambda name: stages.get(name, 2))
+    later_first = names[::-1]
+    return sorted(later_first, key=lambda name: stages.get(name, 2))
 
 
 @pytest.mark.parametrize("names", [names for count in (1, 2, 3) for names in permutations(FRONTS, count)], ids="-".join)
