@@ -30,7 +30,7 @@ from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube import versions
-from sidecarctl.kube.fronts import has_fronts
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import join, split_readable
@@ -244,11 +244,10 @@ def check(
 
 def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:
     """Return a result with changed ports in objects around the pods."""
-    texts = (result.original, result.text)
-    if result.failed or not any("retargeted" in text or (enabled and has_fronts(text)) for text in texts):
+    before, after = (list(split_readable(text, file, [])) for text in (result.original, result.text))
+    if result.failed or not concerns_retargeting((*before, *after), enabled=enabled):
         return result
     from sidecarctl.inject.retarget import retarget
 
-    before, after = (list(split_readable(text, file, [])) for text in texts)
     done = retarget(before, after, options.kinds, enabled=enabled)
     return replace(result, text=join(done.documents), findings=(*result.findings, *done.findings))

@@ -156,6 +156,7 @@ class Report:
     fail_on   the minimum severity that makes the command fail, None if none does
     fixed     the number of fixed findings, None if fixing was not requested
     rules     the rules of the findings, and possibly others
+    retargeted  ports in objects around the pods that changed
     """
 
     version: str
@@ -168,6 +169,7 @@ class Report:
     root: str = ""
     fail_on: Severity | None = Severity.ERROR
     fixed: int | None = None
+    retargeted: tuple[Retargeted, ...] = ()
 
     @property
     def fixable(self) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import IO
 
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
@@ -48,7 +50,7 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.inputs.stdin_name if path == "-" else path
             steps = NextSteps()
-            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
+            with stream, _transform_stream(delivery, walk, stream, name, steps) as streamed:
                 if streamed is not None:
                     return _deliver_stream(delivery, streamed, name, steps)
                 stream.seek(0)
@@ -60,6 +62,12 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
         console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
         return EXIT_OK
     return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
+
+
+def _transform_stream(
+    delivery: Delivery, walk: Walk, stream: IO[bytes], name: str, steps: NextSteps
+) -> AbstractContextManager[Streamed | None]:
+    return streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps), fronts=delivery.fronts)
 
 
 def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:

@@ -32,7 +32,7 @@ def report_changes(
     findings = list(merge_notes(findings))
     if delivery.format != "text":
         outdated = _outdated_findings(delivery, done) if delivery.check else ()
-        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
+        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done], retargeted)
         if not delivery.quiet:
             console.report_skipped(inputs.skipped, verbose=delivery.verbose)
         return
@@ -120,7 +120,11 @@ def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Fin
 
 
 def print_report(
-    delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
+    delivery: Delivery,
+    findings: Sequence[Finding],
+    changes: Sequence[WorkloadChange],
+    files: Sequence[str],
+    retargeted: Sequence[Retargeted] = (),
 ) -> None:
     """Write a report for another program to stdout."""
     from sidecarctl.report import machine
@@ -133,6 +137,7 @@ def print_report(
         tuple(files),
         root=str(Path.cwd()),
         fail_on=delivery.severity(),
+        retargeted=tuple(retargeted),
     )
     write_stdout([machine.render_report(report, delivery.format)])
 

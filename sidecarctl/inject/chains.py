@@ -9,7 +9,7 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import Inputs, render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding
-from sidecarctl.inject.record import Record
+from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.fronts import STAGES, Front, find_app_port, find_upstream, fragment_fronts
 from sidecarctl.kube.workload import Workload
@@ -84,8 +84,17 @@ def find_chain_problems(workload: Workload, record: Record, before: Record) -> I
             yield _finding(
                 workload,
                 f"{front.instance} forwards to port {gone.port} of {gone.instance}, which no longer listens there",
-                f"remove {front.instance} too, or run `sidecarctl upgrade {front.instance} --unset {UPSTREAM}` first",
+                _help_for_gone(record.instances[front.instance]),
             )
+
+
+def _help_for_gone(instance: Instance) -> str:
+    if UPSTREAM in instance.parameters:
+        return f"remove {instance.name} too, or run `sidecarctl upgrade {instance.name} --unset {UPSTREAM}` first"
+    return (
+        f"remove {instance.name} too, or set SIDECARCTL_LIBRARY to a library that has "
+        f"{instance.sidecar} {instance.version}"
+    )
 
 
 def _shared_upstream(workload: Workload, one: Front, two: Front) -> Finding:

@@ -15,7 +15,7 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
-from sidecarctl.kube.fronts import has_fronts
+from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.yamltext.stream import Document
@@ -60,6 +60,9 @@ def repair_chains(
     `original` are the document and its companions before the run; they stay as they are if a chain cannot be in order.
     """
     if any(planned.refused for planned in current.plans) or not has_fronts(current.documents[0].text):
+        return current
+    both = (original[0], current.documents[0])
+    if all(len(read_fronts(one)) < 2 for each in both for one in workloads(each.value, options.kinds)):
         return current
     from sidecarctl.inject.chain_repair import repair
 

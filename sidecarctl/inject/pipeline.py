@@ -18,7 +18,7 @@ from sidecarctl.inject.document_removal import DocumentResult, concerns_removal,
 from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
-from sidecarctl.kube.fronts import has_fronts
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
 from sidecarctl.validate.rule_selection import Severities, no_severities
@@ -179,22 +179,11 @@ def render_documents(
     whole = _join_results(process_documents(documents, step, options, wanted))
     for error in whole.errors:
         raise error
-    whole = _retarget(documents, whole, options, enabled=chosen.composition.retarget)
+    if concerns_retargeting((*documents, *whole.documents), enabled=chosen.composition.retarget):
+        from sidecarctl.inject import retarget
+
+        whole = retarget.retarget_run(documents, whole, options.kinds, enabled=chosen.composition.retarget)
     return replace(whole, rules=frozenset(rules))
-
-
-def _retarget(
-    before: Sequence[Document], whole: ProcessedDocuments, options: Options, *, enabled: bool
-) -> ProcessedDocuments:
-    """Return the documents of a run with changed ports in objects around the pods."""
-    if not any(
-        "retargeted" in each.text or (enabled and has_fronts(each.text)) for each in (*before, *whole.documents)
-    ):
-        return whole
-    from sidecarctl.inject.retarget import retarget
-
-    done = retarget(before, whole.documents, options.kinds, enabled=enabled)
-    return replace(whole, documents=done.documents, findings=(*whole.findings, *done.findings), retargeted=done.changes)
 
 
 def _prepare_composition(chosen: Selection, options: Options) -> tuple[DocumentFilter, Step, set[int]]:

@@ -102,7 +102,7 @@ class Record:
 
     def rank(self, name: str) -> int:
         """Return the position of an instance in the order; a new one is last."""
-        return list(self.instances).index(name) if name in self.instances else len(self.instances)
+        return [*self.instances, name].index(name)
 
 
 _ADDED_KEYS = {
@@ -142,7 +142,7 @@ def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     data = parse_record(text)
     version = data["v"]
     instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
-    retargeted = {key: (value[0], value[1]) for key, value in data.get("retargeted", {}).items()}
+    retargeted = {key: (former, port) for key, (former, port) in data.get("retargeted", {}).items()}
     record = Record(instances, dict(data.get("was", {})), retargeted)
     return record, {} if version == 1 else {
         name: frozenset(_derived(value.get("mode", "native")) - value.keys())
@@ -284,7 +284,8 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
         names = list(getattr(instance.added, _ADDED_KEYS[key]))
         if names != defaults.get(key, []):
             yield key, names
-    bare = replace(record, instances={**record.instances, instance.name: _without_mounts(instance)})
+    without_mounts = replace(instance, added=replace(instance.added, volume_mounts={}))
+    bare = replace(record, instances={**record.instances, instance.name: without_mounts})
     derived: Mapping[str, Any] = {
         "volumeMounts": _derive_mounts(workload, bare, instance.added.volumes),
         "documents": _derive_documents(workload, instance.added.volumes),
@@ -298,9 +299,4 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
 
 
 def _sorted(names: Any) -> Any:
-    """Return names, or names by container, regardless of their order."""
     return {k: sorted(v) for k, v in names.items()} if isinstance(names, Mapping) else sorted(names)
-
-
-def _without_mounts(instance: Instance) -> Instance:
-    return replace(instance, added=replace(instance.added, volume_mounts={}))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
+from sidecarctl.inject.process import ProcessedDocuments
 from sidecarctl.inject.record_check import is_former_port
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.retarget_entries import (
@@ -31,7 +32,6 @@ from sidecarctl.inject.retarget_entries import (
 )
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
@@ -61,11 +61,6 @@ class Retargeting:
     findings: tuple[Finding, ...] = ()
 
 
-def concerns_retargeting(text: str, *, enabled: bool) -> bool:
-    """Return False if a text certainly has no record with a changed port, nor one with a front if `enabled`."""
-    return RECORD_ANNOTATION in text and ("retargeted" in text or (enabled and "fronts" in text))
-
-
 def retarget(before: Sequence[Document], after: Sequence[Document], kinds: Kinds, *, enabled: bool) -> Retargeting:
     """Return the documents of a run with changed ports. `before` and `after` are all documents, before and after an edit.
 
@@ -83,6 +78,14 @@ def retarget(before: Sequence[Document], after: Sequence[Document], kinds: Kinds
     return Retargeting(
         tuple(changed.get(id(document), document) for document in after), tuple(run.changes), tuple(run.findings)
     )
+
+
+def retarget_run(
+    before: Sequence[Document], whole: ProcessedDocuments, kinds: Kinds, *, enabled: bool
+) -> ProcessedDocuments:
+    """Return the documents of a run with changed ports, and the findings about what was left alone."""
+    done = retarget(before, whole.documents, kinds, enabled=enabled)
+    return replace(whole, documents=done.documents, findings=(*whole.findings, *done.findings), retargeted=done.changes)
 
 
 class _Run:

@@ -29,6 +29,11 @@ def needs_whole_run(text: str) -> bool:
     return _TRIGGER.search(text) is not None or has_fronts(text)
 
 
+def is_around_pods(text: str) -> bool:
+    """Return True if a text has an object that is compared with sidecars in front of the app."""
+    return _AROUND.search(text) is not None
+
+
 def find_caused(
     before: Sequence[Document],
     after: Sequence[Document],
@@ -73,7 +78,7 @@ def _no_place(number: int, path: PathTuple, on_key: bool) -> Place | None:
 
 def _is_relevant(document: Document, around: bool) -> bool:
     text = document.text
-    return _POD_SPEC in text or needs_whole_run(text) or (around and _AROUND.search(text) is not None)
+    return _POD_SPEC in text or needs_whole_run(text) or (around and is_around_pods(text))
 
 
 def _value(document: Document) -> object:

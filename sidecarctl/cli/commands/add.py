@@ -50,6 +50,8 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
+    from dataclasses import replace
+
     from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
@@ -103,6 +105,7 @@ def add(
         on_conflict=on_conflict,
         enforce=enforce,
     )
+    delivery = replace(delivery, fronts=any(request.sidecar.mentions_fronts for request in requests))
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
