@@ -11,8 +11,10 @@ from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject import placement
+from sidecarctl.inject.adapt import adapt_fragment
 from sidecarctl.inject.companions import CONFIG_HASH_KINDS, add_owner, companion_name, hash_config
 from sidecarctl.inject.conflicts import FittedFragment, fit_fragment
+from sidecarctl.inject.pod_conflicts import find_pod_conflicts
 from sidecarctl.inject.pod_settings import PodSettings
 from sidecarctl.inject.record import Added, Instance, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
@@ -66,7 +68,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     Raises UsageError for an unknown target or an unsupported mode, and LibraryError if the template fails.
     """
     mode = placement.resolve_mode(request, kube_version)
-    targets = choose_targets(workload, request.containers, request.sidecar.targets)
+    own = {name for each in record.instances.values() for name in each.added.init_containers}
+    targets = choose_targets(workload, request.containers, request.sidecar.targets, own)
     companion = companion_name(workload, request.instance)
     fragment = render(
         request.sidecar,
@@ -79,15 +82,18 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
             containers=tuple(map(_guaranteed, fragment.containers)),
             init_containers=tuple(map(_guaranteed, fragment.init_containers)),
         )
-    if fragment.containers and placement.blocks_completion(workload, mode):
+    if not (fragment.containers or fragment.init_containers):
+        request = replace(request, parameters=request.parameters.without_shared())
+    if placement.blocks_completion(workload, mode, fragment):
         return Plan(
             workload, (), build_instance(request, mode, Added()), findings=(_job_finding(workload, request, mode),)
         )
+    fragment, notes = adapt_fragment(workload, fragment)
     fitted = fit_fragment(workload, fragment, targets)
     edits = _Edits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
-    conflicts = (*fitted.findings, *edits.findings)
+    conflicts = (*find_pod_conflicts(workload, fragment), *fitted.findings, *edits.findings, *notes)
     findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
@@ -134,6 +140,9 @@ def _job_finding(workload: Workload, request: Request, mode: str) -> Finding:
     )
 
 
+_AFTER_ALL = 1 << 30  # the index of a classic sidecar among the init containers
+
+
 class _Edits:
     """Collect the edits of one instance and what they add, for the record."""
 
@@ -164,7 +173,7 @@ class _Edits:
         self.edits += settings.edits
         self.findings += settings.findings
         self._added["pod"] = settings.added
-        self._containers(fitted)
+        self._containers(fitted, targets)
         self._list_items("volumes", fragment.volumes, (*self.workload.pod_path, "volumes"))
         for target in targets:
             self._container_items(target, "env", fitted.env.get(target.name, ()))
@@ -174,7 +183,7 @@ class _Edits:
                 f"{d.get('kind')}/{as_mapping(d.get('metadata')).get('name')}" for d in documents
             ]
 
-    def _containers(self, fitted: FittedFragment) -> None:
+    def _containers(self, fitted: FittedFragment, targets: tuple[Container, ...]) -> None:
         fragment = fitted.fragment
         before, own = list(fragment.init_containers), list(fragment.containers)
         if self.mode == "native":
@@ -184,14 +193,40 @@ class _Edits:
         path = (*self.workload.pod_path, "initContainers")
         existing = as_list(self.workload.pod.get("initContainers"))
         if before:
-            if self.request.sidecar.start == "after-init":
-                index = placement.find_end_index(existing, self.record, self.request.instance, "initContainers")
-            else:
-                index = placement.find_start_index(existing, self.record, self.request)
+            index = self._init_index(existing)
             self._insert(path, index, before)
             self._added["init_containers"] = [container["name"] for container in before]
+            self._check_targets(targets, index)
         if self.mode == "classic" and own:
             self._list_items("containers", own, (*self.workload.pod_path, "containers"))
+            self._check_targets(targets, _AFTER_ALL)
+
+    def _init_index(self, existing: list[Any]) -> int:
+        position = self.request.parameters.common.get("position")
+        if position and self.mode != "classic":
+            return placement.find_position(self.workload, "initContainers", position)
+        if self.request.sidecar.start == "after-init":
+            return placement.find_end_index(existing, self.record, self.request.instance, "initContainers")
+        return placement.find_start_index(existing, self.record, self.request)
+
+    def _check_targets(self, targets: tuple[Container, ...], index: int) -> None:
+        """Report targets among the init containers that start before the sidecar, which is inserted at `index`."""
+        for target in targets:
+            if target.path[-2] == "initContainers" and int(target.path[-1]) < index:
+                native = index < _AFTER_ALL
+                self.findings.append(
+                    Finding(
+                        "target-starts-first",
+                        f'init container "{target.name}" starts before the sidecar, so it cannot use it',
+                        path=(*target.path, "name"),
+                        help=f"put the sidecar before it: --position before={target.name}"
+                        if native
+                        else "use a native sidecar (Kubernetes 1.29 or later), or name app containers only",
+                        workload=self.workload.label,
+                        container=target.name,
+                        role=target.role,
+                    )
+                )
 
     def _insert(self, path: PathTuple, index: int, items: Any) -> None:
         self.edits += [Insert((*path, index), item, f"sidecar {self.request.instance}") for item in items]
@@ -199,7 +234,12 @@ class _Edits:
     def _list_items(self, field_: str, items: Any, path: PathTuple) -> None:
         if items:
             existing = as_list(self.workload.pod.get(field_))
-            self._insert(path, placement.find_end_index(existing, self.record, self.request.instance, field_), items)
+            position = self.request.parameters.common.get("position") if field_ == "containers" else None
+            if position:
+                index = placement.find_position(self.workload, field_, position)
+            else:
+                index = placement.find_end_index(existing, self.record, self.request.instance, field_)
+            self._insert(path, index, items)
             self._added[field_] = [item["name"] for item in items]
 
     def _container_items(self, target: Container, field_: str, items: tuple[Mapping[str, Any], ...]) -> None:

@@ -17,7 +17,8 @@ _MODES = ("native", "classic", "init")
 _DOCUMENT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
 _POD_SETTINGS = re.compile(
-    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds|imagePullSecrets"
+    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds"
+    r"|imagePullSecrets/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )
 
 

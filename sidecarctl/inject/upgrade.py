@@ -17,10 +17,11 @@ from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
 from sidecarctl.inject.removal import plan_removal
 from sidecarctl.inject.rename_companions import rename_companions
+from sidecarctl.inject.reposition import reposition
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
@@ -100,16 +101,22 @@ def plan_upgrade(
     merge.add(workload.template_path, _part(base, None), workload.template, new.template)
     beside = _CompanionMerge(request.on_conflict, base, record.instances[request.instance].added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
-    after = apply_at(workload, merge.edits)
+    recorded = record.instances[request.instance].parameters
+    order = [
+        as_mapping(each).get("name") for each in as_list(as_mapping(new.template.get("spec")).get("initContainers"))
+    ]
+    added, parameters = planned.instance.added, planned.instance.parameters
+    own_edits = reposition(workload, merge.edits, added, order, recorded, parameters)
+    after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
-    edits = upgrade_record_edits(document, workload, record, instance, merge.edits)
+    edits = upgrade_record_edits(document, workload, record, instance, own_edits)
     return Upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
-        tuple(_describe_changes(workload, after, beside.edits)) if merge.edits or beside.edits else (),
-        tuple(diff_values(record.instances[request.instance].parameters, instance.parameters)),
+        tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else (),
+        tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )
 
