@@ -62,15 +62,17 @@ def resolve(
     missing parameter, LibraryError for an invalid schema or default.
     """
     schema = sidecar.parameters
-    inherited = tuple(name for name in shared or {} if name not in given)
-    given = merge(shared or {}, given)
+    names = frozenset(common_parameters.NAMES) - schema.get("properties", {}).keys()  # a sidecar's own parameter wins
+    shared = {name: value for name, value in (shared or {}).items() if name in names}
+    inherited = tuple(name for name in shared if name not in given)
+    given = merge(shared, given)
     try:
         common = _convert(
-            {k: v for k, v in given.items() if k in common_parameters.NAMES},
+            {k: v for k, v in given.items() if k in names},
             common_parameters.SCHEMA,
             common_parameters.SCHEMA,
         )
-        own = _convert({k: v for k, v in given.items() if k not in common_parameters.NAMES}, schema, schema)
+        own = _convert({k: v for k, v in given.items() if k not in names}, schema, schema)
         filled = _with_defaults(own, schema, schema)
         problems = find_problems(common_parameters.SCHEMA, common) or find_problems(schema, filled)
         if problems:

@@ -164,10 +164,8 @@ def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, An
         if error.where == template:
             error.where = f"{template}:{_find_line(sidecar, error.message)}"
         raise
-    if not parameters.common:
-        return fragment
+    given = [name for name in parameters.common if name not in parameters.shared]
     if not common_parameters.target_containers(fragment):
-        given = [name for name in parameters.common if name not in parameters.shared]
         if given:
             raise _no_container_error(sidecar, parameters, given)
         return fragment

@@ -219,3 +219,23 @@ def test_upgrade_moves_a_sidecar_whose_position_changes(tmp_path: Path) -> None:
 def test_output_dash_is_stdout(tmp_path: Path) -> None:
     assert written(tmp_path, "add", "log-tail", "-o", "-") == written(tmp_path, "add", "log-tail")
     assert not (tmp_path / "-").exists()
+
+
+OWN = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: helper, version: 1.0.0, summary: Has a parameter of its own that is called registry.}
+spec:
+  engine: jinja
+  parameters: {properties: {registry: {enum: [etcd, consul], default: etcd}}}
+"""
+
+
+def test_own_parameter_of_a_sidecar_hides_the_common_one(tmp_path: Path) -> None:
+    folder = tmp_path / "library" / "helper"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(OWN)
+    image = "registry.example/{{ params.registry }}:1.0.0"
+    (folder / "template.yaml.j2").write_text(f'containers: [{{name: helper, image: "{image}"}}]\n')
+    words = ("add", "helper", "--library", "library", "--registry", "mirror.example.com", "--set", "registry=consul")
+    assert container(written(tmp_path, *words), "helper")["image"] == "registry.example/consul:1.0.0"
