@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.kube.merge_keys import index_by_merge_key
+from sidecarctl.catalog.merge_patch import merge_patch
 from sidecarctl.kube.names import replace_registry
 
 _QUANTITIES: dict[str, Any] = {
@@ -235,38 +235,6 @@ def _merge_env(there: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, A
     new = {each["name"]: each for each in more}
     kept = [new.pop(each["name"], each) for each in there]
     return kept + list(new.values())
-
-
-def merge_patch(target: object, patch: object, path: tuple[str, ...] = ("containers",)) -> Any:
-    """Return `target` with a JSON merge patch (RFC 7396) applied: null removes a key.
-
-    Lists whose items have a merge key, such as the name, are merged item by item, as in a strategic merge patch of
-    Kubernetes: `$patch: delete` removes an item. Other lists are replaced.
-    """
-    if isinstance(patch, list) and isinstance(target, list):
-        return _merge_list(target, patch, path)
-    if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), value, (*path, key))
-    return result
-
-
-def _merge_list(target: list[Any], patch: list[Any], path: tuple[str, ...]) -> list[Any]:
-    present, wanted = index_by_merge_key(path, target), index_by_merge_key(path, patch)
-    if present is None or wanted is None:
-        return copy.deepcopy(patch)
-    result: dict[Any, Any] = {key: target[index] for key, index in present.items()}
-    for key, index in wanted.items():
-        if patch[index].get("$patch") == "delete":
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), patch[index], path)
-    return list(result.values())
 
 
 def _ordered(container: Mapping[str, Any]) -> dict[str, Any]:

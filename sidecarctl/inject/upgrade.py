@@ -17,7 +17,6 @@ from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
 from sidecarctl.inject.removal import plan_removal
 from sidecarctl.inject.rename_companions import rename_companions
-from sidecarctl.inject.reposition import reposition
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
@@ -102,11 +101,9 @@ def plan_upgrade(
     beside = _CompanionMerge(request.on_conflict, base, record.instances[request.instance].added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
     recorded = record.instances[request.instance].parameters
-    order = [
-        as_mapping(each).get("name") for each in as_list(as_mapping(new.template.get("spec")).get("initContainers"))
-    ]
-    added, parameters = planned.instance.added, planned.instance.parameters
-    own_edits = reposition(workload, merge.edits, added, order, recorded, parameters)
+    own_edits: Sequence[Edit] = merge.edits
+    if recorded.get("position") != planned.instance.parameters.get("position"):
+        own_edits = _reposition(workload, merge.edits, planned.instance, new)
     after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
@@ -119,6 +116,15 @@ def plan_upgrade(
         tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )
+
+
+def _reposition(workload: Workload, edits: Sequence[Edit], instance: Instance, new: Rendering) -> list[Edit]:
+    from sidecarctl.inject.reposition import reposition
+
+    field_ = "containers" if instance.mode == "classic" else "initContainers"
+    items = as_list(as_mapping(new.template.get("spec")).get(field_))
+    order = [as_mapping(each).get("name") for each in items]
+    return reposition(workload, edits, instance, order)
 
 
 def without_instance(workload: Workload, record: Record, name: str) -> Workload:

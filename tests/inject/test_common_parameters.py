@@ -216,6 +216,13 @@ def test_upgrade_moves_a_sidecar_whose_position_changes(tmp_path: Path) -> None:
     assert written(tmp_path, "remove", "log-tail", text=back) == POD
 
 
+def test_upgrade_moves_a_classic_sidecar(tmp_path: Path) -> None:
+    text = written(tmp_path, "add", "log-tail", "--mode", "classic")
+    moved = written(tmp_path, "add", "log-tail", "--mode", "classic", "--position", "first", text=text)
+    assert [each["name"] for each in spec(moved)["containers"]] == ["log-tail", "web"]
+    assert written(tmp_path, "remove", "log-tail", text=moved) == POD
+
+
 def test_output_dash_is_stdout(tmp_path: Path) -> None:
     assert written(tmp_path, "add", "log-tail", "-o", "-") == written(tmp_path, "add", "log-tail")
     assert not (tmp_path / "-").exists()
