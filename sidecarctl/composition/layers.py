@@ -20,6 +20,8 @@ from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
+# The name in `defaults` that stands for all sidecars.
+EVERY_SIDECAR = "*"
 _SHOWN = 5
 
 
@@ -38,7 +40,10 @@ class SidecarEntry:
 
     def overlay(self, over: SidecarEntry) -> SidecarEntry:
         """Return the entry with another one merged over it, key by key."""
-        return SidecarEntry(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
+        data = merge(self.data, over.data)
+        if "position" in over.data:
+            data["position"] = over.data["position"]  # before and after exclude each other
+        return SidecarEntry(data, over.place, {**self.keys, **over.keys})
 
 
 @dataclass(frozen=True)

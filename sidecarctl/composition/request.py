@@ -25,18 +25,24 @@ MODES = ("auto", "native", "classic", "init")
 
 @dataclass(frozen=True)
 class ParameterChanges:
-    """Changes of recorded parameters: values to set, dotted keys to return to their defaults, and `reset` for all."""
+    """Changes of recorded parameters: values to set, dotted keys to return to their defaults, and `reset` for all.
+
+    `shared` are values for all sidecars, below `given`.
+    """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     origins: Origins = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     reset: bool = False
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters after the changes."""
         kept = {} if self.reset else copy.deepcopy(dict(recorded))
         for key in self.unset:
             _remove_key(kept, split_key(key))
+        if "position" in self.given:
+            kept.pop("position", None)  # before and after exclude each other
         return merge(kept, self.given)
 
 
@@ -112,8 +118,12 @@ class Request:
         return (
             instance is not None
             and (instance.sidecar, instance.version) == (self.sidecar.name, self.sidecar.version)
-            and instance.parameters == self.parameters.recorded
+            and instance.parameters == self._expected(instance).recorded
         )
+
+    def _expected(self, instance: Instance) -> Parameters:
+        has_containers = instance.added.containers or instance.added.init_containers
+        return self.parameters if has_containers else self.parameters.without_shared()
 
     def for_instance(self, instance: Instance) -> Request:
         """Return the request for an instance that exists: what is not given stays as it is recorded.
@@ -177,7 +187,7 @@ def _resolve_upgrade(
             hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
             raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
     try:
-        return resolve(sidecar, changes.apply(recorded), origins=changes.origins)
+        return resolve(sidecar, changes.apply(recorded), origins=changes.origins, shared=changes.shared)
     except UsageError as error:
         unknown = [key for key in recorded if f'unknown parameter "{key}"' in error.message]
         if unknown and version != sidecar.version:
@@ -232,10 +242,10 @@ def build_requests(
 def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameters, UsageError | None]:
     """Return the parameters of a new instance, and the error if required ones are missing."""
     try:
-        return resolve(sidecar, changes.given, origins=changes.origins), None
+        return resolve(sidecar, changes.given, origins=changes.origins, shared=changes.shared), None
     except UsageError as error:
         lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
-        return resolve(lenient, changes.given, origins=changes.origins), error
+        return resolve(lenient, changes.given, origins=changes.origins, shared=changes.shared), error
 
 
 def order_requests(requests: Sequence[Request]) -> list[Request]:

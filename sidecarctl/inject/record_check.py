@@ -18,7 +18,8 @@ _MODES = ("native", "classic", "init")
 _DOCUMENT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
 _POD_SETTINGS = re.compile(
-    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds|imagePullSecrets"
+    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds"
+    r"|imagePullSecrets/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )
 # `Service/web/http`, and a port as it was written: a number or a name, possibly quoted.
 _RETARGETED = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(/[-A-Za-z0-9_.]{1,253}){2,6}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
 from sidecarctl.errors import UsageError
 
-_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+_INPUTS, _WORKLOADS, _SHARED = o.InputFlags(), o.WorkloadFlags(), SharedFlags()
 
 
 def add(
@@ -33,8 +34,17 @@ def add(
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
+    position: Annotated[
+        str | None,
+        o.Option(
+            ("--position",),
+            "Place among the containers: first, last, before=NAME, or after=NAME. Default: as the sidecar says.",
+            "POSITION",
+        ),
+    ] = None,
     keep_qos: o.KeepQos = False,
     adopt: o.Adopt = False,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
     in_place: o.InPlace = False,
@@ -104,6 +114,8 @@ def add(
         reset=reset_values,
         on_conflict=on_conflict,
         enforce=enforce,
+        shared=shared,
+        position=position,
     )
     delivery = replace(delivery, fronts=any(request.sidecar.mentions_fronts for request in requests))
     step = pipeline.make_add_step(requests, settings)

@@ -6,6 +6,9 @@ import os
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
+
+_SHARED = SharedFlags()
 
 
 def post_render(
@@ -24,6 +27,7 @@ def post_render(
             panel=o.VERBOSITY,
         ),
     ] = None,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
@@ -42,7 +46,9 @@ def post_render(
     log = helm.log_path(log_file, os.environ)
     with console.log_to(log, "post-render", always=bool(log_file)):
         data = read_stdin()
-        selection, settings = build_request.load_selection(composition, env, library, kube_version, validate)
+        selection, settings = build_request.load_selection(
+            composition, env, library, kube_version, validate, shared=shared
+        )
         settings = build_request.with_rules(settings, selection.composition)
         outcome = helm.run(data, selection, settings, hooks=hooks, allow_empty=allow_empty, fail_on=Severity(fail_on))
         console.report_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
 
 if TYPE_CHECKING:
     from sidecarctl.cli.inputs import Inputs
     from sidecarctl.cli.run import Transform
 
-_INPUTS = o.InputFlags()
+_INPUTS, _SHARED = o.InputFlags(), SharedFlags()
 
 
 def render(
@@ -19,6 +20,7 @@ def render(
     env: o.Environment = None,
     inputs: o.InputFlags = _INPUTS,
     hooks: o.Hooks = False,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
     on_conflict: o.OnConflict = None,
@@ -60,6 +62,7 @@ def render(
         validate,
         adopt=adopt,
         on_conflict=build_request.conflict_policy(on_conflict, enforce),
+        shared=shared,
     )
     settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
     found = build_request.composition_inputs(selection.composition, paths, inputs)

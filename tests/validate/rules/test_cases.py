@@ -30,6 +30,14 @@ GOOD = [case for case in CASES if not case.bad]
 ELSEWHERE = {
     "inject/test_adoption.py": ("adopted-differs",),
     "inject/test_pod_settings.py": ("pod-setting-conflict",),
+    "inject/test_pod_conflicts.py": (
+        "linux-sidecar-on-windows",
+        "mesh-on-host-network",
+        "second-mesh",
+        "host-network-ports",
+        "target-starts-first",
+        "shortened-sleep",
+    ),
     "inject/test_upgrade.py": (
         "upgrade-conflict",
         "edit-overwritten",
