@@ -78,6 +78,7 @@ class Container:
             words += ["--unshare-pid", "--as-pid-1"]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--chmod", "1777", "/dev/shm"]
         words += [*_base(self.image.base), "--ro-bind", str(hosts), "/etc/hosts"]
+        words += ["--ro-bind", str(hosts.with_name("resolv.conf")), "/etc/resolv.conf"]
         words += ["--ro-bind", shutil.which("setpriv") or "setpriv", "/.setpriv"]
         for path, name in self.image.programs.items():
             words += ["--ro-bind", program(name, INSTALL_FOR_SIDECARS), path]

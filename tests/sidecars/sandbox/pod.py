@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Mapping
@@ -68,6 +69,8 @@ class Pod:
         self._hosts = self._folder / "hosts"
         lines = {"localhost": "127.0.0.1", "pod": self.addresses.pod[0], **(hosts or {})}
         self._hosts.write_text("".join(f"{address}\t{name}\n" for name, address in lines.items()))
+        # Names are in /etc/hosts. Nothing answers at the address of the name server.
+        self._folder.joinpath("resolv.conf").write_text("nameserver 127.0.0.53\nsearch web.svc.cluster.local\n")
         self._objects = Objects(self._config_maps, self._secrets, self._fields, token)
         self.volumes = {
             each["name"]: make_volume(self._folder, each, self._objects, self.spec)
@@ -160,9 +163,15 @@ class Pod:
         group = (self.spec.get("securityContext") or {}).get("fsGroup")
         project(self.volumes[volume], {name: File(data) for name, data in files.items()}, group)
 
-    def serve(self, port: int, handler: servers.Handler = servers.echo, address: str = "127.0.0.1") -> servers.Server:
+    def serve(
+        self,
+        port: int,
+        handler: servers.Handler = servers.echo,
+        address: str = "127.0.0.1",
+        context: ssl.SSLContext | None = None,
+    ) -> servers.Server:
         """Serve HTTP inside the pod, as the app or as a host outside. `handler` answers each request."""
-        server = servers.Server(self.network.listen(address, port), handler)
+        server = servers.Server(self.network.listen(address, port), handler, context)
         self._servers.append(server)
         return server
 

@@ -95,7 +95,7 @@ class Server:
         self._server = _Server(("", 0), _Handler, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = context.wrap_socket(listening, server_side=True) if context else listening
-        self._server.server_name, self._server.server_port = "app", listening.getsockname()[1]
+        self._server.server_name, self._server.server_port = "app", self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
