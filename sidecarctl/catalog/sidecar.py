@@ -75,6 +75,11 @@ class Sidecar:
         """The path of the metadata file."""
         return self.folder / METADATA_FILE
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is part of sidecarctl, and so can be trusted like its code."""
+        return self.folder.parent == data_directory("library")
+
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
 
