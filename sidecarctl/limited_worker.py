@@ -1,6 +1,6 @@
 """Runs work on other people's input in a child process with limits on CPU time and memory.
 
-A template can do in one step what takes for ever, so counting its steps is not enough. The child is a fork, which starts in
+One step of a template can run without end, so counting steps is not enough. The child is a fork, which starts in
 milliseconds and serves all later requests. It sends JSON, never objects. Without fork (Windows), the work runs in this process.
 """
 

@@ -20,7 +20,7 @@ class Fragment:
 
     `volume_mounts` and `env` are for the target app containers; `annotations`, `labels`, `security_context`,
     `termination_grace_period_seconds` (a minimum, in seconds), `share_process_namespace`, and `image_pull_secrets` are for
-    the pod. `ends_itself`: the sidecar exits when the app asks it to.
+    the pod. `ends_itself`: the sidecar exits when the app asks it to. `fronts` are the app ports that it takes traffic for.
     """
 
     containers: tuple[Item, ...] = ()
@@ -36,6 +36,7 @@ class Fragment:
     image_pull_secrets: tuple[Item, ...] = ()
     ends_itself: bool = False
     documents: tuple[Item, ...] = ()
+    fronts: tuple[Item, ...] = ()
 
 
 def check_fragment(value: object, where: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def check_fragment(value: object, where: str) -> dict[str, Any]:
         raise LibraryError(
             f"template output is {noun}, expected a fragment",
             where=where,
-            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, or documents",
+            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, documents, or fronts",
         )
     fragment = _without_nulls(value)
     found = find_fragment_problems(fragment)
@@ -114,4 +115,5 @@ def build_fragment(value: Mapping[str, Any]) -> Fragment:
         image_pull_secrets=tuple(pod.get("imagePullSecrets", ())),
         ends_itself=value.get("endsItself", False),
         documents=tuple(value.get("documents", ())),
+        fronts=tuple(value.get("fronts", ())),
     )

@@ -80,6 +80,14 @@ class Sidecar:
         """Whether it is part of sidecarctl, and so can be trusted like its code."""
         return self.folder.parent == data_directory("library")
 
+    @property
+    def mentions_fronts(self) -> bool:
+        """False if its template certainly declares no `fronts`."""
+        try:
+            return b"fronts" in self.template.read_bytes()
+        except OSError:
+            return True
+
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
 

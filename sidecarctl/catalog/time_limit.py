@@ -1,4 +1,4 @@
-"""A time limit for schemas of other people: a pattern, or a schema that refers to itself, can take for ever.
+"""A time limit for schemas of other people: a pattern, or a schema that refers to itself, can run without end.
 
 In the main thread, a timer interrupts the work. Other threads have no timers, so there the work runs in a child process.
 """

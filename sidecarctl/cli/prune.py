@@ -56,7 +56,7 @@ def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    """Return True unless a symbolic link, the file itself or a directory of its path, may lead out of the folder."""
+    """Return True unless a symbolic link in its path leads elsewhere."""
     return path.resolve() == folder.resolve() / path.relative_to(folder)
 
 

@@ -80,6 +80,7 @@ class Layer:
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
     on_conflict: str = ""
+    retarget: bool | None = None
 
     def overlay(self, over: Layer) -> Layer:
         """Return the layer with another one merged over it, key by key.
@@ -108,6 +109,7 @@ class Layer:
             defaults=defaults,
             rules=tuple(rules),
             on_conflict=over.on_conflict or self.on_conflict,
+            retarget=self.retarget if over.retarget is None else over.retarget,
         )
 
 
@@ -229,6 +231,7 @@ class _Reader:
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
             on_conflict="enforce" if data.get("enforce") else data.get("onConflict", ""),
+            retarget=data.get("retarget"),
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:

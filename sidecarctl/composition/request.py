@@ -76,6 +76,7 @@ class Request:
     on_conflict fail, keep, overwrite, or enforce: what to do with edits of a person that an upgrade changes too
     catalog     the libraries, to find the recorded version
     invalid     why a new instance cannot have these parameters
+    upstream    the port that a sidecar in front of the app forwards to; 0 if it follows from the pod
     """
 
     sidecar: Sidecar
@@ -92,6 +93,7 @@ class Request:
     on_conflict: str = field(default="fail", compare=False)
     catalog: Catalog | None = field(default=None, compare=False, repr=False)
     invalid: UsageError | None = field(default=None, compare=False, repr=False)
+    upstream: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         name = self.instance or self.sidecar.name
@@ -143,7 +145,7 @@ class Request:
     def without_changes(self, instance: Instance) -> Request:
         """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""
         parameters = resolve(self.sidecar, carry_over(instance.parameters, self.sidecar.renamed_parameters))
-        return replace(self.for_instance(instance), parameters=parameters)
+        return replace(self.for_instance(instance), parameters=parameters, upstream=_recorded_upstream(instance))
 
     def recorded(self, instance: Instance) -> Request | None:
         """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""
@@ -162,12 +164,18 @@ class Request:
             instance.containers,
             instance.by,
             keep_qos=instance.keep_qos,
+            upstream=_recorded_upstream(instance),
         )
 
     def _find_recorded(self, instance: Instance) -> Sidecar | None:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
+
+
+def _recorded_upstream(instance: Instance) -> int:
+    """Return the port that an instance was written to forward to, 0 if that is not known."""
+    return instance.fronts[0].upstream if len(instance.fronts) == 1 else 0
 
 
 def _resolve_upgrade(

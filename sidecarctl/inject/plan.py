@@ -18,7 +18,7 @@ from sidecarctl.inject.instance_edits import InstanceEdits
 from sidecarctl.inject.pod_conflicts import find_pod_conflicts
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
-from sidecarctl.inject.unrecorded import explain_conflicts
+from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -71,11 +71,12 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     own = {name for each in record.instances.values() for name in each.added.init_containers}
     targets = choose_targets(workload, request.containers, request.sidecar.targets, own)
     companion = companion_name(workload, request.instance)
-    fragment = render(
-        request.sidecar,
-        request.parameters,
-        build_template_inputs(workload, request, mode, targets, companion, kube_version),
-    )
+    inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version)
+    fragment = render(request.sidecar, request.parameters, inputs)
+    if fragment.fronts:
+        from sidecarctl.inject.chains import place_in_chain
+
+        fragment = place_in_chain(fragment, request, record, inputs)
     if request.keep_qos and qos_class(workload.pod, kube_version) == "Guaranteed":
         fragment = replace(
             fragment,
@@ -94,12 +95,18 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)
     conflicts = (*find_pod_conflicts(workload, fragment), *fitted.findings, *edits.findings, *notes)
-    findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
+    findings = conflicts
+    if any(finding.severity is Severity.ERROR for finding in conflicts):
+        from sidecarctl.inject.unrecorded import explain_conflicts
+
+        findings = explain_conflicts(workload, request, fragment, targets, record, conflicts)
     source = f"sidecar {request.sidecar.name}@{request.sidecar.version}"
     return Plan(
         workload,
         tuple(edits.edits),
-        build_instance(request, mode, edits.added()),
+        replace(
+            build_instance(request, mode, edits.added()), fronts=fragment_fronts(request.instance, fragment.fronts)
+        ),
         documents,
         tuple(replace(finding, source=source) for finding in findings),
         fitted.adopted,

@@ -30,6 +30,7 @@ def add(
     reset_values: o.ResetValues = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
@@ -59,6 +60,8 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
+    from dataclasses import replace
+
     from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
@@ -93,6 +96,7 @@ def add(
         verbose=verbose,
         needs_workload=True,
         jobs=jobs,
+        retarget=retarget,
         next_steps=True,
     )
     requests = build_request.requests(
@@ -113,6 +117,7 @@ def add(
         shared=shared,
         position=position,
     )
+    delivery = replace(delivery, fronts=any(request.sidecar.mentions_fronts for request in requests))
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,

@@ -40,6 +40,7 @@ def post_render(
     from sidecarctl.files.sources import read_stdin
     from sidecarctl.findings import Severity
     from sidecarctl.integrations import helm
+    from sidecarctl.report.retargeted import render_retargeted
     from sidecarctl.results import plural
 
     log = helm.log_path(log_file, os.environ)
@@ -55,6 +56,7 @@ def post_render(
             console.report(console.nothing_written(outcome.findings) + (f"; see also {log}" if log else ""))
         elif not quiet:
             console.report(console.render_changes(outcome.changes, verbose=verbose))
+            console.report(render_retargeted(outcome.retargeted))
             if outcome.skipped_hooks:
                 console.report(f"skipped {plural(outcome.skipped_hooks, 'Helm hook')}; --hooks includes them")
     if not outcome.code:

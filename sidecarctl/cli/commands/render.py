@@ -25,6 +25,7 @@ def render(
     adopt: o.Adopt = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     output: o.Output = None,
     in_place: o.InPlace = False,
     diff: o.Diff = False,
@@ -81,6 +82,7 @@ def render(
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
         mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
+        retarget=retarget or selection.composition.retarget,
     )
     prune_module.check_options(delivery)
 

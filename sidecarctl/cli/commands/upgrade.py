@@ -29,6 +29,7 @@ def upgrade(
     reset_values: o.ResetValues = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
@@ -87,6 +88,7 @@ def upgrade(
         idle="nothing to upgrade: no instances found",
         removes=tuple(name.partition("@")[0] for name in sidecars),
         jobs=jobs,
+        retarget=retarget,
     )
     step = pipeline.make_upgrade_step(wanted, settings)
     return run.run(
