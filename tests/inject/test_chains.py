@@ -165,7 +165,7 @@ def test_a_hostile_record_makes_no_endless_chain() -> None:
     assert find_upstream(loop, loop[0], 1) in (1, 2)
 
 
-RECORD = re.compile(r"        sidecarctl\.dev/sidecars: '.*'\n")
+RECORD = re.compile(r",? *sidecarctl\.dev/sidecars: '.*?'\n?")
 
 
 def test_an_adopted_sidecar_is_in_the_chain() -> None:
