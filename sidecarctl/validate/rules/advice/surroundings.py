@@ -19,7 +19,7 @@ def _find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
     if any(read_fronts(pod.workload) for pod in stream.pods):
         from sidecarctl.validate.surroundings import find_bypasses
 
-        yield from (one for one in find_bypasses(stream) if one.reference.object.kind == kind)
+        yield from find_bypasses(stream, kind)
 
 
 @rule(
