@@ -384,7 +384,7 @@ def test_a_token_goes_where_each_output_takes_it() -> None:
         ("cloudwatch", "api_key"),
         ("splunk", "basic"),
         ("forward", "basic"),
-    ],  # fmt: skip
+    ],
 )
 def test_credentials_that_an_output_does_not_know_are_refused(output: str, kind: str) -> None:
     with pytest.raises(LibraryError, match=f'invalid credentials.type "{kind}": not supported by output'):
