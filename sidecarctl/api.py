@@ -18,6 +18,7 @@ result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube import versions
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
+from sidecarctl.yamltext.stream import join, split_readable
 
 __all__ = ["Result", "Session", "Verdict", "add", "check", "remove", "render"]
 
@@ -63,6 +66,7 @@ class Session:
         adopt: bool = False,
         keep_qos: bool = False,
         on_conflict: str = "fail",
+        retarget: bool = False,
         kube_version: str = versions.NEWEST,
         file: str = "-",
     ) -> Result:
@@ -70,6 +74,7 @@ class Session:
 
         parameters  values by sidecar name; recorded parameters that are not given stay
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
+        retarget    change Services and NetworkPolicies of the text that lead around a sidecar in front of the app
         file        the file name in findings
         """
         requests = build_requests(
@@ -83,7 +88,8 @@ class Session:
             keep_qos=keep_qos,
             on_conflict=on_conflict,
         )
-        return pipeline.add(text, requests, Options(versions.parse_version(kube_version)), file)
+        options = Options(versions.parse_version(kube_version))
+        return _retarget(pipeline.add(text, requests, options, file), options, file, enabled=retarget)
 
     def upgrade(
         self,
@@ -92,6 +98,7 @@ class Session:
         parameters: Mapping[str, Mapping[str, object]] | None = None,
         *,
         on_conflict: str = "fail",
+        retarget: bool = False,
         kube_version: str = versions.NEWEST,
         file: str = "-",
     ) -> Result:
@@ -103,13 +110,15 @@ class Session:
         changes = {name: ParameterChanges(given) for name, given in (parameters or {}).items()}
         wanted = UpgradeRequest(self._catalog(), dict(map(split_request, sidecars)), changes, on_conflict)
         options = Options(versions.parse_version(kube_version))
-        return pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
+        result = pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
+        return _retarget(result, options, file, enabled=retarget)
 
     def remove(
         self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
     ) -> Result:
         """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
-        return pipeline.remove(text, names, Options(versions.parse_version(kube_version)), file)
+        options = Options(versions.parse_version(kube_version))
+        return _retarget(pipeline.remove(text, names, options, file), options, file)
 
     def render(
         self,
@@ -124,7 +133,8 @@ class Session:
         wanted = load_composition(Path(composition), environment)
         version = versions.parse_version(kube_version or wanted.kube_version or versions.NEWEST)
         selection = resolve_selection(wanted, self._catalog(wanted.libraries), version)
-        return pipeline.render(text, selection, Options(version, wanted.kinds), file)
+        options = Options(version, wanted.kinds)
+        return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
     def check(
         self,
@@ -153,6 +163,7 @@ def add(
     adopt: bool = False,
     keep_qos: bool = False,
     on_conflict: str = "fail",
+    retarget: bool = False,
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
@@ -167,6 +178,7 @@ def add(
         adopt=adopt,
         keep_qos=keep_qos,
         on_conflict=on_conflict,
+        retarget=retarget,
         kube_version=kube_version,
         file=file,
     )
@@ -179,12 +191,19 @@ def upgrade(
     *,
     libraries: Sequence[PathText] = (),
     on_conflict: str = "fail",
+    retarget: bool = False,
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
     """Call `Session.upgrade` once; `libraries` are searched before SIDECARCTL_LIBRARY and the shipped library."""
     return Session(libraries).upgrade(
-        text, sidecars, parameters, on_conflict=on_conflict, kube_version=kube_version, file=file
+        text,
+        sidecars,
+        parameters,
+        on_conflict=on_conflict,
+        retarget=retarget,
+        kube_version=kube_version,
+        file=file,
     )
 
 
@@ -221,3 +240,14 @@ def check(
     return Session().check(
         text, kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore, file=file
     )
+
+
+def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:
+    """Return a result with changed ports in objects around the pods."""
+    before, after = (list(split_readable(text, file, [])) for text in (result.original, result.text))
+    if result.failed or not concerns_retargeting((*before, *after), enabled=enabled):
+        return result
+    from sidecarctl.inject.retarget import retarget
+
+    done = retarget(before, after, options.kinds, enabled=enabled)
+    return replace(result, text=join(done.documents), findings=(*result.findings, *done.findings))

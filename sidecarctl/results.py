@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
-from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
+from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
 from sidecarctl.lazy_dataclass import dataclass
 
+# What `next steps` of a sidecar in front of the app begin with, unless the run has the Service.
+SERVICE_STEP = "Set the Service's targetPort to"
 ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
 ROLE_TEXT: Mapping[str, str] = MappingProxyType(
     {
@@ -130,6 +132,22 @@ class WorkloadChange:
 
 
 @dataclass(frozen=True)
+class Retargeted:
+    """A port in an object around a pod that a run changed; `before` or `after` None: the field is not set.
+
+    action  retargeted, or restored: back to the app
+    """
+
+    action: str
+    label: str
+    field: str
+    before: int | str | None
+    after: int | str | None
+    file: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of a run, for every format.
 
@@ -138,6 +156,7 @@ class Report:
     fail_on   the minimum severity that makes the command fail, None if none does
     fixed     the number of fixed findings, None if fixing was not requested
     rules     the rules of the findings, and possibly others
+    retargeted  ports in objects around the pods that changed
     """
 
     version: str
@@ -150,6 +169,7 @@ class Report:
     root: str = ""
     fail_on: Severity | None = Severity.ERROR
     fixed: int | None = None
+    retargeted: tuple[Retargeted, ...] = ()
 
     @property
     def fixable(self) -> int:
@@ -274,22 +294,3 @@ class WorkloadStatus:
     instances: tuple[InstanceStatus, ...] = field(default=())
     note: str = ""
     unreadable: bool = False
-
-
-OUTDATED_RULE = "outdated"
-_STATES = {"added": "is missing", "updated": "is not in sync", "removed": "is no longer requested"}
-
-
-def find_outdated(changes: Iterable[WorkloadChange], help: str) -> Iterator[Finding]:
-    """Yield a finding for each sidecar that a change would add, update, or remove."""
-    for change in changes:
-        for one in change.instances:
-            if one.action in _STATES:
-                name = one.name if one.name == one.sidecar else f"{one.sidecar} as {one.name}"
-                yield Finding(
-                    OUTDATED_RULE,
-                    f"sidecar {name} {one.version} {_STATES[one.action]}",
-                    help=help,
-                    workload=change.label,
-                    place=Place(change.file, change.line, 1, change.line, 1),
-                )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_graph import read_pods
+from sidecarctl.inject.pod_routes import read_services
 from sidecarctl.report.graph import svg, tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,7 +16,7 @@ _PAGE = """\
 # Graphs
 
 `sidecarctl graph` draws a Pod: containers in start order, what each start waits for, volumes with their readers and writers, ports,
-and what each sidecar added. It reads only manifests. Pods without sidecars work too.
+the Services of the input that lead to it, and what each sidecar added. It reads only manifests. Pods without sidecars work too.
 
 ```sh
 sidecarctl graph -f web.yaml                              # tree for the terminal
@@ -29,6 +30,8 @@ How to read a graph:
 - The numbers are start steps. Init containers run one after the other. A native sidecar lets the next step begin when its startup
   probe succeeds, or, without a startup probe, when it has started. All app containers share one step.
 - App containers stop first, all at once. Native sidecars stop after them, in reverse start order.
+- A Service leads to the container that listens on its target port. A sidecar in front of the app leads to the next sidecar, or to the
+  app. A Service that bypasses such sidecars is marked with *around*.
 - A container *writes* a volume if the mount is not `readOnly` and the volume source is writable.
 
 ## In the terminal
@@ -53,7 +56,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     sections = []
     for source in sorted((ROOT / "examples").glob("*/expected.yaml")):
         name = source.parent.name
-        found = list(read_pods(source.read_text(encoding="utf-8"), Options()))
+        text = source.read_text(encoding="utf-8")
+        found = list(read_pods(text, Options(), services=list(read_services(text))))
         if name == _SHOWN:
             shown = found
         yield ROOT / "docs" / "graphs" / f"{name}.svg", svg.render_svg(found)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from sidecarctl.catalog.merge_patch import make_patch
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
@@ -98,7 +99,7 @@ class Group:
         given: dict[str, Any] = {}
         if member.image != self.base.image:
             given["image"] = member.image
-        patch = merge_patch({**self.base.shape, "image": ""}, {**member.shape, "image": ""})
+        patch = make_patch({**self.base.shape, "image": ""}, {**member.shape, "image": ""})
         if patch:
             given["patch"] = patch
         for what in self.varying:
@@ -283,16 +284,3 @@ def _add_shared_parts(found: Candidate) -> Candidate:
 
 def _mounts_of(container: Container, volume: str) -> list[Any]:
     return [m for m in as_list(container.value.get("volumeMounts")) if as_mapping(m).get("name") == volume]
-
-
-def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7396) that turns one mapping into the other."""
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        old = before.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            inner = merge_patch(old, value)
-            patch.update({key: inner} if inner else {})
-        elif key not in before or not identical(old, value):
-            patch[key] = value
-    return patch

@@ -18,6 +18,7 @@ _MAX_ITEMS = 1000
 _FORMS = {
     "--set": ("KEY=VALUE", "--set period=30s"),
     "--set-file": ("KEY=PATH", "--set-file config=config.yaml"),
+    "--security-context": ("KEY=VALUE", "--security-context runAsUser=null"),
 }
 
 
@@ -138,7 +139,7 @@ def _read_parameter_file(path: str, where: str) -> str:
 def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") -> tuple[str, str, str]:
     """Return the sidecar, key, and value of `[SIDECAR.]KEY=VALUE`. Raise UsageError if one is missing.
 
-    `flag` is the option for messages: --set or --set-file.
+    `flag` is the option for messages: one of `_FORMS`.
     """
     key, equals, value = _split_at_equals(text)
     where = f"{flag} {text}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from sidecarctl.catalog.merge_patch import merge_patch
+from sidecarctl.kube.names import replace_registry
 
 _QUANTITIES: dict[str, Any] = {
     "type": "object",
@@ -14,6 +17,7 @@ _QUANTITIES: dict[str, Any] = {
         "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$",
     },
 }
+_NAME = {"type": "string", "minLength": 1}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -23,9 +27,29 @@ SCHEMA: dict[str, Any] = {
             "pattern": r"^\S+$",
             "description": "Image of the sidecar containers, instead of the default image.",
         },
+        "registry": {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9][A-Za-z0-9.:-]*(/[a-z0-9._/-]+)?$",
+            "description": "Registry of a mirror, such as mirror.example.com/hub. It replaces the registry of every image.",
+        },
         "imagePullPolicy": {
             "enum": ["Always", "IfNotPresent", "Never"],
             "description": "When the image of the sidecar is pulled.",
+        },
+        "imagePullSecrets": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    _NAME,
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["name"],
+                        "properties": {"name": _NAME},
+                    },
+                ]
+            },
+            "description": "Names of Secrets with registry credentials, added to those of the pod.",
         },
         "resources": {
             "type": "object",
@@ -70,13 +94,43 @@ SCHEMA: dict[str, Any] = {
             "type": "object",
             "description": "Security context of the sidecar containers, merged by field.",
         },
+        "volumes": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name"], "properties": {"name": _NAME}},
+            "description": "Volumes to add to the pod besides the sidecar's own.",
+        },
+        "volumeMounts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "mountPath"],
+                "properties": {"name": _NAME, "mountPath": _NAME},
+            },
+            "description": "Volume mounts to add to the sidecar containers, of `volumes` or of volumes that the pod has.",
+        },
+        "position": {
+            "anyOf": [
+                {"enum": ["first", "last"]},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "properties": {"before": _NAME, "after": _NAME},
+                },
+            ],
+            "description": "Place of the sidecar among the containers: first, last, {before: NAME}, or {after: NAME}.",
+        },
         "patch": {
             "type": "object",
-            "description": "JSON merge patch for the sidecar containers, for fields without a parameter.",
+            "description": "JSON merge patch for the sidecar containers, for fields without a parameter. Lists are merged by the "
+            "names of their items; `$patch: delete` in an item removes it.",
         },
     },
 }
 NAMES = tuple(SCHEMA["properties"])
+# What a composition or an option can give to all sidecars at once, also to those without containers, which ignore it.
+SHARED = ("registry", "imagePullPolicy", "imagePullSecrets", "securityContext")
 # The usual key order of containers; other keys follow in their own order.
 _ORDER = [
     "name",
@@ -101,7 +155,7 @@ _RANK = {key: rank for rank, key in enumerate(_ORDER)}
 
 
 def normalize(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the common parameters in one form: `env` as a list of variables, quantities as strings."""
+    """Return the common parameters in one form: `env` and `imagePullSecrets` as lists of objects, quantities as strings."""
     result = copy.deepcopy(dict(given))
     for part in ("requests", "limits"):
         if part in result.get("resources", {}):
@@ -110,6 +164,9 @@ def normalize(given: Mapping[str, Any]) -> dict[str, Any]:
             }
     if isinstance(result.get("env"), dict):
         result["env"] = [{"name": name, "value": value} for name, value in result["env"].items()]
+    if "imagePullSecrets" in result:
+        secrets = [{"name": each} if isinstance(each, str) else each for each in result["imagePullSecrets"]]
+        result["imagePullSecrets"] = secrets
     return result
 
 
@@ -129,7 +186,25 @@ def apply(fragment: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
                 )
                 for each in fragment[key]
             ]
+            if "registry" in given:
+                result[key] = [
+                    {**each, "image": replace_registry(each["image"], given["registry"])} for each in result[key]
+                ]
+    if given.get("volumes"):
+        result["volumes"] = [*fragment.get("volumes", ()), *given["volumes"]]
+    if given.get("imagePullSecrets"):
+        result["pod"] = {**fragment.get("pod", {}), "imagePullSecrets": given["imagePullSecrets"]}
     return result
+
+
+def find_duplicate_mounts(fragment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the container and the path of each mount whose path another mount of the container has."""
+    for container in (*fragment.get("containers", ()), *fragment.get("initContainers", ())):
+        seen = set()
+        for mount in container.get("volumeMounts", ()):
+            if mount["mountPath"] in seen:
+                yield container["name"], mount["mountPath"]
+            seen.add(mount["mountPath"])
 
 
 def target_containers(fragment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -148,6 +223,8 @@ def _apply_to_container(container: Mapping[str, Any], given: Mapping[str, Any], 
             result[key] = merge_patch(container.get(key, {}), given[key])
     if given.get("env"):
         result["env"] = _merge_env(container.get("env", []), given["env"])
+    if given.get("volumeMounts"):
+        result["volumeMounts"] = [*container.get("volumeMounts", ()), *given["volumeMounts"]]
     if given.get("patch"):
         result = merge_patch(result, given["patch"])
     return result
@@ -158,19 +235,6 @@ def _merge_env(there: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, A
     new = {each["name"]: each for each in more}
     kept = [new.pop(each["name"], each) for each in there]
     return kept + list(new.values())
-
-
-def merge_patch(target: object, patch: object) -> Any:
-    """Return `target` with a JSON merge patch (RFC 7396) applied: null removes a key, lists are replaced."""
-    if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), value)
-    return result
 
 
 def _ordered(container: Mapping[str, Any]) -> dict[str, Any]:

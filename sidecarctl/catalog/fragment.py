@@ -19,7 +19,8 @@ class Fragment:
     """What is added to the pod, and companions. Plain data, shared between renderings: do not modify.
 
     `volume_mounts` and `env` are for the target app containers; `annotations`, `labels`, `security_context`,
-    `termination_grace_period_seconds` (a minimum, in seconds), and `share_process_namespace` are for the pod.
+    `termination_grace_period_seconds` (a minimum, in seconds), `share_process_namespace`, and `image_pull_secrets` are for
+    the pod. `ends_itself`: the sidecar exits when the app asks it to. `fronts` are the app ports that it takes traffic for.
     """
 
     containers: tuple[Item, ...] = ()
@@ -32,7 +33,10 @@ class Fragment:
     security_context: Mapping[str, Any] = field(default_factory=dict)
     termination_grace_period_seconds: int | None = None
     share_process_namespace: bool = False
+    image_pull_secrets: tuple[Item, ...] = ()
+    ends_itself: bool = False
     documents: tuple[Item, ...] = ()
+    fronts: tuple[Item, ...] = ()
 
 
 def check_fragment(value: object, where: str) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def check_fragment(value: object, where: str) -> dict[str, Any]:
         raise LibraryError(
             f"template output is {noun}, expected a fragment",
             where=where,
-            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, or documents",
+            hint="a fragment is a mapping with containers, initContainers, volumes, app, pod, documents, or fronts",
         )
     fragment = _without_nulls(value)
     found = find_fragment_problems(fragment)
@@ -108,5 +112,8 @@ def build_fragment(value: Mapping[str, Any]) -> Fragment:
         security_context=pod.get("securityContext", {}),
         termination_grace_period_seconds=pod.get("terminationGracePeriodSeconds"),
         share_process_namespace=pod.get("shareProcessNamespace", False),
+        image_pull_secrets=tuple(pod.get("imagePullSecrets", ())),
+        ends_itself=value.get("endsItself", False),
         documents=tuple(value.get("documents", ())),
+        fronts=tuple(value.get("fronts", ())),
     )

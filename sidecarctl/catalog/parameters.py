@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.assignments import Origins, RawText, assign, parse_set, read_values
+from sidecarctl.catalog.assignments import Origins, RawText, assign, merge, parse_set, read_values
 from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text, resolve_ref
 from sidecarctl.catalog.json_schema_messages import pattern_matches
 from sidecarctl.catalog.renamed_parameters import current_name
@@ -30,35 +30,51 @@ class Parameters:
 
     values    its own parameters with defaults; declared ones without a value are None
     recorded  values that differ from the defaults, without secrets, for the record
-    common    given common parameters: image, imagePullPolicy, resources, env (a list), securityContext, patch
+    common    given common parameters, normalized
+    shared    names of common parameters that are given for all sidecars at once
     where     origin of the parameters as a whole; `origins` has the origin of each, for messages
     """
 
     values: dict[str, Any]
     recorded: dict[str, Any]
     common: dict[str, Any]
+    shared: tuple[str, ...] = field(default=(), compare=False)
     where: str = field(default="", compare=False)
     origins: Origins = field(default_factory=dict, compare=False)
 
+    def without_shared(self) -> Parameters:
+        """Return the parameters of a sidecar without containers: what is given for all sidecars does not apply to it."""
+        kept = {name: value for name, value in self.recorded.items() if name not in self.shared}
+        return replace(self, recorded=kept)
+
 
 def resolve(
-    sidecar: Sidecar, given: Mapping[str, object], where: str = "", origins: Origins | None = None
+    sidecar: Sidecar,
+    given: Mapping[str, object],
+    where: str = "",
+    origins: Origins | None = None,
+    shared: Mapping[str, object] | None = None,
 ) -> Parameters:
     """Return the parameters of a sidecar.
 
-    `where` is the origin of `given`, `origins` the origin of each parameter. Null for a parameter that is not nullable selects
-    its default. Raise UsageError for an unknown, invalid, or missing parameter, LibraryError for an invalid schema or default.
+    `where` is the origin of `given`, `origins` the origin of each parameter; `shared` are common parameters for all sidecars,
+    below `given`. Null for a parameter that is not nullable selects its default. Raise UsageError for an unknown, invalid, or
+    missing parameter, LibraryError for an invalid schema or default.
     """
     schema = sidecar.parameters
+    names = frozenset(common_parameters.NAMES) - schema.get("properties", {}).keys()  # a sidecar's own parameter wins
+    shared = {name: value for name, value in (shared or {}).items() if name in names}
+    inherited = tuple(name for name in shared if name not in given)
+    given = merge(shared, given)
     try:
-        shared = _convert(
-            {k: v for k, v in given.items() if k in common_parameters.NAMES},
+        common = _convert(
+            {k: v for k, v in given.items() if k in names},
             common_parameters.SCHEMA,
             common_parameters.SCHEMA,
         )
-        own = _convert({k: v for k, v in given.items() if k not in common_parameters.NAMES}, schema, schema)
+        own = _convert({k: v for k, v in given.items() if k not in names}, schema, schema)
         filled = _with_defaults(own, schema, schema)
-        problems = find_problems(common_parameters.SCHEMA, shared) or find_problems(schema, filled)
+        problems = find_problems(common_parameters.SCHEMA, common) or find_problems(schema, filled)
         if problems:
             _check_defaults(sidecar)
             raise _to_error(sidecar, problems, where)
@@ -73,10 +89,15 @@ def resolve(
     defaults = _with_defaults({}, schema, schema)
     recorded = {
         **_remove_defaults(filled, defaults, schema, schema),
-        **_remove_secrets(shared, common_parameters.SCHEMA, common_parameters.SCHEMA),
+        **_remove_secrets(common, common_parameters.SCHEMA, common_parameters.SCHEMA),
     }
     return Parameters(
-        _with_nulls(filled, schema, schema), recorded, common_parameters.normalize(shared), where, origins or {}
+        _with_nulls(filled, schema, schema),
+        recorded,
+        common_parameters.normalize(common),
+        inherited,
+        where,
+        origins or {},
     )
 
 

@@ -61,7 +61,7 @@ def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment
     """Return the fragment of a sidecar for one workload.
 
     Renderings are reused for equal inputs; inputs that the template does not use are ignored. Raise LibraryError for an error
-    of the template, UsageError for an invalid `patch`.
+    of the template, UsageError for an invalid `patch`, `volumes`, or `volumeMounts`.
     """
     data = template_inputs(parameters, inputs)
     uses = _find_uses(sidecar, _modification_time(sidecar))
@@ -109,7 +109,7 @@ def _render_with_placeholders(
 
 
 def _key(sidecar: Sidecar, parameters: Parameters, inputs_key: str) -> _Key:
-    return sidecar.folder, _modification_time(sidecar), json.dumps(parameters.common), inputs_key
+    return sidecar.folder, _modification_time(sidecar), json.dumps([parameters.common, *parameters.shared]), inputs_key
 
 
 def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:
@@ -164,17 +164,40 @@ def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, An
         if error.where == template:
             error.where = f"{template}:{_find_line(sidecar, error.message)}"
         raise
-    if parameters.common and not common_parameters.target_containers(fragment):
-        raise _no_container_error(sidecar, parameters)
+    given = [name for name in parameters.common if name not in parameters.shared]
+    if not common_parameters.target_containers(fragment):
+        if given:
+            raise _no_container_error(sidecar, parameters, given)
+        return fragment
     fragment = common_parameters.apply(fragment, parameters.common)
-    if "patch" in parameters.common:
-        found = find_fragment_problems(fragment)
-        if found:
-            raise UsageError(
-                f"invalid patch for {sidecar.name}: {'; '.join(map(str, found[:5]))}",
-                hint="the patch is merged into each container of the sidecar",
-            )
+    _check_common(sidecar, parameters, fragment)
     return fragment
+
+
+# Common parameters that can make a fragment invalid, and what they do.
+_RISKY = {
+    "patch": "it is merged into each container of the sidecar",
+    "volumes": "they are added to those of the sidecar",
+    "volumeMounts": "they are added to those of the sidecar; to change one of its own, use patch",
+}
+
+
+def _check_common(sidecar: Sidecar, parameters: Parameters, fragment: Mapping[str, Any]) -> None:
+    """Raise UsageError if common parameters made the fragment invalid."""
+    given = [name for name in _RISKY if name in parameters.common]
+    if not given:
+        return
+    found = [str(problem) for problem in find_fragment_problems(fragment)]
+    found += [
+        f'container "{container}" has two mounts at {path}'
+        for container, path in common_parameters.find_duplicate_mounts(fragment)
+    ]
+    if found:
+        raise UsageError(
+            f"invalid {' or '.join(given)} for {sidecar.name}: {'; '.join(found[:5])}",
+            hint="; ".join(f"{name}: {_RISKY[name]}" for name in given),
+            where=find_origin(given[0], parameters.origins) or parameters.where,
+        )
 
 
 def _find_line(sidecar: Sidecar, message: str) -> int:
@@ -190,8 +213,7 @@ def _find_line(sidecar: Sidecar, message: str) -> int:
     return 1
 
 
-def _no_container_error(sidecar: Sidecar, parameters: Parameters) -> UsageError:
-    given = list(parameters.common)
+def _no_container_error(sidecar: Sidecar, parameters: Parameters, given: Sequence[str]) -> UsageError:
     named = " and ".join(given) if len(given) < 3 else f"{', '.join(given[:-1])}, and {given[-1]}"
     return UsageError(
         f"cannot apply {named}: {sidecar.name} adds no container",

@@ -75,6 +75,14 @@ class Sidecar:
         """The path of the metadata file."""
         return self.folder / METADATA_FILE
 
+    @property
+    def mentions_fronts(self) -> bool:
+        """False if its template certainly declares no `fronts`."""
+        try:
+            return b"fronts" in self.template.read_bytes()
+        except OSError:
+            return True
+
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
 

@@ -11,6 +11,7 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.cli.shared_parameters import SharedFlags, parse_position, shared_parameters
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.find import FILE_NAME, find_composition_file
 from sidecarctl.composition.model import Composition, load_composition
@@ -27,6 +28,8 @@ from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
+
+_NOTHING_SHARED = SharedFlags()
 
 
 def requests(
@@ -45,11 +48,21 @@ def requests(
     reset: bool = False,
     on_conflict: str | None = None,
     enforce: bool = False,
+    shared: SharedFlags = _NOTHING_SHARED,
+    position: str | None = None,
 ) -> list[Request]:
     """Return one request for each named sidecar. Raises UsageError."""
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
-    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset)
+    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset, shared)
+    placed = parse_position(position)
+    if placed:
+        changes = {
+            name: replace(
+                each, given={**each.given, "position": placed}, origins={**each.origins, "position": "--position"}
+            )
+            for name, each in changes.items()
+        }
     return build_requests(
         catalog,
         names,
@@ -74,6 +87,7 @@ def upgrade_request(
     reset: bool,
     on_conflict: str | None,
     enforce: bool,
+    shared: SharedFlags = _NOTHING_SHARED,
 ) -> UpgradeRequest:
     """Return the request to upgrade instances or sidecars (`logger` or `logger@1.1.0`); no names select all.
 
@@ -84,7 +98,7 @@ def upgrade_request(
     catalog = _open(libraries)
     versions = dict(split_request(name) for name in names)
     given = [name for name in versions if name in catalog.names()] or catalog.names()
-    changes = _parameter_changes(given, sets, values, set_files, unset, reset)
+    changes = _parameter_changes(given, sets, values, set_files, unset, reset, shared)
     return UpgradeRequest(catalog, versions, changes, conflict_policy(on_conflict, enforce) or "fail")
 
 
@@ -102,17 +116,19 @@ def _parameter_changes(
     set_files: Sequence[str],
     unset: Sequence[str],
     reset: bool,
+    shared: SharedFlags,
 ) -> dict[str, ParameterChanges]:
     """Return the changes of parameters by sidecar."""
     from sidecarctl.catalog.assignments import split_sidecar
 
     given, origins = _parameters(names, sets, values, set_files)
+    for_all = shared_parameters(shared)
     keys: dict[str, list[str]] = {}
     for text in unset:
         name, key = split_sidecar(text, names, f"--unset {text}")
         keys.setdefault(name, []).append(key)
     return {
-        name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset)
+        name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset, for_all)
         for name in names
     }
 
@@ -202,6 +218,7 @@ def load_selection(
     *,
     adopt: bool = False,
     on_conflict: str = "",
+    shared: SharedFlags = _NOTHING_SHARED,
 ) -> tuple[Selection, Options]:
     """Return a composition prepared for a run, and the pipeline options. Options rank above the composition.
 
@@ -213,7 +230,9 @@ def load_selection(
             f"no composition found: no {FILE_NAME} in this directory or above",
             hint="name one with -c FILE; `sidecarctl schema composition` prints its schema",
         )
-    return prepare_selection(composition, libraries, kube_version, validate, adopt=adopt, on_conflict=on_conflict)
+    return prepare_selection(
+        composition, libraries, kube_version, validate, adopt=adopt, on_conflict=on_conflict, shared=shared
+    )
 
 
 def prepare_selection(
@@ -224,11 +243,19 @@ def prepare_selection(
     *,
     adopt: bool = False,
     on_conflict: str = "",
+    shared: SharedFlags = _NOTHING_SHARED,
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
-    selection = resolve_selection(composition, catalog, options.kube_version, adopt=adopt, on_conflict=on_conflict)
+    selection = resolve_selection(
+        composition,
+        catalog,
+        options.kube_version,
+        adopt=adopt,
+        on_conflict=on_conflict,
+        shared=shared_parameters(shared),
+    )
     return selection, options
 
 

@@ -35,6 +35,8 @@ class Delivery:
     idle        is printed if there was nothing to do
     removes     the instances or sidecars that the command removes; each must be somewhere in the input
     next_steps  report what the user or the app must do after a sidecar was added
+    fronts      sidecars are added that take traffic for the app, so that other objects are compared
+    retarget    change ports in objects around the pods that lead around a sidecar in front of the app
     """
 
     inputs: InputOptions
@@ -54,6 +56,8 @@ class Delivery:
     removes: tuple[str, ...] = ()
     jobs: int = 1
     next_steps: bool = False
+    fronts: bool = False
+    retarget: bool = False
 
     @property
     def reports_unknown_kinds(self) -> bool:

@@ -59,7 +59,7 @@ def describe(command: Command) -> dict[str, Parameter]:
 
 
 def _is_group(hint: Any) -> bool:
-    return isinstance(hint, type) and hint.__module__ == Option.__module__
+    return isinstance(hint, type) and hint.__module__.startswith("sidecarctl.cli.")
 
 
 def _describe(name: str, hint: Any, default: Any, group: str = "") -> Parameter:
@@ -75,6 +75,8 @@ def _describe(name: str, hint: Any, default: Any, group: str = "") -> Parameter:
 def call(command: Command, values: Mapping[str, Any]) -> int:
     """Call a command with values by name; those of a group become one argument."""
     arguments = dict(values)
+    if arguments.get("output") == "-":
+        arguments["output"] = None  # stdout, the default
     hints = get_type_hints(command, include_extras=True)
     for name, hint in hints.items():
         if _is_group(hint):

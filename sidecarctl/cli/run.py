@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import IO
 
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
@@ -22,8 +24,10 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
+from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.report.notes import split_notes
 from sidecarctl.report.summary import NextSteps
+from sidecarctl.results import Retargeted
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
@@ -46,7 +50,7 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
         if stream is not None and not isinstance(stream, bytes):
             name = delivery.inputs.stdin_name if path == "-" else path
             steps = NextSteps()
-            with stream, streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps)) as streamed:
+            with stream, _transform_stream(delivery, walk, stream, name, steps) as streamed:
                 if streamed is not None:
                     return _deliver_stream(delivery, streamed, name, steps)
                 stream.seek(0)
@@ -60,10 +64,18 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
     return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
 
 
+def _transform_stream(
+    delivery: Delivery, walk: Walk, stream: IO[bytes], name: str, steps: NextSteps
+) -> AbstractContextManager[Streamed | None]:
+    return streaming.transform(walk, stream, name, lambda one: _render(delivery, one, steps), fronts=delivery.fronts)
+
+
 def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
     errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
+    done, retargeted, skipped = (done, (), ()) if errors else _retarget(delivery, done)
+    findings += skipped
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
@@ -85,7 +97,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
         console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
         console.report_error(nothing)
         return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
-    report_changes(delivery, inputs, done, findings, changes, held_back=held_back)
+    report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
         from sidecarctl.cli import prune
@@ -94,11 +106,21 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     return code
 
 
+def _retarget(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
+    """Return the results with changed ports in objects around the pods, the changes, and what was left alone."""
+    texts = [text for one in done if one.result for text in (one.read.text, one.result.text)]
+    if not any(RECORD_ANNOTATION in text and ("fronts" in text or "retargeted" in text) for text in texts):
+        return done, (), ()
+    from sidecarctl.cli.retargeting import retarget_files
+
+    return retarget_files(delivery, done)
+
+
 def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
     """Return what the edits cause in other objects of the run, by the rules that compare objects."""
     if not any(one.result and one.result.changed for one in done):
         return []
-    if not any(needs_whole_run(one.read.text) for one in done):
+    if not any(needs_whole_run(one.read.text) or (one.result and needs_whole_run(one.result.text)) for one in done):
         return []
     before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
     after = [

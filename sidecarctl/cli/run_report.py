@@ -14,7 +14,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.notes import render_notes, split_notes
 from sidecarctl.report.summary import NextSteps
-from sidecarctl.results import Report, WorkloadChange
+from sidecarctl.results import Report, Retargeted, WorkloadChange
 from sidecarctl.validate.placeholders import merge_notes
 
 
@@ -26,12 +26,13 @@ def report_changes(
     changes: Sequence[WorkloadChange],
     *,
     held_back: bool,
+    retargeted: Sequence[Retargeted] = (),
 ) -> None:
     """Report findings and changes: to people on stderr, to programs on stdout."""
     findings = list(merge_notes(findings))
     if delivery.format != "text":
         outdated = _outdated_findings(delivery, done) if delivery.check else ()
-        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done])
+        print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done], retargeted)
         if not delivery.quiet:
             console.report_skipped(inputs.skipped, verbose=delivery.verbose)
         return
@@ -50,9 +51,14 @@ def report_changes(
     if delivery.mirror and not delivery.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
     console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
+    if retargeted:
+        from sidecarctl.report.retargeted import render_retargeted
+
+        console.report(render_retargeted(retargeted, dry_run=delivery.writes_nothing))
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
-        steps.collect(changes)
+        has_service = bool(retargeted) or any(one.rule == "service-bypasses-sidecar" for one in findings)
+        steps.collect(changes, has_service=has_service)
         console.report(console.render_next_steps(steps))
     if delivery.reports_unknown_kinds:
         from sidecarctl.cli.selection import describe_unknown_kinds
@@ -100,7 +106,7 @@ def _report_summary(delivery: Delivery, inputs: Inputs, done: Sequence[Done]) ->
 
 def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Finding]:
     """Yield what `--check` found to change, for programs that read findings instead of exit codes."""
-    from sidecarctl.results import OUTDATED_RULE, find_outdated
+    from sidecarctl.report.outdated import OUTDATED_RULE, find_outdated
 
     help = "run the same command without --check"
     for one in done:
@@ -114,7 +120,11 @@ def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Fin
 
 
 def print_report(
-    delivery: Delivery, findings: Sequence[Finding], changes: Sequence[WorkloadChange], files: Sequence[str]
+    delivery: Delivery,
+    findings: Sequence[Finding],
+    changes: Sequence[WorkloadChange],
+    files: Sequence[str],
+    retargeted: Sequence[Retargeted] = (),
 ) -> None:
     """Write a report for another program to stdout."""
     from sidecarctl.report import machine
@@ -127,6 +137,7 @@ def print_report(
         tuple(files),
         root=str(Path.cwd()),
         fail_on=delivery.severity(),
+        retargeted=tuple(retargeted),
     )
     write_stdout([machine.render_report(report, delivery.format)])
 

@@ -31,7 +31,14 @@ Walk = Callable[[Iterable[Document]], Iterator[ProcessedDocuments]]
 
 def is_possible(delivery: Delivery) -> bool:
     """Return whether one input goes to stdout as plain manifests."""
-    whole = delivery.output or delivery.in_place or delivery.writes_nothing or delivery.mirror or delivery.keep_going
+    whole = (
+        delivery.retarget
+        or delivery.output
+        or delivery.in_place
+        or delivery.writes_nothing
+        or delivery.mirror
+        or delivery.keep_going
+    )
     single = delivery.format == "text" and len(delivery.files) == 1 and delivery.settings.workloads.selects_all
     return not whole and single
 
@@ -65,14 +72,17 @@ class Streamed:
 
 @contextmanager
 def transform(
-    walk: Walk, stream: IO[bytes], name: str, render: Callable[[ProcessedDocuments], str]
+    walk: Walk, stream: IO[bytes], name: str, render: Callable[[ProcessedDocuments], str], *, fronts: bool = False
 ) -> Iterator[Streamed | None]:
-    """Transform a stream; `render` returns the report of each document. Yields None if the input must be read whole."""
+    """Transform a stream; `render` returns the report of each document. Yields None if the input must be read whole.
+
+    With `fronts`, Services and other objects around the pods are compared with what is added.
+    """
     with _temporary() as out, _temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
         try:
-            if _needs_whole_input(stream, name):
+            if _needs_whole_input(stream, name, fronts):
                 yield None
                 return
             for walked in walk(documents(stream, name)):
@@ -114,13 +124,13 @@ def _pieces(stream: IO[bytes]) -> Iterator[str]:
     yield held.decode("utf-8")
 
 
-def _needs_whole_input(stream: IO[bytes], name: str) -> bool:
+def _needs_whole_input(stream: IO[bytes], name: str, fronts: bool) -> bool:
     """Return whether the pipeline needs all documents at once: a companion does not follow its workload, or a rule compares
     an object with a workload.
     """
-    from sidecarctl.validate.check_run import needs_whole_run
+    from sidecarctl.validate.check_run import is_around_pods, needs_whole_run
 
-    if any(needs_whole_run(piece) for piece in _pieces(stream)):
+    if any(needs_whole_run(piece) or (fronts and is_around_pods(piece)) for piece in _pieces(stream)):
         return True
     from sidecarctl.inject.companion_search import has_displaced_companions
 

@@ -20,6 +20,8 @@ from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, split
 
+# The name in `defaults` that stands for all sidecars.
+EVERY_SIDECAR = "*"
 _SHOWN = 5
 
 
@@ -38,7 +40,10 @@ class SidecarEntry:
 
     def overlay(self, over: SidecarEntry) -> SidecarEntry:
         """Return the entry with another one merged over it, key by key."""
-        return SidecarEntry(merge(self.data, over.data), over.place, {**self.keys, **over.keys})
+        data = merge(self.data, over.data)
+        if "position" in over.data:
+            data["position"] = over.data["position"]  # before and after exclude each other
+        return SidecarEntry(data, over.place, {**self.keys, **over.keys})
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Layer:
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
     on_conflict: str = ""
+    retarget: bool | None = None
 
     def overlay(self, over: Layer) -> Layer:
         """Return the layer with another one merged over it, key by key.
@@ -103,6 +109,7 @@ class Layer:
             defaults=defaults,
             rules=tuple(rules),
             on_conflict=over.on_conflict or self.on_conflict,
+            retarget=self.retarget if over.retarget is None else over.retarget,
         )
 
 
@@ -224,6 +231,7 @@ class _Reader:
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
             on_conflict="enforce" if data.get("enforce") else data.get("onConflict", ""),
+            retarget=data.get("retarget"),
         )
 
     def rule(self, data: Mapping[str, Any], at: PathTuple) -> RawRule:

@@ -14,7 +14,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.files.patterns import Exclude
@@ -74,6 +73,7 @@ class Composition:
     exclude       patterns of paths to leave out of directories
     files         all files that it was read from
     on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
+    retarget      change ports in objects around the pods that lead around a sidecar in front of the app
     """
 
     name: str
@@ -89,6 +89,7 @@ class Composition:
     environment: str = ""
     files: tuple[str, ...] = ()
     on_conflict: str = "fail"
+    retarget: bool = False
 
 
 def load_composition(path: Path, environment: str = "") -> Composition:
@@ -102,6 +103,8 @@ def load_from_document(document: Document, at: PathTuple, directory: Path, envir
 
 
 def _merged(first: CompositionFile, path: Path | None, environment: str) -> Composition:
+    from sidecarctl.composition.includes import resolve_includes
+
     files = list(resolve_includes(first, path))
     layers = [one.layer for one in files]
     if environment:
@@ -122,6 +125,7 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         environment,
         tuple(one.file for one in files),
         on_conflict=layer.on_conflict or "fail",
+        retarget=layer.retarget or False,
     )
 
 

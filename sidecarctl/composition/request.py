@@ -25,18 +25,24 @@ MODES = ("auto", "native", "classic", "init")
 
 @dataclass(frozen=True)
 class ParameterChanges:
-    """Changes of recorded parameters: values to set, dotted keys to return to their defaults, and `reset` for all."""
+    """Changes of recorded parameters: values to set, dotted keys to return to their defaults, and `reset` for all.
+
+    `shared` are values for all sidecars, below `given`.
+    """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     origins: Origins = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     reset: bool = False
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters after the changes."""
         kept = {} if self.reset else copy.deepcopy(dict(recorded))
         for key in self.unset:
             _remove_key(kept, split_key(key))
+        if "position" in self.given:
+            kept.pop("position", None)  # before and after exclude each other
         return merge(kept, self.given)
 
 
@@ -70,6 +76,7 @@ class Request:
     on_conflict fail, keep, overwrite, or enforce: what to do with edits of a person that an upgrade changes too
     catalog     the libraries, to find the recorded version
     invalid     why a new instance cannot have these parameters
+    upstream    the port that a sidecar in front of the app forwards to; 0 if it follows from the pod
     """
 
     sidecar: Sidecar
@@ -86,6 +93,7 @@ class Request:
     on_conflict: str = field(default="fail", compare=False)
     catalog: Catalog | None = field(default=None, compare=False, repr=False)
     invalid: UsageError | None = field(default=None, compare=False, repr=False)
+    upstream: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         name = self.instance or self.sidecar.name
@@ -110,8 +118,12 @@ class Request:
         return (
             instance is not None
             and (instance.sidecar, instance.version) == (self.sidecar.name, self.sidecar.version)
-            and instance.parameters == self.parameters.recorded
+            and instance.parameters == self._expected(instance).recorded
         )
+
+    def _expected(self, instance: Instance) -> Parameters:
+        has_containers = instance.added.containers or instance.added.init_containers
+        return self.parameters if has_containers else self.parameters.without_shared()
 
     def for_instance(self, instance: Instance) -> Request:
         """Return the request for an instance that exists: what is not given stays as it is recorded.
@@ -133,7 +145,7 @@ class Request:
     def without_changes(self, instance: Instance) -> Request:
         """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""
         parameters = resolve(self.sidecar, carry_over(instance.parameters, self.sidecar.renamed_parameters))
-        return replace(self.for_instance(instance), parameters=parameters)
+        return replace(self.for_instance(instance), parameters=parameters, upstream=_recorded_upstream(instance))
 
     def recorded(self, instance: Instance) -> Request | None:
         """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""
@@ -152,12 +164,18 @@ class Request:
             instance.containers,
             instance.by,
             keep_qos=instance.keep_qos,
+            upstream=_recorded_upstream(instance),
         )
 
     def _find_recorded(self, instance: Instance) -> Sidecar | None:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
+
+
+def _recorded_upstream(instance: Instance) -> int:
+    """Return the port that an instance was written to forward to, 0 if that is not known."""
+    return instance.fronts[0].upstream if len(instance.fronts) == 1 else 0
 
 
 def _resolve_upgrade(
@@ -169,7 +187,7 @@ def _resolve_upgrade(
             hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
             raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
     try:
-        return resolve(sidecar, changes.apply(recorded), origins=changes.origins)
+        return resolve(sidecar, changes.apply(recorded), origins=changes.origins, shared=changes.shared)
     except UsageError as error:
         unknown = [key for key in recorded if f'unknown parameter "{key}"' in error.message]
         if unknown and version != sidecar.version:
@@ -224,10 +242,10 @@ def build_requests(
 def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameters, UsageError | None]:
     """Return the parameters of a new instance, and the error if required ones are missing."""
     try:
-        return resolve(sidecar, changes.given, origins=changes.origins), None
+        return resolve(sidecar, changes.given, origins=changes.origins, shared=changes.shared), None
     except UsageError as error:
         lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
-        return resolve(lenient, changes.given, origins=changes.origins), error
+        return resolve(lenient, changes.given, origins=changes.origins, shared=changes.shared), error
 
 
 def order_requests(requests: Sequence[Request]) -> list[Request]:

@@ -14,7 +14,7 @@ from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAnnotations, read_annotations
-from sidecarctl.composition.layers import SidecarEntry
+from sidecarctl.composition.layers import EVERY_SIDECAR, SidecarEntry
 from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import LibraryError, UsageError
@@ -43,7 +43,8 @@ class WorkloadChoice:
 class Selection:
     """A composition resolved for a Kubernetes version and a library.
 
-    `namespaces` are the inject annotations of the Namespaces of the run, by name.
+    `namespaces` are the inject annotations of the Namespaces of the run, by name; `shared` are common parameters for all
+    sidecars.
     """
 
     composition: Composition
@@ -53,6 +54,7 @@ class Selection:
     adopt: bool = False
     on_conflict: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
@@ -147,7 +149,8 @@ class Selection:
 
         Raises UsageError with file and line.
         """
-        for entry in (*self.composition.defaults.values(), *(w for _, rule in self.active for w in rule.sidecars)):
+        named = (entry for name, entry in self.composition.defaults.items() if name != EVERY_SIDECAR)
+        for entry in (*named, *(w for _, rule in self.active for w in rule.sidecars)):
             whole = self._with_defaults(entry)
             sidecar = self._find(whole)
             lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
@@ -176,7 +179,10 @@ class Selection:
             return found
         entry, where = self._with_defaults(entry), _where(entry)
         sidecar = self._find(entry)
-        parameters = self._resolved(sidecar, entry, merge(entry.data.get("parameters", {}), more or {}), more or {})
+        given = dict(entry.data.get("parameters", {}))
+        if "position" in entry.data:
+            given.setdefault("position", entry.data["position"])
+        parameters = self._resolved(sidecar, entry, merge(given, more or {}), more or {})
         request = Request(
             sidecar,
             parameters,
@@ -199,7 +205,7 @@ class Selection:
     ) -> Parameters:
         try:
             origins = {key: str(place) for key, place in entry.keys.items() if key not in (more or {})}
-            return resolve(sidecar, given, _where(entry), origins)
+            return resolve(sidecar, given, _where(entry), origins, self.shared)
         except LibraryError:
             raise
         except UsageError as error:
@@ -226,9 +232,15 @@ class Selection:
 
 
 def resolve_selection(
-    composition: Composition, catalog: Catalog, kube_version: str, *, adopt: bool = False, on_conflict: str = ""
+    composition: Composition,
+    catalog: Catalog,
+    kube_version: str,
+    *,
+    adopt: bool = False,
+    on_conflict: str = "",
+    shared: Mapping[str, Any] | None = None,
 ) -> Selection:
-    """Resolve a composition. `on_conflict` ranks above that of the composition.
+    """Resolve a composition. `on_conflict` and `shared`, the parameters for all sidecars, rank above it.
 
     Raises UsageError with file and line for unknown sidecars and invalid parameters."""
     active = tuple(
@@ -236,7 +248,9 @@ def resolve_selection(
         for number, rule in enumerate(composition.rules)
         if not rule.when or version_matches(rule.when, kube_version)
     )
-    ready = Selection(composition, catalog, kube_version, active, adopt, on_conflict)
+    everywhere = composition.defaults.get(EVERY_SIDECAR)
+    common = merge(everywhere.data.get("parameters", {}) if everywhere else {}, shared or {})
+    ready = Selection(composition, catalog, kube_version, active, adopt, on_conflict, shared=common)
     ready.validate()
     return ready
 

@@ -11,10 +11,11 @@ from sidecarctl.inject.document import DocumentResult
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
+from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
 from sidecarctl.kube.workload import Workload, workloads
-from sidecarctl.results import InstanceChange, PodFacts, WorkloadChange
+from sidecarctl.results import SERVICE_STEP, InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
 
 
@@ -76,9 +77,16 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         present.mode,
         tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
         "adopted unchanged" if plan and plan.adopting else "",
-        plan.next_steps if plan and action == "added" else "",
+        _next_steps(plan, now) if plan and action == "added" else "",
         *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ()),
     )
+
+
+def _next_steps(plan: Plan, record: Record) -> str:
+    """Return what to do after adding an instance; for a front, also which port clients must connect to."""
+    ports = [find_chain(record.fronts, front.upstream)[-1].port for front in plan.instance.fronts]
+    steps = [f"{SERVICE_STEP} {' and '.join(map(str, ports))}."] if ports else []
+    return "\n".join([*steps, plan.next_steps] if plan.next_steps else steps)
 
 
 _WORDS = (("init_containers", "init container"), ("containers", "container"), ("volumes", "volume"))

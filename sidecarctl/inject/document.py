@@ -1,4 +1,4 @@
-"""Add sidecars to one document or remove them, and update its record and companions.
+"""Add or upgrade one sidecar in the workloads of a document, and update their records and companions.
 
 One sidecar is added to all workloads of a document at once, so a List costs no more than its items.
 """
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
-from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
-from sidecarctl.findings import Severity
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
@@ -23,9 +23,9 @@ from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
-from sidecarctl.inject.unrecorded import find_renamed
-from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
@@ -49,44 +49,20 @@ def find_unusable_reason(workload: Workload) -> str:
     return ""
 
 
-def add_sidecars(
-    document: Document,
-    companions: Sequence[Document],
-    requests: Sequence[Request],
-    kube_version: str,
-    kinds: Kinds = DEFAULT_KINDS,
-    *,
-    following: str | None = None,
-    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
-) -> DocumentResult:
-    """Add sidecars to every workload of a document; upgrade instances that exist already.
+@dataclass(frozen=True)
+class RepairOptions:
+    """How to render a sidecar again: the libraries (None: opened if needed), the conflict policy, and the target."""
 
-    `companions` are the companions behind the document; `following` is the head of the document after them, None at the
-    end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
-    """
-    current = DocumentResult((document, *companions))
-    matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
-    skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
-    numbers = select_numbers(document, kinds, workloads_filter)
-    for request in requests if numbers != frozenset() else ():
-        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
-        if any(planned.refused for planned in current.plans):
-            break
-    if have_equal_values((document, *companions), current.documents):
-        # No value changed: keep the text as people wrote it.
-        current = replace(current, documents=(document, *companions))
-    return replace(current, skipped=tuple(skipped))
+    catalog: Catalog | None
+    on_conflict: str
+    kube_version: str
+    kinds: Kinds
 
-
-def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:
-    return workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
-
-
-def select_numbers(document: Document, kinds: Kinds, workloads_filter: WorkloadFilter) -> frozenset[int] | None:
-    """Return the numbers of the workloads that a filter selects, None for all."""
-    numbered = list(number_workloads(document, kinds))
-    selected = frozenset(number for number, workload in numbered if workloads_filter.selects(workload))
-    return None if len(selected) == len(numbered) else selected
+    @staticmethod
+    def of(requests: Sequence[Request], kube_version: str, kinds: Kinds) -> RepairOptions:
+        """Return the options of a run that adds sidecars."""
+        catalog = next((each.catalog for each in requests if each.catalog is not None), None)
+        return RepairOptions(catalog, requests[0].on_conflict if requests else "fail", kube_version, kinds)
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:
@@ -118,7 +94,7 @@ def add_sidecar(
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
             continue
-        if request.instance in old.instances and (renamed := tuple(find_renamed(workload, old, [request.instance]))):
+        if request.instance in old.instances and (renamed := _find_renamed(workload, old, request.instance)):
             plans.append(Plan(workload, (), old.instances[request.instance], findings=renamed))
             continue
         try:
@@ -158,6 +134,12 @@ def add_sidecar(
                 new.append((planned.workload, planned.instance.name, value))
     documents = drop_documents((first, *companions), changed, following)
     return replace(current, documents=place_companions(documents, new, following))
+
+
+def _find_renamed(workload: Workload, record: Record, name: str) -> tuple[Finding, ...]:
+    from sidecarctl.inject.unrecorded import find_renamed
+
+    return tuple(find_renamed(workload, record, [name]))
 
 
 def _plan_new(

@@ -13,7 +13,6 @@ from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
-from sidecarctl.inject.unrecorded import find_left_behind
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
@@ -50,6 +49,8 @@ def remove_instances(
     workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
+    from sidecarctl.inject.unrecorded import find_left_behind
+
     removals: list[Removal] = []
     findings: list[Finding] = []
     for workload in filter(workloads_filter.selects, workloads(document.value, kinds)):

@@ -10,13 +10,15 @@ from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
-from sidecarctl.inject import document as steps
 from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.document import RepairOptions
+from sidecarctl.inject.document_addition import add_sidecars, repair_chains
 from sidecarctl.inject.document_removal import DocumentResult, concerns_removal, may_have_instance, remove_instances
 from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import WorkloadChange
 from sidecarctl.validate.rule_selection import Severities, no_severities
@@ -62,7 +64,7 @@ class Result:
 def make_add_step(requests: Sequence[Request], options: Options) -> Step:
     """Return the step that adds sidecars to a document's workloads."""
     ordered = order_requests(requests)
-    return lambda document, companions, following: steps.add_sidecars(
+    return lambda document, companions, following: add_sidecars(
         document,
         companions,
         ordered,
@@ -90,9 +92,15 @@ def make_upgrade_step(wanted: UpgradeRequest, options: Options) -> Step:
 
 def make_remove_step(names: Sequence[str] | None, options: Options) -> Step:
     """Return the step that removes instances from a document's workloads; None removes all."""
-    return lambda document, companions, following: remove_instances(
-        document, companions, names, options.kinds, following=following, workloads_filter=options.workloads
-    )
+    again = RepairOptions(None, "fail", options.kube_version, options.kinds)
+
+    def step(document: Document, companions: Sequence[Document], following: str | None) -> DocumentResult:
+        result = remove_instances(
+            document, companions, names, options.kinds, following=following, workloads_filter=options.workloads
+        )
+        return repair_chains(result, (document, *companions), again, following)
+
+    return step
 
 
 def add(text: str, requests: Sequence[Request], options: Options, file: str = "-") -> Result:
@@ -171,6 +179,10 @@ def render_documents(
     whole = _join_results(process_documents(documents, step, options, wanted))
     for error in whole.errors:
         raise error
+    if concerns_retargeting((*documents, *whole.documents), enabled=chosen.composition.retarget):
+        from sidecarctl.inject import retarget
+
+        whole = retarget.retarget_run(documents, whole, options.kinds, enabled=chosen.composition.retarget)
     return replace(whole, rules=frozenset(rules))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import UsageError
+from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.record import Added, Record
-from sidecarctl.inject.record_paths import decode_path, record_path
+from sidecarctl.inject.record_paths import decode_path, find_index, record_path
 from sidecarctl.kube import field_order, versions
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list
 from sidecarctl.yamltext.splice import KeyPlace
 
 NATIVE_DEFAULT = "1.29"
@@ -35,9 +36,39 @@ def resolve_mode(request: Request, kube_version: str) -> str:
     return wanted
 
 
-def blocks_completion(workload: Workload, mode: str) -> bool:
+def blocks_completion(workload: Workload, mode: str, fragment: Fragment) -> bool:
     """Return True if a classic sidecar would keep a Job from completing."""
-    return mode == "classic" and workload.runs_to_completion
+    return mode == "classic" and bool(fragment.containers) and workload.runs_to_completion and not fragment.ends_itself
+
+
+def find_position(workload: Workload, field: str, position: Any) -> int:
+    """Return the index in `containers` or `initContainers` for the common parameter `position`.
+
+    Containers of the other list start earlier (init containers) or later, so a place among them is the start or the end.
+    Raises UsageError for a container that the pod does not have, and for a place in the wrong list.
+    """
+    items = as_list(workload.pod.get(field))
+    if position in ("first", "last"):
+        return 0 if position == "first" else len(items)
+    ((word, name),) = position.items()
+    index = find_index(items, "name", name)
+    if index is not None:
+        return index if word == "before" else index + 1
+    native = field == "initContainers"
+    other = "containers" if native else "initContainers"
+    if find_index(as_list(workload.pod.get(other)), "name", name) is None:
+        known = [c.name for c in workload.containers]
+        raise UsageError(
+            f'{workload.label} has no container "{name}" (containers: {", ".join(known) or "none"})',
+            hint=did_you_mean(name, known) or "name one of them in `position`",
+        )
+    if (word == "before") != native:
+        kind, its = ("an app container", "after") if native else ("an init container", "before")
+        raise UsageError(
+            f'a {"native" if native else "classic"} sidecar cannot start {word} container "{name}" of {workload.label}',
+            hint=f'"{name}" is {kind}: it always starts {its} the sidecar',
+        )
+    return len(items) if native else 0
 
 
 # Attributes of Added by list.

@@ -7,19 +7,21 @@ stop together, and native sidecars stop after them in reverse order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.pod_routes import find_routes
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
 from sidecarctl.results import PodFacts
+from sidecarctl.validate.views import ObjectView
 from sidecarctl.yamltext.stream import split_readable
 
 _READ_ONLY = frozenset({"configMap", "secret", "downwardAPI", "projected", "image"})
@@ -28,9 +30,13 @@ _NAMES = ("name", "secretName", "claimName", "path", "driver", "reference", "ser
 
 
 def read_pods(
-    text: str, options: Options, file: str = "-", errors: list[SidecarctlError] | None = None
+    text: str,
+    options: Options,
+    file: str = "-",
+    errors: list[SidecarctlError] | None = None,
+    services: Sequence[ObjectView] = (),
 ) -> Iterator[Pod]:
-    """Yield the pod of every selected workload of a text.
+    """Yield the pod of every selected workload of a text, with the `services` of the run that lead to it.
 
     Appends the errors of documents and records that cannot be parsed to `errors`, or raises the first one without it.
     """
@@ -41,7 +47,7 @@ def read_pods(
         try:
             for workload in filter(options.workloads.selects, workloads(document.value, options.kinds)):
                 if workload.containers:
-                    yield build_pod(workload, options.kube_version, file)
+                    yield build_pod(workload, options.kube_version, file, services)
         except SidecarctlError as error:
             error.where = error.where or f"{file}:{document.line + 1}"
             broken.append(error)
@@ -49,7 +55,7 @@ def read_pods(
         raise broken[0]
 
 
-def build_pod(workload: Workload, kube_version: str, file: str = "-") -> Pod:
+def build_pod(workload: Workload, kube_version: str, file: str = "-", services: Sequence[ObjectView] = ()) -> Pod:
     """Return the graph data of one workload."""
     record = records.read(workload)
     volumes = {volume.name: volume for volume in _volumes(workload, _owners(record, "volumes"))}
@@ -70,6 +76,7 @@ def build_pod(workload: Workload, kube_version: str, file: str = "-") -> Pod:
         workload.replicas,
         changes.get_pod_facts(workload, kube_version),
         _facts_without(workload, record, kube_version) if instances else None,
+        tuple(find_routes(workload, record.fronts, services)) if services else (),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.inject.record_paths import PULL_SECRETS, find_index
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.yamltext.edits import Edit, Insert
 
 DEFAULT_GRACE_SECONDS = 30
@@ -42,6 +43,17 @@ class PodSettings:
             self._share_processes()
         if fragment.termination_grace_period_seconds is not None:
             self._set_grace_period(fragment.termination_grace_period_seconds)
+        for secret in fragment.image_pull_secrets:
+            self._add_pull_secret(secret["name"])
+
+    def _add_pull_secret(self, name: str) -> None:
+        present = as_list(self.workload.pod.get(PULL_SECRETS))
+        if find_index(present, "name", name) is not None:
+            self._join(PULL_SECRETS, name)
+            return
+        path = (*self.workload.pod_path, PULL_SECRETS, len(present))
+        self.edits.append(Insert(path, {"name": name}, f"sidecar {self.instance}"))
+        self.added.append(f"{PULL_SECRETS}/{name}")
 
     def _share_processes(self) -> None:
         # The sidecar cannot work without the app's processes, so a different value is a conflict.

@@ -16,7 +16,7 @@ from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.results import WorkloadChange
+from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
 from sidecarctl.validate.grade import demote, grade, is_inside
 from sidecarctl.validate.rule_selection import Severities, no_severities
@@ -55,6 +55,7 @@ class ProcessedDocuments:
     findings: tuple[Finding, ...] = ()
     rules: frozenset[int] = frozenset()
     errors: tuple[SidecarctlError, ...] = ()
+    retargeted: tuple[Retargeted, ...] = ()
 
 
 # Edits a document and the companions behind it. The text is the head of the document after them, None at the end.

@@ -15,7 +15,14 @@ from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilte
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
-from sidecarctl.inject.document import add_sidecar, find_unusable_reason, have_equal_values, number_workloads
+from sidecarctl.inject.document import (
+    RepairOptions,
+    add_sidecar,
+    find_unusable_reason,
+    have_equal_values,
+    number_workloads,
+)
+from sidecarctl.inject.document_addition import repair_chains
 from sidecarctl.inject.document_removal import (
     DocumentResult,
     apply_removals,
@@ -124,6 +131,9 @@ def reconcile(
         current = _apply_request(current, request, kube_version, kinds, following, numbers)
         if any(one.refused for one in current.plans):
             return current
+    requests = [request for task in todo.tasks for request in task.choice.requests]
+    options = RepairOptions.of(requests, kube_version, kinds)
+    current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):
         return replace(current, documents=(document, *companions))
     return current

@@ -5,7 +5,8 @@ instance name, the mode, or the manifest is left out, and only exceptions are wr
 
     {"v": 2,
      "instances": {"logger": {"version": "1.0.0", "digest": "1f0c9a3e", "parameters": {...}, "volumes": ["logger-logs"]}},
-     "was": {"metadata/annotations": " {}"}}  text after the colon of values that were empty
+     "was": {"metadata/annotations": " {}"},          text after the colon of values that were empty
+     "retargeted": {"Service/web/http": ["http", 8443]}}  ports of other objects: former text, and port that was written
 
 Left out by default: `sidecar` (the instance name), `mode` (native), the container of the instance's name, the app's mounts of the
 listed volumes, the annotation with the hash of the configuration, and the ConfigMaps that the listed volumes use.
@@ -22,6 +23,7 @@ from typing import Any
 
 from sidecarctl.inject.record_check import parse_record
 from sidecarctl.inject.record_paths import RecordError, record_path
+from sidecarctl.kube.fronts import Front, front_of
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -60,6 +62,7 @@ class Instance:
     after       sidecars that must start before it, including ones that are added later
     digest      digest of what was written, "" in records of format 1
     keep_qos    requests equal limits, because the pod was Guaranteed
+    fronts      app ports that it takes traffic for
     """
 
     name: str
@@ -73,6 +76,7 @@ class Instance:
     after: tuple[str, ...] = ()
     digest: str = ""
     keep_qos: bool = False
+    fronts: tuple[Front, ...] = ()
 
     def waits_for(self, sidecar: str, instance: str) -> bool:
         """Return True if it must start after the given instance of the given sidecar."""
@@ -81,14 +85,24 @@ class Instance:
 
 @dataclass(frozen=True)
 class Record:
-    """The instances of a workload in the order in which they were first added, and former texts of empty values."""
+    """The instances of a workload in the order in which they were first added.
+
+    was         former texts of empty values
+    retargeted  ports in objects around the pod that were changed: (former text, "" if there was none; written port)
+    """
 
     instances: Mapping[str, Instance] = field(default_factory=dict)
     was: Mapping[str, str] = field(default_factory=dict)
+    retargeted: Mapping[str, tuple[str, int | str]] = field(default_factory=dict)
+
+    @property
+    def fronts(self) -> tuple[Front, ...]:
+        """The fronts of all instances, in the order of the record."""
+        return tuple(front for instance in self.instances.values() for front in instance.fronts)
 
     def rank(self, name: str) -> int:
         """Return the position of an instance in the order; a new one is last."""
-        return list(self.instances).index(name) if name in self.instances else len(self.instances)
+        return [*self.instances, name].index(name)
 
 
 _ADDED_KEYS = {
@@ -128,7 +142,8 @@ def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     data = parse_record(text)
     version = data["v"]
     instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
-    record = Record(instances, dict(data.get("was", {})))
+    retargeted = {key: (former, port) for key, (former, port) in data.get("retargeted", {}).items()}
+    record = Record(instances, dict(data.get("was", {})), retargeted)
     return record, {} if version == 1 else {
         name: frozenset(_derived(value.get("mode", "native")) - value.keys())
         for name, value in data["instances"].items()
@@ -157,6 +172,7 @@ def _instance(name: str, data: dict[str, Any], version: int) -> Instance:
         _names(data.get("after")),
         str(data.get("digest", "")),
         data.get("keepQoS") is True,
+        tuple(front_of(name, each) for each in as_list(data.get("fronts"))),
     )
 
 
@@ -244,6 +260,8 @@ def write(record: Record, workload: Workload) -> str:
     }
     if record.was:
         data["was"] = dict(sorted(record.was.items()))
+    if record.retargeted:
+        data["retargeted"] = {key: list(value) for key, value in sorted(record.retargeted.items())}
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -258,6 +276,7 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
         ("targets", list(instance.containers)),
         ("after", list(instance.after)),
         ("keepQoS", instance.keep_qos),
+        ("fronts", [front.recorded for front in instance.fronts]),
     )
     yield from ((key, value) for key, value in fields if value)
     defaults = _default_containers(instance.name, instance.mode)
@@ -265,7 +284,8 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
         names = list(getattr(instance.added, _ADDED_KEYS[key]))
         if names != defaults.get(key, []):
             yield key, names
-    bare = replace(record, instances={**record.instances, instance.name: _without_mounts(instance)})
+    without_mounts = replace(instance, added=replace(instance.added, volume_mounts={}))
+    bare = replace(record, instances={**record.instances, instance.name: without_mounts})
     derived: Mapping[str, Any] = {
         "volumeMounts": _derive_mounts(workload, bare, instance.added.volumes),
         "documents": _derive_documents(workload, instance.added.volumes),
@@ -279,9 +299,4 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
 
 
 def _sorted(names: Any) -> Any:
-    """Return names, or names by container, regardless of their order."""
     return {k: sorted(v) for k, v in names.items()} if isinstance(names, Mapping) else sorted(names)
-
-
-def _without_mounts(instance: Instance) -> Instance:
-    return replace(instance, added=replace(instance.added, volume_mounts={}))

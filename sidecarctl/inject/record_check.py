@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
+from sidecarctl.kube.fronts import is_front
 from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualified_name
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.kube.workload import RECORD_ANNOTATION
@@ -17,8 +18,12 @@ _MODES = ("native", "classic", "init")
 _DOCUMENT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
 _POD_SETTINGS = re.compile(
-    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds|imagePullSecrets"
+    r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds"
+    r"|imagePullSecrets/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )
+# `Service/web/http`, and a port as it was written: a number or a name, possibly quoted.
+_RETARGETED = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(/[-A-Za-z0-9_.]{1,253}){2,6}")
+_FORMER_PORT = re.compile(r"|[0-9]{1,5}|[a-z0-9-]{1,63}|\"[a-z0-9-]{1,63}\"|'[a-z0-9-]{1,63}'")
 
 
 def parse_record(text: object) -> dict[str, Any]:
@@ -38,7 +43,25 @@ def parse_record(text: object) -> dict[str, Any]:
     was = data.get("was", {})
     if not isinstance(was, dict) or not all(isinstance(each, str) for each in was.values()):
         raise ValueError("was: expected a mapping of strings")
+    _check_retargeted(data.get("retargeted", {}))
     return data
+
+
+def is_former_port(text: str) -> bool:
+    """Return True if a text is a port as people write it, which a record can hold; "" for a port that is not set."""
+    return _FORMER_PORT.fullmatch(text) is not None
+
+
+def _check_retargeted(entries: Any) -> None:
+    """Reject entries that `remove` could not restore: each has a key, the former text, and the port that was written."""
+    if not isinstance(entries, dict) or not all(
+        isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) and type(each[1]) in (int, str)
+        for each in entries.values()
+    ):
+        raise ValueError("retargeted: expected a mapping of pairs: the former text and the port")
+    for key, (former, _) in entries.items():
+        if not _RETARGETED.fullmatch(key) or not is_former_port(former):
+            raise ValueError(f"retargeted: invalid entry {json.dumps(key)}")
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -76,6 +99,9 @@ def _check_instance(name: str, data: Any, version: int) -> None:
         raise ValueError(f"{where}: unknown mode {json.dumps(data['mode'])}")
     if not isinstance(data.get("parameters", {}), dict):
         raise ValueError(f"{where}: parameters: expected a mapping")
+    fronts = data.get("fronts", [])
+    if not isinstance(fronts, list) or not all(map(is_front, fronts)):
+        raise ValueError(f"{where}: fronts: expected a list of [upstream, port] or [upstream, port, stage]")
     added = data.get("added", {}) if version == 1 else data
     if not isinstance(added, dict):
         raise ValueError(f"{where}: added: expected a mapping")

@@ -30,9 +30,10 @@ def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit
     after = apply_at(workload, planned.edits)
     if not planned.adopting:
         instance = replace(instance, digest=compute_digest(after, instance.added, planned.documents))
-    new = Record(
-        {**old.instances, instance.name: instance},
-        {**old.was, **_texts_of_filled(document, workload, planned.edits)},
+    new = replace(
+        old,
+        instances={**old.instances, instance.name: instance},
+        was={**old.was, **_texts_of_filled(document, workload, planned.edits)},
     )
     return [*planned.edits, _write(workload, write(new, after))]
 

@@ -10,6 +10,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_ma
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.parse import parse
 
+PULL_SECRETS = "imagePullSecrets"
 _CONTAINER_LISTS = ("containers", "initContainers")
 
 
@@ -59,9 +60,20 @@ def _find_unnamed(items: list[Any], text: str) -> int | None:
 
 def find_setting(pod: Any, text: str) -> Any:
     """Return the pod setting at a recorded path such as `securityContext/fsGroup`, None if it is missing."""
-    for step in text.split("/"):
-        pod = as_mapping(pod).get(step)
-    return pod
+    value: Any = pod
+    for step in find_setting_path(pod, text):
+        value = value[step] if isinstance(step, int) else as_mapping(value).get(step)
+    return value
+
+
+def find_setting_path(pod: Any, text: str) -> PathTuple:
+    """Return the path below the pod spec of a recorded setting. Pull secrets are recorded by name: imagePullSecrets/NAME."""
+    field, _, name = text.partition("/")
+    if field != PULL_SECRETS:
+        return tuple(text.split("/"))
+    items = as_mapping(pod).get(field)
+    index = find_index(items, "name", name) if isinstance(items, list) else None
+    return (field, name) if index is None else (field, index)
 
 
 def find_index(items: list[Any], key: str, value: object) -> int | None:

@@ -10,7 +10,15 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record import Added, Record, write
 from sidecarctl.inject.record_edits import apply_at
-from sidecarctl.inject.record_paths import RecordError, decode_path, find_index, find_setting, parse_empty, record_path
+from sidecarctl.inject.record_paths import (
+    RecordError,
+    decode_path,
+    find_index,
+    find_setting,
+    find_setting_path,
+    parse_empty,
+    record_path,
+)
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
@@ -105,7 +113,7 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
             yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
     for text in added.pod:
         missing = find_setting(pod, text) is None
-        yield f"pod {text}", None if missing else (*pod_path, *text.split("/"))
+        yield f"pod {text}", None if missing else (*pod_path, *find_setting_path(pod, text))
 
 
 def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:

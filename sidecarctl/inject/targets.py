@@ -1,13 +1,15 @@
-"""Target containers: the app containers that share volumes and variables with a sidecar, and what templates see of them."""
+"""Target containers: the containers of the app that share volumes and variables with a sidecar, and what templates see of them."""
 
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Collection
 from typing import Any
 
 from sidecarctl.catalog.render import Inputs
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.kube.injectors import PROXY_NAMES
 from sidecarctl.kube.workload import (
     DEFAULT_CONTAINER_ANNOTATION,
     RECORD_ANNOTATION,
@@ -18,30 +20,39 @@ from sidecarctl.kube.workload import (
 )
 
 
-def choose_targets(workload: Workload, wanted: tuple[str, ...], rule: str) -> tuple[Container, ...]:
-    """Return the app containers that get the sidecar's mounts and variables.
+def choose_targets(
+    workload: Workload, wanted: tuple[str, ...], rule: str, sidecars: Collection[str] = ()
+) -> tuple[Container, ...]:
+    """Return the containers that get the sidecar's mounts and variables.
 
-    `wanted` are names or globs. If there are none, `rule` decides: "all", or "default" for the container that the
-    annotation kubectl.kubernetes.io/default-container names, else the first. Raises UsageError for a name or glob that
-    matches no container.
+    `wanted` are names or globs of app containers, or else of init containers. If there are none, `rule` decides: "all" app
+    containers, or "default" for the one that the annotation kubectl.kubernetes.io/default-container names, else the first.
+    Injected proxies, such as istio-proxy, are targets only by name, or if there is nothing else. `sidecars` are the
+    init containers that sidecarctl added. Raises UsageError for a name or glob that matches no container.
     """
     apps = tuple(c for c in workload.containers if c.role == "app")
     if wanted:
-        chosen = []
+        others = tuple(c for c in workload.containers if c.role in ("init", "sidecar") and c.name not in sidecars)
+        chosen: list[Container] = []
         for pattern in wanted:
-            matching = [c for c in apps if fnmatch.fnmatchcase(c.name, pattern)]
+            matching = _matching(apps, pattern) or _matching(others, pattern)
             if not matching:
-                known = ", ".join(c.name for c in apps) or "none"
+                known = [c.name for c in (*apps, *others)]
                 raise UsageError(
-                    f'{workload.label} has no container "{pattern}" (app containers: {known})',
-                    hint=did_you_mean(pattern, [c.name for c in apps]) or "name one of them with --container",
+                    f'{workload.label} has no container "{pattern}" (containers: {", ".join(known) or "none"})',
+                    hint=did_you_mean(pattern, known) or "name one of them with --container",
                 )
             chosen += [c for c in matching if c not in chosen]
         return tuple(chosen)
+    apps = tuple(c for c in apps if c.name not in PROXY_NAMES) or apps
     if rule == "all":
         return apps
     default = workload.annotations.get(DEFAULT_CONTAINER_ANNOTATION)
     return tuple(c for c in apps if c.name == default)[:1] or apps[:1]
+
+
+def _matching(containers: tuple[Container, ...], pattern: str) -> list[Container]:
+    return [c for c in containers if fnmatch.fnmatchcase(c.name, pattern)]
 
 
 def build_template_inputs(

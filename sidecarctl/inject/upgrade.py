@@ -20,7 +20,7 @@ from sidecarctl.inject.rename_companions import rename_companions
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
@@ -100,18 +100,31 @@ def plan_upgrade(
     merge.add(workload.template_path, _part(base, None), workload.template, new.template)
     beside = _CompanionMerge(request.on_conflict, base, record.instances[request.instance].added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
-    after = apply_at(workload, merge.edits)
+    recorded = record.instances[request.instance].parameters
+    own_edits: Sequence[Edit] = merge.edits
+    if recorded.get("position") != planned.instance.parameters.get("position"):
+        own_edits = _reposition(workload, merge.edits, planned.instance, new)
+    after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
-    edits = upgrade_record_edits(document, workload, record, instance, merge.edits)
+    edits = upgrade_record_edits(document, workload, record, instance, own_edits)
     return Upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
-        tuple(_describe_changes(workload, after, beside.edits)) if merge.edits or beside.edits else (),
-        tuple(diff_values(record.instances[request.instance].parameters, instance.parameters)),
+        tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else (),
+        tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )
+
+
+def _reposition(workload: Workload, edits: Sequence[Edit], instance: Instance, new: Rendering) -> list[Edit]:
+    from sidecarctl.inject.reposition import reposition
+
+    field_ = "containers" if instance.mode == "classic" else "initContainers"
+    items = as_list(as_mapping(new.template.get("spec")).get(field_))
+    order = [as_mapping(each).get("name") for each in items]
+    return reposition(workload, edits, instance, order)
 
 
 def without_instance(workload: Workload, record: Record, name: str) -> Workload:

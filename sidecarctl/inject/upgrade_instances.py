@@ -15,11 +15,13 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.document import (
     DocumentResult,
+    RepairOptions,
     add_sidecar,
     find_unusable_reason,
     have_equal_values,
     number_workloads,
 )
+from sidecarctl.inject.document_addition import repair_chains
 from sidecarctl.inject.merge import FAIL
 from sidecarctl.inject.record import Instance
 from sidecarctl.inject.record_paths import record_path
@@ -85,6 +87,8 @@ def upgrade_instances(
         current = add_sidecar(current, request, kube_version, kinds, following, frozenset(numbers))
         if any(planned.refused for planned in current.plans):
             break
+    options = RepairOptions(wanted.catalog, wanted.on_conflict, kube_version, kinds)
+    current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):
         current = replace(current, documents=(document, *companions))
     return replace(current, findings=tuple(findings))

@@ -21,7 +21,7 @@ from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.results import WorkloadChange
+from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.validate.placeholders import merge_notes
 from sidecarctl.yamltext.edits import Insert
@@ -88,8 +88,8 @@ _SOURCE = re.compile(r"^# Source: [^\r\n]+", re.MULTILINE)
 
 @dataclass(frozen=True)
 class PostRenderResult:
-    """The result of a run: text for stdout (empty on failure), findings, changes, number of skipped hooks, and exit
-    code.
+    """The result of a run: text for stdout (empty on failure), findings, changes, number of skipped hooks, exit code, and
+    changed ports.
     """
 
     text: str
@@ -97,6 +97,7 @@ class PostRenderResult:
     changes: tuple[WorkloadChange, ...] = ()
     skipped_hooks: int = 0
     code: int = EXIT_OK
+    retargeted: tuple[Retargeted, ...] = ()
 
 
 def run(
@@ -146,7 +147,7 @@ def run(
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
         return PostRenderResult("", findings, (), len(skipped_hooks), EXIT_FINDINGS)
     out = restore_order(_add_origins(walked.documents))
-    return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks))
+    return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks), retargeted=walked.retargeted)
 
 
 def _is_skipped_hook(document: Document) -> bool:

@@ -19,7 +19,9 @@ from sidecarctl.integrations.function_config import read_composition
 from sidecarctl.integrations.renames import follow_renames
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.results import WorkloadChange, field_text, find_outdated
+from sidecarctl.report.outdated import find_outdated
+from sidecarctl.report.retargeted import describe_retargeted
+from sidecarctl.results import Retargeted, WorkloadChange, field_text
 from sidecarctl.validate.check_document import check_workloads
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.yamltext.stream import Document
@@ -52,6 +54,11 @@ def change_result(change: WorkloadChange, items: Sequence[Document]) -> Result |
         return None
     item = _find_item(change.file, items)
     return {"message": description, "severity": Severity.INFO.value, **_resource_ref(item), **_file_path(item)}
+
+
+def _retargeted_result(change: Retargeted, items: Sequence[Document]) -> Result:
+    item = _find_item(change.file, items)
+    return {"message": describe_retargeted(change), "severity": "info", **_resource_ref(item), **_file_path(item)}
 
 
 def error_result(error: SidecarctlError) -> Result:
@@ -161,6 +168,7 @@ def run(
     results = [finding_result(finding, given.items) for finding in findings]
     if documents is not None:
         results += [one for change in walked.changes if (one := change_result(change, given.items))]
+        results += [_retargeted_result(change, given.items) for change in walked.retargeted]
     return FunctionResult(
         resource_list.write(given, documents, results),
         tuple(locate_by_field(finding, given.items) for finding in findings),
@@ -174,7 +182,7 @@ def _apply_selection(given: ResourceList, selection: Selection, settings: Option
     documents = gather_companions(items, settings.kinds)
     walked = render_documents(documents, selection, settings)
     back = restore_order(walked.documents)
-    return ProcessedDocuments(tuple(back), walked.changes, walked.findings, walked.rules)
+    return replace(walked, documents=tuple(back))
 
 
 def _is_unchanged(given: ResourceList, walked: ProcessedDocuments) -> bool:

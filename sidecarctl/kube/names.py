@@ -224,3 +224,19 @@ def parse_image(reference: str) -> Image:
     directory, slash, last = rest.rpartition("/")
     name, _, tag = last.partition(":")
     return Image(directory + slash + name, tag, digest)
+
+
+def replace_registry(reference: str, mirror: str) -> str:
+    """Return an image reference with `mirror` (`host[:port][/path]`) instead of its registry.
+
+    Official images of Docker Hub keep their implied path: busybox becomes <mirror>/library/busybox.
+    """
+    mirror = mirror.rstrip("/")
+    if reference.startswith(f"{mirror}/"):
+        return reference
+    host, slash, path = reference.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", reference
+    if host == "docker.io" and "/" not in path:
+        path = f"library/{path}"
+    return f"{mirror}/{path}"

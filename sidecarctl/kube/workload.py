@@ -75,8 +75,8 @@ class Workload:
 
     @property
     def runs_to_completion(self) -> bool:
-        """True for kinds such as Job and CronJob, whose pods must complete."""
-        return (self.group, self.kind) in RUN_TO_COMPLETION
+        """True for kinds such as Job, whose pods must complete, and for pods that are not always restarted."""
+        return (self.group, self.kind) in RUN_TO_COMPLETION or self.pod.get("restartPolicy") in ("Never", "OnFailure")
 
     @property
     def replicas(self) -> int:

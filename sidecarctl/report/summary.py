@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
-from sidecarctl.results import ABSENT, ACTIONS, FieldChange, InstanceChange, WorkloadChange, plural
+from sidecarctl.results import ABSENT, ACTIONS, SERVICE_STEP, FieldChange, InstanceChange, WorkloadChange, plural
 
 _INDENT = "    "
 _NEXT = "next: "
@@ -25,12 +25,15 @@ class NextSteps:
 
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def collect(self, changes: Iterable[WorkloadChange]) -> None:
-        """Collect the next steps of added instances."""
+    def collect(self, changes: Iterable[WorkloadChange], *, has_service: bool = False) -> None:
+        """Collect the next steps of added instances. A Service of the run was changed, or is in the findings."""
         for change in changes:
             for instance in change.instances:
-                if instance.next_steps:
-                    text, count = self.texts.get(instance.sidecar, (instance.next_steps, 0))
+                lines = instance.next_steps.split("\n") if instance.next_steps else []
+                if has_service:
+                    lines = [line for line in lines if not line.startswith(SERVICE_STEP)]
+                if lines:
+                    text, count = self.texts.get(instance.sidecar, ("\n".join(lines), 0))
                     self.texts[instance.sidecar] = text, count + 1
 
 
@@ -56,7 +59,14 @@ def render_changes(
 def render_next_steps(steps: NextSteps, *, color: bool, width: int) -> str:
     """Return one `next:` item per sidecar, broken at `width` columns (0: never)."""
     lines: list[str] = []
-    for text, count in steps.texts.values():
+    said: set[str] = set()
+    for whole, count in steps.texts.values():
+        # Several sidecars in front of one app ask for the same.
+        kept = [line for line in whole.split("\n") if line not in said]
+        said.update(kept)
+        text = "\n".join(kept)
+        if not kept:
+            continue
         more = f" (also for {plural(count - 1, 'other instance')})" if count > 1 else ""
         first, *rest = wrap(visible(text, "\n") + more, width, _NEXT, " " * len(_NEXT))
         lines += [paint(_NEXT, "bold", color) + first.removeprefix(_NEXT), *rest]

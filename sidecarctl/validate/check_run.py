@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
+from sidecarctl.kube.fronts import has_fronts
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import objects
 from sidecarctl.validate.check_document import check_documents
@@ -19,11 +20,18 @@ from sidecarctl.yamltext.stream import Document
 # What the other object of a comparison contains: an autoscaler, or a Service that names a port.
 _TRIGGER = re.compile(r"HorizontalPodAutoscaler|targetPort[\"']?:[ \t]*[\"']?[A-Za-z]")
 _POD_SPEC = "ontainers"
+# What is compared with a sidecar in front of the app: see `surroundings`.
+_AROUND = re.compile(r"\b(Service|NetworkPolicy|PodMonitor|ServiceMonitor|Ingress|HTTPRoute)\b")
 
 
 def needs_whole_run(text: str) -> bool:
-    """Return True if a text has an object that a rule compares with a workload."""
-    return _TRIGGER.search(text) is not None
+    """Return True if a text has an object that a rule compares with a workload, or a workload with such a sidecar."""
+    return _TRIGGER.search(text) is not None or has_fronts(text)
+
+
+def is_around_pods(text: str) -> bool:
+    """Return True if a text has an object that is compared with sidecars in front of the app."""
+    return _AROUND.search(text) is not None
 
 
 def find_caused(
@@ -39,11 +47,12 @@ def find_caused(
     """
     if not any(needs_whole_run(document.text) for document in after):
         return []
-    found = _check(after, kube_version, kinds)
+    around = any(has_fronts(document.text) for document in after)
+    found = _check(after, kube_version, kinds, around)
     if not found:
         return []
-    old = {_identity(finding) for _, finding in _check(before, kube_version, kinds)}
-    places = _Places(before)
+    old = {_identity(finding) for _, finding in _check(before, kube_version, kinds, around)}
+    places = InputPlaces(before, around=around)
     out: list[Finding] = []
     for document, finding in found:
         if _identity(finding) not in old:
@@ -54,8 +63,10 @@ def find_caused(
     return out
 
 
-def _check(documents: Sequence[Document], kube_version: str, kinds: Kinds) -> list[tuple[Document, Finding]]:
-    relevant = [(one, value) for one in documents if _is_relevant(one) and (value := _value(one)) is not None]
+def _check(
+    documents: Sequence[Document], kube_version: str, kinds: Kinds, around: bool
+) -> list[tuple[Document, Finding]]:
+    relevant = [(one, value) for one in documents if _is_relevant(one, around) and (value := _value(one)) is not None]
     values = [value for _, value in relevant]
     found = check_documents(values, _stream_rules(), Context(kube_version), _no_place, kinds)
     return [(relevant[number][0], one) for number, one in found if one.severity is not Severity.INFO]
@@ -65,8 +76,9 @@ def _no_place(number: int, path: PathTuple, on_key: bool) -> Place | None:
     return None
 
 
-def _is_relevant(document: Document) -> bool:
-    return _POD_SPEC in document.text or needs_whole_run(document.text)
+def _is_relevant(document: Document, around: bool) -> bool:
+    text = document.text
+    return _POD_SPEC in text or needs_whole_run(text) or (around and is_around_pods(text))
 
 
 def _value(document: Document) -> object:
@@ -84,18 +96,19 @@ def _identity(finding: Finding) -> tuple[str, ...]:
     return finding.rule, finding.message, finding.workload, finding.container
 
 
-class _Places:
+class InputPlaces:
     """Finds the document of the input that a document of the result comes from."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
+    def __init__(self, documents: Iterable[Document], *, around: bool) -> None:
         self._texts: dict[tuple[str, str], Document] = {}
         self._objects: dict[tuple[str, str], Document] = {}
         for one in documents:
             self._texts.setdefault((one.file, one.text), one)
-            if _is_relevant(one):
+            if _is_relevant(one, around):
                 self._objects.setdefault((one.file, _label(one)), one)
 
     def find(self, document: Document) -> Document:
+        """Return the document of the input: of the same text, else with the same objects, else the document itself."""
         same = self._texts.get((document.file, document.text))
         return same or self._objects.get((document.file, _label(document)), document)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
 from sidecarctl.errors import UsageError
 
-_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+_INPUTS, _WORKLOADS, _SHARED = o.InputFlags(), o.WorkloadFlags(), SharedFlags()
 
 
 def add(
@@ -29,11 +30,21 @@ def add(
     reset_values: o.ResetValues = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     container: o.Container = [],  # noqa: B006
     as_: o.As = None,
     mode: o.Mode = None,
+    position: Annotated[
+        str | None,
+        o.Option(
+            ("--position",),
+            "Place among the containers: first, last, before=NAME, or after=NAME. Default: as the sidecar says.",
+            "POSITION",
+        ),
+    ] = None,
     keep_qos: o.KeepQos = False,
     adopt: o.Adopt = False,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
     in_place: o.InPlace = False,
@@ -49,6 +60,8 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
+    from dataclasses import replace
+
     from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
@@ -83,6 +96,7 @@ def add(
         verbose=verbose,
         needs_workload=True,
         jobs=jobs,
+        retarget=retarget,
         next_steps=True,
     )
     requests = build_request.requests(
@@ -100,7 +114,10 @@ def add(
         reset=reset_values,
         on_conflict=on_conflict,
         enforce=enforce,
+        shared=shared,
+        position=position,
     )
+    delivery = replace(delivery, fronts=any(request.sidecar.mentions_fronts for request in requests))
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,

@@ -33,7 +33,7 @@ def graph(
     ] = None,
     kube_version: o.KubeVersion = None,
 ) -> int:
-    """Draw the pods of the input: containers in start order, volumes, ports, and what sidecarctl added."""
+    """Draw the pods of the input: containers in start order, volumes, ports, Services, and what sidecarctl added."""
     from sidecarctl.cli import build_request, rule_config
     from sidecarctl.cli.inputs import input_options
 
@@ -67,12 +67,16 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
     from sidecarctl.cli.selection import nothing_found_error
     from sidecarctl.files.write import Write, write_all
     from sidecarctl.inject.pod_graph import read_pods
+    from sidecarctl.inject.pod_routes import read_services
 
     if format != "text" and format not in _RENDERERS:
         raise UsageError(f'unsupported format "{format}" for graph', hint=f"use --format text, {', '.join(_RENDERERS)}")
     inputs = read_inputs(given)
     errors: list[SidecarctlError] = list(inputs.errors)
-    found = [pod for source, read in inputs.sources for pod in read_pods(read.text, settings, source.name, errors)]
+    services = [one for source, read in inputs.sources for one in read_services(read.text, source.name)]
+    found = [
+        pod for source, read in inputs.sources for pod in read_pods(read.text, settings, source.name, errors, services)
+    ]
     for error in errors:
         console.report_error(error)
     if not found and not errors:

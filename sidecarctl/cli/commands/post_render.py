@@ -6,6 +6,9 @@ import os
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
+
+_SHARED = SharedFlags()
 
 
 def post_render(
@@ -24,6 +27,7 @@ def post_render(
             panel=o.VERBOSITY,
         ),
     ] = None,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     kube_version: o.KubeVersion = None,
     validate: o.Validate = "strict",
@@ -36,12 +40,15 @@ def post_render(
     from sidecarctl.files.sources import read_stdin
     from sidecarctl.findings import Severity
     from sidecarctl.integrations import helm
+    from sidecarctl.report.retargeted import render_retargeted
     from sidecarctl.results import plural
 
     log = helm.log_path(log_file, os.environ)
     with console.log_to(log, "post-render", always=bool(log_file)):
         data = read_stdin()
-        selection, settings = build_request.load_selection(composition, env, library, kube_version, validate)
+        selection, settings = build_request.load_selection(
+            composition, env, library, kube_version, validate, shared=shared
+        )
         settings = build_request.with_rules(settings, selection.composition)
         outcome = helm.run(data, selection, settings, hooks=hooks, allow_empty=allow_empty, fail_on=Severity(fail_on))
         console.report_findings([f for f in outcome.findings if not quiet or f.severity is Severity.ERROR])
@@ -49,6 +56,7 @@ def post_render(
             console.report(console.nothing_written(outcome.findings) + (f"; see also {log}" if log else ""))
         elif not quiet:
             console.report(console.render_changes(outcome.changes, verbose=verbose))
+            console.report(render_retargeted(outcome.retargeted))
             if outcome.skipped_hooks:
                 console.report(f"skipped {plural(outcome.skipped_hooks, 'Helm hook')}; --hooks includes them")
     if not outcome.code:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
 
 if TYPE_CHECKING:
     from sidecarctl.cli.inputs import Inputs
     from sidecarctl.cli.run import Transform
 
-_INPUTS = o.InputFlags()
+_INPUTS, _SHARED = o.InputFlags(), SharedFlags()
 
 
 def render(
@@ -19,10 +20,12 @@ def render(
     env: o.Environment = None,
     inputs: o.InputFlags = _INPUTS,
     hooks: o.Hooks = False,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     adopt: o.Adopt = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
     output: o.Output = None,
     in_place: o.InPlace = False,
     diff: o.Diff = False,
@@ -59,6 +62,7 @@ def render(
         validate,
         adopt=adopt,
         on_conflict=build_request.conflict_policy(on_conflict, enforce),
+        shared=shared,
     )
     settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
     found = build_request.composition_inputs(selection.composition, paths, inputs)
@@ -78,6 +82,7 @@ def render(
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
         mirror=Mirror(build_request.unused_rules(selection), prune),
         jobs=jobs,
+        retarget=retarget or selection.composition.retarget,
     )
     prune_module.check_options(delivery)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.shared_parameters import SharedFlags
 
-_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+_INPUTS, _WORKLOADS, _SHARED = o.InputFlags(), o.WorkloadFlags(), SharedFlags()
 
 
 def upgrade(
@@ -28,6 +29,8 @@ def upgrade(
     reset_values: o.ResetValues = False,
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
+    retarget: o.Retarget = False,
+    shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
     output: o.Output = None,
     in_place: o.InPlace = False,
@@ -68,6 +71,7 @@ def upgrade(
         reset=reset_values,
         on_conflict=on_conflict,
         enforce=enforce,
+        shared=shared,
     )
     delivery = Delivery(
         input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
@@ -84,6 +88,7 @@ def upgrade(
         idle="nothing to upgrade: no instances found",
         removes=tuple(name.partition("@")[0] for name in sidecars),
         jobs=jobs,
+        retarget=retarget,
     )
     step = pipeline.make_upgrade_step(wanted, settings)
     return run.run(

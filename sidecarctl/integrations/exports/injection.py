@@ -15,8 +15,8 @@ from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.instance_edits import build_config_hashes, make_native
 from sidecarctl.inject.placement import resolve_mode
-from sidecarctl.inject.plan import build_config_hashes, make_native
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.yamltext import emit
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, Volume, facts_line
+from sidecarctl.report.graph.model import ROLE_WORDS, Box, Hop, Mount, Pod, Volume, facts_line
+from sidecarctl.report.graph.scene import RAIL, Line, Loop, Panel, Scene, Text
 from sidecarctl.report.terminal import visible, width_of
 
 HUES = 6
-RAIL = 13  # center of the line that connects the steps
 LEFT = 40  # left edge of the containers
 PAD = 16
 ROW = 19
@@ -23,59 +23,6 @@ VOLUME_COLUMNS = 40
 
 
 @dataclass(frozen=True)
-class Text:
-    """A line of text; `style` are classes, `full` is the text before it was cut, `end` means that x is its right edge."""
-
-    x: int
-    y: int
-    text: str
-    style: str = "ink"
-    size: int = 13
-    end: bool = False
-    full: str = ""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A box with its texts."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    hue: str
-    texts: tuple[Text, ...]
-    radius: int = 8
-
-
-@dataclass(frozen=True)
-class Line:
-    """A mount: from the right side of a container to the left side of a volume."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    writes: bool
-    hue: str
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything of one pod, relative to its upper left corner."""
-
-    title: str
-    width: int
-    height: int
-    panels: tuple[Panel, ...]
-    lines: tuple[Line, ...]
-    texts: tuple[Text, ...]
-    steps: tuple[tuple[int, int, int], ...]
-    rails: tuple[tuple[int, int], ...]
-    rail_x: int = RAIL
-
-
-@dataclass(frozen=True)
 class _Row:
     """A row of a box: a label, a text, and a word at the right edge."""
 
@@ -84,6 +31,7 @@ class _Row:
     size: int = 12
     right: str = ""
     mount: Mount | None = None
+    port: str = ""
 
     def width(self) -> int:
         mono = _COLUMN if "m" in self.style.split() else _LETTER
@@ -101,12 +49,15 @@ def lay_out(pod: Pod) -> Scene:
     texts = [Text(0, 20, title, "ink b", 18, full=visible(pod.label)), Text(0, 42, facts, "dim", 13, full=facts)]
     panels: list[Panel] = []
     starts: list[tuple[int, Mount, Box]] = []
+    ports: dict[tuple[str, str], int] = {}
     steps: list[tuple[int, int, int]] = []
     y, last = TOP, 0
     for box, group in zip(pod.containers, rows):
         panel = _panel(LEFT, y, width, group, hues.get(box.by, "hn"))
         panels.append(panel)
         starts += [(text_y(y, n), row.mount, box) for n, row in enumerate(group) if row.mount]
+        ports |= {(box.name, row.port): text_y(y, n) for n, row in enumerate(group) if row.port}
+        ports[box.name, ""] = text_y(y, 0)
         if box.start != last and box.start:
             steps.append((RAIL, y + 20, box.start))
         y += panel.height
@@ -117,7 +68,8 @@ def lay_out(pod: Pod) -> Scene:
     rails = [(above + 11, below - 11) for (_, above, _), (_, below, _) in zip(steps, steps[1:])]
     bottom = y - 16
     x = LEFT + width + GUTTER
-    shown, lines, under = _volumes(pod, starts, (LEFT + width, x), bottom, hues)
+    items = [*_services(pod, ports), *_volumes(pod, starts, hues)]
+    shown, lines, under = _right_side(items, (LEFT + width, x), bottom)
     panels += shown
     bottom = max(bottom, under)
     notes = _notes(pod)
@@ -126,7 +78,15 @@ def lay_out(pod: Pod) -> Scene:
     right = max((panel.x + panel.width for panel in panels), default=0)
     right = max(right, *(round(width_of(t.text) * t.size * _LETTER) + t.x for t in texts))
     return Scene(
-        visible(pod.label), right, bottom, tuple(panels), tuple(lines), tuple(texts), tuple(steps), tuple(rails)
+        visible(pod.label),
+        right,
+        bottom,
+        tuple(panels),
+        tuple(lines),
+        tuple(texts),
+        tuple(steps),
+        tuple(rails),
+        tuple(_loops(pod, ports, LEFT + width, hues)),
     )
 
 
@@ -160,36 +120,72 @@ def _box_rows(pod: Pod, box: Box) -> list[_Row]:
         rows.append(_Row(_cut(f"added by {instance.text}", BOX_COLUMNS), "hue", 12))
     if box.image:
         rows.append(_Row(_cut(box.image, BOX_COLUMNS)))
-    rows += [_Row(_cut(f"port {port.text}", BOX_COLUMNS)) for port in box.ports]
+    rows += [_Row(_cut(f"port {port.text}", BOX_COLUMNS), port=port.number) for port in box.ports]
     rows += [_Row(_cut(probe, BOX_COLUMNS)) for probe in box.probes]
     rows += [_Row(_cut(mount.path, BOX_COLUMNS - 10), "m ink", 12, mount.verb, mount) for mount in box.mounts]
     return rows
 
 
-def _volumes(
-    pod: Pod, starts: Sequence[tuple[int, Mount, Box]], between: tuple[int, int], bottom: int, hues: dict[str, str]
-) -> tuple[list[Panel], list[Line], int]:
-    """Draw the volumes and their mounts; `between` are the right side of the containers and the left side of the volumes.
+@dataclass(frozen=True)
+class _Item:
+    """A box on the right side, with the heights at the containers where its lines end."""
 
-    Also return the bottom of the last volume.
+    rows: tuple[_Row, ...]
+    hue: str
+    ends: tuple[tuple[int, str], ...]
+    radius: int = 16
+
+
+def _volumes(pod: Pod, starts: Sequence[tuple[int, Mount, Box]], hues: dict[str, str]) -> Iterator[_Item]:
+    for volume in pod.volumes:
+        ends = tuple((y, mount.verb) for y, mount, _ in starts if mount.volume == volume.name)
+        yield _Item(tuple(_volume_rows(pod, volume)), hues.get(volume.by, "hn"), ends)
+
+
+def _services(pod: Pod, ports: dict[tuple[str, str], int]) -> Iterator[_Item]:
+    for service in dict.fromkeys(route.service for route in pod.routes):
+        routes = [route for route in pod.routes if route.service == service]
+        rows = [_Row(_cut(service, VOLUME_COLUMNS), "m b ink", 13)]
+        for route in routes:
+            rows.append(_Row(_cut(f"port {route.port} to {route.hops[0].port}", VOLUME_COLUMNS)))
+            if route.around:
+                rows.append(_Row(_cut(f"around {' and '.join(route.around)}", VOLUME_COLUMNS), "dim"))
+        ends = (_port_y(ports, route.hops[0]) for route in routes)
+        yield _Item(tuple(rows), "hn", tuple((y, "connects") for y in ends if y is not None), 3)
+
+
+def _port_y(ports: dict[tuple[str, str], int], hop: Hop) -> int | None:
+    """Return the height of a port of a container, of the container if it does not list it, None without a container."""
+    return ports.get((hop.container, str(hop.port)), ports.get((hop.container, "")))
+
+
+def _loops(pod: Pod, ports: dict[tuple[str, str], int], x: int, hues: dict[str, str]) -> Iterator[Loop]:
+    """Yield the connections from sidecars in front of the app to the containers behind them."""
+    pairs = dict.fromkeys(pair for route in pod.routes for pair in zip(route.hops, route.hops[1:]))
+    for front, inner in pairs:
+        start, end = _port_y(ports, front), _port_y(ports, inner)
+        if start is not None and end is not None:
+            yield Loop(x, start + 5, end, hues.get(front.container, "hn"))
+
+
+def _right_side(items: Sequence[_Item], between: tuple[int, int], bottom: int) -> tuple[list[Panel], list[Line], int]:
+    """Draw the items; `between` are the right side of the containers and the left side of the items.
+
+    Also return the bottom of the last item.
     """
     left, x = between
-    users = {volume.name: [one for one in starts if one[1].volume == volume.name] for volume in pod.volumes}
-    middles = {name: sum(y for y, _, _ in found) // len(found) for name, found in users.items() if found}
-    order = sorted(pod.volumes, key=lambda volume: middles.get(volume.name, 1 << 30))
-    rows = {volume.name: _volume_rows(pod, volume) for volume in order}
-    width = _width([row for group in rows.values() for row in group])
-    heights = [len(rows[volume.name]) * ROW + 20 for volume in order]
-    tops = _tops(heights, [middles.get(volume.name, 0) for volume in order], bottom)
+    middles = {id(item): sum(y for y, _ in item.ends) // len(item.ends) for item in items if item.ends}
+    order = sorted(items, key=lambda item: middles.get(id(item), 1 << 30))
+    width = _width([row for item in order for row in item.rows])
+    heights = [len(item.rows) * ROW + 20 for item in order]
+    tops = _tops(heights, [middles.get(id(item), 0) for item in order], bottom)
     panels: list[Panel] = []
     lines: list[Line] = []
-    for volume, y, height in zip(order, tops, heights):
-        hue = hues.get(volume.by, "hn")
-        panels.append(_panel(x, y, width, rows[volume.name], hue, 16))
-        found = users[volume.name]
-        for number, (start, mount, _) in enumerate(found):
-            end = y + height * (number + 1) // (len(found) + 1)
-            lines.append(Line(left, start, x, end, mount.writes, hue))
+    for item, y, height in zip(order, tops, heights):
+        panels.append(_panel(x, y, width, item.rows, item.hue, item.radius))
+        for number, (start, kind) in enumerate(item.ends):
+            end = y + height * (number + 1) // (len(item.ends) + 1)
+            lines.append(Line(left, start, x, end, kind, item.hue))
     return panels, lines, max((y + height for y, height in zip(tops, heights)), default=0)
 
 
@@ -221,6 +217,8 @@ def _notes(pod: Pod) -> list[str]:
     notes += [f"With the workload: {', '.join(beside)}"] if beside else []
     if any(box.mounts for box in pod.containers):
         notes.append("Lines: solid for read-write mounts, dashed for read-only mounts")
+    if pod.routes:
+        notes.append("Thick lines: connections, from a Service to the sidecar or the app, and from sidecars to the app")
     return [visible(note) for note in notes]
 
 

@@ -101,10 +101,43 @@ class Added:
 
 
 @dataclass(frozen=True)
+class Hop:
+    """A container that a connection passes, with the port on which it listens; no name if no container lists the port."""
+
+    container: str
+    port: int
+
+    @property
+    def text(self) -> str:
+        """`nginx-tls:8443`."""
+        return f"{self.container}:{self.port}" if self.container else f"port {self.port} of no listed container"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A port of a Service (`80 http`) with the containers that a connection passes, from the first one to the app.
+
+    around  the sidecars in front of the app that it bypasses
+    """
+
+    service: str
+    port: str
+    hops: tuple[Hop, ...]
+    around: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`Service/shop port 80 http -> nginx-tls:8443 -> shop:8080`."""
+        around = f" (around {' and '.join(self.around)})" if self.around else ""
+        return " -> ".join((f"{self.service} port {self.port}", *(hop.text for hop in self.hops))) + around
+
+
+@dataclass(frozen=True)
 class Pod:
     """The pod of one workload, with `containers` in start order, those of one step in manifest order.
 
     before  the facts of the pod without what was added, None if nothing was added
+    routes  the ports of Services that lead to the pod
     """
 
     label: str
@@ -115,6 +148,7 @@ class Pod:
     replicas: int = 1
     facts: PodFacts = field(default_factory=PodFacts)
     before: PodFacts | None = None
+    routes: tuple[Route, ...] = ()
 
     def users(self, volume: str) -> list[tuple[Box, Mount]]:
         """Return the containers that mount a volume, in order."""

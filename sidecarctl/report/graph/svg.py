@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sidecarctl.report.graph.layout import Line, Panel, Scene, Text, lay_out
+from sidecarctl.report.graph.layout import lay_out
 from sidecarctl.report.graph.model import Pod
+from sidecarctl.report.graph.scene import Line, Loop, Panel, Scene, Text
 from sidecarctl.report.terminal import visible
 
 MARGIN = 20
+_LOOP = 60
 _MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 _SANS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"
 # class: (property, light, dark). The hues h0 to h5 are for instances, in order.
@@ -60,7 +62,7 @@ def _style() -> str:
     dark = "".join(_rule(name, kind, dark) for name, kind, _, dark in _COLOURS)
     return (
         f"text{{font-family:{_SANS}}}.m{{font-family:{_MONO}}}.b{{font-weight:600}}"
-        ".frame,.edge,.line{stroke-width:1}.line{fill:none;stroke-width:1.6}.reads{stroke-dasharray:5 4}"
+        ".frame,.edge,.line{stroke-width:1}.line{fill:none;stroke-width:1.6}.reads{stroke-dasharray:5 4}.line.goes{stroke-width:3}"
         + "".join(_rule(name, kind, light) for name, kind, light, _ in _COLOURS)
         + f"@media(prefers-color-scheme:dark){{{dark}}}"
     )
@@ -81,6 +83,7 @@ def _scene(one: Scene) -> Iterator[str]:
         yield f'<text class="number b" x="{x}" y="{y + 4}" font-size="12" text-anchor="middle">{number}</text>'
     yield from (part for panel in one.panels for part in _panel(panel))
     yield from (part for line in one.lines for part in _line(line))
+    yield from (part for loop in one.loops for part in _loop(loop))
     yield from _texts(one.texts)
 
 
@@ -94,16 +97,22 @@ def _panel(panel: Panel) -> Iterator[str]:
 
 def _line(line: Line) -> Iterator[str]:
     bend = max((line.x2 - line.x1) // 2, 30)
-    kind = "" if line.writes else " reads"
-    start, end = (line.x1, line.x2 - 7) if line.writes else (line.x1 + 7, line.x2)
+    kind = {"writes": "", "reads": " reads", "connects": " goes"}[line.kind]
+    start, end = (line.x1, line.x2 - 7) if line.kind == "writes" else (line.x1 + 7, line.x2)
     yield (
         f'<path class="line {line.hue}{kind}" d="M{start} {line.y1}C{line.x1 + bend} {line.y1} '
         f'{line.x2 - bend} {line.y2} {end} {line.y2}"/>'
     )
-    if line.writes:
+    if line.kind == "writes":
         yield f'<path class="{line.hue}" d="M{line.x2} {line.y2}l-9 -4.5v9z"/>'
     else:
         yield f'<path class="{line.hue}" d="M{line.x1} {line.y1}l9 -4.5v9z"/>'
+
+
+def _loop(loop: Loop) -> Iterator[str]:
+    out = loop.x + _LOOP
+    yield f'<path class="line {loop.hue} goes" d="M{loop.x} {loop.y1}C{out} {loop.y1} {out} {loop.y2} {loop.x + 7} {loop.y2}"/>'
+    yield f'<path class="{loop.hue}" d="M{loop.x} {loop.y2}l9 -4.5v9z"/>'
 
 
 def _texts(texts: Sequence[Text]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, Volume, facts_line
+from sidecarctl.report.graph.model import ROLE_WORDS, Box, Mount, Pod, Route, Volume, facts_line
 from sidecarctl.report.machine.ci import code, prose, table
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
@@ -45,6 +45,8 @@ def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
     if len(pod.stops) > 1:
         order = ", then ".join(" and ".join(map(visible, step)) for step in pod.stops)
         yield from _labelled("stops", order, color, width)
+    for route in pod.routes:
+        yield from _labelled("from", visible(route.text), color, width)
     for one in pod.instances:
         if one.documents:
             yield from _labelled(
@@ -136,6 +138,7 @@ _CLASSES = (
     ("classic", "fill:#d9f2e3,stroke:#1a7f4b,color:#0d2c1c,stroke-dasharray:5 3"),
     ("ephemeral", "fill:#ececf1,stroke:#6b6f7d,color:#24262d,stroke-dasharray:2 3"),
     ("volume", "fill:#fff1d2,stroke:#a86a00,color:#3a2700"),
+    ("service", "fill:#f3e3fb,stroke:#8a4fd0,color:#2d1147"),
 )
 
 
@@ -170,6 +173,26 @@ def _mermaid_pod(pod: Pod, prefix: str, used: dict[str, None]) -> Iterator[str]:
             start, end = ends if mount.writes else ends[::-1]
             yield f'  {start} {arrow}|"{quoted(mount.path)}"| {end}'
     yield "end"
+    yield from _mermaid_routes(pod, prefix, boxes, used)
+
+
+def _mermaid_routes(pod: Pod, prefix: str, boxes: dict[str, str], used: dict[str, None]) -> Iterator[str]:
+    """Yield a node for each Service with an arrow to its container, and arrows along the chains behind it."""
+    services = {route.service: f"{prefix}s{index}" for index, route in enumerate(pod.routes)}
+    for service, node in services.items():
+        used["service"] = None
+        yield f'{node}(["{quoted(service)}"]):::service'
+    arrows: dict[str, None] = {}
+    for route in pod.routes:
+        ends = [(boxes.get(hop.container, ""), hop.port) for hop in route.hops]
+        if ends[0][0]:
+            label = f"port {route.port} to {route.hops[0].port}" + (", around" if route.around else "")
+            label += f" {' and '.join(route.around)}" if route.around else ""
+            arrows[f'{services[route.service]} -->|"{quoted(label)}"| {ends[0][0]}'] = None
+        for (front, _), (inner, port) in zip(ends, ends[1:]):
+            if inner:
+                arrows[f'{front} -->|"to {port}"| {inner}'] = None
+    yield from arrows
 
 
 def _mermaid_order(pod: Pod, boxes: dict[str, str]) -> Iterator[str]:
@@ -219,7 +242,17 @@ def _markdown_pod(pod: Pod) -> Iterator[str]:
     else:
         yield "No sidecars added by sidecarctl."
     yield table(("", "without sidecars", "now"), list(_resources(pod)))
+    if pod.routes:
+        rows = [
+            (code(one.service), prose(one.port), " → ".join(code(hop.text) for hop in one.hops), _around(one))
+            for one in pod.routes
+        ]
+        yield table(("Service", "port", "leads to", "bypasses"), rows)
     yield f"```mermaid\n{render_mermaid([pod])}```"
+
+
+def _around(route: Route) -> str:
+    return ", ".join(map(code, route.around))
 
 
 def _resources(pod: Pod) -> Iterator[tuple[str, ...]]:

@@ -50,6 +50,7 @@ def document(report: Report) -> dict[str, object]:
         "findings": [_finding(finding) | {"fingerprint": fingerprint} for finding, fingerprint in findings],
         "ignored": [_ignored(one) for one in ignored],
         "changes": [_change(change) for change in report.changes],
+        "retargeted": [vars(one) for one in report.retargeted],
     }
 
 

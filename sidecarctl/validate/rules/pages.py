@@ -245,3 +245,29 @@ declare(
     why="An ignore with a misspelled rule name hides nothing.",
     fix="Use a rule name that `sidecarctl rules` prints.",
 )
+declare(
+    "broken-proxy-chain",
+    Severity.ERROR,
+    layer="composing",
+    what="Sidecars in front of the app would not form a chain from the client to the app.",
+    why="""
+        Two sidecars that forward to the same port work side by side: clients of one bypass the other, for example its login.
+        A sidecar that forwards to a port on which nothing listens answers with an error.
+
+        Without the parameter `upstreamPort`, sidecarctl arranges the chain: TLS first, then the login, then other proxies,
+        then the app. When a sidecar is removed, the one in front of it forwards to the next.
+    """,
+    fix="Omit `upstreamPort`, or set it to the port of the next sidecar.",
+)
+declare(
+    "retarget-skipped",
+    Severity.WARNING,
+    layer="composing",
+    what="A port in an object around the pod stays as it is, although it does not fit the sidecars.",
+    why="""
+        With `--retarget`, sidecarctl changes ports of Services, NetworkPolicies, and PodMonitors that lead around a sidecar in
+        front of the app. It leaves a port that a person changed since, an object that also selects workloads without the
+        sidecar, a value that an anchor shares, and an object that is in no input file.
+    """,
+    fix="Set the port by hand, or name the file that has the object.",
+)

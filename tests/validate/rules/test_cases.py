@@ -30,6 +30,14 @@ GOOD = [case for case in CASES if not case.bad]
 ELSEWHERE = {
     "inject/test_adoption.py": ("adopted-differs",),
     "inject/test_pod_settings.py": ("pod-setting-conflict",),
+    "inject/test_pod_conflicts.py": (
+        "linux-sidecar-on-windows",
+        "mesh-on-host-network",
+        "second-mesh",
+        "host-network-ports",
+        "target-starts-first",
+        "shortened-sleep",
+    ),
     "inject/test_upgrade.py": (
         "upgrade-conflict",
         "edit-overwritten",
@@ -37,6 +45,8 @@ ELSEWHERE = {
         "sidecar-not-in-library",
     ),
     "cli/test_companion_files.py": ("companion-left-behind",),
+    "inject/test_chains.py": ("broken-proxy-chain",),
+    "cli/test_retarget.py": ("retarget-skipped",),
     "inject/test_render.py": ("instance-taken-over", "rule-selects-nothing"),
     "inject/test_selection.py": ("unused-parameter-annotation", "invalid-inject-parameter", "unknown-injected-sidecar"),
     "integrations/test_krm.py": ("outdated",),
@@ -50,6 +60,7 @@ ONE_ROLE = {
     "host-users-conflict": "devices are of all containers, with a volume of the pod",
     "job-never-completes": "a classic sidecar keeps a Job from its end, a native one does not",
     "invalid-profile-annotation": "an annotation names a container of any role",
+    "probe-bypasses-sidecar": "the app's probes; those of a sidecar are its own",
     "qos-downgrade": "what was added is a sidecar",
     "uid-cannot-read-shared-volume": "it takes a sidecar and its app",
 }

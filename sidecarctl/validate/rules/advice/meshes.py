@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
+from sidecarctl.kube.injectors import BY_CONTAINER, Injector, find_requested
 from sidecarctl.kube.workload import as_mapping
-from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
@@ -15,87 +15,14 @@ _RUNNING = ("app", "classic", "sidecar")
 _SIDECARS = ("sidecar", "classic")
 
 
-@dataclass(frozen=True)
-class Injector:
-    """A program in a cluster that injects a container into pods.
-
-    keys         annotations and labels that request the injection
-    container    name of the injected container
-    merges       True if the injector completes a container of that name instead of adding a second one
-    distinctive  False if other containers commonly have that name, so that the name alone proves nothing
-    done         annotation or label of a pod that already has the container
-    uid, ports   of the injected container, where no other container may use them
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    container: str
-    done: str = ""
-    uid: int = 0
-    ports: frozenset[int] = frozenset()
-    distinctive: bool = True
-    merges: bool = False
-
-
-INJECTORS = (
-    Injector(
-        "Istio",
-        ("sidecar.istio.io/inject",),
-        "istio-proxy",
-        "sidecar.istio.io/status",
-        1337,
-        frozenset((15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)),
-        merges=True,
-    ),
-    Injector(
-        "Linkerd",
-        ("linkerd.io/inject",),
-        "linkerd-proxy",
-        "linkerd.io/proxy-version",
-        2102,
-        frozenset((4140, 4143, 4190, 4191)),
-    ),
-    Injector(
-        "Consul",
-        ("consul.hashicorp.com/connect-inject",),
-        "consul-dataplane",
-        "consul.hashicorp.com/connect-inject-status",
-        5995,
-        frozenset((20000, 20600, 21000)),
-    ),
-    Injector(
-        "Open Service Mesh",
-        ("openservicemesh.io/sidecar-injection",),
-        "envoy",
-        "osm-proxy-uuid",
-        1500,
-        frozenset((15000, 15001, 15003)),
-        distinctive=False,
-    ),
-    Injector("Vault", ("vault.hashicorp.com/agent-inject",), "vault-agent", "vault.hashicorp.com/agent-inject-status"),
-    Injector("Dapr", ("dapr.io/enabled",), "daprd", "dapr.io/sidecar-injected"),
-    Injector(
-        "the OpenTelemetry operator",
-        ("sidecar.opentelemetry.io/inject",),
-        "otc-container",
-        "sidecar.opentelemetry.io/injected",
-    ),
-)
-_BY_KEY = {key: injector for injector in INJECTORS for key in injector.keys}
-_BY_CONTAINER = {injector.container: injector for injector in INJECTORS if injector.distinctive}
-_DISABLED = ("", "false", "disabled", "no", "off", "0")
-
-
 def _requested(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
     """Yield the injectors that a pod requests, with the path of the annotation or label."""
     for field in ("annotations", "labels"):
         found = pod.metadata.value.get(field)
         if not found or not isinstance(found, dict):
             continue
-        for key in sorted(found.keys() & _BY_KEY.keys()):
-            value = found[key]
-            if isinstance(value, str) and value.lower() not in _DISABLED:
-                yield _BY_KEY[key], pod.metadata.at(field, key)
+        for injector, key in find_requested(found):
+            yield injector, pod.metadata.at(field, key)
 
 
 def _present(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
@@ -106,7 +33,7 @@ def _present(pod: PodView) -> Iterator[tuple[Injector, PathTuple]]:
             seen.add(one.name)
             yield one, path
     for container in pod.containers:
-        injector = _BY_CONTAINER.get(container.name)
+        injector = BY_CONTAINER.get(container.name)
         if injector and injector.name not in seen:
             seen.add(injector.name)
             yield injector, (*container.path, "name")
@@ -148,17 +75,19 @@ def mesh_uid_clash(pod: PodView, ctx: Context) -> Problems:
     fix="Use another port.",
 )
 def mesh_port_clash(pod: PodView, ctx: Context) -> Problems:
-    """A container listens on a port of the mesh proxy.
+    """A container listens on a port of a proxy that the cluster injects.
 
     All containers of a pod share one network namespace. One of the two containers cannot bind to the port and exits.
     """
+    annotations = as_mapping(pod.metadata.value.get("annotations"))
     for injector, shown in _present(pod):
-        for container in pod.by_role(*_RUNNING) if injector.ports else ():
+        taken = injector.taken_ports(annotations)
+        for container in pod.by_role(*_RUNNING) if taken else ():
             if container.name == injector.container:
                 continue
             for index, port in listed(container.value, "ports"):
                 number = port.get("containerPort")
-                if number.__class__ is int and number in injector.ports and port.get("protocol") in (None, "TCP"):
+                if number.__class__ is int and number in taken and port.get("protocol") in (None, "TCP"):
                     yield problem(
                         container.at("ports", index, "containerPort"),
                         f"port {number} is reserved for the {injector.name} proxy",

@@ -51,7 +51,7 @@ def job_never_completes(pod: PodView, ctx: Context) -> Problems:
     if not pod.workload.runs_to_completion:
         return
     apps = list(pod.by_role("app", "classic"))
-    servers = [one for one in apps if one.role == "classic" or _never_exits(one)]
+    servers = [one for one in apps if (one.role == "classic" and not _quits(one)) or _never_exits(one)]
     if len(servers) == len(apps):
         return
     shared_processes = pod.value.get("shareProcessNamespace") is True
@@ -70,11 +70,16 @@ def _never_exits(container: ContainerView) -> bool:
     image = names.parse_image(container.text("image")).name
     if image not in _SERVERS or container.value.get("command"):
         return False
+    return not _quits(container)
+
+
+def _quits(container: ContainerView) -> bool:
+    """Return True if a setting makes the container exit on request, or when its work is done."""
     settings = [str(word) for word in as_list(container.value.get("args"))]
     settings += [
         f"{one.get('name')}={one.get('value')}" for one in as_list(container.value.get("env")) if isinstance(one, dict)
     ]
-    return not any(word in text.lower() for text in settings for word in _QUITS)
+    return any(word in text.lower() for text in settings for word in _QUITS)
 
 
 @rule(

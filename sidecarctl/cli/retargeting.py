@@ -1,0 +1,44 @@
+"""Objects around the pods of a run, in whichever file: change the ports that lead around a sidecar in front of the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sidecarctl.cli.delivery import Delivery, Done
+from sidecarctl.findings import Finding
+from sidecarctl.inject.retarget import retarget
+from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.results import Retargeted
+from sidecarctl.validate.grade import grade
+from sidecarctl.yamltext.stream import Document, join, split_readable
+
+
+def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
+    """Return the results of a run with changed ports, the changes, and findings about what was left alone."""
+    whole = [one for one in done if one.result and not one.result.failed]
+    texts = [each for one in whole if one.result for each in (one.read, one.result)]
+    if not concerns_retargeting(texts, enabled=delivery.retarget):
+        return done, (), ()
+    before = [each for one in whole for each in split_readable(one.read.text, one.source.name, [])]
+    parts = [list(split_readable(one.result.text, one.source.name, [])) for one in whole if one.result]
+    result = retarget(
+        before, [each for part in parts for each in part], delivery.settings.kinds, enabled=delivery.retarget
+    )
+    rest = iter(result.documents)
+    out: dict[str, Done] = {}
+    for one, part in zip(whole, parts):
+        documents = [next(rest) for _ in part]
+        if one.result and any(new is not old for new, old in zip(documents, part)):
+            out[one.source.name] = replace(one, result=replace(one.result, text=join(documents)))
+    return [out.get(one.source.name, one) for one in done], result.changes, _graded(delivery, before, result.findings)
+
+
+def _graded(delivery: Delivery, documents: Sequence[Document], findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings with the severities of their files."""
+    homes = {document.file: document for document in documents}
+    out: list[Finding] = []
+    for finding in findings:
+        file = finding.place.file if finding.place else ""
+        out += grade(homes[file], [finding], delivery.settings.severities(file)) if file in homes else [finding]
+    return out

@@ -1,0 +1,83 @@
+"""Add sidecars to the workloads of one document, with their companions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sidecarctl.composition.request import Request
+from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.inject.document import (
+    DocumentResult,
+    RepairOptions,
+    add_sidecar,
+    find_unusable_reason,
+    have_equal_values,
+    number_workloads,
+)
+from sidecarctl.kube.fronts import has_fronts, read_fronts
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.yamltext.stream import Document
+
+
+def add_sidecars(
+    document: Document,
+    companions: Sequence[Document],
+    requests: Sequence[Request],
+    kube_version: str,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    following: str | None = None,
+    workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
+) -> DocumentResult:
+    """Add sidecars to every workload of a document; upgrade instances that exist already.
+
+    `companions` are the companions behind the document; `following` is the head of the document after them, None at the
+    end of the stream. If a plan is refused, discard the documents: the plan's findings give the reason.
+    """
+    current = DocumentResult((document, *companions))
+    matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
+    skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
+    numbers = select_numbers(document, kinds, workloads_filter)
+    for request in requests if numbers != frozenset() else ():
+        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
+        if any(planned.refused for planned in current.plans):
+            break
+    options = RepairOptions.of(requests, kube_version, kinds)
+    current = repair_chains(current, (document, *companions), options, following)
+    if have_equal_values((document, *companions), current.documents):
+        # No value changed: keep the text as people wrote it.
+        current = replace(current, documents=(document, *companions))
+    return replace(current, skipped=tuple(skipped))
+
+
+def repair_chains(
+    current: DocumentResult, original: tuple[Document, ...], options: RepairOptions, following: str | None
+) -> DocumentResult:
+    """Give the sidecars in front of the app their upstreams again, after others were added, changed, or removed.
+
+    `original` are the document and its companions before the run; they stay as they are if a chain cannot be in order.
+    """
+    if any(planned.refused for planned in current.plans) or not has_fronts(current.documents[0].text):
+        return current
+    both = (original[0], current.documents[0])
+    if all(len(read_fronts(one)) < 2 for each in both for one in workloads(each.value, options.kinds)):
+        return current
+    from sidecarctl.inject.chain_repair import repair
+
+    repaired = repair(current, original[0], options, following)
+    if any(planned.refused for planned in repaired.plans):
+        return replace(repaired, documents=original)
+    return repaired
+
+
+def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:
+    return workloads_filter.find_exclusion(workload) or find_unusable_reason(workload)
+
+
+def select_numbers(document: Document, kinds: Kinds, workloads_filter: WorkloadFilter) -> frozenset[int] | None:
+    """Return the numbers of the workloads that a filter selects, None for all."""
+    numbered = list(number_workloads(document, kinds))
+    selected = frozenset(number for number, workload in numbered if workloads_filter.selects(workload))
+    return None if len(selected) == len(numbered) else selected

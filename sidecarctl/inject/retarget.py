@@ -1,0 +1,298 @@
+"""Change the ports in objects around a pod that lead around its fronts, and change them back.
+
+The record lists each changed port with its former text and the port that was written. So a port follows when the chain in
+front of the app changes, is restored when the last front goes, and is left alone if a person changed it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sidecarctl.findings import Finding, Severity
+from sidecarctl.inject import record as records
+from sidecarctl.inject.process import ProcessedDocuments
+from sidecarctl.inject.record_check import is_former_port
+from sidecarctl.inject.record_paths import record_path
+from sidecarctl.inject.retarget_entries import (
+    Port,
+    RetargetedPod,
+    describe_port,
+    document_number,
+    entry_key,
+    explain_disagreement,
+    find_renamed_key,
+    find_wanted,
+    forget,
+    is_readable,
+    make_pod,
+    parse_former,
+    read_known,
+    share_namespace,
+)
+from sidecarctl.kube.fronts import find_chain
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.results import Retargeted, field_text
+from sidecarctl.validate.check_run import InputPlaces
+from sidecarctl.validate.surroundings import (
+    Reference,
+    allows_front,
+    find_references,
+    resolve_number,
+    resolve_port,
+    selects,
+)
+from sidecarctl.validate.views import StreamView
+from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, check_shared
+from sidecarctl.yamltext.nodes import child
+from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.stream import Document
+
+RULE = "retarget-skipped"
+
+
+@dataclass(frozen=True)
+class Retargeting:
+    """The documents of a run after ports were changed, in order, with the changes and what was left alone."""
+
+    documents: tuple[Document, ...]
+    changes: tuple[Retargeted, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def retarget(before: Sequence[Document], after: Sequence[Document], kinds: Kinds, *, enabled: bool) -> Retargeting:
+    """Return the documents of a run with changed ports. `before` and `after` are all documents, before and after an edit.
+
+    Ports that were changed by an earlier run follow in any case; further ones are changed if `enabled`.
+    """
+    readable = [document for document in after if is_readable(document)]
+    known = read_known(before, kinds)
+    stream = StreamView([document.value for document in readable], kinds)
+    pods = [pod for view in stream.pods if (pod := make_pod(view, readable, known)) is not None]
+    if not any(pod.known or (enabled and pod.record.fronts) for pod in pods):
+        return Retargeting(tuple(after))
+    run = _Run(readable, stream, pods, enabled, InputPlaces(before, around=True))
+    run.plan()
+    changed = {id(document): run.edited(number, document) for number, document in enumerate(readable)}
+    return Retargeting(
+        tuple(changed.get(id(document), document) for document in after), tuple(run.changes), tuple(run.findings)
+    )
+
+
+def retarget_run(
+    before: Sequence[Document], whole: ProcessedDocuments, kinds: Kinds, *, enabled: bool
+) -> ProcessedDocuments:
+    """Return the documents of a run with changed ports, and the findings about what was left alone."""
+    done = retarget(before, whole.documents, kinds, enabled=enabled)
+    return replace(whole, documents=done.documents, findings=(*whole.findings, *done.findings), retargeted=done.changes)
+
+
+class _Run:
+    """Collects the edits of a run by document."""
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        stream: StreamView,
+        pods: Sequence[RetargetedPod],
+        enabled: bool,
+        places: InputPlaces,
+    ) -> None:
+        self.documents = documents
+        self.stream = stream
+        self.pods = pods
+        self.enabled = enabled
+        self.places = places
+        self.edits: dict[int, list[Edit]] = {}
+        self.changes: list[Retargeted] = []
+        self.findings: list[Finding] = []
+
+    def plan(self) -> None:
+        """Plan the edits of all references, then those of the records."""
+        references = list(find_references(self.stream))
+        present = {entry_key(reference) for reference in references}
+        seen: set[str] = set()
+        for reference in references:
+            seen |= self._plan_reference(reference, present)
+        for pod in self.pods:
+            for key in [key for key in pod.entries if key not in seen]:
+                self._report_absent(pod, key)
+            if pod.record.instances and pod.entries != pod.record.retargeted:
+                text = records.write(replace(pod.record, retargeted=pod.entries), pod.view.workload)
+                self._add(document_number(pod.view.path), Replace(record_path(pod.view.workload), text, "record"))
+
+    def edited(self, number: int, document: Document) -> Document:
+        """Return a document after its edits."""
+        edits = self.edits.get(number)
+        if not edits:
+            return document
+        assert document.root is not None
+        done = splice(document.text, document.root, edits)
+        return document.with_text(done.text, done.root)
+
+    def _plan_reference(self, reference: Reference, present: set[str]) -> set[str]:
+        """Plan the change of one reference, and return the keys of the entries that it has in records."""
+        selected = [pod for pod in self.pods if selects(reference.object, pod.view)]
+        key = entry_key(reference)
+        owners = [pod for pod in self.pods if key in pod.known and share_namespace(reference, pod)]
+        keys = {key}
+        if not owners:
+            owners = [pod for pod in selected for old in [find_renamed_key(pod, reference, present)] if old]
+            keys |= {find_renamed_key(pod, reference, present) for pod in owners}
+        if owners:
+            old = next(each for each in (key, *keys) if each in owners[0].known)
+            self._follow(reference, key, old, owners, selected)
+        elif self.enabled and reference.editable:
+            self._begin(reference, key, selected)
+        return keys
+
+    def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
+        """Change a reference that leads around a front."""
+        former = self._text(reference)
+        wanted = {find_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
+        ports = wanted - {None}
+        blocked = reference.object.kind == "NetworkPolicy" and all(
+            allows_front(reference, pod.view, port) for pod in selected for port in ports if isinstance(port, int)
+        )
+        if not ports or (blocked and ports):
+            return
+        if len(wanted) > 1:
+            self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
+            return
+        (port,) = ports
+        assert port is not None
+        if former is None:
+            self._skip(reference, "its value is not a plain number or name", f"set it to {port}")
+        elif self._change(reference, port):
+            for pod in selected:
+                pod.entries[key] = (former, port)
+
+    def _follow(
+        self,
+        reference: Reference,
+        key: str,
+        old: str,
+        owners: Sequence[RetargetedPod],
+        selected: Sequence[RetargetedPod],
+    ) -> None:
+        """Change a reference that an earlier run changed, or restore it."""
+        former, written = owners[0].known[old]
+        concerned = [*owners, *(pod for pod in selected if pod not in owners)]
+        original = parse_former(former)
+        value = reference.port if original is None else original
+        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in concerned}
+        if reference.value != written:
+            if wanted == {None}:
+                self._skip(
+                    reference,
+                    f"it was changed from {written} by hand",
+                    f"set it to {former or value} if it should lead to the app",
+                )
+                forget(owners, old)
+            return
+        if len(wanted) > 1:
+            self._skip(
+                reference,
+                explain_disagreement(reference, concerned),
+                "remove the sidecar from all of them, or from none",
+            )
+            return
+        (port,) = wanted
+        done = self._restore(reference, former, original) if port is None else self._change(reference, port)
+        if done:
+            forget(owners, old)
+            for pod in concerned if port is not None else ():
+                pod.entries[key] = (former, port)  # type: ignore[assignment]
+
+    def _change(self, reference: Reference, port: Port) -> bool:
+        if reference.value == port:
+            return True
+        edit = (Insert if reference.value is None else Replace)(reference.path[1:], port, "retarget")
+        return self._try(reference, edit, port, "retargeted")
+
+    def _restore(self, reference: Reference, former: str, original: Port | None) -> bool:
+        path = reference.path[1:]
+        edit = Remove(path, "retarget") if original is None else Replace(path, original, "retarget", former)
+        return self._try(reference, edit, original, "restored")
+
+    def _try(self, reference: Reference, edit: Edit, after: Port | None, action: str) -> bool:
+        """Add an edit unless an anchor, alias, or merge key is in its way."""
+        number = document_number(reference.path)
+        document = self.documents[number]
+        assert document.root is not None
+        try:
+            check_shared(document.text, document.root, [edit])
+        except EditRefused as refusal:
+            self._skip(reference, refusal.message, refusal.hint)
+            return False
+        self._add(number, edit)
+        place = self.places.find(document).locate(reference.holder.path[1:])
+        self.changes.append(
+            Retargeted(
+                action,
+                reference.object.label,
+                field_text(reference.path[1 + len(reference.object.path[1:]) :]),
+                reference.value,
+                after,
+                document.file,
+                place.line,
+            )
+        )
+        return True
+
+    def _add(self, number: int, edit: Edit) -> None:
+        self.edits.setdefault(number, []).append(edit)
+
+    def _text(self, reference: Reference) -> str | None:
+        """Return the text of a port, "" if it is not set, None if it has another form."""
+        if reference.value is None:
+            return "" if reference.path[-1] not in reference.holder.value else None
+        document = self.documents[document_number(reference.path)]
+        node = document.root
+        for step in reference.path[1:]:
+            node = child(node, step) if node is not None else None
+        if node is None:
+            return None
+        text = document.text[node.start : node.end]
+        return text if is_former_port(text) else None
+
+    def _skip(self, reference: Reference, why: str, help: str) -> None:
+        document = self.documents[document_number(reference.path)]
+        self.findings.append(
+            Finding(
+                RULE,
+                f"{reference.object.label} keeps {reference.path[-1]} {describe_port(reference)}: {why}",
+                Severity.WARNING,
+                reference.path[1:],
+                help=help,
+                workload=reference.object.label,
+                place=self.places.find(document).locate(reference.path[1:]),
+            )
+        )
+
+    def _report_absent(self, pod: RetargetedPod, key: str) -> None:
+        """Report an object that is in no input file, if its port is wrong now."""
+        former, written = pod.known[key]
+        kind, name, *_ = key.split("/")
+        original = parse_former(former)
+        number = 0 if original is None else resolve_number(original, pod.view)
+        fronts = pod.record.fronts
+        if fronts and (any(each.port == written for each in find_chain(fronts, number)[-1:]) or not number):
+            return
+        document = self.documents[document_number(pod.view.path)]
+        path = pod.view.workload.template_path
+        port = find_chain(fronts, number)[-1].port if find_chain(fronts, number) else former or "its former value"
+        self.findings.append(
+            Finding(
+                RULE,
+                f"{kind} {name} is not in the input, so it still leads to port {written}",
+                Severity.WARNING,
+                path,
+                on_key=True,
+                help=f"name the file that has it too, or set the port to {port}",
+                workload=pod.view.object.label,
+                place=self.places.find(document).locate(path, on_key=True),
+            )
+        )
+        pod.entries.pop(key)

@@ -1,0 +1,122 @@
+"""The entries of records for changed ports in objects around a pod, and what each port must be now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+
+from sidecarctl.errors import InputError
+from sidecarctl.findings import PathTuple
+from sidecarctl.inject import record as records
+from sidecarctl.inject.record import Record
+from sidecarctl.inject.record_paths import RecordError
+from sidecarctl.kube.fronts import find_chain
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.surroundings import Reference, wanted_port
+from sidecarctl.validate.views import PodView
+from sidecarctl.yamltext.stream import Document
+
+Port = int | str
+Entry = tuple[str, Port]
+
+
+@dataclass
+class RetargetedPod:
+    """A pod of the run with the ports that its record lists: `known` before this run, `entries` from now on."""
+
+    view: PodView
+    record: Record
+    known: Mapping[str, Entry]
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+def is_readable(document: Document) -> bool:
+    try:
+        return isinstance(document.value, dict)
+    except InputError:
+        return False
+
+
+def read_known(documents: Sequence[Document], kinds: Kinds) -> dict[tuple[str, str, PathTuple], Record]:
+    """Return the records with changed ports, by file, workload, and pod template."""
+    found: dict[tuple[str, str, PathTuple], Record] = {}
+    for document in documents:
+        if "retargeted" in document.text and RECORD_ANNOTATION in document.text and is_readable(document):
+            for one in workloads(document.value, kinds):
+                try:
+                    found[document.file, one.label, one.template_path[len(one.path) :]] = records.read(one)
+                except RecordError:
+                    continue
+    return found
+
+
+def make_pod(
+    view: PodView, documents: Sequence[Document], known: Mapping[tuple[str, str, PathTuple], Record]
+) -> RetargetedPod | None:
+    """Return a pod with its records, None if the record is invalid, which another rule reports."""
+    workload = view.workload
+    try:
+        record = records.read(workload)
+    except RecordError:
+        return None
+    file = documents[document_number(view.path)].file
+    before = known.get((file, workload.label, workload.template_path[len(workload.path) :]), Record())
+    listed = {**before.retargeted, **record.retargeted}
+    return RetargetedPod(view, record, listed, dict(listed))
+
+
+def document_number(path: PathTuple) -> int:
+    return int(path[0])
+
+
+def entry_key(reference: Reference) -> str:
+    return f"{reference.object.kind}/{reference.object.name}/{reference.key}"
+
+
+def share_namespace(reference: Reference, pod: RetargetedPod) -> bool:
+    return reference.object.kind == "PodMonitor" or reference.object.namespace == pod.view.object.namespace
+
+
+def find_renamed_key(pod: RetargetedPod, reference: Reference, present: set[str]) -> str:
+    """Return the key of an entry whose object was renamed, as kustomize does: same kind, port, and value; "" if none."""
+    found = [
+        key
+        for key, (_, written) in pod.known.items()
+        if key not in present
+        and key.split("/")[0] == reference.object.kind
+        and key.split("/", 2)[2] == reference.key
+        and written == reference.value
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def forget(pods: Sequence[RetargetedPod], key: str) -> None:
+    for pod in pods:
+        pod.entries.pop(key, None)
+
+
+def find_wanted(reference: Reference, pod: RetargetedPod, number: int) -> Port | None:
+    """Return the port that a reference to a port of a pod must have, None if it leads to the right one."""
+    chain = find_chain(pod.record.fronts, number)
+    return wanted_port(reference, pod.view, chain) if chain else None
+
+
+def parse_former(text: str) -> Port | None:
+    """Return the value of a former text: a number, or a name; None if the port was not set."""
+    if not text:
+        return None
+    return int(text) if text.isdecimal() else text.strip("\"'")
+
+
+def describe_port(reference: Reference) -> str:
+    return str(reference.port if reference.value is None else reference.value)
+
+
+def explain_disagreement(reference: Reference, pods: Sequence[RetargetedPod]) -> str:
+    """Return why a reference cannot fit all pods that its object selects."""
+    direct = next((pod for pod in pods if not pod.record.fronts), None)
+    if direct is None:
+        return "it selects workloads whose sidecars listen on different ports"
+    return f"it also selects {direct.view.object.label}, which has no such sidecar"

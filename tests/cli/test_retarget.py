@@ -1,0 +1,281 @@
+"""`--retarget`: ports in objects around the pods lead to the sidecar, in whichever file, and `remove` restores every byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import Outcome, run
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: shop
+        image: registry.example/shop:1.0.0
+        ports:
+        - {name: http, containerPort: 8080}
+        - {name: grpc, containerPort: 9090}
+"""
+SERVICE = """\
+# clients of the shop
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec:
+  selector: {app: shop}
+  ports:
+  - {name: http, port: 80, targetPort: http}  # the site
+"""
+POLICY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: shop}
+spec:
+  podSelector: {matchLabels: {app: shop}}
+  ingress:
+  - ports: [{port: 8080, protocol: TCP}]
+"""
+MONITOR = """\
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  podMetricsEndpoints:
+  - port: http
+"""
+
+
+def call(command: str, directory: Path, code: int = 0) -> Outcome:
+    outcome = run(f"sidecarctl {command}", directory)
+    assert outcome.code == code, outcome.stderr
+    return outcome
+
+
+def write(directory: Path, **files: str) -> dict[str, str]:
+    for name, text in files.items():
+        (directory / f"{name}.yaml").write_bytes(text.encode())
+    return read(directory)
+
+
+def read(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_bytes().decode() for path in directory.glob("*.yaml")}
+
+
+def check_round_trip(directory: Path, service: str) -> None:
+    """Add with `--retarget`, add again, check, and remove: the Service has the port, then every byte is back."""
+    before = read(directory)
+    call("add proxy . -i --retarget", directory)
+    after = read(directory)
+    assert "10000" in after[service]
+    call("add proxy . -i --retarget", directory)
+    call("add proxy . --check", directory)
+    assert read(directory) == after
+    assert "bypasses" not in call("validate .", directory).stdout
+    call("remove proxy . -i", directory)
+    assert read(directory) == before
+
+
+# A Service port as people write it, and as it is with the sidecar.
+PORTS = {
+    "name": ("{name: http, port: 80, targetPort: http}", "{name: http, port: 80, targetPort: 10000}"),
+    "number": ("{name: http, port: 80, targetPort: 8080}", "{name: http, port: 80, targetPort: 10000}"),
+    "quoted": ("{name: http, port: 80, targetPort: 'http'}", "{name: http, port: 80, targetPort: 10000}"),
+    "quoted-number": ('{name: http, port: 80, targetPort: "8080"}', "{name: http, port: 80, targetPort: 10000}"),
+    "unset": ("{name: http, port: 8080}", "{name: http, port: 8080, targetPort: 10000}"),
+    "unnamed": ("{port: 8080}", "{port: 8080, targetPort: 10000}"),
+    "protocol": ("{port: 8080, protocol: TCP}", "{port: 8080, protocol: TCP, targetPort: 10000}"),
+}
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_changes_the_target_port_and_restores_its_text(tmp_path: Path, port: str) -> None:
+    before, after = PORTS[port]
+    service = SERVICE.replace("{name: http, port: 80, targetPort: http}", before)
+    write(tmp_path, shop=f"{DEPLOYMENT}---\n{service}")
+    call("add proxy shop.yaml -i --retarget", tmp_path)
+    assert service.replace(before, after) in read(tmp_path)["shop.yaml"]
+    call("remove proxy shop.yaml -i", tmp_path)
+    assert read(tmp_path)["shop.yaml"] == f"{DEPLOYMENT}---\n{service}"
+
+
+BLOCK = SERVICE.replace(
+    "  - {name: http, port: 80, targetPort: http}  # the site", "  - port: 8080 # site\n    name: http"
+)
+AROUND = {
+    "after": {"shop": f"{DEPLOYMENT}---\n{SERVICE}"},
+    "before": {"shop": f"{SERVICE}---\n{DEPLOYMENT}"},
+    "other-file": {"shop": DEPLOYMENT, "service": SERVICE},
+    "earlier-file": {"shop": DEPLOYMENT, "a": SERVICE},
+    "block": {"shop": DEPLOYMENT, "service": BLOCK},
+    "crlf": {"shop": DEPLOYMENT, "service": BLOCK.replace("\n", "\r\n")},
+    "no-final-newline": {"shop": DEPLOYMENT, "service": BLOCK.rstrip("\n")},
+    "several": {"shop": DEPLOYMENT, "service": f"{SERVICE}---\n{SERVICE.replace('name: shop', 'name: shop-internal')}"},
+    "namespace": {
+        "shop": DEPLOYMENT.replace("  name: shop\n", "  name: shop\n  namespace: prod\n", 1),
+        "service": SERVICE.replace("{name: shop}", "{name: shop, namespace: prod}"),
+    },
+    "headless": {"shop": f"{DEPLOYMENT}---\n{SERVICE}  clusterIP: None\n"},
+    "statefulset": {"shop": DEPLOYMENT.replace("Deployment", "StatefulSet"), "service": SERVICE},
+    "rollout": {
+        "shop": DEPLOYMENT.replace("Deployment", "Rollout").replace("apps/v1", "argoproj.io/v1alpha1"),
+        "service": SERVICE,
+    },
+    "policy": {"shop": DEPLOYMENT, "service": f"{SERVICE}---\n{POLICY}"},
+    "monitor": {"shop": DEPLOYMENT, "service": f"{SERVICE}---\n{MONITOR}"},
+}
+
+
+@pytest.mark.parametrize("files", AROUND.values(), ids=AROUND)
+def test_round_trip_is_lossless_and_idempotent(tmp_path: Path, files: dict[str, str]) -> None:
+    write(tmp_path, **files)
+    check_round_trip(tmp_path, f"{list(files)[-1]}.yaml")
+
+
+def test_items_of_a_list(tmp_path: Path) -> None:
+    items = [
+        "- " + text.replace("\n", "\n  ").rstrip() + "\n"
+        for text in (DEPLOYMENT, SERVICE.removeprefix("# clients of the shop\n"))
+    ]
+    write(tmp_path, shop=f"apiVersion: v1\nkind: List\nitems:\n{''.join(items)}")
+    check_round_trip(tmp_path, "shop.yaml")
+
+
+def test_without_the_option_a_warning_names_object_place_and_value(tmp_path: Path) -> None:
+    files = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    outcome = call("add proxy . -i", tmp_path)
+    assert 'Service/shop leads to port 8080 of container "shop", around proxy' in outcome.stderr
+    assert "service.yaml:8:40" in outcome.stderr
+    assert "set targetPort: 10000" in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == files["service.yaml"]
+    assert "warning[service-bypasses-sidecar]" in call("validate .", tmp_path).stdout
+
+
+def test_a_later_run_with_the_option_changes_what_an_earlier_one_left(tmp_path: Path) -> None:
+    files = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i", tmp_path)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert "Service/shop: retargeted spec.ports[0].targetPort http -> 10000 (service.yaml:8)" in outcome.stderr
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
+def test_a_service_that_leads_elsewhere_stays(tmp_path: Path) -> None:
+    service = SERVICE.replace("targetPort: http", "targetPort: grpc")
+    right = SERVICE.replace("name: shop", "name: right").replace("targetPort: http", "targetPort: 10000")
+    write(tmp_path, shop=DEPLOYMENT, service=f"{service}---\n{right}")
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert "retarget" not in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == f"{service}---\n{right}"
+
+
+def test_upgrade_with_another_port_changes_the_service_again(tmp_path: Path) -> None:
+    files = write(tmp_path, shop=DEPLOYMENT, service=f"{SERVICE}---\n{POLICY}")
+    call("add proxy . -i --retarget", tmp_path)
+    outcome = call("upgrade proxy . -i --set port=10001", tmp_path)
+    assert "Service/shop: retargeted spec.ports[0].targetPort 10000 -> 10001" in outcome.stderr
+    assert "targetPort: 10001}  # the site" in read(tmp_path)["service.yaml"]
+    assert "port: 10001, protocol" in read(tmp_path)["service.yaml"]
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
+def test_a_port_that_a_person_changed_stays(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    edited = read(tmp_path)["service.yaml"].replace("10000", "9090")
+    write(tmp_path, service=edited)
+    call("upgrade proxy . -i --set port=10001", tmp_path)
+    assert read(tmp_path)["service.yaml"] == edited
+    outcome = call("remove proxy . -i", tmp_path)
+    assert "warning[retarget-skipped]: Service/shop keeps targetPort 9090" in outcome.stderr
+    assert read(tmp_path) == {"shop.yaml": DEPLOYMENT, "service.yaml": edited}
+
+
+def test_remove_without_the_file_says_what_is_left(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    outcome = call("remove proxy shop.yaml -i", tmp_path)
+    assert "Service shop is not in the input, so it still leads to port 10000" in outcome.stderr
+    assert "set the port to http" in outcome.stderr
+    assert read(tmp_path)["shop.yaml"] == DEPLOYMENT
+
+
+def test_remove_finds_the_service_in_a_renamed_file_and_under_a_new_name(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    moved = read(tmp_path)["service.yaml"].replace("{name: shop}", "{name: prod-shop}")
+    (tmp_path / "service.yaml").unlink()
+    write(tmp_path, network=moved)
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path)["network.yaml"] == SERVICE.replace("{name: shop}", "{name: prod-shop}")
+
+
+def test_a_service_that_also_selects_a_workload_without_the_sidecar_stays(tmp_path: Path) -> None:
+    other = DEPLOYMENT.replace("name: shop\nspec", "name: other\nspec")
+    files = write(tmp_path, shop=DEPLOYMENT, other=other, service=SERVICE)
+    outcome = call("add proxy shop.yaml other.yaml service.yaml --name shop -i --retarget", tmp_path)
+    assert "it also selects Deployment/other, which has no such sidecar" in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == files["service.yaml"]
+    call("add proxy . -i --retarget", tmp_path)
+    assert "targetPort: 10000" in read(tmp_path)["service.yaml"]
+    outcome = call("remove proxy . --name shop -i", tmp_path)
+    assert "remove the sidecar from all of them, or from none" in outcome.stderr
+    assert "targetPort: 10000" in read(tmp_path)["service.yaml"]
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
+def test_a_port_that_an_anchor_shares_stays(tmp_path: Path) -> None:
+    service = SERVICE.replace(
+        "  - {name: http, port: 80, targetPort: http}  # the site",
+        "  - {name: a, port: 80, targetPort: &p http}\n  - {name: b, port: 81, targetPort: *p}",
+    )
+    write(tmp_path, shop=DEPLOYMENT, service=service)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert outcome.stderr.count("warning[retarget-skipped]") + outcome.stderr.count("  --> service.yaml") >= 1
+    assert read(tmp_path)["service.yaml"] == service
+
+
+def test_a_policy_that_allows_both_ports_stays(tmp_path: Path) -> None:
+    policy = POLICY.replace("[{port: 8080, protocol: TCP}]", "[{port: 8080, protocol: TCP}, {port: 10000}]")
+    write(tmp_path, shop=DEPLOYMENT, policy=policy)
+    call("add proxy . -i --retarget", tmp_path)
+    assert read(tmp_path)["policy.yaml"] == policy
+
+
+def test_a_monitor_is_not_led_to_a_login(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, monitor=MONITOR)
+    sets = "--set secretName=s --set email-domain[0]=* --set oidc-issuer-url=https://login.example.com"
+    outcome = call(f"add oauth2-proxy . -i --retarget {sets}", tmp_path)
+    assert "port 4180 expects a login" in outcome.stderr
+    assert read(tmp_path)["monitor.yaml"] == MONITOR
+
+
+def test_pipe_diff_and_check(tmp_path: Path) -> None:
+    text = f"{DEPLOYMENT}---\n{SERVICE}"
+    files = write(tmp_path, shop=text)
+    piped = run("sidecarctl add proxy --retarget", tmp_path, stdin=text)
+    assert "targetPort: 10000" in piped.stdout
+    assert run("sidecarctl remove proxy", tmp_path, stdin=piped.stdout).stdout == text
+    diff = call("add proxy shop.yaml --retarget --diff", tmp_path)
+    assert "+  - {name: http, port: 80, targetPort: 10000}  # the site" in diff.stdout
+    assert "would retarget" in diff.stderr
+    call("add proxy shop.yaml --retarget --check", tmp_path, code=1)
+    assert read(tmp_path) == files
+
+
+def test_a_failed_run_changes_no_service(tmp_path: Path) -> None:
+    broken = DEPLOYMENT.replace("image: registry.example/shop:1.0.0", "image: [1]").replace("name: shop", "name: two")
+    files = write(tmp_path, shop=DEPLOYMENT, two=broken, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path, code=1)
+    assert read(tmp_path) == files

@@ -1,0 +1,165 @@
+"""Sidecars in front of one app port form a chain, TLS first and the login before other proxies, in whatever order they come."""
+
+from __future__ import annotations
+
+import re
+from itertools import permutations
+
+import pytest
+
+from sidecarctl.api import Session
+from sidecarctl.findings import Severity
+from sidecarctl.inject import record
+from sidecarctl.inject.pipeline import Result
+from sidecarctl.kube.fronts import Front, find_app_port, find_chain, find_upstream
+from sidecarctl.kube.workload import workloads
+from sidecarctl.yamltext.stream import split
+
+SHOP = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: shop
+        image: registry.example/shop:1.0.0
+        ports:
+        - {name: http, containerPort: 8080}
+"""
+PARAMETERS: dict[str, dict[str, object]] = {
+    "nginx-tls": {"tls": {"secretName": "shop-tls"}},
+    "oauth2-proxy": {
+        "secretName": "login",
+        "email-domain": ["example.com"],
+        "oidc-issuer-url": "https://login.example.com",
+    },
+    "proxy": {},
+    "haproxy": {},
+}
+PORTS = {"nginx-tls": 8443, "oauth2-proxy": 4180, "proxy": 10000, "haproxy": 10080}
+# Where the configuration of a sidecar names its upstream.
+CONFIGURED = {
+    "nginx-tls": r"server 127\.0\.0\.1:(\d+);",
+    "oauth2-proxy": r"--upstream=http://127\.0\.0\.1:(\d+)",
+    "proxy": r'address: "127\.0\.0\.1", port_value: (\d+)',
+    "haproxy": r"server \w+ 127\.0\.0\.1:(\d+)",
+}
+
+
+def add(text: str, *names: str, **changed: dict[str, object]) -> Result:
+    parameters = {name: {**PARAMETERS[name], **changed.get(name.replace("-", "_"), {})} for name in names}
+    return Session().add(text, names, parameters)
+
+
+def upstreams(text: str) -> dict[str, int]:
+    """Return the upstream of each sidecar: the record and the configuration agree."""
+    (workload,) = workloads(next(split(text)).value)
+    recorded = {front.instance: front.upstream for front in record.read(workload).fronts}
+    assert {name: int(re.findall(CONFIGURED[name], text)[0]) for name in recorded} == recorded
+    return recorded
+
+
+def errors(result: Result) -> list[str]:
+    return [f"[{one.rule}] {one.message}" for one in result.findings if one.severity is Severity.ERROR]
+
+
+CHAIN = ("nginx-tls", "oauth2-proxy", "proxy")
+
+
+@pytest.mark.parametrize("order", list(permutations(CHAIN)), ids="-".join)
+def test_chain_is_the_same_in_every_order_of_additions(order: tuple[str, ...]) -> None:
+    text = SHOP
+    for name in order:
+        result = add(text, name)
+        assert not result.failed
+        text = result.text
+    assert upstreams(text) == {"nginx-tls": 4180, "oauth2-proxy": 10000, "proxy": 8080}
+    assert add(SHOP, *order).text == text
+    assert add(text, *order).text == text
+
+
+@pytest.mark.parametrize("order", list(permutations(CHAIN)), ids="-".join)
+@pytest.mark.parametrize("gone", CHAIN)
+def test_removal_closes_the_chain(order: tuple[str, ...], gone: str) -> None:
+    left = tuple(name for name in order if name != gone)
+    result = Session().remove(add(SHOP, *order).text, [gone])
+    assert not result.failed
+    assert result.text == add(SHOP, *left).text
+    assert Session().remove(result.text).text == SHOP
+
+
+def test_of_two_of_one_stage_the_later_one_is_closer_to_the_client() -> None:
+    assert upstreams(add(add(SHOP, "proxy").text, "haproxy").text) == {"proxy": 8080, "haproxy": 10000}
+    assert upstreams(add(add(SHOP, "haproxy").text, "proxy").text) == {"haproxy": 8080, "proxy": 10080}
+
+
+def test_upgrade_of_a_port_changes_the_upstream_before_it() -> None:
+    result = Session().upgrade(add(SHOP, *CHAIN).text, ["proxy"], {"proxy": {"port": 10001}})
+    assert upstreams(result.text) == {"nginx-tls": 4180, "oauth2-proxy": 10001, "proxy": 8080}
+
+
+def test_an_upstream_that_is_set_stays() -> None:
+    result = add(add(SHOP, "oauth2-proxy").text, "proxy", proxy={"upstreamPort": 4180})
+    assert not result.failed
+    assert upstreams(result.text) == {"oauth2-proxy": 8080, "proxy": 4180}
+
+
+def test_a_bypass_of_the_login_is_refused() -> None:
+    result = add(add(SHOP, "oauth2-proxy").text, "nginx-tls", nginx_tls={"upstreamPort": 8080})
+    assert errors(result) == [
+        "[broken-proxy-chain] nginx-tls and oauth2-proxy both forward to port 8080, "
+        "so clients of nginx-tls bypass the login of oauth2-proxy"
+    ]
+    assert not result.changed
+
+
+def test_a_login_is_refused_beside_a_sidecar_whose_upstream_is_set() -> None:
+    text = add(SHOP, "nginx-tls", nginx_tls={"upstreamPort": 8080}).text
+    result = add(text, "oauth2-proxy")
+    assert "clients of nginx-tls bypass the login of oauth2-proxy" in errors(result)[0]
+    (finding,) = [one for one in result.findings if one.rule == "broken-proxy-chain"]
+    assert finding.help == "omit upstreamPort of nginx-tls, or set it to 4180, the port of oauth2-proxy"
+    fixed = Session().add(text, ["oauth2-proxy", "nginx-tls"], {**PARAMETERS, "nginx-tls": {"upstreamPort": 4180}})
+    assert upstreams(fixed.text) == {"nginx-tls": 4180, "oauth2-proxy": 8080}
+
+
+def test_plain_http_to_a_tls_port_is_refused() -> None:
+    result = add(add(SHOP, "nginx-tls").text, "oauth2-proxy", oauth2_proxy={"upstreamPort": 8443})
+    assert errors(result) == [
+        "[broken-proxy-chain] oauth2-proxy sends plain HTTP to port 8443 of nginx-tls, which expects TLS"
+    ]
+
+
+def test_removal_that_would_leave_a_set_upstream_without_a_listener_is_refused() -> None:
+    text = add(add(SHOP, "oauth2-proxy").text, "proxy", proxy={"upstreamPort": 4180}).text
+    result = Session().remove(text, ["oauth2-proxy"])
+    assert errors(result) == [
+        "[broken-proxy-chain] proxy forwards to port 4180 of oauth2-proxy, which no longer listens there"
+    ]
+    assert not result.changed
+    assert Session().remove(text).text == SHOP
+
+
+def test_sidecars_in_front_of_different_ports_are_independent() -> None:
+    text = SHOP.replace("        - {name: http", "        - {name: admin, containerPort: 9000}\n        - {name: http")
+    result = Session().add(text, ["proxy"])
+    result = Session().add(result.text, ["haproxy"], {"haproxy": {"upstreamPort": 9000}})
+    assert upstreams(result.text) == {"proxy": 8080, "haproxy": 9000}
+
+
+def test_an_outbound_proxy_is_in_no_chain() -> None:
+    result = Session().add(
+        SHOP, ["proxy"], {"proxy": {"direction": "outbound", "upstreamHost": "api.example.com", "upstreamPort": 443}}
+    )
+    assert upstreams(add(result.text, "nginx-tls").text) == {"nginx-tls": 8080}
+
+
+def test_a_hostile_record_makes_no_endless_chain() -> None:
+    loop = (Front("a", 1, 2), Front("b", 2, 1))
+    assert find_app_port(loop, 1) in (1, 2)
+    assert len(find_chain(loop, 1)) == 2
+    assert find_upstream(loop, loop[0], 1) in (1, 2)
