@@ -13,22 +13,31 @@ import pytest
 from tests.command import ROOT, Outcome
 
 INSTALL = "tools/e2e_tools.sh"
+INSTALL_FOR_SIDECARS = "tools/sidecar_programs.sh"
 
 
 def tools() -> Path:
-    """Return the directory that `tools/e2e_tools.sh` fills, or that SIDECARCTL_E2E_TOOLS names."""
+    """Return the directory that the scripts in tools/ fill, or that SIDECARCTL_E2E_TOOLS names."""
     return Path(os.environ.get("SIDECARCTL_E2E_TOOLS", ROOT / ".tools"))
 
 
-def program(name: str) -> str:
+def program(name: str, install: str = INSTALL) -> str:
     """Return the path of a program. If it is not installed, skip the test and print the command that installs it."""
     found = tools() / name
     if not found.is_file():
         found = tools() / name / "bin" / name
     path = str(found) if found.is_file() else shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not installed: run {INSTALL}")
+        pytest.skip(f"{name} is not installed: run {install}")
     return path
+
+
+def tree(name: str, install: str = INSTALL) -> Path:
+    """Return a directory in .tools. If it is not there, skip the test and print the command that installs it."""
+    found = tools() / name
+    if not found.is_dir():
+        pytest.skip(f"{name} is not installed: run {install}")
+    return found
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -32,6 +32,17 @@ def line(found: Sections, section: str, *start: str) -> list[str]:
     return only
 
 
+def bound(found: Sections, section: str) -> tuple[int, list[str]]:
+    """Return the port that a section listens on, and its TLS options. They are the same on every address."""
+    binds = [words[1:] for words in found[section] if words[0] == "bind"]
+    every = {
+        (int(address.strip('"').rsplit(":", 1)[1]), *(option for option in options if option != "v6only"))
+        for address, *options in binds
+    }
+    ((port, *options),) = every
+    return port, list(options)
+
+
 def has(found: Sections, section: str, *start: str) -> bool:
     """Tell whether a line of the section starts so."""
     return any(tuple(words[: len(start)]) == start for words in found[section])

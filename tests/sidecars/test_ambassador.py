@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxy_config import check, has, line, sections
+from haproxy_config import bound, check, has, line, sections
 from sidecar_cases import breaches, cases, mounted, rendered
 
 from sidecarctl.catalog.fragment import Fragment
@@ -36,13 +36,13 @@ def test_services_listen_on_localhost_and_health_for_the_kubelet(case: str) -> N
     fragment = rendered("ambassador", case)
     (container,) = fragment.containers
     found = sections(fragment)
-    bound = {name: line(found, name, "bind")[0] for name in found if name.startswith(("listen", "frontend"))}
-    health = bound.pop("frontend health")
-    assert all(address.startswith("127.0.0.1:") for address in bound.values())
-    ports = {int(address.rsplit(":", 1)[1]) for address in [*bound.values(), health]}
+    services = [name for name in found if name.startswith("listen")]
+    assert all(line(found, name, "bind")[0].startswith("127.0.0.1:") for name in services)
+    health = bound(found, "frontend health")[0]
+    ports = {bound(found, name)[0] for name in [*services, "frontend health"]}
     assert ports == {port["containerPort"] for port in container["ports"]}
     for probe in ("startupProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": "/healthz", "port": int(health.lstrip(":"))}
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": health}
     assert "readinessProbe" not in container
 
 

