@@ -32,6 +32,14 @@ def program(name: str, install: str = INSTALL) -> str:
     return path
 
 
+def tree(name: str, install: str = INSTALL) -> Path:
+    """Return a directory in .tools. If it is not there, skip the test and print the command that installs it."""
+    found = tools() / name
+    if not found.is_dir():
+        pytest.skip(f"{name} is not installed: run {install}")
+    return found
+
+
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return an environment with this version of sidecarctl on PATH, and without settings of the user."""
     bin_folder = folder / "bin"

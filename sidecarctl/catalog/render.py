@@ -26,7 +26,7 @@ class Inputs:
     """The template inputs besides parameters, as plain data.
 
     workload     kind, name, namespace ("" if none), labels and annotations of the pod template
-    targets      the target app containers: name, image, ports, env (names), mounts
+    targets      the target app containers: name, image, runAsUser (None if the image decides), ports, env (names), mounts
     containers   all app containers, in the same form
     kube_version "1.34"
     mode         native, classic, or init

@@ -76,6 +76,11 @@ class Sidecar:
         return self.folder / METADATA_FILE
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether it is part of sidecarctl, and so can be trusted like its code."""
+        return self.folder.parent == data_directory("library")
+
+    @property
     def mentions_fronts(self) -> bool:
         """False if its template certainly declares no `fronts`."""
         try:

@@ -40,11 +40,9 @@ def is_chainable(request: Request) -> bool:
 
 def _choose_upstream(record: Record, own: Front) -> int:
     """Return the upstream of a front whose sidecar would forward to the app."""
-    fronts = [
-        own if name == own.instance else front for name, each in record.instances.items() for front in each.fronts[:1]
-    ]
-    if own.instance not in record.instances:
-        fronts.append(own)
+    fronts: list[Front] = []
+    for name in dict.fromkeys((*record.instances, own.instance)):
+        fronts += [own] if name == own.instance else record.instances[name].fronts[:1]
     return find_upstream(fronts, own, find_app_port([each for each in fronts if each is not own], own.upstream))
 
 

@@ -69,18 +69,19 @@ def build_template_inputs(
             "labels": as_mapping(workload.metadata.get("labels")),
             "annotations": {k: v for k, v in workload.annotations.items() if k != RECORD_ANNOTATION},
         },
-        targets=tuple(_describe_container(target) for target in targets),
-        containers=tuple(_describe_container(c) for c in workload.containers if c.role == "app"),
+        targets=tuple(_describe_container(target, workload) for target in targets),
+        containers=tuple(_describe_container(c, workload) for c in workload.containers if c.role == "app"),
         kube_version=kube_version,
         mode=mode,
     )
 
 
-def _describe_container(container: Container) -> dict[str, Any]:
+def _describe_container(container: Container, workload: Workload) -> dict[str, Any]:
     value = container.value
     return {
         "name": container.name,
         "image": value.get("image", ""),
+        "runAsUser": _user(container, workload),
         "ports": [
             {"name": p.get("name", ""), "containerPort": p.get("containerPort"), "protocol": p.get("protocol", "TCP")}
             for p in as_list(value.get("ports"))
@@ -98,3 +99,12 @@ def _describe_container(container: Container) -> dict[str, Any]:
             if isinstance(m, dict)
         ],
     }
+
+
+def _user(container: Container, workload: Workload) -> int | None:
+    """Return the user ID that the container runs as, or None if the image decides."""
+    for holder in (container.value, workload.pod):
+        user = as_mapping(holder.get("securityContext")).get("runAsUser")
+        if isinstance(user, int):
+            return user
+    return None

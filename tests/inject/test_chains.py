@@ -163,3 +163,23 @@ def test_a_hostile_record_makes_no_endless_chain() -> None:
     assert find_app_port(loop, 1) in (1, 2)
     assert len(find_chain(loop, 1)) == 2
     assert find_upstream(loop, loop[0], 1) in (1, 2)
+
+
+RECORD = re.compile(r",? *sidecarctl\.dev/sidecars: '.*?'\n?")
+
+
+def test_an_adopted_sidecar_is_in_the_chain() -> None:
+    text = add(SHOP, "proxy").text
+    lost = RECORD.sub("", text)
+    assert lost != text
+    adopted = Session().add(lost, ["proxy"], adopt=True)
+    assert not adopted.failed
+    assert upstreams(add(adopted.text, "nginx-tls").text) == {"proxy": 8080, "nginx-tls": 10000}
+
+
+def test_a_record_without_fronts_gets_them_when_the_sidecar_is_added_again() -> None:
+    text = add(SHOP, "proxy").text
+    old = text.replace('"fronts":[[8080,10000]],', "")
+    assert old != text
+    assert add(old, "proxy").text == text
+    assert upstreams(add(add(old, "proxy").text, "nginx-tls").text) == {"proxy": 8080, "nginx-tls": 10000}

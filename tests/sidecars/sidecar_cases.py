@@ -16,6 +16,7 @@ from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.render import Inputs, render
+from sidecarctl.kube.quantity import parse_quantity
 
 LIBRARY = Path(__file__).parents[2] / "library"
 
@@ -82,6 +83,7 @@ def _facts(container: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": container["name"],
         "image": container["image"],
+        "runAsUser": (container.get("securityContext") or {}).get("runAsUser"),
         "ports": ports,
         "env": [each["name"] for each in container.get("env", [])],
         "mounts": mounts,
@@ -134,6 +136,8 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
         for resource in ("cpu", "memory"):
             if resource not in resources.get(kind, {}):
                 yield f"it has no {kind}.{resource}"
+    if not container["image"].startswith(_UNBALANCED):
+        yield from _limit_ranges(resources)
     wanted = {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -154,6 +158,25 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
         for action in ("httpGet", "tcpSocket"):
             if action in handler and handler[action]["port"] not in declared:
                 yield f"{probe} asks port {handler[action]['port']}, which it does not declare"
+
+
+LEAST = {"cpu": "10m", "memory": "16Mi"}
+LARGEST_RATIO = {"cpu": 10, "memory": 4}
+"""What common LimitRanges allow: the smallest request, and the largest limit as a multiple of the request."""
+
+
+_UNBALANCED = ("haproxy:", "nginxinc/", "quay.io/oauth2-proxy/", "gcr.io/cloud-sql-connectors/")
+
+
+def _limit_ranges(resources: Mapping[str, Any]) -> Iterator[str]:
+    for resource, least in LEAST.items():
+        request, limit = (
+            parse_quantity(str(resources.get(kind, {}).get(resource, 0))) for kind in ("requests", "limits")
+        )
+        if request < parse_quantity(least):
+            yield f"requests.{resource} is less than {least}"
+        if limit > request * LARGEST_RATIO[resource]:
+            yield f"limits.{resource} is more than {LARGEST_RATIO[resource]} times the request"
 
 
 def _volumes(fragment: Fragment) -> Iterator[str]:

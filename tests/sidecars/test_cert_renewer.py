@@ -22,7 +22,7 @@ CASES = cases("cert-renewer")
 MODES = ("native", "classic", "init")
 SCRIPT = LIBRARY / "cert-renewer" / "renewer.sh"
 PRINT = "0d7d3834cf187726cf331c40a31aa7ef6b29ba4df601416c9788f6ee01058cf3"
-# What step 0.30.2 knows: `step ca certificate`, `step ca renew` and `step ca root` read each flag from such a variable.
+# What step 0.30.6 knows: `step ca certificate`, `step ca renew` and `step ca root` read each flag from such a variable.
 FLAGS = {
     *("STEP_CA_URL", "STEP_FINGERPRINT", "STEP_ROOT", "STEP_PROVISIONER", "STEP_PROVISIONER_PASSWORD_FILE", "STEP_SAN"),
     *("STEP_NOT_AFTER", "STEP_KTY", "STEP_SIZE", "STEP_EXPIRES_IN", "STEP_RENEW_PERIOD", "STEP_MTLS"),
@@ -89,6 +89,37 @@ def test_the_app_may_read_and_not_write() -> None:
     mount = {"name": "cert-renewer-certificates", "mountPath": "/etc/certificates", "readOnly": True}
     assert renewer().volume_mounts == (mount,)
     assert renewer(shareWithApp=False).volume_mounts == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "perms", "pod"),
+    [
+        ({}, "0600", {}),
+        ({"fsGroup": 2000}, "0640", {"fsGroup": 2000}),
+        ({"fsGroup": 2000, "perms": "0660"}, "0660", {"fsGroup": 2000}),
+        ({"perms": "0444"}, "0444", {}),
+    ],
+)
+def test_the_key_is_readable_for_others_only_by_the_group_of_the_pods_volumes(
+    params: dict[str, Any], perms: str, pod: dict[str, Any]
+) -> None:
+    fragment = renewer(**params)
+    assert variables(fragment.containers[0])["PERMS"] == perms
+    assert fragment.security_context == pod
+
+
+@pytest.mark.parametrize(("user", "expected"), [(10001, 10001), (None, 1000), (0, 1000)])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_sidecar_runs_as_the_user_of_the_app_who_is_to_read_the_key(
+    user: int | None, expected: int, mode: str
+) -> None:
+    app = {"name": "app", "image": "app:1", "securityContext": {"runAsUser": user}}
+    pod = {"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [app]}}
+    given = {"ca-url": "https://ca", "fingerprint": PRINT, "subject": "web", "token": {"secretName": "t"}}
+    fragment = rendered("cert-renewer", params=given, manifest=pod, mode=mode)
+    assert {each["securityContext"]["runAsUser"] for each in all_containers(fragment)} == {expected}
+    alone = rendered("cert-renewer", params={**given, "shareWithApp": False}, manifest=pod, mode=mode)
+    assert {each["securityContext"]["runAsUser"] for each in all_containers(alone)} == {1000}
 
 
 def test_a_native_one_has_started_once_the_certificate_is_there(tmp_path: Path) -> None:

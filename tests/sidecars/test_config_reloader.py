@@ -54,7 +54,7 @@ def test_what_it_watches_is_mounted_in_it_and_in_the_app(case: str) -> None:
 def test_by_request_it_is_probed_where_it_listens(case: str) -> None:
     (container,) = rendered("config-reloader", case).containers
     (port,) = container["ports"]
-    assert argument(container, "--listen-address") == f"0.0.0.0:{port['containerPort']}"
+    assert argument(container, "--listen-address") == f":{port['containerPort']}"
     for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": port["containerPort"]}
 

@@ -14,6 +14,8 @@ from sidecarctl.errors import LibraryError, UsageError
 
 CASES = cases("config-sync")
 MODES = ("native", "classic", "init")
+# A case that requests a URL of the app makes no sense as an init container.
+EVERY = [(case, mode) for case in CASES for mode in MODES if (case, mode) != ("request-and-script", "init")]
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -23,21 +25,19 @@ def sync(*, mode: str = "native", **params: Any) -> Fragment:
 
 
 def variables(container: Mapping[str, Any]) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in container["env"]}
+    return {each["name"]: each.get("value", "") for each in container["env"]}
 
 
 def kinds(fragment: Fragment) -> dict[str, Mapping[str, Any]]:
     return {each["kind"]: each for each in fragment.documents}
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "mode"), EVERY)
 def test_it_keeps_the_house_rules(case: str, mode: str) -> None:
     assert breaches(rendered("config-sync", case, mode=mode)) == []
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "mode"), EVERY)
 def test_it_writes_where_the_app_reads(case: str, mode: str) -> None:
     fragment = rendered("config-sync", case, mode=mode)
     (shared,) = fragment.volume_mounts
@@ -123,6 +123,10 @@ def test_without_a_namespace_it_asks_for_one() -> None:
     [
         ({"podNamespace": "back"}, "remove podNamespace"),
         ({"namespaces": ["billing"]}, "set rbac=false and create Roles for billing"),
+        ({"reqUrl": "http://127.0.0.1/", "mode": "init"}, "remove reqUrl, or use mode native"),
+        ({"reqPayload": "{}"}, "set reqUrl"),
+        ({"reqAuth": {"secretName": "s"}}, "set reqUrl"),
+        ({"reqUrl": "http://127.0.0.1/", "reqPayload": "{}"}, "set reqMethod=POST"),
     ],
 )
 def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:
@@ -136,3 +140,34 @@ def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str
 def test_wrong_parameters_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         sync(**params)
+
+
+@pytest.mark.parametrize("mode", ["native", "classic"])
+def test_the_app_is_told_of_changes_and_not_before_it_runs(mode: str) -> None:
+    fragment = sync(mode=mode, reqUrl="http://127.0.0.1:8080/$(X)", reqMethod="POST", reqPayload="{}")
+    found = variables(fragment.containers[0])
+    assert (found["REQ_URL"], found["REQ_METHOD"]) == ("http://127.0.0.1:8080/$$(X)", "POST")
+    assert (found["REQ_PAYLOAD"], found["REQ_SKIP_INIT"]) == ("{}", "true")
+    assert all("REQ_URL" not in variables(each) for each in fragment.init_containers)
+
+
+def test_the_password_for_the_request_comes_from_the_secret() -> None:
+    fragment = sync(reqUrl="http://127.0.0.1/", reqAuth={"secretName": "reload", "usernameKey": "user"})
+    found = {each["name"]: each["valueFrom"] for each in fragment.containers[0]["env"] if "valueFrom" in each}
+    assert found == {
+        "REQ_USERNAME": {"secretKeyRef": {"name": "reload", "key": "user"}},
+        "REQ_PASSWORD": {"secretKeyRef": {"name": "reload", "key": "password"}},
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_script_is_an_executable_file_where_the_variable_says(mode: str) -> None:
+    script = "#!/bin/sh\necho '{{ x }}' $(date)\n"
+    fragment = sync(mode=mode, script=script)
+    for container in all_containers(fragment):
+        path = variables(container)["SCRIPT"]
+        volume = mounted(container, fragment, path)
+        assert volume and volume["configMap"]["defaultMode"] == 0o555
+        (config_map,) = [each for each in fragment.documents if each["kind"] == "ConfigMap"]
+        assert volume["configMap"]["name"] == config_map["metadata"]["name"]
+        assert config_map["data"][path.rsplit("/", 1)[1]] == script

@@ -152,13 +152,13 @@ def test_every_path_in_the_configuration_lies_in_the_volume_meant_for_it(case: s
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_probe_asks_the_port_that_the_configuration_opens_on_all_addresses(case: str) -> None:
+def test_the_probe_asks_the_port_that_the_configuration_opens(case: str) -> None:
     fragment = rendered("fluentd", case)
     (container,), monitor = fragment.containers, config(fragment).find("source", "monitor_agent")
     port = int(monitor["port"])
     assert container["livenessProbe"]["httpGet"] == {"path": "/api/plugins.json", "port": port}
     assert [each["containerPort"] for each in container["ports"]] == [port]
-    assert monitor["bind"] == "0.0.0.0" and monitor["include_config"] == "false", "settings may hold secrets"
+    assert "ENV['POD_IP']" in monitor["bind"] and monitor["include_config"] == "false", "settings may hold secrets"
     assert "readinessProbe" not in container
 
 
@@ -166,8 +166,38 @@ def test_the_probe_asks_the_port_that_the_configuration_opens_on_all_addresses(c
 def test_every_variable_of_the_configuration_is_set_in_the_container(case: str) -> None:
     fragment = rendered("fluentd", case)
     used = set(re.findall(r"ENV\['(\w+)'\]", text_of(fragment)))
-    assert used <= environment(fragment)
+    given = environment(fragment) - {"TMPDIR"}
+    assert used <= given
+    assert {name for name in given if not name.startswith("OUTPUT_")} <= used, "nothing uses the others"
     assert "${" not in text_of(fragment).replace("${time.", "")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_temporary_files_go_to_a_directory_that_only_fluentd_can_write_to(case: str) -> None:
+    fragment = rendered("fluentd", case)
+    (container,) = fragment.containers
+    (directory,) = [each["value"] for each in container["env"] if each["name"] == "TMPDIR"]
+    (mount,) = [each for each in container["volumeMounts"] if directory.startswith(each["mountPath"] + "/")]
+    assert not mount.get("readOnly")
+    assert 'mkdir -p -m 0700 "$TMPDIR" && exec /bin/entrypoint.sh "$@"' in container["command"]
+    assert container["args"][0] == "fluentd"
+
+
+def test_the_address_of_the_health_endpoint_has_brackets_where_a_url_needs_them() -> None:
+    def bind(**params: Any) -> str:
+        return config(fluentd(**params)).find("source", "monitor_agent")["bind"]
+
+    assert bind() == "#{ENV['POD_IP'].include?(':') ? '[' + ENV['POD_IP'] + ']' : ENV['POD_IP']}"
+    assert (bind(http_listen="::"), bind(http_listen="0.0.0.0")) == ("[::]", "0.0.0.0")
+
+
+def test_further_stores_get_every_line_that_the_output_gets() -> None:
+    stores = "<store>\n  @type stdout\n  <format>\n    @type json\n  </format>\n</store>\n"
+    found = match(fluentd(output="forward", forward={"host": "h"}, stores=stores))
+    assert found["@type"] == "copy"
+    assert [each["@type"] for each in found.inside] == ["forward", "stdout"]
+    assert found.inside[0].has("buffer") and found.inside[0].has("server")
+    assert match(fluentd())["@type"] == "stdout"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -57,7 +57,8 @@ def test_every_case_keeps_the_house_rules(case: str, mode: str) -> None:
 def test_every_file_that_a_flag_names_is_mounted(case: str, mode: str) -> None:
     fragment = rendered("git-sync", case, mode=mode)
     for container in all_containers(fragment):
-        for name in ("password-file", "ssh-key-file", "ssh-known-hosts-file", "sparse-checkout-file"):
+        for name in ("password-file", "ssh-key-file", "ssh-known-hosts-file", "sparse-checkout-file",
+            "github-app-private-key-file", "exechook-command", "pre-publish-exechook-command"):  # fmt: skip
             path = argument(container, f"--{name}")
             if path:
                 assert PurePosixPath(path).name in files(fragment, path, container)
@@ -276,3 +277,84 @@ def test_the_webhook_is_called_by_the_container_that_goes_on() -> None:
     assert argument(once, "--webhook-url") is None
     assert argument(beside, "--webhook-url") == "http://127.0.0.1:8080/reload"
     assert argument(beside, "--webhook-method") == "GET"
+
+
+# --- a GitHub App, commands, and web servers --------------------------------------------------------------------------
+
+APP = {"secretName": "app", "client_id": "Iv1.8a61f9b3a7aba766", "installation_id": 42}
+
+
+def test_a_github_app_authenticates_with_the_key_of_its_secret() -> None:
+    fragment = git_sync(github_app=APP)
+    (container,) = fragment.containers
+    assert files(fragment, flag(fragment, "github-app-private-key-file") or "", container) == {"private-key.pem"}
+    assert flag(fragment, "github-app-client-id") == APP["client_id"]
+    assert flag(fragment, "github-app-installation-id") == "42"
+    assert flag(fragment, "github-app-application-id") is None and flag(fragment, "password-file") is None
+    other = git_sync(
+        github_app={"secretName": "app", "application_id": 7, "installation_id": 42, "base_url": "http://g"}
+    )
+    assert (flag(other, "github-app-application-id"), flag(other, "github-base-url")) == ("7", "http://g")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"repo": SSH, "credentials": KEY, "github_app": APP}, "requires an https:// repository"),
+        ({"github_app": APP, "credentials": KEY}, "cannot combine github_app and credentials"),
+        ({"github_app": {"secretName": "app", "client_id": "x"}}, "set github_app.installation_id"),
+        ({"github_app": {**APP, "application_id": 7}}, "cannot combine github_app.client_id"),
+        ({"github_app": {"client_id": "x"}}, "set github_app.secretName"),
+        ({"exechook": {"command": "/a", "script": "#!/bin/sh"}}, "cannot combine exechook.command"),
+    ],
+)
+def test_settings_of_apps_and_commands_that_do_not_go_together_are_refused(
+    params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LibraryError, match=message):
+        git_sync(**params)
+
+
+def test_a_script_is_an_executable_file_in_the_config_map() -> None:
+    fragment = git_sync(exechook={"script": "#!/bin/sh\ntrue\n"}, pre_publish_exechook={"command": "/bin/true"})
+    (container,) = fragment.containers
+    path = flag(fragment, "exechook-command") or ""
+    volume = mounted(container, fragment, path)
+    assert volume and volume["configMap"]["defaultMode"] == 0o555
+    assert fragment.documents[0]["data"] == {PurePosixPath(path).name: "#!/bin/sh\ntrue\n"}
+    assert flag(fragment, "pre-publish-exechook-command") == "/bin/true"
+
+
+def test_before_a_link_is_published_its_command_runs_and_afterwards_the_one_that_goes_on_runs_its_own() -> None:
+    fragment = git_sync(sync="both", exechook={"command": "/a"}, pre_publish_exechook={"command": "/b"})
+    (first,), (second,) = fragment.init_containers, fragment.containers
+    assert (argument(first, "--exechook-command"), argument(second, "--exechook-command")) == (None, "/a")
+    assert (
+        argument(first, "--pre-publish-exechook-command") == argument(second, "--pre-publish-exechook-command") == "/b"
+    )
+    once = git_sync(sync="one-time", exechook={"command": "/a"})
+    assert argument(all_containers(once)[0], "--exechook-command") == "/a"
+
+
+def served(image: str, *mounts: str, **params: Any) -> tuple[str, str]:
+    """The path of the volume in the app, and the link."""
+    app = {"name": "web", "image": image, "volumeMounts": [{"name": "x", "mountPath": each} for each in mounts]}
+    pod = {"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [app]}}
+    fragment = rendered("git-sync", params={"repo": HTTPS, **params}, manifest=pod)
+    return fragment.volume_mounts[0]["mountPath"], flag(fragment, "link") or ""
+
+
+@pytest.mark.parametrize(
+    "image", ["nginx", "nginx:1.30", "docker.io/library/nginx@sha256:1", "nginxinc/nginx-unprivileged:1.30.4"]
+)
+def test_nginx_serves_the_repository_without_further_settings(image: str) -> None:
+    assert served(image) == ("/usr/share/nginx", "html")
+
+
+def test_other_images_and_settings_keep_the_repository_apart() -> None:
+    assert served("registry.example.com/nginx-exporter:1") == ("/git", "site")
+    assert served("nginx:1.30", "/usr/share/nginx/html") == ("/git", "site")
+    assert served("nginx:1.30", "/usr/share/nginx") == ("/git", "site")
+    assert served("nginx:1.30", "/etc/nginx/conf.d") == ("/usr/share/nginx", "html")
+    assert served("nginx:1.30", mountPath="/srv") == ("/srv", "site")
+    assert served("nginx:1.30", link="www") == ("/git", "www")

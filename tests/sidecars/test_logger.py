@@ -23,6 +23,13 @@ MANIFEST = {
     "spec": {"template": {"spec": {"containers": [{"name": "shop", "image": "shop:1"}]}}},
 }
 REMOTE = ["loki", "elasticsearch", "opensearch", "http", "otlp"]
+REQUIRED: dict[str, dict[str, Any]] = {
+    "kafka": {"brokers": "kafka:9092"},
+    "s3": {"bucket": "logs", "region": "eu-central-1"},
+    "cloudwatch": {"log_group_name": "/shop", "region": "eu-central-1"},
+    "splunk": {"host": "logs.example.com"},
+    "forward": {"host": "logs.example.com"},
+}
 SECRET = {"secretName": "s"}
 TLS = {"enabled": True}
 
@@ -33,7 +40,7 @@ def logger(mode: str = "native", kube: str = "1.34", instance: str = "", **param
 
 def sending(output: str, **params: Any) -> dict[str, Any]:
     """The settings of the output, when the logger sends to a host with `params`."""
-    settings = {"host": "logs.example.com", **params.pop(output, {})}
+    settings = {**REQUIRED.get(output, {"host": "logs.example.com"}), **params.pop(output, {})}
     return only(config(logger(output=output, **{output: settings}, **params)), "outputs")
 
 
@@ -59,7 +66,7 @@ def added(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def environment(fragment: Fragment) -> dict[str, Any]:
-    return {each["name"]: each["valueFrom"] for each in fragment.containers[0]["env"]}
+    return {each["name"]: each["valueFrom"] for each in fragment.containers[0].get("env", [])}
 
 
 # --- what holds in every case ----------------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ def test_every_path_in_the_configuration_lies_in_the_volume_meant_for_it(case: s
     for path in [source["db"], settings["service"].get("storage.path", source["db"])]:
         volume = mounted(container, fragment, path)
         assert volume and "emptyDir" in volume and volume["name"] not in readable | {app_mount["name"]}
-    target = only(settings, "outputs")
+    target = settings["pipeline"]["outputs"][0]
     for key in ("tls.ca_file", "tls.crt_file", "tls.key_file"):
         if key in target:
             volume = mounted(container, fragment, target[key])
@@ -105,12 +112,12 @@ def test_every_path_in_the_configuration_lies_in_the_volume_meant_for_it(case: s
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_probes_ask_the_port_that_the_configuration_opens_on_all_addresses(case: str) -> None:
+def test_the_probes_ask_the_address_that_the_configuration_opens(case: str) -> None:
     fragment = rendered("logger", case)
     (container,), service = fragment.containers, config(fragment)["service"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/", "port": service["http_port"]}
     assert [port["containerPort"] for port in container["ports"]] == [service["http_port"]]
-    assert (service["http_server"], service["http_listen"]) == ("on", "0.0.0.0")
+    assert (service["http_server"], service["http_listen"]) == ("on", "${POD_IP}")
     assert "readinessProbe" not in container
 
 
@@ -119,7 +126,9 @@ def test_every_variable_of_the_configuration_is_set_in_the_container(case: str) 
     fragment = rendered("logger", case)
     (companion,) = fragment.documents
     used = {part.split("}")[0] for part in companion["data"]["fluent-bit.yaml"].split("${")[1:]}
-    assert used <= set(environment(fragment))
+    given = set(environment(fragment))
+    assert {name for name in used if name.isupper()} <= given
+    assert {name for name in given if not name.startswith(("OUTPUT_", "AWS_"))} <= used, "nothing uses the others"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -365,7 +374,17 @@ def test_a_token_goes_where_each_output_takes_it() -> None:
 
 @pytest.mark.parametrize(
     ("output", "kind"),
-    [("opensearch", "bearer"), ("elasticsearch", "bearer"), ("loki", "api_key"), ("http", "api_key")],
+    [
+        ("opensearch", "bearer"),
+        ("elasticsearch", "bearer"),
+        ("loki", "api_key"),
+        ("http", "api_key"),
+        ("kafka", "bearer"),
+        ("s3", "bearer"),
+        ("cloudwatch", "api_key"),
+        ("splunk", "basic"),
+        ("forward", "basic"),
+    ],
 )
 def test_credentials_that_an_output_does_not_know_are_refused(output: str, kind: str) -> None:
     with pytest.raises(LibraryError, match=f'invalid credentials.type "{kind}": not supported by output'):
@@ -397,11 +416,90 @@ def test_tls_checks_certificate_and_name_unless_told_otherwise() -> None:
         ({"output": "http", "http": {"host": "h"}, "tls": {**TLS, **SECRET, "crtKey": "c"}}, "all three"),
         ({"output": "otlp", "otlp": {"host": "h", "grpc": True, "compress": "gzip"}}, "not supported over gRPC"),
         ({"output": "opensearch", "opensearch": {"host": "h", "aws_auth": True}}, "aws_region"),
+        ({"output": "s3", "s3": REQUIRED["s3"], "tls": TLS}, "output s3 always uses TLS"),
+        ({"output": "kafka", "kafka": REQUIRED["kafka"], "tls": {**TLS, "vhost": "x"}}, "does not support tls.vhost"),
+        ({"output": "splunk", "splunk": {"host": "h"}}, "output splunk requires a token"),
+        ({"output": "kafka"}, "set kafka.brokers"),
+        ({"output": "s3", "s3": {"bucket": "logs"}}, "set s3.region"),
+        ({"output": "cloudwatch", "cloudwatch": {"region": "x"}}, "set cloudwatch.log_group_name"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(LibraryError, match=message):
         logger(**params)
+
+
+def test_kafka_gets_sasl_and_tls_as_settings_of_its_library() -> None:
+    plain = sending("kafka")
+    assert (plain["name"], plain["brokers"], plain["topics"]) == ("kafka", "kafka:9092", "logs")
+    assert plain["rdkafka.security.protocol"] == "plaintext" and "tls" not in plain and "host" not in plain
+    secure = sending(
+        "kafka", credentials=SECRET, tls={**TLS, "verify_hostname": False, "caConfigMap": "c", "caKey": "k"}
+    )
+    assert {key.removeprefix("rdkafka."): value for key, value in secure.items() if key.startswith("rdkafka.")} == {
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "${OUTPUT_USERNAME}",
+        "sasl.password": "${OUTPUT_PASSWORD}",
+        "enable.ssl.certificate.verification": "true",
+        "ssl.endpoint.identification.algorithm": "none",
+        "ssl.ca.location": "/fluent-bit/tls/ca.crt",
+    }
+    assert "tls" not in secure and "http_user" not in secure
+
+
+def test_settings_of_the_kafka_library_are_passed_on_and_win() -> None:
+    given = {"compression.codec": "zstd", "security.protocol": "sasl_plaintext"}
+    target = sending("kafka", kafka={"rdkafka": given})
+    assert target["rdkafka.compression.codec"] == "zstd" and target["rdkafka.security.protocol"] == "sasl_plaintext"
+
+
+def test_files_for_s3_are_collected_in_the_data_volume_and_named_after_the_pod() -> None:
+    target = sending("s3", storage={"total_limit_size": "32M"})
+    assert target["store_dir"].startswith("/fluent-bit/data/") and target["store_dir_limit_size"] == "32M"
+    assert target["s3_key_format"] == "/shop/%Y/%m/%d/${POD_NAME}-%H%M%S-$UUID.gz"
+    assert (target["compression"], target["use_put_object"]) == ("gzip", "on")
+    assert sending("s3", s3={"compression": "none"})["s3_key_format"].endswith(".json")
+
+
+@pytest.mark.parametrize("output", ["s3", "cloudwatch"])
+def test_an_aws_access_key_is_set_where_the_aws_client_looks_for_it(output: str) -> None:
+    fragment = logger(output=output, **{output: REQUIRED[output]}, credentials={**SECRET, "usernameKey": "id"})
+    assert environment(fragment)["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "s", "key": "id"}}
+    assert environment(fragment)["AWS_SECRET_ACCESS_KEY"] == {"secretKeyRef": {"name": "s", "key": "password"}}
+    assert not {"http_user", "http_passwd"} & set(only(config(fragment), "outputs"))
+    assert not {"AWS_ACCESS_KEY_ID"} & set(environment(logger(output=output, **{output: REQUIRED[output]})))
+
+
+def test_a_log_stream_is_named_after_the_pod() -> None:
+    target = sending("cloudwatch", cloudwatch={"auto_create_group": True, "log_retention_days": 7})
+    assert (target["name"], target["log_stream_name"]) == ("cloudwatch_logs", "${POD_NAME}")
+    assert (target["auto_create_group"], target["log_retention_days"]) == ("on", 7)
+
+
+def test_splunk_gets_its_token_from_the_secret() -> None:
+    target = sending("splunk", splunk={"event_index": "main"}, credentials={**SECRET, "type": "bearer"})
+    assert (target["splunk_token"], target["port"], target["event_index"]) == ("${OUTPUT_TOKEN}", 8088, "main")
+    assert "header" not in target
+
+
+def test_forward_authenticates_with_a_shared_key() -> None:
+    assert "shared_key" not in sending("forward")
+    target = sending("forward", credentials={**SECRET, "type": "shared_key"})
+    assert (target["shared_key"], target["self_hostname"]) == ("${OUTPUT_TOKEN}", "${POD_NAME}")
+    assert target["require_ack_response"] == "true"
+
+
+def test_further_outputs_get_every_line_and_their_variables() -> None:
+    more = [{"name": "stdout"}, {"name": "http", "match": "a", "header": ["X-Node ${NODE_NAME}", "X-B c"]}]
+    fragment = logger(outputs=more)
+    assert config(fragment)["pipeline"]["outputs"][1:] == [{"name": "stdout", "match": "*"}, more[1]]
+    assert set(environment(fragment)) == {"POD_IP", "NODE_NAME"}
+
+
+def test_without_a_variable_in_the_configuration_the_container_has_none() -> None:
+    assert set(environment(logger())) == {"POD_IP"}
+    assert "env" not in logger(http_listen="0.0.0.0").containers[0]
 
 
 # --- the pod ---------------------------------------------------------------------------------------------------------

@@ -171,7 +171,17 @@ def test_the_container_reads_the_files_of_the_config_map(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_start_script_that_writes_to_the_settings_is_left_out(case: str) -> None:
     (container,) = rendered("logstash", case).containers
-    assert container["command"] == ["/usr/share/logstash/bin/logstash"]
+    script = 'mkdir -p -m 0700 "$TMPDIR" && exec /usr/share/logstash/bin/logstash "$@"'
+    assert container["command"] == ["/bin/sh", "-c", script, "logstash"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_temporary_files_go_to_a_directory_that_only_logstash_can_write_to(case: str) -> None:
+    (container,) = rendered("logstash", case).containers
+    env = {each["name"]: each.get("value", "") for each in container["env"]}
+    (mount,) = [each for each in container["volumeMounts"] if env["TMPDIR"].startswith(each["mountPath"] + "/")]
+    assert not mount.get("readOnly")
+    assert f"-Djava.io.tmpdir={env['TMPDIR']} " in env["LS_JAVA_OPTS"]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -197,20 +207,27 @@ def test_every_path_in_the_configuration_lies_in_the_volume_meant_for_it(case: s
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_probe_asks_the_port_that_the_settings_open_on_all_addresses(case: str) -> None:
+def test_the_probe_asks_the_address_that_the_settings_open(case: str) -> None:
     fragment = rendered("logstash", case)
     (container,), found = fragment.containers, settings(fragment)
     assert container["livenessProbe"]["httpGet"] == {"path": "/", "port": found["api.http.port"]}
     assert [each["containerPort"] for each in container["ports"]] == [found["api.http.port"]]
-    assert found["api.http.host"] == "0.0.0.0"
+    assert found["api.http.host"] == "${POD_IP}"
     assert "startupProbe" not in container, "the app need not wait for it"
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_variable_of_the_pipeline_is_set_in_the_container(case: str) -> None:
     fragment = rendered("logstash", case)
-    used = set(re.findall(r"\$\{(\w+)", text_of(fragment)))
-    assert used <= {each["name"] for each in fragment.containers[0]["env"]}
+    used = {"POD_IP", *re.findall(r"\$\{(\w+)", text_of(fragment))}
+    given = {each["name"] for each in fragment.containers[0]["env"]} - {"LS_JAVA_OPTS", "TMPDIR"}
+    assert used <= given
+    assert {name for name in given if not name.startswith("OUTPUT_")} <= used, "nothing uses the others"
+
+
+def test_further_outputs_stand_after_the_output() -> None:
+    text = text_of(logstash(outputs='stdout { codec => json_lines }\nfile { path => "/tmp/x" }'))
+    assert text.rstrip().endswith('  stdout { codec => json_lines }\n  file { path => "/tmp/x" }\n}')
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -22,7 +22,7 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
 
 CASES = cases("service-registrar")
-ETCD = {"registry": "etcd", "address": "http://etcd:2379"}
+ETCD = {"backend": "etcd", "address": "http://etcd:2379"}
 
 
 def registrar(case: str = "deployment", mode: str = "native", **params: Any) -> Fragment:
@@ -56,7 +56,8 @@ def test_the_script_and_all_that_it_reads_are_mounted(case: str) -> None:
     script = container["command"][1]
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", script, "stop"]
     folder, name = script.rsplit("/", 1)
-    assert {name, "curl.conf", "service.json"} == data(fragment).keys()
+    names = env(fragment)["SERVICES"].split()
+    assert {name, "curl.conf", "service.json", *(f"{each}.json" for each in names[1:])} == data(fragment).keys()
     assert f"\nhere={folder}\n" in data(fragment)[name]
     volume = mounted(container, fragment, script)
     assert volume is not None and volume["configMap"]["name"] == fragment.documents[0]["metadata"]["name"]
@@ -98,6 +99,26 @@ def test_etcd_gets_the_address_alone() -> None:
     assert service(registrar(**ETCD)) == {"Address": "@POD_IP@", "Port": 8080, "Tags": [], "Meta": {}}
 
 
+def test_further_ports_are_services_of_their_own() -> None:
+    found = data(registrar(tags=["front"], ports=[{"port": 9090}, {"port": 81, "service": "admin", "tags": []}]))
+    first, second = (json.loads(found[name]) for name in ("shop-9090.json", "admin.json"))
+    assert (first["ID"], first["Name"], first["Port"], first["Tags"]) == (
+        "shop-9090-@POD_NAME@",
+        "shop-9090",
+        9090,
+        ["front"],
+    )
+    assert (second["Name"], second["Port"], second["Tags"]) == ("admin", 81, [])
+    assert json.loads(data(registrar(**ETCD, ports=[{"port": 81}]))["shop-81.json"])["Port"] == 81
+
+
+def test_the_user_of_etcd_is_mounted_where_the_script_looks_for_it() -> None:
+    fragment = registrar(**ETCD, user={"secretName": "etcd", "usernameKey": "name"})
+    volume = mounted(fragment.containers[0], fragment, "/etc/service-registrar-user/password")
+    assert volume is not None
+    assert volume["secret"]["items"] == [{"key": "name", "path": "username"}, {"key": "password", "path": "password"}]
+
+
 @pytest.mark.parametrize("ttl", [10, 30, 100])
 def test_the_lease_is_renewed_three_times_before_it_runs_out(ttl: int) -> None:
     found = env(registrar(ttl=ttl))
@@ -114,8 +135,10 @@ def test_the_port_is_the_one_named_http_unless_it_is_set() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"registry": "etcd"}, "set address"),
+        ({"backend": "etcd"}, "set address"),
         ({**ETCD, "token": {"secretName": "consul"}}, "leave token unset"),
+        ({"user": {"secretName": "etcd"}}, "leave user unset"),
+        ({"ports": [{"port": 9090, "service": "shop"}]}, "set another service in ports"),
         ({"address": "http://consul:8500", "tls": {"caSecretName": "ca"}}, "requires an https address; change address"),
         ({"tls": {"clientSecretName": "me"}}, "requires an https address; change address"),
         ({"case": "cronjob"}, "declares no port; set port"),
@@ -129,7 +152,7 @@ def test_combinations_without_sense_are_refused_with_what_to_do(given: dict[str,
 
 
 @pytest.mark.parametrize(
-    "given", [{"address": "http://etcd:2379/v3"}, {"ttl": 5}, {"service": "Shop"}, {"registry": "zookeeper"}]
+    "given", [{"address": "http://etcd:2379/v3"}, {"ttl": 5}, {"service": "Shop"}, {"backend": "zookeeper"}]
 )
 def test_wrong_parameters_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

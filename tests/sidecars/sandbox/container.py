@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.programs import INSTALL_FOR_SIDECARS, program
+from tests.programs import INSTALL_FOR_SIDECARS, program, tree
 from tests.sidecars.sandbox.filter import no_ipv6_sockets
 from tests.sidecars.sandbox.images import IMAGES, Image
 from tests.sidecars.sandbox.network import Network
@@ -77,14 +77,17 @@ class Container:
         if not self._shared:
             words += ["--unshare-pid", "--as-pid-1"]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--chmod", "1777", "/dev/shm"]
-        words += [*_base(self.image.base), "--ro-bind", str(hosts), "/etc/hosts"]
+        words += [*_base(self.image), "--ro-bind", str(hosts), "/etc/hosts"]
         words += ["--ro-bind", str(hosts.with_name("resolv.conf")), "/etc/resolv.conf"]
         words += ["--ro-bind", shutil.which("setpriv") or "setpriv", "/.setpriv"]
         for path, name in self.image.programs.items():
             words += ["--ro-bind", program(name, INSTALL_FOR_SIDECARS), path]
+        for path, name in self.image.trees.items():
+            words += ["--ro-bind", str(tree(name, INSTALL_FOR_SIDECARS)), path]
         for path, text in self.image.files.items():
             file = hosts.with_name(path.replace("/", "_"))
             file.write_text(text)
+            file.chmod(0o755 if text.startswith("#!") else 0o644)
             words += ["--ro-bind", str(file), path]
         for path in ("/tmp", "/run", "/var/run", *self.image.folders):
             words += ["--dir", path, "--chmod", "1777" if path == "/tmp" else "0755", path]
@@ -213,13 +216,16 @@ def _list(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def _base(base: str) -> list[str]:
+def _base(image: Image) -> list[str]:
+    base = image.base
     words = ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
     for path in ("/usr/lib", "/usr/lib64", "/etc/ssl/certs", "/usr/share/ca-certificates", "/etc/nsswitch.conf"):
         words += ["--ro-bind-try", path, path]
     if base == "debian":
         for path in ("/usr/bin", "/usr/sbin"):
             words += ["--ro-bind", path, path]
+        if any(path.startswith("/bin/") for path in image.files):  # a link to a read-only directory takes no file
+            return [*words, "--symlink", "/usr/bin/sh", "/bin/sh", "--symlink", "usr/sbin", "/sbin"]
         return [*words, "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"]
     if base == "busybox":
         path = program("busybox", INSTALL_FOR_SIDECARS)

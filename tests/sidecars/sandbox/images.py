@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 class Image:
     """An image: its programs, entrypoint, user, and environment.
 
-    `programs` are the paths in the image and the names of the programs on this machine. `base` is what else is in it:
-    "scratch" has no shell, "busybox" has the shell and tools of busybox, and "debian" has those of this machine.
+    `programs` are the paths in the image and the names of the programs on this machine, `trees` those of directories in
+    .tools. `base` is what else is in it: "scratch" has no shell, "busybox" has the shell and tools of busybox, and
+    "debian" has those of this machine.
     """
 
     programs: Mapping[str, str]
@@ -21,6 +22,7 @@ class Image:
     user: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    trees: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     workdir: str = "/"
     stop_signal: str = "SIGTERM"
@@ -39,9 +41,28 @@ _HAPROXY = Image(
     stop_signal="SIGUSR1",
 )
 
+_FLUENTD = Image(
+    {},
+    ("tini", "--", "/bin/entrypoint.sh"),
+    cmd=("fluentd",),
+    base="debian",
+    user=999,
+    files={
+        # As the entrypoint of the image, add the configuration and the directory of plugins.
+        "/bin/entrypoint.sh": '#!/bin/sh\n[ "$1" != fluentd ] || set -- "$@" --plugin /fluentd/plugins\nexec "$@"\n',
+        "/usr/local/bin/fluentd": '#!/bin/sh\nexec ruby -I/opt/fluentd/lib -rshim /opt/fluentd/bin/fluentd "$@"\n',
+    },
+    trees={"/opt/fluentd": "fluentd"},
+)
+
+_CURL = Image({}, ("/entrypoint.sh",), cmd=("curl",), base="debian", user=100)
+
 IMAGES = {
     "busybox": Image({}, (), cmd=("sh",), base="busybox"),
+    "cr.fluentbit.io/fluent/fluent-bit": _single("/fluent-bit/bin/fluent-bit", "fluent-bit"),
+    "curlimages/curl": _CURL,
     "envoyproxy/envoy": _single("/usr/local/bin/envoy", "envoy", user=65532),
+    "fluent/fluentd": _FLUENTD,
     "haproxy": _HAPROXY,
     "nginxinc/nginx-unprivileged": Image(
         {"/usr/sbin/nginx": "nginx"},
@@ -64,6 +85,31 @@ IMAGES = {
     "prom/mysqld-exporter": _single("/bin/mysqld_exporter", "mysqld_exporter", base="busybox", user=65534),
     "percona/mongodb_exporter": _single("/mongodb_exporter", "mongodb_exporter", user=65535),
     "prom/blackbox-exporter": _single("/bin/blackbox_exporter", "blackbox_exporter", base="busybox"),
+    "quay.io/kiwigrid/k8s-sidecar": Image(
+        {},
+        ("python3", "-u", "-m", "sidecar"),
+        base="debian",
+        user=65534,
+        env={"PYTHONPATH": "/app", "PYTHONDONTWRITEBYTECODE": "1"},
+        trees={"/app": "k8s-sidecar"},
+        workdir="/app",
+    ),
+    "quay.io/prometheus-operator/prometheus-config-reloader": _single(
+        "/bin/prometheus-config-reloader", "prometheus-config-reloader", base="busybox", user=65534
+    ),
+    "registry.k8s.io/git-sync/git-sync": _single(
+        "/git-sync",
+        "git-sync",
+        base="debian",
+        user=65533,
+        env={"HOME": "/tmp", "GITSYNC_ROOT": "/git"},
+        files={"/etc/passwd": "git-sync:x:65533:65533::/tmp:/sbin/nologin\n"},
+        folders=("/git",),
+        workdir="/tmp",
+    ),
+    "smallstep/step-cli": Image(
+        {"/usr/local/bin/step": "step"}, ("/usr/local/bin/step",), base="debian", user=1000, workdir="/home/step"
+    ),
     # OpenBao is the open source fork of Vault, with the same agent, options, and configuration files.
     "hashicorp/vault": Image(
         {"/bin/vault": "bao"},
