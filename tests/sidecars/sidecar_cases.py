@@ -138,6 +138,8 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
                 yield f"it has no {kind}.{resource}"
     if not container["image"].startswith(_UNBALANCED):
         yield from _limit_ranges(resources)
+    if all({"cpu", "memory"} <= set(resources.get(kind, {})) for kind in ("requests", "limits")):
+        yield from _resources(resources)
     wanted = {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -177,6 +179,16 @@ def _limit_ranges(resources: Mapping[str, Any]) -> Iterator[str]:
             yield f"requests.{resource} is less than {least}"
         if limit > request * LARGEST_RATIO[resource]:
             yield f"limits.{resource} is more than {LARGEST_RATIO[resource]} times the request"
+
+
+def _resources(resources: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what common LimitRanges refuse: CPU requests below 10m, and limits above 10 times the requests."""
+    for resource, least in (("cpu", "10m"), ("memory", "16Mi")):
+        request, limit = (parse_quantity(resources[kind][resource]) for kind in ("requests", "limits"))
+        if request is None or limit is None or request < (parse_quantity(least) or 0):
+            yield f"requests.{resource} is below {least}"
+        elif limit > 10 * request:
+            yield f"limits.{resource} is more than 10 times requests.{resource}"
 
 
 def _volumes(fragment: Fragment) -> Iterator[str]:

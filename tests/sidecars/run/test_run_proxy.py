@@ -7,11 +7,14 @@ import gzip
 import hashlib
 import hmac
 import json
+import ssl
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.sidecars.sandbox.certificates import client_context, make_certificate
 from tests.sidecars.sandbox.network import FAMILIES
 from tests.sidecars.sandbox.pod import Pod, added
 from tests.sidecars.sandbox.servers import Answer, Request, url
@@ -179,3 +182,60 @@ def test_traces_are_sent_to_the_collector(tmp_path: Path) -> None:
         connection, _ = collector.accept()
         with connection, collector:
             assert connection.recv(24).startswith(b"PRI * HTTP/2.0")
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path) -> None:
+    secret, renewed = make_certificate(tmp_path / "tls"), make_certificate(tmp_path / "new")
+    with proxied(tmp_path, secrets={"tls": secret}, tls={"secretName": "tls"}) as pod:
+        app = pod.serve(8080)
+        envoy = pod.start("proxy")
+        more = {"server_name": "shop.example.com"}
+        assert pod.get(url(pod.ip, 8443, "/", "https"), context=client_context(secret["ca.crt"]), **more).status == 200
+        assert app.requests[0].headers["x-forwarded-proto"] == "https"
+        pod.update("proxy-tls", renewed)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                address = pod.addresses.pod[1]  # the listener on IPv6 follows too
+                assert (
+                    pod.get(url(address, 8443, "/", "https"), context=client_context(renewed["ca.crt"]), **more).status
+                    == 200
+                )
+                return
+            except OSError:
+                assert time.monotonic() < end, envoy.log()[-2000:]
+                time.sleep(0.1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_outbound_leads_to_the_remote_host_with_verified_tls(family: str, tmp_path: Path) -> None:
+    addresses, ca = FAMILIES[family], make_certificate(tmp_path / "tls")
+    parameters = {
+        "direction": "outbound", "upstreamHost": "shop.example.com", "upstreamPort": 443, "logLevel": "warning",
+        "upstreamTls": {"enabled": True, "caSecretName": "ca"},
+    }  # fmt: skip
+    manifest = added("proxy", deployment(8080), tmp_path, {"proxy": parameters})
+    hosts = {"shop.example.com": addresses.outside[0]}
+    with Pod(manifest, tmp_path, addresses=addresses, secrets={"ca": ca}, hosts=hosts) as pod:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "tls" / "tls.crt", tmp_path / "tls" / "tls.key")
+        remote = pod.serve(443, address=addresses.outside[0], context=context)
+        pod.start("proxy")
+        end = time.monotonic() + 10
+        while pod.get(url("127.0.0.1", 10443)).status != 200:
+            assert time.monotonic() < end, pod.containers["proxy"].log()[-2000:]
+            time.sleep(0.2)
+        assert remote.requests[-1].headers["host"] == "shop.example.com"
+        with pytest.raises(OSError):
+            pod.get(url(pod.ip, 10443))
+
+
+def test_tcp_is_forwarded_and_requests_over_the_limit_get_429(tmp_path: Path) -> None:
+    with proxied(tmp_path, protocol="tcp") as pod:
+        pod.serve(8080)
+        pod.start("proxy")
+        assert pod.get(url(pod.ip, 10000)).status == 200
+    with proxied(tmp_path, rateLimit={"maxTokens": 3, "fillInterval": "60s"}) as pod:
+        pod.serve(8080)
+        pod.start("proxy")
+        assert [pod.get(url(pod.ip, 10000)).status for _ in range(4)] == [200, 200, 200, 429]
