@@ -43,7 +43,7 @@ def service_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
         yield _bypass(
             one,
             f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{note}",
-            f"set targetPort: {one.front.port}",
+            f"set targetPort: {one.front.port}, or use --retarget",
         )
 
 
@@ -66,7 +66,7 @@ def network_policy_blocks_sidecar(stream: StreamView, ctx: Context) -> Problems:
             one,
             f"{one.reference.object.label} allows {_app_port(one)}, but not port {one.front.port} of "
             f"{one.front.instance}",
-            f"set port: {one.front.port}",
+            f"set port: {one.front.port}, or use --retarget",
         )
 
 
