@@ -53,7 +53,10 @@ def known(sidecars: list[Sidecar]) -> str:
 
 def metadata(sidecars: list[Sidecar]) -> str:
     """Return the content of every sidecar.yaml, so that `add` does not parse it."""
-    found = {one.folder.name: read_yaml(one.file, one.folder).value for one in sidecars}
+    found = {
+        one.folder.name: {"checksum": checksum(one.folder), "content": read_yaml(one.file, one.folder).value}
+        for one in sidecars
+    }
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     assert json.loads(text) == found
     return text + "\n"

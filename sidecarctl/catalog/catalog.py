@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index, read_known_metadata
+from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
@@ -126,7 +126,7 @@ class Catalog:
 
             # Unmodified shipped entries were validated when the index was generated.
             checked = label == SHIPPED and read_index(library).get(folder.name, folder) is not None
-            metadata = read_known_metadata(library).get(folder.name) if checked else None
+            metadata = read_index(library).read_metadata(folder.name, library) if checked else None
             self._read[folder] = read_sidecar(folder, label, checked=checked, known=metadata)
         return self._read[folder]
 

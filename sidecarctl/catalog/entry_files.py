@@ -154,6 +154,11 @@ class Index:
         found = self.entries.get(name)
         return found[1] if found is not None and found[0] == checksum(folder) else None
 
+    def read_metadata(self, name: str, library: Path) -> Any:
+        """Return the content of the sidecar.yaml of an unmodified entry, None if it is unknown. Parsing takes 20 ms."""
+        kept, content = _read_known_metadata(library).get(name, (0, None))
+        return content if name in self.entries and kept == self.entries[name][0] else None
+
 
 @cache
 def read_index(library: Path) -> Index:
@@ -170,15 +175,15 @@ def read_index(library: Path) -> Index:
 
 
 @cache
-def read_known_metadata(library: Path) -> Mapping[str, Any]:
-    """Return the content of each sidecar.yaml of the shipped library by directory name: parsing one takes 20 ms."""
+def _read_known_metadata(library: Path) -> Mapping[str, tuple[int, Any]]:
+    """Return the checksum and the content of each sidecar.yaml of the shipped library by directory name."""
     import json
 
     try:
         data: dict[str, Any] = json.loads((library / KNOWN_METADATA_FILE).read_bytes())
-    except (OSError, ValueError):
+        return {name: (one["checksum"], one["content"]) for name, one in data.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
-    return data
 
 
 def checksum(folder: Path) -> int:
