@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sidecarctl import limits
+from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
 
 _T = TypeVar("_T")
 _active = False
@@ -68,3 +69,23 @@ def run_in_time(function: Callable[[Any], Any], argument: Any) -> Any:
         return run_limited(function, argument)
     except LimitExceeded as problem:
         raise TooSlow(str(problem).removeprefix("run time ")) from None
+
+
+def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
+    """Return the violations of a schema. Raises SchemaFault for an invalid schema, and if finding them takes too long."""
+    try:
+        answer = run_in_time(_explain, (schema, value))
+    except TooSlow as problem:
+        raise SchemaFault(f"validating the value {problem}") from None
+    if isinstance(answer, str):
+        raise SchemaFault(answer)
+    return [SchemaProblem(tuple(path), *rest) for path, *rest in answer]
+
+
+def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
+    """Return the violations as JSON, or the fault of the schema."""
+    try:
+        found = explain_errors(*request)
+    except SchemaFault as fault:
+        return str(fault)
+    return [[list(one.path), one.message, one.hint, one.on_key, one.missing] for one in found]
