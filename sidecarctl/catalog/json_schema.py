@@ -15,8 +15,8 @@ from sidecarctl.catalog.json_schema_messages import (
     SchemaFault,
     SchemaProblem,
     path_text,
-    pattern_matches,
 )
+from sidecarctl.catalog.time_limit import explain_in_time, pattern_matches
 
 __all__ = ["SchemaFault", "SchemaProblem", "find_problems", "path_text", "quick_check", "resolve_ref"]
 
@@ -27,8 +27,6 @@ def find_problems(schema: Any, value: object) -> list[SchemaProblem]:
     """Return all violations of a schema; an empty list means valid."""
     if quick_check(schema, value) is True:
         return []
-    from sidecarctl.catalog.time_limit import explain_in_time
-
     return explain_in_time(schema, value)
 
 
