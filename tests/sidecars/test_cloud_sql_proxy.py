@@ -38,7 +38,7 @@ def test_each_database_has_a_port_that_only_the_pod_reaches(case: str) -> None:
 def test_it_is_probed_where_the_kubelet_reaches_it(case: str) -> None:
     (container,) = rendered("cloud-sql-proxy", case).containers
     assert "--health-check" in container["args"]
-    assert argument(container, "--http-address") == "0.0.0.0"
+    assert argument(container, "--http-address") == ""  # every address of the pod
     port = int(argument(container, "--http-port") or 0)
     assert container["startupProbe"]["httpGet"] == {"path": "/startup", "port": port}
     assert container["livenessProbe"]["httpGet"] == {"path": "/liveness", "port": port}

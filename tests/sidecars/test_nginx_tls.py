@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from sidecar_cases import argument, breaches, cases, mounted, rendered
+from sidecar_cases import breaches, cases, mounted, rendered
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
@@ -42,9 +42,11 @@ def test_it_listens_where_its_ports_and_probes_say(case: str) -> None:
     (container,) = fragment.containers
     listening = {int(each.split()[0]) for each in values(fragment, "listen")}
     assert listening == {port["containerPort"] for port in container["ports"]}
+    on_ipv6 = [text for name, text in fragment.documents[0]["data"].items() if name != "nginx.conf"]
+    assert on_ipv6 == [f"listen [::]:{each};" for each in values(fragment, "listen")]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         path, port = container[probe]["httpGet"]["path"], container[probe]["httpGet"]["port"]
-        assert re.search(rf"listen {port};[^}}]*location = {path} ", text(fragment), re.DOTALL)
+        assert re.search(rf"listen {port};[^}}]*?location = {path} ", text(fragment), re.DOTALL)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -52,7 +54,7 @@ def test_every_file_that_is_named_is_mounted_or_writable(case: str) -> None:
     fragment = rendered("nginx-tls", case)
     (container,) = fragment.containers
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    config = mounted(container, fragment, argument(container, "-c") or "")
+    config = mounted(container, fragment, f"{container['command'][-1]}/nginx.conf")
     assert config is not None and config["configMap"]["name"] == fragment.documents[0]["metadata"]["name"]
     written = [*values(fragment, "pid"), *re.findall(r"_temp_path (\S+);", text(fragment))]
     assert len(written) == 6

@@ -34,7 +34,7 @@ def test_it_keeps_the_house_rules(case: str) -> None:
 def test_it_listens_for_everybody_where_its_ports_and_probes_say(case: str) -> None:
     (container,) = rendered("oauth2-proxy", case).containers
     addresses = [argument(container, "--http-address"), argument(container, "--metrics-address")]
-    assert addresses == [f"0.0.0.0:{port['containerPort']}" for port in container["ports"]]
+    assert addresses == [f":{port['containerPort']}" for port in container["ports"]]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"] == {"path": "/ping", "port": container["ports"][0]["containerPort"]}
 

@@ -14,6 +14,7 @@ from sidecar_cases import argument, breaches, cases, mounted, rendered
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
+from tests.programs import INSTALL_FOR_SIDECARS, program
 
 CASES = cases("proxy")
 MANIFEST = {
@@ -29,6 +30,8 @@ MANIFEST = {
 }
 TLS = {"secretName": "shop-tls"}
 OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "2"]
+SERVICES = {"jwks", "ext-authz", "tracing"}
+"""Clusters that filters refer to, not routes."""
 OUT = {"direction": "outbound", "upstreamHost": "api.example.com", "upstreamPort": 443}
 
 
@@ -173,7 +176,8 @@ def test_every_cluster_that_is_routed_to_exists(case: str) -> None:
             return own.union(*(routed(inner) for inner in value.values()))
         return set().union(*(routed(inner) for inner in value)) if isinstance(value, list) else set()
 
-    assert routed(bootstrap(fragment)["static_resources"]["listeners"]) == clusters == {"upstream", "admin"}
+    assert routed(bootstrap(fragment)["static_resources"]["listeners"]) | SERVICES == clusters | SERVICES
+    assert {"upstream", "admin"} <= clusters
 
 
 # --- inbound ----------------------------------------------------------------------------------------------------------
@@ -277,6 +281,7 @@ def test_timeouts_retries_and_circuit_breaking_are_taken_over() -> None:
         "retry_on": "connect-failure,refused-stream,5xx",
         "num_retries": 3,
         "per_try_timeout": "8s",
+        "retriable_request_headers": route(fragment)["retry_policy"]["retriable_request_headers"],
     }
     assert cluster(fragment)["connect_timeout"] == "0.250s"
     for threshold in cluster(fragment)["circuit_breakers"]["thresholds"]:
@@ -428,9 +433,11 @@ FIELDS: dict[str, Any] = {
     "overload_manager": {
         "resource_monitors": {"name": 0, "typed_config": {"@type": 0, "max_active_downstream_connections": 0}}
     },
+    "dynamic_resources": {"lds_config": {"resource_api_version": 0, "path_config_source": {"path": 0}}},
     "static_resources": {
         "listeners": {
             "name": 0,
+            "listener_filters": {"name": 0, "typed_config": 0},
             "address": {"socket_address": {"address": 0, "port_value": 0}},
             "per_connection_buffer_limit_bytes": 0,
             "ignore_global_conn_limit": 0,
@@ -473,8 +480,22 @@ TYPED: dict[str, set[str]] = {
     "HttpConnectionManager": {
         "stat_prefix", "codec_type", "server_header_transformation", "use_remote_address", "xff_num_trusted_hops",
         "stream_idle_timeout", "request_headers_timeout", "common_http_protocol_options", "upgrade_configs",
-        "access_log", "route_config", "http_filters",
+        "access_log", "route_config", "http_filters", "tracing",
     },
+    "Listener": {
+        "name", "address", "per_connection_buffer_limit_bytes", "ignore_global_conn_limit", "listener_filters",
+        "filter_chains",
+    },
+    "ProxyProtocol": set(),
+    "Cors": set(),
+    "CorsPolicy": {
+        "allow_origin_string_match", "allow_methods", "allow_headers", "expose_headers", "max_age", "allow_credentials",
+    },
+    "JwtAuthentication": {"bypass_cors_preflight", "providers", "rules"},
+    "ExtAuthz": {"transport_api_version", "failure_mode_allow", "allowed_headers", "http_service"},
+    "Compressor": {"response_direction_config", "compressor_library"},
+    "Gzip": set(),
+    "OpenTelemetryConfig": {"service_name", "grpc_service"},
     "TcpProxy": {"stat_prefix", "cluster", "idle_timeout", "max_connect_attempts", "access_log"},
     "LocalRateLimit": {"stat_prefix", "token_bucket", "filter_enabled", "filter_enforced"},
     "Router": set(),
@@ -486,7 +507,7 @@ TYPED: dict[str, set[str]] = {
     "DownstreamConnectionsConfig": {"max_active_downstream_connections"},
     "Secret": {"name", "tls_certificate", "validation_context"},
 }  # fmt: skip
-"""Fields of Envoy's v3 API that the templates may use: published ones that Envoy 1.39 does not warn of."""
+"""Fields of Envoy's v3 API that the templates may use: published ones that Envoy 1.40 does not warn of."""
 
 
 def unknown_fields(value: object, fields: Any, path: str = "") -> list[str]:
@@ -515,8 +536,43 @@ def test_only_fields_that_envoy_has_are_used(case: str) -> None:
     assert unknown_typed(files(fragment)) == []
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_listeners_on_ipv6_are_those_on_ipv4(case: str) -> None:
+    fragment = rendered("proxy", case)
+    found = bootstrap(fragment)
+    path = found["dynamic_resources"]["lds_config"]["path_config_source"]["path"]
+    others = {each["name"]: each for each in files(fragment)[Path(path).name]["resources"]}
+    for each in found["static_resources"]["listeners"]:
+        address, port = socket(each)
+        if address != "127.0.0.1":
+            other = others.pop(f"{each['name']}-ipv6")
+            assert socket(other) == ("::", port)
+            assert {**each, "name": 0, "address": 0, "@type": 0} == {**other, "name": 0, "address": 0, "@type": 0}
+    assert others == {}
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"protocol": "tcp", "gzip": {"enabled": True}}, "gzip requires HTTP"),
+        ({"protocol": "tcp", "routes": [{"prefix": "/a", "upstreamPort": 9000}]}, "routes requires HTTP"),
+        ({**OUT, "proxyProtocol": True}, "remove proxyProtocol"),
+        ({"cors": {"allowOrigins": ["*"], "allowCredentials": True}}, "list the origins in cors.allowOrigins"),
+        ({"jwtAuthn": {"issuer": "https://login.example.com/"}}, "set jwtAuthn.jwksUri or jwtAuthn.jwksSecretName"),
+        ({"jwtAuthn": {"jwksSecretName": "keys"}}, "set jwtAuthn.issuer"),
+        ({"routes": [{"prefix": "/a", "path": "/a", "upstreamPort": 9000}]}, "set one of prefix, path, and safeRegex"),
+        ({"routes": [{"upstreamPort": 9000}]}, "set one of prefix, path, and safeRegex"),
+        ({"routes": [{"safeRegex": "/a", "prefixRewrite": "/", "upstreamPort": 9000}]}, "remove prefixRewrite"),
+        ({"routes": [{"prefix": "/a", "upstreamPort": 10000}]}, "forward requests to itself"),
+    ],
+)
+def test_policies_that_make_no_sense_are_refused_with_what_to_do(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(LibraryError) as caught:
+        proxy(**params)
+    assert said in str(caught.value)
+
+
 @pytest.mark.e2e
-@pytest.mark.skipif(not (shutil.which("envoy") and shutil.which("openssl")), reason="needs envoy and openssl")
 @pytest.mark.parametrize("case", CASES)
 def test_envoy_itself_takes_the_configuration_without_a_warning(case: str, tmp_path: Path) -> None:
     fragment = rendered("proxy", case)
@@ -524,15 +580,22 @@ def test_envoy_itself_takes_the_configuration_without_a_warning(case: str, tmp_p
         [*OPENSSL, "-keyout", "tls.key", "-out", "tls.crt"],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
+    (tmp_path / "jwks.json").write_text('{"keys": [{"kty": "oct", "alg": "HS256", "k": "c2VjcmV0"}]}', encoding="utf-8")
     for copy, source in {"ca.crt": "tls.crt", "server.pem": "tls.crt", "server.key": "tls.key"}.items():
         shutil.copy(tmp_path / source, tmp_path / copy)
-    places = ["/etc/proxy/config", "/etc/proxy/tls", "/etc/proxy/upstream-ca", "/etc/proxy/upstream-client"]
+    places = [
+        "/etc/proxy/config",
+        "/etc/proxy/tls",
+        "/etc/proxy/upstream-ca",
+        "/etc/proxy/upstream-client",
+        "/etc/proxy/jwks",
+    ]
     for name, text in fragment.documents[0]["data"].items():
         for place in places:
             text = text.replace(place, str(tmp_path))
         (tmp_path / name).write_text(text, encoding="utf-8")
     command = [
-        "envoy",
+        program("envoy", INSTALL_FOR_SIDECARS),
         "--mode",
         "validate",
         "--config-path",

@@ -59,9 +59,14 @@ def test_every_file_of_the_configuration_is_where_it_says(case: str, mode: str) 
             assert each["source"].rsplit("/", 1)[1] in fragment.documents[0]["data"]
             assert target and target["name"] == shared["name"] and target["emptyDir"]["medium"] == "Memory"
             assert each["destination"].startswith(f"{shared['mountPath']}/")
-        login = parsed["auto_auth"]["method"]["config"]
-        token = mounted(container, fragment, login.get("token_path") or login["path"])
-        assert token and token["projected"]["sources"][0]["serviceAccountToken"]["path"] == "token"
+        (method,) = parsed["auto_auth"]["method"]
+        for path in [str(each) for each in method["config"].values() if str(each).startswith("/")]:
+            login = mounted(container, fragment, path)
+            assert login, path
+            if "projected" in login:
+                assert login["projected"]["sources"][0]["serviceAccountToken"]["path"] == "token"
+            else:
+                assert path.rsplit("/", 1)[1] in {each["path"] for each in login["secret"]["items"]}
         if "ca_cert" in parsed["vault"]:
             (source,) = mounted(container, fragment, parsed["vault"]["ca_cert"])["projected"]["sources"]  # type: ignore[index]
             assert [item["path"] for one in source.values() for item in one["items"]] == ["ca.crt"]
@@ -124,7 +129,7 @@ def test_a_template_of_ones_own_stays_as_it_is(text: str) -> None:
 
 def test_a_login_by_jwt_does_not_try_to_remove_the_token() -> None:
     fragment = rendered("vault-agent", "pod-restricted")
-    method = config(fragment, fragment.containers[0])["auto_auth"]["method"]
+    (method,) = config(fragment, fragment.containers[0])["auto_auth"]["method"]
     assert (method["type"], method["config"]["remove_jwt_after_reading"]) == ("jwt", False)
     (token,) = [each for each in fragment.volumes if each["name"] == "vault-agent-token"]
     assert token["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "https://vault.example.com"
@@ -164,3 +169,21 @@ def test_combinations_without_sense_are_refused_with_what_to_do(params: dict[str
 def test_wrong_parameters_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         agent(**params)
+
+
+def test_the_method_is_a_list_because_the_parser_takes_lone_nested_objects_for_labels() -> None:
+    assert isinstance(config(agent(), agent().containers[0])["auto_auth"]["method"], list)
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ({"type": "aws"}, "set auth.role"),
+        ({"type": "approle"}, "set auth.secretName"),
+        ({"role": "web", "secretName": "login"}, "remove auth.secretName"),
+        ({"role": "web", "region": "eu-central-1"}, "set auth.type"),
+    ],
+)
+def test_settings_of_another_auth_method_are_refused(auth: dict[str, Any], said: str) -> None:
+    with pytest.raises(LibraryError, match=said):
+        agent(auth=auth)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +34,7 @@ class Container:
 
     def __init__(
         self, spec: Mapping[str, Any], pod: Mapping[str, Any], volumes: Mapping[str, Path], env: Mapping[str, str],
-        network: Network, hosts: Path, log: Path,
+        network: Network, hosts: Path,
     ) -> None:  # fmt: skip
         self.spec = spec
         self.name = str(spec["name"])
@@ -41,23 +44,26 @@ class Container:
         self._groups = [*_list(self._security.get("fsGroup")), *self._security.get("supplementalGroups", [])]
         self._shared = bool(pod.get("shareProcessNamespace"))
         self._network = network
-        self._log = log
         argv = [*self._sandbox(volumes, hosts), *self._as_user(), "--", *self._command()]
-        with log.open("wb") as out, tempfile.TemporaryFile() as seccomp, network.processes() as processes:
-            if self._shared:
-                argv[1:1] = ["--pidns", str(processes.fileno())]
+        reading, writing = os.pipe()
+        os.fchown(writing, self._user(), -1)  # as container runtimes do, so that /dev/stdout can be opened
+        with tempfile.TemporaryFile() as seccomp:
             if not network.addresses.kernel_ipv6:
                 seccomp.write(no_ipv6_sockets())
                 seccomp.seek(0)
                 argv[1:1] = ["--seccomp", str(seccomp.fileno())]
             self._process = subprocess.Popen(
-                [*network.enter(), *argv],
+                [*network.enter(processes=True), *argv],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                pass_fds=[seccomp.fileno(), processes.fileno()],
+                stdout=writing,
+                stderr=writing,
+                pass_fds=[seccomp.fileno()],
             )
+        os.close(writing)
+        self._output = bytearray()
+        self._reader = threading.Thread(target=self._read, args=(reading,), daemon=True)
+        self._reader.start()
         self.pid = self._main_process()
 
     def _command(self) -> list[str]:
@@ -72,6 +78,7 @@ class Container:
             words += ["--unshare-pid", "--as-pid-1"]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--chmod", "1777", "/dev/shm"]
         words += [*_base(self.image), "--ro-bind", str(hosts), "/etc/hosts"]
+        words += ["--ro-bind", str(hosts.with_name("resolv.conf")), "/etc/resolv.conf"]
         words += ["--ro-bind", shutil.which("setpriv") or "setpriv", "/.setpriv"]
         for path, name in self.image.programs.items():
             words += ["--ro-bind", program(name, INSTALL_FOR_SIDECARS), path]
@@ -95,8 +102,11 @@ class Container:
             words += ["--remount-ro", "/"]
         return [*words, "--chdir", self.spec.get("workingDir", self.image.workdir), "--"]
 
+    def _user(self) -> int:
+        return int(self._security.get("runAsUser", self.image.user))
+
     def _as_user(self) -> list[str]:
-        user = self._security.get("runAsUser", self.image.user)
+        user = self._user()
         assert not (self._security.get("runAsNonRoot") and user == 0), "container has runAsNonRoot and runs as root"
         words = ["/.setpriv", f"--reuid={user}", f"--regid={self._security.get('runAsGroup', 0)}"]
         words += [f"--groups={','.join(map(str, self._groups))}" if self._groups else "--clear-groups"]
@@ -122,13 +132,24 @@ class Container:
             time.sleep(0.005)
         raise AssertionError(f"{self.name} did not start: {self.log()}")
 
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe, "rb", buffering=0) as stream:
+            while data := stream.read(1 << 16):
+                self._output += data
+
     def log(self) -> str:
-        """Return what the container wrote to stdout and stderr."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        """Return what the container has written to stdout and stderr."""
+        if self._process.poll() is not None:
+            self._reader.join(5)
+        return bytes(self._output).decode("utf-8", "replace")
 
     def exit_code(self) -> int | None:
         """Return the exit code (128 and the number of the signal that ended it), or None while it runs."""
         return self._process.poll()
+
+    def wait(self, timeout: float) -> int:
+        """Wait until the container ends. Return its exit code. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout)
 
     def execute(self, words: Sequence[str], timeout: float = 30) -> subprocess.CompletedProcess[bytes]:
         """Run a command in the container, as an exec probe or `kubectl exec` does."""
@@ -169,7 +190,9 @@ class Container:
     def kill(self) -> None:
         """End the container at once."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
+            for pid in filter(None, (self.pid, self._process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
 
 

@@ -12,7 +12,6 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 IPV4 = "10.244.3.7"
 IPV6 = "fd00:10:244::7"
@@ -46,7 +45,7 @@ class Network:
         with theirs:
             agent = [sys.executable, str(Path(__file__).with_name("agent.py")), str(theirs.fileno())]
             self._process = subprocess.Popen(
-                ["unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--", *agent],
+                ["unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--", *agent],
                 pass_fds=[theirs.fileno()],
             )
         assert self._channel.recv(64) == b"ready"
@@ -61,13 +60,11 @@ class Network:
         if not self.addresses.kernel_ipv6:
             self.run([ip, "-6", "address", "flush", "dev", "lo"])
 
-    def enter(self) -> list[str]:
-        """Return the start of a command that runs in this network."""
-        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--ipc=/proc/{self.pid}/ns/ipc", "--"]
-
-    def processes(self) -> IO[bytes]:
-        """Return the process namespace of the pod, opened, for containers that share it."""
-        return Path(f"/proc/{self.pid}/ns/pid").open("rb")
+    def enter(self, *, processes: bool = False) -> list[str]:
+        """Return the start of a command that runs in this network, and ends with the pod if `processes` is set."""
+        spaces = ("net", "ipc", "pid", "mnt") if processes else ("net", "ipc")
+        flags = {"mnt": "mount"}
+        return ["nsenter", *(f"--{flags.get(each, each)}=/proc/{self.pid}/ns/{each}" for each in spaces), "--"]
 
     def run(self, words: list[str], stdin: bytes = b"", timeout: int = 30) -> str:
         """Run a program of the machine in this network, for example curl. Return its output; fail if it fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ class Pod:
         addresses: Addresses | None = None,
         secrets: Mapping[str, Mapping[str, bytes]] | None = None,
         hosts: Mapping[str, str] | None = None,
+        token: bytes = b"token of the service account",
     ) -> None:  # fmt: skip
         require()
         self._folder = folder / f"pod-{len(list(folder.glob('pod-*')))}"
@@ -67,7 +69,9 @@ class Pod:
         self._hosts = self._folder / "hosts"
         lines = {"localhost": "127.0.0.1", "pod": self.addresses.pod[0], **(hosts or {})}
         self._hosts.write_text("".join(f"{address}\t{name}\n" for name, address in lines.items()))
-        self._objects = Objects(self._config_maps, self._secrets, self._fields)
+        # Names are in /etc/hosts. Nothing answers at the address of the name server.
+        self._folder.joinpath("resolv.conf").write_text("nameserver 127.0.0.53\nsearch web.svc.cluster.local\n")
+        self._objects = Objects(self._config_maps, self._secrets, self._fields, token)
         self.volumes = {
             each["name"]: make_volume(self._folder, each, self._objects, self.spec)
             for each in self.spec.get("volumes", [])
@@ -75,6 +79,7 @@ class Pod:
         self.containers: dict[str, Container] = {}
         self.network = Network(self.addresses)
         self._servers: list[servers.Server] = []
+        self._background: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Pod:
         return self
@@ -86,7 +91,9 @@ class Pod:
             container.kill()
         for server in self._servers:
             server.close()
-        self.network.close()
+        self.network.close()  # ends every process of the pod
+        for process in self._background:
+            process.wait()
 
     @property
     def ip(self) -> str:
@@ -106,8 +113,7 @@ class Pod:
         """Start a container without waiting for its probes."""
         every = [*self.spec.get("initContainers", []), *self.spec["containers"]]
         spec = next(each for each in every if each["name"] == name)
-        log = self._folder / f"{name}.log"
-        container = Container(spec, self.spec, self.volumes, self._env(spec), self.network, self._hosts, log)
+        container = Container(spec, self.spec, self.volumes, self._env(spec), self.network, self._hosts)
         self.containers[name] = container
         return container
 
@@ -157,11 +163,31 @@ class Pod:
         group = (self.spec.get("securityContext") or {}).get("fsGroup")
         project(self.volumes[volume], {name: File(data) for name, data in files.items()}, group)
 
-    def serve(self, port: int, handler: servers.Handler = servers.echo, address: str = "127.0.0.1") -> servers.Server:
+    def serve(
+        self,
+        port: int,
+        handler: servers.Handler = servers.echo,
+        address: str = "127.0.0.1",
+        context: ssl.SSLContext | None = None,
+    ) -> servers.Server:
         """Serve HTTP inside the pod, as the app or as a host outside. `handler` answers each request."""
-        server = servers.Server(self.network.listen(address, port), handler)
+        server = servers.Server(self.network.listen(address, port), handler, context)
         self._servers.append(server)
         return server
+
+    def background(self, words: list[str], **env: str) -> subprocess.Popen[bytes]:
+        """Start a program of the machine inside the network of the pod, for example the server that a sidecar calls."""
+        log = (self._folder / f"background-{len(self._background)}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                [*self.network.enter(processes=True), *words],
+                env={**os.environ, **env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+            )
+        self._background.append(process)
+        return process
 
     def get(self, url: str, **more: Any) -> servers.Answer:
         """Send a request from inside the pod. See servers.request."""

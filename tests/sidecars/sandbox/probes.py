@@ -36,7 +36,7 @@ def wait_for(container: Container, network: Network, kind: str) -> int:
             break
         time.sleep(probe.get("periodSeconds", 10))
     raise ProbeFailure(
-        f"{kind} of {container.name}: {reasons[-1]}; exit code {container.exit_code()}\n{container.log()}"
+        f"{kind} of {container.name}: {reasons[-1]}; exit code {container.exit_code()}\n{container.log()[-1500:]}"
     )
 
 

@@ -41,6 +41,11 @@ class Answer:
         return json.loads(self.body)
 
 
+def url(address: str, port: int, path: str = "/", scheme: str = "http") -> str:
+    """Return a URL with an address of either family."""
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}{path}"
+
+
 Handler = Callable[[Request], Answer]
 
 
@@ -90,7 +95,7 @@ class Server:
         self._server = _Server(("", 0), _Handler, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = context.wrap_socket(listening, server_side=True) if context else listening
-        self._server.server_name, self._server.server_port = "app", listening.getsockname()[1]
+        self._server.server_name, self._server.server_port = "app", self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -114,7 +119,7 @@ def request(
     if parts.scheme == "https":
         assert context is not None
         connection = context.wrap_socket(connection, server_hostname=server_name or host)
-    client = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port, timeout=timeout)
+    client = http.client.HTTPConnection(host, port, timeout=timeout)
     client.sock = connection
     with connection:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
