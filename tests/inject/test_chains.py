@@ -134,6 +134,26 @@ def test_plain_http_to_a_tls_port_is_refused() -> None:
     ]
 
 
+def test_two_sidecars_that_terminate_tls_are_refused() -> None:
+    tls = {"tls": {"secretName": "t"}, "port": 9443}
+    result = add(add(SHOP, "nginx-tls").text, "proxy", proxy=tls)
+    assert errors(result) == [
+        "[broken-proxy-chain] proxy sends plain HTTP to port 8443 of nginx-tls, which expects TLS"
+    ]
+    encrypted = {**tls, "upstreamTls": {"enabled": True, "sni": "shop.example.com", "caSecretName": "ca"}}
+    assert not add(add(SHOP, "nginx-tls").text, "proxy", proxy=encrypted).failed
+
+
+def test_a_proxy_that_starts_to_terminate_tls_moves_before_the_login() -> None:
+    text = add(SHOP, "oauth2-proxy", "proxy").text
+    assert upstreams(text) == {"oauth2-proxy": 10000, "proxy": 8080}
+    result = Session().upgrade(text, ["proxy"], {"proxy": {"tls": {"secretName": "t"}}})
+    assert not result.failed
+    assert upstreams(result.text) == {"oauth2-proxy": 8080, "proxy": 4180}
+    back = Session().remove(result.text, ["oauth2-proxy"])
+    assert upstreams(back.text) == {"proxy": 8080}
+
+
 def test_removal_that_would_leave_a_set_upstream_without_a_listener_is_refused() -> None:
     text = add(add(SHOP, "oauth2-proxy").text, "proxy", proxy={"upstreamPort": 4180}).text
     result = Session().remove(text, ["oauth2-proxy"])

@@ -136,10 +136,7 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
         for resource in ("cpu", "memory"):
             if resource not in resources.get(kind, {}):
                 yield f"it has no {kind}.{resource}"
-    if not container["image"].startswith(_UNBALANCED):
-        yield from _limit_ranges(resources)
-    if all({"cpu", "memory"} <= set(resources.get(kind, {})) for kind in ("requests", "limits")):
-        yield from _resources(resources)
+    yield from _limit_ranges(resources)
     wanted = {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -167,9 +164,6 @@ LARGEST_RATIO = {"cpu": 10, "memory": 4}
 """What common LimitRanges allow: the smallest request, and the largest limit as a multiple of the request."""
 
 
-_UNBALANCED = ("haproxy:", "nginxinc/", "quay.io/oauth2-proxy/", "gcr.io/cloud-sql-connectors/")
-
-
 def _limit_ranges(resources: Mapping[str, Any]) -> Iterator[str]:
     for resource, least in LEAST.items():
         request, limit = (
@@ -179,16 +173,6 @@ def _limit_ranges(resources: Mapping[str, Any]) -> Iterator[str]:
             yield f"requests.{resource} is less than {least}"
         if limit > request * LARGEST_RATIO[resource]:
             yield f"limits.{resource} is more than {LARGEST_RATIO[resource]} times the request"
-
-
-def _resources(resources: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what common LimitRanges refuse: CPU requests below 10m, and limits above 10 times the requests."""
-    for resource, least in (("cpu", "10m"), ("memory", "16Mi")):
-        request, limit = (parse_quantity(resources[kind][resource]) for kind in ("requests", "limits"))
-        if request is None or limit is None or request < (parse_quantity(least) or 0):
-            yield f"requests.{resource} is below {least}"
-        elif limit > 10 * request:
-            yield f"limits.{resource} is more than 10 times requests.{resource}"
 
 
 def _volumes(fragment: Fragment) -> Iterator[str]:
