@@ -82,12 +82,9 @@ IMAGES = {
     "quay.io/prometheuscommunity/postgres-exporter": _single(
         "/bin/postgres_exporter", "postgres_exporter", base="busybox", user=65534
     ),
-<<<<<<< HEAD
     "prom/mysqld-exporter": _single("/bin/mysqld_exporter", "mysqld_exporter", base="busybox", user=65534),
     "percona/mongodb_exporter": _single("/mongodb_exporter", "mongodb_exporter", user=65535),
     "prom/blackbox-exporter": _single("/bin/blackbox_exporter", "blackbox_exporter", base="busybox"),
-=======
->>>>>>> libb
     "quay.io/kiwigrid/k8s-sidecar": Image(
         {},
         ("python3", "-u", "-m", "sidecar"),
