@@ -56,7 +56,9 @@ class Network:
         ip = shutil.which("ip") or "ip"
         self.run([ip, "link", "set", "lo", "up"])
         for address in (*self.addresses.pod, *self.addresses.outside):
-            self.run([ip, "address", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo"])
+            # Without duplicate address detection, an IPv6 address can be used at once.
+            more = ["/128", "nodad"] if ":" in address else ["/32"]
+            self.run([ip, "address", "add", f"{address}{more[0]}", "dev", "lo", *more[1:]])
         if not self.addresses.kernel_ipv6:
             self.run([ip, "-6", "address", "flush", "dev", "lo"])
 
