@@ -136,8 +136,7 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
         for resource in ("cpu", "memory"):
             if resource not in resources.get(kind, {}):
                 yield f"it has no {kind}.{resource}"
-    if not container["image"].startswith(_UNBALANCED):
-        yield from _limit_ranges(resources)
+    yield from _limit_ranges(resources)
     wanted = {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -163,9 +162,6 @@ def _container(container: Mapping[str, Any]) -> Iterator[str]:
 LEAST = {"cpu": "10m", "memory": "16Mi"}
 LARGEST_RATIO = {"cpu": 10, "memory": 4}
 """What common LimitRanges allow: the smallest request, and the largest limit as a multiple of the request."""
-
-
-_UNBALANCED = ("haproxy:", "nginxinc/", "quay.io/oauth2-proxy/", "gcr.io/cloud-sql-connectors/")
 
 
 def _limit_ranges(resources: Mapping[str, Any]) -> Iterator[str]:

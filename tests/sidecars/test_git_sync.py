@@ -58,7 +58,7 @@ def test_every_file_that_a_flag_names_is_mounted(case: str, mode: str) -> None:
     fragment = rendered("git-sync", case, mode=mode)
     for container in all_containers(fragment):
         for name in ("password-file", "ssh-key-file", "ssh-known-hosts-file", "sparse-checkout-file",
-            "github-app-private-key-file", "exechook-command", "pre-publish-exechook-command"):  # fmt: skip
+            "github-app-private-key-file", "exechook-command"):  # fmt: skip
             path = argument(container, f"--{name}")
             if path:
                 assert PurePosixPath(path).name in files(fragment, path, container)
@@ -316,22 +316,18 @@ def test_settings_of_apps_and_commands_that_do_not_go_together_are_refused(
 
 
 def test_a_script_is_an_executable_file_in_the_config_map() -> None:
-    fragment = git_sync(exechook={"script": "#!/bin/sh\ntrue\n"}, pre_publish_exechook={"command": "/bin/true"})
+    fragment = git_sync(exechook={"script": "#!/bin/sh\ntrue\n"})
     (container,) = fragment.containers
     path = flag(fragment, "exechook-command") or ""
     volume = mounted(container, fragment, path)
     assert volume and volume["configMap"]["defaultMode"] == 0o555
     assert fragment.documents[0]["data"] == {PurePosixPath(path).name: "#!/bin/sh\ntrue\n"}
-    assert flag(fragment, "pre-publish-exechook-command") == "/bin/true"
 
 
-def test_before_a_link_is_published_its_command_runs_and_afterwards_the_one_that_goes_on_runs_its_own() -> None:
-    fragment = git_sync(sync="both", exechook={"command": "/a"}, pre_publish_exechook={"command": "/b"})
+def test_the_command_runs_in_the_container_that_goes_on() -> None:
+    fragment = git_sync(sync="both", exechook={"command": "/a"})
     (first,), (second,) = fragment.init_containers, fragment.containers
     assert (argument(first, "--exechook-command"), argument(second, "--exechook-command")) == (None, "/a")
-    assert (
-        argument(first, "--pre-publish-exechook-command") == argument(second, "--pre-publish-exechook-command") == "/b"
-    )
     once = git_sync(sync="one-time", exechook={"command": "/a"})
     assert argument(all_containers(once)[0], "--exechook-command") == "/a"
 

@@ -50,6 +50,7 @@ def test_the_process_of_the_app_gets_a_signal_from_its_own_user(tmp_path: Path) 
     with Pod(yaml.safe_dump_all(documents), tmp_path) as pod:
         running = pod.launch("app")
         reloader = pod.start("config-reloader")
+        eventually(lambda: reloader.execute(["pidof", "sleep"]).stdout.split()[1:], 5)  # it has read the files once
         pod.update("config-reloader-watched-0", {"a.conf": b"two"})
         eventually(lambda: "sent HUP to sleep" in reloader.log())
         assert running.exit_code() is None

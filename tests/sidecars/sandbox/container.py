@@ -224,8 +224,9 @@ def _base(image: Image) -> list[str]:
     if base == "debian":
         for path in ("/usr/bin", "/usr/sbin"):
             words += ["--ro-bind", path, path]
+        words += ["--ro-bind-try", "/usr/share/rubygems-integration", "/usr/share/rubygems-integration"]
         if any(path.startswith("/bin/") for path in image.files):  # a link to a read-only directory takes no file
-            return [*words, "--symlink", "/usr/bin/sh", "/bin/sh", "--symlink", "usr/sbin", "/sbin"]
+            return [*words, "--dir", "/bin", "--symlink", "/usr/bin/sh", "/bin/sh", "--symlink", "usr/sbin", "/sbin"]
         return [*words, "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"]
     if base == "busybox":
         path = program("busybox", INSTALL_FOR_SIDECARS)

@@ -69,7 +69,7 @@ def _get(connection: socket.socket, host: str, action: Mapping[str, Any], timeou
     if action.get("scheme") == "HTTPS":
         context = ssl._create_unverified_context()
         connection = context.wrap_socket(connection)
-    client = http.client.HTTPConnection(host, timeout=timeout)
+    client = http.client.HTTPConnection(host, connection.getpeername()[1], timeout=timeout)
     client.sock = connection
     headers = {each["name"]: each["value"] for each in action.get("httpHeaders", [])}
     client.request("GET", action.get("path", "/"), headers={"User-Agent": "kube-probe/1.34", **headers})
