@@ -168,8 +168,7 @@ def render_documents(
     If a finding is an error, discard the documents. Raises InputError for invalid YAML.
     """
     documents = list(documents)
-    namespaces = read_namespaces(documents)
-    if namespaces:
+    if namespaces := read_namespaces(documents):
         chosen = replace(chosen, namespaces=namespaces)
     selects, step, rules = _prepare_composition(chosen, options)
 
@@ -179,10 +178,11 @@ def render_documents(
     whole = _join_results(process_documents(documents, step, options, wanted))
     for error in whole.errors:
         raise error
-    if concerns_retargeting((*documents, *whole.documents), enabled=chosen.composition.retarget):
-        from sidecarctl.inject import retarget
+    enabled = chosen.composition.retarget
+    if concerns_retargeting((*documents, *whole.documents), enabled=enabled):
+        from sidecarctl.inject.retarget import retarget_run as retarget
 
-        whole = retarget.retarget_run(documents, whole, options.kinds, enabled=chosen.composition.retarget)
+        whole = retarget(documents, whole, options.kinds, enabled=enabled)
     return replace(whole, rules=frozenset(rules))
 
 
@@ -227,9 +227,7 @@ def run(
     if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
         result = _run_on_sorted(text, list(documents), step, options, selects)
         return replace(result, errors=(*broken, *result.errors))
-    out: list[str] = []
-    changes: list[WorkloadChange] = []
-    findings: list[Finding] = []
+    out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
     # Keep texts, not documents: the nodes of a finished document are freed.
     for processed in process_documents(documents, step, options, selects):
         out.append(join(processed.documents))

@@ -366,3 +366,13 @@ def test_a_long_stream_with_a_service_is_read_whole(tmp_path: Path) -> None:
     piped = run("sidecarctl add proxy --retarget", tmp_path, stdin=text)
     assert "targetPort: 10000}" in piped.stdout
     assert run("sidecarctl remove proxy", tmp_path, stdin=piped.stdout).stdout == text
+
+
+def test_twins_of_two_environments_are_restored(tmp_path: Path) -> None:
+    for name in ("dev", "prod"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, shop=f"{DEPLOYMENT}---\n{SERVICE}")
+    call("add proxy dev prod -i --retarget", tmp_path)
+    assert all("targetPort: 10000}" in read(tmp_path / name)["shop.yaml"] for name in ("dev", "prod"))
+    call("remove proxy dev prod -i", tmp_path)
+    assert all(read(tmp_path / name) == {"shop.yaml": f"{DEPLOYMENT}---\n{SERVICE}"} for name in ("dev", "prod"))

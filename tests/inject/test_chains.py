@@ -203,3 +203,8 @@ def test_a_record_without_fronts_gets_them_when_the_sidecar_is_added_again() -> 
     assert old != text
     assert add(old, "proxy").text == text
     assert upstreams(add(add(old, "proxy").text, "nginx-tls").text) == {"proxy": 8080, "nginx-tls": 10000}
+
+
+def test_three_of_one_stage_keep_the_order_of_the_record() -> None:
+    fronts = (Front("a", 8080, 1001), Front("b", 1001, 1002), Front("c", 8080, 1003))
+    assert [find_upstream(fronts, each, 8080) for each in fronts] == [8080, 1001, 1002]

@@ -25,6 +25,7 @@ from sidecarctl.yamltext.stream import join, split
 from tests.shipped_library.manifests import DEPLOYMENT, MANIFESTS, NAMES, VERSIONS, request
 
 PAIRS = list(permutations(NAMES, 2))
+MESHES = {"consul-dataplane", "dapr", "istio", "linkerd", "open-service-mesh"}
 # Each pair meets every kind and every version; which kind with which version goes round.
 ROUNDS = [[(kind, VERSIONS[(i + turn) % 3]) for i, kind in enumerate(MANIFESTS)] for turn in range(3)]
 
@@ -59,19 +60,24 @@ def _holds(finding: Finding, one: str, two: str, kind: str, version: str) -> boo
     """Return True if a conflict names something that both sidecars have."""
     if finding.rule == "job-never-completes" or not finding.help:
         return bool(finding.help)
+    if finding.rule == "second-mesh":
+        return {one, two} <= MESHES
     both = []
     for name in (one, two):
         result = pipeline.add(MANIFESTS[kind], [request(name)], Options(version))
         if result.failed:
             return True  # it is refused by itself already
         both.append([what for own in find_injected_parts(result.text, name) for what in _claims(own, finding.rule)])
+    if finding.rule == "mesh-port-clash":  # the mesh's own proxy has the port, which no manifest lists
+        return bool({one, two} & MESHES) and any(what in finding.message for what in both[0] + both[1])
     return any(what in finding.message for what in set(both[0]) & set(both[1]))
 
 
 def _claims(own: InjectedParts, rule: str) -> list[str]:
     """Return what an instance has of the kind that a rule checks."""
-    if rule == "port-conflict":
-        return [f"port {port.get('containerPort')}/" for _, c in own.containers for port in c.get("ports", ())]
+    if rule in ("port-conflict", "mesh-port-clash"):
+        mark = "/" if rule == "port-conflict" else " "
+        return [f"port {port.get('containerPort')}{mark}" for _, c in own.containers for port in c.get("ports", ())]
     if rule == "env-conflict":
         return [variable["name"] for variables in own.env.values() for variable in variables]
     if rule == "mount-conflict":
