@@ -43,6 +43,7 @@ FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the size of a library or co
 TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the size of a template in bytes")
 STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the number of steps of a template")
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
-SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a KCL template or a pattern in seconds")
+SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a template or a pattern in seconds")
+MEMORY = Limit("SIDECARCTL_MAX_MEMORY", 1024, 1_000_000, "the memory of a template or a pattern in mebibytes")
 
-ALL = (DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS)
+ALL = (DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY)

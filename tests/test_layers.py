@@ -17,6 +17,7 @@ LAYERS = {
     "errors": 0,
     "limits": 1,
     "findings": 1,
+    "limited_worker": 2,
     "results": 1,
     "skipped": 1,
     "yamltext": 2,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import compileall
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from tests.security.kit import POD
 POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty"}
 POSIX_NAMES = {
     "fork",
+    "setxattr",
+    "listxattr",
     "getuid",
     "geteuid",
     "getgid",
@@ -30,11 +34,10 @@ POSIX_NAMES = {
 }
 GUARDED = {
     "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # used only if geteuid exists
-    "catalog/json_schema_messages.py": {
-        "setitimer"
-    },  # used only if signal.SIGVTALRM exists, which has the same platforms
+    "catalog/time_limit.py": {"setitimer"},  # guarded by hasattr
+    "limited_worker.py": {"fork", "resource"},  # without fork, the work runs in this process
     "composition/find.py": {"getuid"},  # guarded by hasattr
-    "files/write.py": {"chown"},  # guarded by hasattr
+    "files/write.py": {"chown", "setxattr", "listxattr"},  # guarded by hasattr
     "catalog/engines/kcl_worker.py": {"resource"},  # guarded by ImportError
 }
 
@@ -107,3 +110,39 @@ def test_results_are_the_same_without_the_c_extension(tmp_path: Path) -> None:
             fast, pure = run(command, tmp_path), run(command, tmp_path, env={"PYTHONPATH": path})
             assert (fast.code, fast.stdout) == (pure.code, pure.stdout), (file, words)
             assert fast.code != 4
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """A copy of the package, with the data directories beside it."""
+    shutil.copytree(ROOT / "sidecarctl", tmp_path / "sidecarctl", ignore=shutil.ignore_patterns("__pycache__"))
+    for data in ("library", "schemas"):
+        (tmp_path / data).symlink_to(ROOT / data)
+    return tmp_path
+
+
+def validate_in(installation: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "sidecarctl", "validate", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(installation), "PYTHONSAFEPATH": "1"}
+    bad = POD.replace("image:", "colour: red\n      image:")
+    return subprocess.run(
+        words, input=bad, capture_output=True, text=True, env=environment, cwd=installation, check=False
+    )
+
+
+def test_installation_without_rules_is_an_error(installation: Path) -> None:
+    for module in (installation / "sidecarctl" / "validate" / "rules" / "api").glob("*.py"):
+        if module.stem != "__init__":
+            module.unlink()
+    done = validate_in(installation)
+    assert done.returncode == 3 and "incomplete installation" in done.stderr
+
+
+def test_installation_of_compiled_files_has_all_rules(installation: Path) -> None:
+    whole = validate_in(installation)
+    compileall.compile_dir(installation / "sidecarctl", quiet=2, legacy=True)
+    for module in (installation / "sidecarctl").rglob("*.py"):
+        module.unlink()
+    done = validate_in(installation)
+    assert done.returncode == 1 and "unknown field" in done.stdout
+    assert done.stdout == whole.stdout

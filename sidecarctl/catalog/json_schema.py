@@ -28,7 +28,24 @@ def find_problems(schema: Any, value: object) -> list[SchemaProblem]:
     """Return all violations of a schema; an empty list means valid."""
     if quick_check(schema, value) is True:
         return []
-    return explain_errors(schema, value)
+    from sidecarctl.catalog.time_limit import TooSlow, run_in_time
+
+    try:
+        answer = run_in_time(_explain, (schema, value))
+    except TooSlow as problem:
+        raise SchemaFault(f"validating the value {problem}") from None
+    if isinstance(answer, str):
+        raise SchemaFault(answer)
+    return [SchemaProblem(tuple(path), *rest) for path, *rest in answer]
+
+
+def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
+    """Return the violations as JSON, or the fault of the schema."""
+    try:
+        found = explain_errors(*request)
+    except SchemaFault as fault:
+        return str(fault)
+    return [[list(one.path), one.message, one.hint, one.on_key, one.missing] for one in found]
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecarctl import limits
 from sidecarctl.errors import did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -253,35 +251,31 @@ def describe_value(error: Any) -> str:
     return f"{noun} {format_value(value)}" if error.validator == "type" else format_value(value)
 
 
-# Only repeated groups can take exponential time, and only on longer text.
-_REPEATED_GROUP = re.compile(r"\)[*+{]")
-_LONG = 20
+# A pattern without repetition inside a repeated group takes at most this many steps for n characters and k repetitions: n ** k.
+_REPETITION = re.compile(r"[*+}]")
+_REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
+_FEW_STEPS = 1_000_000
 
 
 def pattern_matches(pattern: str, text: str) -> bool:
     """Return True if the pattern matches anywhere in the text. Raise SchemaFault if that exceeds the time limit."""
-    if len(text) <= _LONG or not _REPEATED_GROUP.search(pattern):
-        return re.search(pattern, text) is not None
-    with _deadline(f'pattern "{pattern}" takes too long on {len(text)} characters; {limits.SECONDS.way_out}'):
-        return re.search(pattern, text) is not None
-
-
-@contextmanager
-def _deadline(message: str) -> Iterator[None]:
-    """Raise SchemaFault after the time limit, on systems with timers and in the main thread."""
-    import signal
-
-    def over(*_: Any) -> None:
-        raise SchemaFault(message)
+    if _is_quick(pattern, len(text)):
+        return _search((pattern, text))
+    from sidecarctl.catalog.time_limit import TooSlow, run_in_time
 
     try:
-        before = signal.signal(signal.SIGVTALRM, over)
-    except (AttributeError, ValueError):
-        yield
-        return
-    signal.setitimer(signal.ITIMER_VIRTUAL, limits.SECONDS.value)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        return bool(run_in_time(_search, (pattern, text)))
+    except TooSlow as problem:
+        raise SchemaFault(f'pattern "{pattern}" on {len(text)} characters {problem}') from None
+
+
+def _is_quick(pattern: str, length: int) -> bool:
+    if _REPEATED_GROUP.search(pattern):
+        return length < 2
+    steps: int = (length + 1) ** (len(_REPETITION.findall(pattern)) + 1)
+    return steps <= _FEW_STEPS
+
+
+def _search(request: tuple[str, str]) -> bool:
+    pattern, text = request
+    return re.search(pattern, text) is not None

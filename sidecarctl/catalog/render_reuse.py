@@ -32,6 +32,9 @@ class Placeholder:
     def __bool__(self) -> bool:
         return True
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Placeholder, (self._text, self._bare)
+
     def _looked(self, *_: Any, **__: Any) -> NoReturn:
         raise Looked
 

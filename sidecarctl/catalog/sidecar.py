@@ -76,6 +76,11 @@ class Sidecar:
         return self.folder / METADATA_FILE
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether it is part of sidecarctl, and so can be trusted like its code."""
+        return self.folder.parent == data_directory("library")
+
+    @property
     def mentions_fronts(self) -> bool:
         """False if its template certainly declares no `fronts`."""
         try:
@@ -93,13 +98,14 @@ def load_schema(name: str) -> Any:
     return json.loads((data_directory("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
-def read_sidecar(folder: Path, library: str, *, checked: bool = False) -> Sidecar:
+def read_sidecar(folder: Path, library: str, *, checked: bool = False, known: Any = None) -> Sidecar:
     """Return the sidecar in a directory. Raise LibraryError with `file:line:column` for invalid metadata.
 
-    `checked` skips validation against the schema. The directory must be named `logger` or `logger@1.0.0`, so that a sidecar can be
-    found without reading others.
+    `checked` skips validation against the schema, and `known` is the content of an unmodified file. The directory must be named
+    `logger` or `logger@1.0.0`, so that a sidecar can be found without reading others.
     """
-    source = read_yaml(folder / METADATA_FILE, folder)
+    file = folder / METADATA_FILE
+    source = YamlFile(str(file), "", None, known) if known else read_yaml(file, folder)
     if source.value is None:
         raise LibraryError(
             f"{METADATA_FILE} is empty",

@@ -181,10 +181,12 @@ def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, 
         report_unreadable(inputs)
         console.report(f"no files written: {plural(len(inputs.errors), 'error')}")
         return max(error.exit_code for error in inputs.errors)
-    write_all(
-        Write(source.path, after.text, read.stamp)
-        for (source, read), after in zip(inputs.sources, outcome.texts)
-        if source.path and after.text != read.text
+    console.report_lost(
+        write_all(
+            Write(source.path, after.text, read.stamp)
+            for (source, read), after in zip(inputs.sources, outcome.texts)
+            if source.path and after.text != read.text
+        )
     )
     piped = [after.text for (source, _), after in zip(inputs.sources, outcome.texts) if source.path is None]
     console.write_stdout(piped)

@@ -61,6 +61,12 @@ def report(message: str) -> None:
     sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
 
 
+def report_lost(lost: Sequence[str]) -> None:
+    """Write what of the replaced files could not be kept to stderr."""
+    for each in lost:
+        report(f"note: {each}")
+
+
 def report_findings(findings: Sequence[Finding], *, group: bool = False) -> None:
     """Write findings to stderr, with their source lines; `group` shows many warnings of one rule once."""
     if findings:

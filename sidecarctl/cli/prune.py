@@ -50,9 +50,14 @@ def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
     out = []
     for name, digest in sorted(known(folder).items()):
         path = folder / name
-        if name not in names and path.is_file() and not path.is_symlink():
+        if name not in names and path.is_file() and _is_inside(path, folder):
             out.append(Stale(path, _digest_of(path) != digest))
     return out
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return True unless a symbolic link in its path leads elsewhere."""
+    return path.resolve() == folder.resolve() / path.relative_to(folder)
 
 
 def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path]) -> str:

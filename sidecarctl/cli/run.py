@@ -210,13 +210,15 @@ def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
     elif delivery.check:
         return
     elif delivery.in_place:
-        write_all(
-            Write(one.source.path, one.result.text, one.read.stamp)
-            for one in done
-            if one.result and one.result.changed and one.source.path
+        console.report_lost(
+            write_all(
+                Write(one.source.path, one.result.text, one.read.stamp)
+                for one in done
+                if one.result and one.result.changed and one.source.path
+            )
         )
     elif delivery.output:
-        write_all(_outputs(delivery, done))
+        console.report_lost(write_all(_outputs(delivery, done)))
     elif delivery.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 

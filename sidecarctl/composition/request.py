@@ -13,7 +13,7 @@ from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
 from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import SidecarctlError, UsageError, did_you_mean
+from sidecarctl.errors import LibraryError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -243,6 +243,8 @@ def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameter
     """Return the parameters of a new instance, and the error if required ones are missing."""
     try:
         return resolve(sidecar, changes.given, origins=changes.origins, shared=changes.shared), None
+    except LibraryError:
+        raise
     except UsageError as error:
         lenient = replace(sidecar, parameters={**sidecar.parameters, "required": []})
         return resolve(lenient, changes.given, origins=changes.origins, shared=changes.shared), error

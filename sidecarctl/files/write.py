@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,13 +42,15 @@ def is_directory(path: str) -> bool:
     return bool(path) and (path.endswith(tuple(filter(None, (os.sep, os.altsep)))) or Path(path).is_dir())
 
 
-def write_all(writes: Iterable[Write]) -> None:
+def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     """Write every file, or none if one of them cannot be written. Raises OutputError.
 
-    Modes are kept, and the target of a symbolic link is replaced. Of a file with several hard links, only the given name gets
-    the new text. A device or pipe (/dev/stdout) is written to directly.
+    Modes, owners, and extended attributes are kept; what cannot be kept is returned, a sentence for each. The target of a
+    symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe
+    (/dev/stdout) is written to directly.
     """
     staged: dict[Path, _Staged] = {}
+    lost: list[str] = []
     try:
         for write in writes:
             target = Path(os.path.realpath(write.path))
@@ -56,7 +58,7 @@ def write_all(writes: Iterable[Write]) -> None:
                 continue
             try:
                 if _is_replaceable(write):
-                    _stage(write, target, staged)
+                    lost += _stage(write, target, staged)
                 else:
                     write.path.write_bytes(write.text.encode("utf-8"))
             except OSError as problem:
@@ -71,6 +73,7 @@ def write_all(writes: Iterable[Write]) -> None:
         for one in staged.values():
             with suppress(OSError):
                 one.beside.unlink()
+    return tuple(lost)
 
 
 def _replace_all(staged: dict[Path, _Staged]) -> None:
@@ -117,8 +120,8 @@ def _is_replaceable(write: Write) -> bool:
     return False
 
 
-def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> None:
-    """Write the new text to a temporary file next to its target."""
+def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
+    """Write the new text to a temporary file next to its target. Yields what of the old file could not be kept."""
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -136,10 +139,45 @@ def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> None:
         stream.write(write.text.encode("utf-8"))
         stream.flush()
         os.fsync(stream.fileno())
-    if status is not None and hasattr(os, "chown"):
-        with suppress(OSError):  # only root can change the owner
-            os.chown(beside, status.st_uid, status.st_gid)
+    if status is not None:
+        yield from _copy_owner(write.path, status, beside)
+        yield from _copy_attributes(write.path, target, beside)
     beside.chmod(stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask())
+
+
+def _copy_owner(named: Path, status: os.stat_result, beside: Path) -> Iterator[str]:
+    """Give the new file the owner and group of the old one, or yield that it cannot have them."""
+    if not hasattr(os, "chown"):
+        return
+    try:
+        os.chown(beside, status.st_uid, status.st_gid)
+    except OSError:
+        new = beside.stat()
+        if (new.st_uid, new.st_gid) != (status.st_uid, status.st_gid):
+            yield (
+                f"{named} belongs to user {new.st_uid} and group {new.st_gid} now: only root can give a new file "
+                f"to user {status.st_uid} and group {status.st_gid}"
+            )
+
+
+# Extended attributes that the system sets itself, or that describe the content that is replaced.
+_OWN_ATTRIBUTES = ("security.selinux", "security.ima", "security.evm", "system.nfs4_acl")
+
+
+def _copy_attributes(named: Path, target: Path, beside: Path) -> Iterator[str]:
+    """Copy extended attributes, such as access control lists, or yield which the new file cannot have."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(target)
+    except OSError:
+        return  # the file system has none
+    for name in names:
+        try:
+            if name not in _OWN_ATTRIBUTES:
+                os.setxattr(beside, name, os.getxattr(target, name))
+        except OSError as problem:
+            yield f"{named} has lost its extended attribute {name}: {problem.strerror or problem}"
 
 
 def _umask() -> int:

@@ -62,7 +62,7 @@ def plan_adoption(workload: Workload, request: Request, record: Record, kube_ver
         env=dict(_owned_env(fragment, targets)),
         annotations=(hashed,) if hashed in workload.annotations else (),
     )
-    instance = build_instance(request, mode, added)
+    instance = build_instance(request, mode, added, fragment)
     return Plan(workload, (), instance, adopting=True)
 
 

@@ -40,11 +40,9 @@ def is_chainable(request: Request) -> bool:
 
 def _choose_upstream(record: Record, own: Front) -> int:
     """Return the upstream of a front whose sidecar would forward to the app."""
-    fronts = [
-        own if name == own.instance else front for name, each in record.instances.items() for front in each.fronts[:1]
-    ]
-    if own.instance not in record.instances:
-        fronts.append(own)
+    fronts: list[Front] = []
+    for name in dict.fromkeys((*record.instances, own.instance)):
+        fronts += [own] if name == own.instance else record.instances[name].fronts[:1]
     return find_upstream(fronts, own, find_app_port([each for each in fronts if each is not own], own.upstream))
 
 
@@ -73,11 +71,17 @@ def find_chain_problems(workload: Workload, record: Record, before: Record) -> I
             if other.upstream == front.upstream:
                 yield _shared_upstream(workload, other, front)
         inner = next((each for each in fronts if each.port == front.upstream), None)
-        if inner is not None and inner.stage == "tls" and front.stage != "tls":
+        if (
+            inner is not None
+            and inner.stage == "tls"
+            and "upstreamTls" not in record.instances[front.instance].parameters
+        ):
             yield _finding(
                 workload,
                 f"{front.instance} sends plain HTTP to port {inner.port} of {inner.instance}, which expects TLS",
-                f"omit {UPSTREAM} of {front.instance}: TLS comes first, then the login, then other proxies",
+                "let only one of them terminate TLS"
+                if front.stage == "tls"
+                else f"omit {UPSTREAM} of {front.instance}: TLS comes first, then the login, then other proxies",
             )
         gone = next((each for each in before.fronts if each.port == front.upstream), None)
         if gone is not None and inner is None:

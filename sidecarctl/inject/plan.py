@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import render
 from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
@@ -87,7 +88,10 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
         request = replace(request, parameters=request.parameters.without_shared())
     if placement.blocks_completion(workload, mode, fragment):
         return Plan(
-            workload, (), build_instance(request, mode, Added()), findings=(_job_finding(workload, request, mode),)
+            workload,
+            (),
+            build_instance(request, mode, Added(), fragment),
+            findings=(_job_finding(workload, request, mode),),
         )
     fragment, notes = adapt_fragment(workload, fragment)
     fitted = fit_fragment(workload, fragment, targets)
@@ -104,9 +108,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     return Plan(
         workload,
         tuple(edits.edits),
-        replace(
-            build_instance(request, mode, edits.added()), fronts=fragment_fronts(request.instance, fragment.fronts)
-        ),
+        build_instance(request, mode, edits.added(), fragment),
         documents,
         tuple(replace(finding, source=source) for finding in findings),
         fitted.adopted,
@@ -117,7 +119,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     )
 
 
-def build_instance(request: Request, mode: str, added: Added) -> Instance:
+def build_instance(request: Request, mode: str, added: Added, fragment: Fragment) -> Instance:
     """Return the record's entry for a request."""
     return Instance(
         request.instance,
@@ -129,6 +131,7 @@ def build_instance(request: Request, mode: str, added: Added) -> Instance:
         added,
         request.by,
         request.sidecar.starts_after,
+        fronts=fragment_fronts(request.instance, fragment.fronts),
     )
 
 

@@ -52,6 +52,11 @@ def is_former_port(text: str) -> bool:
     return _FORMER_PORT.fullmatch(text) is not None
 
 
+def is_retarget_key(key: str) -> bool:
+    """Return True if a record can hold a changed port under a key: `Service/web/http`."""
+    return _RETARGETED.fullmatch(key) is not None
+
+
 def _check_retargeted(entries: Any) -> None:
     """Reject entries that `remove` could not restore: each has a key, the former text, and the port that was written."""
     if not isinstance(entries, dict) or not all(
@@ -60,7 +65,7 @@ def _check_retargeted(entries: Any) -> None:
     ):
         raise ValueError("retargeted: expected a mapping of pairs: the former text and the port")
     for key, (former, _) in entries.items():
-        if not _RETARGETED.fullmatch(key) or not is_former_port(former):
+        if not is_retarget_key(key) or not is_former_port(former):
             raise ValueError(f"retargeted: invalid entry {json.dumps(key)}")
 
 

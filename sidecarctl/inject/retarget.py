@@ -12,7 +12,7 @@ from dataclasses import replace
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.process import ProcessedDocuments
-from sidecarctl.inject.record_check import is_former_port
+from sidecarctl.inject.record_check import is_retarget_key
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.retarget_entries import (
     Port,
@@ -28,6 +28,7 @@ from sidecarctl.inject.retarget_entries import (
     make_pod,
     parse_former,
     read_known,
+    read_port_text,
     share_namespace,
 )
 from sidecarctl.kube.fronts import find_chain
@@ -36,16 +37,15 @@ from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
 from sidecarctl.validate.surroundings import (
+    PodIndex,
     Reference,
     allows_front,
     find_references,
     resolve_number,
     resolve_port,
-    selects,
 )
 from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, check_shared
-from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
@@ -102,6 +102,12 @@ class _Run:
         self.documents = documents
         self.stream = stream
         self.pods = pods
+        self.by_view = {id(pod.view): pod for pod in pods}
+        self.index = PodIndex([pod.view for pod in pods])
+        self.by_key: dict[str, list[RetargetedPod]] = {}
+        for pod in pods:
+            for key in pod.known:
+                self.by_key.setdefault(key, []).append(pod)
         self.enabled = enabled
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
@@ -133,9 +139,9 @@ class _Run:
 
     def _plan_reference(self, reference: Reference, present: set[str]) -> set[str]:
         """Plan the change of one reference, and return the keys of the entries that it has in records."""
-        selected = [pod for pod in self.pods if selects(reference.object, pod.view)]
+        selected = [self.by_view[id(view)] for view in self.index.find_selected(reference.object)]
         key = entry_key(reference)
-        owners = [pod for pod in self.pods if key in pod.known and share_namespace(reference, pod)]
+        owners = [pod for pod in self.by_key.get(key, ()) if share_namespace(reference, pod)]
         keys = {key}
         if not owners:
             owners = [pod for pod in selected for old in [find_renamed_key(pod, reference, present)] if old]
@@ -149,21 +155,21 @@ class _Run:
 
     def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that leads around a front."""
-        former = self._text(reference)
+        former = read_port_text(self.documents[document_number(reference.path)], reference)
         wanted = {find_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
         ports = wanted - {None}
-        blocked = reference.object.kind == "NetworkPolicy" and all(
+        allowed = reference.object.kind == "NetworkPolicy" and all(
             allows_front(reference, pod.view, port) for pod in selected for port in ports if isinstance(port, int)
         )
-        if not ports or (blocked and ports):
+        if not ports or allowed:
             return
         if len(wanted) > 1:
             self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
             return
         (port,) = ports
         assert port is not None
-        if former is None:
-            self._skip(reference, "its value is not a plain number or name", f"set it to {port}")
+        if former is None or not is_retarget_key(key):
+            self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
             for pod in selected:
                 pod.entries[key] = (former, port)
@@ -183,12 +189,13 @@ class _Run:
         value = reference.port if original is None else original
         wanted = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in concerned}
         if reference.value != written:
-            if wanted == {None}:
+            if wanted == {None} and reference.value != original:
                 self._skip(
                     reference,
                     f"it was changed from {written} by hand",
                     f"set it to {former or value} if it should lead to the app",
                 )
+            if wanted == {None}:
                 forget(owners, old)
             return
         if len(wanted) > 1:
@@ -244,19 +251,6 @@ class _Run:
     def _add(self, number: int, edit: Edit) -> None:
         self.edits.setdefault(number, []).append(edit)
 
-    def _text(self, reference: Reference) -> str | None:
-        """Return the text of a port, "" if it is not set, None if it has another form."""
-        if reference.value is None:
-            return "" if reference.path[-1] not in reference.holder.value else None
-        document = self.documents[document_number(reference.path)]
-        node = document.root
-        for step in reference.path[1:]:
-            node = child(node, step) if node is not None else None
-        if node is None:
-            return None
-        text = document.text[node.start : node.end]
-        return text if is_former_port(text) else None
-
     def _skip(self, reference: Reference, why: str, help: str) -> None:
         document = self.documents[document_number(reference.path)]
         self.findings.append(
@@ -272,17 +266,16 @@ class _Run:
         )
 
     def _report_absent(self, pod: RetargetedPod, key: str) -> None:
-        """Report an object that is in no input file, if its port is wrong now."""
+        """Report an object that is in no input file, if its port is wrong now. The entry stays for a run that has it."""
         former, written = pod.known[key]
         kind, name, *_ = key.split("/")
-        original = parse_former(former)
-        number = 0 if original is None else resolve_number(original, pod.view)
-        fronts = pod.record.fronts
-        if fronts and (any(each.port == written for each in find_chain(fronts, number)[-1:]) or not number):
+        number = resolve_number(parse_former(former) or 0, pod.view)
+        chain = find_chain(pod.record.fronts, number)
+        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] if number else pod.record.fronts)]:
             return
         document = self.documents[document_number(pod.view.path)]
         path = pod.view.workload.template_path
-        port = find_chain(fronts, number)[-1].port if find_chain(fronts, number) else former or "its former value"
+        port = chain[-1].port if chain else former or "its former value"
         self.findings.append(
             Finding(
                 RULE,
@@ -295,4 +288,3 @@ class _Run:
                 place=self.places.find(document).locate(path, on_key=True),
             )
         )
-        pod.entries.pop(key)

@@ -9,6 +9,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import record as records
 from sidecarctl.inject.record import Record
+from sidecarctl.inject.record_check import is_former_port
 from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
@@ -16,6 +17,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.surroundings import Reference, wanted_port
 from sidecarctl.validate.views import PodView
+from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.stream import Document
 
 Port = int | str
@@ -120,3 +122,14 @@ def explain_disagreement(reference: Reference, pods: Sequence[RetargetedPod]) ->
     if direct is None:
         return "it selects workloads whose sidecars listen on different ports"
     return f"it also selects {direct.view.object.label}, which has no such sidecar"
+
+
+def read_port_text(document: Document, reference: Reference) -> str | None:
+    """Return the text of a port, "" if it is not set, None if a record cannot hold it."""
+    if reference.value is None:
+        return "" if reference.path[-1] not in reference.holder.value else None
+    node = document.root
+    for step in reference.path[1:]:
+        node = child(node, step) if node is not None else None
+    text = document.text[node.start : node.end] if node is not None else "\n"
+    return text if is_former_port(text) else None

@@ -10,12 +10,12 @@ from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.surroundings import (
     MONITORING,
+    PodIndex,
     Reference,
     find_references,
     matches_label_selector,
     resolve_port,
 )
-from sidecarctl.validate.surroundings import selects as selects_pod
 from sidecarctl.validate.views import ObjectView, PodView, StreamView, View
 
 _GATEWAY = "gateway.networking.k8s.io"
@@ -87,13 +87,11 @@ def find_scrapes(stream: StreamView) -> Iterator[Backend]:
 
 def _led_ports(stream: StreamView) -> Iterator[tuple[Reference, PodView, Front, tuple[Front, ...]]]:
     """Yield the Service ports that lead to a front, with the pod and its fronts."""
-    fronted = [(pod, fronts) for pod in stream.pods if (fronts := read_fronts(pod.workload))]
-    for reference in find_references(stream) if fronted else ():
-        if reference.object.kind == "Service":
-            for pod, fronts in fronted:
-                if selects_pod(reference.object, pod):
-                    port = resolve_port(reference, pod)
-                    yield from ((reference, pod, front, fronts) for front in fronts if front.port == port)
+    index = PodIndex([pod for pod in stream.pods if read_fronts(pod.workload)])
+    for reference in find_references(stream, "Service"):
+        for pod in index.find_selected(reference.object):
+            port, fronts = resolve_port(reference, pod), read_fronts(pod.workload)
+            yield from ((reference, pod, front, fronts) for front in fronts if front.port == port)
 
 
 def _ingress_backends(one: ObjectView) -> Iterator[tuple[View, str, Any]]:

@@ -47,7 +47,7 @@ def find_caused(
     """
     if not any(needs_whole_run(document.text) for document in after):
         return []
-    around = any(has_fronts(document.text) for document in after)
+    around = any(has_fronts(document.text) for document in (*before, *after))
     found = _check(after, kube_version, kinds, around)
     if not found:
         return []

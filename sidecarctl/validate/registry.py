@@ -21,9 +21,11 @@ from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
 from sidecarctl.lazy_dataclass import dataclass
@@ -237,12 +239,17 @@ def _renamed() -> Mapping[str, str]:
 
 @cache
 def rules() -> Mapping[str, Rule]:
-    """Return all rules by name, sorted. The first call imports all modules in `validate.rules`."""
+    """Return all rules by name, sorted. The first call imports all modules in `validate.rules`.
+
+    Raises InputError for an installation without them: validation would find nothing, and say so.
+    """
     for name in _RULE_PACKAGES:
-        package = import_module(name)
-        for file in sorted(Path(package.__path__[0]).glob("*.py")):
-            if file.stem != "__init__":
-                import_module(f"{name}.{file.stem}")
+        # Asks the importer instead of the directory: an archive or a frozen program has no .py files.
+        found = [each.name for each in iter_modules(import_module(name).__path__) if not each.ispkg]
+        if not found:
+            raise InputError(f"incomplete installation: {name} has no modules", hint="install sidecarctl again")
+        for module in found:
+            import_module(f"{name}.{module}")
     return MappingProxyType(dict(sorted(_registered.items())))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.fronts import DEFAULT_STAGE, Front, find_chain, read_fronts
-from sidecarctl.kube.workload import as_mapping
+from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View
 
@@ -55,26 +55,43 @@ class Bypass:
         return self.chain[-1]
 
 
-def find_bypasses(stream: StreamView) -> Iterator[Bypass]:
-    """Yield the references of a run that lead around fronts."""
-    fronted = [(pod, fronts) for pod in stream.pods if (fronts := read_fronts(pod.workload))]
-    if not fronted:
-        return
-    for reference in find_references(stream):
-        for pod, fronts in fronted:
-            if selects(reference.object, pod):
-                port = resolve_port(reference, pod)
-                chain = find_chain(fronts, port)
-                if chain and not allows_front(reference, pod, chain[-1].port):
-                    yield Bypass(reference, pod, port, chain)
+def find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
+    """Yield the references of a kind of object that lead around fronts."""
+    index = PodIndex([pod for pod in stream.pods if read_fronts(pod.workload)])
+    for reference in find_references(stream, kind):
+        for pod in index.find_selected(reference.object):
+            port = resolve_port(reference, pod)
+            chain = find_chain(read_fronts(pod.workload), port)
+            if chain and not allows_front(reference, pod, chain[-1].port):
+                yield Bypass(reference, pod, port, chain)
 
 
-def find_references(stream: StreamView) -> Iterator[Reference]:
-    """Yield the ports in objects of a run that select pods."""
+def find_references(stream: StreamView, kind: str = "") -> Iterator[Reference]:
+    """Yield the ports in objects of a run that select pods; only those of a kind if it is given."""
     for one in stream.objects:
         reader = _READERS.get((one.group, one.kind))
-        if reader is not None:
+        if reader is not None and kind in ("", one.kind):
             yield from reader(one)
+
+
+class PodIndex:
+    """Finds the pods that an object selects without looking at all of them: by one label of its selector."""
+
+    def __init__(self, pods: Sequence[PodView]) -> None:
+        self.pods = pods
+        self._by_label: dict[tuple[str, str], list[PodView]] = {}
+        for pod in pods:
+            for key, value in as_mapping(pod.metadata.value.get("labels")).items():
+                if isinstance(value, str):
+                    self._by_label.setdefault((key, value), []).append(pod)
+
+    def find_selected(self, one: ObjectView) -> Iterator[PodView]:
+        """Yield the pods that an object selects, in order."""
+        selector = as_mapping(one.get("spec", _SELECTORS[one.group, one.kind]))
+        wanted = selector if one.kind == "Service" else as_mapping(selector.get("matchLabels"))
+        label = next(((key, value) for key, value in wanted.items() if isinstance(value, str)), None)
+        candidates = self.pods if label is None else self._by_label.get(label, ())
+        return (pod for pod in candidates if selects(one, pod))
 
 
 def selects(one: ObjectView, pod: PodView) -> bool:
@@ -104,7 +121,7 @@ def matches_label_selector(selector: Mapping[str, Any], labels: Mapping[str, Any
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
     for item in View(dict(selector), ()).each("matchExpressions"):
-        key, values = item.get("key"), item.get("values") or []
+        key, values = item.text("key"), as_list(item.get("values"))
         among = key in labels and labels[key] in values
         met = {"In": among, "NotIn": not among, "Exists": key in labels, "DoesNotExist": key not in labels}
         if not met.get(item.text("operator"), True):

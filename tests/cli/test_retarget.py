@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+import sidecarctl
 from tests.command import Outcome, run
 
 DEPLOYMENT = """\
@@ -279,3 +281,88 @@ def test_a_failed_run_changes_no_service(tmp_path: Path) -> None:
     files = write(tmp_path, shop=DEPLOYMENT, two=broken, service=SERVICE)
     call("add proxy . -i --retarget", tmp_path, code=1)
     assert read(tmp_path) == files
+
+
+def test_upgrade_without_the_file_says_so_and_a_later_run_with_it_follows(tmp_path: Path) -> None:
+    files = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    call("upgrade proxy shop.yaml -i", tmp_path)
+    outcome = call("upgrade proxy shop.yaml -i --set port=10001", tmp_path)
+    assert "Service shop is not in the input, so it still leads to port 10000" in outcome.stderr
+    call("upgrade proxy . -i", tmp_path)
+    assert "targetPort: 10001}" in read(tmp_path)["service.yaml"]
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
+def test_two_sidecars_in_a_chain_and_the_removal_of_each(tmp_path: Path) -> None:
+    files = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add nginx-tls . -i --retarget --set tls.secretName=t", tmp_path)
+    one = read(tmp_path)
+    outcome = call("add proxy . -i", tmp_path)
+    assert "updated nginx-tls 1.0.0" in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == one["service.yaml"]
+    call("remove nginx-tls . -i", tmp_path)
+    assert "targetPort: 10000}" in read(tmp_path)["service.yaml"]
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: shop}
+spec:
+  retarget: true
+  rules:
+  - select: {all: true}
+    sidecars: [proxy]
+"""
+
+
+def test_composition_retargets_in_render_and_post_render(tmp_path: Path) -> None:
+    (tmp_path / "k8s").mkdir()
+    files = write(tmp_path / "k8s", shop=DEPLOYMENT, service=SERVICE)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    call("render k8s -i", tmp_path)
+    assert "targetPort: 10000}" in read(tmp_path / "k8s")["service.yaml"]
+    call("render k8s --check", tmp_path)
+    call("remove --all k8s -i", tmp_path)
+    assert read(tmp_path / "k8s") == files
+    piped = run("sidecarctl post-render", tmp_path, stdin=f"{DEPLOYMENT}---\n{SERVICE}")
+    assert "targetPort: 10000}" in piped.stdout
+    assert "Service/shop: retargeted spec.ports[0].targetPort http -> 10000" in piped.stderr
+
+
+def test_python_api_retargets_and_restores() -> None:
+    text = f"{DEPLOYMENT}---\n{SERVICE}"
+    result = sidecarctl.add(text, ["proxy"], retarget=True)
+    assert "targetPort: 10000}" in result.text
+    assert sidecarctl.remove(result.text).text == text
+
+
+def test_json_report_lists_changed_ports(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    report = json.loads(call("add proxy . --retarget --check --format json", tmp_path, code=1).stdout)
+    assert report["retargeted"] == [
+        {
+            "action": "retargeted",
+            "label": "Service/shop",
+            "field": "spec.ports[0].targetPort",
+            "before": "http",
+            "after": 10000,
+            "file": "service.yaml",
+            "line": 8,
+        }
+    ]
+
+
+def test_a_long_stream_with_a_service_is_read_whole(tmp_path: Path) -> None:
+    settings = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata: {a: "' + "x" * 900_000 + '"}\n'
+    text = f"{DEPLOYMENT}---\n{SERVICE}" + settings * 3
+    piped = run("sidecarctl add proxy", tmp_path, stdin=text)
+    assert "warning[service-bypasses-sidecar]" in piped.stderr
+    assert run("sidecarctl remove proxy", tmp_path, stdin=piped.stdout).stdout == text
+    piped = run("sidecarctl add proxy --retarget", tmp_path, stdin=text)
+    assert "targetPort: 10000}" in piped.stdout
+    assert run("sidecarctl remove proxy", tmp_path, stdin=piped.stdout).stdout == text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.files import write
 from tests.command import run
 from tests.crash.helpers import POD, start, temporary_files, wait, write_pods
 
@@ -101,6 +102,37 @@ def test_keeps_mode_owner_and_link_and_replaces_the_target(tmp_path: Path) -> No
         os.chown(real, 1234, 1234)
         assert run(ADD, tmp_path).code == 0
         assert (real.stat().st_uid, real.stat().st_gid) == (1234, 1234)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs extended attributes")
+def test_keeps_extended_attributes(tmp_path: Path) -> None:
+    (file,) = [tmp_path / name for name in write_pods(tmp_path, 1)]
+    try:
+        os.setxattr(file, "user.team", b"shop")
+    except OSError:
+        pytest.skip("the file system has no extended attributes")
+    assert run(ADD, tmp_path).code == 0
+    assert os.getxattr(file, "user.team") == b"shop"
+
+
+def test_says_which_owner_and_attributes_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    file = tmp_path / "web.yaml"
+    file.write_text("old\n")
+    foreign = os.stat_result((0o644, 0, 0, 1, 1234, 1234, 4, 0, 0, 0))
+    monkeypatch.setattr(os, "chown", refuse, raising=False)
+    monkeypatch.setattr(os, "setxattr", refuse, raising=False)
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"shop", raising=False)
+    monkeypatch.setattr(os, "listxattr", lambda *_: ["user.team", "security.selinux"], raising=False)
+    keep = write._copy_owner
+    monkeypatch.setattr(write, "_copy_owner", lambda path, _, new: keep(path, foreign, new))
+    lost = write.write_all([write.Write(file, "new\n")])
+    assert file.read_text() == "new\n"
+    assert len(lost) == 2
+    assert "only root can give a new file to user 1234 and group 1234" in lost[0]
+    assert "has lost its extended attribute user.team" in lost[1]
 
 
 @posix

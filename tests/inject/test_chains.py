@@ -134,6 +134,26 @@ def test_plain_http_to_a_tls_port_is_refused() -> None:
     ]
 
 
+def test_two_sidecars_that_terminate_tls_are_refused() -> None:
+    tls = {"tls": {"secretName": "t"}, "port": 9443}
+    result = add(add(SHOP, "nginx-tls").text, "proxy", proxy=tls)
+    assert errors(result) == [
+        "[broken-proxy-chain] proxy sends plain HTTP to port 8443 of nginx-tls, which expects TLS"
+    ]
+    encrypted = {**tls, "upstreamTls": {"enabled": True, "sni": "shop.example.com", "caSecretName": "ca"}}
+    assert not add(add(SHOP, "nginx-tls").text, "proxy", proxy=encrypted).failed
+
+
+def test_a_proxy_that_starts_to_terminate_tls_moves_before_the_login() -> None:
+    text = add(SHOP, "oauth2-proxy", "proxy").text
+    assert upstreams(text) == {"oauth2-proxy": 10000, "proxy": 8080}
+    result = Session().upgrade(text, ["proxy"], {"proxy": {"tls": {"secretName": "t"}}})
+    assert not result.failed
+    assert upstreams(result.text) == {"oauth2-proxy": 8080, "proxy": 4180}
+    back = Session().remove(result.text, ["oauth2-proxy"])
+    assert upstreams(back.text) == {"proxy": 8080}
+
+
 def test_removal_that_would_leave_a_set_upstream_without_a_listener_is_refused() -> None:
     text = add(add(SHOP, "oauth2-proxy").text, "proxy", proxy={"upstreamPort": 4180}).text
     result = Session().remove(text, ["oauth2-proxy"])
@@ -163,3 +183,23 @@ def test_a_hostile_record_makes_no_endless_chain() -> None:
     assert find_app_port(loop, 1) in (1, 2)
     assert len(find_chain(loop, 1)) == 2
     assert find_upstream(loop, loop[0], 1) in (1, 2)
+
+
+RECORD = re.compile(r",? *sidecarctl\.dev/sidecars: '.*?'\n?")
+
+
+def test_an_adopted_sidecar_is_in_the_chain() -> None:
+    text = add(SHOP, "proxy").text
+    lost = RECORD.sub("", text)
+    assert lost != text
+    adopted = Session().add(lost, ["proxy"], adopt=True)
+    assert not adopted.failed
+    assert upstreams(add(adopted.text, "nginx-tls").text) == {"proxy": 8080, "nginx-tls": 10000}
+
+
+def test_a_record_without_fronts_gets_them_when_the_sidecar_is_added_again() -> None:
+    text = add(SHOP, "proxy").text
+    old = text.replace('"fronts":[[8080,10000]],', "")
+    assert old != text
+    assert add(old, "proxy").text == text
+    assert upstreams(add(add(old, "proxy").text, "nginx-tls").text) == {"proxy": 8080, "nginx-tls": 10000}

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.common_parameters import NAMES
 from tests.command import Outcome, run
 
 POD = """\
@@ -226,6 +228,12 @@ def test_upgrade_moves_a_classic_sidecar(tmp_path: Path) -> None:
 def test_output_dash_is_stdout(tmp_path: Path) -> None:
     assert written(tmp_path, "add", "log-tail", "-o", "-") == written(tmp_path, "add", "log-tail")
     assert not (tmp_path / "-").exists()
+
+
+def test_no_shipped_sidecar_hides_a_common_parameter() -> None:
+    for entry in open_catalog([], {}).entries():
+        if entry.sidecar:
+            assert not entry.sidecar.parameters.get("properties", {}).keys() & set(NAMES), entry.name
 
 
 OWN = """\

@@ -134,6 +134,17 @@ def test_prune_deletes_only_unedited_rendered_files(repo: Path) -> None:
     assert not (repo / "out" / "data").exists()
 
 
+def test_prune_does_not_follow_links_out_of_the_output_directory(repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    (repo / "elsewhere").mkdir()
+    (repo / "out" / "data" / "db.yaml").rename(repo / "elsewhere" / "db.yaml")
+    (repo / "out" / "data").rmdir()
+    (repo / "out" / "data").symlink_to("../elsewhere")
+    (repo / "k8s" / "data" / "db.yaml").unlink()
+    done(repo, "render -f k8s -o out --prune")
+    assert (repo / "elsewhere" / "db.yaml").exists()
+
+
 def test_prune_requires_an_output_directory(repo: Path) -> None:
     assert "--prune requires an output directory" in done(repo, "render -f k8s -i --prune", 2).stderr
 

@@ -11,6 +11,7 @@ import pytest
 
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_graph import read_pods
+from sidecarctl.inject.pod_routes import read_services
 from sidecarctl.report.graph import svg, tree
 from sidecarctl.report.graph.layout import lay_out
 from sidecarctl.report.graph.model import Pod
@@ -147,3 +148,67 @@ def test_committed_graphs_are_up_to_date() -> None:
     spec.loader.exec_module(generator)
     for path, text in generator.pages():
         assert path.read_text(encoding="utf-8") == text, "run: python tools/gen_graphs.py"
+
+
+ROUTED = (ROOT / "examples/login-behind-tls/expected.yaml").read_text(encoding="utf-8")
+BYPASSED = ROUTED.replace("targetPort: 8443 # the app", "targetPort: http # the app")
+
+
+def routed(text: str, services: str = "") -> Pod:
+    return next(read_pods(text, Options(), services=list(read_services(services or text))))
+
+
+def test_a_service_leads_through_the_chain_to_the_app() -> None:
+    (route,) = routed(ROUTED).routes
+    assert route.text == (
+        "Service/finance/reports port 443 https -> nginx-tls:8443 -> oauth2-proxy:4180 -> reports:8080"
+    )
+
+
+def test_a_service_around_the_sidecars_is_marked() -> None:
+    pod = routed(BYPASSED)
+    text = "Service/finance/reports port 443 https -> reports:8080 (around nginx-tls and oauth2-proxy)"
+    assert [route.text for route in pod.routes] == [text]
+    assert text in " ".join(tree.render_tree([pod], color=False, width=0).split())
+    assert "port 443 https to 8080, around nginx-tls and oauth2-proxy" in tree.render_mermaid([pod])
+    assert "around nginx-tls and oauth2-proxy" in svg.render_svg([pod])
+    assert "| `reports:8080` | `nginx-tls`, `oauth2-proxy` |" in tree.render_pod_sections([pod])
+
+
+def test_services_of_other_files_and_of_other_pods(tmp_path: Path) -> None:
+    workload, *rest = ROUTED.split("---\n")
+    other = rest[-2].replace("app: reports", "app: other").replace("name: reports", "name: other")
+    (tmp_path / "a.yaml").write_text(workload, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("---\n".join((*rest, other)), encoding="utf-8")
+    shown = run("sidecarctl graph a.yaml b.yaml", tmp_path).stdout
+    assert shown.count("Service/") == 1
+    assert "Service/finance/reports port 443 https" in shown
+
+
+def test_a_service_port_without_a_container_is_shown() -> None:
+    (route,) = routed(ROUTED.replace("targetPort: 8443 # the app", "targetPort: 9999")).routes
+    assert route.text == "Service/finance/reports port 443 https -> port 9999 of no listed container"
+
+
+@pytest.mark.parametrize("text", [ROUTED, BYPASSED], ids=["chain", "around"])
+def test_connections_end_at_ports_of_their_boxes(text: str) -> None:
+    scene = lay_out(routed(text))
+    boxes = [panel for panel in scene.panels if panel.x == scene.panels[0].x]
+    ends = [(line.x1, line.y1) for line in scene.lines if line.kind == "connects"]
+    ends += [(loop.x, y) for loop in scene.loops for y in (loop.y1, loop.y2)]
+    assert ends
+    for x, y in ends:
+        assert any(panel.x + panel.width == x and panel.y < y < panel.y + panel.height for panel in boxes)
+    ET.fromstring(svg.render_svg([routed(text)]))
+
+
+def test_hostile_service_names_are_escaped() -> None:
+    hostile = '"<script>`]\\e[31m'
+    services = ROUTED.replace(
+        "kind: Service\nmetadata:\n  name: reports", f"kind: Service\nmetadata:\n  name: '{hostile}'"
+    )
+    pod = routed(services)
+    assert pod.routes
+    for shown in (svg.render_svg([pod]), tree.render_mermaid([pod])):
+        assert "<script>" not in shown
+    assert "\x1b" not in tree.render_tree([pod], color=False, width=80)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import sidecarctl
 from sidecarctl import limits
+from sidecarctl.errors import SidecarctlError
 from tests.command import ROOT, run
-from tests.security.kit import ADD, POD, library
+from tests.security.kit import ADD, CONTAINER, POD, library
 
 ALIASES = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
     f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]\n" for i in range(1, 12)
@@ -85,6 +87,44 @@ def test_growing_or_looping_template_is_stopped(what: str, tmp_path: Path) -> No
     assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
     assert "template.yaml.j2" in outcome.stderr
     assert limit.variable in "".join(outcome.stderr.split()) or what == "a recursive macro"
+
+
+# Each takes for ever, or all memory, in one step of the template.
+UNCOUNTED = {
+    "a rounded number": "{{ 0.1 | round(100000000, 'ceil') }}",
+    "a floor": "{{ 3 | round(300000000, 'floor') }}",
+    "a sum of ranges": "{{ ([range(100000)] * 50000) | map('sum') | list | length }}",
+    "a list of ranges": "{% set q = ([range(100000)] * 50000) | map('list') | list %}",
+    "sums of lists": "{% set l = [[1] * 100] * 900 %}{% for i in range(100000) %}{% set q = l | sum(start=[]) %}{% endfor %}",
+    "a search": "{% set l = range(90000) | list %}{% for i in range(99999) %}{% if 'z' in l %}{% endif %}{% endfor %}",
+    "a comparison": "{% set l = range(90000) | list %}{% set k = range(90000) | list %}"
+    "{% for i in range(99999) %}{% if l == k %}{% endif %}{% endfor %}",
+    "a slice": "{% set l = range(90000) | list %}{% for i in range(99999) %}{% set q = l[1:] %}{% endfor %}",
+    "an encoding": "{% set n = namespace(s='%' * 130000) %}{% for i in range(99) %}{% set n.s = n.s | urlencode %}{% endfor %}",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("what", UNCOUNTED)
+def test_template_is_stopped_after_a_time_or_with_much_memory(what: str, tmp_path: Path) -> None:
+    library(tmp_path, UNCOUNTED[what] + CONTAINER)
+    limits_ = {"SIDECARCTL_MAX_SECONDS": "1", "SIDECARCTL_MAX_MEMORY": "100"}
+    outcome = run(ADD, tmp_path, env=limits_)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "template.yaml.j2" in outcome.stderr
+    stopped = ("SIDECARCTL_MAX_SECONDS", "SIDECARCTL_MAX_MEMORY", "SIDECARCTL_MAX_RENDERED", "out of memory")
+    assert any(each in outcome.stderr for each in stopped)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_template_after_a_stopped_one_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    monkeypatch.setenv("SIDECARCTL_NO_CACHE", "1")
+    library(tmp_path, UNCOUNTED["a floor"] + CONTAINER)
+    with pytest.raises(SidecarctlError, match="exceeds 1 s"):
+        sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"])
+    library(tmp_path, properties="{token: {type: string, default: x}}")
+    assert "name: mine" in sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"]).text
 
 
 def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+import sidecarctl
+from sidecarctl.errors import SidecarctlError
 from tests.command import run
-from tests.security.kit import ADD, CONTAINER, library
+from tests.security.kit import ADD, CONTAINER, POD, library
 
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
@@ -88,11 +91,44 @@ def test_schema_cannot_fetch_references(ref: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a timer")
 def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
-    library(tmp_path, properties="{a: {type: string, pattern: '^(a+)+$', default: '%s!'}}" % ("a" * 50))
-    outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
-    assert (outcome.code, outcome.stdout) == (2, "")
-    assert "takes too long" in outcome.stderr
-    assert "SIDECARCTL_MAX_SECONDS" in outcome.stderr
+    properties = "{a: {type: string, pattern: '%s', default: '%s!'}}"
+    for pattern in (
+        "^(a+)+$",
+        "^(a|aa)+$",
+        "a*a*a*a*a*a*a*a*b",
+        ".*.*.*.*.*.*.*.*=x",
+        "(a{1,30}){1,30}b",
+        "^(?=(a+)+$)",
+    ):
+        library(tmp_path, properties=properties % (pattern, "a" * 2000))
+        outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
+        assert (outcome.code, outcome.stdout) == (2, ""), pattern
+        assert "takes more than 1 s" in outcome.stderr
+        assert "SIDECARCTL_MAX_SECONDS" in outcome.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_slow_pattern_and_template_are_stopped_in_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    monkeypatch.setenv("SIDECARCTL_NO_CACHE", "1")
+    errors: list[str] = []
+
+    def add() -> None:
+        try:
+            sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"])
+        except SidecarctlError as error:
+            errors.append(str(error))
+
+    for content in (
+        {"properties": "{a: {type: string, pattern: '^(a+)+$', default: '%s!'}}" % ("a" * 50)},
+        {"properties": "{a: {type: string, pattern: '^(a+)+$', minLength: 99, default: '%s!'}}" % ("a" * 50)},
+        {"template": "{{ 3 | round(300000000, 'floor') }}"},
+    ):
+        library(tmp_path, **content)
+        thread = threading.Thread(target=add)
+        thread.start()
+        thread.join(60)
+    assert len(errors) == 3
 
 
 KCL = {

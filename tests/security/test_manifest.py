@@ -33,11 +33,19 @@ spec:
   volumes:
     - name: {json.dumps(EVIL)}
       emptyDir: {{}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {json.dumps(EVIL)}}}
+spec:
+  selector: {{a: {json.dumps(EVIL)}}}
+  ports: [{{name: {json.dumps(EVIL)}, port: 80, targetPort: {json.dumps(EVIL)}}}]
 """
 LOOKS = [
     *(f"validate --format {name}" for name in ("text", "json", "sarif", "github", "gitlab", "junit", "markdown")),
     *(f"graph --format {name}" for name in ("text", "mermaid", "svg", "markdown")),
     *(f"status --format {name}" for name in ("text", "json", "markdown")),
+    "add proxy --validate ignore --set upstreamPort=80 --retarget",
     *("add logger --validate ignore -v", "add logger --diff", "add logger --format json"),
 ]
 

@@ -58,7 +58,7 @@ def test_without_parameters_it_forwards_to_the_only_port_of_the_app() -> None:
 
 
 def test_probes_are_answered_when_clients_have_all_their_connections() -> None:
-    found = sections(haproxy(maxConnections=500))
+    found = sections(haproxy(maxconn=500))
     assert int(line(found, "global", "maxconn")[0]) > int(line(found, "frontend inbound", "maxconn")[0]) == 500
 
 

@@ -29,6 +29,15 @@ FLAGS = {
         "web.listen-address", "web.telemetry-path", "log.level", "log.format", "collection-timeout", "metric-prefix",
         "collector.stat_statements", "collector.stat_bgwriter",
     },
+    "prom/mysqld-exporter": {
+        "web.listen-address", "web.telemetry-path", "log.level", "log.format", "mysqld.address", "mysqld.username",
+        "collect.info_schema.tables", "collect.slave_status",
+    },
+    "percona/mongodb_exporter": {
+        "web.listen-address", "web.telemetry-path", "log.level", "collect-all", "compatible-mode",
+        "collector.diagnosticdata", "collector.replicasetstatus",
+    },
+    "prom/blackbox-exporter": {"web.listen-address", "log.level", "log.format", "config.file"},
     "prom/statsd-exporter": {
         "web.listen-address", "web.telemetry-path", "log.level", "log.format", "statsd.listen-udp",
         "statsd.listen-tcp", "statsd.cache-size", "statsd.event-flush-interval", "statsd.mapping-config",
@@ -63,7 +72,7 @@ def test_it_keeps_the_house_rules(case: str) -> None:
     assert breaches(rendered("metrics", case)) == []
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [each for each in CASES if each != "jmx"])
 def test_only_flags_that_the_exporter_has_are_given(case: str) -> None:
     (container,) = rendered("metrics", case).containers
     known = FLAGS[container["image"].rsplit(":", 1)[0]]
@@ -77,7 +86,10 @@ def test_it_listens_where_its_port_its_probes_and_prometheus_ask(case: str) -> N
     (container,) = fragment.containers
     address, path = argument(container, "--web.listen-address"), argument(container, "--web.telemetry-path")
     number = port(fragment)["containerPort"]
-    assert address == f":{number}"
+    if case == "jmx":
+        assert container["args"][-2] == str(number)
+    else:
+        assert address == f":{number}"
     assert container["livenessProbe"]["httpGet"]["port"] == number
     if fragment.annotations:
         assert fragment.annotations == {
@@ -87,8 +99,9 @@ def test_it_listens_where_its_port_its_probes_and_prometheus_ask(case: str) -> N
         }
     for doc in fragment.documents:
         if doc["kind"] == "PodMonitor":
-            (endpoint,) = doc["spec"]["podMetricsEndpoints"]
-            assert (endpoint["port"], endpoint["path"]) == ("metrics-web", path or "/metrics")
+            for endpoint in doc["spec"]["podMetricsEndpoints"]:
+                expected = "/probe" if case == "blackbox" else path or "/metrics"
+                assert (endpoint["port"], endpoint["path"]) == ("metrics-web", expected)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -113,10 +126,19 @@ def test_every_file_that_is_named_is_mounted(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exporter", "number"), [("nginx", 9113), ("redis", 9121), ("postgres", 9187), ("statsd", 9102)]
-)
+    ("exporter", "number"),
+    [
+        ("nginx", 9113), ("redis", 9121), ("postgres", 9187), ("mysql", 9104), ("mongodb", 9216), ("jmx", 9404),
+        ("statsd", 9102), ("blackbox", 9115),
+    ],
+)  # fmt: skip
 def test_each_exporter_has_its_usual_port(exporter: str, number: int) -> None:
-    fragment = metrics(exporter, postgres={"user": "exporter"})
+    needed = {
+        "postgres": {"user": "exporter"},
+        "mysql": {"user": "exporter"},
+        "jmx": {"image": "example.com/jmx:1.6.0"},
+    }
+    fragment = metrics(exporter, **needed)
     assert port(fragment)["containerPort"] == number
     assert breaches(fragment) == []
 
@@ -195,6 +217,15 @@ def test_the_pod_monitor_selects_the_pods_that_it_belongs_to() -> None:
     assert not fragment.annotations
 
 
+def test_prometheus_asks_blackbox_for_each_target() -> None:
+    endpoints = monitor(rendered("metrics", "blackbox"))["spec"]["podMetricsEndpoints"]
+    targets = ["http://127.0.0.1:8080/healthz", "http://127.0.0.1:8080/login"]
+    assert [each["params"] for each in endpoints] == [{"module": ["http_2xx"], "target": [each]} for each in targets]
+    annotations = metrics("blackbox", {"containerPort": 3000}).annotations
+    assert annotations["prometheus.io/path"] == "/probe"
+    assert annotations["prometheus.io/param-target"] == "http://127.0.0.1:3000/"
+
+
 def test_nobody_is_told_when_scraping_is_off() -> None:
     fragment = metrics("nginx", scrape="none")
     assert not (fragment.annotations or fragment.labels or fragment.documents)
@@ -236,6 +267,12 @@ def test_the_mapping_is_the_file_that_the_flag_names() -> None:
     ("exporter", "params", "said"),
     [
         ("postgres", {}, "set postgres.user"),
+        ("mysql", {}, "set mysql.user"),
+        ("mongodb", {"credentials": {"secretName": "x"}}, "set mongodb.user"),
+        ("mongodb", {"logFormat": "json"}, "remove logFormat"),
+        ("jmx", {}, "set jmx.image"),
+        ("mysql", {"mysql": {"user": "a"}, "tls": {"secretName": "x"}}, "remove tls"),
+        ("blackbox", {"blackbox": {"targets": ["a", "b"]}}, "set scrape=podmonitor"),
         ("nginx", {"credentials": {"secretName": "x"}}, "remove credentials"),
         ("statsd", {"tls": {"secretName": "x"}}, "remove tls"),
         ("redis", {"credentials": {"userKey": "user"}}, "set credentials.secretName"),
@@ -265,7 +302,8 @@ def test_combinations_without_sense_are_refused_with_what_to_do(
     "params",
     [
         {},
-        {"exporter": "mysql"},
+        {"exporter": "mssql"},
+        {"exporter": "mongodb", "mongodb": {"uri": "mongodb://user:secret@host/db"}},
         {"exporter": "redis", "redis": {"addr": "redis://user:secret@host:6379"}},
         {"exporter": "postgres", "postgres": {"uri": "user:secret@host/db"}},
         {"exporter": "nginx", "telemetry-path": "/"},

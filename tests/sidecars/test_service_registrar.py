@@ -22,7 +22,7 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
 
 CASES = cases("service-registrar")
-ETCD = {"registry": "etcd", "address": "http://etcd:2379"}
+ETCD = {"backend": "etcd", "address": "http://etcd:2379"}
 
 
 def registrar(case: str = "deployment", mode: str = "native", **params: Any) -> Fragment:
@@ -135,7 +135,7 @@ def test_the_port_is_the_one_named_http_unless_it_is_set() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"registry": "etcd"}, "set address"),
+        ({"backend": "etcd"}, "set address"),
         ({**ETCD, "token": {"secretName": "consul"}}, "leave token unset"),
         ({"user": {"secretName": "etcd"}}, "leave user unset"),
         ({"ports": [{"port": 9090, "service": "shop"}]}, "set another service in ports"),
@@ -152,7 +152,7 @@ def test_combinations_without_sense_are_refused_with_what_to_do(given: dict[str,
 
 
 @pytest.mark.parametrize(
-    "given", [{"address": "http://etcd:2379/v3"}, {"ttl": 5}, {"service": "Shop"}, {"registry": "zookeeper"}]
+    "given", [{"address": "http://etcd:2379/v3"}, {"ttl": 5}, {"service": "Shop"}, {"backend": "zookeeper"}]
 )
 def test_wrong_parameters_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

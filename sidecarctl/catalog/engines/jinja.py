@@ -11,7 +11,7 @@ from jinja2.exceptions import SecurityError, TemplateError
 
 from sidecarctl.catalog.engines.jinja_filters import GUARDS, Meter, Refusal, meter
 from sidecarctl.catalog.engines.jinja_sandbox import Environment, environment_of
-from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Placeholder, Uses
+from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Looked, Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.catalog.template_functions import TemplateFailure
 from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
@@ -22,7 +22,45 @@ _GROUPS = ("workload", "kube")  # their fields are tracked separately
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
-    """Return the output of the template. Raise LibraryError with the file and line of the template."""
+    """Return the output of the template. Raise LibraryError with the file and line of the template.
+
+    Templates of other libraries than the shipped one run in a child process with limits on time and memory.
+    """
+    if sidecar.is_shipped:
+        return render_here((sidecar, inputs))
+    answer = _run_limited(render_answer, (sidecar, inputs), sidecar)
+    if "looked" in answer:
+        raise Looked
+    if "message" in answer:
+        kind = TemplateRefusal if answer["refused"] else LibraryError
+        raise kind(answer["message"], hint=answer["hint"], where=answer["where"])
+    return str(answer["text"])
+
+
+def _run_limited(function: Callable[[Any], Any], argument: Any, sidecar: Sidecar) -> Any:
+    from sidecarctl.limited_worker import LimitExceeded, run_limited
+
+    try:
+        return run_limited(function, argument)
+    except LimitExceeded as problem:
+        message, _, hint = str(problem).partition("; ")
+        raise LibraryError(f"template error: {message}", where=str(sidecar.template), hint=hint) from None
+
+
+def render_answer(request: tuple[Sidecar, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the output of a template, or its error, as JSON."""
+    try:
+        return {"text": render_here(request)}
+    except Looked:
+        return {"looked": True}
+    except LibraryError as error:
+        refused = isinstance(error, TemplateRefusal)
+        return {"message": error.message, "hint": error.hint, "where": error.where, "refused": refused}
+
+
+def render_here(request: tuple[Sidecar, Mapping[str, Any]]) -> str:
+    """Return the output of a template, rendered in this process."""
+    sidecar, inputs = request
     environment = environment_of(sidecar.folder)
     name = _template_name(sidecar)
     token = meter.set(Meter(_has_placeholder(inputs)))
@@ -128,6 +166,12 @@ class _DynamicReference(Exception):
 
 def find_uses(sidecar: Sidecar) -> Uses:
     """Return the inputs that the template may inspect or print; empty if they are unknown."""
+    found = find_uses_here(sidecar) if sidecar.is_shipped else _run_limited(find_uses_here, sidecar, sidecar)
+    return Uses() if found is None else Uses(frozenset(found["exact"]), frozenset(found["written"]))
+
+
+def find_uses_here(sidecar: Sidecar) -> dict[str, list[str]] | None:
+    """Return the inputs that the template may inspect or print as JSON, None if they are unknown."""
     mentioned: set[str] = set()
 
     def visit(_: str, node: nodes.Node) -> Iterable[nodes.Node]:
@@ -144,8 +188,8 @@ def find_uses(sidecar: Sidecar) -> Uses:
     try:
         walk(sidecar, visit)
     except (TemplateError, LibraryError, RecursionError, _DynamicReference):
-        return Uses()
-    return Uses(frozenset(mentioned - PLACEHOLDERS.keys()), frozenset(mentioned & PLACEHOLDERS.keys()))
+        return None
+    return {"exact": sorted(mentioned - PLACEHOLDERS.keys()), "written": sorted(mentioned & PLACEHOLDERS.keys())}
 
 
 def parameter_path(node: nodes.Node) -> tuple[list[str] | None, list[nodes.Node]]:

@@ -147,7 +147,7 @@ class _Worker:
 def _start() -> subprocess.Popen[str]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, str(_WORKER), str(limits.SECONDS.value), str(limits.RENDERED.value)],
+        [sys.executable, str(_WORKER), str(limits.SECONDS.value), str(limits.RENDERED.value), str(limits.MEMORY.value)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-MAX_MEMORY = 2 << 30
 # KCL modules without access to the system and with deterministic results.
 ALLOWED = ("base64", "collection", "json", "math", "regex", "units", "yaml")
 _SPLIT_INPUTS = ("workload", "kube")
@@ -35,13 +34,13 @@ class _TemplateError(Exception):
 
 
 def main() -> None:
-    """Answer requests until stdin ends. Arguments: the limits of seconds per answer and of characters in an answer."""
-    seconds, max_characters = int(sys.argv[1]), int(sys.argv[2])
+    """Answer requests until stdin ends. Arguments: the limits of seconds and characters per answer, and of MiB."""
+    seconds, max_characters, max_memory = map(int, sys.argv[1:4])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     import kcl_lib.api as api
 
-    _set_limits()
+    _set_limits(max_memory << 20)
     checked: _Checked = {}
     with open(os.devnull, "w") as nowhere:
         for line in sys.stdin:
@@ -51,13 +50,13 @@ def main() -> None:
             print(json.dumps(answer), file=answers, flush=True)
 
 
-def _set_limits() -> None:
+def _set_limits(max_memory: int) -> None:
     """Forbid writing files and core dumps, and limit memory, if the system supports it."""
     try:
         import resource
     except ImportError:
         return
-    limits = ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, MAX_MEMORY))
+    limits = ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, max_memory))
     for what, value in limits:
         with suppress(OSError, ValueError):
             resource.setrlimit(what, (value, value))

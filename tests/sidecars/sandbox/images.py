@@ -50,9 +50,10 @@ _FLUENTD = Image(
     files={
         # As the entrypoint of the image, add the configuration and the directory of plugins.
         "/bin/entrypoint.sh": '#!/bin/sh\n[ "$1" != fluentd ] || set -- "$@" --plugin /fluentd/plugins\nexec "$@"\n',
-        "/usr/local/bin/fluentd": '#!/bin/sh\nexec ruby -I/opt/fluentd/lib -rshim /opt/fluentd/bin/fluentd "$@"\n',
+        "/usr/local/bin/fluentd": '#!/bin/sh\nexec ruby /opt/fluentd/bin/fluentd "$@"\n',
     },
     trees={"/opt/fluentd": "fluentd"},
+    env={"RUBYLIB": "/opt/fluentd/lib", "RUBYOPT": "-rshim"},
 )
 
 _CURL = Image({}, ("/entrypoint.sh",), cmd=("curl",), base="debian", user=100)
@@ -82,6 +83,9 @@ IMAGES = {
     "quay.io/prometheuscommunity/postgres-exporter": _single(
         "/bin/postgres_exporter", "postgres_exporter", base="busybox", user=65534
     ),
+    "prom/mysqld-exporter": _single("/bin/mysqld_exporter", "mysqld_exporter", base="busybox", user=65534),
+    "percona/mongodb_exporter": _single("/mongodb_exporter", "mongodb_exporter", user=65535),
+    "prom/blackbox-exporter": _single("/bin/blackbox_exporter", "blackbox_exporter", base="busybox"),
     "quay.io/kiwigrid/k8s-sidecar": Image(
         {},
         ("python3", "-u", "-m", "sidecar"),

@@ -19,7 +19,7 @@ def _find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
     if any(read_fronts(pod.workload) for pod in stream.pods):
         from sidecarctl.validate.surroundings import find_bypasses
 
-        yield from (one for one in find_bypasses(stream) if one.reference.object.kind == kind)
+        yield from find_bypasses(stream, kind)
 
 
 @rule(
@@ -43,7 +43,7 @@ def service_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
         yield _bypass(
             one,
             f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{note}",
-            f"set targetPort: {one.front.port}",
+            f"set targetPort: {one.front.port}, or use --retarget",
         )
 
 
@@ -66,7 +66,7 @@ def network_policy_blocks_sidecar(stream: StreamView, ctx: Context) -> Problems:
             one,
             f"{one.reference.object.label} allows {_app_port(one)}, but not port {one.front.port} of "
             f"{one.front.instance}",
-            f"set port: {one.front.port}",
+            f"set port: {one.front.port}, or use --retarget",
         )
 
 

@@ -1,0 +1,194 @@
+"""Values of parameters and their schema: text that becomes a value, defaults, and secrets."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sidecarctl.catalog.assignments import RawText
+from sidecarctl.catalog.json_schema import SchemaFault, resolve_ref
+from sidecarctl.catalog.json_schema_messages import pattern_matches
+from sidecarctl.yamltext import nodes
+from sidecarctl.yamltext.parse import SyntaxProblem, parse
+
+_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+
+
+def _follow_refs(schema: Any, root: Any) -> Any:
+    for _ in range(20):
+        if not (isinstance(schema, Mapping) and "$ref" in schema):
+            break
+        schema = resolve_ref(root, schema["$ref"])
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _branches(schema: Any, root: Any) -> Iterable[Mapping[str, Any]]:
+    schema = _follow_refs(schema, root)
+    yield schema
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for branch in schema.get(keyword, ()):
+            yield _follow_refs(branch, root)
+
+
+def _property(schema: Any, name: str, root: Any) -> Any:
+    """Return the schema of a property: declared, by pattern, or of additional properties."""
+    for branch in _branches(schema, root):
+        if name in branch.get("properties", {}):
+            return branch["properties"][name]
+    for branch in _branches(schema, root):
+        for pattern, inner in branch.get("patternProperties", {}).items():
+            if _matches(pattern, name):
+                return inner
+        if isinstance(branch.get("additionalProperties"), Mapping):
+            return branch["additionalProperties"]
+    return {}
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return pattern_matches(pattern, name)
+    except re.error as error:
+        raise SchemaFault(f'invalid pattern "{pattern}": {error}') from None
+
+
+def _item(schema: Any, root: Any) -> Any:
+    return next((b["items"] for b in _branches(schema, root) if isinstance(b.get("items"), Mapping)), {})
+
+
+def _types(schema: Any, root: Any) -> set[str]:
+    """Return the JSON types that a schema accepts, empty for any."""
+    names: set[str] = set()
+    schema = _follow_refs(schema, root)
+    if "type" in schema:
+        return set(schema["type"] if isinstance(schema["type"], list) else [schema["type"]])
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    if values:
+        return {_JSON_TYPES.get(type(value), "null") for value in values}
+    for keyword in ("anyOf", "oneOf"):
+        inner = [_types(branch, root) for branch in schema.get(keyword, ())]
+        if inner and all(inner):
+            names = names.union(*inner)
+    return names
+
+
+def convert(value: Any, schema: Any, root: Any) -> Any:
+    """Return the value with each `RawText` parsed according to its schema."""
+    if isinstance(value, RawText):
+        return _read(str(value), schema, root)
+    if isinstance(value, Mapping):
+        return {name: convert(inner, _property(schema, name, root), root) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [convert(inner, _item(schema, root), root) for inner in value]
+    return copy.deepcopy(value)
+
+
+def _read(text: str, schema: Any, root: Any) -> Any:
+    admitted = _types(schema, root)
+    if admitted == {"string"}:
+        return text
+    try:
+        node = parse(text)
+    except SyntaxProblem:
+        if "string" in admitted:
+            return text
+        raise
+    return _from_node(node, text, schema, root) if node else ("" if "string" in admitted else None)
+
+
+def _from_node(node: nodes.Node, text: str, schema: Any, root: Any) -> Any:
+    if isinstance(node, nodes.Mapping) and not node.merges:
+        return {
+            name: _from_node(inner, text, _property(schema, name, root), root)
+            for name, (_, inner) in node.pairs.items()
+        }
+    if isinstance(node, nodes.Sequence):
+        return [_from_node(inner, text, _item(schema, root), root) for inner in node.items]
+    admitted = _types(schema, root)
+    if isinstance(node, nodes.Scalar) and node.style == "" and "string" in admitted:
+        kind = _JSON_TYPES.get(type(node.value), "null")
+        fits = kind in admitted or (kind == "integer" and "number" in admitted)
+        return node.value if fits else text[node.start : node.end]
+    return copy.deepcopy(node.value)
+
+
+def _nullable(schema: Any, root: Any) -> bool:
+    admitted = _types(schema, root)
+    return not admitted or "null" in admitted
+
+
+def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
+    schema = _follow_refs(schema, root)
+    if depth > 50:
+        raise SchemaFault("endless defaults: a $ref refers to itself")
+    if isinstance(value, list):
+        return [with_defaults(inner, _item(schema, root), root, depth + 1) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    result: dict[str, Any] = {}
+    for name, inner in schema.get("properties", {}).items():
+        target = _follow_refs(inner, root)
+        if name in value and (value[name] is not None or _nullable(inner, root)):
+            result[name] = with_defaults(value[name], inner, root, depth + 1)
+        elif isinstance(inner, Mapping) and "default" in {**target, **inner}:
+            default = copy.deepcopy({**target, **inner}["default"])
+            result[name] = with_defaults(default, inner, root, depth + 1)
+        elif "properties" in target and not target.get("required") and target.get("type") == "object":
+            result[name] = with_defaults({}, inner, root, depth + 1)
+    for name, inner in value.items():
+        if name not in schema.get("properties", {}):
+            result[name] = with_defaults(inner, _property(schema, name, root), root, depth + 1)
+    return result
+
+
+def with_nulls(value: Any, schema: Any, root: Any) -> Any:
+    """Set declared properties without a value to None, so that templates can test them with `if`."""
+    if isinstance(value, list):
+        return [with_nulls(inner, _item(schema, root), root) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    declared = [name for branch in _branches(schema, root) for name in branch.get("properties", {})]
+    result = {name: with_nulls(inner, _property(schema, name, root), root) for name, inner in value.items()}
+    return {**result, **{name: None for name in declared if name not in result}}
+
+
+def remove_defaults(value: Any, default: Any, schema: Any, root: Any) -> Any:
+    """Return the values that differ from the defaults, without `writeOnly` ones."""
+    result = {}
+    for name, inner in value.items():
+        part = _property(schema, name, root)
+        if _secret(part, root) or (isinstance(default, dict) and name in default and _same(inner, default[name])):
+            continue
+        if isinstance(inner, dict) and isinstance(default, dict) and isinstance(default.get(name), dict):
+            inner = remove_defaults(inner, default[name], part, root)
+        result[name] = remove_secrets(inner, part, root)
+    return result
+
+
+def _same(one: object, two: object) -> bool:
+    return one == two and type(one) is type(two)
+
+
+def _secret(schema: Any, root: Any) -> bool:
+    return any(branch.get("writeOnly") is True for branch in _branches(schema, root)) or (
+        isinstance(schema, Mapping) and schema.get("writeOnly") is True
+    )
+
+
+def has_secrets(schema: Any) -> bool:
+    """Return True if a parameter schema has a `writeOnly` parameter."""
+    if isinstance(schema, dict):
+        return schema.get("writeOnly") is True or any(has_secrets(value) for value in schema.values())
+    return isinstance(schema, list) and any(has_secrets(item) for item in schema)
+
+
+def remove_secrets(value: Any, schema: Any, root: Any) -> Any:
+    if isinstance(value, list):
+        return [remove_secrets(inner, _item(schema, root), root) for inner in value]
+    if isinstance(value, dict):
+        parts = {name: _property(schema, name, root) for name in value}
+        return {
+            name: remove_secrets(value[name], part, root) for name, part in parts.items() if not _secret(part, root)
+        }
+    return value
