@@ -40,11 +40,11 @@ HEAVY = (
 # Command: (maximum number of sidecarctl modules without rules, further modules that it must not import).
 COMMANDS = {
     "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.catalog")),
-    "list": (36, (PARSER, COMPOSE, RULES)),
+    "list": (37, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (75, (PARSER, COMPOSE)),
     "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
-    "add logger -f web.yaml": (134, (AUTHORING,)),
-    "remove logger -f web.yaml": (134, (AUTHORING, "sidecarctl.catalog.engines")),
+    "add logger -f web.yaml": (136, (AUTHORING,)),
+    "remove logger -f web.yaml": (136, (AUTHORING, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys

@@ -14,10 +14,9 @@ from typing import Any
 from sidecarctl.catalog.json_schema_messages import (
     SchemaFault,
     SchemaProblem,
-    explain_errors,
     path_text,
-    pattern_matches,
 )
+from sidecarctl.catalog.time_limit import explain_in_time, pattern_matches
 
 __all__ = ["SchemaFault", "SchemaProblem", "find_problems", "path_text", "quick_check", "resolve_ref"]
 
@@ -28,24 +27,7 @@ def find_problems(schema: Any, value: object) -> list[SchemaProblem]:
     """Return all violations of a schema; an empty list means valid."""
     if quick_check(schema, value) is True:
         return []
-    from sidecarctl.catalog.time_limit import TooSlow, run_in_time
-
-    try:
-        answer = run_in_time(_explain, (schema, value))
-    except TooSlow as problem:
-        raise SchemaFault(f"validating the value {problem}") from None
-    if isinstance(answer, str):
-        raise SchemaFault(answer)
-    return [SchemaProblem(tuple(path), *rest) for path, *rest in answer]
-
-
-def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
-    """Return the violations as JSON, or the fault of the schema."""
-    try:
-        found = explain_errors(*request)
-    except SchemaFault as fault:
-        return str(fault)
-    return [[list(one.path), one.message, one.hint, one.on_key, one.missing] for one in found]
+    return explain_in_time(schema, value)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

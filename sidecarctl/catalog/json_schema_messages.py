@@ -249,33 +249,3 @@ def describe_value(error: Any) -> str:
         return noun if isinstance(value, (list, dict)) or value is None else format_value(value)
     noun = "the string" if isinstance(value, str) else "the number"
     return f"{noun} {format_value(value)}" if error.validator == "type" else format_value(value)
-
-
-# A pattern without repetition inside a repeated group takes at most this many steps for n characters and k repetitions: n ** k.
-_REPETITION = re.compile(r"[*+}]")
-_REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
-_FEW_STEPS = 1_000_000
-
-
-def pattern_matches(pattern: str, text: str) -> bool:
-    """Return True if the pattern matches anywhere in the text. Raise SchemaFault if that exceeds the time limit."""
-    if _is_quick(pattern, len(text)):
-        return _search((pattern, text))
-    from sidecarctl.catalog.time_limit import TooSlow, run_in_time
-
-    try:
-        return bool(run_in_time(_search, (pattern, text)))
-    except TooSlow as problem:
-        raise SchemaFault(f'pattern "{pattern}" on {len(text)} characters {problem}') from None
-
-
-def _is_quick(pattern: str, length: int) -> bool:
-    if _REPEATED_GROUP.search(pattern):
-        return length < 2
-    steps: int = (length + 1) ** (len(_REPETITION.findall(pattern)) + 1)
-    return steps <= _FEW_STEPS
-
-
-def _search(request: tuple[str, str]) -> bool:
-    pattern, text = request
-    return re.search(pattern, text) is not None

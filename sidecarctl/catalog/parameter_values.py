@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecarctl.catalog.assignments import RawText
 from sidecarctl.catalog.json_schema import SchemaFault, resolve_ref
-from sidecarctl.catalog.json_schema_messages import pattern_matches
+from sidecarctl.catalog.time_limit import pattern_matches
 from sidecarctl.yamltext import nodes
 from sidecarctl.yamltext.parse import SyntaxProblem, parse
 

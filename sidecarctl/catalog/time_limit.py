@@ -5,12 +5,13 @@ In the main thread, a timer interrupts the work. Other threads have no timers, s
 
 from __future__ import annotations
 
-import threading
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sidecarctl import limits
+from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
 
 _T = TypeVar("_T")
 _active = False
@@ -50,6 +51,7 @@ def time_limit() -> Iterator[None]:
 def has_timer() -> bool:
     """Return True if `time_limit` has an effect here."""
     import signal
+    import threading
 
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
@@ -68,3 +70,51 @@ def run_in_time(function: Callable[[Any], Any], argument: Any) -> Any:
         return run_limited(function, argument)
     except LimitExceeded as problem:
         raise TooSlow(str(problem).removeprefix("run time ")) from None
+
+
+def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
+    """Return the violations of a schema. Raises SchemaFault for an invalid schema, and if finding them takes too long."""
+    try:
+        answer = run_in_time(_explain, (schema, value))
+    except TooSlow as problem:
+        raise SchemaFault(f"validating the value {problem}") from None
+    if isinstance(answer, str):
+        raise SchemaFault(answer)
+    return [SchemaProblem(tuple(path), *rest) for path, *rest in answer]
+
+
+def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
+    """Return the violations as JSON, or the fault of the schema."""
+    try:
+        found = explain_errors(*request)
+    except SchemaFault as fault:
+        return str(fault)
+    return [[list(one.path), one.message, one.hint, one.on_key, one.missing] for one in found]
+
+
+# A pattern without repetition inside a repeated group takes at most this many steps for n characters and k repetitions: n ** k.
+_REPETITION = re.compile(r"[*+}]")
+_REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
+_FEW_STEPS = 1_000_000
+
+
+def pattern_matches(pattern: str, text: str) -> bool:
+    """Return True if the pattern matches anywhere in the text. Raise SchemaFault if that exceeds the time limit."""
+    if _is_quick(pattern, len(text)):
+        return _search((pattern, text))
+    try:
+        return bool(run_in_time(_search, (pattern, text)))
+    except TooSlow as problem:
+        raise SchemaFault(f'pattern "{pattern}" on {len(text)} characters {problem}') from None
+
+
+def _is_quick(pattern: str, length: int) -> bool:
+    if _REPEATED_GROUP.search(pattern):
+        return length < 2
+    steps: int = (length + 1) ** (len(_REPETITION.findall(pattern)) + 1)
+    return steps <= _FEW_STEPS
+
+
+def _search(request: tuple[str, str]) -> bool:
+    pattern, text = request
+    return re.search(pattern, text) is not None

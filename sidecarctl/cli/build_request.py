@@ -11,7 +11,7 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
-from sidecarctl.cli.shared_parameters import SharedFlags, parse_position, shared_parameters
+from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.find import FILE_NAME, find_composition_file
 from sidecarctl.composition.model import Composition, load_composition
@@ -55,14 +55,8 @@ def requests(
     catalog = _open(libraries)
     own_names = [catalog.find(name).name for name in names]
     changes = _parameter_changes(own_names, sets, values, set_files, unset, reset, shared)
-    placed = parse_position(position)
-    if placed:
-        changes = {
-            name: replace(
-                each, given={**each.given, "position": placed}, origins={**each.origins, "position": "--position"}
-            )
-            for name, each in changes.items()
-        }
+    if position is not None:
+        changes = {name: with_position(each, position) for name, each in changes.items()}
     return build_requests(
         catalog,
         names,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
-from typing import Annotated, Any
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 from sidecarctl.cli.options import SIDECARS, Option
 from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from sidecarctl.composition.request import ParameterChanges
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,10 @@ def _security_context(texts: Sequence[str]) -> dict[str, Any]:
     return context
 
 
-def parse_position(text: str | None) -> Any:
-    """Return the `position` parameter for first, last, before=NAME, or after=NAME; None for None. Raises UsageError."""
-    if text in (None, "first", "last"):
-        return text
+def with_position(changes: ParameterChanges, text: str) -> ParameterChanges:
+    """Return changes that also set the parameter `position`: first, last, before=NAME, or after=NAME. Raises UsageError."""
     word, _, name = text.partition("=")
-    if word not in ("before", "after") or not name:
+    if text not in ("first", "last") and (word not in ("before", "after") or not name):
         raise UsageError(f'invalid position "{text}"', hint="use first, last, before=CONTAINER, or after=CONTAINER")
-    return {word: name}
+    given = {**changes.given, "position": {word: name} if name else text}
+    return replace(changes, given=given, origins={**changes.origins, "position": "--position"})

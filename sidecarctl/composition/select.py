@@ -17,6 +17,7 @@ from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAn
 from sidecarctl.composition.layers import EVERY_SIDECAR, SidecarEntry
 from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
 from sidecarctl.composition.request import Request, order_requests
+from sidecarctl.composition.rule_conflicts import agree, conflict_of
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.record import Record
@@ -103,11 +104,11 @@ class Selection:
         (first, entry), *others = plain or over[:1]
         for rule, other in others:
             if other.data != entry.data and self._request(other, rule.label) != self._request(entry, first.label):
-                raise _conflict(workload, (first, entry), (rule, other), "set `override: true` in one of them")
+                raise conflict_of(workload, (first, entry), (rule, other), "set `override: true` in one of them")
         top: tuple[Rule, SidecarEntry] | None = None
         for rule, other in over:
-            if top is not None and not _agree(top[1].data, other.data):
-                raise _conflict(workload, top, (rule, other), "remove `override: true` from one of them")
+            if top is not None and not agree(top[1].data, other.data):
+                raise conflict_of(workload, top, (rule, other), "remove `override: true` from one of them")
             top = (rule, top[1].overlay(other) if top else other)
         if top is None:
             return entry, first.label
@@ -263,37 +264,6 @@ def _nothing_hint(selector: Selector) -> str:
     if selector.namespaces:
         return "check that the manifests set the namespace: a workload without one matches no namespace of a rule"
     return "fix its `select`, or remove the rule"
-
-
-def _agree(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
-    return merge(one, two) == merge(two, one)
-
-
-def _conflict(
-    workload: Workload, one: tuple[Rule, SidecarEntry], two: tuple[Rule, SidecarEntry], hint: str
-) -> UsageError:
-    (first, entry), (second, other) = one, two
-    return UsageError(
-        f'{first.label} ({entry.place}) and {second.label} conflict on the instance "{entry.instance}" of '
-        f"{workload.label}: {_describe_difference(entry.data, other.data)}",
-        where=str(other.place),
-        hint=f"{hint}, give one of them another name with `as`, or narrow `select`",
-    )
-
-
-def _describe_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
-    """Describe the first difference of two entries, with both values."""
-    for key in dict.fromkeys((*one, *two)):
-        old, new = one.get(key), two.get(key)
-        if old != new and key != "override":
-            if isinstance(old, dict) and isinstance(new, dict):
-                return f"{key}.{_describe_difference(old, new)}"
-            return f"{key} is {_format_value(old)} in the first and {_format_value(new)} in the second"
-    return "one sets more fields than the other"
-
-
-def _format_value(value: Any) -> str:
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def find_unused_rules(chosen: Selection, used: Iterable[int]) -> list[Finding]:

@@ -249,9 +249,6 @@ def _derive_documents(workload: Workload, volumes: tuple[str, ...]) -> tuple[str
     return tuple(dict.fromkeys(f"ConfigMap/{name}" for name in names if isinstance(name, str)))
 
 
-# ---- writing -------------------------------------------------------------------------------------------------------
-
-
 def write(record: Record, workload: Workload) -> str:
     """Return a record as the value of the annotation. `workload` has everything that the record lists."""
     data: dict[str, Any] = {

@@ -70,7 +70,7 @@ def registered(tmp_path: Path) -> Iterator[Any]:
     to_close: list[Any] = []
 
     def start(addresses: Addresses | None = None, **parameters: Any) -> tuple[Pod, Etcd]:
-        given = {"registry": "etcd", "address": "http://etcd.example.com:2379", "ttl": 10, **parameters}
+        given = {"backend": "etcd", "address": "http://etcd.example.com:2379", "ttl": 10, **parameters}
         manifest = added("service-registrar", deployment(8080), tmp_path, {"service-registrar": given})
         where = addresses or Addresses()
         secrets = {"etcd": {"username": b'sh"op', "password": b'p\\"w'}}
