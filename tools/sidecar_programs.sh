@@ -15,6 +15,9 @@ OPENBAO=2.7.2
 OAUTH2_PROXY=v7.15.6
 CLOUD_SQL_PROXY=v2.27.0
 STATSD_EXPORTER=v0.31.0
+STEP=v0.30.6
+STEP_CA=v0.30.2
+CONFIG_RELOADER=v0.93.0
 COLLECTOR=v0.165.0
 COLLECTOR_PROVIDERS=v1.71.0
 
@@ -93,10 +96,25 @@ EOF
   rm -rf "$folder"
 }
 
+# Its module has replace directives, which `go install` ignores: it is built as a dependency.
+reloader() {
+  [ -x "$tools/prometheus-config-reloader" ] && return
+  local folder module=github.com/prometheus-operator/prometheus-operator
+  echo "building prometheus-config-reloader from $module@$CONFIG_RELOADER" >&2
+  folder="$(mktemp -d)"
+  (
+    cd "$folder" && go mod init build &&
+      go get "$module/cmd/prometheus-config-reloader@$CONFIG_RELOADER" \
+        "$module/pkg/apis/monitoring@$CONFIG_RELOADER" "$module/pkg/client@$CONFIG_RELOADER" &&
+      CGO_ENABLED=0 go build -p 2 -ldflags "-s -w" -o "$tools/prometheus-config-reloader" "$module/cmd/prometheus-config-reloader"
+  ) > "$folder/log" 2>&1 || missing+=(prometheus-config-reloader)
+  rm -rf "$folder"
+}
+
 # What Debian has.
 if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
   packages=()
-  for package in bubblewrap iproute2 util-linux busybox haproxy nginx-light curl openssl; do
+  for package in bubblewrap iproute2 util-linux busybox haproxy nginx-light curl openssl etcd-server git tini; do
     dpkg-query --show --showformat '${db:Status-Status}\n' "$package" 2> /dev/null | grep -qx installed || packages+=("$package")
   done
   if [ ${#packages[@]} -gt 0 ]; then
@@ -117,6 +135,9 @@ if command -v go > /dev/null; then
   go_program oauth2-proxy "github.com/oauth2-proxy/oauth2-proxy/v7@$OAUTH2_PROXY"
   go_program cloud-sql-proxy "github.com/GoogleCloudPlatform/cloud-sql-proxy/v2@$CLOUD_SQL_PROXY"
   collector
+  go_program step "github.com/smallstep/cli/cmd/step@$STEP"
+  go_program step-ca "github.com/smallstep/certificates/cmd/step-ca@$STEP_CA"
+  reloader
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then echo "not installed, so their tests are skipped: ${missing[*]}"; fi

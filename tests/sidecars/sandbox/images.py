@@ -50,9 +50,10 @@ _FLUENTD = Image(
     files={
         # As the entrypoint of the image, add the configuration and the directory of plugins.
         "/bin/entrypoint.sh": '#!/bin/sh\n[ "$1" != fluentd ] || set -- "$@" --plugin /fluentd/plugins\nexec "$@"\n',
-        "/usr/local/bin/fluentd": '#!/bin/sh\nexec ruby -I/opt/fluentd/lib -rshim /opt/fluentd/bin/fluentd "$@"\n',
+        "/usr/local/bin/fluentd": '#!/bin/sh\nexec ruby /opt/fluentd/bin/fluentd "$@"\n',
     },
     trees={"/opt/fluentd": "fluentd"},
+    env={"RUBYLIB": "/opt/fluentd/lib", "RUBYOPT": "-rshim"},
 )
 
 _CURL = Image({}, ("/entrypoint.sh",), cmd=("curl",), base="debian", user=100)
