@@ -140,6 +140,7 @@ def test_the_agent_of_an_ipv6_node_is_reached(tmp_path: Path) -> None:
         server = pod.serve(8500, agent, pod.ip)
         registrar = pod.start("service-registrar")
         eventually(lambda: any("check/pass" in each.path for each in server.requests))
-        assert json.loads(server.requests[0].body)["Address"] == pod.ip, registrar.log()
+        (first, *_) = [each for each in server.requests if "service/register" in each.path]
+        assert json.loads(first.body)["Address"] == pod.ip, registrar.log()
         assert pod.stop("service-registrar") < 10
-        assert "deregister/shop-shop-0" in server.requests[-1].path
+        assert any("deregister/shop-shop-0" in each.path for each in server.requests)
