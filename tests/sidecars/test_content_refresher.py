@@ -249,7 +249,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def running(folder: Path, url: str, **params: Any) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    command, variables = runnable(refresher(url, period="1s", retry_period="1s", **params), folder)
+    command, variables = runnable(refresher(url, period="1s", retryPeriod="1s", **params), folder)
     # `sleep` of the test machine takes fractions, which keeps the test short.
     variables |= {"PERIOD": "0.1", "RETRY_PERIOD": "0.1"}
     with subprocess.Popen(
@@ -298,7 +298,7 @@ def test_an_unchanged_answer_is_not_sent_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("etag", ["", '"v2"'])
 def test_a_bad_answer_leaves_the_last_good_file(bad: dict[str, Any], etag: str, tmp_path: Path) -> None:
     site = Site()
-    with served(site) as url, running(tmp_path, url, max_filesize="2K", max_time=1) as (_, file):
+    with served(site) as url, running(tmp_path, url, **{"max-filesize": "2K", "max-time": 1}) as (_, file):
         until(file.exists)
         site.etag = etag
         for key, value in bad.items():
@@ -336,7 +336,7 @@ def test_it_ends_at_once_on_sigterm_and_leaves_nothing_half_done(tmp_path: Path)
 def test_before_the_app_it_fetches_once_and_says_how_it_went(status: int, code: int, tmp_path: Path) -> None:
     site = Site(status=status)
     with served(site) as url:
-        command, variables = runnable(refresher(url, mode="init", init_max_failures=2), tmp_path)
+        command, variables = runnable(refresher(url, mode="init", initMaxFailures=2), tmp_path)
         done = subprocess.run(command, env={**variables, "RETRY_PERIOD": "0.1"}, timeout=20, check=False)
     assert done.returncode == code
     assert len(site.asked) == (1 if status == 200 else 2)

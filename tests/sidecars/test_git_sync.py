@@ -149,10 +149,10 @@ def test_a_git_server_that_is_away_does_not_take_the_app_out_of_service() -> Non
         ({"repo": SSH}, "requires a private key"),
         ({"repo": SSH, "credentials": {**KEY, "username": "bob"}}, "credentials.username requires HTTPS"),
         ({"credentials": {"username": "bob"}}, "requires a password"),
-        ({"known_hosts": "x y z"}, "known_hosts requires an SSH repository"),
+        ({"knownHosts": "x y z"}, "knownHosts requires an SSH repository"),
         ({"repo": SSH, "credentials": KEY, "ca": {"configMapName": "ca"}}, "ca requires HTTPS"),
         ({"link": "../x"}, "inside root"),
-        ({"group_write": True}, "readOnly=false"),
+        ({"group-write": True}, "readOnly=false"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(params: dict[str, Any], message: str) -> None:
@@ -197,7 +197,7 @@ def test_the_app_sees_root_where_it_wants_it_and_read_only() -> None:
 
 
 def test_an_app_that_writes_gets_the_group_and_the_mount_for_it() -> None:
-    fragment = git_sync(group_write=True, readOnly=False, fsGroup=2000)
+    fragment = git_sync(**{"group-write": True}, readOnly=False, fsGroup=2000)
     assert "--group-write" in fragment.containers[0]["args"]
     assert "readOnly" not in fragment.volume_mounts[0]
     assert fragment.security_context == {"fsGroup": 2000}
@@ -209,14 +209,14 @@ def test_the_pods_group_is_left_alone_unless_asked_for() -> None:
 
 def test_sparse_checkout_patterns_stand_one_a_line_in_the_config_map() -> None:
     patterns = ["/docs/", "!/docs/drafts/", "# no comment: a pattern", "*.md "]
-    fragment = git_sync(sparse_checkout=patterns)
+    fragment = git_sync(sparseCheckout=patterns)
     (document,) = fragment.documents
     assert document["data"]["sparse-checkout"].split("\n")[:-1] == patterns
     assert flag(fragment, "sparse-checkout-file") == "/etc/git-sync/sparse-checkout"
 
 
 def test_settings_for_git_survive_commas_and_quotes() -> None:
-    fragment = git_sync(git_config={"http.proxy": 'http://p:3128,"x"'}, ca={"configMapName": "ca"})
+    fragment = git_sync(**{"git-config": {"http.proxy": 'http://p:3128,"x"'}}, ca={"configMapName": "ca"})
     assert flag(fragment, "git-config") == (r'"http.proxy":"http://p:3128,\"x\"","http.sslCAInfo":"/etc/git-ca/ca.crt"')
 
 
@@ -260,7 +260,7 @@ def test_an_ssh_key_and_the_servers_key_come_from_the_secret() -> None:
 
 
 def test_the_servers_key_may_stand_in_the_config_map() -> None:
-    fragment = git_sync(SSH, credentials=KEY, known_hosts="a ssh-ed25519 X\nb ssh-rsa Y\n")
+    fragment = git_sync(SSH, credentials=KEY, knownHosts="a ssh-ed25519 X\nb ssh-rsa Y\n")
     (document,) = fragment.documents
     assert document["data"]["known_hosts"] == "a ssh-ed25519 X\nb ssh-rsa Y\n"
     assert flag(fragment, "ssh-known-hosts-file") == "/etc/git-sync/known_hosts"
@@ -268,7 +268,9 @@ def test_the_servers_key_may_stand_in_the_config_map() -> None:
 
 def test_the_servers_key_is_checked_unless_told_otherwise() -> None:
     assert "--ssh-known-hosts=false" not in git_sync(SSH, credentials=KEY).containers[0]["args"]
-    assert "--ssh-known-hosts=false" in git_sync(SSH, credentials=KEY, ssh_known_hosts=False).containers[0]["args"]
+    assert (
+        "--ssh-known-hosts=false" in git_sync(SSH, credentials=KEY, **{"ssh-known-hosts": False}).containers[0]["args"]
+    )
 
 
 def test_the_webhook_is_called_by_the_container_that_goes_on() -> None:
@@ -281,30 +283,28 @@ def test_the_webhook_is_called_by_the_container_that_goes_on() -> None:
 
 # --- a GitHub App, commands, and web servers --------------------------------------------------------------------------
 
-APP = {"secretName": "app", "client_id": "Iv1.8a61f9b3a7aba766", "installation_id": 42}
+APP = {"secretName": "app", "clientId": "Iv1.8a61f9b3a7aba766", "installationId": 42}
 
 
 def test_a_github_app_authenticates_with_the_key_of_its_secret() -> None:
-    fragment = git_sync(github_app=APP)
+    fragment = git_sync(githubApp=APP)
     (container,) = fragment.containers
     assert files(fragment, flag(fragment, "github-app-private-key-file") or "", container) == {"private-key.pem"}
-    assert flag(fragment, "github-app-client-id") == APP["client_id"]
+    assert flag(fragment, "github-app-client-id") == APP["clientId"]
     assert flag(fragment, "github-app-installation-id") == "42"
     assert flag(fragment, "github-app-application-id") is None and flag(fragment, "password-file") is None
-    other = git_sync(
-        github_app={"secretName": "app", "application_id": 7, "installation_id": 42, "base_url": "http://g"}
-    )
+    other = git_sync(githubApp={"secretName": "app", "applicationId": 7, "installationId": 42, "baseUrl": "http://g"})
     assert (flag(other, "github-app-application-id"), flag(other, "github-base-url")) == ("7", "http://g")
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"repo": SSH, "credentials": KEY, "github_app": APP}, "requires an https:// repository"),
-        ({"github_app": APP, "credentials": KEY}, "cannot combine github_app and credentials"),
-        ({"github_app": {"secretName": "app", "client_id": "x"}}, "set github_app.installation_id"),
-        ({"github_app": {**APP, "application_id": 7}}, "cannot combine github_app.client_id"),
-        ({"github_app": {"client_id": "x"}}, "set github_app.secretName"),
+        ({"repo": SSH, "credentials": KEY, "githubApp": APP}, "requires an https:// repository"),
+        ({"githubApp": APP, "credentials": KEY}, "cannot combine githubApp and credentials"),
+        ({"githubApp": {"secretName": "app", "clientId": "x"}}, "set githubApp.installationId"),
+        ({"githubApp": {**APP, "applicationId": 7}}, "cannot combine githubApp.clientId"),
+        ({"githubApp": {"clientId": "x"}}, "set githubApp.secretName"),
         ({"exechook": {"command": "/a", "script": "#!/bin/sh"}}, "cannot combine exechook.command"),
     ],
 )

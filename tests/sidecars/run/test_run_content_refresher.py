@@ -23,7 +23,7 @@ def test_the_app_waits_for_the_file_which_then_follows_the_source(family: str, t
     def source(request: Request) -> Answer:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    words = "content-refresher --set source=http://source.example.com:8000/page --set period=1s --set retry_period=1s"
+    words = "content-refresher --set source=http://source.example.com:8000/page --set period=1s --set retryPeriod=1s"
     manifest = added(words, deployment(8080), tmp_path)
     hosts = {"source.example.com": addresses.outside[0]}
     with Pod(manifest, tmp_path, addresses=addresses, hosts=hosts) as pod:
