@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -30,8 +31,20 @@ def secured(folder: Path, secret: dict[str, bytes], family: str = "dual-stack", 
 
 def has_status_page() -> bool:
     """Return whether nginx has the module stub_status. The image has it; the wheel on PyPI does not."""
+    return "http_stub_status_module" in described()
+
+
+def described() -> str:
+    """Return the version and the modules of nginx."""
     nginx = program("nginx", INSTALL_FOR_SIDECARS)
-    return "http_stub_status_module" in subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+    return subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+
+
+@pytest.fixture(autouse=True)
+def _recent_nginx() -> None:
+    found = re.search(r"nginx/(\d+)\.(\d+)", described())
+    if found is None or (int(found[1]), int(found[2])) < (1, 26):
+        pytest.skip(f"nginx 1.26 or later, which has the directive http2, is not installed: run {INSTALL_FOR_SIDECARS}")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
