@@ -71,13 +71,21 @@ _PROBE_WORKLOAD_B: Mapping[str, Any] = {
 }
 # Kinds for which the same template must render the same: workloads that run until they are deleted, and Jobs.
 _KINDS, _JOB_KINDS = ("Deployment", "StatefulSet"), ("Job", "CronJob")
-_PROBE_TARGET_A: Mapping[str, Any] = {"name": "app", "image": "", "ports": [], "env": [], "mounts": []}
+_PROBE_TARGET_A: Mapping[str, Any] = {
+    "name": "app",
+    "image": "",
+    "ports": [],
+    "env": [],
+    "mounts": [],
+    "runAsUser": None,
+}
 _PROBE_TARGET_B: Mapping[str, Any] = {
     "name": "main",
     "image": "registry.example.org/main:2",
     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
     "env": ["MODE"],
     "mounts": [{"name": "data", "mountPath": "/data", "readOnly": False, "subPath": ""}],
+    "runAsUser": None,  # a policy gives the sidecar one user for all workloads, its default
 }
 
 
