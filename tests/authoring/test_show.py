@@ -19,7 +19,9 @@ NAMES = open_catalog([], {}).names()
 
 def test_lists_parameters_with_nested_ones(tmp_path: Path) -> None:
     shown = command("show metrics", tmp_path).stdout
-    assert "  exporter  nginx | redis | postgres | mysql | mongodb | jmx | statsd |\n        blackbox, required\n" in shown
+    assert (
+        "  exporter  nginx | redis | postgres | mysql | mongodb | jmx | statsd |\n        blackbox, required\n" in shown
+    )
     assert "  tls  map\n" in shown
     assert "    caKey  string, default ca.crt\n" in shown
     assert "imagePullPolicy" in shown
