@@ -254,3 +254,4 @@ def test_own_parameter_of_a_sidecar_hides_the_common_one(tmp_path: Path) -> None
     (folder / "template.yaml.j2").write_text(f'containers: [{{name: helper, image: "{image}"}}]\n')
     words = ("add", "helper", "--library", "library", "--registry", "mirror.example.com", "--set", "registry=consul")
     assert container(written(tmp_path, *words), "helper")["image"] == "registry.example/consul:1.0.0"
+    assert container(written(tmp_path, *words[:-2]), "helper")["image"] == "registry.example/etcd:1.0.0"
