@@ -244,10 +244,10 @@ def check(
 
 def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:
     """Return a result with changed ports in objects around the pods."""
-    before, after = (list(split_readable(text, file, [])) for text in (result.original, result.text))
-    if result.failed or not concerns_retargeting((*before, *after), enabled=enabled):
+    if result.failed or not concerns_retargeting((result.original, result.text), enabled=enabled):
         return result
     from sidecarctl.inject.retarget import retarget
 
+    before, after = (list(split_readable(text, file, [])) for text in (result.original, result.text))
     done = retarget(before, after, options.kinds, enabled=enabled)
     return replace(result, text=join(done.documents), findings=(*result.findings, *done.findings))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from sidecarctl.cli.delivery import Delivery, Done
 from sidecarctl.findings import Finding
 from sidecarctl.inject.retarget import retarget
-from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.results import Retargeted
 from sidecarctl.validate.grade import grade
 from sidecarctl.yamltext.stream import Document, join, split_readable
@@ -17,9 +16,6 @@ from sidecarctl.yamltext.stream import Document, join, split_readable
 def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
     """Return the results of a run with changed ports, the changes, and findings about what was left alone."""
     whole = [one for one in done if one.result and not one.result.failed]
-    texts = [each for one in whole if one.result for each in (one.read, one.result)]
-    if not concerns_retargeting(texts, enabled=delivery.retarget):
-        return done, (), ()
     before = [each for one in whole for each in split_readable(one.read.text, one.source.name, [])]
     parts = [list(split_readable(one.result.text, one.source.name, [])) for one in whole if one.result]
     result = retarget(

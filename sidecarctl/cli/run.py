@@ -24,7 +24,7 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
-from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.report.notes import split_notes
 from sidecarctl.report.summary import NextSteps
 from sidecarctl.results import Retargeted
@@ -109,7 +109,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
 def _retarget(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
     """Return the results with changed ports in objects around the pods, the changes, and what was left alone."""
     texts = [text for one in done if one.result for text in (one.read.text, one.result.text)]
-    if not any(RECORD_ANNOTATION in text and ("fronts" in text or "retargeted" in text) for text in texts):
+    if not concerns_retargeting(texts, enabled=delivery.retarget):
         return done, (), ()
     from sidecarctl.cli.retargeting import retarget_files
 

@@ -179,7 +179,7 @@ def render_documents(
     for error in whole.errors:
         raise error
     enabled = chosen.composition.retarget
-    if concerns_retargeting((*documents, *whole.documents), enabled=enabled):
+    if concerns_retargeting((each.text for each in (*documents, *whole.documents)), enabled=enabled):
         from sidecarctl.inject.retarget import retarget_run as retarget
 
         whole = retarget(documents, whole, options.kinds, enabled=enabled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -12,13 +12,6 @@ from sidecarctl.lazy_dataclass import dataclass
 # From the app to the client. A login reads and sets cookies, so TLS ends before it, and it protects all that is behind it.
 STAGES = ("proxy", "login", "tls")
 DEFAULT_STAGE = "proxy"
-
-
-class HasText(Protocol):
-    """A document, or anything else with a text."""
-
-    @property
-    def text(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -41,12 +34,9 @@ def has_fronts(text: str) -> bool:
     return "fronts" in text and RECORD_ANNOTATION in text
 
 
-def concerns_retargeting(documents: Iterable[HasText], *, enabled: bool) -> bool:
-    """Return False if documents certainly have no record with a changed port, nor one with a front if `enabled`."""
-    return any(
-        RECORD_ANNOTATION in one.text and ("retargeted" in one.text or (enabled and "fronts" in one.text))
-        for one in documents
-    )
+def concerns_retargeting(texts: Iterable[str], *, enabled: bool) -> bool:
+    """Return False if texts certainly have no record with a changed port, nor one with a front if `enabled`."""
+    return any(RECORD_ANNOTATION in text and ("retargeted" in text or (enabled and "fronts" in text)) for text in texts)
 
 
 def is_front(value: object) -> bool:

@@ -60,8 +60,6 @@ def add(
     verbose: o.Verbose = False,
 ) -> int:
     """Add sidecars to every workload of the input."""
-    from dataclasses import replace
-
     from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
@@ -82,23 +80,6 @@ def add(
         fail_on=fail_on,
         workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
     )
-    delivery = Delivery(
-        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
-        settings,
-        output,
-        in_place=in_place,
-        diff=diff,
-        check=check,
-        keep_going=keep_going,
-        fail_on=fail_on,
-        format=format,
-        quiet=quiet,
-        verbose=verbose,
-        needs_workload=True,
-        jobs=jobs,
-        retarget=retarget,
-        next_steps=True,
-    )
     requests = build_request.requests(
         sidecars,
         libraries=library,
@@ -117,7 +98,24 @@ def add(
         shared=shared,
         position=position,
     )
-    delivery = replace(delivery, fronts=any(request.sidecar.mentions_fronts for request in requests))
+    delivery = Delivery(
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        settings,
+        output,
+        in_place=in_place,
+        diff=diff,
+        check=check,
+        keep_going=keep_going,
+        fail_on=fail_on,
+        format=format,
+        quiet=quiet,
+        verbose=verbose,
+        needs_workload=True,
+        jobs=jobs,
+        fronts=any(request.sidecar.mentions_fronts for request in requests),
+        retarget=retarget,
+        next_steps=True,
+    )
     step = pipeline.make_add_step(requests, settings)
     return run.run(
         delivery,
