@@ -20,7 +20,7 @@ from sidecarctl.inject.rename_companions import rename_companions
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.kube.workload import Workload, as_list, as_mapping
+from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
@@ -103,7 +103,9 @@ def plan_upgrade(
     recorded = record.instances[request.instance].parameters
     own_edits: Sequence[Edit] = merge.edits
     if recorded.get("position") != planned.instance.parameters.get("position"):
-        own_edits = _reposition(workload, merge.edits, planned.instance, new)
+        from sidecarctl.inject.reposition import reposition
+
+        own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
@@ -116,15 +118,6 @@ def plan_upgrade(
         tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )
-
-
-def _reposition(workload: Workload, edits: Sequence[Edit], instance: Instance, new: Rendering) -> list[Edit]:
-    from sidecarctl.inject.reposition import reposition
-
-    field_ = "containers" if instance.mode == "classic" else "initContainers"
-    items = as_list(as_mapping(new.template.get("spec")).get(field_))
-    order = [as_mapping(each).get("name") for each in items]
-    return reposition(workload, edits, instance, order)
 
 
 def without_instance(workload: Workload, record: Record, name: str) -> Workload:
