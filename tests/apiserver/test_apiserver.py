@@ -51,6 +51,7 @@ OF_THE_CLUSTER = (
         "only the schema of the kind is checked",
     ),
     Known("server", r"Pod Overhead set without", "the runtime class of the cluster has no overhead"),
+    Known("we", r"^object-too-large ", "a dry run does not reach etcd"),
     Known("server", r"resourceVersion should not be set", "the field belongs to updates"),
 )
 

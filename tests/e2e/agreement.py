@@ -27,6 +27,8 @@ RESPELLED = (
     (r"\bspec\.resources\.storage\b", "spec.resources.requests.storage"),
     (r"\.template\.spec\.volumes\[(\d+)\]\.name", r".volumeClaimTemplates[\1].metadata.name"),
     (r"topologySpreadConstraints\[(\d+)\]\[(\d+)\]", r"topologySpreadConstraints[\1].matchLabelKeys[\2]"),
+    (r"(Execution\[\d+\](?:\.podAffinityTerm)?)\[(\d+)\]$", r"\1.matchLabelKeys[\2]"),
+    (r"^\[\]$", ""),
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
     (r"\.LoadBalancerSourceRanges\b", ".loadBalancerSourceRanges"),

@@ -72,6 +72,21 @@ KNOWN = (
         "the API server reports the missing field; sidecarctl reports the field that requires it",
     ),
     Known(
+        "we",
+        r"^invalid-service-address spec\.ipFamilyPolicy",
+        "the API server reports it when it allocates addresses; the oracle allocates nothing",
+    ),
+    Known(
+        "both",
+        r"\bpod-resources-too-small .*the server Invalid spec\.resources",
+        "the API server reports the default request that it computes; sidecarctl reports the limit of the container",
+    ),
+    Known(
+        "both",
+        r"\bmissing-required spec\.selector: ",
+        "the API server compares the missing selector with the labels; sidecarctl reports that it is missing",
+    ),
+    Known(
         "both",
         r"\binvalid-config-key stringData\..*the server Invalid data\[",
         "the API server copies stringData to data before it validates; sidecarctl reports the line in stringData",
