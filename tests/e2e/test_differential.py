@@ -77,6 +77,11 @@ KNOWN = (
         "the API server reports it when it allocates addresses; the oracle allocates nothing",
     ),
     Known(
+        "server",
+        r"^Invalid spec\.clusterIPs\[\d\]: .*as indicated by `ipFamilies",
+        "the oracle stands in for the allocation of addresses with an IPv4 address",
+    ),
+    Known(
         "both",
         r"\bpod-resources-too-small .*the server Invalid spec\.resources",
         "the API server reports the default request that it computes; sidecarctl reports the limit of the container",
