@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import policies_on_server as policies
 import pytest
 import yaml
 
+from sidecarctl.integrations.exports.sidecarset import WHITELIST
 from tests.command import run
 from tests.programs import environment, execute, program
 from tests.shipped_library.manifests import NAMES
@@ -23,47 +26,55 @@ REFUSED = ("fluentd", "proxy")
 # What OpenKruise adds to each container and Pod.
 KRUISE_ENV = "IS_INJECTED"
 KRUISE_ANNOTATION = "kruise.io/"
-# Sidecars that only add containers, volumes, and annotations, which is what a SidecarSet can do.
-IN_SIDECARSETS = (
-    "consul-dataplane",
-    "dapr",
-    "haproxy",
-    "linkerd",
-    "metrics",
-    "nginx-tls",
-    "oauth2-proxy",
-    "open-service-mesh",
-    "service-registrar",
+# Sidecars that add containers, and otherwise only volumes and annotations, which is what a SidecarSet can do.
+IN_SIDECARSETS = ("haproxy", "metrics", "nginx-tls", "oauth2-proxy", "service-registrar")
+# Fields that OpenKruise sets to the defaults of the API server.
+DEFAULTED = (
+    *("terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "protocol", "scheme", "path"),
+    *("timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold", "defaultMode", "apiVersion"),
 )
 
 
-def exported(engine: str, name: str, folder: Path, kinds: tuple[str, ...]) -> list[dict[str, Any]] | str:
-    """Return the objects that an export writes, without companions, or why it is refused."""
+@dataclass(frozen=True)
+class Exported:
+    """The objects that an export writes, without companions, and its header; or why it is refused."""
+
+    objects: tuple[dict[str, Any], ...] = ()
+    header: str = ""
+    refused: str = ""
+
+
+def export(engine: str, name: str, folder: Path, kinds: tuple[str, ...] = (), mode: str = "native") -> Exported:
+    """Return the export of a sidecar, for kinds or for all Pods. Writes its composition to the folder."""
     composition = yaml.safe_load(policies.composition(name, kinds))
+    (rule,) = composition["spec"]["rules"]
     if not kinds:
-        del composition["spec"]["rules"][0]["select"]["kinds"]
+        del rule["select"]["kinds"]
+    if mode == "classic":
+        rule["sidecars"][0]["mode"] = mode
     (folder / "sidecarctl.yaml").write_text(yaml.safe_dump(composition))
     done = run(f"sidecarctl export --to {engine} -c sidecarctl.yaml", folder)
     if done.code:
-        return done.stderr
-    return [one for one in yaml.safe_load_all(done.stdout) if one and "kind" in one and one["kind"] in KINDS_OF[engine]]
+        return Exported(refused=done.stderr)
+    objects = tuple(one for one in yaml.safe_load_all(done.stdout) if one and one["kind"] == KIND_OF[engine])
+    return Exported(objects, done.stdout.partition("---\n")[0])
 
 
-KINDS_OF = {"kyverno": ("MutatingPolicy",), "sidecarset": ("SidecarSet",)}
+KIND_OF = {"kyverno": "MutatingPolicy", "sidecarset": "SidecarSet"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_kyverno_policies_have_the_same_result_as_render(name: str, tmp_path: Path) -> None:
     kyverno = program("kyverno")
-    found = exported("kyverno", name, tmp_path, tuple(policies.KINDS))
-    if isinstance(found, str):
-        assert name in REFUSED, found
+    found = export("kyverno", name, tmp_path, tuple(policies.KINDS))
+    assert bool(found.refused) is (name in REFUSED), found.refused
+    if found.refused:
         return
     changed = 0
     for kind in policies.KINDS:
         document = json.loads(json.dumps(policies.workload(kind, name)))
         result = document
-        for policy in found:
+        for policy in found.objects:
             if not applies_to(policy, kind):
                 continue
             (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
@@ -87,23 +98,37 @@ def applies_to(policy: Mapping[str, Any], kind: str) -> bool:
     return any(f"{kind.lower()}s" in rule["resources"] for rule in rules)
 
 
+@pytest.mark.parametrize("mode", ["native", "classic"])
 @pytest.mark.parametrize("name", NAMES)
-def test_sidecarsets_have_the_same_result_as_render(name: str, tmp_path: Path) -> None:
+def test_sidecarsets_have_the_same_result_as_render(name: str, mode: str, tmp_path: Path) -> None:
     webhooks = program("sidecarset")
-    found = exported("sidecarset", name, tmp_path, ())
-    if isinstance(found, str):
-        assert name not in IN_SIDECARSETS, found
+    found = export("sidecarset", name, tmp_path, mode=mode)
+    assert bool(found.refused) is (name not in IN_SIDECARSETS), found.refused
+    if found.refused:
         return
-    assert name in IN_SIDECARSETS
+    allowed = re.search(f"{WHITELIST}: '(.*)'", found.header)
     pods = {kind: pod_of(kind, name) for kind in ("Deployment", "Job")}
-    given = json.dumps({"sidecarSets": found, "pods": list(pods.values())})
-    done = subprocess.run([webhooks], input=given, capture_output=True, text=True, check=True)
+    given = {"sidecarSets": found.objects, "pods": [*pods.values()], "whitelist": allowed[1] if allowed else ""}
+    done = subprocess.run([webhooks], input=json.dumps(given), capture_output=True, text=True, check=True)
     out = json.loads(done.stdout)
     assert out["problems"] == []
     for (kind, before), after in zip(pods.items(), out["pods"]):
-        wanted = policies.render(policies.workload(kind, name), name, tmp_path)
-        expected = before if isinstance(wanted, str) else policies.template(wanted, kind)
-        assert list(policies.differences(of_pod(after, name), of_pod(expected, name))) == [], kind
+        (tmp_path / "web.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(policies.workload(kind, name)))))
+        rendered = run("sidecarctl render -c sidecarctl.yaml -f web.yaml --quiet", tmp_path)
+        wanted = [one for one in yaml.safe_load_all(rendered.stdout) if one["kind"] == kind]
+        expected = policies.template(wanted[0], kind) if rendered.code == 0 else before
+        found_parts, expected_parts = (of_pod(one, name) for one in (after, expected))
+        assert list(policies.differences(undefaulted(found_parts, expected_parts), expected_parts)) == [], kind
+
+
+def undefaulted(found: Any, expected: Any) -> Any:
+    """Return a value without the defaults that the expected value does not have."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        kept = {key: value for key, value in found.items() if key in expected or key not in DEFAULTED}
+        return {key: undefaulted(value, expected.get(key)) for key, value in kept.items()}
+    if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        return [undefaulted(one, two) for one, two in zip(found, expected)]
+    return found
 
 
 def pod_of(kind: str, name: str) -> dict[str, Any]:
@@ -129,6 +154,7 @@ def of_pod(pod: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def without_env(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a container without the variables of OpenKruise."""
-    env = [one for one in item.get("env", ()) if one["name"] != KRUISE_ENV]
+    """Return a container without the variables of OpenKruise, and without empty values, which are the default."""
+    own = (one for one in item.get("env", ()) if one["name"] != KRUISE_ENV)
+    env = [{key: value for key, value in one.items() if value != ""} for one in own]
     return {**{key: value for key, value in item.items() if key != "env"}, **({"env": env} if env else {})}

@@ -1,7 +1,7 @@
 // Runs the admission webhooks of OpenKruise on SidecarSets and pods, without a cluster.
 //
 // Built inside a copy of the source of github.com/openkruise/kruise (tools/e2e_tools.sh).
-// stdin: {"sidecarSets": [...], "pods": [...]}; stdout: {"problems": [...], "pods": [...]}.
+// stdin: {"whitelist": "...", "sidecarSets": [...], "pods": [...]}; stdout: {"problems": [...], "pods": [...]}.
 package main
 
 import (
@@ -12,8 +12,10 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch"
 	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -28,6 +30,7 @@ import (
 )
 
 type input struct {
+	Whitelist   string            `json:"whitelist"`
 	SidecarSets []json.RawMessage `json:"sidecarSets"`
 	Pods        []json.RawMessage `json:"pods"`
 }
@@ -43,13 +46,22 @@ func main() {
 	scheme := runtime.NewScheme()
 	must(clientgoscheme.AddToScheme(scheme))
 	must(apis.AddToScheme(scheme))
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Group: "meta.k8s.io", Version: "v1"})
 	decoder := admission.NewDecoder(scheme)
 	out := output{Problems: []string{}, Pods: []json.RawMessage{}}
 
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithIndex(
 		&appsv1alpha1.SidecarSet{}, fieldindex.IndexNameForSidecarSetNamespace, fieldindex.IndexSidecarSet,
 	)
-	empty := fake.NewClientBuilder().WithScheme(scheme).Build()
+	// What an administrator sets, so that OpenKruise accepts annotations.
+	configuration := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kruise-system", Name: "kruise-configuration"},
+		Data:       map[string]string{"SidecarSet_PatchPodMetadata_WhiteList": in.Whitelist},
+	}
+	if in.Whitelist == "" {
+		configuration.Data = nil
+	}
+	empty := fake.NewClientBuilder().WithScheme(scheme).WithObjects(configuration).Build()
 	for _, raw := range in.SidecarSets {
 		stored, problem := admit(&defaulting.SidecarSetCreateHandler{Decoder: decoder}, "sidecarsets", raw)
 		if problem == "" {
@@ -83,6 +95,7 @@ func admit(handler admission.Handler, resource string, raw json.RawMessage) (jso
 		Namespace: "default",
 		Resource:  metav1.GroupVersionResource{Version: "v1", Resource: resource},
 		Object:    runtime.RawExtension{Raw: raw},
+		Options:   runtime.RawExtension{Raw: []byte(`{"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"}`)},
 	}}
 	response := handler.Handle(context.Background(), request)
 	if !response.Allowed {
