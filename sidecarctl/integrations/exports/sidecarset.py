@@ -38,7 +38,9 @@ _DIFFERENCES = (
     "A Pod cannot opt out or request sidecars by annotation.",
     "Native sidecars are init containers with restartPolicy Always: Kruise adds them after the init containers of the app.",
 )
-_NOT_UPDATED = "A SidecarSet with native sidecars does not update running Pods (updateStrategy NotUpdate): restart them after a change."
+_NOT_UPDATED = (
+    "Running Pods with native sidecars are not updated (updateStrategy NotUpdate): restart them after a change."
+)
 
 
 def export(selection: Selection) -> list[ExportFile]:
