@@ -101,6 +101,7 @@ def _file_sources(pod: PodView) -> Sources:
     ]
 
 
+# The last two have been on by default since the same version.
 _KINDS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 2**32
 
@@ -114,11 +115,12 @@ _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 2**32
 def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
     """An item of a projected volume has more than one source.
 
-    Each item of `sources` holds exactly one source. The API server rejects more.
+    Each item of `sources` holds exactly one source. The API server rejects more. It drops sources whose feature is off.
     """
+    kinds = _KINDS if enabled("pod-certificate", ctx.kube_version) else _KINDS[:-2]
     for projected, where in volume_sources(pod).get("projected", ()):
         for number, source in listed(projected, "sources"):
-            found = present_keys(source, _KINDS)
+            found = present_keys(source, kinds)
             if len(found) > 1:
                 yield problem((*where, "sources", number), f"multiple projected sources: {', '.join(found)}")
 
