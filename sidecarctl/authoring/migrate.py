@@ -13,7 +13,7 @@ from typing import Any
 
 from sidecarctl.authoring.discover import Candidate, Discovery, Group
 from sidecarctl.authoring.parameter_names import unused_parameter_name
-from sidecarctl.authoring.schema_comment import format_schema_comment
+from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.authoring.extract import extract_container
-from sidecarctl.authoring.schema_comment import format_schema_comment
+from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, find_cases, run_case
 from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
