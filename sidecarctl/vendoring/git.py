@@ -253,7 +253,7 @@ def read_blobs(fetched: Fetched, source: Source, names: Sequence[str], size: int
     at = 0
     for name in names:
         end = out.index(b"\n", at)
-        found, kind, length = (out[at:end].decode().split(" ") + ["", ""])[:3]
+        found, kind, length = ([*out[at:end].decode().split(" "), "", ""])[:3]
         if found != name or kind != "blob":
             raise InputError(f"{source.url}: Git did not return the object {name}")
         contents.append(out[end + 1 : end + 1 + int(length)])

@@ -11,8 +11,8 @@ def list(
 ) -> int:
     """List the sidecars of the libraries in the order in which they are searched."""
     from sidecarctl.authoring import sidecar_list
-    from sidecarctl.cli.libraries import open_libraries
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.cli.libraries import open_libraries
 
     entries = sidecar_list.check_entries(open_libraries(library).entries())
     style = stream_style()

@@ -98,8 +98,8 @@ def schema(
     library: o.Library = [],  # noqa: B006
 ) -> int:
     """Print a JSON Schema for editors."""
-    from sidecarctl.cli.libraries import open_libraries
     from sidecarctl.cli.console import write_text
+    from sidecarctl.cli.libraries import open_libraries
 
     write_text(text(name, open_libraries(library)))
     return 0

@@ -16,8 +16,8 @@ def show(
 ) -> int:
     """Show what a sidecar adds, and its parameters."""
     from sidecarctl.authoring import sidecar_page
-    from sidecarctl.cli.libraries import open_libraries
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.cli.libraries import open_libraries
 
     found = open_libraries(library).find(sidecar)
     style = stream_style()
