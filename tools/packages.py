@@ -7,7 +7,6 @@ Python code. Used by `pyz.py` and `krew.py`.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -90,4 +89,4 @@ def unpack(wheel: Path, target: Path) -> None:
                 raise ValueError(f"{wheel.name}: {name} leads out of the directory")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(archive.read(name))
-            os.chmod(path, 0o644)
+            path.chmod(0o644)

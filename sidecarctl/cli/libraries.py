@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE, Catalog, open_catalog
-from sidecarctl.composition.find import find_file
 from sidecarctl.errors import UsageError
 
 
@@ -20,10 +19,15 @@ def open_libraries(named: Sequence[str | Path] = (), start: Path | None = None) 
 
 def vendored_directories(start: Path | None = None) -> list[Path]:
     """Return the directories of vendored libraries. Raise UsageError for one that is missing."""
+    here = (start or Path()).resolve()
+    if not any((directory / LOCK_FILE).exists() for directory in (here, *here.parents)):
+        return []
+    from sidecarctl.composition.find import find_file
+    from sidecarctl.vendoring.lock import read_lock
+
     file = find_file(start or Path(), LOCK_FILE)
     if file is None:
         return []
-    from sidecarctl.vendoring.lock import read_lock
 
     found = []
     for name, library in read_lock(file).items():

@@ -9,7 +9,6 @@ from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment, Item
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject.env_conflicts import find_new_env
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -59,8 +58,12 @@ def fit_fragment(
     for target in targets:
         taken = {_mount_path(m) for m in _mounts(target.value)}
         new_mounts = tuple(m for m in fragment.volume_mounts if _mount_path(m) not in taken)
-        new_env, env_findings = find_new_env(target, fragment.env, app_variables)
-        findings += env_findings
+        new_env: tuple[Item, ...] = ()
+        if fragment.env:
+            from sidecarctl.inject.env_conflicts import find_new_env
+
+            new_env, env_findings = find_new_env(target, fragment.env, app_variables)
+            findings += env_findings
         if new_mounts:
             mounts[target.name] = new_mounts
         if new_env:

@@ -76,7 +76,7 @@ def test_library_that_the_lock_file_does_not_list_is_an_error(acme: Path, shop: 
     assert sidecarctl("library add acme ../acme", shop).code == 0
     assert sidecarctl("library add extra ../acme", shop).code == 0
     lock = shop / "sidecarctl.lock"
-    head, _, entry = lock.read_text().partition("- name: extra\n")
+    head, _, _ = lock.read_text().partition("- name: extra\n")
     lock.write_text(head)
     done = sidecarctl("library verify", shop)
     assert (done.code, "libraries/extra: not in the lock file" in done.stderr) == (1, True)
