@@ -85,9 +85,7 @@ def describe_addition(found: Library, old: Path | None, home: Path, *, dry_run: 
     color, width = console.color(), console.width()
     locked, sidecars = found.locked, _compare(found, old)
     word = "would add" if dry_run else "added"
-    head = (
-        f" library {locked.name} to {locked.directory(home)}: {plural(len(sidecars), 'sidecar')}, {_revision(locked)}"
-    )
+    head = f" library {locked.name} to {locked.directory(home).as_posix()}: {plural(len(sidecars), 'sidecar')}, {_revision(locked)}"
     lines = [paint(word, "added", color) + line[len(word) :] for line in wrap(word + visible(head), 0)]
     lines += _sidecar_lines(sidecars, color, width, additions=True)
     usable = [one.name for one in sidecars if not one.error]
@@ -98,7 +96,7 @@ def describe_addition(found: Library, old: Path | None, home: Path, *, dry_run: 
         *lines,
         "next:",
         f"  sidecarctl show {usable[0]}",
-        f"  git add {locked.directory(home)} {lock}",
+        f"  git add {locked.directory(home).as_posix()} {lock.as_posix()}",
         "  sidecarctl library verify    # in CI",
     ]
 
@@ -221,10 +219,11 @@ def print_differences(differences: Mapping[str, Sequence[str]], unlocked: Sequen
         console.report(f"{paint('error:', 'error', color)} {visible(line)}")
     different = [name for name, found in differences.items() if found]
     if different:
-        names = " ".join(different)
+        several = f"{len(different)} of {len(differences)} libraries differ"
+        head = several if len(different) > 1 else f"library {different[0]} differs"
         console.report(
-            f"{len(different)} of {plural(len(differences), 'library', 'libraries')} differ from {LOCK_FILE}: restore the "
-            f"files from Git, or run `sidecarctl library update --force {names}`"
+            f"{head} from {LOCK_FILE}: restore the files from Git, or run `sidecarctl library update --force "
+            f"{' '.join(different)}`"
         )
     elif unlocked:
         console.report(f"delete {os.path.join(LIBRARIES, '')} directories that are not in use, or add them again")  # noqa: PTH118

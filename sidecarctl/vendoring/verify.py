@@ -18,41 +18,42 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     """Return how the files of a library differ from the lock file in `home`: a line for each, with its path."""
     directory = library.directory(home)
     if directory.is_symlink() or not directory.is_dir():
-        return [f"{directory}: missing directory"]
+        return [f"{directory.as_posix()}: missing directory"]
     sums = directory / SUMS_FILE
     if sums.is_symlink() or not sums.is_file():
-        return [f"{sums}: missing file"]
+        return [f"{sums.as_posix()}: missing file"]
     text = sums.read_bytes().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if digest_of(text) != library.digest:
-        return [f"{sums}: changed file; its digest is not that of {library.name} in the lock file"]
+        return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]
     wanted = {match[2]: match[1] for match in map(_LINE.fullmatch, text.split("\n")) if match}
     return _compare(directory, wanted)
 
 
 def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
     present = _list_paths(directory)
-    found = [f"{directory / path}: missing file" for path in wanted if path not in present]
+    found = [f"{(directory / path).as_posix()}: missing file" for path in wanted if path not in present]
     for path, is_link in present.items():
         file = directory / path
         if path not in wanted:
-            found += [] if path == SUMS_FILE else [f"{file}: extra file"]
+            found += [] if path == SUMS_FILE else [f"{file.as_posix()}: extra file"]
         elif is_link:
-            found.append(f"{file}: a symbolic link instead of the file")
+            found.append(f"{file.as_posix()}: a symbolic link instead of the file")
         else:
             found += _compare_file(file, wanted[path])
     return sorted(found)
 
 
 def _compare_file(file: Path, wanted: str) -> list[str]:
+    shown = file.as_posix()
     try:
         data = file.read_bytes()
     except OSError as problem:
-        return [f"{file}: cannot read it: {problem.strerror or problem}"]
+        return [f"{shown}: cannot read it: {problem.strerror or problem}"]
     if hashlib.sha256(data).hexdigest() == wanted:
         return []
     if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == wanted:
-        return [f"{file}: changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"]
-    return [f"{file}: changed file"]
+        return [f"{shown}: changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"]
+    return [f"{shown}: changed file"]
 
 
 def _list_paths(directory: Path) -> dict[str, bool]:
@@ -72,4 +73,4 @@ def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
         names = sorted(entry.name for entry in (home / LIBRARIES).iterdir() if (entry / SUMS_FILE).is_file())
     except OSError:
         return []
-    return [f"{home / LIBRARIES / name}: not in the lock file" for name in names if name not in locked]
+    return [f"{(home / LIBRARIES / name).as_posix()}: not in the lock file" for name in names if name not in locked]

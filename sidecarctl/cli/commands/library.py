@@ -35,7 +35,7 @@ def library(
     words: Annotated[
         list[str],
         o.Argument(
-            "ACTION [NAME] [URL[@REF]]",
+            "ACTION [NAME] [URL]",
             "add NAME URL[@REF], update [NAME[@REF]...], list, or verify. The URL is that of a Git repository, or the path "
             "of a repository or an OCI archive.",
             complete="library_actions",
