@@ -88,7 +88,7 @@ function showSidecar(name, parameters) {
   const sidecar = catalog.sidecars[name];
   byId("sidecar").value = name;
   byId("summary").textContent = sidecar.summary;
-  byId("sidecar-page").href = `../library/${name}/`;
+  byId("sidecar-page").href = `../../library/${name}/`;
   buildForm(byId("parameters"), sidecar, catalog.common, parameters, schedule);
   const shown = readForm(byId("parameters"));
   const lost = Object.keys(parameters).filter((one) => !(one in shown) && parameters[one] !== "");

@@ -92,7 +92,7 @@ function card(finding) {
 }
 
 function ruleLink(rule) {
-  return element("a", { href: `../rules/${encodeURIComponent(rule)}/` }, rule);
+  return element("a", { href: `../../rules/${encodeURIComponent(rule)}/` }, rule);
 }
 
 function renderGraph(svg, tree) {

@@ -40,7 +40,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def origin() -> Iterator[str]:
     """Return the address of the built site."""
-    if not (SITE / "playground" / "index.html").exists():
+    if not (SITE / "playground" / "app" / "index.html").exists():
         pytest.skip("the site is not built: run `make site`")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(SITE)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)

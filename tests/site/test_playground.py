@@ -25,7 +25,7 @@ def opened(browser: Any, origin: str) -> Iterator[Playground]:
     """Return a playground that is ready, for all tests of this module."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     playground = Playground(page)
-    playground.open(f"{origin}/playground/")
+    playground.open(f"{origin}/playground/app/")
     yield playground
     page.close()
 
