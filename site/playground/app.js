@@ -26,7 +26,7 @@ async function start() {
   byId("kube-version").append(...catalog.kubeVersions.map((version) => element("option", { value: version }, version)));
   listen();
   await restore();
-  window.addEventListener("hashchange", restore);
+  window.addEventListener("hashchange", () => location.hash.startsWith("#s=") && restore());
   runner = new Runner(showRunner);
   await update();
 }
@@ -40,6 +40,12 @@ function listen() {
   });
   byId("container").addEventListener("input", schedule);
   byId("kube-version").addEventListener("change", schedule);
+  byId("retarget").addEventListener("change", schedule);
+  byId("skip").addEventListener("click", () => byId("manifest").focus());
+  byId("jump").addEventListener("click", () => {
+    byId("output").scrollIntoView();
+    byId("output").focus({ preventScroll: true });
+  });
   byId("reset").addEventListener("click", () => showSidecar(byId("sidecar").value, {}));
   byId("reuse").addEventListener("click", () => {
     byId("manifest").value = lastText;
@@ -81,6 +87,7 @@ function showExample(name) {
   byId("example").value = example.name;
   byId("manifest").value = example.manifest;
   byId("container").value = "";
+  byId("retarget").checked = Boolean(example.retarget);
   showSidecar(example.sidecar, example.parameters);
 }
 
@@ -117,6 +124,7 @@ async function restore() {
   byId("example").value = state.manifest === undefined && example ? example.name : "";
   byId("manifest").value = state.manifest ?? example?.manifest ?? "";
   byId("container").value = state.container;
+  byId("retarget").checked = state.retarget;
   byId("kube-version").value = catalog.kubeVersions.includes(state.kubeVersion) ? state.kubeVersion : "";
   showSidecar(state.sidecar, state.parameters);
 }
@@ -134,7 +142,18 @@ function readRequest() {
     parameters: readForm(byId("parameters")),
     containers: byId("container").value.split(/[\s,]+/).filter(Boolean),
     kubeVersion: byId("kube-version").value,
+    retarget: byId("retarget").checked,
+    columns: reportColumns(),
   };
+}
+
+// Returns the width of the report in characters, from 40 to 80.
+function reportColumns() {
+  const probe = element("span", {}, "0".repeat(10));
+  byId("command").append(probe);
+  const width = probe.getBoundingClientRect().width / 10;
+  probe.remove();
+  return Math.max(40, Math.min(80, Math.floor(byId("outcome").clientWidth / (width || 8)) - 4));
 }
 
 async function update() {
@@ -156,11 +175,11 @@ async function update() {
 }
 
 async function saveState() {
-  const { manifest, sidecar, parameters, kubeVersion } = readRequest();
+  const { manifest, sidecar, parameters, kubeVersion, retarget } = readRequest();
   const example = catalog.examples.find((one) => one.manifest === manifest);
   const source = example ? { example: example.name } : { manifest };
   const container = byId("container").value;
-  const fragment = await encodeState({ ...source, sidecar, parameters, ...(container && { container }), ...(kubeVersion && { kubeVersion }) });
+  const fragment = await encodeState({ ...source, sidecar, parameters, ...(container && { container }), ...(kubeVersion && { kubeVersion }), ...(retarget && { retarget }) });
   byId("share").disabled = !fragment;
   byId("share").title = fragment ? "" : "The manifest is too large for a link";
   history.replaceState(null, "", fragment || location.pathname + location.search);

@@ -12,7 +12,6 @@ from pathlib import Path
 
 MANIFEST = "manifest.yaml"
 _WORK, _RESULT = Path("/work"), Path("/work/result")
-_COLUMNS = "80"
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -36,12 +35,12 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def apply(request: str) -> str:
     """Add a sidecar to a manifest; both are JSON.
 
-    request  manifest, sidecar, parameters (name: text), containers, kubeVersion
+    request  manifest, sidecar, parameters (name: text), containers, kubeVersion, retarget (true or false), columns
     result   exit (the exit code), text, report (stderr), diff, findings (as in report.schema.json), svg, tree
     """
     asked = json.loads(request)
     _RESULT.mkdir(parents=True, exist_ok=True)
-    os.environ["COLUMNS"] = _COLUMNS
+    os.environ["COLUMNS"] = str(asked["columns"])
     os.chdir(_WORK)
     Path(MANIFEST).write_text(asked["manifest"], encoding="utf-8", newline="")
     version = ["--kube-version", asked["kubeVersion"]] if asked["kubeVersion"] else []
@@ -52,6 +51,7 @@ def apply(request: str) -> str:
         MANIFEST,
         *(word for name, value in asked["parameters"].items() for word in ("--set", f"{escape_key(name)}={value}")),
         *(word for name in asked["containers"] for word in ("--container", name)),
+        *(["--retarget"] if asked["retarget"] else []),
         *version,
     )
     answer = {"exit": code, "text": text, "report": report}

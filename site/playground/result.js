@@ -13,16 +13,20 @@ export function renderAnswer(answer, asked) {
   renderFindings(byId("findings"), findings, answer.problem);
   renderGraph(answer.svg, answer.tree);
   byId("tab-findings").textContent = answer.text ? `Findings (${findings.length})` : "Findings";
-  for (const name of ["result", "diff", "findings", "graph"]) byId(`empty-${name}`).hidden = Boolean(answer.text);
+  for (const name of ["result", "diff", "findings", "graph"]) {
+    byId(`empty-${name}`).hidden = Boolean(answer.text);
+    byId(`empty-${name}`).textContent = "No result: see the error above.";
+  }
   for (const name of ["copy", "download", "reuse"]) byId(name).disabled = !answer.text;
   byId("command").textContent = commandLine(asked);
 }
 
 // Returns the command line of a request, quoted for a POSIX shell.
-export function commandLine({ sidecar, parameters, containers, kubeVersion }) {
+export function commandLine({ sidecar, parameters, containers, kubeVersion, retarget }) {
   const words = ["sidecarctl", "add", sidecar, "-f", "manifest.yaml"];
   for (const [name, value] of Object.entries(parameters)) words.push("--set", `${name.replace(/([.=[\\])/g, "\\$1")}=${value}`);
   for (const name of containers) words.push("--container", name);
+  if (retarget) words.push("--retarget");
   if (kubeVersion) words.push("--kube-version", kubeVersion);
   return words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 }

@@ -18,10 +18,10 @@ export async function encodeState(state) {
 
 // Returns the state of a fragment, or null if there is none. Throws a StateError for anything but a state.
 export async function decodeState(fragment) {
-  if (!fragment || fragment === "#") return null;
+  if (!fragment.startsWith("#s=")) return null;
   if (fragment.length > LONGEST_LINK) throw new StateError("the link is too long");
   const coded = /^#s=([A-Za-z0-9_-]+)$/.exec(fragment);
-  if (!coded) throw new StateError("the link has an unknown form");
+  if (!coded) throw new StateError("the link is damaged");
   let value;
   try {
     const bytes = Uint8Array.from(atob(coded[1].replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -49,6 +49,7 @@ function checkState(value) {
     parameters: Object.fromEntries(parameters.map(([name, one]) => [name, text(one, LONGEST_FIELD)])),
     container: text(value.container, 300),
     kubeVersion: text(value.kubeVersion, 10),
+    retarget: value.retarget === true,
   };
 }
 

@@ -16,7 +16,9 @@ export function setUpTheme(button) {
 
   function apply(theme) {
     document.documentElement.dataset.theme = theme;
-    button.setAttribute("aria-pressed", `${theme === "dark"}`);
+    const other = theme === "dark" ? "Light" : "Dark";
+    button.textContent = other;
+    button.setAttribute("aria-label", `${other} mode`);
   }
 }
 

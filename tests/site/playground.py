@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from tests.command import ROOT
 
@@ -38,6 +42,8 @@ class Playground:
         self.page.select_option("#sidecar", sidecar)
         self.page.click("#reset")
         self.page.select_option("#kube-version", kube_version)
+        self.page.fill("#container", "")
+        self.page.uncheck("#retarget")
         for name, value in parameters.items():
             self.set(name, value)
         self.wait()
@@ -61,3 +67,21 @@ class Playground:
     def text(self, selector: str) -> str:
         """Return the text of an element."""
         return str(self.page.locator(selector).text_content())
+
+
+def make_fragment(text: str) -> str:
+    """Return the fragment of a link with any text as its state."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(text.encode()) + packer.flush()
+    return f"#s={base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
+
+
+def find_accessibility_problems(page: Any) -> list[str]:
+    """Return what axe reports for a page, at WCAG 2.2 level AA."""
+    script = ROOT / "site" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        pytest.skip("axe-core is not installed: run `make site`")
+    page.evaluate(script.read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]]

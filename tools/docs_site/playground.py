@@ -1,4 +1,4 @@
-"""Build the playground: its page, Pyodide, the unchanged package with its dependencies, and the data of its form."""
+"""Build the playground: its page, Pyodide, the package with its dependencies as bytecode, and the data of its form."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ DEPENDENCIES = (
     *("jinja2", "markupsafe", "ruamel.yaml", "pathspec"),
     *("jsonschema", "jsonschema-specifications", "referencing", "attrs"),
 )
+# Texts of several lines. A parameter whose pattern accepts one of them gets a field for several lines.
+LINES = ("a: b\nc: d\n", "/a\n/b\n", "#!/bin/sh\ndate\n")
 FIRST_EXAMPLE = "nginx-git"
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every file of the archive, so that equal content has equal bytes
 
@@ -45,7 +47,11 @@ def build(out: Path) -> None:
         if file.is_file() and file.name != "rpds.py":
             shutil.copyfile(file, out / file.name)
     (out / "catalog.json").write_text(json.dumps(catalog(), ensure_ascii=False), encoding="utf-8")
-    write_archive(out / "package.zip")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "package.zip"
+        write_archive(archive)
+        command = ["node", str(Path(__file__).with_name("compile.mjs")), str(PYODIDE), str(archive)]
+        subprocess.run([*command, str(out / "package.zip")], check=True)
 
 
 def lock() -> dict[str, Any]:
@@ -58,7 +64,7 @@ def write_archive(file: Path) -> None:
     """Write the files that Python imports: the wheel of sidecarctl, and the Python files of its dependencies."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as opened:
             content = {name: opened.read(name) for name in opened.namelist() if ".dist-info/" not in name}
@@ -110,8 +116,8 @@ def shown(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
             root = root[step]
         schema = {**root, **schema}
     found = {key: schema[key] for key in ("type", "enum", "default", "description") if key in schema}
-    if schema.get("type") == "string" and "enum" not in schema and re.search(schema.get("pattern", ""), "/a: b\n/c\n"):
-        found["lines"] = True
+    if schema.get("type") == "string" and "enum" not in schema:
+        found["lines"] = any(re.search(schema.get("pattern", ""), text) for text in LINES)
     return found
 
 
@@ -131,6 +137,7 @@ def examples() -> list[dict[str, Any]]:
                 "title": f"{file.parent.name} ({sidecars[0]})",
                 "manifest": (file.parent / "input.yaml").read_bytes().decode("utf-8"),
                 "sidecar": sidecars[0],
+                "retarget": "--retarget" in words,
                 "parameters": {
                     name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()
                 },
