@@ -183,7 +183,11 @@ def test_a_worker_that_hangs_is_ended(browser: Any, origin: str) -> None:
     hang = "onmessage = () => { for (;;); };"
     page = browser.new_page()
     playground = Playground(page)
-    page.route("**/worker.js", lambda route: route.fulfill(body=f"postMessage({{ready: true}}); {hang}", content_type="text/javascript"), times=1)
+    page.route(
+        "**/worker.js",
+        lambda route: route.fulfill(body=f"postMessage({{ready: true}}); {hang}", content_type="text/javascript"),
+        times=1,
+    )
     page.goto(f"{origin}/playground/app/")
     page.locator("html[data-runner=running]").wait_for(state="attached")
     page.locator("#problem", has_text="Stopped: no result after 20 seconds").wait_for(timeout=40_000)

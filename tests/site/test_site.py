@@ -37,6 +37,15 @@ def test_pages_follow_the_color_scheme_of_the_system(page: Any, address: str, sc
 
 
 @pytest.mark.parametrize("address", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(page: Any, address: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address)
+    # The theme repeats the labels of its navigation.
+    assert find_accessibility_problems(page, ("landmark-unique",)) == []
+
+
+@pytest.mark.parametrize("address", PAGES)
 def test_pages_fit_a_phone(page: Any, address: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(address)

@@ -29,7 +29,9 @@ def main() -> int:
     texts = pages.write(BUILD / "site-src")
     shutil.copytree(ROOT / "site" / "assets", BUILD / "site-src" / "assets")
     file = config.write(BUILD, texts)
-    code = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", file.name], cwd=BUILD).returncode
+    code = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", file.name], cwd=BUILD
+    ).returncode
     if code:
         return code
     playground.build(SITE / "playground" / "app")
@@ -37,7 +39,9 @@ def main() -> int:
     problems = list(find_problems(SITE))
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{len(texts)} pages in {SITE.relative_to(ROOT)} ({time.monotonic() - began:.0f} s): {len(problems)} problems")
+    print(
+        f"{len(texts)} pages in {SITE.relative_to(ROOT)} ({time.monotonic() - began:.0f} s): {len(problems)} problems"
+    )
     return 1 if problems else 0
 
 
@@ -46,11 +50,10 @@ def publish_schemas(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted((ROOT / "schemas").glob("*.schema.json")):
         shutil.copyfile(file, out / file.name)
-        identity = json.loads(file.read_text(encoding="utf-8")).get("$id", "")
-        if identity:
-            place = out.parent / urlsplit(identity).path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place) if not place.exists() else None
+        identity = json.loads(file.read_text(encoding="utf-8"))["$id"]
+        place = out.parent / urlsplit(identity).path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
 
 
 if __name__ == "__main__":

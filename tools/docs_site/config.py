@@ -37,11 +37,23 @@ def navigation(texts: dict[str, str]) -> Nav:
         return {title or title_of(texts[path]): path}
 
     library = sorted(path for path in texts if path.startswith("library/") and path != "library/index.md")
-    integrations = sorted(path for path in texts if path.startswith("integrations/") and path != "integrations/index.md")
+    integrations = sorted(
+        path for path in texts if path.startswith("integrations/") and path != "integrations/index.md"
+    )
     commands = [
-        {group: [page(f"reference/commands/{info.name}.md") for info in COMMANDS if info.group == group]} for group in GROUPS
+        {group: [page(f"reference/commands/{info.name}.md") for info in COMMANDS if info.group == group]}
+        for group in GROUPS
     ]
-    guides = ("compositions", "upgrades", "common-parameters", "surroundings", "adopting", "writing-sidecars", "validation", "graph")
+    guides = (
+        "compositions",
+        "upgrades",
+        "common-parameters",
+        "surroundings",
+        "adopting",
+        "writing-sidecars",
+        "validation",
+        "graph",
+    )
     project = ("security", "contributing", "architecture", "changelog")
     return [
         {"Start": [page("index.md", "Home"), page("install.md"), page("getting-started.md"), page("examples.md")]},
@@ -62,7 +74,13 @@ def navigation(texts: dict[str, str]) -> Nav:
                 page("reference/exit-codes.md"),
                 page("reference/environment.md"),
                 page("python-api.md"),
-                {"Project": [page("performance.md"), page("dependencies.md"), *(page(f"project/{name}.md") for name in project)]},
+                {
+                    "Project": [
+                        page("performance.md"),
+                        page("dependencies.md"),
+                        *(page(f"project/{name}.md") for name in project),
+                    ]
+                },
             ]
         },
         {"Playground": ["playground.md"]},

@@ -24,7 +24,11 @@ DOCUMENTS = {
 # Pages of site/pages that belong somewhere else; others keep their name.
 MOVED = {"record.md": "reference/record.md"}
 # Documents of docs/ whose content the site has in another form.
-REPLACED = {"docs/README.md": "index.md", "docs/rules.md": "rules/index.md", "README.md": "index.md", "README.md#install": "install.md"}
+REPLACED = {
+    "docs/README.md": "index.md",
+    "docs/rules.md": "rules/index.md",
+    "README.md": "index.md",
+}
 
 
 def sources() -> dict[str, str]:
@@ -65,7 +69,12 @@ def find_pictures() -> list[Path]:
 
 def own_pages() -> dict[str, str]:
     """Return the pages of site/pages with what they take from other documents. Links are relative to docs/."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](").replace("](examples/", "](../examples/")
+    readme = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .replace("](docs/", "](")
+        .replace("](examples/", "](../examples/")
+    )
     first = readme[readme.index("```sh") : readme.index("## Features")]
     parts = {
         "example": first.strip(),

@@ -97,8 +97,7 @@ def catalog() -> dict[str, Any]:
                 "summary": one.summary,
                 "required": one.parameters.get("required", []),
                 "properties": {
-                    name: shown(schema, one.parameters)
-                    for name, schema in one.parameters.get("properties", {}).items()
+                    name: shown(schema, one.parameters) for name, schema in one.parameters.get("properties", {}).items()
                 },
             }
             for one in sidecars

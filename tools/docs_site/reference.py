@@ -15,9 +15,18 @@ from sidecarctl.cli.parser import Parameter, describe
 from tools.docs_site.rule_pages import cell
 
 SCHEMAS = {
-    "composition": ("Composition", "`sidecarctl.yaml` says which workloads get which sidecars. See [Compositions](compositions.md)."),
-    "sidecar": ("Sidecar", "`sidecar.yaml` describes a sidecar of a library. See [Writing sidecars](writing-sidecars.md)."),
-    "fragment": ("Fragment", "A template renders to a fragment: what a sidecar adds. See [Writing sidecars](writing-sidecars.md)."),
+    "composition": (
+        "Composition",
+        "`sidecarctl.yaml` says which workloads get which sidecars. See [Compositions](compositions.md).",
+    ),
+    "sidecar": (
+        "Sidecar",
+        "`sidecar.yaml` describes a sidecar of a library. See [Writing sidecars](writing-sidecars.md).",
+    ),
+    "fragment": (
+        "Fragment",
+        "A template renders to a fragment: what a sidecar adds. See [Writing sidecars](writing-sidecars.md).",
+    ),
     "report": ("Report", "The report that `--format json` prints."),
 }
 # Variables that no option sets.
@@ -44,16 +53,28 @@ def pages(root: Path) -> dict[str, str]:
 
 def index() -> str:
     """Return the page that lists commands, files, and the rest."""
-    lines = ["# Reference", "", "## Commands", "", "[Command line](commands.md) describes what commands have in common.", ""]
+    lines = [
+        "# Reference",
+        "",
+        "## Commands",
+        "",
+        "[Command line](commands.md) describes what commands have in common.",
+        "",
+    ]
     for group in GROUPS:
         lines += [f"### {group}", "", "| command | purpose |", "|---|---|"]
         own = [info for info in COMMANDS if info.group == group]
         lines += [f"| [{info.name}](reference/commands/{info.name}.md) | {cell(info.summary)} |" for info in own]
         lines.append("")
-    lines += ["## Files", "", "| file | |", "|---|---|"]
+    lines += ["## Files", "", "| file | content |", "|---|---|"]
     lines += [f"| [{title}](reference/{name}.md) | {about} |" for name, (title, about) in SCHEMAS.items()]
     lines += ["| [Record](reference/record.md) | The annotation that lists what sidecarctl added to a workload. |", ""]
-    lines += ["## More", "", "- [Exit codes](reference/exit-codes.md)", "- [Environment variables](reference/environment.md)"]
+    lines += [
+        "## More",
+        "",
+        "- [Exit codes](reference/exit-codes.md)",
+        "- [Environment variables](reference/environment.md)",
+    ]
     return "\n".join([*lines, "- [Python API](python-api.md)", ""])
 
 
@@ -64,7 +85,7 @@ def command_page(info: CommandInfo) -> str:
     usage = " ".join(["sidecarctl", info.name, *(one.metavar for one in arguments), "[OPTIONS]"])
     lines = [f"# {info.name}", "", info.summary, "", "```text", usage, "```", ""]
     if arguments:
-        lines += ["## Arguments", "", "| argument | |", "|---|---|"]
+        lines += ["## Arguments", "", "| argument | description |", "|---|---|"]
         lines += [*(f"| `{one.metavar}` | {cell(one.help)} |" for one in arguments), ""]
     lines += ["## Examples", ""]
     for label, command in info.examples:
@@ -73,7 +94,14 @@ def command_page(info: CommandInfo) -> str:
     for panel in PANELS:
         rows = [one for one in parameters if isinstance(one.spec, Option) and one.spec.panel == panel]
         if rows:
-            lines += [f"### {panel}", "", "| option | | default | variable |", "|---|---|---|---|", *map(option_row, rows), ""]
+            lines += [
+                f"### {panel}",
+                "",
+                "| option | purpose | default | variable |",
+                "|---|---|---|---|",
+                *map(option_row, rows),
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -103,7 +131,7 @@ def environment_page() -> str:
     for name, (flag, commands) in sorted(found.items()):
         links = ", ".join(f"[{one}](reference/commands/{one}.md)" for one in commands)
         lines.append(f"| `{name}` | `{flag}` | {links} |")
-    lines += ["", "## Other variables", "", "| variable | |", "|---|---|"]
+    lines += ["", "## Other variables", "", "| variable | purpose |", "|---|---|"]
     lines += [f"| `{name}` | {cell(text)} |" for name, text in VARIABLES.items()]
     lines += ["", "## Limits", "", "Input beyond a limit is an error. See [Security](../SECURITY.md#limits).", ""]
     lines += ["| variable | default | limits |", "|---|---|---|"]

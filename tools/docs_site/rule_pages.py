@@ -17,7 +17,10 @@ def pages() -> dict[str, str]:
 def index(found: list[Page]) -> str:
     """Return the page that lists all rules by layer."""
     lines = ["# Rules", "", f"{len(found)} rules find problems in manifests and libraries.", ""]
-    lines += ["`sidecarctl rules <rule>` prints the page of a rule. [Validation](validation.md) describes the layers.", ""]
+    lines += [
+        "`sidecarctl rules <rule>` prints the page of a rule. [Validation](validation.md) describes the layers.",
+        "",
+    ]
     for layer, title in LAYERS.items():
         own = [one for one in found if one.layer == layer]
         name, _, what = title.partition(": ")
