@@ -61,30 +61,56 @@ def find_companions(
     first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
 ) -> list[Companion]:
     """Return the companions of an instance, in order: items of the workload's List, or the documents behind it."""
+    known = find_known(workload, instance)
+    found: Iterable[Companion]
     if workload.path:
-        found = _list_companions(first, workload.path[:-1])
+        found = _ListCompanions.of(first, workload.path[:-1]).find_candidates(workload, instance, known)
     else:
-        found = [
+        found = (
             Companion(as_mapping(document.value), index)
             for index, document in enumerate(companions, 1)
             if read_owner(document)
-        ]
-    known = find_known(workload, instance) if found else frozenset()
+        )
     return [each for each in found if belongs_to(each, workload, instance, known)]
 
 
-def _list_companions(document: Document, path: PathTuple) -> list[Companion]:
-    """Return the items of a List that have an owner, read once however many workloads the List has."""
-    key = ("companions", path)
-    if key not in document.memo:
-        items: Any = document.value
-        for step in path:
-            items = items[step]
-        document.memo[key] = [
-            Companion(item, path=(*path, index)) for index, item in enumerate(as_list(items)) if read_object_owner(item)
-        ]
-    found: list[Companion] = document.memo[key]
-    return found
+@dataclass(frozen=True)
+class _ListCompanions:
+    """The items of a List that have an owner, also by owner (label, instance) and by identity."""
+
+    items: Sequence[Companion]
+    by_owner: Mapping[tuple[str, str], Sequence[Companion]]
+    by_identity: Mapping[str, Sequence[Companion]]
+
+    @staticmethod
+    def of(document: Document, path: PathTuple) -> _ListCompanions:
+        """Return the companions of the List at a path, read once however many workloads it has."""
+        key = ("companions", path)
+        if key not in document.memo:
+            values: Any = document.value
+            for step in path:
+                values = values[step]
+            items = [
+                Companion(item, path=(*path, index))
+                for index, item in enumerate(as_list(values))
+                if read_object_owner(item)
+            ]
+            by_owner: dict[tuple[str, str], list[Companion]] = {}
+            by_identity: dict[str, list[Companion]] = {}
+            for each in items:
+                by_owner.setdefault(each.owner, []).append(each)
+                by_identity.setdefault(each.identity, []).append(each)
+            document.memo[key] = _ListCompanions(items, by_owner, by_identity)
+        found: _ListCompanions = document.memo[key]
+        return found
+
+    def find_candidates(self, workload: Workload, instance: Instance, known: Iterable[str]) -> Iterable[Companion]:
+        """Return the items that can belong to an instance, in order: all of them only if none has exactly this owner."""
+        exact = self.by_owner.get((workload.label, instance.name), ())
+        if not exact:
+            return self.items
+        named = (each for identity in known for each in self.by_identity.get(identity, ()))
+        return sorted({id(each): each for each in (*exact, *named)}.values(), key=lambda each: each.path[-1])
 
 
 def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
