@@ -87,8 +87,11 @@ def _shuffled(rng: Random, value: dict[str, Any]) -> dict[str, Any]:
     return {key: value[key] for key in keys}
 
 
-def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
-    """Return objects as one text: as several documents, as a List, or as JSON."""
+def stream(rng: Random, objects: list[dict[str, Any]], *, plain: bool = False) -> str:
+    """Return objects as one text: as several documents, as a List, or as JSON.
+
+    `plain`: without tags, anchors, and comments in empty values. A sidecar that fills the value replaces them.
+    """
     newline = rng.choice(("\n", "\n", "\n", "\r\n"))
     if rng.random() < 0.15:
         value: Any = {"apiVersion": "v1", "kind": "List", "items": objects}
@@ -98,7 +101,7 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
         if rng.random() < 0.12:
             text = json.dumps(one, indent=rng.choice((None, 2, 4)), separators=rng.choice((None, (",", ":")))) + "\n"
         else:
-            text = Writer(rng).document(one)
+            text = Writer(rng, plain=plain).document(one)
         head = "" if index == 0 and rng.random() < 0.6 else rng.choice(("---\n", "--- # next\n", "---   \n"))
         texts.append(head + text)
         if rng.random() < 0.1:
@@ -112,8 +115,9 @@ def stream(rng: Random, objects: list[dict[str, Any]]) -> str:
 class Writer:
     """Writes one document. The style varies between files, and a little within a file."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, *, plain: bool = False) -> None:
         self.rng = rng
+        self.plain = plain
         self.step = rng.choice((2, 2, 2, 4, 3))
         self.offsets = rng.choice(((0,), (2,), (0, 2), (4,), (1,)))
         self.noise = rng.choice((0.0, 0.05, 0.2))
@@ -141,10 +145,12 @@ class Writer:
         name = key if rng.random() < 0.95 else json.dumps(key)
         lead = " " * column + name + ":"
         tail = "  # why" if rng.random() < self.noise else ""
-        if item is None:
+        if item is None and self.plain:
             return [lead + rng.choice(("", " null", " ~")) + tail]
-        if item in ({}, []):
+        if item in ({}, []) and self.plain:
             return [lead + " " + json.dumps(item) + tail]
+        if item is None or item in ({}, []):
+            return self._empty(name, item, column, tail)
         if isinstance(item, (dict, list)) and rng.random() < self.flow:
             return [lead + " " + self._flow(item) + tail]
         if isinstance(item, dict):
@@ -154,6 +160,34 @@ class Writer:
         if isinstance(item, str) and "\n" in item:
             return [lead + " " + self._literal(item), *self._literal_lines(item, column + self.step)]
         return [lead + " " + self._scalar(item) + tail]
+
+    def _empty(self, key: str, item: Any, column: int, tail: str) -> list[str]:
+        """Write an empty value: with a tag, an anchor, or a comment inside, or on a line of its own."""
+        rng, margin = self.rng, " " * column
+        kind, text = ("null", rng.choice(("null", "~", "Null", "NULL"))) if item is None else ("map", "{}")
+        if isinstance(item, list):
+            kind, text = "seq", "[]"
+        opening, closing = text[0], text[-1]
+        styles = [[f"{margin}{key}: {text}{tail}"]] * 4
+        styles += [
+            [f"{margin}{key}: !!{kind} {text}{tail}"],
+            [f"{margin}{key}: !<tag:yaml.org,2002:{kind}> {text}"],
+            [f"{margin}{key}: &empty{rng.randrange(10**6)} {text}{tail}"],
+            [f"{margin}{key}: # why", f"{margin}   {text}"],
+            [f"{margin}{key}:", f"{margin}  # none", f"{margin}   {text}{tail}"],
+            [f"{margin}? {key}{tail}", f"{margin}: {text}"],
+            [f"{margin}? {key} # why", f"{margin}: # none", f"{margin}   {text}"],
+        ]
+        if item is None:
+            styles += [[f"{margin}{key}:{tail}"]] * 4
+            styles += [[f"{margin}{key}: !!null{tail}"], [f"{margin}{key}: &empty{rng.randrange(10**6)}{tail}"]]
+        else:
+            styles += [
+                [f"{margin}{key}: {opening} {closing}{tail}"],
+                [f"{margin}{key}: {opening} # none", f"{margin}   {closing}"],
+                [f"{margin}{key}: {opening}", f"{margin}   # none", f"{margin}   {closing}{tail}"],
+            ]
+        return rng.choice(styles)
 
     def _items(self, items: list[Any], column: int) -> list[str]:
         out: list[str] = []

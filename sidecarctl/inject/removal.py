@@ -9,7 +9,7 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record import Added, Record, write
-from sidecarctl.inject.record_edits import apply_at
+from sidecarctl.inject.record_edits import apply_at, prune_record
 from sidecarctl.inject.record_paths import (
     RecordError,
     decode_path,
@@ -82,8 +82,9 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
         )
     if staying:
         edits = list(_plan_edits(workload, record, leaves))
-        text = write(left, apply_at(workload, edits))
-        edits.append(Replace(path, text, "record"))
+        after = apply_at(workload, edits)
+        left = prune_record(after, left)
+        edits.append(Replace(path, write(left, after), "record"))
     else:
         edits = list(_plan_edits(workload, record, {**leaves, path: None}))
     return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
