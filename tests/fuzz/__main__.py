@@ -22,7 +22,7 @@ from tests.fuzz.mutate import mutated, seeds
 
 SECONDS = 10  # CPU seconds for one input: hundreds of times what an input usually takes
 MEMORY = 2 << 30
-SHARES = {"text": 16, "pipeline": 2, "reports": 1, "krm": 1}
+SHARES = {"text": 32, "pipeline": 4, "reports": 2, "krm": 2, "sequences": 1}
 KEPT = 4_000
 
 

@@ -36,6 +36,7 @@ from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.lines import BREAK
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
+from tests.fuzz.sequences import run_sequence
 from tests.yamltext.random_yaml import random_inserts, random_removals
 from tests.yamltext.splice_laws import exists, is_subsequence, undo_inserts, without_displaced
 
@@ -226,11 +227,17 @@ def _prepare(given: Composition | None) -> tuple[Selection, Options]:
     return resolve_selection(given, _catalog(), Options().kube_version), Options()
 
 
+def sequences_layer(data: bytes, seed: int) -> str:
+    """Run a sequence of commands. The input is the seed of the manifests and the commands."""
+    return run_sequence(data + bytes([seed]))
+
+
 LAYERS: dict[str, Callable[[bytes, int], str]] = {
     "text": text_layer,
     "pipeline": pipeline_layer,
     "reports": reports_layer,
     "krm": krm_layer,
+    "sequences": sequences_layer,
 }
 
 

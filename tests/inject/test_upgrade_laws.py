@@ -62,11 +62,12 @@ def upgrade(text: str, catalog: Catalog, on_conflict: str = "fail") -> Result:
 
 def comment_lines(rng: Random, text: str) -> str:
     """Insert comment lines where they do not change the meaning."""
+    end = "\r\n" if "\r\n" in text else "\n"
     for number in range(rng.randrange(1, 6)):
         lines = text.splitlines(keepends=True)
         at = rng.randrange(len(lines))
         indent = lines[at][: len(lines[at]) - len(lines[at].lstrip(" "))]
-        changed = "".join([*lines[:at], f"{indent}{MARK} {number}\n", *lines[at:]])
+        changed = "".join([*lines[:at], f"{indent}{MARK} {number}{end}", *lines[at:]])
         try:
             if [d.value for d in split(changed, "-")] == [d.value for d in split(text, "-")]:
                 text = changed

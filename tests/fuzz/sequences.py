@@ -1,0 +1,112 @@
+"""Laws for sequences of commands: add, upgrade, and remove, with every shipped sidecar, on workloads in every style."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+from typing import Any
+
+from sidecarctl.authoring import test_cases
+from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.composition.request import ParameterChanges, build_requests
+from sidecarctl.errors import BugError, UsageError
+from sidecarctl.inject import pipeline
+from sidecarctl.inject import record as records
+from sidecarctl.inject.pipeline import Options, Result
+from sidecarctl.inject.upgrade_instances import UpgradeRequest
+from sidecarctl.kube.workload import workloads
+from sidecarctl.yamltext.stream import split
+from tests.manifests import stream, workload
+
+_OPTIONS = Options()
+_LONGEST = 7
+
+
+class BrokenSequence(AssertionError):
+    """A law is broken after some commands."""
+
+
+@cache
+def _catalog() -> Catalog:
+    return open_catalog([], {})
+
+
+@cache
+def _given() -> dict[str, tuple[dict[str, Any], ...]]:
+    """Return the parameters of every case of every sidecar; the first are the required ones."""
+    found = {}
+    for entry in _catalog().entries():
+        assert entry.sidecar is not None
+        cases = [test_cases.read_case(entry.sidecar, case) for case in test_cases.find_cases(entry.sidecar)]
+        required = test_cases.run_example(entry.sidecar).trial.given
+        found[entry.name] = (dict(required), *(dict(case.given) for case in cases))
+    return found
+
+
+def run_sequence(seed: bytes) -> str:
+    """Run random commands on random manifests, then remove every instance in random order. Return the outcome."""
+    rng = Random(seed)
+    start = stream(rng, [workload(rng, f"app-{number}") for number in range(rng.choice((1, 1, 1, 2)))])
+    text, said = start, []
+    for _ in range(rng.randint(1, _LONGEST)):
+        command = rng.choice(("add", "add", "add", "upgrade", "remove"))
+        try:
+            done = _COMMANDS[command](text, rng)
+        except UsageError as error:
+            if isinstance(error, BugError):
+                raise
+            said.append(f"{command} usage")
+            continue
+        if done is None:
+            continue
+        _check(not done.failed or done.text == text, f"a failed {command} changes nothing")
+        said.append(f"{command} {'failed' if done.failed else len(done.changes)}")
+        text = done.text
+    while names := _instances(text):
+        name = rng.choice(names)
+        done = pipeline.remove(text, [name], _OPTIONS)
+        _check(not done.failed, f"remove succeeds: {name}: {[finding.message for finding in done.findings][:1]}")
+        _check(name not in _instances(done.text), f"remove removes {name}")
+        text = done.text
+    _check(text == start, "removing all instances restores the text")
+    return " ".join(said)
+
+
+def _add(text: str, rng: Random) -> Result:
+    name = rng.choice(sorted(_given()))
+    values = rng.choice(_given()[name])
+    requests = build_requests(
+        _catalog(), [name], {name: ParameterChanges(values)}, mode=rng.choice(("", "", "classic"))
+    )
+    done = pipeline.add(text, requests, _OPTIONS)
+    if not done.failed:
+        _check(pipeline.add(done.text, requests, _OPTIONS).text == done.text, f"adding {name} again changes nothing")
+    return done
+
+
+def _upgrade(text: str, rng: Random) -> Result | None:
+    names = sorted({name for name in _instances(text) if name in _given()})
+    if not names:
+        return None
+    name = rng.choice(names)
+    changes = {name: ParameterChanges(rng.choice(_given()[name]))}
+    step = pipeline.make_upgrade_step(UpgradeRequest(_catalog(), {name: ""}, changes, "fail"), _OPTIONS)
+    return pipeline.run(text, step, _OPTIONS)
+
+
+def _remove(text: str, rng: Random) -> Result | None:
+    names = _instances(text)
+    return pipeline.remove(text, [rng.choice(names)], _OPTIONS) if names else None
+
+
+_COMMANDS = {"add": _add, "upgrade": _upgrade, "remove": _remove}
+
+
+def _instances(text: str) -> list[str]:
+    found = (records.read(one).instances for document in split(text) for one in workloads(document.value))
+    return sorted({name for instances in found for name in instances})
+
+
+def _check(holds: object, law: str) -> None:
+    if not holds:
+        raise BrokenSequence(law)
