@@ -52,6 +52,10 @@ build/shiv/bin/shiv: requirements/shiv.txt
 	build/shiv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/shiv.txt
 	@touch $@
 
+## man: write manual pages to build/man
+man: $(VENV)/installed
+	$(BIN)/python tools/gen_man.py
+
 ## fuzz: run FUZZ_RUNS random inputs; failures are minimized and saved in build/fuzz
 fuzz: $(VENV)/tested
 	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
