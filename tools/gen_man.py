@@ -87,7 +87,10 @@ def program_page() -> str:
     lines += [".SH OPTIONS", *items(GLOBAL_OPTIONS), ".SH EXIT STATUS", *items(EXIT_CODES)]
     lines += [
         *(".SH ENVIRONMENT", "Every option can be set by a variable, which its description names."),
-        *(".SH FILES", *items((("sidecarctl.yaml", "The composition."), ("sidecarctl.lock", "The vendored libraries.")))),
+        *(
+            ".SH FILES",
+            *items((("sidecarctl.yaml", "The composition."), ("sidecarctl.lock", "The vendored libraries."))),
+        ),
         *(".SH SEE ALSO", escape(DOCUMENTATION), ""),
     ]
     return "\n".join(lines)
