@@ -15,6 +15,7 @@ import io
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from packages import ROOT, collect
@@ -68,13 +69,19 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def manifest(archive: Path, platform: str, url: str) -> str:
-    """Return the plugin manifest. The archive is its only platform."""
+def manifest(archives: Mapping[str, Path], url: str) -> str:
+    """Return the plugin manifest for archives by platform."""
+    text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
+    entries = "".join(_entry(platform, archive, url) for platform, archive in archives.items())
+    head, _, body = text.partition("\n")
+    assert head.startswith("#")
+    return body.replace("  platforms: []\n", f"  platforms:\n{entries}")
+
+
+def _entry(platform: str, archive: Path, url: str) -> str:
     system, _, machine = platform.partition("/")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
-    entry = f"""\
-  platforms:
+    return f"""\
     - selector:
         matchLabels:
           os: {system}
@@ -83,20 +90,17 @@ def manifest(archive: Path, platform: str, url: str) -> str:
       sha256: {digest}
       bin: kubectl-sidecar
 """
-    head, _, body = text.partition("\n")
-    assert head.startswith("#")
-    return body.replace("  platforms: []\n", entry)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--platform", default="linux/amd64")
+    parser.add_argument("--platform", action="append", help="default: linux/amd64; repeatable")
     parser.add_argument("--url", default="https://github.com/sidecarctl/sidecarctl/releases/download")
     options = parser.parse_args()
-    archive = pack(options.out, options.platform)
-    (options.out / "sidecar.yaml").write_text(manifest(archive, options.platform, options.url), encoding="utf-8")
-    print(archive)
+    archives = {platform: pack(options.out, platform) for platform in options.platform or ["linux/amd64"]}
+    (options.out / "sidecar.yaml").write_text(manifest(archives, options.url), encoding="utf-8")
+    print(*archives.values(), sep="\n")
 
 
 if __name__ == "__main__":
