@@ -66,7 +66,7 @@ def collect(target: Path, platform: str = "") -> None:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         unpack(next(out.glob("*.whl")), target)
-    shutil.copy(ROOT / "tools" / "rpds_stand_in.py", target / "rpds" / "_stand_in.py")
+    shutil.copy(ROOT / "site" / "playground" / "rpds.py", target / "rpds" / "_stand_in.py")
     (target / "rpds" / "__init__.py").write_text(STAND_IN, encoding="utf-8")
     for stub in target.rglob("*.pyi"):
         stub.unlink()
