@@ -52,6 +52,10 @@ build/shiv/bin/shiv: requirements/shiv.txt
 	build/shiv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/shiv.txt
 	@touch $@
 
+## man: write manual pages to build/man
+man: $(VENV)/installed
+	$(BIN)/python tools/gen_man.py
+
 ## site: build the documentation site and the playground in build/site
 site: $(VENV)/site site/node_modules/.package-lock.json
 	$(BIN)/python -m tools.docs_site

@@ -38,6 +38,7 @@ def test_only_the_last_steps_of_a_release_can_write() -> None:
     assert {name: job["permissions"] for name, job in jobs.items()} == {
         "build": {"contents": "read"},
         "publish": {"id-token": "write"},
+        "image": {"contents": "read", "packages": "write"},
         "release": {"contents": "write"},
     }
 

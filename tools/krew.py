@@ -3,7 +3,7 @@
     python tools/krew.py OUT --platform linux/amd64 --url https://…/releases/download
 
 Writes OUT/kubectl-sidecar-<os>-<arch>.tar.gz and OUT/sidecar.yaml. The archive contains a directory of Python packages and a
-script that runs them. It needs the Python version that packed it. The archive is reproducible.
+script that runs them with any Python from 3.10 on. The archive is reproducible.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import gzip
 import hashlib
 import io
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from packages import ROOT, collect
+
 RUN = """#!/bin/sh
 # krew runs this file through a link. The packages are next to the file itself.
 self="$0"
@@ -27,15 +27,12 @@ while [ -h "$self" ]; do
   link="$(readlink "$self")"
   case "$link" in /*) self="$link" ;; *) self="$(dirname "$self")/$link" ;; esac
 done
-# Some packages are compiled for one Python version.
-python="$(command -v pythonMINOR || command -v python3)"
-if ! "$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "MINOR")' 2> /dev/null; then
-  echo "error: kubectl sidecar needs Python MINOR on PATH; with another version, run: pip install sidecarctl" >&2
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2> /dev/null; then
+  echo "error: kubectl sidecar needs Python 3.10 or newer as python3 on the PATH" >&2
   exit 2
 fi
-PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec "$python" -m sidecarctl "$@"
+PYTHONPATH="$(cd "$(dirname "$self")" && pwd)/packages" exec python3 -m sidecarctl "$@"
 """
-MINOR = "{}.{}".format(*sys.version_info)
 
 
 def version() -> str:
@@ -45,18 +42,16 @@ def version() -> str:
 
 
 def pack(out: Path, platform: str) -> Path:
-    """Write the archive. The platform must be that of this machine, because some packages contain compiled code."""
+    """Write the archive for a platform, such as linux/amd64. The archive has compiled modules for it."""
     name = f"kubectl-sidecar-{platform.replace('/', '-')}.tar.gz"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "kubectl-sidecar"
         packages = folder / "packages"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        subprocess.run([*command, "--target", str(packages), str(ROOT)], check=True)
-        shutil.rmtree(packages / "bin", ignore_errors=True)
+        collect(packages, platform)
         for noise in (*packages.rglob("direct_url.json"), *packages.rglob("RECORD"), *packages.rglob("INSTALLER")):
             noise.unlink()
         shutil.copy(ROOT / "LICENSE", folder)
-        (folder / "kubectl-sidecar").write_text(RUN.replace("MINOR", MINOR), encoding="utf-8")
+        (folder / "kubectl-sidecar").write_text(RUN, encoding="utf-8")
         (folder / "kubectl-sidecar").chmod(0o755)
         out.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
@@ -74,14 +69,19 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def manifest(archive: Path, platform: str, url: str) -> str:
-    """Return the plugin manifest. The archive is its only platform."""
+def manifest(archives: Mapping[str, Path], url: str) -> str:
+    """Return the plugin manifest for archives by platform."""
+    text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
+    entries = "".join(_entry(platform, archive, url) for platform, archive in archives.items())
+    head, _, body = text.partition("\n")
+    assert head.startswith("#")
+    return body.replace("  platforms: []\n", f"  platforms:\n{entries}")
+
+
+def _entry(platform: str, archive: Path, url: str) -> str:
     system, _, machine = platform.partition("/")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    text = (ROOT / ".krew.yaml").read_text(encoding="utf-8").replace("version: v0.1.0", f"version: v{version()}")
-    text = text.replace("Python 3.10 or newer as python3 on the PATH", f"Python {MINOR} on the PATH")
-    entry = f"""\
-  platforms:
+    return f"""\
     - selector:
         matchLabels:
           os: {system}
@@ -90,20 +90,17 @@ def manifest(archive: Path, platform: str, url: str) -> str:
       sha256: {digest}
       bin: kubectl-sidecar
 """
-    head, _, body = text.partition("\n")
-    assert head.startswith("#")
-    return body.replace("  platforms: []\n", entry)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--platform", default="linux/amd64")
+    parser.add_argument("--platform", action="append", help="default: linux/amd64; repeatable")
     parser.add_argument("--url", default="https://github.com/sidecarctl/sidecarctl/releases/download")
     options = parser.parse_args()
-    archive = pack(options.out, options.platform)
-    (options.out / "sidecar.yaml").write_text(manifest(archive, options.platform, options.url), encoding="utf-8")
-    print(archive)
+    archives = {platform: pack(options.out, platform) for platform in options.platform or ["linux/amd64"]}
+    (options.out / "sidecar.yaml").write_text(manifest(archives, options.url), encoding="utf-8")
+    print(*archives.values(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,21 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = ROOT / "requirements" / "pyz.txt"
+# Tags of wheels for old systems, so that the result runs on new ones too.
+PLATFORMS = {
+    "linux/amd64": ("manylinux2014_x86_64", "manylinux_2_17_x86_64"),
+    "linux/arm64": ("manylinux2014_aarch64", "manylinux_2_17_aarch64"),
+    "darwin/amd64": tuple(f"macosx_{version}_x86_64" for version in ("10_9", "10_12", "10_13", "11_0")),
+    "darwin/arm64": ("macosx_11_0_arm64",),
+    "windows/amd64": ("win_amd64",),
+}
 COMPILED_FOR = ("3.10", "3.11", "3.12", "3.13", "3.14")
 STAND_IN = """\
 try:
@@ -29,29 +37,27 @@ except ImportError:
 """
 
 
-def environment(minor: str) -> dict[str, str]:
-    """Return the marker environment of a Python version."""
-    return {"python_version": minor, "python_full_version": f"{minor}.0", "extra": ""}
+def environment(minor: str, platform: str) -> dict[str, str]:
+    """Return the marker environment of a Python version on a platform ("" for this machine)."""
+    system = {"linux": "linux", "darwin": "darwin", "windows": "win32"}.get(platform.partition("/")[0], sys.platform)
+    return {"python_version": minor, "python_full_version": f"{minor}.0", "sys_platform": system, "extra": ""}
 
 
-def pinned(minor: str) -> Iterator[str]:
+def pinned(minor: str, platform: str) -> Iterator[str]:
     """Yield the entries of requirements/pyz.txt for a Python version, with hashes and without markers."""
     text = re.sub(r"^#.*\n", "", PINNED.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for entry in re.split(r"\n(?=\S)", text):
         head, _, hashes = entry.partition("\\\n")
         one = Requirement(head.strip())
-        if one.marker is None or one.marker.evaluate(environment(minor)):
+        if one.marker is None or one.marker.evaluate(environment(minor, platform)):
             yield f"{one.name}{one.specifier} \\\n{hashes.rstrip()}\n"
 
 
-def collect(target: Path, platforms: Iterable[str] = ()) -> None:
-    """Fill a directory with sidecarctl, its dependencies, and the compiled modules for a platform.
-
-    `platforms` are tags such as `manylinux2014_x86_64`; none means this machine.
-    """
+def collect(target: Path, platform: str = "") -> None:
+    """Fill a directory with sidecarctl, its dependencies, and the compiled modules for a platform ("" for this machine)."""
     with tempfile.TemporaryDirectory() as scratch:
         for minor in COMPILED_FOR:
-            wheels = download(Path(scratch) / minor, minor, platforms)
+            wheels = download(Path(scratch) / minor, minor, platform)
             for wheel in wheels:
                 pure = wheel.name.endswith("-none-any.whl")
                 if minor == COMPILED_FOR[0] or not pure:
@@ -60,20 +66,20 @@ def collect(target: Path, platforms: Iterable[str] = ()) -> None:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         unpack(next(out.glob("*.whl")), target)
-    shutil.copy(ROOT / "tools" / "rpds_stand_in.py", target / "rpds" / "_stand_in.py")
+    shutil.copy(ROOT / "site" / "playground" / "rpds.py", target / "rpds" / "_stand_in.py")
     (target / "rpds" / "__init__.py").write_text(STAND_IN, encoding="utf-8")
     for stub in target.rglob("*.pyi"):
         stub.unlink()
 
 
-def download(directory: Path, minor: str, platforms: Iterable[str]) -> list[Path]:
+def download(directory: Path, minor: str, platform: str) -> list[Path]:
     """Return the wheels of the dependencies for a Python version."""
     directory.mkdir()
     listed = directory / "requirements.txt"
-    listed.write_text("".join(pinned(minor)), encoding="utf-8")
+    listed.write_text("".join(pinned(minor, platform)), encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--only-binary=:all:", "--require-hashes", "--implementation", "cp", "--python-version", minor]
-    command += [word for platform in platforms for word in ("--platform", platform)]
+    command += [word for tag in PLATFORMS.get(platform, ()) for word in ("--platform", tag)]
     subprocess.run([*command, "--dest", str(directory), "-r", str(listed)], check=True)
     return sorted(directory.glob("*.whl"))
 

@@ -40,6 +40,30 @@ class Substitution:
     source: str
 
 
+@dataclass(frozen=True)
+class Fit:
+    """Conditions under which the sidecar fits a workload; all that are given must hold, each for one of its patterns.
+
+    role        of the container that they describe: "app" or "init"
+    mounts      paths of emptyDir volumes that no other container mounts
+    unless      patterns of images, variables (env), and annotations anywhere in the pod that exclude it
+    reason      why it fits, with placeholders
+    parameters  values that follow from the manifest, with placeholders
+    examples    values of further required parameters
+    """
+
+    reason: str
+    role: str = "app"
+    images: Sequence[str] = ()
+    runs: Sequence[str] = ()
+    mounts: Sequence[str] = ()
+    env: Sequence[str] = ()
+    annotations: Sequence[str] = ()
+    unless: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Sidecar:
     """A library entry. `parameters` is a JSON Schema; `library` is the label of its library.
@@ -71,6 +95,7 @@ class Sidecar:
     next_steps: str = ""
     renamed_parameters: Mapping[str, str] = field(default_factory=dict)
     app_variables: Mapping[str, str] = field(default_factory=dict)
+    fits: tuple[Fit, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -164,6 +189,7 @@ def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:
         next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
         renamed_parameters=dict(spec.get("renamedParameters", {})),
         app_variables=_read_app_variables(source, spec),
+        fits=tuple(Fit(**each) for each in metadata.get("fits", ())),
     )
 
 

@@ -145,10 +145,12 @@ COMMANDS: tuple[CommandInfo, ...] = (
     ),
     CommandInfo(
         "list",
-        "List the sidecars of the library.",
+        "List or search sidecars, or suggest some for a manifest.",
         LIBRARY,
         (
             ("List the shipped sidecars", "sidecarctl list"),
+            ("Search for a word", "sidecarctl list tls"),
+            ("Suggest sidecars for the workloads of a directory", "sidecarctl list --for k8s/"),
             ("List those of your own library too", "sidecarctl list --library sidecars/"),
         ),
     ),

@@ -10,7 +10,7 @@ from sidecarctl.cli.parser import Parameter, describe
 from sidecarctl.report.terminal import paint, wrap
 
 _MAX_LEFT = 30
-_GLOBAL = (
+GLOBAL_OPTIONS = (
     ("-h, --help", "Print help. `sidecarctl help COMMAND` does the same."),
     ("--version", "Print the version."),
     ("--install-completion", "Install shell completion."),
@@ -32,7 +32,7 @@ def render_program(*, color: bool, width: int) -> str:
     lines = ["Add sidecars to Kubernetes manifests: offline, lossless, reversible.", ""]
     lines += [f"{_heading('Usage:', color)} sidecarctl COMMAND [OPTIONS]", ""]
     sections = [(group, [(info.name, info.summary) for info in COMMANDS if info.group == group]) for group in GROUPS]
-    sections += [("Options", list(_GLOBAL)), ("Exit codes", list(EXIT_CODES))]
+    sections += [("Options", list(GLOBAL_OPTIONS)), ("Exit codes", list(EXIT_CODES))]
     left = max(len(row[0]) for _, rows in sections for row in rows)
     for title, rows in sections:
         lines += [*_section(title, rows, min(left, _MAX_LEFT), color, width), ""]

@@ -99,15 +99,13 @@ def test_krew_plugin_runs_through_a_link_and_matches_its_manifest(archive: Path,
 
 
 def test_krew_plugin_names_the_required_python_version(archive: Path, tmp_path: Path) -> None:
-    minor = "{}.{}".format(*sys.version_info)
-    assert f"Requires Python {minor} on the PATH" in (archive.parent / "sidecar.yaml").read_text()
+    assert "Requires Python 3.10 or newer as python3 on the PATH" in (archive.parent / "sidecar.yaml").read_text()
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path / "store")
-    # An unsuitable Python version, first on PATH under both names.
+    # An unsuitable Python version, first on PATH.
     (tmp_path / "bin").mkdir()
-    for name in ("python3", f"python{minor}"):
-        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / "python3").chmod(0o755)
     done = added(str(tmp_path / "store" / "kubectl-sidecar"), tmp_path, tmp_path / "bin")
     assert (done.code, done.stdout) == (2, "")
-    assert f"needs Python {minor} on PATH" in done.stderr
+    assert "needs Python 3.10 or newer" in done.stderr

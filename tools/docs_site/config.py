@@ -51,6 +51,7 @@ def navigation(texts: dict[str, str]) -> Nav:
         "surroundings",
         "adopting",
         "writing-sidecars",
+        "sharing-libraries",
         "validation",
         "graph",
     )

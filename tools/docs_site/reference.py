@@ -27,6 +27,10 @@ SCHEMAS = {
         "Fragment",
         "A template renders to a fragment: what a sidecar adds. See [Writing sidecars](writing-sidecars.md).",
     ),
+    "lock": (
+        "Lock file",
+        "`sidecarctl.lock` pins libraries of other repositories. See [Sharing libraries](sharing-libraries.md).",
+    ),
     "report": ("Report", "The report that `--format json` prints."),
 }
 # Variables that no option sets.
