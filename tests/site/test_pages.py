@@ -152,5 +152,7 @@ found = jsonschema.Draft202012Validator(schema).iter_errors({"x": 1})
 print(sorted(error.message for error in found))
 """
     command = [sys.executable, "-c", script, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False
+    )
     assert done.stdout == "[\"'y' is a required property\", '1 is less than the minimum of 3']\n", done.stderr
