@@ -54,8 +54,8 @@ def test_pages_fit_a_phone(page: Any, address: str) -> None:
 
 def test_search_finds_a_rule(page: Any) -> None:
     page.goto("/")
-    page.keyboard.press("Control+k")
-    page.keyboard.type("duplicate-port")
+    page.get_by_role("button", name="Search").first.click()
+    page.get_by_role("combobox", name="Search").fill("duplicate-port")
     page.locator("a[href*='rules/duplicate-port']").first.wait_for()
 
 
