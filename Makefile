@@ -13,7 +13,7 @@ FUZZ_RUNS ?= 20000
 DEMO := add logger -f examples/java-logs/input.yaml --set logDir=/usr/local/tomcat/logs \
   --set path='catalina.*.log,localhost_access_log.*.txt' --set fsGroup=2000 --diff
 
-.PHONY: help demo test lint check docs site test-site fuzz requirements clean
+.PHONY: help demo test lint check docs site test-site pyz man fuzz requirements clean
 
 ## help: list the targets
 help:
@@ -43,6 +43,15 @@ docs: $(VENV)/installed
 	$(BIN)/python tools/gen_rules_docs.py
 	$(BIN)/python tools/gen_graphs.py
 
+## pyz: build dist/sidecarctl.pyz, one file that runs with any Python from 3.10 on
+pyz: $(VENV)/tested build/shiv/bin/shiv
+	$(BIN)/python tools/pyz.py --shiv build/shiv/bin/shiv
+
+build/shiv/bin/shiv: requirements/shiv.txt
+	$(PYTHON) -m venv build/shiv
+	build/shiv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/shiv.txt
+	@touch $@
+
 ## site: build the documentation site and the playground in build/site
 site: $(VENV)/site site/node_modules/.package-lock.json
 	$(BIN)/python -m tools.docs_site
@@ -60,6 +69,10 @@ requirements: $(VENV)/tested
 	$(INSTALL) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --group dev \
 	  --no-annotate --custom-compile-command "make requirements" pyproject.toml -o requirements/ci.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" pyproject.toml requirements/pyz.in -o requirements/pyz.txt
+	echo shiv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+	  --allow-unsafe --custom-compile-command "make requirements" - -o requirements/shiv.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group site \
 	  --no-annotate --custom-compile-command "make requirements" -c requirements/ci.txt -o requirements/site.txt
 
@@ -83,4 +96,5 @@ site/node_modules/.package-lock.json: site/package-lock.json
 
 ## clean: remove the virtual environment, caches, and build results
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build/site build/site-src site/node_modules
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build/shiv build/site build/site-src \
+	  site/node_modules

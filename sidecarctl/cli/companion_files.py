@@ -10,8 +10,8 @@ from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
-from sidecarctl.inject.companion_search import belongs_to, read_records, split_owner
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
+from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import Kinds
@@ -47,29 +47,41 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple
         if read_owner(document) is None
         for workload, record in read_records(document, kinds)
     ]
+    by_label: dict[str, list[_Holder]] = {}
+    by_file: dict[str, list[_Holder]] = {}
+    for each in holders:
+        by_label.setdefault(each.workload.label, []).append(each)
+        by_file.setdefault(each.file, []).append(each)
     found: dict[str, dict[str, None]] = {}
     for source, read in holding:
         for document in split_readable(read.text, source.name, []):
             if read_owner(document) is not None:
-                home = _find_home(document.value, source.name, holders)
+                companion = Companion(as_mapping(document.value))
+                own, owners = by_file.get(source.name, []), by_label.get(companion.owner[0], [])
+                home = next(
+                    (home for among in (own, owners, holders) if (home := _find_home(companion, source.name, among))),
+                    "",
+                )
                 if home and home != source.name:
                     found.setdefault(home, {})[source.name] = None
     return {file: tuple(others) for file, others in found.items()}
 
 
-def _find_home(value: object, file: str, holders: Sequence[_Holder]) -> str:
-    """Return the file of the workload that an object belongs to, "" if there is none or more than one."""
-    label, name = split_owner(read_object_owner(value))
-    fitting = [
-        each.file
-        for each in holders
-        if name in each.record.instances
-        and (each.workload.label == label or belongs_to(value, each.workload, each.record.instances[name]))
-    ]
+def _find_home(companion: Companion, file: str, holders: Sequence[_Holder]) -> str:
+    """Return the file of the workload that a companion belongs to, "" if there is none or more than one."""
+    fitting = [each.file for each in holders if _fits(companion, each)]
     if file in fitting:
         return file
     near = [each for each in fitting if PurePath(each).parent == PurePath(file).parent] or fitting
     return near[0] if len(set(near)) == 1 else ""
+
+
+def _fits(companion: Companion, holder: _Holder) -> bool:
+    label, name = companion.owner
+    instance = holder.record.instances.get(name)
+    if instance is None or holder.workload.label == label:
+        return instance is not None
+    return belongs_to(companion, holder.workload, instance, find_known(holder.workload, instance))
 
 
 def transform_together(

@@ -7,7 +7,8 @@ a run; it is edited where it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
@@ -33,12 +34,12 @@ class Companion:
     index: int = 0
     path: PathTuple = ()
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """`ConfigMap/web-logger`."""
         return identify(self.value)
 
-    @property
+    @cached_property
     def owner(self) -> tuple[str, str]:
         """The owner's label and the instance."""
         return split_owner(read_object_owner(self.value))
@@ -60,49 +61,88 @@ def find_companions(
     first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
 ) -> list[Companion]:
     """Return the companions of an instance, in order: items of the workload's List, or the documents behind it."""
+    known = find_known(workload, instance)
+    found: Iterable[Companion]
     if workload.path:
-        items: Any = first.value
-        for step in workload.path[:-1]:
-            items = items[step]
-        found = [
-            Companion(item, path=(*workload.path[:-1], index))
-            for index, item in enumerate(as_list(items))
-            if read_object_owner(item)
-        ]
+        found = _ListCompanions.of(first, workload.path[:-1]).find_candidates(workload, instance, known)
     else:
-        found = [
+        found = (
             Companion(as_mapping(document.value), index)
             for index, document in enumerate(companions, 1)
             if read_owner(document)
-        ]
-    return [each for each in found if belongs_to(each.value, workload, instance)]
+        )
+    return [each for each in found if belongs_to(each, workload, instance, known)]
 
 
-def belongs_to(value: object, workload: Workload, instance: Instance) -> bool:
+@dataclass(frozen=True)
+class _ListCompanions:
+    """The items of a List that have an owner, also by owner (label, instance) and by identity."""
+
+    items: Sequence[Companion]
+    by_owner: Mapping[tuple[str, str], Sequence[Companion]]
+    by_identity: Mapping[str, Sequence[Companion]]
+
+    @staticmethod
+    def of(document: Document, path: PathTuple) -> _ListCompanions:
+        """Return the companions of the List at a path, read once however many workloads it has."""
+        key = ("companions", path)
+        if key not in document.memo:
+            values: Any = document.value
+            for step in path:
+                values = values[step]
+            items = [
+                Companion(item, path=(*path, index))
+                for index, item in enumerate(as_list(values))
+                if read_object_owner(item)
+            ]
+            by_owner: dict[tuple[str, str], list[Companion]] = {}
+            by_identity: dict[str, list[Companion]] = {}
+            for each in items:
+                by_owner.setdefault(each.owner, []).append(each)
+                by_identity.setdefault(each.identity, []).append(each)
+            document.memo[key] = _ListCompanions(items, by_owner, by_identity)
+        found: _ListCompanions = document.memo[key]
+        return found
+
+    def find_candidates(self, workload: Workload, instance: Instance, known: Iterable[str]) -> Iterable[Companion]:
+        """Return the items that can belong to an instance, in order: all of them only if none has exactly this owner."""
+        exact = self.by_owner.get((workload.label, instance.name), ())
+        if not exact:
+            return self.items
+        named = (each for identity in known for each in self.by_identity.get(identity, ()))
+        return sorted({id(each): each for each in (*exact, *named)}.values(), key=lambda each: each.path[-1])
+
+
+def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
+    """Return the objects that an instance's volumes use or that the record names, as `Kind/name`."""
+    return frozenset((*_references(workload, instance), *instance.added.documents))
+
+
+def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:
     """Return True if an object with an owner is a companion of an instance.
 
-    Its owner is the workload, or the pod refers to it, or the record names it, or both were renamed in the same way.
+    Its owner is the workload, or it is among the `known` objects of the instance, or both were renamed in the same way.
     """
-    label, name = split_owner(read_object_owner(value))
+    label, name = companion.owner
     if name != instance.name:
         return False
     if label == workload.label:
         return True
-    metadata = as_mapping(as_mapping(value).get("metadata"))
+    metadata = as_mapping(companion.value.get("metadata"))
     namespace = metadata.get("namespace") or ""
     if namespace and workload.namespace and namespace != workload.namespace:
         return False
     kind, _, owner = label.partition("/")
     return kind == workload.kind and (
-        identify(value) in {*_references(workload, instance), *instance.added.documents}
-        or _is_renamed(owner.rpartition("/")[2], workload.name, str(metadata.get("name")))
+        companion.identity in known or _is_renamed(owner.rpartition("/")[2], workload.name, str(metadata.get("name")))
     )
 
 
 def _references(workload: Workload, instance: Instance) -> Iterator[str]:
     """Yield the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
+    own = frozenset(instance.added.volumes)
     for volume in as_list(workload.pod.get("volumes")):
-        if isinstance(volume, dict) and volume.get("name") in instance.added.volumes:
+        if isinstance(volume, dict) and isinstance(name := volume.get("name"), str) and name in own:
             for field, key, kind in _VOLUME_SOURCES:
                 yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
 
@@ -144,9 +184,15 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
         if index not in owned and RECORD_ANNOTATION in document.text
         for workload, record in read_records(document, kinds)
     ]
+    by_label: dict[str, int] = {}
+    for index, workload, _ in holders:
+        by_label.setdefault(workload.label, index)
     behind: dict[int, list[int]] = {}
     for index in sorted(owned):
-        home = _find_home(documents[index].value, index, holders)
+        companion = Companion(as_mapping(documents[index].value))
+        home = by_label.get(companion.owner[0])
+        if home is None:
+            home = _find_home(companion, index, holders)
         if home is not None:
             behind.setdefault(home, []).append(index)
     moved = {index for indices in behind.values() for index in indices}
@@ -166,16 +212,14 @@ def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, R
         return
 
 
-def _find_home(value: object, index: int, holders: Sequence[tuple[int, Workload, Record]]) -> int | None:
-    """Return the document that a companion belongs to: of its owner, else the nearest one that refers to it."""
-    label, name = split_owner(read_object_owner(value))
-    exact = [home for home, workload, _ in holders if workload.label == label]
-    if exact:
-        return exact[0]
+def _find_home(companion: Companion, index: int, holders: Sequence[tuple[int, Workload, Record]]) -> int | None:
+    """Return the nearest document that a companion belongs to whose owner is not in the input."""
+    name = companion.owner[1]
     fitting = [
         home
         for home, workload, record in holders
-        if name in record.instances and belongs_to(value, workload, record.instances[name])
+        if (instance := record.instances.get(name))
+        and belongs_to(companion, workload, instance, find_known(workload, instance))
     ]
     return min(fitting, key=lambda home: abs(home - index), default=None)
 

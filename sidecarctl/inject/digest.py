@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.record import Added
-from sidecarctl.inject.record_paths import find_index, find_setting
-from sidecarctl.kube.workload import Workload, as_list, as_mapping
+from sidecarctl.inject.record_paths import find_setting, index_items
+from sidecarctl.kube.workload import Workload, as_mapping
 
 _LENGTH = 8
 # Fields that refer to a ConfigMap or Secret by name.
@@ -34,25 +34,25 @@ def compute_digest(workload: Workload, added: Added, companions: Sequence[Mappin
 
 def _content(workload: Workload, added: Added) -> Any:
     """Yield everything that an instance added; None for what is missing."""
+    containers = {each.name: each.value for each in reversed(workload.containers)}
     for field, names in (
         ("initContainers", added.init_containers),
         ("containers", added.containers),
         ("volumes", added.volumes),
     ):
-        yield field, [_find(workload.pod.get(field), "name", name) for name in sorted(names)]
+        yield field, list(_find_all(workload.pod.get(field), "name", names))
     for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
         for container in sorted(holders):
-            value = next((c.value for c in workload.containers if c.name == container), {})
-            yield field, container, [_find(value.get(field), key, each) for each in sorted(holders[container])]
+            yield field, container, list(_find_all(containers.get(container, {}).get(field), key, holders[container]))
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
         yield field, [as_mapping(workload.metadata.get(field)).get(key) for key in sorted(keys)]
     for text in sorted(added.pod):
         yield text, find_setting(workload.pod, text)
 
 
-def _find(items: Any, key: str, value: str) -> Any:
-    index = find_index(as_list(items), key, value)
-    return None if index is None else items[index]
+def _find_all(items: Any, key: str, values: Iterable[str]) -> Iterator[Any]:
+    indices = index_items(items, key)
+    yield from (items[indices[value]] if value in indices else None for value in sorted(values))
 
 
 def _without_names(value: Any, names: Mapping[Any, str]) -> Any:

@@ -9,7 +9,7 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.record import Added, Record
+from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_paths import decode_path, find_index, record_path
 from sidecarctl.kube import field_order, versions
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list
@@ -71,34 +71,18 @@ def find_position(workload: Workload, field: str, position: Any) -> int:
     return len(items) if native else 0
 
 
-# Attributes of Added by list.
-_NAMED = {"containers": "containers", "initContainers": "init_containers", "volumes": "volumes"}
-
-
 def find_owner(record: Record, field: str, item: Any, container: str = "") -> str | None:
     """Return the instance that added an item of a list, None if the app has it.
 
     `field` is containers, initContainers, or volumes, or volumeMounts or env of `container`.
     """
-    if not isinstance(item, dict):
-        return None
-    for instance in record.instances.values():
-        if get_item_key(field, item) in _owned(instance.added, field, container):
-            return instance.name
-    return None
+    key = get_item_key(field, item) if isinstance(item, dict) else None
+    return record.owners.get((field, container, key)) if isinstance(key, str) else None
 
 
 def get_item_key(field: str, item: Mapping[str, Any]) -> Any:
     """Return what identifies an item of a list: the path of a mount, the name of any other item."""
     return item.get("mountPath" if field == "volumeMounts" else "name")
-
-
-def _owned(added: Added, field: str, container: str) -> tuple[str, ...]:
-    if field == "volumeMounts":
-        return added.volume_mounts.get(container, ())
-    if field == "env":
-        return added.env.get(container, ())
-    return tuple(getattr(added, _NAMED[field]))
 
 
 def find_end_index(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:

@@ -17,92 +17,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from sidecarctl.inject.record_check import parse_record
+from sidecarctl.inject.record_model import Added as Added
+from sidecarctl.inject.record_model import AppMounts
+from sidecarctl.inject.record_model import Instance as Instance
+from sidecarctl.inject.record_model import Record as Record
 from sidecarctl.inject.record_paths import RecordError, record_path
-from sidecarctl.kube.fronts import Front, front_of
+from sidecarctl.kube.fronts import front_of
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
-from sidecarctl.lazy_dataclass import dataclass
 
 VERSION = 2
 _PER_CONTAINER = ("volumeMounts", "env")
-
-
-@dataclass(frozen=True)
-class Added:
-    """Everything that one instance added.
-
-    containers, init_containers, volumes  names
-    volume_mounts, env                    mount paths and variable names by container name
-    annotations, labels                   keys
-    pod                                   paths below the pod spec
-    documents                             companions as `Kind/name`
-    """
-
-    containers: tuple[str, ...] = ()
-    init_containers: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    volume_mounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    annotations: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    pod: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One sidecar in one workload.
-
-    containers  names or globs of the target containers; empty for the sidecar's own choice
-    by          the composition that added it, empty for the command line
-    after       sidecars that must start before it, including ones that are added later
-    digest      digest of what was written, "" in records of format 1
-    keep_qos    requests equal limits, because the pod was Guaranteed
-    fronts      app ports that it takes traffic for
-    """
-
-    name: str
-    sidecar: str
-    version: str
-    mode: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    containers: tuple[str, ...] = ()
-    added: Added = Added()
-    by: str = ""
-    after: tuple[str, ...] = ()
-    digest: str = ""
-    keep_qos: bool = False
-    fronts: tuple[Front, ...] = ()
-
-    def waits_for(self, sidecar: str, instance: str) -> bool:
-        """Return True if it must start after the given instance of the given sidecar."""
-        return sidecar in self.after or instance in self.after
-
-
-@dataclass(frozen=True)
-class Record:
-    """The instances of a workload in the order in which they were first added.
-
-    was         former texts of empty values
-    retargeted  ports in objects around the pod that were changed: (former text, "" if there was none; written port)
-    """
-
-    instances: Mapping[str, Instance] = field(default_factory=dict)
-    was: Mapping[str, str] = field(default_factory=dict)
-    retargeted: Mapping[str, tuple[str, int | str]] = field(default_factory=dict)
-
-    @property
-    def fronts(self) -> tuple[Front, ...]:
-        """The fronts of all instances, in the order of the record."""
-        return tuple(front for instance in self.instances.values() for front in instance.fronts)
-
-    def rank(self, name: str) -> int:
-        """Return the position of an instance in the order; a new one is last."""
-        return [*self.instances, name].index(name)
 
 
 _ADDED_KEYS = {
@@ -203,10 +132,11 @@ def config_hash_annotation(instance: str) -> str:
 def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset[str]]) -> Record:
     """Return the record with what it leaves out."""
     instances = {}
+    mounts = AppMounts.of(workload, record)
     for name, instance in record.instances.items():
         added, key = instance.added, config_hash_annotation(name)
         if "volumeMounts" in left_out[name]:
-            added = replace(added, volume_mounts=_derive_mounts(workload, record, added.volumes))
+            added = replace(added, volume_mounts=mounts.derive("", added.volumes))
         if "documents" in left_out[name]:
             added = replace(added, documents=_derive_documents(workload, added.volumes))
         if key in workload.annotations and key not in added.annotations:
@@ -215,45 +145,23 @@ def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset
     return replace(record, instances=instances)
 
 
-def _derive_mounts(workload: Workload, record: Record, volumes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the mounts of the volumes in the app's containers, without those that other instances list."""
-    if not volumes:
-        return {}
-    own, listed = set[str](), set[tuple[str, str]]()
-    for each in record.instances.values():
-        own.update(each.added.containers, each.added.init_containers)
-        listed.update((c, path) for c, paths in each.added.volume_mounts.items() for path in paths)
-    found: dict[str, tuple[str, ...]] = {}
-    for container in workload.containers:
-        if container.name in own or container.role not in ("app", "classic"):
-            continue
-        paths = tuple(
-            str(mount.get("mountPath"))
-            for mount in as_list(container.value.get("volumeMounts"))
-            if isinstance(mount, dict)
-            and mount.get("name") in volumes
-            and (container.name, mount.get("mountPath")) not in listed
-        )
-        if paths:
-            found[container.name] = paths
-    return found
-
-
 def _derive_documents(workload: Workload, volumes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ConfigMaps that the volumes use, as `ConfigMap/name`."""
+    wanted = frozenset(volumes)
     names = (
         as_mapping(volume.get("configMap")).get("name")
         for volume in as_list(workload.pod.get("volumes"))
-        if isinstance(volume, dict) and volume.get("name") in volumes
+        if isinstance(volume, dict) and volume.get("name") in wanted
     )
     return tuple(dict.fromkeys(f"ConfigMap/{name}" for name in names if isinstance(name, str)))
 
 
 def write(record: Record, workload: Workload) -> str:
     """Return a record as the value of the annotation. `workload` has everything that the record lists."""
+    mounts = AppMounts.of(workload, record)
     data: dict[str, Any] = {
         "v": VERSION,
-        "instances": {name: dict(_instance_data(record, each, workload)) for name, each in record.instances.items()},
+        "instances": {name: dict(_instance_data(each, workload, mounts)) for name, each in record.instances.items()},
     }
     if record.was:
         data["was"] = dict(sorted(record.was.items()))
@@ -262,7 +170,7 @@ def write(record: Record, workload: Workload) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
-def _instance_data(record: Record, instance: Instance, workload: Workload) -> Iterator[tuple[str, Any]]:
+def _instance_data(instance: Instance, workload: Workload, mounts: AppMounts) -> Iterator[tuple[str, Any]]:
     fields = (
         ("sidecar", instance.sidecar if instance.sidecar != instance.name else ""),
         ("version", instance.version),
@@ -281,10 +189,8 @@ def _instance_data(record: Record, instance: Instance, workload: Workload) -> It
         names = list(getattr(instance.added, _ADDED_KEYS[key]))
         if names != defaults.get(key, []):
             yield key, names
-    without_mounts = replace(instance, added=replace(instance.added, volume_mounts={}))
-    bare = replace(record, instances={**record.instances, instance.name: without_mounts})
     derived: Mapping[str, Any] = {
-        "volumeMounts": _derive_mounts(workload, bare, instance.added.volumes),
+        "volumeMounts": mounts.derive(instance.name, instance.added.volumes),
         "documents": _derive_documents(workload, instance.added.volumes),
     }
     for key in ("volumes", "volumeMounts", "env", "annotations", "labels", "pod", "documents"):

@@ -36,10 +36,10 @@ def parse_record(text: object) -> dict[str, Any]:
     version = data.get("v")
     if type(version) is not int or version not in VERSIONS:
         raise ValueError(f"unsupported version {json.dumps(version)} (supported: 1 and 2)")
-    taken: dict[tuple[str, str], str] = {}
+    taken = set[tuple[str, str]]()
     for name, instance in data["instances"].items():
         _check_instance(name, instance, version)
-        _check_overlap(name, instance.get("added", {}) if version == 1 else instance, taken)
+        _check_overlap(instance.get("added", {}) if version == 1 else instance, taken)
     was = data.get("was", {})
     if not isinstance(was, dict) or not all(isinstance(each, str) for each in was.values()):
         raise ValueError("was: expected a mapping of strings")
@@ -153,10 +153,10 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
 }
 
 
-def _check_overlap(name: str, added: Mapping[str, Any], taken: dict[tuple[str, str], str]) -> None:
+def _check_overlap(added: Mapping[str, Any], taken: set[tuple[str, str]]) -> None:
     """Reject an item that is listed twice. Several instances may need the same pod setting."""
     for key in ("containers", "initContainers", "volumes", "annotations", "labels"):
         for each in added.get(key, ()):
-            other = taken.setdefault((key, each), name)
-            if other != name or list(added[key]).count(each) > 1:
+            if (key, each) in taken:
                 raise ValueError(f"{key}: {json.dumps(each)} is listed twice")
+            taken.add((key, each))

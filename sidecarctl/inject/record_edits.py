@@ -9,8 +9,8 @@ from typing import Any
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Added, Instance, Record, write
-from sidecarctl.inject.record_paths import decode_path, encode_path, find_index, find_setting, record_path
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.inject.record_paths import decode_path, encode_path, find_setting, index_items, record_path
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.yamltext.edits import Edit, Insert, Replace, Restore, apply
 from sidecarctl.yamltext.splice import filled_texts
 from sidecarctl.yamltext.stream import Document
@@ -116,8 +116,8 @@ def keep_present(workload: Workload, added: Added) -> Added:
     pod = workload.pod
 
     def named(field: str, names: Iterable[str]) -> tuple[str, ...]:
-        items = as_list(pod.get(field))
-        return tuple(name for name in names if find_index(items, "name", name) is not None)
+        present = index_items(pod.get(field), "name")
+        return tuple(name for name in names if name in present)
 
     return replace(
         added,
@@ -136,7 +136,9 @@ def _present_items(
     workload: Workload, field: str, key: str, holders: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     for container in workload.containers:
-        items = as_list(container.value.get(field))
-        names = tuple(n for n in holders.get(container.name, ()) if find_index(items, key, n) is not None)
+        if container.name not in holders:
+            continue
+        present = index_items(container.value.get(field), key)
+        names = tuple(name for name in holders[container.name] if name in present)
         if names:
             yield container.name, names

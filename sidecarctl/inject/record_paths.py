@@ -41,18 +41,17 @@ def decode_path(workload: Workload, text: str) -> PathTuple | None:
     """Return the document path of a recorded path, None if its container no longer exists."""
     rest: list[str | int] = [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")]
     if len(rest) > 2 and rest[0] == "spec" and rest[1] in _CONTAINER_LISTS:
-        items = as_list(workload.pod.get(str(rest[1])))
-        index = find_index(items, "name", str(rest[2]))
-        if index is None:
-            index = _find_unnamed(items, str(rest[2]))
+        container = workload.named_containers.get((str(rest[1]), str(rest[2])))
+        index = container.path[-1] if container else _find_unnamed(workload, str(rest[1]), str(rest[2]))
         if index is None:
             return None
         rest[2] = index
     return (*workload.template_path, *rest)
 
 
-def _find_unnamed(items: list[Any], text: str) -> int | None:
+def _find_unnamed(workload: Workload, field: str, text: str) -> int | None:
     """Return the index in a recorded path if the container there has no name, as the first one of Knative can."""
+    items = as_list(workload.pod.get(field))
     index = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else -1
     unnamed = 0 <= index < len(items) and isinstance(items[index], dict) and "name" not in items[index]
     return index if unnamed else None
@@ -79,6 +78,18 @@ def find_setting_path(pod: Any, text: str) -> PathTuple:
 def find_index(items: list[Any], key: str, value: object) -> int | None:
     """Return the index of the first mapping in a list whose `key` is `value`, None if there is none."""
     return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get(key) == value), None)
+
+
+def index_items(items: object, key: str) -> dict[str, int]:
+    """Map each string that a mapping in a list has at `key` to the index of the first such mapping.
+
+    For many look-ups in one list: as many calls of `find_index` take quadratic time.
+    """
+    found: dict[str, int] = {}
+    for index, item in enumerate(as_list(items)):
+        if isinstance(item, dict) and isinstance(value := item.get(key), str):
+            found.setdefault(value, index)
+    return found
 
 
 def parse_empty(text: str, path: PathTuple) -> Any:

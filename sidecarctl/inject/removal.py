@@ -13,9 +13,9 @@ from sidecarctl.inject.record_edits import apply_at
 from sidecarctl.inject.record_paths import (
     RecordError,
     decode_path,
-    find_index,
     find_setting,
     find_setting_path,
+    index_items,
     parse_empty,
     record_path,
 )
@@ -92,19 +92,22 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
     """Yield a description and the path of everything that an instance added; the path is None if it no longer exists."""
     pod, pod_path = workload.pod, workload.pod_path
+    by_name = {each.name: each for each in reversed(workload.containers)}
     for field, names in (
         ("initContainers", added.init_containers),
         ("containers", added.containers),
         ("volumes", added.volumes),
     ):
+        indices = index_items(pod.get(field), "name")
         for name in names:
-            index = find_index(as_list(pod.get(field)), "name", name)
+            index = indices.get(name)
             yield f"{field} {name}", None if index is None else (*pod_path, field, index)
     for field, key, holders in (("volumeMounts", "mountPath", added.volume_mounts), ("env", "name", added.env)):
         for container, values in holders.items():
-            holder = next((c for c in workload.containers if c.name == container), None)
+            holder = by_name.get(container)
+            indices = index_items(holder.value.get(field), key) if holder else {}
             for value in values:
-                index = find_index(as_list(holder.value.get(field)), key, value) if holder else None
+                index = indices.get(value)
                 found = None if index is None or holder is None else (*holder.path, field, index)
                 yield f"{field} {value} in {container}", found
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):

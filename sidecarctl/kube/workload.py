@@ -91,6 +91,23 @@ class Workload:
         """All containers in the order of the lists: initContainers, containers, ephemeralContainers."""
         return tuple(self._containers())
 
+    @cached_property
+    def named_containers(self) -> dict[tuple[str, str], Container]:
+        """The first container of each name, by list and name: ("initContainers", "web")."""
+        found: dict[tuple[str, str], Container] = {}
+        for container in self.containers:
+            if container.value.get("name") == container.name:
+                found.setdefault((str(container.path[-2]), container.name), container)
+        return found
+
+    def container_of(self, path: PathTuple) -> Container | None:
+        """Return the container that a path of the document leads to or into."""
+        return self._containers_by_path.get(path[: len(self.template_path) + 3])
+
+    @cached_property
+    def _containers_by_path(self) -> dict[PathTuple, Container]:
+        return {container.path: container for container in self.containers}
+
     def _containers(self) -> Iterator[Container]:
         for field, role in (
             ("initContainers", "init"),

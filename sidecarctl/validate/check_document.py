@@ -86,10 +86,10 @@ def _problems(
     for view in stream.objects:
         for rule, check in rules_for("object", view.value, view.kind):
             for problem in check(view, ctx):
-                yield rule, problem, _owner(stream, problem.path) or view
+                yield rule, problem, stream.owner_of(problem.path) or view
     for rule, check in rules_for("stream", {}):
         for problem in check(stream, ctx):
-            yield rule, problem, _owner(stream, problem.path)
+            yield rule, problem, stream.owner_of(problem.path)
 
 
 class _Scopes:
@@ -137,23 +137,12 @@ class _Scopes:
         return found
 
 
-def _owner(stream: StreamView, path: PathTuple) -> PodView | ObjectView | None:
-    """Return the pod or object that contains a path, the pod first because it has the containers."""
-    owners: tuple[PodView | ObjectView, ...] = (*stream.pods, *stream.objects)
-    for owner in owners:
-        root = owner.object.path if isinstance(owner, PodView) else owner.path
-        if path[: len(root)] == root:
-            return owner
-    return None
-
-
 def _label(owner: PodView | ObjectView | None) -> str:
     return owner.object.label if isinstance(owner, PodView) else owner.label if owner else ""
 
 
 def _container(owner: PodView | ObjectView | None, path: PathTuple) -> ContainerView | None:
-    containers = owner.containers if isinstance(owner, PodView) else ()
-    return next((one for one in containers if path[: len(one.path)] == one.path), None)
+    return owner.container_of(path) if isinstance(owner, PodView) else None
 
 
 def _document(path: PathTuple) -> tuple[int, PathTuple]:
@@ -248,6 +237,6 @@ def with_subject(one: Finding, workload: Workload | None) -> Finding:
     """Return a finding with the workload, container, and role that its path belongs to."""
     if workload is None:
         return one
-    holder = next((c for c in workload.containers if one.path[: len(c.path)] == c.path), None)
+    holder = workload.container_of(one.path)
     name, role = (holder.name, holder.role) if holder else ("", "")
     return replace(one, workload=workload.label, container=name, role=role)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field, replace
 
@@ -117,13 +117,10 @@ def _reported(
     if not selection.ignores:
         return graded, ()
     outcome = suppress(document, graded, known=rules(), active=selection.names_for(document.file))
-    kept = (_about_ignores(each, graded, selection, document) for each in outcome.kept)
+    given = {id(each) for each in graded}
+    # Findings that `suppress` added have no severity of the selection yet.
+    kept = (each if id(each) in given else selection.graded(each, document.file) for each in outcome.kept)
     return [one for one in kept if one is not None], outcome.ignored
-
-
-def _about_ignores(one: Finding, graded: list[Finding], selection: RuleSelection, document: Document) -> Finding | None:
-    """Grade a finding that `suppress` added; return others unchanged."""
-    return one if any(one is each for each in graded) else selection.graded(one, document.file)
 
 
 def _documents(text: SourceText) -> Iterator[Document | Finding]:
@@ -172,15 +169,19 @@ def check_schema(value: object, selection: RuleSelection) -> Iterator[Finding]:
     version = selection.context.kube_version
     everything = check_object.check_object(value, version)
     pods = list(workloads(value, selection.kinds)) if isinstance(value, dict) else []
+    owners: dict[PathTuple, Workload] = {}
+    for pod in pods:
+        owners.setdefault(pod.path, pod)
     for one in everything:
-        yield with_subject(one, _owner(one.path, pods))
+        yield with_subject(one, _owner(one.path, owners))
     for pod in pods:
         if (pod.group, pod.kind) not in BUILT_IN:
             yield from (with_subject(one, pod) for one in check_pod_template(pod, version))
 
 
-def _owner(path: PathTuple, pods: list[Workload]) -> Workload | None:
-    return next((pod for pod in pods if path[: len(pod.path)] == pod.path), None)
+def _owner(path: PathTuple, owners: Mapping[PathTuple, Workload]) -> Workload | None:
+    roots = (path[:length] for length in range(len(path) + 1))
+    return next((owners[root] for root in roots if root in owners), None)
 
 
 def _located(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:

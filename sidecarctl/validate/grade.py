@@ -24,8 +24,8 @@ def grade(
     known, notes = without_placeholders(document.value if value is None else value, findings)
     graded = [one for each in known if (one := _with_severity(each, severities)) is not None]
     if graded:
-        kept = suppress(document, graded, known=rules(), active=()).kept
-        graded = [one for one in kept if any(one is each for each in graded)]
+        given = {id(each) for each in graded}
+        graded = [one for one in suppress(document, graded, known=rules(), active=()).kept if id(one) in given]
     return [*graded, *notes]
 
 

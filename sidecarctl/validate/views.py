@@ -123,6 +123,13 @@ class PodView(View):
             ContainerView(one.value, root + one.path, one.name, one.role, self) for one in workload.containers
         )
 
+    def container_of(self, path: PathTuple) -> ContainerView | None:
+        """Return the container that a path leads to or into."""
+        if "" not in self.memo:
+            self.memo[""] = {container.path: container for container in self.containers}
+        found: ContainerView | None = self.memo[""].get(path[: len(self.path) + 2])
+        return found
+
     def by_role(self, *roles: str) -> Iterator[ContainerView]:
         """Yield the containers with one of the roles."""
         return (container for container in self.containers if container.role in roles)
@@ -147,7 +154,7 @@ class StreamView:
     files  file of each document; without files, all documents are in one
     """
 
-    __slots__ = ("files", "objects", "pods")
+    __slots__ = ("_owners", "files", "objects", "pods")
 
     def __init__(
         self, documents: Sequence[object], kinds: Kinds = DEFAULT_KINDS, files: Sequence[str] | None = None
@@ -160,6 +167,17 @@ class StreamView:
         self.pods = tuple(
             PodView(workload, (number,)) for number, value in numbered for workload in workloads(value, kinds)
         )
+
+        self._owners: dict[PathTuple, PodView | ObjectView] = {}
+        for pod in self.pods:
+            self._owners.setdefault(pod.object.path, pod)
+        for one in self.objects:
+            self._owners.setdefault(one.path, one)
+
+    def owner_of(self, path: PathTuple) -> PodView | ObjectView | None:
+        """Return the pod or object that contains a path, the pod first because it has the containers."""
+        roots = (path[:length] for length in range(1, len(path) + 1))
+        return next((self._owners[root] for root in roots if root in self._owners), None)
 
     def file_of(self, view: View) -> str:
         """Return the file that contains a view, "" if the files are unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 
@@ -227,9 +228,9 @@ def _block_scalar_before(text: str, node: Node, offset: int) -> Scalar | None:
     """Return the block scalar that ends before an offset, with only blank lines between."""
     while isinstance(node, (Mapping, Sequence)):
         members = [value for _, value in node.pairs.values()] if isinstance(node, Mapping) else node.items
-        earlier = [member for member in members if member.start < offset]
+        earlier = bisect_left(members, offset, key=lambda member: member.start)
         if node.flow or not earlier:
             return None
-        node = earlier[-1]
+        node = members[earlier - 1]
     found = isinstance(node, Scalar) and node.style in ("|", ">") and not text[node.end : offset].strip()
     return node if found and isinstance(node, Scalar) else None

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
+from typing import Any
 
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
@@ -19,6 +20,8 @@ from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
 
 _BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
+_REST_OF_LINE = re.compile(r"[ \t\r]*\n?")
+_GAP = re.compile(r"\s*")
 _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
 
@@ -26,7 +29,8 @@ _DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 class Document:
     """One document of a stream: `head` is its separator line (or leading text), `text` the rest, exactly.
 
-    `line` is the number of the first line of `text` in the file, from 0.
+    `line` is the number of the first line of `text` in the file, from 0. `memo` is a cache for what is read from the whole
+    document again and again.
     """
 
     head: str
@@ -34,6 +38,7 @@ class Document:
     line: int = 0
     file: str = "-"
     index: int = 0
+    memo: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
     _root: Node | None = field(default=None, repr=False)
     _parsed: bool = field(default=False, repr=False)
     _lines: Lines | None = field(default=None, repr=False)
@@ -101,7 +106,7 @@ class Document:
 
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
-        return Document(self.head, text, self.line, self.file, self.index, root, root is not None)
+        return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
 
 
 def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator[Document]:
@@ -206,9 +211,9 @@ def _json_ends(body: str) -> list[int]:
             _, at = decoder.raw_decode(body, at)
         except (ValueError, RecursionError):
             return []
-        rest = re.compile(r"[ \t\r]*\n?").match(body, at)
+        rest, gap = _REST_OF_LINE.match(body, at), _GAP.match(body, at)
         ends.append(rest.end() if rest else at)
-        at += len(body[at:]) - len(body[at:].lstrip())
+        at = gap.end() if gap else at
     return ends
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube import quantity
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, dotted, identical
-from sidecarctl.yamltext.layout import member_bounds
+from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, dotted
+from sidecarctl.yamltext.layout import Bounds, member_bounds
 from sidecarctl.yamltext.nodes import Alias, Scalar, Sequence, trail, walk
 from sidecarctl.yamltext.stream import Document
 
@@ -41,6 +42,50 @@ class FixContext:
 
     kube_version: str
     values: FixValues = FixValues()
+    _lists: dict[tuple[int, PathTuple], tuple[Document, _ItemList]] = field(default_factory=dict, repr=False)
+
+    def items(self, document: Document, path: PathTuple) -> _ItemList:
+        """Return the list at a path, read once however many findings it has."""
+        key = (id(document), path)
+        if key not in self._lists:  # keeping the document keeps its id
+            self._lists[key] = (document, _ItemList.of(document, path))
+        return self._lists[key][1]
+
+
+@dataclass(frozen=True)
+class _ItemList:
+    """A list of a document.
+
+    forms   a text for each item: equal texts mean identical items
+    first   index of the first item of each text
+    named   the texts of the items with each name
+    bounds  start and end of each item in the text
+    """
+
+    forms: tuple[str, ...]
+    first: Mapping[str, int]
+    named: Mapping[str, set[str]]
+    bounds: Bounds
+
+    @staticmethod
+    def of(document: Document, path: PathTuple) -> _ItemList:
+        """Return the list at a path, an empty one for any other value and for what an alias stands for."""
+        items = value_at(document.value, path)
+        nodes = trail(document.root, path) if document.root is not None else []
+        holder = nodes[-1] if len(nodes) == len(path) + 1 else None
+        forms = tuple(map(_form, items)) if isinstance(items, list) else ()
+        first: dict[str, int] = {}
+        named: dict[str, set[str]] = {}
+        for index, form in enumerate(forms):
+            first.setdefault(form, index)
+            if isinstance(item := items[index], dict):
+                named.setdefault(_form(item.get("name")), set()).add(form)
+        bounds = member_bounds(document.text, holder) if isinstance(holder, Sequence) else []
+        return _ItemList(forms, first, named, bounds)
+
+
+def _form(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 # Returns the fix, None if there is not exactly one. Raises EditRefused if the fix cannot be written.
@@ -141,23 +186,21 @@ def remove_duplicate_item(finding: Finding, document: Document, context: FixCont
     path = _item(finding.path)
     if not path:
         return None
-    items, index = value_at(document.value, path[:-1]), path[-1]
-    if not isinstance(items, list) or not isinstance(index, int) or not index < len(items):
+    items, index = context.items(document, path[:-1]), path[-1]
+    if not isinstance(index, int) or not index < len(items.forms) or items.first[items.forms[index]] == index:
         return None
-    if not any(identical(one, items[index]) for one in items[:index]):
-        return None
-    return _dropped(finding, document, path)
+    return _dropped(finding, document, path, items.bounds)
 
 
 def remove_duplicate_variable(finding: Finding, document: Document, context: FixContext) -> Fix | None:
     """Remove an environment variable if all variables of that name are identical."""
     path = _item(finding.path)
     own = value_at(document.value, path)
-    variables = value_at(document.value, path[:-1])
-    if not isinstance(own, dict) or not isinstance(variables, list):
+    if not isinstance(own, dict) or not path:
         return None
-    namesakes = [one for one in variables if isinstance(one, dict) and one.get("name") == own.get("name")]
-    return _dropped(finding, document, path) if all(identical(one, own) for one in namesakes) else None
+    items = context.items(document, path[:-1])
+    namesakes = items.named.get(_form(own.get("name")), ())
+    return _dropped(finding, document, path, items.bounds) if len(namesakes) == 1 else None
 
 
 def _item(path: PathTuple) -> PathTuple:
@@ -166,22 +209,21 @@ def _item(path: PathTuple) -> PathTuple:
     return path[: last + 1]
 
 
-def _dropped(finding: Finding, document: Document, path: PathTuple) -> Fix:
-    if _has_comment(document, path):
+def _dropped(finding: Finding, document: Document, path: PathTuple, bounds: Bounds) -> Fix:
+    if _has_comment(document, path, bounds):
         raise EditRefused("the item has a comment, which would be lost", path)
     description = "remove the item: it is identical to an earlier one"
     return Fix(finding, (Remove(path, description),), description)
 
 
-def _has_comment(document: Document, path: PathTuple) -> bool:
-    """Return True if an item has a comment inside, on its last line, or directly above."""
+def _has_comment(document: Document, path: PathTuple, edges: Bounds) -> bool:
+    """Return True if an item has a comment inside, on its last line, or directly above. `edges` are those of its list."""
     assert document.root is not None
     nodes = trail(document.root, path)
     holder, index = (nodes[-2], path[-1]) if len(nodes) == len(path) + 1 else (None, 0)
     if not isinstance(holder, Sequence) or not isinstance(index, int):
         return False  # inside an alias, which is refused
     text = document.text
-    edges = member_bounds(text, holder)
     above = edges[index - 1][1]
     line_end = text.find("\n", above, edges[index][0])
     end = text.find("\n", edges[index][1])
