@@ -1,6 +1,7 @@
 // Renders an answer of `bridge.py`: the result with findings at their lines, the diff, the findings, and the graph.
 import { byId, element } from "./dom.js";
 
+const LONGEST_LINE = 60; // characters of a command; a longer one gets a line for each option
 const ORDER = { error: 0, warning: 1, info: 2 };
 
 export function renderAnswer(answer, asked) {
@@ -28,7 +29,10 @@ export function commandLine({ sidecar, parameters, containers, kubeVersion, reta
   for (const name of containers) words.push("--container", name);
   if (retarget) words.push("--retarget");
   if (kubeVersion) words.push("--kube-version", kubeVersion);
-  return words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+  const quoted = words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  const line = quoted.join(" ");
+  if (line.length <= LONGEST_LINE) return line;
+  return quoted.map((word, index) => (index > 3 && words[index].startsWith("--") ? ` \\\n  ${word}` : `${index ? " " : ""}${word}`)).join("");
 }
 
 // Returns the numbers of the lines of the new text that a unified diff adds.
