@@ -1,7 +1,6 @@
 // Renders an answer of `bridge.py`: the result with findings at their lines, the diff, the findings, and the graph.
 import { byId, element } from "./dom.js";
 
-const LONGEST_LINE = 60; // characters of a command; a longer one gets a line for each option
 const ORDER = { error: 0, warning: 1, info: 2 };
 
 export function renderAnswer(answer, asked) {
@@ -22,8 +21,8 @@ export function renderAnswer(answer, asked) {
   byId("command").textContent = commandLine(asked);
 }
 
-// Returns the command line of a request, quoted for a POSIX shell.
-export function commandLine({ sidecar, parameters, containers, kubeVersion, retarget }) {
+// Returns the command line of a request, quoted for a POSIX shell; a long one has a line for each option.
+export function commandLine({ sidecar, parameters, containers, kubeVersion, retarget, columns }) {
   const words = ["sidecarctl", "add", sidecar, "-f", "manifest.yaml"];
   for (const [name, value] of Object.entries(parameters)) words.push("--set", `${name.replace(/([.=[\\])/g, "\\$1")}=${value}`);
   for (const name of containers) words.push("--container", name);
@@ -31,7 +30,7 @@ export function commandLine({ sidecar, parameters, containers, kubeVersion, reta
   if (kubeVersion) words.push("--kube-version", kubeVersion);
   const quoted = words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
   const line = quoted.join(" ");
-  if (line.length <= LONGEST_LINE) return line;
+  if (line.length <= columns) return line;
   return quoted.map((word, index) => (index > 3 && words[index].startsWith("--") ? ` \\\n  ${word}` : `${index ? " " : ""}${word}`)).join("");
 }
 
