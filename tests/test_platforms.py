@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl import limited_worker
 from tests.command import ROOT, run
 from tests.security.kit import POD
 
@@ -146,3 +147,12 @@ def test_installation_of_compiled_files_has_all_rules(installation: Path) -> Non
     done = validate_in(installation)
     assert done.returncode == 1 and "unknown field" in done.stdout
     assert done.stdout == whole.stdout
+
+
+def test_limited_work_runs_in_webassembly_where_fork_always_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise OSError(52, "Function not implemented")
+
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    monkeypatch.setattr(os, "fork", fail, raising=False)
+    assert limited_worker.run_limited(len, "abc") == 3

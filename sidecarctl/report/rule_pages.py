@@ -119,7 +119,8 @@ def render_rules_markdown(pages: Sequence[Page]) -> str:
     lines: list[str] = []
     for layer, title in LAYERS.items():
         own = [one for one in pages if one.layer == layer]
-        lines += [f"## {title.partition(':')[0]}", "", title.partition(": ")[2].capitalize() + ".", ""]
+        name, _, about = title.partition(": ")
+        lines += [f"## {name}", "", about[0].upper() + about[1:] + ".", ""]
         lines += ["| rule | severity | what it finds |", "|---|---|---|"]
         lines += [f"| [{one.name}](#{one.name}) | {one.severity.value} | {_cell(one.what)} |" for one in own]
         lines.append("")

@@ -98,7 +98,7 @@ function showSidecar(name, parameters) {
   byId("sidecar-page").href = `../../library/${name}/`;
   buildForm(byId("parameters"), sidecar, catalog.common, parameters, schedule);
   const shown = readForm(byId("parameters"));
-  const lost = Object.keys(parameters).filter((one) => !(one in shown) && parameters[one] !== "");
+  const lost = Object.keys(parameters).filter((one) => !Object.hasOwn(shown, one) && parameters[one] !== "");
   byId("notice").textContent = lost.length ? `The link has values that ${name} does not take: ${lost.join(", ")}` : "";
   schedule();
 }
@@ -109,7 +109,7 @@ async function restore() {
   let problem = "";
   try {
     state = await decodeState(location.hash);
-    if (state && !(state.sidecar in catalog.sidecars)) throw new StateError(`unknown sidecar "${state.sidecar}" in the link`);
+    if (state && !Object.hasOwn(catalog.sidecars, state.sidecar)) throw new StateError(`unknown sidecar "${state.sidecar}" in the link`);
   } catch (error) {
     if (!(error instanceof StateError)) throw error;
     state = null;

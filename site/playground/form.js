@@ -10,12 +10,12 @@ export function buildForm(place, sidecar, common, values, changed) {
   const optional = own.filter(([name]) => !sidecar.required.includes(name));
   const simple = optional.filter(([, schema]) => !isStructured(schema));
   const first = simple.slice(0, Math.max(SHOWN - required.length, 2)).map(([name]) => name);
-  const isFirst = ([name]) => first.includes(name) || name in values;
+  const isFirst = ([name]) => first.includes(name) || Object.hasOwn(values, name);
   const make = ([name, schema]) => field(name, schema, values[name] ?? "", sidecar.required.includes(name));
   place.replaceChildren(
     ...[...required, ...optional.filter(isFirst)].map(make),
     more("More parameters", optional.filter((each) => !isFirst(each)).map(make)),
-    more("Parameters of every sidecar", Object.entries(common).map(make), Object.keys(common).some((name) => name in values)),
+    more("Parameters of every sidecar", Object.entries(common).map(make), Object.keys(common).some((name) => Object.hasOwn(values, name))),
   );
   place.oninput = changed;
 }

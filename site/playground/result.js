@@ -21,14 +21,17 @@ export function renderAnswer(answer, asked) {
   byId("command").textContent = commandLine(asked);
 }
 
-// Returns the command line of a request, quoted for a POSIX shell.
-export function commandLine({ sidecar, parameters, containers, kubeVersion, retarget }) {
+// Returns the command line of a request, quoted for a POSIX shell; a long one has a line for each option.
+export function commandLine({ sidecar, parameters, containers, kubeVersion, retarget, columns }) {
   const words = ["sidecarctl", "add", sidecar, "-f", "manifest.yaml"];
   for (const [name, value] of Object.entries(parameters)) words.push("--set", `${name.replace(/([.=[\\])/g, "\\$1")}=${value}`);
   for (const name of containers) words.push("--container", name);
   if (retarget) words.push("--retarget");
   if (kubeVersion) words.push("--kube-version", kubeVersion);
-  return words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+  const quoted = words.map((word) => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  const line = quoted.join(" ");
+  if (line.length <= columns) return line;
+  return quoted.map((word, index) => (index > 3 && words[index].startsWith("--") ? ` \\\n  ${word}` : `${index ? " " : ""}${word}`)).join("");
 }
 
 // Returns the numbers of the lines of the new text that a unified diff adds.

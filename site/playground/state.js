@@ -27,7 +27,8 @@ export async function decodeState(fragment) {
     const bytes = Uint8Array.from(atob(coded[1].replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
     const text = await pump(bytes, new DecompressionStream("deflate-raw"), LONGEST_STATE);
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
-  } catch {
+  } catch (error) {
+    if (error instanceof StateError) throw error;
     throw new StateError("the link is damaged");
   }
   return checkState(value);

@@ -1,8 +1,6 @@
 // Runs sidecarctl with Pyodide. Receives {id, request}; sends {ready}, {id, answer}, or {failed}.
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
-const SITE_PACKAGES = "/lib/python3.14/site-packages";
-
 async function fetchBytes(name) {
   const response = await fetch(new URL(name, import.meta.url));
   if (!response.ok) throw new Error(`cannot load ${name}: HTTP ${response.status}`);
@@ -10,11 +8,12 @@ async function fetchBytes(name) {
 }
 
 async function start() {
-  const files = Promise.all([fetchBytes("package.zip"), fetchBytes("bridge.py")]);
+  const files = Promise.all([fetchBytes("package.tgz"), fetchBytes("bridge.py")]);
   const python = await loadPyodide({ indexURL: new URL("pyodide/", import.meta.url).href });
   const [archive, bridge] = await files;
-  python.unpackArchive(archive, "zip", { extractDir: SITE_PACKAGES });
-  python.FS.writeFile(`${SITE_PACKAGES}/bridge.py`, bridge);
+  const packages = python.runPython("import sysconfig; sysconfig.get_path('purelib')");
+  python.unpackArchive(archive, "gztar", { extractDir: packages });
+  python.FS.writeFile(`${packages}/bridge.py`, bridge);
   return python.pyimport("bridge").apply;
 }
 

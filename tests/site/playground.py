@@ -72,7 +72,7 @@ class Playground:
 
 
 def make_fragment(text: str) -> str:
-    """Return the fragment of a link with any text as its state."""
+    """Return the fragment of a link with any text as its state, which may be no JSON."""
     packer = zlib.compressobj(wbits=-15)
     packed = packer.compress(text.encode()) + packer.flush()
     return f"#s={base64.urlsafe_b64encode(packed).decode().rstrip('=')}"

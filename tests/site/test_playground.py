@@ -14,6 +14,7 @@ from sidecarctl.authoring.trial import Trial
 from sidecarctl.catalog.catalog import open_catalog
 from tests.command import ROOT, run
 from tests.site.playground import LOGGER_INPUT, START, Playground, find_accessibility_problems, make_fragment
+from tools.docs_site.pages import as_text
 
 pytestmark = pytest.mark.browser
 
@@ -35,11 +36,6 @@ def plain_trials(name: str) -> list[Trial]:
     sidecar = open_catalog([], {}).find(name)
     trials = [read_case(sidecar, case) for case in find_cases(sidecar) if not case.refused]
     return [one for one in trials if not one.mode and not one.instance and not one.containers]
-
-
-def as_text(value: object) -> str:
-    """Return the value of a parameter as a person types it."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 @pytest.mark.parametrize("name", SIDECARS)
@@ -113,11 +109,15 @@ def test_a_shared_link_restores_the_state(opened: Playground, browser: Any) -> N
     [
         ("#s=AAAA", "the link is damaged"),
         ("#s=" + "A" * 40_000, "the link is too long"),
-        (None, "the link is damaged"),
+        (make_fragment("[" * 500_000), "the link is too long"),
+        (make_fragment("[]"), "the link is damaged"),
+        (make_fragment('{"sidecar": "constructor"}'), 'unknown sidecar "constructor" in the link'),
+        (make_fragment('{"sidecar": "logger", "manifest": 1}'), "the link has an invalid value"),
     ],
+    ids=["not-compressed", "long", "bomb", "list", "inherited-name", "wrong-type"],
 )
-def test_a_hostile_link_shows_a_message_and_an_example(opened: Playground, fragment: str | None, message: str) -> None:
-    opened.page.evaluate("link => { location.hash = link }", fragment or make_fragment("[" * 500_000))
+def test_a_hostile_link_shows_a_message_and_an_example(opened: Playground, fragment: str, message: str) -> None:
+    opened.page.evaluate("link => { location.hash = link }", fragment)
     expect = pytest.importorskip("playwright.sync_api").expect
     expect(opened.page.locator("#notice")).to_contain_text(f"Cannot open the link: {message}")
     opened.wait()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.command import ROOT
-from tests.site.playground import find_accessibility_problems
+from tests.site.playground import START, find_accessibility_problems
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def page(browser: Any, origin: str) -> Iterator[Any]:
     opened.on("request", lambda request: asked.append(request.url))
     yield opened
     opened.close()
-    assert asked and [address for address in asked if not address.startswith(f"{origin}/")] == []
+    assert asked and [address for address in asked if not address.startswith((f"{origin}/", f"blob:{origin}/"))] == []
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -54,8 +54,8 @@ def test_pages_fit_a_phone(page: Any, address: str) -> None:
 
 def test_search_finds_a_rule(page: Any) -> None:
     page.goto("/")
-    page.keyboard.press("Control+k")
-    page.keyboard.type("duplicate-port")
+    page.get_by_role("button", name="Search").first.click()
+    page.get_by_role("combobox", name="Search").fill("duplicate-port")
     page.locator("a[href*='rules/duplicate-port']").first.wait_for()
 
 
@@ -63,6 +63,14 @@ def test_home_leads_to_the_playground(page: Any) -> None:
     page.goto("/")
     page.get_by_role("link", name="Open the playground").click()
     page.wait_for_url("**/playground/app/**")
+
+
+def test_the_page_of_a_sidecar_opens_it_in_the_playground(page: Any) -> None:
+    page.goto("/library/oauth2-proxy/")
+    page.get_by_role("link", name="Open in the playground").click()
+    page.locator("html[data-state=done]").wait_for(state="attached", timeout=START)
+    assert page.input_value("#sidecar") == "oauth2-proxy"
+    assert page.text_content("#exit") == "exit code 0"
 
 
 def test_schemas_have_the_addresses_of_their_ids(page: Any, origin: str) -> None:

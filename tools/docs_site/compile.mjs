@@ -1,5 +1,5 @@
 // Compiles the Python files of a zip archive with the Python of Pyodide, whose bytecode no other Python can write.
-// Usage: node compile.mjs <directory of pyodide> <archive> <compiled archive>
+// Usage: node compile.mjs <directory of pyodide> <archive.zip> <compiled.tgz>
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";
@@ -9,11 +9,15 @@ const { loadPyodide } = await import(pathToFileURL(`${pyodide}/pyodide.mjs`));
 const python = await loadPyodide({ indexURL: `${pyodide}/` });
 python.FS.writeFile("/tmp/in.zip", readFileSync(archive));
 python.runPython(`
+import gzip
 import importlib._bootstrap_external as bootstrap
 import importlib.util
+import io
+import tarfile
 import zipfile
 
-with zipfile.ZipFile("/tmp/in.zip") as source, zipfile.ZipFile("/tmp/out.zip", "w") as out:
+tar = io.BytesIO()
+with zipfile.ZipFile("/tmp/in.zip") as source, tarfile.open(fileobj=tar, mode="w") as out:
     for name in source.namelist():
         data = source.read(name)
         if name.endswith(".py"):
@@ -21,6 +25,10 @@ with zipfile.ZipFile("/tmp/in.zip") as source, zipfile.ZipFile("/tmp/out.zip", "
             # Without a check of the source, which the archive does not have.
             data = bytes(bootstrap._code_to_hash_pyc(code, importlib.util.source_hash(data), False))
             name += "c"
-        out.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED, 9)
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data)
+        out.addfile(entry, io.BytesIO(data))
+with open("/tmp/out.tgz", "wb") as file:
+    file.write(gzip.compress(tar.getvalue(), mtime=0))
 `);
-writeFileSync(compiled, python.FS.readFile("/tmp/out.zip"));
+writeFileSync(compiled, python.FS.readFile("/tmp/out.tgz"));

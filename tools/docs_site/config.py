@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,61 +31,55 @@ def site_url() -> str:
     return f"{scheme}://{host}/"
 
 
+# Pages of docs/ with a place outside of the guides, and the order of guides; other pages of docs/ are guides too.
+START = ("index", "install", "getting-started", "examples")
+GUIDES = (
+    *("compositions", "upgrades", "common-parameters", "surroundings", "adopting"),
+    *("writing-sidecars", "sharing-libraries"),
+)
+REFERENCE = ("commands", "python-api")
+PROJECT = (
+    *("performance", "dependencies"),
+    *("project/security", "project/contributing", "project/architecture", "project/changelog"),
+)
+PLAYGROUND = "playground"
+
+
 def navigation(texts: dict[str, str]) -> Nav:
     """Return the navigation: titles and pages by section."""
 
-    def page(path: str, title: str = "") -> dict[str, str]:
-        return {title or title_of(texts[path]): path}
+    def pages_of(names: Iterable[str]) -> Nav:
+        return [{title_of(texts[f"{name}.md"]): f"{name}.md"} for name in names]
 
-    library = sorted(path for path in texts if path.startswith("library/") and path != "library/index.md")
-    integrations = sorted(
-        path for path in texts if path.startswith("integrations/") and path != "integrations/index.md"
+    def pages_in(folder: str) -> Nav:
+        found = sorted(page.removesuffix(".md") for page in texts if page.startswith(f"{folder}/"))
+        return [f"{folder}/index.md", *pages_of(name for name in found if name != f"{folder}/index")]
+
+    placed = {*START, *GUIDES, *REFERENCE, *PROJECT, PLAYGROUND}
+    others = sorted(
+        page.removesuffix(".md") for page in texts if "/" not in page and page.removesuffix(".md") not in placed
     )
     commands = [
-        {group: [page(f"reference/commands/{info.name}.md") for info in COMMANDS if info.group == group]}
+        {group: pages_of(f"reference/commands/{info.name}" for info in COMMANDS if info.group == group)}
         for group in GROUPS
     ]
-    guides = (
-        "compositions",
-        "upgrades",
-        "common-parameters",
-        "surroundings",
-        "adopting",
-        "writing-sidecars",
-        "sharing-libraries",
-        "validation",
-        "graph",
-    )
-    project = ("security", "contributing", "architecture", "changelog")
+    files = [*SCHEMAS, "record"]
     return [
-        {"Start": [page("index.md", "Home"), page("install.md"), page("getting-started.md"), page("examples.md")]},
-        {
-            "Guides": [
-                *(page(f"{name}.md") for name in guides),
-                {"Integrations": ["integrations/index.md", *map(page, integrations)]},
-            ]
-        },
-        {"Library": ["library/index.md", *map(page, library)]},
+        {"Start": pages_of(START)},
+        {"Guides": [*pages_of((*GUIDES, *others)), {"Integrations": pages_in("integrations")}]},
+        {"Library": pages_in("library")},
         {"Rules": ["rules/index.md"]},
         {
             "Reference": [
                 "reference/index.md",
-                page("commands.md", "Command line"),
+                *pages_of(REFERENCE),
+                *pages_of(("reference/exit-codes", "reference/environment")),
                 {"Commands": commands},
-                {"Files": [*(page(f"reference/{name}.md") for name in SCHEMAS), page("reference/record.md")]},
-                page("reference/exit-codes.md"),
-                page("reference/environment.md"),
-                page("python-api.md"),
-                {
-                    "Project": [
-                        page("performance.md"),
-                        page("dependencies.md"),
-                        *(page(f"project/{name}.md") for name in project),
-                    ]
-                },
+                {"Files": pages_of(f"reference/{name}" for name in files)},
+                {"Project": pages_of(PROJECT)},
             ]
         },
-        {"Playground": ["playground.md"]},
+        {"Playground": [f"{PLAYGROUND}.md"]},
     ]
 
 

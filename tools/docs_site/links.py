@@ -38,8 +38,8 @@ def target(link: str, source: str, page: str, pages: Mapping[str, str], root: Pa
         return link
     name, mark, anchor = link.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(source), name))
-    if path == "docs/rules.md" and anchor:
-        path, mark, anchor = f"docs/rules.md#{anchor}", "", ""
+    if f"{path}#{anchor}" in pages:
+        path, mark, anchor = f"{path}#{anchor}", "", ""
     if path in pages:
         slash = "/" if pages[path].endswith("/") else ""
         return posixpath.relpath(pages[path], posixpath.dirname(page) or ".") + slash + mark + anchor

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from pathlib import Path
 
 import yaml
 
+from sidecarctl.authoring.test_cases import run_example
+from sidecarctl.catalog.catalog import open_catalog
 from tools.docs_site import reference, rule_pages
 from tools.docs_site.links import convert, section
 
@@ -51,6 +55,11 @@ def write(out: Path) -> dict[str, str]:
     for source, page in linked.items():
         if page not in texts and page.endswith(".md") and (ROOT / source).is_file():
             texts[page] = convert((ROOT / source).read_text(encoding="utf-8"), source, page, linked, ROOT)
+    for name, link in playground_links().items():
+        page = f"library/{name}.md"
+        texts[page] = texts[page].replace(
+            "\n## What it adds\n", f"\n[Open in the playground]({link}){{ .md-button }}\n\n## What it adds\n", 1
+        )
     for page, text in texts.items():
         file = out / page
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +69,30 @@ def write(out: Path) -> dict[str, str]:
         file.parent.mkdir(exist_ok=True)
         file.write_bytes((ROOT / source).read_bytes())
     return texts
+
+
+def playground_links() -> dict[str, str]:
+    """Return for each shipped sidecar a link from its page to its example in the playground."""
+    sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar and entry.is_default]
+    found = {}
+    for one in sidecars:
+        trial = run_example(one).trial
+        parameters = {key: as_text(value) for key, value in trial.given.items()}
+        state = {"manifest": trial.text, "sidecar": one.name, "parameters": parameters}
+        found[one.name] = f"../playground/app/{encode_state(state)}"
+    return found
+
+
+def encode_state(state: object) -> str:
+    """Return the fragment with which the playground opens in a state, as `state.js` does."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(json.dumps(state).encode()) + packer.flush()
+    return f"#s={base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
+
+
+def as_text(value: object) -> str:
+    """Return the value of a parameter as the text of its field."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def find_pictures() -> list[Path]:

@@ -31,6 +31,7 @@ DEPENDENCIES = (
 # Texts of several lines. A parameter whose pattern accepts one of them gets a field for several lines.
 LINES = ("a: b\nc: d\n", "/a\n/b\n", "#!/bin/sh\ndate\n")
 FIRST_EXAMPLE = "nginx-git"
+_LEFT_OUT = re.compile(r"\.dist-info/|^sidecarctl/_data/library/[^/]+/tests/")
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every file of the archive, so that equal content has equal bytes
 
 
@@ -51,7 +52,7 @@ def build(out: Path) -> None:
         archive = Path(folder) / "package.zip"
         write_archive(archive)
         command = ["node", str(Path(__file__).with_name("compile.mjs")), str(PYODIDE), str(archive)]
-        subprocess.run([*command, str(out / "package.zip")], check=True)
+        subprocess.run([*command, str(out / "package.tgz")], check=True)
 
 
 def lock() -> dict[str, Any]:
@@ -67,7 +68,7 @@ def write_archive(file: Path) -> None:
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as opened:
-            content = {name: opened.read(name) for name in opened.namelist() if ".dist-info/" not in name}
+            content = {name: opened.read(name) for name in opened.namelist() if not _LEFT_OUT.search(name)}
     for name in DEPENDENCIES:
         content |= python_files(name)
     content["rpds.py"] = (SOURCES / "rpds.py").read_bytes()

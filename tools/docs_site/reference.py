@@ -155,7 +155,9 @@ def schema_page(root: Path, name: str) -> str:
     title, about = SCHEMAS[name]
     lines = [f"# {title}", "", about, "", f"JSON Schema: `sidecarctl schema {name}` prints it.", ""]
     lines += ["## Fields", "", "| field | type | description |", "|---|---|---|"]
-    lines += [f"| `{path}` | {kind} | {text} |" for path, kind, text in fields(schema, schema, "", ())]
+    rows = fields(schema, schema, "", ())
+    # A long path may wrap at its dots.
+    lines += [f"| <code>{path.replace('.', '.<wbr>')}</code> | {kind} | {text} |" for path, kind, text in rows]
     return "\n".join(lines) + "\n"
 
 

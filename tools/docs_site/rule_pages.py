@@ -36,7 +36,20 @@ def page(one: Page) -> str:
 
 
 def _lines(one: Page) -> Iterator[str]:
-    yield from (f"# {one.name}", "", f"*{one.facts}*", "", f"**{one.what}**", "", one.why.strip(), "")
+    layer = LAYERS[one.layer].partition(":")[0]
+    anchor = layer.lower().replace(" ", "-")
+    yield from (
+        f"# {one.name}",
+        "",
+        f"[Rules](rules.md) / [{layer}](rules.md#{anchor})",
+        "",
+        f"*{one.facts}*",
+        "",
+        f"**{one.what}**",
+        "",
+        one.why.strip(),
+        "",
+    )
     yield from ("## Bad", "", "```yaml", one.bad.rstrip("\n"), "```", "", "## Good", "")
     yield from ("```yaml", one.good.rstrip("\n"), "```", "", "## Fix", "", one.fix)
     if one.fixable:
@@ -44,7 +57,6 @@ def _lines(one: Page) -> Iterator[str]:
     if one.layer not in ("composing", "library"):
         yield from ("", "## Ignore", "", "To ignore a finding, add this comment to its line or the line above:", "")
         yield from ("```yaml", f"# sidecarctl: ignore[{one.name}] <reason>", "```")
-    yield from ("", "[All rules](rules.md)")
 
 
 def cell(text: str) -> str:
