@@ -18,6 +18,7 @@ LAYERS = {
     "limits": 1,
     "findings": 1,
     "limited_worker": 2,
+    "workers": 1,
     "results": 1,
     "skipped": 1,
     "yamltext": 2,

@@ -104,6 +104,10 @@ class Document:
             node = key
         return self.place(node.start, node.end)
 
+    def without_nodes(self) -> Document:
+        """Return the document with its text only, which another process can receive cheaply."""
+        return Document(self.head, self.text, self.line, self.file, self.index)
+
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
         return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
@@ -138,6 +142,16 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
         if text.startswith("\ufeff", start):  # concatenated files, each with a byte order mark
             head, start = head + "\ufeff", start + 1
     yield from _objects(head, text[start:], file, line, index)
+
+
+def can_split(text: str, file: str = "-") -> bool:
+    """Return True if the whole text can be split into documents, so that they can be joined again."""
+    try:
+        for _ in split(text, file):
+            pass
+    except InputError:
+        return False
+    return True
 
 
 def split_readable(
