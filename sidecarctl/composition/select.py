@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
@@ -23,9 +22,10 @@ from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 # A hint for the command line that does not apply to a file.
-_SET = re.compile(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
+_SET = lazy_pattern(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
 _NO_PLACE = Place("", 0, 0, 0, 0)
 # An entry with its origin: the label of a rule, or the annotation.
 _Originated = tuple[SidecarEntry, str]

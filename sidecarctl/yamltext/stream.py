@@ -6,7 +6,6 @@ In JSON streams, consecutive objects are separate documents.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from typing import Any
@@ -14,15 +13,16 @@ from typing import Any
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
 
-_BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
-_REST_OF_LINE = re.compile(r"[ \t\r]*\n?")
-_GAP = re.compile(r"\s*")
-_DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
+_BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
+_REST_OF_LINE = lazy_pattern(r"[ \t\r]*\n?")
+_GAP = lazy_pattern(r"\s*")
+_DIRECTIVE = lazy_pattern(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
 
 @dataclass(eq=False)
