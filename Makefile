@@ -1,4 +1,4 @@
-# Requirements: Python 3.10 or newer with venv and pip, Git, and make.
+# Requirements: Python 3.10 or newer with venv and pip, Git, and make. `make site` also needs Python 3.11, Node.js, and npm.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ FUZZ_RUNS ?= 20000
 DEMO := add logger -f examples/java-logs/input.yaml --set logDir=/usr/local/tomcat/logs \
   --set path='catalina.*.log,localhost_access_log.*.txt' --set fsGroup=2000 --diff
 
-.PHONY: help demo test lint check docs fuzz requirements clean
+.PHONY: help demo test lint check docs site test-site pyz man fuzz requirements clean
 
 ## help: list the targets
 help:
@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 
 ## test: run all tests that need no other program than Python
 test: $(VENV)/tested
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not e2e" -n auto --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not e2e and not browser" -n auto --dist worksteal
 
 ## lint: check style and types
 lint: $(VENV)/tested
@@ -43,6 +43,23 @@ docs: $(VENV)/installed
 	$(BIN)/python tools/gen_rules_docs.py
 	$(BIN)/python tools/gen_graphs.py
 
+## pyz: build dist/sidecarctl.pyz, one file that runs with any Python from 3.10 on
+pyz: $(VENV)/tested build/shiv/bin/shiv
+	$(BIN)/python tools/pyz.py --shiv build/shiv/bin/shiv
+
+build/shiv/bin/shiv: requirements/shiv.txt
+	$(PYTHON) -m venv build/shiv
+	build/shiv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/shiv.txt
+	@touch $@
+
+## site: build the documentation site and the playground in build/site
+site: $(VENV)/site site/node_modules/.package-lock.json
+	$(BIN)/python -m tools.docs_site
+
+## test-site: build the site and test it in Chromium
+test-site: site
+	$(BIN)/python -m pytest -m browser
+
 ## fuzz: run FUZZ_RUNS random inputs; failures are minimized and saved in build/fuzz
 fuzz: $(VENV)/tested
 	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
@@ -52,6 +69,12 @@ requirements: $(VENV)/tested
 	$(INSTALL) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --group dev \
 	  --no-annotate --custom-compile-command "make requirements" pyproject.toml -o requirements/ci.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" pyproject.toml requirements/pyz.in -o requirements/pyz.txt
+	echo shiv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+	  --allow-unsafe --custom-compile-command "make requirements" - -o requirements/shiv.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group site \
+	  --no-annotate --custom-compile-command "make requirements" -c requirements/ci.txt -o requirements/site.txt
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +86,15 @@ $(VENV)/tested: $(VENV)/installed
 	$(if $(PINNED),,$(INSTALL) --upgrade "pip>=25.1" && $(INSTALL) --group dev)
 	@touch $@
 
+$(VENV)/site: $(VENV)/tested requirements/site.txt
+	$(INSTALL) --require-hashes -r requirements/site.txt
+	@touch $@
+
+site/node_modules/.package-lock.json: site/package-lock.json
+	cd site && npm ci --no-audit --no-fund
+	@touch $@
+
 ## clean: remove the virtual environment, caches, and build results
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build/shiv build/site build/site-src \
+	  site/node_modules

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+_CLOSED = errno.EBADF
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,27 +37,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SidecarctlError as error:
         code = _report(error)
     except OSError as error:
-        if error.errno not in _NO_ROOM or error.filename:
+        if error.errno not in (*_NO_ROOM, _CLOSED) or error.filename:
             code = _bug(error)
         else:
             _write_no_more()
-            why = f"cannot write to stdout: {error.strerror}"
-            code = _report(InputError(why, hint="check the free space; the output is incomplete"))
+            code = _report(_not_written(error))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Replace a stream that was closed before the start (`2>&-`) with the null device."""
-    for name in ("stdout", "stderr"):
+    """Replace streams that were closed before the start: stdin is empty, and writing to stdout fails (EBADF).
+
+    What goes to a closed stderr is discarded: there is no place to say so.
+    """
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _write_no_more() -> None:
     """Discard what is still to be written to stdout, also at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _not_written(error: OSError) -> InputError:
+    if error.errno == _CLOSED:
+        return InputError("cannot write to stdout: it is closed", hint="redirect it to a file or to /dev/null")
+    hint = "check the free space; the output is incomplete"
+    return InputError(f"cannot write to stdout: {error.strerror}", hint=hint)
 
 
 def _run(argv: list[str]) -> int:

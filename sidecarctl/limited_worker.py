@@ -1,13 +1,15 @@
 """Runs work on other people's input in a child process with limits on CPU time and memory.
 
 One step of a template can run without end, so counting steps is not enough. The child is a fork, which starts in
-milliseconds and serves all later requests. It sends JSON, never objects. Without fork (Windows), the work runs in this process.
+milliseconds and serves all later requests. It sends JSON, never objects. Without fork (Windows, WebAssembly), the work runs
+in this process.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -30,12 +32,17 @@ def run_limited(function: Callable[[Any], Any], argument: Any) -> Any:
     `function` is a function of a module, its argument can be pickled, and its result is JSON. Raises LimitExceeded if it takes
     more than SIDECARCTL_MAX_SECONDS of CPU time or SIDECARCTL_MAX_MEMORY, RuntimeError for any exception of the function.
     """
-    if not hasattr(os, "fork"):
+    if not _can_fork():
         return function(argument)
     answer = _child().ask(function, argument)
     if "failed" in answer:
         raise RuntimeError(answer["failed"])
     return answer["result"]
+
+
+def _can_fork() -> bool:
+    # In WebAssembly, os.fork exists and always fails.
+    return hasattr(os, "fork") and sys.platform not in ("emscripten", "wasi")
 
 
 class _Child:

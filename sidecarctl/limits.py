@@ -45,5 +45,14 @@ STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the number of steps of a 
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
 SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a template or a pattern in seconds")
 MEMORY = Limit("SIDECARCTL_MAX_MEMORY", 1024, 1_000_000, "the memory of a template or a pattern in mebibytes")
+LIBRARY_FILES = Limit("SIDECARCTL_MAX_LIBRARY_FILES", 5_000, _MANY, "the number of files of a vendored library")
+LIBRARY_SIZE = Limit("SIDECARCTL_MAX_LIBRARY", 16 << 20, _MANY, "the size of a vendored library in bytes")
+FETCH_SIZE = Limit("SIDECARCTL_MAX_FETCH", 256 << 20, _MANY, "what Git may fetch for a library in bytes")
+FETCH_SECONDS = Limit(
+    "SIDECARCTL_MAX_FETCH_SECONDS", 120, 100_000, "the time that Git may take for a library in seconds"
+)
 
-ALL = (DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY)
+ALL = (
+    *(DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY),
+    *(LIBRARY_FILES, LIBRARY_SIZE, FETCH_SIZE, FETCH_SECONDS),
+)

@@ -225,9 +225,9 @@ def describe_subject(finding: Finding) -> str:
     return f"{finding.workload}, {container}" if finding.workload else container
 
 
-def plural(number: int, noun: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def plural(number: int, noun: str, several: str = "") -> str:
+    """Return `1 file`, `2 files`; `several` is the plural of a noun that does not take an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {several or f'{noun}s'}"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ LAYERS = {
     "validate": 4,
     "composition": 5,
     "inject": 5,
+    "vendoring": 5,
     "authoring": 6,
     "integrations": 6,
     "api": 6,

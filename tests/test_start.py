@@ -43,8 +43,8 @@ COMMANDS = {
     "list": (37, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (75, (PARSER, COMPOSE)),
     "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
-    "add logger -f web.yaml": (136, (AUTHORING,)),
-    "remove logger -f web.yaml": (136, (AUTHORING, "sidecarctl.catalog.engines")),
+    "add logger -f web.yaml": (137, (AUTHORING,)),
+    "remove logger -f web.yaml": (137, (AUTHORING, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys

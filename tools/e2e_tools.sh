@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that the end-to-end tests run, those that are missing, into .tools (or the folder given).
-# Needs go and python3; `tools/e2e_tools.sh --small` leaves out what takes minutes to build (kyverno).
+# Needs go and python3; `tools/e2e_tools.sh --small` leaves out what takes minutes to build (kyverno, the webhooks of OpenKruise).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,16 +50,23 @@ crd() {
 crd "github.com/openkruise/kruise@$KRUISE" config/crd/bases/apps.kruise.io_sidecarsets.yaml
 crd "github.com/kyverno/kyverno@$KYVERNO" config/crds/policies.kyverno.io/policies.kyverno.io_mutatingpolicies.yaml
 
-# Its module has replace directives, which `go install` refuses: it is built in a copy of its source.
-if [ -z "$small" ] && [ ! -x "$tools/kyverno" ]; then
-  echo "building kyverno $KYVERNO" >&2
-  source="$(go mod download -json "github.com/kyverno/kyverno@$KYVERNO" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')"
+# build NAME MODULE@VERSION PACKAGE [SOURCE]: a program of a module with replace directives, which `go install` refuses.
+# It is built in a copy of the module. SOURCE is a directory of ours that becomes the package.
+build() {
+  [ -n "$small" ] || [ -x "$tools/$1" ] && return
+  echo "building $1 from $2" >&2
+  local source folder
+  source="$(go mod download -json "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')"
   folder="$(mktemp -d)"
   cp -r "$source/." "$folder"
   chmod -R u+w "$folder"
-  (cd "$folder" && go build -p 2 -trimpath -ldflags "-s -w" -o "$tools/kyverno" ./cmd/cli/kubectl-kyverno)
+  [ -z "${4:-}" ] || cp -r "$4" "$folder/$3"
+  (cd "$folder" && go build -p 2 -trimpath -ldflags "-s -w" -o "$tools/$1" "./$3")
   rm -rf "$folder"
-fi
+}
+
+build kyverno "github.com/kyverno/kyverno@$KYVERNO" cmd/cli/kubectl-kyverno
+build sidecarset "github.com/openkruise/kruise@$KRUISE" cmd/sidecarset tests/e2e/sidecarset
 
 "$tools/kustomize" version
 "$tools/helm4" version --short

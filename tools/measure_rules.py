@@ -34,6 +34,9 @@ def main(folders: list[str]) -> int:
                 found = _advice(path, selection)
                 files += found is not None
                 counts.update(found or ())
+    if not files:
+        print("no valid file with a workload: name directories of manifests", file=sys.stderr)
+        return 1
     advice = [rule for rule in rules().values() if rule.layer == "advice"]
     lines = [
         f"# Valid files, and those with a finding of each rule. tools/measure_rules.py writes this file.\nfiles {files}"
@@ -41,9 +44,7 @@ def main(folders: list[str]) -> int:
     lines += [f"{rule.name} {counts[rule.name]}" for rule in advice]
     RATES.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for rule in sorted(advice, key=lambda one: -counts[one.name])[:20]:
-        print(
-            f"{counts[rule.name]:6} {counts[rule.name] / max(files, 1):6.1%} {'on ' if rule.on else 'off'} {rule.name}"
-        )
+        print(f"{counts[rule.name]:6} {counts[rule.name] / files:6.1%} {'on ' if rule.on else 'off'} {rule.name}")
     print(f"{files} files")
     return 0
 

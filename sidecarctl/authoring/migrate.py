@@ -13,12 +13,12 @@ from typing import Any
 
 from sidecarctl.authoring.discover import Candidate, Discovery, Group
 from sidecarctl.authoring.parameter_names import unused_parameter_name
-from sidecarctl.authoring.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
+from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition

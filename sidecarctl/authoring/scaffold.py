@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.authoring.extract import extract_container
-from sidecarctl.authoring.schema_comment import format_schema_comment
 from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, find_cases, run_case
 from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
+from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import InputError, LibraryError, UsageError
 from sidecarctl.files.sources import decode

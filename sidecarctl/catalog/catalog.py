@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 ENVIRONMENT = "SIDECARCTL_LIBRARY"
+LOCK_FILE = "sidecarctl.lock"  # lists the libraries of other repositories; see `vendoring`
 _NAME = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _VERSION = lazy_pattern(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
 

@@ -12,11 +12,13 @@ import os
 import stat
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl import __version__
 from sidecarctl.catalog.entry_files import list_files
-from sidecarctl.catalog.sidecar import Sidecar
+
+if TYPE_CHECKING:
+    from sidecarctl.catalog.sidecar import Sidecar
 
 OFF = "SIDECARCTL_NO_CACHE"
 _MAX_FILES = 256

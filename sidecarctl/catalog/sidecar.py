@@ -44,7 +44,8 @@ class Substitution:
 class Sidecar:
     """A library entry. `parameters` is a JSON Schema; `library` is the label of its library.
 
-    `renamed_parameters` maps former names of parameters to their current ones.
+    `renamed_parameters` maps former names of parameters to their current ones, `app_variables` variables of the app to the
+    parameters that take the value that the app itself needs.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Sidecar:
     modules: Mapping[str, Path] = field(default_factory=dict)
     next_steps: str = ""
     renamed_parameters: Mapping[str, str] = field(default_factory=dict)
+    app_variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -161,7 +163,21 @@ def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:
         },
         next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
         renamed_parameters=dict(spec.get("renamedParameters", {})),
+        app_variables=_read_app_variables(source, spec),
     )
+
+
+def _read_app_variables(source: YamlFile, spec: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return `appVariables`. Raises LibraryError for a parameter that is not declared."""
+    declared = (spec.get("parameters") or {}).get("properties", {})
+    for variable, name in spec.get("appVariables", {}).items():
+        if name not in declared:
+            raise LibraryError(
+                f'invalid appVariables: unknown parameter "{name}"',
+                where=source.place(("spec", "appVariables", variable)),
+                hint="use the name of a parameter of the sidecar",
+            )
+    return dict(spec.get("appVariables", {}))
 
 
 def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:

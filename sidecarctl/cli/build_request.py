@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
+from sidecarctl.catalog.catalog import Catalog, split_request
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
+from sidecarctl.cli.libraries import open_libraries
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
@@ -52,7 +53,7 @@ def requests(
     position: str | None = None,
 ) -> list[Request]:
     """Return one request for each named sidecar. Raises UsageError."""
-    catalog = _open(libraries)
+    catalog = open_libraries(libraries)
     own_names = [catalog.find(name).name for name in names]
     changes = _parameter_changes(own_names, sets, values, set_files, unset, reset, shared)
     if position is not None:
@@ -89,7 +90,7 @@ def upgrade_request(
     """
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
-    catalog = _open(libraries)
+    catalog = open_libraries(libraries)
     versions = dict(split_request(name) for name in names)
     given = [name for name in versions if name in catalog.names()] or catalog.names()
     changes = _parameter_changes(given, sets, values, set_files, unset, reset, shared)
@@ -125,10 +126,6 @@ def _parameter_changes(
         name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset, for_all)
         for name in names
     }
-
-
-def _open(libraries: Sequence[str]) -> Catalog:
-    return open_catalog([Path(directory) for directory in libraries])
 
 
 def _parameters(
@@ -243,7 +240,7 @@ def prepare_selection(
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
-    catalog = open_catalog([*(Path(directory) for directory in libraries), *composition.libraries])
+    catalog = open_libraries([*libraries, *composition.libraries], Path(composition.file).parent)
     selection = resolve_selection(
         composition,
         catalog,
@@ -264,7 +261,7 @@ def load_optional_selection(
         return chosen, chosen.catalog, options
     if environment:
         raise UsageError("--env requires a composition", hint="name one with -c FILE")
-    return None, _open(libraries), pipeline_options(kube_version, "strict")
+    return None, open_libraries(libraries), pipeline_options(kube_version, "strict")
 
 
 def own_files(composition: Composition, named: Sequence[str], output: str | None) -> Callable[[Source], bool]:

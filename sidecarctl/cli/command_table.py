@@ -183,6 +183,24 @@ COMMANDS: tuple[CommandInfo, ...] = (
         ),
     ),
     CommandInfo(
+        "library",
+        "Copy libraries from Git into your repository, and pin them.",
+        LIBRARY,
+        (
+            (
+                "Add a library at a tag (runs Git, which may use the network)",
+                "sidecarctl library add acme https://git.example/acme/sidecars@v1.2.0",
+            ),
+            (
+                "Add a library that is in a directory of its repository",
+                "sidecarctl library add acme ../platform --path sidecars",
+            ),
+            ("Update all libraries to the newest commits of their branches", "sidecarctl library update"),
+            ("Move a library to another tag, and preview it", "sidecarctl library update acme@v1.3.0 --check"),
+            ("Fail in CI if a file of a library was changed", "sidecarctl library verify"),
+        ),
+    ),
+    CommandInfo(
         "schema",
         "Print a JSON Schema for editors.",
         LIBRARY,

@@ -115,9 +115,10 @@ def _given(ctx: object, name: str) -> list[str]:
 
 def _catalog(ctx: object) -> Catalog:
     from sidecarctl.catalog.catalog import open_catalog
+    from sidecarctl.cli.libraries import open_libraries
 
     try:
-        return open_catalog([Path(folder) for folder in _given(ctx, "library")])
+        return open_libraries(_given(ctx, "library"))
     except SidecarctlError:
         return open_catalog()
 
@@ -131,11 +132,22 @@ def versions(incomplete: str) -> list[str]:
 
 def schemas(incomplete: str) -> list[str]:
     """Names of the JSON Schemas, and of the sidecars that have one for their parameters."""
-    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.commands.schema import VALUES, shipped
 
-    names = (*shipped(), VALUES, *open_catalog().names())
+    names = (*shipped(), VALUES, *_catalog(None).names())
     return [name for name in names if name.startswith(incomplete)]
+
+
+def library_actions(ctx: object, incomplete: str) -> list[str]:
+    """Actions of `library`, then the names of vendored libraries."""
+    from sidecarctl.cli.commands.library import ACTIONS, open_lock
+
+    words = _given(ctx, "words")
+    try:
+        names = list(open_lock()[1]) if words[:1] == ["update"] else [] if words else list(ACTIONS)
+    except SidecarctlError:
+        names = []
+    return [name for name in names if name.startswith(incomplete) and name not in words[1:]]
 
 
 def environments(incomplete: str) -> list[str]:

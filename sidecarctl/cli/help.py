@@ -16,7 +16,7 @@ _GLOBAL = (
     ("--install-completion", "Install shell completion."),
     ("--show-completion", "Print the shell completion script."),
 )
-_EXIT_CODES = (
+EXIT_CODES = (
     ("0", "Success."),
     ("1", "A finding at or above --fail-on, or --check found a difference."),
     ("2", "Usage error: option, parameter, sidecar, composition, or no input."),
@@ -32,7 +32,7 @@ def render_program(*, color: bool, width: int) -> str:
     lines = ["Add sidecars to Kubernetes manifests: offline, lossless, reversible.", ""]
     lines += [f"{_heading('Usage:', color)} sidecarctl COMMAND [OPTIONS]", ""]
     sections = [(group, [(info.name, info.summary) for info in COMMANDS if info.group == group]) for group in GROUPS]
-    sections += [("Options", list(_GLOBAL)), ("Exit codes", list(_EXIT_CODES))]
+    sections += [("Options", list(_GLOBAL)), ("Exit codes", list(EXIT_CODES))]
     left = max(len(row[0]) for _, rows in sections for row in rows)
     for title, rows in sections:
         lines += [*_section(title, rows, min(left, _MAX_LEFT), color, width), ""]

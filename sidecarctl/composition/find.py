@@ -1,4 +1,4 @@
-"""Finds the composition of a directory: the nearest sidecarctl.yaml that can be trusted."""
+"""Finds the files of a repository that configure sidecarctl: the nearest sidecarctl.yaml and sidecarctl.lock."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ FILE_NAME = "sidecarctl.yaml"
 
 
 def find_composition_file(start: Path) -> Path | None:
-    """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none.
+    """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none."""
+    return find_file(start, FILE_NAME)
+
+
+def find_file(start: Path, name: str) -> Path | None:
+    """Return the nearest file of this name in `start` or above, up to the root of the repository; None if there is none.
 
     A file of another user than the current one and root does not count: other users can write to a shared directory.
     """
     root = repository_root(start.resolve())
     inside = [each for each in start.resolve().parents if each.is_relative_to(root)]
     for directory in (start, *(inside if (root / ".git").exists() else start.resolve().parents)):
-        if is_trusted(directory / FILE_NAME):
-            return Path(os.path.relpath(directory / FILE_NAME, start)) if start == Path() else directory / FILE_NAME
+        if is_trusted(directory / name):
+            return Path(os.path.relpath(directory / name, start)) if start == Path() else directory / name
     return None
 
 

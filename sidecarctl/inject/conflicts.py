@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
+from types import MappingProxyType
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment, Item
@@ -34,8 +35,16 @@ class FittedFragment:
     adopted: Mapping[str, str] = field(default_factory=dict)
 
 
-def fit_fragment(workload: Workload, fragment: Fragment, targets: tuple[Container, ...]) -> FittedFragment:
-    """Fit a fragment to a workload: share its volumes, keep its values, and report conflicts as errors."""
+def fit_fragment(
+    workload: Workload,
+    fragment: Fragment,
+    targets: tuple[Container, ...],
+    app_variables: Mapping[str, str] = MappingProxyType({}),
+) -> FittedFragment:
+    """Fit a fragment to a workload: share its volumes, keep its values, and report conflicts as errors.
+
+    app_variables  the parameter for each variable that can have the app's value and that of the sidecar
+    """
     findings: list[Finding] = []
     adopted, adoption_findings = _adopt_volumes(workload, fragment, targets)
     findings += adoption_findings
@@ -49,8 +58,12 @@ def fit_fragment(workload: Workload, fragment: Fragment, targets: tuple[Containe
     for target in targets:
         taken = {_mount_path(m) for m in _mounts(target.value)}
         new_mounts = tuple(m for m in fragment.volume_mounts if _mount_path(m) not in taken)
-        new_env, env_findings = _new_env(target, fragment.env)
-        findings += env_findings
+        new_env: tuple[Item, ...] = ()
+        if fragment.env:
+            from sidecarctl.inject.env_conflicts import find_new_env
+
+            new_env, env_findings = find_new_env(target, fragment.env, app_variables)
+            findings += env_findings
         if new_mounts:
             mounts[target.name] = new_mounts
         if new_env:
@@ -225,35 +238,7 @@ def _index_by_name(items: object) -> dict[str, tuple[int, Item]]:
     return {str(item.get("name")): (i, item) for i, item in enumerate(as_list(items)) if isinstance(item, dict)}
 
 
-# ---- variables, names, and ports ---------------------------------------------------------------------------------
-
-
-def _new_env(target: Container, wanted: tuple[Item, ...]) -> tuple[tuple[Item, ...], list[Finding]]:
-    """Return the variables that the target does not have yet. An equal one is kept, a different one is a conflict."""
-    existing = _index_by_name(target.value.get("env"))
-    new, findings = [], []
-    for variable in wanted:
-        name = variable["name"]
-        if name not in existing:
-            new.append(variable)
-        elif existing[name][1] != variable:
-            findings.append(
-                Finding(
-                    "env-conflict",
-                    f'container "{target.name}" already sets {name} to another value',
-                    path=(*target.path, "env", existing[name][0]),
-                    why=f"The sidecar needs {_format_variable(variable)}.",
-                    help=f"remove {name} from {target.name}, or set it to that value",
-                    container=target.name,
-                    role=target.role,
-                )
-            )
-    return tuple(new), findings
-
-
-def _format_variable(variable: Item) -> str:
-    name = variable["name"]
-    return f"{name}={variable['value']}" if "value" in variable else f"{name} from another source"
+# ---- names and ports ---------------------------------------------------------------------------------
 
 
 def _name_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]:

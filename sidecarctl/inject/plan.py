@@ -94,7 +94,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
             findings=(_job_finding(workload, request, mode),),
         )
     fragment, notes = adapt_fragment(workload, fragment)
-    fitted = fit_fragment(workload, fragment, targets)
+    fitted = fit_fragment(workload, fragment, targets, request.sidecar.app_variables)
     edits = InstanceEdits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
     edits.add_all(fitted, targets, documents)

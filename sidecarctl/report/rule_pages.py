@@ -54,7 +54,7 @@ class Page:
         if self.until:
             parts.append(f"until Kubernetes {self.until}")
         if not self.on:
-            parts.append("off by default, only when selected")
+            parts.append("off by default")
         if self.rate:
             parts.append(f"reported {self.rate}")
         return "; ".join(parts)

@@ -116,7 +116,7 @@ def _reported(
     graded = [one for each in findings if (one := selection.graded(each, document.file)) is not None]
     if not selection.ignores:
         return graded, ()
-    outcome = suppress(document, graded, known=rules(), active=selection.names)
+    outcome = suppress(document, graded, known=rules(), active=selection.names_for(document.file))
     given = {id(each) for each in graded}
     # Findings that `suppress` added have no severity of the selection yet.
     kept = (each if id(each) in given else selection.graded(each, document.file) for each in outcome.kept)
@@ -154,8 +154,10 @@ def _found(documents: list[Document], selection: RuleSelection) -> list[list[Fin
     def locate(number: int, path: PathTuple, on_key: bool) -> Place:
         return documents[number].locate(path, on_key=on_key)
 
-    chosen, files = selected_rules(selection), [document.file for document in documents]
-    for number, one in check_documents(values, chosen, selection.context, locate, selection.kinds, files):
+    files = [document.file for document in documents]
+    for number, one in check_documents(
+        values, selected_rules(selection, files), selection.context, locate, selection.kinds, files
+    ):
         # A rule adds nothing to a schema error of the same value.
         if one.path not in errors[number]:
             found[number].append(one)

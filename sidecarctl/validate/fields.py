@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from sidecarctl.findings import PathTuple, quote
 from sidecarctl.kube import names
@@ -14,6 +14,9 @@ from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, 
 
 # Mappings with their paths.
 Sources = list[tuple[Data, PathTuple]]
+# Limit of the API server for the annotations of an object, in bytes.
+ANNOTATIONS_SIZE = 256 * 1024
+_BYTES_OF_CHARACTER = 4  # at most, in UTF-8
 
 
 def listed(data: Data, key: str) -> Sequence[tuple[int, Data]]:
@@ -43,9 +46,27 @@ def texts(data: Data, key: str) -> Sequence[tuple[int, str]]:
     return [(index, item or "") for index, item in enumerate(found) if item is None or isinstance(item, str)]
 
 
+def text_size(values: Iterable[object], limit: int) -> int:
+    """Return the size of the strings among `values` in bytes of UTF-8, or an upper bound that is within the limit."""
+    found = [text for text in values if isinstance(text, str)]
+    bound = sum(map(len, found)) * _BYTES_OF_CHARACTER
+    return bound if bound <= limit else sum(len(text.encode("utf-8", "surrogatepass")) for text in found)
+
+
 def blank(value: object) -> bool:
     """Return True for values that the API server treats as not set: null, absent, or an empty string."""
     return value is None or value == ""
+
+
+def outside(path: str) -> str:
+    """Return why a path is outside its volume, "" if it is inside (ValidateLocalNonReservedPath of the API server)."""
+    if not path:
+        return "must not be empty"
+    if path[0] == "/":
+        return "use a relative path"
+    if ".." in path.split("/"):
+        return '".." is not allowed'
+    return 'must not start with ".."' if path.startswith("..") else ""
 
 
 def amounts(resources: Data, side: str) -> Data:

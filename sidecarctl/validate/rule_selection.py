@@ -32,6 +32,7 @@ class RuleSelection:
 
     level       severity of unknown fields: strict (error), warn, or ignore
     names       names of the rules that run
+    optional    names of the rules that run for a file whose configuration gives them a severity
     severities  function from a file name to severities by rule: error, warning, info, or off
     ignores     False to report findings that the manifest ignores
     """
@@ -39,13 +40,21 @@ class RuleSelection:
     context: Context
     level: str = "strict"
     names: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
     kinds: Kinds = DEFAULT_KINDS
     severities: Callable[[str], Severities] = field(default=no_severities)
     ignores: bool = True
 
+    def names_for(self, file: str) -> frozenset[str]:
+        """Return the names of the rules that run for a file."""
+        if not self.optional:
+            return self.names
+        severities = self.severities(file)
+        return self.names | {name for name in self.optional if severities.get(name, OFF) != OFF}
+
     def graded(self, found: Finding, file: str) -> Finding | None:
         """Return a finding with its severity in a file, None if it is not reported."""
-        if found.rule not in self.names:
+        if found.rule not in self.names and found.rule not in self.names_for(file):
             return None
         if found.rule == "unknown-field" and self.level != "strict":
             return None if self.level == "ignore" else replace(found, severity=Severity.WARNING)
@@ -80,7 +89,8 @@ def select_rules(
     selected, ignored = _names(select, known, "--select"), _names(ignore, known, "--ignore")
     on = {name for name, rule in known.items() if rule.on}
     names = (selected - {ALL} | (on if ALL in selected else set())) if selected else on
-    return RuleSelection(context, level, frozenset(names - ignored), kinds, severities, ignores)
+    optional = frozenset() if selected else frozenset(known.keys() - on - ignored)
+    return RuleSelection(context, level, frozenset(names - ignored), optional, kinds, severities, ignores)
 
 
 def _names(values: Iterable[str], known: Collection[str], flag: str) -> set[str]:
@@ -103,6 +113,7 @@ def unknown_rule_error(name: str, known: Collection[str], where: str) -> UsageEr
     return UsageError(f'unknown rule "{name}"', hint=hint, where=where)
 
 
-def selected_rules(selection: RuleSelection) -> list[Rule]:
-    """Return the rules to run that have a check function."""
-    return [rule for name, rule in rules().items() if name in selection.names and rule.check]
+def selected_rules(selection: RuleSelection, files: Iterable[str]) -> list[Rule]:
+    """Return the rules to run for files that have a check function."""
+    names = selection.names.union(*(selection.names_for(file) for file in dict.fromkeys(files)))
+    return [rule for name, rule in rules().items() if name in names and rule.check]

@@ -87,6 +87,28 @@ def test_closed_standard_stream_is_not_a_bug(closed: str, tmp_path: Path) -> Non
 
 
 @posix
+@pytest.mark.parametrize("arguments", ["add logger -f web-000.yaml", "validate -f web-000.yaml", "list", "--help"])
+def test_result_for_a_closed_stdout_is_an_error(arguments: str, tmp_path: Path) -> None:
+    write_pods(tmp_path, 1)
+    command = f'"{sys.executable}" -m sidecarctl {arguments} >&-'
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "cannot write to stdout: it is closed" in done.stderr
+
+
+@posix
+@pytest.mark.parametrize(
+    "arguments", ["add logger -f -", "validate -f -", "krm", "post-render", "render", "status -f -"]
+)
+def test_closed_stdin_is_empty(arguments: str, tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m sidecarctl {arguments} <&-'
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in (2, 3)
+    assert done.stderr.startswith("error: ")
+    assert "bug" not in done.stderr
+
+
+@posix
 def test_keeps_mode_owner_and_link_and_replaces_the_target(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     real, link = tmp_path / "real" / "target.txt", tmp_path / "web.yaml"

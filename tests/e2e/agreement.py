@@ -27,6 +27,10 @@ RESPELLED = (
     (r"\bspec\.resources\.storage\b", "spec.resources.requests.storage"),
     (r"\.template\.spec\.volumes\[(\d+)\]\.name", r".volumeClaimTemplates[\1].metadata.name"),
     (r"topologySpreadConstraints\[(\d+)\]\[(\d+)\]", r"topologySpreadConstraints[\1].matchLabelKeys[\2]"),
+    (r"(Execution\[\d+\](?:\.podAffinityTerm)?)\[(\d+)\]$", r"\1.matchLabelKeys[\2]"),
+    (r"^\[\]$", ""),
+    (r"^annotations\.", "metadata.annotations."),
+    (r"^spec\.rollback\.version$", "metadata.annotations.deprecated.deployment.rollback.to"),
     (r"\.deprecatedServiceAccount$", ".serviceAccount"),
     (r"\.downwarAPI\b", ".downwardAPI"),
     (r"\.LoadBalancerSourceRanges\b", ".loadBalancerSourceRanges"),
@@ -62,13 +66,13 @@ class Parted:
 
 
 @cache
-def _chosen() -> tuple[RuleSelection, tuple[Rule, ...]]:
-    return select_rules(kube_version=NEWEST), tuple(r for r in rules().values() if r.layer == "api" and r.check)
+def _chosen(kube_version: str) -> tuple[RuleSelection, tuple[Rule, ...]]:
+    return select_rules(kube_version=kube_version), tuple(r for r in rules().values() if r.layer == "api" and r.check)
 
 
-def ours(document: Any) -> list[Finding]:
+def ours(document: Any, kube_version: str = NEWEST) -> list[Finding]:
     """Return the findings that an API server would reject."""
-    chosen, api = _chosen()
+    chosen, api = _chosen(kube_version)
     found = list(check_schema(document, chosen))
     errors = {one.path for one in found if is_rejection(one)}
     found += (one for _, one in check_documents([document], api, chosen.context) if one.path not in errors)
@@ -88,11 +92,11 @@ def respelled(field: str) -> str:
     return field
 
 
-def compare(document: Any, verdict: oracle.Verdict) -> Parted | None:
+def compare(document: Any, verdict: oracle.Verdict, kube_version: str = NEWEST) -> Parted | None:
     """Return the difference between the verdicts, None if verdict and place agree."""
     if not verdict.supported and not verdict.problems:
         return None
-    found = ours(document)
+    found = ours(document, kube_version)
     if verdict.accepted:
         if not found:
             return None

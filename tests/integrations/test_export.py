@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +187,26 @@ def test_sidecarset_contains_selectors_and_containers_of_the_rule(tmp_path: Path
     (container,) = spec["initContainers"]
     assert (container["name"], container["restartPolicy"]) == ("metrics", "Always")
     assert spec["patchPodMetadata"][0]["patchPolicy"] == "Retain"
-    assert set(spec) <= {"selector", "namespaceSelector", "initContainers", "containers", "volumes", "patchPodMetadata"}
+    assert spec["updateStrategy"] == {"type": "NotUpdate"}
+    fields = {"selector", "namespaceSelector", "initContainers", "volumes", "patchPodMetadata", "updateStrategy"}
+    assert set(spec) <= fields
+
+
+def test_sidecarset_header_contains_the_configuration_that_allows_its_annotations(tmp_path: Path) -> None:
+    text = composition({"name": "m", "select": {"labels": {"tier": "front"}}, "sidecars": [METRICS]})
+    (found,) = objects(outcome := export(tmp_path, "sidecarset", text))
+    (line,) = [line for line in outcome.stdout.splitlines() if "SidecarSet_PatchPodMetadata_WhiteList" in line]
+    (rule,) = json.loads(line.partition("'")[2].rstrip("'"))["rules"]
+    for key in found["spec"]["patchPodMetadata"][0]["annotations"]:
+        assert any(re.fullmatch(one.strip("^$"), key) for one in rule["allowedAnnotationKeyExprs"])
+
+
+def test_sidecarset_of_a_sidecar_without_containers_is_rejected(tmp_path: Path) -> None:
+    linkerd = {"name": "linkerd", "as": "mesh"}
+    text = composition({"name": "m", "select": {"labels": {"tier": "front"}}, "sidecars": [linkerd]})
+    outcome = export(tmp_path, "sidecarset", text)
+    assert outcome.code == 2
+    assert "a SidecarSet requires a container, and mesh adds none" in outcome.stderr
 
 
 def test_policy_engines_reject_manifests(tmp_path: Path) -> None:

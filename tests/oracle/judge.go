@@ -206,9 +206,6 @@ func requestFor(gvk schema.GroupVersionKind, namespace, name string) context.Con
 // settles the family and gives an address, where the manifest leaves that open.
 func allocate(service *api.Service) {
 	spec := &service.Spec
-	if spec.ClusterIP == "" && len(spec.ClusterIPs) > 0 {
-		spec.ClusterIP = spec.ClusterIPs[0]
-	}
 	if len(spec.ClusterIPs) == 0 && spec.ClusterIP != "" {
 		spec.ClusterIPs = []string{spec.ClusterIP}
 	}

@@ -235,6 +235,27 @@ def test_composition_sets_rule_severities(tmp_path: Path) -> None:
     assert done.stdout.endswith("1 error in 1 file\n")
 
 
+def test_composition_enables_rule_that_is_off_by_default(tmp_path: Path) -> None:
+    text = WEB.replace("web:1.0.0", "web:latest")
+    assert found(tmp_path, text) == []
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "floating-image: warning"))
+    assert report(tmp_path, text)["findings"][0]["severity"] == "warning"
+    assert found(tmp_path, text, "--ignore floating-image") == []
+    assert found(tmp_path, text, "--select unused-volume") == []
+    ignored = text.replace("web:latest", "web:latest  # sidecarctl: ignore[floating-image]")
+    assert found(tmp_path, ignored) == []
+
+
+def test_composition_enables_rules_only_for_its_files(tmp_path: Path) -> None:
+    for name in ("strict", "plain"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "web.yaml").write_text(WEB.replace("web:1.0.0", "web:latest"))
+    (tmp_path / "strict" / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "floating-image: error"))
+    done = run("sidecarctl validate -f strict -f plain", tmp_path)
+    assert done.stdout.count("[floating-image]") == 1
+    assert "strict/web.yaml" in done.stdout
+
+
 def test_rejects_unknown_rule_in_composition(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("RULES", "unused-volum: error"))
     done = validate(tmp_path, WEB + UNUSED)

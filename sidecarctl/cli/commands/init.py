@@ -28,7 +28,7 @@ def init(
     import shlex
 
     from sidecarctl.authoring.scaffold import DEFAULT_LIBRARY
-    from sidecarctl.authoring.schema_comment import format_schema_comment
+    from sidecarctl.catalog.schema_comment import format_schema_comment
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
     from sidecarctl.errors import UsageError

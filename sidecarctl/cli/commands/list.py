@@ -10,13 +10,11 @@ def list(
     format: o.Data = "text",
 ) -> int:
     """List the sidecars of the libraries in the order in which they are searched."""
-    from pathlib import Path
-
     from sidecarctl.authoring import sidecar_list
-    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.cli.libraries import open_libraries
 
-    entries = sidecar_list.check_entries(open_catalog([Path(folder) for folder in library]).entries())
+    entries = sidecar_list.check_entries(open_libraries(library).entries())
     style = stream_style()
     write_text(
         sidecar_list.list_data(entries)

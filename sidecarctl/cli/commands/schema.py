@@ -98,10 +98,8 @@ def schema(
     library: o.Library = [],  # noqa: B006
 ) -> int:
     """Print a JSON Schema for editors."""
-    from pathlib import Path
-
-    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import write_text
+    from sidecarctl.cli.libraries import open_libraries
 
-    write_text(text(name, open_catalog([Path(folder) for folder in library])))
+    write_text(text(name, open_libraries(library)))
     return 0

@@ -15,13 +15,11 @@ def show(
     format: o.Data = "text",
 ) -> int:
     """Show what a sidecar adds, and its parameters."""
-    from pathlib import Path
-
     from sidecarctl.authoring import sidecar_page
-    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.cli.libraries import open_libraries
 
-    found = open_catalog([Path(folder) for folder in library]).find(sidecar)
+    found = open_libraries(library).find(sidecar)
     style = stream_style()
     write_text(
         sidecar_page.page_data(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,10 @@ from sidecarctl.kube.names import to_dns_label
 
 _API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+# The key of the allowed annotations in the configuration of OpenKruise.
+WHITELIST = "SidecarSet_PatchPodMetadata_WhiteList"
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+_PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _GLOB = re.compile(r"[*?\[]")
 _DIFFERENCES = (
     "Pods are changed at creation; workloads are not changed.",
@@ -32,6 +37,9 @@ _DIFFERENCES = (
     "If a Pod already has a container with the same name, Kruise decides; `render` reports an error.",
     "A Pod cannot opt out or request sidecars by annotation.",
     "Native sidecars are init containers with restartPolicy Always: Kruise adds them after the init containers of the app.",
+)
+_NOT_UPDATED = (
+    "Running Pods with native sidecars are not updated (updateStrategy NotUpdate): restart them after a change."
 )
 
 
@@ -51,8 +59,22 @@ def export(selection: Selection) -> list[ExportFile]:
         )
     use = "Apply it with kubectl. It requires OpenKruise 1.8 or later."
     comment = render_header("OpenKruise (SidecarSet)", selection.composition.name, differences, use)
+    comment += _render_whitelist(objects)
     files = [ExportFile("sidecarset.yaml", render_stream(comment, objects))]
     return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+
+
+def _render_whitelist(objects: Iterable[Mapping[str, Any]]) -> str:
+    """Return a comment with the configuration of OpenKruise that allows the annotations, "" if there are none."""
+    patches = (patch for one in objects for patch in one["spec"].get("patchPodMetadata", ()))
+    keys = sorted({key for patch in patches for key in patch["annotations"]})
+    if not keys:
+        return ""
+    rules = {"rules": [{"allowedAnnotationKeyExprs": [f"^{re.escape(key)}$" for key in keys]}]}
+    return (
+        "#\n# OpenKruise rejects annotations that its configuration does not allow. In the ConfigMap kruise-configuration of\n"
+        f"# the namespace kruise-system, set in data:\n#   {WHITELIST}: '{json.dumps(rules)}'\n"
+    )
 
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
@@ -107,6 +129,10 @@ def _build_sidecar_set(each: RuleInjections, selection: Selection, differences: 
         "volumes": [dict(volume) for i in each.injections for volume in i.fragment.volumes],
     }
     spec |= {key: value for key, value in parts.items() if value}
+    if any(one.get("restartPolicy") == "Always" for one in parts["initContainers"]):
+        # OpenKruise cannot replace init containers of running Pods, and rejects its default RollingUpdate.
+        spec["updateStrategy"] = {"type": "NotUpdate"}
+        differences.append(_NOT_UPDATED)
     if annotations:
         spec["patchPodMetadata"] = [{"annotations": annotations, "patchPolicy": "Retain"}]
     label = to_dns_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
@@ -119,7 +145,17 @@ def _build_sidecar_set(each: RuleInjections, selection: Selection, differences: 
 
 
 def _build_container(container: Mapping[str, Any], **more: str) -> dict[str, Any]:
-    return {**container, **more, "shareVolumePolicy": {"type": "disabled"}}
+    """Return a container of a SidecarSet. OpenKruise sets no defaults in startup probes, so all are set here."""
+    probes = {key: _with_defaults(container[key]) for key in _PROBES if key in container}
+    return {**container, **probes, **more, "shareVolumePolicy": {"type": "disabled"}}
+
+
+def _with_defaults(probe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a probe with the defaults of the API server."""
+    found = {**_PROBE_DEFAULTS, **probe}
+    if "httpGet" in probe:
+        found["httpGet"] = {"path": "/", "scheme": "HTTP", **probe["httpGet"]}
+    return found
 
 
 def _check_rule(rule: Rule, injections: tuple[Injection, ...]) -> None:
@@ -145,6 +181,14 @@ def _check_rule(rule: Rule, injections: tuple[Injection, ...]) -> None:
             "a SidecarSet requires a label selector",
             str(rule.place),
             "select by a label of the Pods",
+        )
+    if not any(one.init or one.containers for one in injections):
+        names = ", ".join(one.name for one in injections)
+        raise export_error(
+            rule.label,
+            f"a SidecarSet requires a container, and {names} adds none",
+            str(rule.place),
+            "use --to mutatingadmissionpolicy or --to kyverno",
         )
     for injection in injections:
         fragment = injection.fragment

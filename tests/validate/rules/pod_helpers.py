@@ -30,6 +30,7 @@ MODULES = frozenset(
         "volumes",
         "volume_sources",
         "volume_claims",
+        "projected_certificates",
         "projected_volumes",
         "probes",
     )

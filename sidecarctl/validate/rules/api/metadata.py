@@ -77,7 +77,6 @@ def invalid_owner_reference(obj: ObjectView, ctx: Context) -> Problems:
         yield problem(controllers[1], message, related=(Related("first set here", controllers[0]),))
 
 
-_ANNOTATIONS_SIZE = 256 * 1024
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _MIRROR = "kubernetes.io/config.mirror"
 _INT64 = lazy_pattern(r"[+-]?\d{1,18}", re.ASCII)
@@ -126,33 +125,6 @@ def invalid_annotation_key(obj: ObjectView, ctx: Context) -> Problems:
 
 
 @rule(
-    "annotations-too-large",
-    Severity.ERROR,
-    scope="object",
-    given=Context(options={"annotations-too-large": 80}),
-    fix="Put large values into a ConfigMap.",
-)
-def annotations_too_large(obj: ObjectView, ctx: Context) -> Problems:
-    """The annotations of an object are larger than 256 KiB in total.
-
-    Keys and values count, in bytes of UTF-8. `kubectl apply` stores a copy of the manifest in an annotation, so you can
-    set a lower limit in bytes with the option `annotations-too-large`.
-    """
-    limit = ctx.options.get("annotations-too-large", _ANNOTATIONS_SIZE)
-    for metadata in all_metadata(obj):
-        annotations = metadata.value.get("annotations")
-        if not annotations or not isinstance(annotations, dict):
-            continue
-        texts = [text for text in (*annotations, *annotations.values()) if isinstance(text, str)]
-        if sum(map(len, texts)) * 4 <= limit:
-            continue
-        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-        if size > limit:
-            message = f"annotations too large: {size} bytes (limit: {limit})"
-            yield problem((*metadata.path, "annotations"), message, on_key=True)
-
-
-@rule(
     "invalid-pod-annotation",
     Severity.ERROR,
     fix="Set the pod deletion cost to an integer in quotes. Leave the mirror annotation to the kubelet.",
@@ -196,11 +168,17 @@ _CONVERTED = {
     fix="Remove the annotation. It has no effect.",
 )
 def invalid_converted_annotation(obj: ObjectView, ctx: Context) -> Problems:
-    """An annotation that replaced a field of an old API version is not a number.
+    """An annotation that replaced a field of an old API version is not a valid number.
 
-    The API server still converts it to the field and cannot read the object.
+    The API server still converts it to the field. It cannot read an object where the annotation is not an integer, and
+    rejects a Deployment with a negative revision.
     """
     key = _CONVERTED.get((obj.group, obj.kind))
     value = obj.get("metadata", "annotations", key) if key else None
-    if isinstance(value, str) and not _INT64.fullmatch(value):
-        yield problem(obj.at("metadata", "annotations", str(key)), f"invalid value {quote(value)}: use an integer")
+    if not isinstance(value, str):
+        return
+    where = obj.at("metadata", "annotations", str(key))
+    if not _INT64.fullmatch(value):
+        yield problem(where, f"invalid value {quote(value)}: use an integer")
+    elif obj.kind == "Deployment" and int(value) < 0:
+        yield problem(where, f"invalid revision {value} (minimum: 0)")

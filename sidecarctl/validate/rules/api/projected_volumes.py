@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
-from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
-from sidecarctl.kube.workload import as_mapping
-from sidecarctl.validate.fields import Sources, check_selector, listed, present_keys, sources_of_type, volume_sources
+from sidecarctl.validate.fields import (
+    Sources,
+    listed,
+    outside,
+    present_keys,
+    sources_of_type,
+    volume_sources,
+)
 from sidecarctl.validate.registry import Context, Problems, problem, rule
+from sidecarctl.validate.rules.api.projected_certificates import CERTIFICATE_FILES
 from sidecarctl.validate.views import Data, PodView
 
 _OF_FILES = ("secret", "configMap", "downwardAPI")
@@ -87,17 +93,6 @@ def invalid_host_path(pod: PodView, ctx: Context) -> Problems:
                 yield problem((*where, field), f"invalid directory {quote(path)}: use a relative path")
 
 
-def outside(path: str) -> str:
-    """Return why a path is outside its volume, "" if it is inside (ValidateLocalNonReservedPath of the API server)."""
-    if not path:
-        return "must not be empty"
-    if path[0] == "/":
-        return "use a relative path"
-    if ".." in path.split("/"):
-        return '".." is not allowed'
-    return 'must not start with ".."' if path.startswith("..") else ""
-
-
 def _file_sources(pod: PodView) -> Sources:
     """Return the volume sources that hold files, including projected ones."""
     return [
@@ -106,11 +101,9 @@ def _file_sources(pod: PodView) -> Sources:
     ]
 
 
+# The last two have been on by default since the same version.
 _KINDS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
-_CERTIFICATE_FILES = ("credentialBundlePath", "keyPath", "certificateChainPath")
-_KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 2**32
-_SHORTEST_CERTIFICATE, _LONGEST_CERTIFICATE, _LONGEST_OF_KUBERNETES = 3600, 91 * 86400, 86400
 
 
 @rule(
@@ -122,11 +115,12 @@ _SHORTEST_CERTIFICATE, _LONGEST_CERTIFICATE, _LONGEST_OF_KUBERNETES = 3600, 91 *
 def invalid_projected_source(pod: PodView, ctx: Context) -> Problems:
     """An item of a projected volume has more than one source.
 
-    Each item of `sources` holds exactly one source. The API server rejects more.
+    Each item of `sources` holds exactly one source. The API server rejects more. It drops sources whose feature is off.
     """
+    kinds = _KINDS if enabled("pod-certificate", ctx.kube_version) else _KINDS[:-2]
     for projected, where in volume_sources(pod).get("projected", ()):
         for number, source in listed(projected, "sources"):
-            found = present_keys(source, _KINDS)
+            found = present_keys(source, kinds)
             if len(found) > 1:
                 yield problem((*where, "sources", number), f"multiple projected sources: {', '.join(found)}")
 
@@ -162,7 +156,7 @@ def _paths(source: Data, where: PathTuple, ctx: Context) -> Iterator[tuple[str, 
                 if path and isinstance(path, str):
                     yield path, (*where, kind, "items", index, "path")
     if enabled("pod-certificate", ctx.kube_version):
-        for kind, fields in (("clusterTrustBundle", ("path",)), ("podCertificate", _CERTIFICATE_FILES)):
+        for kind, fields in (("clusterTrustBundle", ("path",)), ("podCertificate", CERTIFICATE_FILES)):
             part = source.get(kind)
             if isinstance(part, dict):
                 for field in fields:
@@ -191,102 +185,3 @@ def invalid_service_account_token(pod: PodView, ctx: Context) -> Problems:
         path = token.get("path")
         if isinstance(path, str) and (fault := outside(path)) and (ctx.since("1.30") or not path):
             yield problem((*where, "path"), f"invalid path {quote(path)}: {fault}")
-
-
-@rule(
-    "invalid-trust-bundle",
-    Severity.ERROR,
-    needs=("volumes",),
-    since="1.37",
-    fix="Set either name or signerName, and a relative path.",
-)
-def invalid_trust_bundle(pod: PodView, ctx: Context) -> Problems:
-    """Invalid clusterTrustBundle source of a projected volume.
-
-    The API server requires either the name of one bundle, without a labelSelector, or the signerName of several.
-    """
-    for bundle, where in sources_of_type(pod, "clusterTrustBundle"):
-        name, signer = bundle.get("name"), bundle.get("signerName")
-        if name is not None and signer is not None:
-            yield problem(where, "both name and signerName are set")
-        elif name is None and signer is None:
-            yield problem(where, "missing name or signerName")
-        elif isinstance(name, str):
-            if fault := _bundle_name(name):
-                yield problem((*where, "name"), f"invalid ClusterTrustBundle name {quote(name)}: {fault}")
-            if bundle.get("labelSelector") is not None:
-                yield problem((*where, "labelSelector"), "labelSelector conflicts with name")
-        elif isinstance(signer, str):
-            if fault := _signer(signer):
-                yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")
-            yield from check_selector(bundle.get("labelSelector"), (*where, "labelSelector"))
-        path = bundle.get("path")
-        if isinstance(path, str) and (fault := outside(path)):
-            yield problem((*where, "path"), f"invalid path {quote(path)}: {fault}")
-
-
-@rule(
-    "invalid-pod-certificate",
-    Severity.ERROR,
-    needs=("volumes",),
-    since="1.37",
-    fix="Set signerName, keyType, and at least one file path.",
-)
-def invalid_pod_certificate(pod: PodView, ctx: Context) -> Problems:
-    """Invalid podCertificate source of a projected volume.
-
-    The API server requires a signer of the form <domain>/<name>, a supported key type, at least one output file, and a
-    lifetime of 1 hour to 91 days (1 day for signers of Kubernetes itself).
-    """
-    for part, where in sources_of_type(pod, "podCertificate"):
-        signer, key_type = part.get("signerName"), part.get("keyType")
-        if isinstance(signer, str) and (fault := _signer(signer)):
-            yield problem((*where, "signerName"), f"invalid signerName {quote(signer)}: {fault}")
-        if isinstance(key_type, str) and key_type not in _KEY_TYPES:
-            known = ", ".join(_KEY_TYPES)
-            yield problem((*where, "keyType"), f"unknown keyType {quote(key_type)}, expected one of {known}")
-        for key in as_mapping(part.get("userAnnotations")):
-            if isinstance(key, str) and (fault := names.check_qualified_name(key.lower()) or _unprefixed(key)):
-                yield problem((*where, "userAnnotations", key), f"invalid key {quote(key)}: {fault}", on_key=True)
-        seconds = part.get("maxExpirationSeconds")
-        own = isinstance(signer, str) and f".{signer}".partition("/")[0].endswith(".kubernetes.io")
-        longest = _LONGEST_OF_KUBERNETES if own else _LONGEST_CERTIFICATE
-        if seconds.__class__ is int and not _SHORTEST_CERTIFICATE <= seconds <= longest:
-            message = f"invalid maxExpirationSeconds {seconds}: use a number from {_SHORTEST_CERTIFICATE} to {longest}"
-            yield problem((*where, "maxExpirationSeconds"), message)
-        files = [field for field in _CERTIFICATE_FILES if part.get(field)]
-        if not files:
-            yield problem(where, f"no output file, expected one of {', '.join(_CERTIFICATE_FILES)}")
-        for field in files:
-            path = part[field]
-            if isinstance(path, str) and (fault := outside(path)):
-                yield problem((*where, field), f"invalid path {quote(path)}: {fault}")
-
-
-def _unprefixed(key: str) -> str | None:
-    return None if "/" in key else "missing prefix, use the form <domain>/<name>"
-
-
-def _signer(name: str) -> str | None:
-    """Return why a name is not a `<domain>/<name>` signer, None if it is (ValidateSignerName of the API server)."""
-    domain, slash, rest = name.partition("/")
-    if not slash or "/" in rest:
-        return "use the form <domain>/<name>"
-    for label in domain.split("."):
-        if fault := names.check_dns_label(label):
-            return f"invalid domain ({fault})"
-    if "." not in domain:
-        return "use a domain with at least two parts"
-    if fault := names.check_dns_subdomain(rest):
-        return f"invalid name ({fault})"
-    return None
-
-
-def _bundle_name(name: str) -> str | None:
-    """Check a bundle name: a DNS subdomain, or `<signer>:<name>` with the "/" of the signer replaced by ":"."""
-    signer, colon, rest = name.rpartition(":")
-    if not name:
-        return "must not be empty"
-    if "/" in signer:
-        return 'replace "/" in the signer with ":"'
-    return names.check_dns_subdomain(rest) if colon and signer else names.check_dns_subdomain(name)

@@ -27,6 +27,8 @@ _JOBS = frozenset((JOB, CRON_JOB))
 # Labels that the Job controller sets on its pods.
 _JOB_NAMES = ("batch.kubernetes.io/job-name", "job-name")
 _JOB_UIDS = ("batch.kubernetes.io/controller-uid", "controller-uid")
+# The UID is generated for a new Job, so no manifest can select it.
+_NEW_UID = "(generated)"
 
 
 @rule(
@@ -186,10 +188,8 @@ def invalid_job_selector(obj: ObjectView, ctx: Context) -> Problems:
 
 def _selects_other_labels(selector: object, name: str) -> bool:
     """Return True if a selector requires labels that the Job controller does not set."""
-    data = as_mapping(selector)
-    own = {key: value for key, value in as_mapping(data.get("matchLabels")).items() if key not in _JOB_UIDS}
-    given = dict.fromkeys(_JOB_NAMES, name)
-    return bool(_describe_mismatch({"matchLabels": own, "matchExpressions": data.get("matchExpressions")}, given))
+    given = {**dict.fromkeys(_JOB_NAMES, name), **dict.fromkeys(_JOB_UIDS, _NEW_UID)}
+    return bool(_describe_mismatch(as_mapping(selector), given))
 
 
 def _check_job_labels(obj: ObjectView) -> Problems:

@@ -144,6 +144,7 @@ def _text(data: Data, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+_INGRESS_CLASS = "kubernetes.io/ingress.class"
 _UNSAFE_PATH_PARTS = ("//", "/./", "/../", "%2f", "%2F")
 _UNSAFE_PATH_ENDS = ("/..", "/.")
 
@@ -163,7 +164,8 @@ def invalid_ingress_host(obj: ObjectView, ctx: Context) -> Problems:
     """Invalid host, Secret, or class name in an Ingress.
 
     A host is a DNS name, not an IP address, and can have a wildcard as its first part. The API server rejects other
-    hosts, and invalid names of Secrets and ingress classes.
+    hosts, and invalid names of Secrets and ingress classes. The class in the annotation equals ingressClassName if both
+    are set.
     """
     if not _is_ingress(obj):
         return
@@ -186,6 +188,11 @@ def invalid_ingress_host(obj: ObjectView, ctx: Context) -> Problems:
     class_name = obj.spec.get("ingressClassName")
     if isinstance(class_name, str) and (fault := names.check_dns_subdomain(class_name)):
         yield problem(obj.at("spec", "ingressClassName"), f"invalid ingress class name {quote(class_name)}: {fault}")
+    annotation = obj.get("metadata", "annotations", _INGRESS_CLASS)
+    if isinstance(annotation, str) and isinstance(class_name, str) and annotation != class_name:
+        message = f"class {quote(annotation)} differs from ingressClassName {quote(class_name)}"
+        where = obj.at("metadata", "annotations", _INGRESS_CLASS)
+        yield problem(where, message, help="Remove the annotation. ingressClassName replaces it.")
 
 
 def _check_host(host: str) -> str | None:

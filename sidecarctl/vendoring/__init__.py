@@ -1,0 +1,1 @@
+"""Libraries of other repositories, copied into this one and pinned by a lock file."""

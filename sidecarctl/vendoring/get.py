@@ -1,0 +1,83 @@
+"""Gets a library from its source: the files to copy, and the lock entry that pins them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sidecarctl.errors import UsageError
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.vendoring import git, oci
+from sidecarctl.vendoring.library_files import choose_files, digest_of, format_sums, parse_tree
+from sidecarctl.vendoring.lock import LockedLibrary
+from sidecarctl.vendoring.source import Source, check_path, check_ref, parse_source
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library that was read from its source: its lock entry, and its files by path.
+
+    kind  what the ref was: "branch", "tag", "commit", or "" for the default branch or an OCI archive
+    """
+
+    locked: LockedLibrary
+    contents: Mapping[str, bytes]
+    kind: str = ""
+
+    @property
+    def sums(self) -> str:
+        """The text of its SHA256SUMS."""
+        return format_sums(self.contents)
+
+
+def get_library(name: str, text: str, path: str, home: Path) -> Library:
+    """Return the library that `URL[@REF]` names. Paths become relative to `home`, the directory of the lock file."""
+    source = parse_source(text)
+    if not source.local:
+        return _read(LockedLibrary(name, source.url, "", source.ref, check_path(path)), source)
+    where = Path(source.url).expanduser()
+    if not where.exists():
+        raise UsageError(
+            f"no repository or archive at {source.url}", hint="check the path, or use a URL such as https://host/path"
+        )
+    absolute = replace(source, url=str(where.resolve()))
+    return _read(LockedLibrary(name, _relative(absolute.url, home), "", source.ref, check_path(path)), absolute)
+
+
+def get_again(locked: LockedLibrary, home: Path) -> Library:
+    """Return the current state of a library from the source of its lock entry. Nothing in the entry is trusted."""
+    source = parse_source(locked.source)
+    if source.ref:  # part of a path that is gone now
+        source = Source(f"{source.url}@{source.ref}", local=source.local)
+    url = str((home / source.url).resolve()) if source.local else source.url
+    if source.local and not Path(url).exists():
+        raise UsageError(
+            f"no repository or archive at {url}, the source of library {locked.name}",
+            hint="correct its `source` in sidecarctl.lock",
+        )
+    check_path(locked.path)
+    return _read(locked, Source(url, check_ref(locked.ref), source.local))
+
+
+def _relative(path: str, home: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, home.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return path
+
+
+def _read(locked: LockedLibrary, source: Source) -> Library:
+    if source.local and oci.is_archive(Path(source.url)):
+        if source.ref:
+            raise UsageError(f'an OCI archive has no ref "{source.ref}"', hint="remove the @ and what follows it")
+        manifest, contents = oci.read_archive(Path(source.url), locked.path)
+        found = replace(locked, manifest=manifest, commit="", digest=digest_of(format_sums(contents)))
+        return Library(found, contents)
+    with git.fetch(source) as fetched:
+        files = choose_files(parse_tree(git.list_tree(fetched, source, locked.path), source.url), source.url)
+        blobs = git.read_blobs(fetched, source, [file.handle for file in files], sum(file.size for file in files))
+        contents = {file.path: data for file, data in zip(files, blobs)}
+        found = replace(locked, commit=fetched.commit, manifest="", digest=digest_of(format_sums(contents)))
+        return Library(found, contents, fetched.kind)

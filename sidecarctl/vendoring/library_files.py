@@ -1,0 +1,155 @@
+"""The files of a library to copy: which of a tree are taken, and which names and kinds of files are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from sidecarctl import limits
+from sidecarctl.catalog.entry_files import METADATA_FILE
+from sidecarctl.errors import InputError, UsageError
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.report.terminal import visible
+
+SUMS_FILE = "SHA256SUMS"
+# Licenses must stay with the files that they cover.
+_ROOT_FILES = re.compile(r"(?:LICEN[CS]E|NOTICE|COPYING|README|AUTHORS)(?:[.-][A-Za-z0-9.-]+)?\Z")
+_OF_GIT = (".gitattributes", ".gitignore", ".gitmodules", ".gitkeep")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
+_LONGEST_PATH = 240
+_REGULAR = ("100644", "100755", "100664")
+_KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file of a tree: its path relative to the library, its mode as Git writes it, its size, and how to get it."""
+
+    path: str
+    mode: str
+    size: int
+    handle: str
+
+
+def parse_tree(listing: bytes, source: str) -> list[TreeFile]:
+    """Return the files that `git ls-tree -r -z -l` prints. Raise InputError for a name that is not UTF-8."""
+    files = []
+    for line in listing.split(b"\0"):
+        if not line:
+            continue
+        head, _, name = line.partition(b"\t")
+        mode, _, handle, size = head.decode("ascii", "replace").split()
+        try:
+            path = name.decode("utf-8")
+        except UnicodeDecodeError:
+            shown = visible(name.decode("utf-8", "backslashreplace"))
+            raise InputError(f'{source}: the file name "{shown}" is not UTF-8', hint=_ASK) from None
+        files.append(TreeFile(path, mode, int(size) if size.isdigit() else 0, handle))
+    return files
+
+
+_ASK = "ask the owner of the library to change it; nothing was copied"
+
+
+def choose_files(files: Sequence[TreeFile], source: str) -> list[TreeFile]:
+    """Return the files to copy, sorted: the directories of sidecars, and the license and README of the library.
+
+    Raise UsageError if there is no sidecar, InputError for a file that must not be copied or a library that is too large.
+    """
+    sidecars = {path.parts[0] for path in (PurePosixPath(file.path) for file in files) if _is_metadata(path)}
+    if not sidecars:
+        raise UsageError(f"{source} contains no sidecars", hint=_where_sidecars_are(files))
+    wanted = [file for file in files if _is_wanted(file.path, sidecars)]
+    _check_amount(wanted, source)
+    seen: dict[str, str] = {}
+    for file in wanted:
+        problem = _problem(file, seen)
+        if problem:
+            raise InputError(f"{source}: {problem}", hint=_ASK)
+    return sorted(wanted, key=lambda file: file.path)
+
+
+def _is_metadata(path: PurePosixPath) -> bool:
+    return len(path.parts) == 2 and path.name == METADATA_FILE and not path.parts[0].startswith((".", "_"))
+
+
+def _is_wanted(path: str, sidecars: Iterable[str]) -> bool:
+    first, slash, _ = path.partition("/")
+    if not slash:
+        return bool(_ROOT_FILES.match(path))
+    return first in sidecars and path.rpartition("/")[2].casefold() not in _OF_GIT
+
+
+def _where_sidecars_are(files: Iterable[TreeFile]) -> str:
+    metadata = [PurePosixPath(file.path) for file in files if PurePosixPath(file.path).name == METADATA_FILE]
+    found = sorted({str(path.parent.parent) for path in metadata if len(path.parts) > 2})
+    if found:
+        return f"use --path {visible(found[0])}" + (f", or {visible(', '.join(found[1:4]))}" if found[1:] else "")
+    if any(path.name == str(path) for path in metadata):
+        return "--path names a sidecar; use the directory above it"
+    return f"a library is a directory with one directory per sidecar, each with a {METADATA_FILE}"
+
+
+def _check_amount(files: Sequence[TreeFile], source: str) -> None:
+    """Raise InputError for too many or too large files."""
+    if len(files) > limits.LIBRARY_FILES.value:
+        raise InputError(f"{source}: the library has {len(files):,} files", hint=limits.LIBRARY_FILES.way_out)
+    for file in files:
+        if file.size > limits.FILE.value:
+            raise InputError(
+                f"{source}: {visible(file.path)} is larger than {limits.FILE.value >> 10} KiB", hint=limits.FILE.way_out
+            )
+    total = sum(file.size for file in files)
+    if total > limits.LIBRARY_SIZE.value:
+        raise InputError(f"{source}: the library has {total:,} bytes", hint=limits.LIBRARY_SIZE.way_out)
+
+
+def _problem(file: TreeFile, seen: dict[str, str]) -> str:
+    """Return why a file must not be copied, "" if it may be. `seen` has the paths so far by their folded form."""
+    shown = visible(file.path)
+    if file.mode not in _REGULAR:
+        return f"{shown} is {_KINDS.get(file.mode, 'not a regular file')}"
+    if len(file.path) > _LONGEST_PATH:
+        return f"the path {shown[:60]}... is longer than {_LONGEST_PATH} characters"
+    parts = file.path.split("/")
+    for part in parts:
+        why = _name_problem(part)
+        if why:
+            return f'the file name "{visible(part)}" in {shown} {why}'
+    for end in range(1, len(parts) + 1):
+        path = "/".join(parts[:end])
+        other = seen.setdefault(_fold(path), path)
+        if other != path:
+            return f"{shown} and {visible(other)} differ only in case or in the form of their characters"
+    return ""
+
+
+def _name_problem(name: str) -> str:
+    if name in ("", ".", ".."):
+        return "leads out of the library"
+    if not name.isprintable():
+        return "contains control or invisible characters"
+    folded = "".join(char for char in _fold(name) if unicodedata.category(char) != "Cf").rstrip(". ")
+    if folded == ".git" or re.fullmatch(r"git~\d+", folded):
+        return "is reserved for Git"
+    if _RESERVED.match(name) or _NOT_ON_WINDOWS.search(name) or name.endswith((".", " ")):
+        return "is not allowed on Windows"
+    return ""
+
+
+def _fold(path: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+
+
+def format_sums(contents: Mapping[str, bytes]) -> str:
+    """Return the text of SHA256SUMS for files by path, in the format of `sha256sum`."""
+    return "".join(f"{hashlib.sha256(contents[path]).hexdigest()}  {path}\n" for path in sorted(contents))
+
+
+def digest_of(sums: str) -> str:
+    """Return the digest of a library: the SHA-256 of its SHA256SUMS."""
+    return f"sha256:{hashlib.sha256(sums.encode('utf-8', 'surrogateescape')).hexdigest()}"

@@ -1,0 +1,97 @@
+"""Where a library comes from: a Git URL with an optional ref, or a local OCI archive. Refuses what Git must not be given."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sidecarctl.errors import UsageError
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.report.terminal import visible
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^:]")
+_REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?\Z")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_SCHEMES = ("https", "ssh", "file")
+_HINT = "use https://, ssh://, file://, the form git@host:path, or the path of a local repository"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to get a library from.
+
+    url    what Git gets, or the path of an OCI archive
+    ref    a branch, tag, or commit; "" for the default branch
+    local  whether `url` is a path
+    """
+
+    url: str
+    ref: str = ""
+    local: bool = False
+
+
+def parse_source(text: str) -> Source:
+    """Return the source that `URL[@REF]` names. Raise UsageError for a form that Git could misread, and for credentials."""
+    if any(not char.isprintable() or char.isspace() for char in text) or not text:
+        raise UsageError(f'invalid library source "{visible(text)}": spaces and control characters are not allowed')
+    if text.startswith("-"):
+        raise UsageError(f'invalid library source "{text}": it starts with a hyphen', hint=_HINT)
+    scheme = _SCHEME.match(text)
+    if "::" in text.partition("/")[0]:
+        raise UsageError(f'invalid library source "{text}": remote helpers are not allowed', hint=_HINT)
+    if scheme:
+        return _from_url(text, scheme[1].lower())
+    if not Path(text).exists() and _SCP.match(text) and not _DRIVE.match(text):
+        host, _, path = text.partition(":")
+        path, ref = _split_ref(path)
+        return Source(f"{host}:{path}", check_ref(ref))
+    path, ref = (text, "") if Path(text).exists() else _split_ref(text)
+    return Source(path, check_ref(ref), local=True)
+
+
+def _from_url(text: str, scheme: str) -> Source:
+    if scheme not in _SCHEMES:
+        raise UsageError(f'invalid library source: the protocol "{scheme}" is not allowed', hint=_HINT)
+    authority, slash, path = text.partition("://")[2].partition("/")
+    user, at, _ = authority.rpartition("@")
+    if at and (scheme == "https" or ":" in user):
+        raise UsageError(
+            "the library URL contains credentials",
+            hint="remove them from the URL: Git takes them from its credential helper (`git help credentials`)",
+        )
+    if not path or "?" in text or "#" in text:
+        raise UsageError(f"invalid library URL {scheme}://{authority}{slash}...: use a URL without ? and #", hint=_HINT)
+    path, ref = _split_ref(path)
+    return Source(f"{scheme}://{authority}/{path}", check_ref(ref))
+
+
+def _split_ref(path: str) -> tuple[str, str]:
+    """Return the path and the ref of `path@ref`. An @ at the start of a path segment belongs to the path."""
+    at = path.rfind("@")
+    if at <= 0 or path[at - 1] == "/":
+        return path, ""
+    if at == len(path) - 1:
+        raise UsageError("the library source ends in @", hint="add a branch, tag, or commit after the @, or remove it")
+    return path[:at], path[at + 1 :]
+
+
+def check_ref(ref: str) -> str:
+    """Return a ref that is safe to pass to Git; "" for none. Raise UsageError for any other."""
+    if ref and (not _REF.match(ref) or ".." in ref or "//" in ref or ref.endswith(".lock") or len(ref) > 250):
+        raise UsageError(
+            f'invalid branch, tag, or commit "{visible(ref)}"',
+            hint="use letters, digits, and the characters . _ / + -, and start with a letter, digit, or underscore",
+        )
+    return ref
+
+
+def check_path(path: str) -> str:
+    """Return the directory within a source as `a/b`; "" for the root. Raise UsageError for a path that leads out."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if path.startswith("/") or ".." in parts or "\\" in path or any(not char.isprintable() for char in path):
+        raise UsageError(
+            f'invalid --path "{visible(path)}": expected a directory within the repository',
+            hint="use a relative path with forward slashes and without `..`",
+        )
+    return "/".join(parts)

@@ -1,0 +1,76 @@
+"""Compares the files of vendored libraries with the lock file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
+from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
+
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+def find_differences(library: LockedLibrary, home: Path) -> list[str]:
+    """Return how the files of a library differ from the lock file in `home`: a line for each, with its path."""
+    directory = library.directory(home)
+    if directory.is_symlink() or not directory.is_dir():
+        return [f"{directory.as_posix()}: missing directory"]
+    sums = directory / SUMS_FILE
+    if sums.is_symlink() or not sums.is_file():
+        return [f"{sums.as_posix()}: missing file"]
+    text = sums.read_bytes().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    if digest_of(text) != library.digest:
+        return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]
+    wanted = {match[2]: match[1] for match in map(_LINE.fullmatch, text.split("\n")) if match}
+    return _compare(directory, wanted)
+
+
+def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
+    present = _list_paths(directory)
+    found = [f"{(directory / path).as_posix()}: missing file" for path in wanted if path not in present]
+    for path, is_link in present.items():
+        file = directory / path
+        if path not in wanted:
+            found += [] if path == SUMS_FILE else [f"{file.as_posix()}: extra file"]
+        elif is_link:
+            found.append(f"{file.as_posix()}: a symbolic link instead of the file")
+        else:
+            found += _compare_file(file, wanted[path])
+    return sorted(found)
+
+
+def _compare_file(file: Path, wanted: str) -> list[str]:
+    shown = file.as_posix()
+    try:
+        data = file.read_bytes()
+    except OSError as problem:
+        return [f"{shown}: cannot read it: {problem.strerror or problem}"]
+    if hashlib.sha256(data).hexdigest() == wanted:
+        return []
+    if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == wanted:
+        return [f"{shown}: changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"]
+    return [f"{shown}: changed file"]
+
+
+def _list_paths(directory: Path) -> dict[str, bool]:
+    """Return the paths of everything below a directory except directories, and whether each is a symbolic link."""
+    found: dict[str, bool] = {}
+    for folder, directories, names in os.walk(directory):
+        for name in (*names, *directories):
+            path = Path(folder, name)
+            if path.is_symlink() or name in names:
+                found[path.relative_to(directory).as_posix()] = path.is_symlink()
+    return found
+
+
+def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
+    """Return the directories next to the vendored libraries that the lock file does not list, a line for each."""
+    try:
+        names = sorted(entry.name for entry in (home / LIBRARIES).iterdir() if (entry / SUMS_FILE).is_file())
+    except OSError:
+        return []
+    return [f"{(home / LIBRARIES / name).as_posix()}: not in the lock file" for name in names if name not in locked]

@@ -1,0 +1,162 @@
+"""A library can come from a local OCI image layout: a directory, or a tar file of it. Nothing in it is trusted."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.vendoring.repository_kit import SIDECAR, TEMPLATE, sidecarctl, snapshot
+
+FILES = {
+    "agent/sidecar.yaml": SIDECAR.format(name="agent", version="1.0.0").encode(),
+    "agent/template.yaml.j2": TEMPLATE.encode(),
+}
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def tar(files: Mapping[str, bytes], *members: tarfile.TarInfo) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for member in members:
+            archive.addfile(member)
+    return buffer.getvalue()
+
+
+def write_layout(directory: Path, layer: bytes, **changes: Any) -> None:
+    """Write a layout with one manifest and one layer."""
+    blobs = directory / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return f"sha256:{digest}"
+
+    layers = [{"digest": blob(layer), "size": len(layer), "mediaType": "application/vnd.oci.image.layer.v1.tar"}]
+    manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers, **changes}).encode())
+    entry = {"digest": manifest, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+def pack(directory: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w") as out:
+        out.add(directory, ".")
+
+
+@pytest.mark.parametrize("form", ["directory", "tar"])
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress], ids=["plain", "gzip"])
+def test_library_of_an_archive_is_added_and_pinned_by_its_manifest(
+    form: str, compress: Callable[[bytes], bytes], tmp_path: Path, shop: Path
+) -> None:
+    write_layout(tmp_path / "lib", compress(tar(FILES)))
+    pack(tmp_path / "lib", tmp_path / "lib.tar")
+    source = "../lib" if form == "directory" else "../lib.tar"
+    done = sidecarctl(f"library add acme {source}", shop)
+    assert done.code == 0, done.stderr
+    (locked,) = yaml.safe_load((shop / "sidecarctl.lock").read_text())["libraries"]
+    (entry,) = json.loads((tmp_path / "lib" / "index.json").read_text())["manifests"]
+    assert (locked["manifest"], locked["source"]) == (entry["digest"], source)
+    assert sidecarctl("library verify", shop).code == 0
+    assert sidecarctl("add agent -f web.yaml", shop).code == 0
+    assert "is up to date" in sidecarctl("library update", shop).stderr
+
+
+def test_layer_can_be_below_a_directory_as_in_a_chart(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", gzip.compress(tar({f"chart/files/{name}": data for name, data in FILES.items()})))
+    assert "use --path chart/files" in sidecarctl("library add acme ../lib", shop).stderr
+    assert sidecarctl("library add acme ../lib --path chart/files", shop).code == 0
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, link
+    return made
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (member("agent/../../up"), "leads out of the library"),
+        (member("agent/link", tarfile.SYMTYPE, "/etc/passwd"), "is a symbolic link"),
+        (member("agent/hard", tarfile.LNKTYPE, "agent/sidecar.yaml"), "is a symbolic link"),
+        (member("agent/pipe", tarfile.FIFOTYPE), "is not a regular file"),
+        (member("agent/device", tarfile.CHRTYPE), "is not a regular file"),
+        (member("agent/.git/config"), "is reserved for Git"),
+    ],
+)
+def test_dangerous_member_of_an_archive_is_refused(
+    bad: tarfile.TarInfo, message: str, tmp_path: Path, shop: Path
+) -> None:
+    write_layout(tmp_path / "lib", tar(FILES, bad))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, message in done.stderr) == (3, True), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+def test_archive_bomb_is_stopped(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", gzip.compress(tar({**FILES, "agent/zeros": bytes(3_000_000)})))
+    done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_FETCH="1000000")
+    assert (done.code, "a layer is too large" in done.stderr) == (3, True), done.stderr
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "agent/zeros is larger than 1024 KiB" in done.stderr) == (3, True), done.stderr
+    many = {f"agent/{number}": b"" for number in range(30)}
+    write_layout(tmp_path / "many", tar({**FILES, **many}))
+    done = sidecarctl("library add acme ../many", shop, SIDECARCTL_MAX_LIBRARY_FILES="10")
+    assert (done.code, "too many files" in done.stderr) == (3, True), done.stderr
+
+
+def test_changed_layer_is_refused(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    largest = max((tmp_path / "lib" / "blobs" / "sha256").iterdir(), key=lambda file: file.stat().st_size)
+    largest.write_bytes(tar({**FILES, "agent/more": b"x"}))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "does not match its digest" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"not a tar", b"\x1f\x8b\x08broken", b"{}", b"[]"], ids=["empty", "text", "gzip", "map", "list"]
+)
+@pytest.mark.parametrize("where", ["archive", "index.json", "oci-layout", "layer"])
+def test_broken_archive_is_an_error(where: str, text: bytes, tmp_path: Path, shop: Path) -> None:
+    if where == "archive":
+        (tmp_path / "lib").write_bytes(text)
+    else:
+        write_layout(tmp_path / "lib", text if where == "layer" else tar(FILES))
+        if where != "layer":
+            (tmp_path / "lib" / where).write_bytes(text)
+    done = sidecarctl("library add acme ../lib", shop)
+    assert done.code in (2, 3), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+def test_archive_with_several_manifests_is_ambiguous(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    index = json.loads((tmp_path / "lib" / "index.json").read_text())
+    index["manifests"] *= 2
+    (tmp_path / "lib" / "index.json").write_text(json.dumps(index))
+    assert "has 2 manifests" in sidecarctl("library add acme ../lib", shop).stderr
+
+
+def test_index_of_indexes_that_never_ends_is_an_error(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES), manifests=[])
+    data = b"{}"
+    for _ in range(6):
+        digest = hashlib.sha256(data).hexdigest()
+        (tmp_path / "lib" / "blobs" / "sha256" / digest).write_bytes(data)
+        data = json.dumps({"manifests": [{"digest": f"sha256:{digest}", "mediaType": INDEX}]}).encode()
+    (tmp_path / "lib" / "index.json").write_bytes(data)
+    assert sidecarctl("library add acme ../lib", shop).code == 3

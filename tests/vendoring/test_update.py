@@ -1,0 +1,121 @@
+"""`library update` moves a library to the current commit of its ref, and reports what that means for manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
+
+
+def test_update_lists_versions_changelog_and_the_next_command(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme@main", shop).code == 0
+    write_sidecar(acme, version="1.1.0", changelog="- Adds a probe.")
+    write_sidecar(acme, name="other")
+    commit(acme)
+    check = sidecarctl("library update --check", shop)
+    assert (check.code, "would update library acme" in check.stderr) == (1, True), check.stderr
+    done = sidecarctl("library update", shop)
+    assert done.code == 0, done.stderr
+    for text in ("agent 1.0.0 -> 1.1.0", "changes in 1.1.0:", "- Adds a probe.", "other 1.0.0 (new)"):
+        assert text in done.stderr
+    assert "sidecarctl upgrade --diff" in done.stderr
+    assert "no longer has version 1.0.0" in done.stderr
+    assert sidecarctl("library verify", shop).code == 0
+    again = sidecarctl("library update --check", shop)
+    assert (again.code, "is up to date" in again.stderr) == (0, True)
+
+
+def test_update_of_one_library_leaves_the_others(acme: Path, shop: Path) -> None:
+    for name in ("one", "two"):
+        assert sidecarctl(f"library add {name} ../acme", shop).code == 0
+    write_sidecar(acme, version="2.0.0")
+    commit(acme)
+    assert sidecarctl("library update two", shop).code == 0
+    files = snapshot(shop)
+    assert b"version: 1.0.0" in files["libraries/one/agent/sidecar.yaml"]
+    assert b"version: 2.0.0" in files["libraries/two/agent/sidecar.yaml"]
+    unknown = sidecarctl("library update tow", shop)
+    assert (unknown.code, 'did you mean "two"?' in unknown.stderr) == (2, True)
+
+
+def test_another_ref_is_given_after_the_name(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme@v1.0.0", shop).code == 0
+    write_sidecar(acme, version="1.1.0")
+    commit(acme)
+    git(acme, "tag", "v1.1.0")
+    done = sidecarctl("library update acme@v1.1.0", shop)
+    assert done.code == 0, done.stderr
+    assert "warning" not in done.stderr
+    assert "ref: v1.1.0\n" in (shop / "sidecarctl.lock").read_text()
+
+
+def test_moved_tag_and_rewritten_branch_are_reported(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add tagged ../acme@v1.0.0", shop).code == 0
+    assert sidecarctl("library add branch ../acme@main", shop).code == 0
+    write_sidecar(acme, version="6.6.6")
+    git(acme, "add", "--all")
+    git(acme, "commit", "--quiet", "--amend", "--message", "rewritten")
+    git(acme, "tag", "--force", "v1.0.0")
+    done = sidecarctl("library update -q", shop)
+    assert done.code == 0, done.stderr
+    assert "warning: library tagged: the tag v1.0.0 moved from commit" in done.stderr
+    assert "warning: library branch: the branch main was rewritten" in done.stderr
+
+
+def test_new_commit_on_a_branch_is_no_warning(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add branch ../acme@main", shop).code == 0
+    write_sidecar(acme, version="1.0.1")
+    commit(acme)
+    done = sidecarctl("library update", shop)
+    assert (done.code, "warning" in done.stderr) == (0, False), done.stderr
+
+
+def test_changed_files_without_a_new_version_are_reported(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    (acme / "agent" / "template.yaml.j2").write_text("containers: [{name: {{ instance }}, image: x:2}]\n")
+    commit(acme)
+    assert "its files changed, and its version did not" in sidecarctl("library update", shop).stderr
+
+
+def test_files_changed_by_hand_are_overwritten_only_with_force(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    before = snapshot(shop)
+    (shop / "libraries" / "acme" / "LICENSE").write_text("mine\n")
+    refused = sidecarctl("library update", shop)
+    assert (refused.code, "libraries/acme/LICENSE: changed file" in refused.stderr) == (2, True)
+    assert (shop / "libraries" / "acme" / "LICENSE").read_text() == "mine\n"
+    done = sidecarctl("library update --force", shop)
+    assert (done.code, "changed files overwritten" in done.stderr) == (0, True), done.stderr
+    assert snapshot(shop) == before
+
+
+def test_missing_directory_is_restored(acme: Path, shop: Path) -> None:
+    import shutil
+
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    before = snapshot(shop)
+    shutil.rmtree(shop / "libraries")
+    missing = sidecarctl("show agent", shop)
+    assert (missing.code, "sidecarctl library update acme" in missing.stderr) == (2, True)
+    assert sidecarctl("library update acme", shop).code == 0
+    assert snapshot(shop) == before
+
+
+@pytest.mark.parametrize("break_it", ["repository", "ref", "sidecars"])
+def test_failed_update_changes_nothing(break_it: str, acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme@v1.0.0", shop).code == 0
+    assert sidecarctl("library add fine ../acme@main", shop).code == 0
+    write_sidecar(acme, version="2.0.0")
+    commit(acme)
+    if break_it == "ref":
+        git(acme, "tag", "--delete", "v1.0.0")
+    elif break_it == "sidecars":
+        git(acme, "rm", "-r", "--quiet", "agent")
+        commit(acme)
+    else:
+        acme.rename(acme.with_name("gone"))
+    before = snapshot(shop)
+    assert sidecarctl("library update", shop).code in (2, 3)
+    assert snapshot(shop) == before

@@ -1,0 +1,102 @@
+"""`library verify` names every file that differs from the lock file, without Git and network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.vendoring.library_files import digest_of, format_sums
+from tests.vendoring.repository_kit import sidecarctl
+
+LIBRARY = "libraries/acme"
+
+
+def change(directory: Path) -> None:
+    (directory / "agent" / "template.yaml.j2").write_text("other\n")
+
+
+def delete(directory: Path) -> None:
+    (directory / "LICENSE").unlink()
+
+
+def add(directory: Path) -> None:
+    (directory / "agent" / ".hidden").write_text("x")
+
+
+def link(directory: Path) -> None:
+    (directory / "LICENSE").unlink()
+    (directory / "LICENSE").symlink_to("/etc/passwd")
+
+
+def link_directory(directory: Path) -> None:
+    (directory / "more").symlink_to("/etc")
+
+
+def convert(directory: Path) -> None:
+    file = directory / "agent" / "sidecar.yaml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def rewrite_sums(directory: Path) -> None:
+    change(directory)
+    files = [path for path in directory.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
+    sums = format_sums({path.relative_to(directory).as_posix(): path.read_bytes() for path in files})
+    (directory / "SHA256SUMS").write_text(sums)
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (change, f"error: {LIBRARY}/agent/template.yaml.j2: changed file"),
+        (delete, f"error: {LIBRARY}/LICENSE: missing file"),
+        (add, f"error: {LIBRARY}/agent/.hidden: extra file"),
+        (link, f"error: {LIBRARY}/LICENSE: a symbolic link instead of the file"),
+        (link_directory, f"error: {LIBRARY}/more: extra file"),
+        (convert, f"error: {LIBRARY}/agent/sidecar.yaml: changed line ends; add the line `libraries/** -text`"),
+        (rewrite_sums, f"error: {LIBRARY}/SHA256SUMS: changed file"),
+    ],
+)
+def test_difference_is_an_error_that_names_the_file(
+    damage: Callable[[Path], None], line: str, acme: Path, shop: Path
+) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    assert sidecarctl("library verify", shop).code == 0
+    damage(shop / LIBRARY)
+    done = sidecarctl("library verify", shop)
+    assert done.code == 1
+    assert line in done.stderr
+    assert sidecarctl("library verify --format json", shop).stdout.count(LIBRARY) >= 1
+    assert sidecarctl("library update --force", shop).code == 0
+    assert sidecarctl("library verify", shop).code == 0
+
+
+def test_library_that_the_lock_file_does_not_list_is_an_error(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    assert sidecarctl("library add extra ../acme", shop).code == 0
+    lock = shop / "sidecarctl.lock"
+    head, _, _ = lock.read_text().partition("- name: extra\n")
+    lock.write_text(head)
+    done = sidecarctl("library verify", shop)
+    assert (done.code, "libraries/extra: not in the lock file" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("libraries: []", "missing required"),
+        ("<<<<<<< HEAD\n", "resolve its merge conflict"),
+        ("apiVersion: sidecarctl.dev/v1alpha1\nkind: LibraryLock\nlibraries: []\n", "no libraries to verify"),
+    ],
+)
+def test_invalid_or_empty_lock_file_is_an_error(text: str, message: str, shop: Path) -> None:
+    (shop / "sidecarctl.lock").write_text(text)
+    done = sidecarctl("library verify", shop)
+    assert done.code == 2
+    assert message in done.stderr
+
+
+def test_digest_is_that_of_the_output_of_sha256sum() -> None:
+    sums = format_sums({"b/x": b"", "a": b"1\n"})
+    assert sums.splitlines()[0].endswith("  a") and digest_of(sums).startswith("sha256:")
