@@ -1,12 +1,11 @@
 """Run all measurements of docs/performance.md: `python bench/run.py [SECTION...]`.
 
-The sections are one, stream, jobs, install, memory, and growth; the default is all. Each results in a table of ratios of CPU
-time, measured in alternating runs, so that other load on the machine affects all programs equally. `jobs` measures the CPU
-time of the longest path through its processes, and `memory` the peak resident set size.
+The sections are one, stream, jobs, install, memory, post-render, and growth; the default is all. Each results in a table of
+ratios of CPU time, measured in alternating runs, so that other load on the machine affects all programs equally. `jobs`
+measures the CPU time of the longest path through its processes, and `memory` the peak resident set size.
 
-Results are stored by section in bench/results/results.json, from which results.md and growth.svg (if matplotlib is
-installed) are generated. Programs to compare with are found on PATH, in .tools, or with `--peer ytt=/opt/ytt`. Missing
-programs are listed and skipped.
+Results are stored by section in bench/results/results.json, from which results.md is generated. Programs to compare with are
+found on PATH, in .tools, or with `--peer ytt=/opt/ytt`. Missing programs are listed and skipped.
 """
 
 from __future__ import annotations
@@ -19,11 +18,13 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import add as inputs
+import growing
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "bench" / "work"
@@ -66,7 +67,6 @@ def main() -> None:
     page = PAGE.read_text("utf-8")
     before, after = page.partition(BEGIN)[0], page.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
-    _plot(results["sections"].get("growth", []))
     print(text)
 
 
@@ -79,18 +79,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=int, default=100_000, help="Deployments in the longest stream of the section memory"
     )
-    parser.add_argument(
-        "--growth", type=int, default=10_000, help="documents in the longest stream of the section growth"
-    )
+    parser.add_argument("--growth", type=int, default=100, help="sizes in the section growth, in percent")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PATH")
     return parser.parse_args()
 
 
 def _peers(named: dict[str, str]) -> dict[str, str]:
-    tools = ROOT / ".tools"
-    path = os.pathsep.join([os.environ.get("PATH", ""), str(tools)])
-    found = {name: named.get(name) or shutil.which(name, path=path) for name in PEERS}
+    found = {name: named.get(name) or shutil.which(name, path=_path()) for name in PEERS}
     return {name: str(place) for name, place in found.items() if place}
+
+
+def _path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), str(ROOT / ".tools")])
 
 
 def _version(name: str, path: str) -> str:
@@ -121,6 +121,8 @@ def one(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
         "validate": [*OURS, "validate", "-f", manifest],
         "--version": [*OURS, "--version"],
         "--help": [*OURS, "--help"],
+        "add --help": [*OURS, "add", "--help"],
+        "validate --help": [*OURS, "validate", "--help"],
         "completion": [*OURS],
         **_patches(folder, peers),
     }
@@ -128,11 +130,13 @@ def one(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
     base, kubectl = spent["python -c pass"], spent.get("kubectl kustomize")
     rows = [_row(name, spent[name], base, "x python -c pass", _GOALS.get(name)) for name in spent]
     if kubectl:
-        rows.append(_row("add logger", spent["add logger"], kubectl, "x kubectl kustomize", 0.5))
+        rows.append(_row("add logger", spent["add logger"], kubectl, "x kubectl kustomize", 0.45))
+    if build := spent.get("kustomize build"):
+        rows.append(_row("add logger", spent["add logger"], build, "x kustomize build", 0.6))
     return rows
 
 
-_GOALS = {"add logger": 6, "validate": 8, "--version": 5, "--help": 5, "completion": 5}
+_GOALS = {"add logger": 8, "--help": 8, "add --help": 8, "validate --help": 8}
 _COMPLETE = {
     "_SIDECARCTL_COMPLETE": "complete_bash",
     "COMP_WORDS": "sidecarctl add lo",
@@ -143,14 +147,51 @@ _COMPLETE = {
 def stream(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
     """Measure one stream of many Deployments, with full validation."""
     folder = inputs._inputs(options.documents)
-    ours = {"add logger": [*OURS, "add", "logger", "-q", "-f", str(folder / "all.yaml")]}
-    spent = _in_turns({**ours, **_patches(folder, peers)}, options.runs)
-    goals = {"kubectl kustomize": 0.08, "ytt": 0.5}
+    command = [*OURS, "add", "logger", "-q", "-f", str(folder / "all.yaml"), "--jobs"]
+    spent = _in_turns({"add logger": [*command, "1"], **_patches(folder, peers)}, options.runs)
+    goals = {"kubectl kustomize": 0.25, "ytt": 1.0}
     mine = spent.pop("add logger")
     rows = [
         _row(f"{options.documents:,} Deployments", mine, spent[name], f"x {name}", goals.get(name)) for name in spent
     ]
-    return rows or [_row(f"{options.documents:,} Deployments", mine, mine, "(nothing to compare with)", None)]
+    walls = dict.fromkeys(("1", "2"), float("inf"))
+    for _ in range(options.runs):
+        for count in walls:
+            started = time.perf_counter()
+            subprocess.run([*command, count], stdout=subprocess.DEVNULL, env=_env(), check=True)
+            walls[count] = min(walls[count], time.perf_counter() - started)
+    wall = {"what": f"{options.documents:,} Deployments, --jobs 2, wall time", "value": walls["2"] / walls["1"]}
+    return [*rows, {**wall, "unit": "x --jobs 1", "goal": 0.6}]
+
+
+def post_render(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
+    """Compare the post-renderer on 50 documents with `helm template`, which makes them."""
+    helm = next((path for name in ("helm", "helm3", "helm4") if (path := shutil.which(name, path=_path()))), None)
+    if helm is None:
+        return []
+    chart = WORK / "chart"
+    (chart / "templates").mkdir(parents=True, exist_ok=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n", encoding="utf-8")
+    text = "---\n".join(inputs.MANIFEST.format(n=n) for n in range(50))
+    (chart / "templates" / "all.yaml").write_text(text, encoding="utf-8")
+    (WORK / "rendered.yaml").write_text(text, encoding="utf-8")
+    composition = WORK / "post-render.yaml"
+    composition.write_text(_COMPOSITION, encoding="utf-8")
+    command = 'exec "$0" -m sidecarctl post-render -c "$1" < "$2"'
+    ours = ["sh", "-c", command, sys.executable, str(composition), str(WORK / "rendered.yaml")]
+    spent = _in_turns({"helm": [helm, "template", "web", str(chart)], "ours": ours}, options.runs)
+    return [_row("post-render, 50 documents", spent["ours"], spent["helm"], "x helm template", 1.5)]
+
+
+_COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: bench}
+spec:
+  rules:
+  - select: {kinds: [Deployment]}
+    sidecars: [logger]
+"""
 
 
 def jobs(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
@@ -228,21 +269,25 @@ def memory(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
 
 
 def growth(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
-    """Measure the CPU time by number of documents, length of a document, and number of sidecars. Startup time is
-    subtracted.
+    """Measure how the CPU time grows when each input of `growing` gets four times as large. Startup time is subtracted.
+
+    A linear case has a ratio of about 4.
     """
-    start = _in_turns({"start": _grown("documents", 1)}, options.runs)["start"]
-    rows = []
-    for kind, top, base in (
-        ("documents", options.growth, 10),
-        ("containers of a document", options.growth, 10),
-        ("sidecars", options.growth // 40, 5),
-    ):
-        for size in (top // base**n for n in (3, 2, 1, 0)):
-            # Long runs vary little, so one run is enough.
-            runs = options.runs if size * 10 <= options.growth else 0
-            spent = _in_turns({"it": _grown(kind, size)}, runs)["it"]
-            rows.append({"what": kind, "size": size, "value": max(spent - start, 1e-4), "unit": "s"})
+    rows: list[Row] = []
+    for name, (make, size) in growing.CASES.items():
+        size = max(1, size * options.growth // 100)
+        commands = {count: make(WORK / "growth", count) for count in (1, size, 4 * size)}
+        spent = {count: _in_turns({"it": words}, 1)["it"] for count, words in commands.items()}
+        small, large = (max(spent[count] - spent[1], 1e-3) for count in (size, 4 * size))
+        rows.append(
+            {
+                "what": f"{name}: {size:,} to {4 * size:,}",
+                "value": large / small,
+                "seconds": large,
+                "unit": "x for 4 x",
+                "goal": 5,
+            }
+        )
     return rows
 
 
@@ -252,6 +297,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, dict[str, str]], list[Row]]] =
     "jobs": jobs,
     "install": install,
     "memory": memory,
+    "post-render": post_render,
     "growth": growth,
 }
 
@@ -284,41 +330,6 @@ def _install_manifest() -> str:
     documents = [definition.format(n=n) + properties for n in range(14)]
     documents += [board.format(n=n) + panels for n in range(14)]
     return "---\n".join([*documents, inputs.MANIFEST.format(n=1)])
-
-
-def _grown(kind: str, size: int) -> list[str]:
-    folder = WORK / "growth"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{kind.split()[0]}-{size}.yaml"
-    words = [*OURS, "add", "logger", "-q", "-f", str(file)]
-    if kind == "documents":
-        file.write_text("---\n".join(inputs.MANIFEST.format(n=n) for n in range(size)), encoding="utf-8")
-        return words
-    if kind == "sidecars":
-        file.write_text(inputs.MANIFEST.format(n=1), encoding="utf-8")
-        library = folder / f"library-{size}"
-        for n in range(size):
-            _plain(library / f"side-{n}", n)
-        return [*OURS, "add", *(f"side-{n}" for n in range(size)), "-q", "-f", str(file), "--library", str(library)]
-    more = "".join(f"        - name: more-{n}\n          image: registry.example/more:1.0.{n}\n" for n in range(size))
-    file.write_text(
-        inputs.MANIFEST.format(n=1).replace("      volumes:\n", f"{more}      volumes:\n"), encoding="utf-8"
-    )
-    return words
-
-
-def _plain(folder: Path, n: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sidecar.yaml").write_text(
-        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
-        f"metadata: {{name: side-{n}, version: 1.0.0, summary: One of many.}}\nspec: {{engine: plain}}\n",
-        encoding="utf-8",
-    )
-    (folder / "template.yaml").write_text(
-        f"containers:\n- name: side-{n}\n  image: registry.example/side:1.0.{n}\n"
-        "  resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 8Mi}}\n",
-        encoding="utf-8",
-    )
 
 
 # ---- measuring and writing ---------------------------------------------------------------------------------------
@@ -361,42 +372,16 @@ def _markdown(results: dict[str, Any]) -> str:
     lines += [f"- {name}: {version}" for name, version in results["peers"].items()]
     lines += [f"- {name}: not found" for name in results["missing"]]
     lines += ["", "| measurement | value | CPU seconds | target | result |", "|---|---|---|---|---|"]
-    for name, rows in results["sections"].items():
+    for rows in results["sections"].values():
         for row in rows:
             goal, seconds = row.get("goal"), row.get("seconds")
-            what = f"{row['what']}: {row['size']:,}" if name == "growth" else row["what"]
             verdict = "" if goal is None else "met" if row["value"] <= goal else "missed"
             value = f"{row['value']:.3g}" if row["value"] < 100 else f"{row['value']:.0f}"
             target = "" if goal is None else f"≤ {goal:g}"
             lines.append(
-                f"| {what} | {value} {row['unit']} | {f'{seconds:.3f}' if seconds else ''} | {target} | {verdict} |"
+                f"| {row['what']} | {value} {row['unit']} | {f'{seconds:.3f}' if seconds else ''} | {target} | {verdict} |"
             )
     return "\n".join(lines) + "\n"
-
-
-def _plot(rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    try:
-        import matplotlib
-    except ImportError:
-        print("no plot: matplotlib is not installed", file=sys.stderr)
-        return
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "sidecarctl"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.2))
-    for kind in dict.fromkeys(row["what"] for row in rows):
-        points = [(row["size"], row["value"]) for row in rows if row["what"] == kind]
-        axes.loglog(*zip(*points), marker="o", label=kind)
-    top = max(row["size"] for row in rows)
-    axes.loglog([1, top], [1e-3, 1e-3 * top], color="grey", linestyle=":", label="linear")
-    axes.set_xlabel("count")
-    axes.set_ylabel("CPU seconds without startup")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(RESULTS / "growth.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

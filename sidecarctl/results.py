@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Any
 
 from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 # What `next steps` of a sidecar in front of the app begin with, unless the run has the Service.
 SERVICE_STEP = "Set the Service's targetPort to"
@@ -23,7 +23,7 @@ ROLE_TEXT: Mapping[str, str] = MappingProxyType(
         "ephemeral": "ephemeral",
     }
 )
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.cli.streaming import process_count, spread
+from sidecarctl.cli.streaming import MIN_BYTES
 from sidecarctl.errors import InputError
+from sidecarctl.workers import process_count, spread
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
 
@@ -26,6 +27,14 @@ spec:
       containers:
       - name: web
         image: registry.example/web:1.0.{n}
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
 """
 BAD = {
     "no error": "",
@@ -58,6 +67,29 @@ def test_result_does_not_depend_on_the_number_of_jobs(command: str, name: str, t
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize(
+    "command", ["add logger", "add logger --diff", "add proxy --set upstreamPort=8080 --retarget", "remove logger"]
+)
+@pytest.mark.parametrize("name", [name for name in BAD if name != "invalid UTF-8"])
+def test_documents_of_a_stream_do_not_depend_on_the_number_of_jobs(command: str, name: str, tmp_path: Path) -> None:
+    documents = [WEB.format(n=n) for n in range(100)]
+    documents[20:20] = [SERVICE, *([BAD[name]] if BAD[name] else [])]
+    text = "---\n".join(documents)
+    if command.startswith("remove"):
+        text = run("sidecarctl add logger -q", tmp_path, stdin=text).stdout or text
+    outcomes = [run(f"sidecarctl {command} --jobs {jobs}", tmp_path, stdin=text) for jobs in (1, 3)]
+    assert outcomes[0] == outcomes[1]
+    assert name != "no error" or outcomes[0].code == 0
+
+
+def test_errors_of_a_long_stream_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
+    documents = [WEB.format(n=n) for n in range(60)]
+    text = "---\n".join([*documents[:30], "a: [\n", *documents[30:]]) + "--- text\n" + "# " + "x" * MIN_BYTES + "\n"
+    outcomes = [run(f"sidecarctl add logger --jobs {jobs}", tmp_path, stdin=text) for jobs in (1, 3)]
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0].code == 3
+
+
 def test_jobs_can_be_set_in_the_environment(tmp_path: Path) -> None:
     folder_of(tmp_path / "k8s", "")
     assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "2"}).code == 0
@@ -87,7 +119,7 @@ def test_results_are_in_order_and_errors_are_complete() -> None:
 
 PROGRAM = """
 import time
-from sidecarctl.cli.streaming import spread
+from sidecarctl.workers import spread
 
 def work(number):
     print(number, flush=True)

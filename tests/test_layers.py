@@ -15,9 +15,11 @@ PACKAGE = Path(sidecarctl.__file__).parent
 LAYERS = {
     "lazy_dataclass": 0,
     "errors": 0,
+    "lazy_pattern": 0,
     "limits": 1,
     "findings": 1,
     "limited_worker": 2,
+    "workers": 1,
     "results": 1,
     "skipped": 1,
     "yamltext": 2,

@@ -11,9 +11,10 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.files.sources import decode
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
-_STEP = re.compile(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
+_STEP = lazy_pattern(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
 _MAX_ITEMS = 1000
 _FORMS = {
     "--set": ("KEY=VALUE", "--set period=30s"),
@@ -221,7 +222,7 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 # The origin of each parameter by dotted key: `--set port=1` or `file:line:column`.
 Origins = Mapping[str, str]
 
-_KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
+_KEY = lazy_pattern(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 
 
 def origins_of_sets(texts: Sequence[str], sidecars: Sequence[str], flag: str = "--set") -> dict[str, dict[str, str]]:

@@ -6,7 +6,6 @@ Entries of the shipped library are listed from an index, if their files have the
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.sidecar import Sidecar
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SHIPPED = "shipped"
 ENVIRONMENT = "SIDECARCTL_LIBRARY"
 LOCK_FILE = "sidecarctl.lock"  # lists the libraries of other repositories; see `vendoring`
-_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
+_NAME = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
+_VERSION = lazy_pattern(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecarctl.errors import did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 Path = tuple["str | int", ...]
 
@@ -186,7 +187,7 @@ _PATTERN_WORDS: dict[str, str] = {
     r"^0[0-7]{3}$": 'permissions as four octal digits, for example "0644"',
     r"^[0-9]{1,5}(-[0-9]{1,5})?$": "a port, or a range of ports such as 8000-8010",
 }
-_DURATION = re.compile(
+_DURATION = lazy_pattern(
     r"\^\(?(?:\[1-9\])?\[0-9\][+*](?:\(\\\.\[0-9\]\+\)\?)?"
     r"(?P<units>\([a-z|]+\)|[a-z]|\[[a-z]+\])\)?\+?\$"
 )

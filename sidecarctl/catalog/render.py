@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from sidecarctl.catalog.render_reuse import Looked
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment
 
 
 # The parts of a message that quote template output: quoted text, or the last key of a path (`containers[0].image: ...`).
-_QUOTED = re.compile(r"(?:'|duplicate name \")([^'\"]+)['\"]|\b([A-Za-z]\w*): ")
+_QUOTED = lazy_pattern(r"(?:'|duplicate name \")([^'\"]+)['\"]|\b([A-Za-z]\w*): ")
 _MAX_RENDERINGS = 256
 _Key = tuple[Path, int, str, str]
 # None marks a failed rendering with placeholders: workloads are then rendered one by one.

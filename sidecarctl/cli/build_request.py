@@ -160,6 +160,7 @@ def pipeline_options(
     facts: bool = True,
     fail_on: str = "error",
     workloads: WorkloadFilter = EVERY_WORKLOAD,
+    jobs: int = 1,
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
     return Options(
@@ -170,6 +171,7 @@ def pipeline_options(
         workloads,
         severities_for,
         fails=fail_on != "never",
+        jobs=jobs,
     )
 
 

@@ -197,7 +197,11 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
         except SidecarctlError as error:
             return Done(source, read, error=error)
 
-    results = streaming.spread(inputs.sources, work, delivery.jobs)
+    results: Iterator[Done] = map(work, inputs.sources)
+    if len(inputs.sources) > 1:
+        from sidecarctl import workers
+
+        results = workers.spread(inputs.sources, work, delivery.jobs)
     for done in results if delivery.quiet else console.progress(results, len(inputs.sources)):
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
             raise done.error

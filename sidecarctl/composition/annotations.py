@@ -10,7 +10,6 @@ Namespace of the same run, for the workloads in it that do not set it themselves
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,16 +20,17 @@ from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload, as_mapping, objects
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.stream import Document
 
 PREFIX = "sidecarctl.dev/"
 INJECT = PREFIX + "inject"
 OPT_OUT = "false"
-_PARAMETER = re.compile(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+)")
+_PARAMETER = lazy_pattern(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+)")
 # Annotations of the same form that are not parameters: ignored findings, and hashes of companions.
 _RESERVED = ("ignore",)
 _CONFIG_HASH = "config-hash"
-NAMED_PARAMETER = re.compile(r'parameter "([^".\[]+)')
+NAMED_PARAMETER = lazy_pattern(r'parameter "([^".\[]+)')
 
 
 @dataclass(frozen=True)

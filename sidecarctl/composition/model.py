@@ -6,7 +6,6 @@ Layers, from the lowest to the highest: the included files in their order, the f
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from fnmatch import fnmatchcase
@@ -22,12 +21,13 @@ from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.stream import Document
 
 # The API group that Kubernetes writes as an empty string.
 CORE = "core"
-_GLOB = re.compile(r"[*?\[]")
-_CONSTRAINT = re.compile(r"(>=|<=|>|<|==|=|!=)?\s*v?1\.(\d+)")
+_GLOB = lazy_pattern(r"[*?\[]")
+_CONSTRAINT = lazy_pattern(r"(>=|<=|>|<|==|=|!=)?\s*v?1\.(\d+)")
 
 
 @dataclass(frozen=True)

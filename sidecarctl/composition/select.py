@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from fnmatch import fnmatchcase
@@ -17,15 +16,15 @@ from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAn
 from sidecarctl.composition.layers import EVERY_SIDECAR, SidecarEntry
 from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
 from sidecarctl.composition.request import Request, order_requests
-from sidecarctl.composition.rule_conflicts import agree, conflict_of
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 # A hint for the command line that does not apply to a file.
-_SET = re.compile(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
+_SET = lazy_pattern(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
 _NO_PLACE = Place("", 0, 0, 0, 0)
 # An entry with its origin: the label of a rule, or the annotation.
 _Originated = tuple[SidecarEntry, str]
@@ -104,9 +103,13 @@ class Selection:
         (first, entry), *others = plain or over[:1]
         for rule, other in others:
             if other.data != entry.data and self._request(other, rule.label) != self._request(entry, first.label):
+                from sidecarctl.composition.rule_conflicts import conflict_of
+
                 raise conflict_of(workload, (first, entry), (rule, other), "set `override: true` in one of them")
         top: tuple[Rule, SidecarEntry] | None = None
         for rule, other in over:
+            from sidecarctl.composition.rule_conflicts import agree, conflict_of
+
             if top is not None and not agree(top[1].data, other.data):
                 raise conflict_of(workload, top, (rule, other), "remove `override: true` from one of them")
             top = (rule, top[1].overlay(other) if top else other)

@@ -12,12 +12,13 @@ from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import UsageError
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 HOOK = "helm.sh/hook"
 HOOK_REASON = "Helm hook; --hooks includes it"
 OPT_OUT_REASON = f'opted out by {INJECT}: "{OPT_OUT}"'
-_GLOB = re.compile(r"[*?\[]")
-_REQUIREMENT = re.compile(
+_GLOB = lazy_pattern(r"[*?\[]")
+_REQUIREMENT = lazy_pattern(
     r"\s*(?:(?P<not>!)?\s*(?P<key>[^\s=!,()]+)\s*"
     r"(?:(?P<operator>==|=|!=)\s*(?P<value>[^\s,()]*)|(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*(?:,|$)"
 )

@@ -12,28 +12,29 @@ from collections.abc import Iterator
 from typing import Any
 
 from sidecarctl.errors import InputError
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.skipped import COMPOSITION, KUSTOMIZATION, OTHER, PARTIAL, PATCH, TEMPLATE
 from sidecarctl.yamltext.stream import Document, split
 
 _KEY = r"^[\"']?{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
-_API_VERSION = re.compile(_KEY.format("apiVersion"), re.MULTILINE)
-_KIND = re.compile(_KEY.format("kind"), re.MULTILINE)
-_BODY = re.compile(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
-_SEPARATOR = re.compile(r"^---.*$", re.MULTILINE)
+_API_VERSION = lazy_pattern(_KEY.format("apiVersion"), re.MULTILINE)
+_KIND = lazy_pattern(_KEY.format("kind"), re.MULTILINE)
+_BODY = lazy_pattern(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
+_SEPARATOR = lazy_pattern(r"^---.*$", re.MULTILINE)
 # Nothing before the content: blank lines, comments, and separators are skipped line by line. One expression for them takes
 # exponential time on a line of `#`.
-_NO_CONTENT = re.compile(r"[ \t]*(?:#.*|---.*)?\r?\n?")
-_NO_MAPPING = re.compile(r"- |-\r?\n|[\[{\"' \t]")
-_JSON_PATCH = re.compile(r"(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
-_DIRECTIVE = re.compile(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
-_MARKUP = re.compile(r"\{\{|\{%|<%")
-_YTT = re.compile(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
-_IMAGE = re.compile(r"[\"']?image[\"']?[ \t]*:")
+_NO_CONTENT = lazy_pattern(r"[ \t]*(?:#.*|---.*)?\r?\n?")
+_NO_MAPPING = lazy_pattern(r"- |-\r?\n|[\[{\"' \t]")
+_JSON_PATCH = lazy_pattern(r"(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
+_DIRECTIVE = lazy_pattern(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
+_MARKUP = lazy_pattern(r"\{\{|\{%|<%")
+_YTT = lazy_pattern(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)
+_IMAGE = lazy_pattern(r"[\"']?image[\"']?[ \t]*:")
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _DEFINITION = "CustomResourceDefinition"
 _WORKLOADS = (_DEFINITION, *_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
-_KIND_VALUE = re.compile(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
-_SETTINGS = re.compile(
+_KIND_VALUE = lazy_pattern(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+_SETTINGS = lazy_pattern(
     r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?(kustomize\.config\.k8s\.io|builtin|sidecarctl\.dev)\b", re.MULTILINE
 )
 # Files of client programs whose apiVersion looks like one of the API server.

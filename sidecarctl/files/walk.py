@@ -21,6 +21,7 @@ from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_fi
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
 from sidecarctl.files.sources import SUFFIXES, Source
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.skipped import (
     ASSERTION,
     CHART,
@@ -37,16 +38,16 @@ _VENDORED = ("node_modules", "site-packages", "__pypackages__", "bower_component
 # How far up charts and kustomizations are looked for outside a Git repository.
 _LEVELS_WITHOUT_REPOSITORY = 2
 _CHART_FILES = ("Chart.yaml", "Chart.yml")
-_VALUES = re.compile(r"(?:values|.*[-_.]values|values[-_.].*)\.(?:ya?ml|json)|.*\.schema\.json|requirements\.ya?ml")
-_ASSERTION = re.compile(r"\d+-(?:assert|errors?)(?:[-_.].*)?\.ya?ml")
+_VALUES = lazy_pattern(r"(?:values|.*[-_.]values|values[-_.].*)\.(?:ya?ml|json)|.*\.schema\.json|requirements\.ya?ml")
+_ASSERTION = lazy_pattern(r"\d+-(?:assert|errors?)(?:[-_.].*)?\.ya?ml")
 _CHAINSAW = ("chainsaw-test.yaml", "chainsaw-test.yml")
-_CHAINSAW_FILE = re.compile(r"(?:.*[-_.])?(?:assert\w*|errors?)(?:[-_.].*)?\.ya?ml")
-_CHECKS = re.compile(
+_CHAINSAW_FILE = lazy_pattern(r"(?:.*[-_.])?(?:assert\w*|errors?)(?:[-_.].*)?\.ya?ml")
+_CHECKS = lazy_pattern(
     r"^(?P<indent>[ \t-]*)(?:assert|error):[^\n]*\n[ \t-]*file:[ \t]*[\"']?(?P<file>[^\s\"']+)", re.MULTILINE
 )
 
 # A manifest of this name mentions sidecarctl.dev in annotations only.
-_LIBRARY_ENTRY = re.compile(r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?sidecarctl\.dev/", re.MULTILINE)
+_LIBRARY_ENTRY = lazy_pattern(r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?sidecarctl\.dev/", re.MULTILINE)
 
 
 @dataclass(frozen=True)

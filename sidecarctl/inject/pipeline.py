@@ -15,7 +15,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document import RepairOptions
 from sidecarctl.inject.document_addition import add_sidecars, repair_chains
 from sidecarctl.inject.document_removal import DocumentResult, concerns_removal, may_have_instance, remove_instances
-from sidecarctl.inject.process import DocumentFilter, Step, has_errors, process_documents
+from sidecarctl.inject.process import DocumentFilter, Step, fit_jobs, has_errors, process_documents
 from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
 from sidecarctl.kube.fronts import concerns_retargeting
@@ -220,6 +220,7 @@ def run(
     result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
     """
     broken: list[SidecarctlError] = []
+    options = fit_jobs(options, text, file)
     documents = split_readable(text, file, broken)
     if beside:
         result = _run_with_files(text, list(documents), beside, step, options, selects)

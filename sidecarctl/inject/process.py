@@ -21,7 +21,10 @@ from sidecarctl.validate.check_document import check_rules, check_workloads, is_
 from sidecarctl.validate.grade import demote, grade, is_inside
 from sidecarctl.validate.rule_selection import Severities, no_severities
 from sidecarctl.yamltext.edits import EditRefused
-from sidecarctl.yamltext.stream import Document
+from sidecarctl.yamltext.stream import Document, can_split
+
+# Characters; shorter texts are not worth several processes.
+_MIN_SPREAD = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Options:
     severities  function from a file name to severities by rule, from the composition that applies to the file
     fails       False to write the result in spite of errors that do not prevent the edit
     checks_input  report errors that were there before; `remove` does not
+    jobs        number of processes for the documents of one text, 0 for one per CPU if there are enough documents
     """
 
     kube_version: str = versions.NEWEST
@@ -44,6 +48,7 @@ class Options:
     severities: Callable[[str], Severities] = no_severities
     fails: bool = True
     checks_input: bool = True
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class ProcessedDocuments:
 
 # Edits a document and the companions behind it. The text is the head of the document after them, None at the end.
 Step = Callable[[Document, Sequence[Document], "str | None"], DocumentResult]
+# A document, the companions behind it, and the head of the next document.
+Group = tuple[Document, list[Document], "str | None"]
 # Selects the documents that are validated and edited.
 DocumentFilter = Callable[[Document], bool]
 
@@ -67,21 +74,41 @@ DocumentFilter = Callable[[Document], bool]
 def process_documents(
     documents: Iterable[Document], step: Step, options: Options, selects: DocumentFilter | None = None
 ) -> Iterator[ProcessedDocuments]:
-    """Yield each document with its companions after the pipeline. Holds one at a time: a stream may have any length."""
-    for document, companions, following in group_companions(documents):
+    """Yield each document with its companions after the pipeline. Holds a few at a time: a stream may have any length.
+
+    With several jobs, the documents are copies without nodes, and `selects` must not keep anything.
+    """
+
+    def process(group: Group) -> ProcessedDocuments:
+        document, companions, following = group
         unchanged = (document, *companions)
         if has_no_workload(document.text, options.kinds):
-            yield ProcessedDocuments(unchanged)
-            continue
+            return ProcessedDocuments(unchanged)
         try:
             if selects is None or selects(document):
-                yield _process(document, companions, following, step, options)
-            else:
-                yield ProcessedDocuments(unchanged)
+                return _process(document, companions, following, step, options)
+            return ProcessedDocuments(unchanged)
         except (EditRefused, RecordError) as refusal:
-            yield ProcessedDocuments(unchanged, (), (_refusal(document, refusal),))
+            return ProcessedDocuments(unchanged, (), (_refusal(document, refusal),))
         except InputError as error:
-            yield ProcessedDocuments(unchanged, errors=(error,))
+            return ProcessedDocuments(unchanged, errors=(error,))
+
+    def process_apart(group: Group) -> ProcessedDocuments:
+        done = process(group)
+        return replace(done, documents=tuple(one.without_nodes() for one in done.documents))
+
+    if options.jobs == 1:
+        return map(process, group_companions(documents))
+    from sidecarctl import workers
+
+    return workers.spread_stream(group_companions(documents), process_apart, options.jobs)
+
+
+def fit_jobs(options: Options, text: str, file: str) -> Options:
+    """Return options with one job for a short text, and for one that cannot be split: its errors stay in order."""
+    if options.jobs == 1 or (len(text) >= _MIN_SPREAD and can_split(text, file)):
+        return options
+    return replace(options, jobs=1)
 
 
 def _process(
@@ -125,7 +152,7 @@ def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:
     return finding if is_inside(finding, edited) else demote(finding)
 
 
-def group_companions(documents: Iterable[Document]) -> Iterator[tuple[Document, list[Document], str | None]]:
+def group_companions(documents: Iterable[Document]) -> Iterator[Group]:
     """Yield each document with the companions directly behind it, and the head of the next document."""
     current: Document | None = None
     companions: list[Document] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -11,19 +10,20 @@ from sidecarctl.kube.fronts import is_front
 from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualified_name
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.lazy_pattern import lazy_pattern
 
 VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
 _MODES = ("native", "classic", "init")
-_DOCUMENT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
-_POD_SETTINGS = re.compile(
+_POD_SETTINGS = lazy_pattern(
     r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds"
     r"|imagePullSecrets/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )
 # `Service/web/http`, and a port as it was written: a number or a name, possibly quoted.
-_RETARGETED = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(/[-A-Za-z0-9_.]{1,253}){2,6}")
-_FORMER_PORT = re.compile(r"|[0-9]{1,5}|[a-z0-9-]{1,63}|\"[a-z0-9-]{1,63}\"|'[a-z0-9-]{1,63}'")
+_RETARGETED = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}(/[-A-Za-z0-9_.]{1,253}){2,6}")
+_FORMER_PORT = lazy_pattern(r"|[0-9]{1,5}|[a-z0-9-]{1,63}|\"[a-z0-9-]{1,63}\"|'[a-z0-9-]{1,63}'")
 
 
 def parse_record(text: object) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from sidecarctl.findings import quote
+from sidecarctl.lazy_pattern import lazy_pattern
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -20,11 +21,11 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
 )
 _NAMED = frozenset(("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"))
 _EVERY = "@every "
-_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_DURATION = lazy_pattern(r"[-+]?(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 # What Go takes for white space.
-_WHITE = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_ZONE = re.compile(r"(?:CRON_)?TZ=")
-_ZONE_PART = re.compile(r"[A-Za-z._0-9+][A-Za-z._0-9+-]{0,13}")
+_WHITE = lazy_pattern(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_ZONE = lazy_pattern(r"(?:CRON_)?TZ=")
+_ZONE_PART = lazy_pattern(r"[A-Za-z._0-9+][A-Za-z._0-9+-]{0,13}")
 
 
 def check_schedule(text: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from sidecarctl.lazy_pattern import lazy_pattern
 
-_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_LEADING_ZEROS = lazy_pattern(r"(?<![0-9])0+(?=[0-9])")
 
 
 def check_ip_address(text: str, *, strict: bool) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 GroupKind = tuple[str, str]
 Steps = tuple[str, ...]
@@ -158,10 +159,10 @@ def group_of(api_version: str) -> str:
 _HINT = "ontainers"
 
 
-_KIND = re.compile(r"^kind:[ \t]+([A-Za-z0-9]+)[ \t\r]*(?:#.*)?$", re.MULTILINE)
+_KIND = lazy_pattern(r"^kind:[ \t]+([A-Za-z0-9]+)[ \t\r]*(?:#.*)?$", re.MULTILINE)
 
 
-_API_VERSION = re.compile(r"^apiVersion:[ \t]", re.MULTILINE)
+_API_VERSION = lazy_pattern(r"^apiVersion:[ \t]", re.MULTILINE)
 
 
 # A document that begins with apiVersion and kind, each on one line, followed by another key at the margin: these lines
@@ -172,7 +173,7 @@ _REST_OF_LINE = r"[ \t]*(?:[ \t]#[^\n\r\x85\u2028\u2029]*)?\r?\n"
 _LEADING = r"(?:[ \t]*(?:#[^\n\r\x85\u2028\u2029]*)?\r?\n)*"
 
 
-_HEAD = re.compile(
+_HEAD = lazy_pattern(
     rf"{_LEADING}(?:apiVersion:[ \t]+[a-z][a-z0-9./-]*{_REST_OF_LINE})?"
     rf"kind:[ \t]+(?P<kind>[A-Z][A-Za-z0-9]*){_REST_OF_LINE}"
     rf"(?:apiVersion:[ \t]+[a-z][a-z0-9./-]*{_REST_OF_LINE})?(?=[A-Za-z])"

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sidecarctl.kube.versions import enabled
+from sidecarctl.lazy_pattern import lazy_pattern
 
 LABEL_LENGTH = 63
 SUBDOMAIN_LENGTH = 253
@@ -20,16 +21,16 @@ _EMPTY = "must not be empty"
 _ENDS = "start and end with a letter or digit"
 _MIXED_CASE = "use letters, digits, hyphens, underscores, and dots"
 
-_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_LABEL_CHARACTERS = re.compile(r"[-a-z0-9]+")
-_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
-_SUBDOMAIN_CHARACTERS = re.compile(r"[-.a-z0-9]+")
-_LABEL_1035 = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
-_QUALIFIED = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_ENV_RELAXED = re.compile(r"[ -<>-~]+")
-_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_HEADER = re.compile(r"[-A-Za-z0-9]+")
+_LABEL = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+_LABEL_CHARACTERS = lazy_pattern(r"[-a-z0-9]+")
+_SUBDOMAIN = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN_CHARACTERS = lazy_pattern(r"[-.a-z0-9]+")
+_LABEL_1035 = lazy_pattern(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
+_QUALIFIED = lazy_pattern(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_ENV = lazy_pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_ENV_RELAXED = lazy_pattern(r"[ -<>-~]+")
+_CONFIG_KEY = lazy_pattern(r"[-._a-zA-Z0-9]+")
+_HEADER = lazy_pattern(r"[-A-Za-z0-9]+")
 
 # Manifests repeat the same few names.
 _cached = lru_cache(maxsize=4096)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from sidecarctl.lazy_pattern import lazy_pattern
+
 NANO = 10**9
 MILLI = 10**6
 
 # Laxer than it looks natural, and so is the server: "", "." and "+" before a suffix count as zero.
-_GRAMMAR = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
+_GRAMMAR = lazy_pattern(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
 _DECIMAL_EXPONENT = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_EXPONENT = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _LARGEST_BINARY = 2**63 - 1
@@ -139,7 +141,7 @@ def _round_up(number: int, exponent: int) -> int:
     return -(-number // int(10**-exponent))
 
 
-_PERCENT = re.compile(r"([0-9]+)%", re.ASCII)
+_PERCENT = lazy_pattern(r"([0-9]+)%", re.ASCII)
 
 
 def parse_percentage(value: object) -> int | None:

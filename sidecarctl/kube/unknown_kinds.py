@@ -10,12 +10,13 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.kube.kinds import BUILT_IN, WITHOUT_TEMPLATE, Kinds, group_of
 from sidecarctl.kube.workload import objects
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 _MAX_DEPTH = 12
-_KIND = re.compile(r"^[\"']?kind[\"']?:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
+_KIND = lazy_pattern(r"^[\"']?kind[\"']?:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
 # Groups of Kubernetes itself that are not in the table of kinds: their objects have no pod template, but
 # CustomResourceDefinitions contain schemas of some.
-_NOT_CUSTOM = re.compile(r"(?:^|\.)k8s\.io$")
+_NOT_CUSTOM = lazy_pattern(r"(?:^|\.)k8s\.io$")
 _CUSTOM_K8S = ("x-k8s.io",)
 
 

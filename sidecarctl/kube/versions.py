@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 OLDEST_MINOR = 25
 NEWEST_MINOR = 37
@@ -13,7 +12,7 @@ SUPPORTED: tuple[str, ...] = tuple(f"1.{minor}" for minor in range(OLDEST_MINOR,
 NEWEST = SUPPORTED[-1]
 
 # "v1.34.2-gke.100", "1.29+", "1.34": suffixes of managed clusters do not affect the API.
-_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(?:\d+|x))?\+?(?:[-+][0-9A-Za-z.+-]*)?")
+_VERSION = lazy_pattern(r"v?1\.(\d{1,3})(?:\.(?:\d+|x))?\+?(?:[-+][0-9A-Za-z.+-]*)?")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.kube.fronts import has_fronts
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import objects
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.grade import grade
 from sidecarctl.validate.registry import Context, Rule, rules
@@ -18,10 +18,10 @@ from sidecarctl.validate.rule_selection import Severities
 from sidecarctl.yamltext.stream import Document
 
 # What the other object of a comparison contains: an autoscaler, or a Service that names a port.
-_TRIGGER = re.compile(r"HorizontalPodAutoscaler|targetPort[\"']?:[ \t]*[\"']?[A-Za-z]")
+_TRIGGER = lazy_pattern(r"HorizontalPodAutoscaler|targetPort[\"']?:[ \t]*[\"']?[A-Za-z]")
 _POD_SPEC = "ontainers"
 # What is compared with a sidecar in front of the app: see `surroundings`.
-_AROUND = re.compile(r"\b(Service|NetworkPolicy|PodMonitor|ServiceMonitor|Ingress|HTTPRoute)\b")
+_AROUND = lazy_pattern(r"\b(Service|NetworkPolicy|PodMonitor|ServiceMonitor|Ingress|HTTPRoute)\b")
 
 
 def needs_whole_run(text: str) -> bool:

@@ -11,15 +11,15 @@ image: " "               OpenShift's image change trigger
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity, quote
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import sort_findings
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy_pattern(
     r"\$\{[A-Za-z_][^{}]*\}"
     r"|\$\([A-Za-z_][A-Za-z0-9_.-]*\)"
     r"|\$[A-Z_][A-Z0-9_]*\b"

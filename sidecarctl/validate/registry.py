@@ -15,7 +15,6 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from functools import cache
@@ -29,6 +28,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]
 Scope = Literal["container", "pod", "object", "stream"]
@@ -276,9 +276,9 @@ def help_line(sentences: str) -> str:
     return "; ".join(_CAPITAL.sub(lambda word: word.group().lower(), clause) for clause in clauses)
 
 
-_SENTENCE_END = re.compile(r"\.\s+(?=[A-Z])")
+_SENTENCE_END = lazy_pattern(r"\.\s+(?=[A-Z])")
 # The capital of an ordinary word, not of an identifier such as PodSpec or NFS.
-_CAPITAL = re.compile(r"\A[A-Z](?=[a-z]*[ ,])")
+_CAPITAL = lazy_pattern(r"\A[A-Z](?=[a-z]*[ ,])")
 
 _EXAMPLES = Path(__file__).parent / "rules" / "examples"
 

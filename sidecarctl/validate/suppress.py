@@ -15,6 +15,7 @@ from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.registry import current_name
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
@@ -24,8 +25,8 @@ ANNOTATION = "sidecarctl.dev/ignore"
 UNUSED = "unused-ignore"
 UNKNOWN = "unknown-rule"
 
-_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\]\r\n]*\]?)?([^\r\n]*)", re.MULTILINE)
-_NAME = re.compile(r"[^\s,\[\]]+")
+_COMMENT = lazy_pattern(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\]\r\n]*\]?)?([^\r\n]*)", re.MULTILINE)
+_NAME = lazy_pattern(r"[^\s,\[\]]+")
 _WHY_UNUSED = "An unused ignore would silently hide the next finding of its rule."
 _NO_RULE = "ignore without a rule name"
 

@@ -8,17 +8,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.style import FlowStyle, Style, cache_by_content
 
 # A plain scalar in block context: no leading indicator, and no character that ends it.
-_PLAIN = re.compile(
+_PLAIN = lazy_pattern(
     r"(?:[^\W]|[\U00010000-\U0010ffff]|[/.$(+;=^<\\)]|[-?:](?=[^\s,\[\]{}]))[^\x00-\x1f\x7f-\xa0\ufeff\u2028\u2029\ud800-\udfff]*\Z"
 )
-_PLAIN_ENDS = re.compile(r":(?:\s|\Z)|\s#|\s\Z|^---|^\.\.\.")
+_PLAIN_ENDS = lazy_pattern(r":(?:\s|\Z)|\s#|\s\Z|^---|^\.\.\.")
 # Older libyaml refuses a colon inside a word.
-_FLOW_ENDS = re.compile(r"[,\[\]{}?:]|^-")
-_LITERAL = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z")
+_FLOW_ENDS = lazy_pattern(r"[,\[\]{}?:]|^-")
+_LITERAL = lazy_pattern(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z")
 
 
 class Quoted(str):

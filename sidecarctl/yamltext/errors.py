@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sidecarctl.errors import InputError
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.lines import line_end, line_start
 
 # Compiled on first use, because most runs have no syntax error.
@@ -12,7 +13,7 @@ _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 _TABS = "indent with spaces; YAML does not allow tabs here"
 _TEMPLATE = "this looks like a Helm template: run `helm template` first, or quote the value"
 # A placeholder that cannot be a plain scalar: in flow style, or at the start of a value.
-_PLACEHOLDER = re.compile(r"\$\{[^{}\n]*\}|(?<=[ \t])[@%][A-Z][A-Z0-9_]*[@%]")
+_PLACEHOLDER = lazy_pattern(r"\$\{[^{}\n]*\}|(?<=[ \t])[@%][A-Z][A-Z0-9_]*[@%]")
 _QUOTE, _BRACKET = "while scanning a quoted scalar", "while parsing a flow"
 # What a parser message contains, and the help for it. The first match counts.
 _HINTS: tuple[tuple[str, str], ...] = (

@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 __all__ = [
     "AliasEvent",
@@ -41,10 +42,10 @@ __all__ = [
 ]
 
 # A colon inside a word (`http://x:80`), which older libyaml refuses in flow collections. Tags keep theirs.
-_INNER_COLON = re.compile(r"(?:^|(?<=[\s,\[{]))!\S*|(?<=[^\s\[\]{},\"']):(?=\S)")
+_INNER_COLON = lazy_pattern(r"(?:^|(?<=[\s,\[{]))!\S*|(?<=[^\s\[\]{},\"']):(?=\S)")
 # JSON writes one character as two escapes; YAML does not know surrogate pairs.
-_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-_BEFORE_A_TAB = re.compile(r"[ \t]*(?:[-?:][ \t]*)*\Z")
+_PAIR = lazy_pattern(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+_BEFORE_A_TAB = lazy_pattern(r"[ \t]*(?:[-?:][ \t]*)*\Z")
 
 
 @dataclass(frozen=True)

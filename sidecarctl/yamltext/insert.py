@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
 from sidecarctl.yamltext.insert_block import fill_empty, insert_into_block
@@ -112,7 +112,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
             yield replace(one, depth=len(path))
 
 
-_COMMENT_ON_LINE = re.compile(r"[ \t]*(,?)[ \t]*#")
+_COMMENT_ON_LINE = lazy_pattern(r"[ \t]*(,?)[ \t]*#")
 
 
 def insert_into_flow(

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence as Seq
 from collections.abc import Set
 
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.lines import BREAK, break_before, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
-_BLOCK_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
-_ANCHOR_ALONE = re.compile(r"&\S+\s+(?!!)")
-_TAG_BEFORE = re.compile(r"(?:^|(?<=\s))!\S*\s+\Z")
+_BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
+_ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
+_TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")
 
 
 def missing_value_offset(text: str, key: Node) -> int:

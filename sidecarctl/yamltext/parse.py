@@ -6,12 +6,12 @@ libyaml defines the grammar, as for the API server's reader. Keys, merge keys, t
 from __future__ import annotations
 
 import itertools
-import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import scalars
 from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error
 from sidecarctl.yamltext.layout import block_scalar_end, missing_value_offset, properties_start
@@ -26,7 +26,7 @@ __all__ = ["BREAK", "Lines", "SyntaxProblem", "parse"]
 _VALUES = frozenset(("ScalarEvent", "AliasEvent", "MappingStartEvent", "SequenceStartEvent"))
 _MERGE = "<<"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
+_PROPERTIES = lazy_pattern(r"(?:[&!]\S*\s+)+")
 
 
 def parse(text: str) -> Node | None:

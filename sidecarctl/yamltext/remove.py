@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
 from sidecarctl.yamltext.insert import check_pair
 from sidecarctl.yamltext.layout import (
@@ -31,7 +31,7 @@ from sidecarctl.yamltext.lines import (
 )
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
 
-_LINE_IS_OVER = re.compile("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
+_LINE_IS_OVER = lazy_pattern("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
 
 
 def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:

@@ -6,7 +6,6 @@ In JSON streams, consecutive objects are separate documents.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from typing import Any
@@ -14,15 +13,16 @@ from typing import Any
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
 
-_BLANK_AFTER = re.compile(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
-_REST_OF_LINE = re.compile(r"[ \t\r]*\n?")
-_GAP = re.compile(r"\s*")
-_DIRECTIVE = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
+_BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
+_REST_OF_LINE = lazy_pattern(r"[ \t\r]*\n?")
+_GAP = lazy_pattern(r"\s*")
+_DIRECTIVE = lazy_pattern(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
 
 @dataclass(eq=False)
@@ -104,6 +104,10 @@ class Document:
             node = key
         return self.place(node.start, node.end)
 
+    def without_nodes(self) -> Document:
+        """Return the document with its text only, which another process can receive cheaply."""
+        return Document(self.head, self.text, self.line, self.file, self.index)
+
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
         return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
@@ -138,6 +142,16 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
         if text.startswith("\ufeff", start):  # concatenated files, each with a byte order mark
             head, start = head + "\ufeff", start + 1
     yield from _objects(head, text[start:], file, line, index)
+
+
+def can_split(text: str, file: str = "-") -> bool:
+    """Return True if the whole text can be split into documents, so that they can be joined again."""
+    try:
+        for _ in split(text, file):
+            pass
+    except InputError:
+        return False
+    return True
 
 
 def split_readable(

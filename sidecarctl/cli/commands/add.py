@@ -78,6 +78,7 @@ def add(
         rule_config.nearest_kinds(),
         facts=verbose or format != "text",
         fail_on=fail_on,
+        jobs=jobs,
         workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
     )
     requests = build_request.requests(

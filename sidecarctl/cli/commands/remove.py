@@ -54,6 +54,7 @@ def remove(
         rule_config.nearest_kinds(required=False),
         facts=verbose or format != "text",
         fail_on=fail_on,
+        jobs=jobs,
         workloads=build_request.workload_filter(workloads),
     )
     delivery = Delivery(

@@ -59,6 +59,7 @@ def upgrade(
         rule_config.nearest_kinds(),
         facts=verbose or format != "text",
         fail_on=fail_on,
+        jobs=jobs,
         workloads=build_request.workload_filter(workloads),
     )
     wanted = build_request.upgrade_request(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sidecarctl.errors import BugError, InputError
+from sidecarctl.errors import BugError
 from sidecarctl.findings import AutoFix, Finding, PathTuple, Severity
 from sidecarctl.kube import field_order
 from sidecarctl.validate.check_document import check_documents
@@ -26,7 +26,7 @@ from sidecarctl.validate.registry import Rule, rules
 from sidecarctl.validate.rule_selection import OF_MANIFESTS, RuleSelection
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
 from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import Document, join, split
+from sidecarctl.yamltext.stream import Document, can_split, join, split
 
 _INDEX = re.compile(r"\[\d+\]")
 _MAX_FOLLOW_UPS = 3
@@ -251,22 +251,12 @@ def _round(
                 raise
             continue
         if checked.text not in whole:
-            whole[checked.text] = _can_split(texts[checked.text])
+            whole[checked.text] = can_split(texts[checked.text].text)
         if whole[checked.text]:
             yield checked, result
         else:
             refusals = (RefusedFix(each.finding, _NOT_SPLIT) for each in result.done)
             yield checked, FixedDocument(checked.document, (), (*refusals, *result.refused))
-
-
-def _can_split(text: SourceText) -> bool:
-    """Return True if the whole text can be split into documents, so that they can be joined again."""
-    try:
-        for _ in split(text.text, text.file):
-            pass
-    except InputError:
-        return False
-    return True
 
 
 def _rewritten(

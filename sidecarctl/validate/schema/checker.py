@@ -19,13 +19,14 @@ from typing import Any
 
 from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.schema.data import schemas
 from sidecarctl.validate.schema.overrides import FILLED_IN, OPTIONAL, REQUIRED, allowed
 
 INT32 = 2**31
 INT64 = 2**63
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_TIME = lazy_pattern(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data
@@ -19,7 +20,7 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ACTIONS = ("httpGet", "tcpSocket", "grpc")
 _LOCAL = r"(?:127\.0\.0\.1|localhost|\[::1\])"
 # Names of flags and variables with an address to listen on, as opposed to one to connect to.
-_LISTEN_NAMES = re.compile(r"listen|bind|addr|http-address|health[-_]?(?:host|addr)|endpoint", re.IGNORECASE)
+_LISTEN_NAMES = lazy_pattern(r"listen|bind|addr|http-address|health[-_]?(?:host|addr)|endpoint", re.IGNORECASE)
 
 # Images of servers that listen on localhost by default: ports, and the flag or variable that changes the address.
 _LOCAL_BY_DEFAULT = {

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView
 
 _DEFAULT_GRACE = 30
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_SLEEP = re.compile(r"(?:^|[\s;&|(\"'/])sleep\s+(\d+(?:\.\d+)?)([smh]?)(?![\w.])")
-_WAITS = re.compile(r"\b(?:while|until|wait)\b")
-_STOPS = re.compile(
+_SLEEP = lazy_pattern(r"(?:^|[\s;&|(\"'/])sleep\s+(\d+(?:\.\d+)?)([smh]?)(?![\w.])")
+_WAITS = lazy_pattern(r"\b(?:while|until|wait)\b")
+_STOPS = lazy_pattern(
     r"(?:^|[\s;&|(\"'/])(?:kill|pkill|killall|killall5|shutdown|poweroff)\b"
     r"|\bnginx\s+-s\s+(?:quit|stop)\b|\b(?:httpd|apache2ctl|apachectl)\s+.*(?:graceful-)?stop\b"
     r"|/quitquitquit|/-/quit\b|/v1\.0/shutdown|/agent/v1/quit|/graceful_shutdown|/shutdown\b"

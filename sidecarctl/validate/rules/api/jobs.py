@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.cron import check_schedule, check_time_zone, time_zones
 from sidecarctl.kube.versions import enabled
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import CRON_JOB, JOB, completions_of, job_spec
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView
@@ -18,7 +17,7 @@ _MANY_COMPLETIONS = 100_000
 _PARALLEL_WITH_MANY = 10_000
 _FAILED_WITH_MANY = 10_000
 _MANAGER_LENGTH = 63
-_MANAGER_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_MANAGER_PATH = lazy_pattern(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 
 
 @rule(

@@ -6,6 +6,7 @@ import re
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import all_metadata, check_labels, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.rules.api.object_names import NAME_CHECKS
@@ -78,7 +79,7 @@ def invalid_owner_reference(obj: ObjectView, ctx: Context) -> Problems:
 
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _MIRROR = "kubernetes.io/config.mirror"
-_INT64 = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_INT64 = lazy_pattern(r"[+-]?\d{1,18}", re.ASCII)
 
 
 @rule(

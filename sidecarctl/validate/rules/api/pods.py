@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.ip_addresses import check_ip_address
@@ -11,6 +9,7 @@ from sidecarctl.kube.names import check_container_resource
 from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import STATEFUL_SET, blank, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import PodView
@@ -22,7 +21,7 @@ _SEARCH_LENGTH = 2048
 _SEARCH_LENGTH_BEFORE_126 = 256
 _HOST_NAME_LENGTH = 64
 _PART = "_?[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?"
-_SEARCH = re.compile(rf"{_PART}(?:\.{_PART})*")
+_SEARCH = lazy_pattern(rf"{_PART}(?:\.{_PART})*")
 
 
 @rule(

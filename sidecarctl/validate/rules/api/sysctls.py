@@ -6,11 +6,12 @@ import re
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
-_NAME = re.compile(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
+_NAME = lazy_pattern(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?")
 _SHARED_MEMORY = ("shmall", "shmmax", "shmmni", "shm_rmid_forced", "shm")
 _MESSAGES = ("msgmax", "msgmnb", "msgmni", "msg")
 _IPC = frozenset(f"kernel.{name}" for name in ("sem", *_SHARED_MEMORY, *_MESSAGES))

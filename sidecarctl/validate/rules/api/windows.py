@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import security_contexts
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, Data, PodView
@@ -41,12 +40,12 @@ _CONTAINER_CONTEXT_FIELDS = (
 # Rejected only if true or not empty.
 _REJECTED_IF_TRUE = frozenset(("hostPID", "hostIPC", "sysctls"))
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NET_BIOS = re.compile(r'[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}')
-_DOMAIN = re.compile(
+_CONTROL = lazy_pattern(r"[\x00-\x1f\x7f]")
+_NET_BIOS = lazy_pattern(r'[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}')
+_DOMAIN = lazy_pattern(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
-_INVALID_USER_CHARACTERS = re.compile(r'["/\\:;|=,+*?<>@\[\]]')
+_INVALID_USER_CHARACTERS = lazy_pattern(r'["/\\:;|=,+*?<>@\[\]]')
 
 
 def _options(view: PodView | ContainerView) -> Data:

@@ -1,0 +1,141 @@
+"""Distributes work over processes, in order: many files, or the documents of one stream.
+
+Workers are forks and inherit what was prepared; without fork (Windows), the work runs in this process. A worker does not
+start workers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+# With fewer items per worker, starting it costs more than it saves.
+_MIN_ITEMS_PER_WORKER = 150
+_CHUNKS_PER_WORKER = 8
+_MAX_CHUNK = 100
+# Items of a stream per task, and how many the first process works on before it forks: imports and caches are inherited.
+_STREAM_CHUNK = 25
+_FIRST = 8
+
+
+# Inherited by forked workers: the items, and the function to call on each.
+_inherited: list[tuple[Sequence[Any], Callable[[Any], Any]]] = []
+
+
+def process_count(jobs: int, count: int) -> int:
+    """Return the number of processes for `count` items. 0 jobs: one per CPU, if there are enough items."""
+    if not hasattr(os, "fork") or _inherited:
+        return 1
+    return max(1, min(jobs, count) if jobs else min(_processors(), count // _MIN_ITEMS_PER_WORKER))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator[_R]:
+    """Yield `work(item)` for each item, in order, computed by `jobs` processes (0: chosen by the number of items)."""
+    processes = process_count(jobs, len(items))
+    if processes == 1:
+        yield from map(work, items)
+        return
+    size = max(1, min(_MAX_CHUNK, len(items) // (processes * _CHUNKS_PER_WORKER)))
+    chunks = [range(start, min(start + size, len(items))) for start in range(0, len(items), size)]
+    with _pool(processes, items, work) as pool:
+        for results in pool.map(_work_on, chunks):
+            yield from results
+
+
+def spread_stream(items: Iterable[_T], work: Callable[[_T], _R], jobs: int) -> Iterator[_R]:
+    """Yield `work(item)` for each item, in order, as `spread` does, and hold only a few of them: a stream has any length."""
+    failure: list[Exception] = []
+    rest = _until_failure(items, failure)
+    head = list(islice(rest, _MIN_ITEMS_PER_WORKER * _processors())) if jobs != 1 else []
+    processes = process_count(jobs, len(head))
+    if processes == 1 or len(head) <= _FIRST:
+        yield from map(work, chain(head, rest))
+    else:
+        yield from map(work, head[:_FIRST])
+        yield from _spread_chunks(_chunks(chain(head[_FIRST:], rest)), work, processes)
+    for error in failure:
+        raise error
+
+
+def _spread_chunks(chunks: Iterator[list[_T]], work: Callable[[_T], _R], processes: int) -> Iterator[_R]:
+    with _pool(processes, (), work) as pool:
+        waiting = deque(pool.submit(_work_on_items, chunk) for chunk in islice(chunks, 2 * processes))
+        while waiting:
+            results = waiting.popleft().result()
+            waiting.extend(pool.submit(_work_on_items, chunk) for chunk in islice(chunks, 1))
+            yield from results
+
+
+def _until_failure(items: Iterable[_T], failure: list[Exception]) -> Iterator[_T]:
+    """Yield items up to an error, which is kept: what comes before it in the stream is processed first."""
+    try:
+        yield from items
+    except Exception as error:
+        failure.append(error)
+
+
+def _chunks(items: Iterator[_T]) -> Iterator[list[_T]]:
+    while chunk := list(islice(items, _STREAM_CHUNK)):
+        yield chunk
+
+
+@contextmanager
+def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Executor]:
+    """Start workers that inherit the items and the function."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _inherited.append((items, work))
+    pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        _inherited.pop()
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and exit when the parent is killed."""
+    import signal
+    from threading import Thread
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work_on(chunk: range) -> list[Any]:
+    items, work = _inherited[-1]
+    return [work(items[index]) for index in chunk]
+
+
+def _work_on_items(chunk: list[Any]) -> list[Any]:
+    _, work = _inherited[-1]
+    return [work(item) for item in chunk]
