@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl import limits
 from sidecarctl.catalog.catalog import Catalog, split_request
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.libraries import open_libraries
@@ -20,7 +22,7 @@ from sidecarctl.composition.request import ParameterChanges, Request, build_requ
 from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.files.sources import Source, decode
+from sidecarctl.files.sources import Source, decode, read_small
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
@@ -139,9 +141,10 @@ def _parameters(
     origins: dict[str, dict[str, str]] = {}
     for file in values:
         try:
-            text = decode(Path(file).read_bytes(), file)
+            text = decode(read_small(Path(file), regular=False), file)
         except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror or error}", hint="check --values") from None
+            hint = limits.FILE.way_out if error.errno == errno.EFBIG else "check --values"
+            raise InputError(f"cannot read {file}: {error.strerror or error}", hint=hint) from None
         for name, parameters in assignments.read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
         origins = merge(origins, assignments.origins_of_values(text, file))

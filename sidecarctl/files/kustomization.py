@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.files.patterns import absolute
+from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.skipped import KUSTOMIZATION, PATCH
 from sidecarctl.yamltext.stream import split
@@ -57,7 +58,7 @@ def read_named_files(directory: Path) -> NamedFiles:
     """Return the files that the kustomization of a directory names; none without a readable kustomization."""
     for name in FILE_NAMES:
         try:
-            text = (directory / name).read_text("utf-8")
+            text = read_small(directory / name).decode("utf-8")
             values = [document.value for document in split(text)]
         except (OSError, UnicodeDecodeError, InputError):
             continue

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
 
 GITIGNORE = ".gitignore"
@@ -108,7 +109,7 @@ def _read_spec(directory: Path, is_root: bool) -> Any:
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]
     for file in files:
         try:
-            lines += file.read_text("utf-8", "replace").splitlines()
+            lines += read_small(file).decode("utf-8", "replace").splitlines()
         except OSError:
             continue
     if not any(line.strip() and not line.startswith("#") for line in lines):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -60,6 +63,21 @@ def read_source(source: Source) -> Read:
         raise InputError(
             f"cannot read {source.name}: {problem.strerror or problem}", hint="check its path and permissions"
         ) from None
+
+
+def read_small(path: Path, *, regular: bool = True) -> bytes:
+    """Return the bytes of a file that is not a manifest, such as a kustomization, at most `limits.FILE`.
+
+    A repository can contain a link to an endless device. Raises OSError for a larger file and, unless `regular` is False,
+    for one that is not regular. A pipe, as in `--values <(...)`, is not.
+    """
+    if regular and not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for a writer
+        raise OSError(errno.EINVAL, "not a regular file")
+    with path.open("rb") as stream:
+        data = stream.read(limits.FILE.value + 1)
+    if len(data) > limits.FILE.value:
+        raise OSError(errno.EFBIG, f"larger than {limits.FILE.value >> 10} KiB")
+    return data
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

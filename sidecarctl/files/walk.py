@@ -19,7 +19,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.files import classify
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
-from sidecarctl.files.sources import SUFFIXES, Source
+from sidecarctl.files.sources import SUFFIXES, Source, read_small
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.skipped import (
@@ -241,7 +241,7 @@ class _Walk:
 def _is_library_entry(directory: Path) -> bool:
     """Return True for a sidecar of a library, whose test cases are not manifests of the repository."""
     try:
-        text = (directory / "sidecar.yaml").read_text("utf-8", "replace")
+        text = read_small(directory / "sidecar.yaml").decode("utf-8", "replace")
     except OSError:
         return False
     return _LIBRARY_ENTRY.search(text) is not None
@@ -265,7 +265,7 @@ def _is_chainsaw_check(path: Path) -> bool:
     if _CHAINSAW_FILE.fullmatch(path.name):
         return True
     try:
-        text = test.read_text("utf-8", "replace")
+        text = read_small(test).decode("utf-8", "replace")
     except OSError:
         return False
     return any(os.path.normpath(found["file"]) == path.name for found in _CHECKS.finditer(text))

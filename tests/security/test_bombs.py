@@ -150,3 +150,24 @@ def test_invalid_limit_does_not_break_imports(name: str) -> None:
     code = "import sidecarctl, sidecarctl.cli.parser, sidecarctl.catalog.render, sidecarctl.catalog.engines.jinja"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, name: "abc"}, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless device")
+@pytest.mark.parametrize(
+    "name", [".gitignore", "kustomization.yaml", "sidecar.yaml", "chainsaw-test.yaml", "sidecarctl.yaml", "app.yaml"]
+)
+def test_link_to_an_endless_device_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / name).symlink_to("/dev/zero")
+    done = run("sidecarctl add log-tail --set logDir=/var/log/app .", tmp_path)
+    assert done.code in (0, 2, 3), done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless device")
+def test_endless_values_file_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    done = run("sidecarctl add log-tail --values /dev/zero -f web.yaml", tmp_path)
+    assert done.code == 3
+    assert "larger than 1024 KiB" in done.stderr
+    assert "SIDECARCTL_MAX_FILE" in done.stderr
