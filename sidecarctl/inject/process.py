@@ -16,6 +16,7 @@ from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
 from sidecarctl.validate.grade import demote, grade, is_inside
@@ -25,6 +26,7 @@ from sidecarctl.yamltext.stream import Document, can_split
 
 # Characters; shorter texts are not worth several processes.
 _MIN_SPREAD = 20_000
+_SIZE = lazy_pattern(r"\d+ bytes")
 
 
 @dataclass(frozen=True)
@@ -216,8 +218,8 @@ def _validate_result(
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:
-    """Return what identifies a finding before and after. Its path does not: additions shift it."""
-    return finding.rule, finding.message, finding.workload, finding.container
+    """Return what identifies a finding before and after. Its path does not, because additions shift it, and sizes grow."""
+    return finding.rule, _SIZE.sub("", finding.message), finding.workload, finding.container
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

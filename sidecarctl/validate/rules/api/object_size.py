@@ -8,6 +8,7 @@ from sidecarctl.findings import PathTuple, Severity
 from sidecarctl.validate.fields import ANNOTATIONS_SIZE, all_metadata, text_size
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ObjectView
+from sidecarctl.yamltext.edits import dotted
 
 # etcd's default for the size of a request (--max-request-bytes).
 _OBJECT_SIZE = 1536 * 1024
@@ -24,14 +25,15 @@ def object_too_large(obj: ObjectView, ctx: Context) -> Problems:
     """An object is larger than 1.5 MiB.
 
     etcd rejects larger requests. Only the strings of the object count, without keys, in bytes of UTF-8. The API server
-    stores more than that, so a slightly smaller object can be too large as well. The finding is at the longest string.
+    stores more than that, so a slightly smaller object can be too large as well.
     To set another limit in bytes, use the option `object-too-large`.
     """
     limit = ctx.options.get("object-too-large", _OBJECT_SIZE)
     size = text_size((text for text, _ in _texts(obj.value)), limit)
     if size > limit:
-        _, where = max(_texts(obj.value), key=lambda found: len(found[0]))
-        yield problem((*obj.path, *where), f"object too large: {size} bytes (limit: {limit})", on_key=True)
+        _, longest = max(_texts(obj.value), key=lambda found: len(found[0]))
+        help = f"Split the object, or move its longest string out of it: {dotted(longest)}."
+        yield problem(obj.at("kind"), f"object too large: {size} bytes (limit: {limit})", help=help)
 
 
 def _texts(value: object) -> Iterator[tuple[str, PathTuple]]:
