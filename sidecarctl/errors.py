@@ -62,9 +62,10 @@ class TemplateRefusal(LibraryError):
 
     def about(self, workload: str, place: str, parameters: Iterable[str]) -> None:
         """Set the workload that the template refuses, with its place; the hint names the parameters of the message."""
-        named = [name for name in parameters if re.search(rf"\b{re.escape(name)}\b", self.message)]
+        found = (re.search(rf"\b{re.escape(name)}\b(\.[a-z]\w*)*", self.message) for name in parameters)
+        named = [match[0] for match in found if match]
         template, self.where = self.where, place
-        way_out = f"set {' or '.join(f'--set {name}=...' for name in named)}" if named else _LEAVE_OUT
+        way_out = f"use {' or '.join(f'--set {name}=...' for name in named)}" if named else _LEAVE_OUT
         self.hint = f"{way_out} (raised by the template at {template})"
         self.workload = workload
 

@@ -75,6 +75,11 @@ def test_code_is_not_changed() -> None:
     assert links.convert(text, "docs/a.md", "a.md", {}, ROOT) == text
 
 
+def test_attributes_of_code_are_dropped(texts: dict[str, str]) -> None:
+    assert links.tidy("```sh exit=1\nls\n```\n") == "```sh\nls\n```\n"
+    assert [name for name, text in texts.items() if re.search(r"^ *```\w+ ", text, re.MULTILINE)] == []
+
+
 def test_a_list_after_a_paragraph_is_a_list() -> None:
     assert links.tidy("Text:\n- one\n- two\n") == "Text:\n\n- one\n- two\n"
     assert links.tidy("- one\n  more\n- two\n") == "- one\n  more\n- two\n"

@@ -18,6 +18,7 @@ class _Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.links: list[str] = []
+        self.fences = 0
         self.loaded: list[str] = []
         self.anchors: set[str] = set()
         self.feed(text)
@@ -32,14 +33,19 @@ class _Page(HTMLParser):
         elif "href" in given:
             self.links.append(given["href"])
 
+    def handle_data(self, data: str) -> None:
+        self.fences += data.count("```")
+
 
 def find_problems(site: Path) -> Iterator[str]:
-    """Yield a line for each broken link, and for each address of another host that a browser would load."""
+    """Yield a line for each broken link, address of another host that a browser would load, and page with unread Markdown."""
     pages = {file: _Page(file.read_text(encoding="utf-8")) for file in sorted(site.rglob("*.html"))}
     assert pages, "no pages"
     for file, page in pages.items():
         name = file.relative_to(site).as_posix()
         base = urljoin(_BASE, name.removesuffix("index.html"))
+        if page.fences:
+            yield f"{name}: fenced code that is not rendered"
         for address in page.loaded:
             if urlsplit(urljoin(base, address)).netloc not in ("site", "") and not address.startswith("data:"):
                 yield f"{name}: loads {address}"

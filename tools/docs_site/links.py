@@ -10,6 +10,7 @@ from pathlib import Path
 REPOSITORY = "https://github.com/sidecarctl/sidecarctl"
 _LINK = re.compile(r"(!?\[(?:[^\]\\]|\\.)*\]\()([^()\s]+)(\))")
 _CODE = re.compile(r"(`+[^`]*`+)")
+_FENCE = re.compile(r"( *`{3,}\w+) +\S.*")
 _LIST = re.compile(r" {0,3}([-*]|\d+\.) ")
 _HEADS = {2: ("property", "value"), 4: ("", "", "", "description")}
 
@@ -81,7 +82,11 @@ def _outside_code(line: str, change: Callable[[str], str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """Drop comments before the title, name the columns of tables without a head, and separate lists from paragraphs."""
+    """Drop what GitHub hides, and separate lists from paragraphs.
+
+    GitHub hides comments before the title, the names of columns that are empty, and attributes of fenced code, which the
+    site's Markdown would not read as code.
+    """
     text = re.sub(r"\A(\s*<!--.*?-->\s*)+", "", text, flags=re.DOTALL)
     kept: list[str] = []
     for line, is_prose in _lines(text):
@@ -90,6 +95,8 @@ def tidy(text: str) -> str:
             line = f"| {' | '.join(_HEADS[cells])} |\n"
         elif is_prose and line.startswith("|") and line.endswith("| |\n") and _is_head(kept):
             line = line.removesuffix("| |\n") + "| description |\n"
+        elif fence := _FENCE.match(line):
+            line = f"{fence[1]}\n"
         before = kept[-1] if kept else "\n"
         starts_list = is_prose and _LIST.match(line) and before.strip() and not _LIST.match(before)
         if starts_list and not before.startswith((" ", "|", "#", "`", "~")):
