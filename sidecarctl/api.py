@@ -74,7 +74,7 @@ class Session:
 
         parameters  values by sidecar name; recorded parameters that are not given stay
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
-        retarget    change Services and NetworkPolicies of the text that lead around a sidecar in front of the app
+        retarget    change Services and NetworkPolicies of the text that bypass a sidecar in front of the app
         file        the file name in findings
         """
         requests = build_requests(

@@ -36,7 +36,7 @@ class Delivery:
     removes     the instances or sidecars that the command removes; each must be somewhere in the input
     next_steps  report what the user or the app must do after a sidecar was added
     fronts      sidecars are added that take traffic for the app, so that other objects are compared
-    retarget    change ports in objects around the pods that lead around a sidecar in front of the app
+    retarget    change ports in objects around the pods that bypass a sidecar in front of the app
     """
 
     inputs: InputOptions

@@ -213,7 +213,7 @@ OnConflict = Annotated[
 Enforce = Annotated[
     bool, Option(("--enforce",), "Overwrite edits of the sidecars with the library's values; list them.")
 ]
-Retarget = Annotated[bool, Option(("--retarget",), "Change Services that lead around a sidecar in front of the app.")]
+Retarget = Annotated[bool, Option(("--retarget",), "Change Services that bypass a sidecar in front of the app.")]
 Container = Annotated[
     list[str],
     Option(

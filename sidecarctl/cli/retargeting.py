@@ -1,4 +1,4 @@
-"""Objects around the pods of a run, in whichever file: change the ports that lead around a sidecar in front of the app."""
+"""Objects around the pods of a run, in whichever file: change the ports that bypass a sidecar in front of the app."""
 
 from __future__ import annotations
 

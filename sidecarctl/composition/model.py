@@ -73,7 +73,7 @@ class Composition:
     exclude       patterns of paths to leave out of directories
     files         all files that it was read from
     on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
-    retarget      change ports in objects around the pods that lead around a sidecar in front of the app
+    retarget      change ports in objects around the pods that bypass a sidecar in front of the app
     """
 
     name: str

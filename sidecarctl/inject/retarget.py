@@ -1,4 +1,4 @@
-"""Change the ports in objects around a pod that lead around its fronts, and change them back.
+"""Change the ports in objects around a pod that bypass its fronts, and change them back.
 
 The record lists each changed port with its former text and the port that was written. So a port follows when the chain in
 front of the app changes, is restored when the last front goes, and is left alone if a person changed it since.
@@ -154,7 +154,7 @@ class _Run:
         return keys
 
     def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
-        """Change a reference that leads around a front."""
+        """Change a reference that bypasses a front."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
         wanted = {find_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
         ports = wanted - {None}

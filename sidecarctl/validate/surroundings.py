@@ -1,4 +1,4 @@
-"""What is around a pod: ports in other objects of a run that lead to it, and those that lead around its fronts.
+"""What is around a pod: ports in other objects of a run that lead to it, and those that bypass its fronts.
 
 A *reference* is a port in an object that selects pods: a Service's target port, a port that a NetworkPolicy allows, or a port
 that a PodMonitor scrapes. A *bypass* is a reference to a port that a front takes traffic for.
@@ -42,7 +42,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Bypass:
-    """A reference that leads around the fronts of a pod: to `port`, where `chain` takes traffic for it, innermost first."""
+    """A reference that bypasses the fronts of a pod: to `port`, where `chain` takes traffic for it, innermost first."""
 
     reference: Reference
     pod: PodView
@@ -56,7 +56,7 @@ class Bypass:
 
 
 def find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
-    """Yield the references of a kind of object that lead around fronts."""
+    """Yield the references of a kind of object that bypass fronts."""
     index = PodIndex([pod for pod in stream.pods if read_fronts(pod.workload)])
     for reference in find_references(stream, kind):
         for pod in index.find_selected(reference.object):

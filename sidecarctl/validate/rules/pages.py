@@ -265,7 +265,7 @@ declare(
     layer="composing",
     what="A port in an object around the pod stays as it is, although it does not fit the sidecars.",
     why="""
-        With `--retarget`, sidecarctl changes ports of Services, NetworkPolicies, and PodMonitors that lead around a sidecar in
+        With `--retarget`, sidecarctl changes ports of Services, NetworkPolicies, and PodMonitors that bypass a sidecar in
         front of the app. It leaves a port that a person changed since, an object that also selects workloads without the
         sidecar, a value that an anchor shares, and an object that is in no input file.
     """,

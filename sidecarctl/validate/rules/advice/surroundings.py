@@ -1,4 +1,4 @@
-"""Rules about objects around a pod that lead around a sidecar in front of the app, or that the sidecar blocks."""
+"""Rules about objects around a pod that bypass a sidecar in front of the app, or that the sidecar blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
-    """Yield the references of a kind of object that lead around fronts."""
+    """Yield the references of a kind of object that bypass fronts."""
     if any(read_fronts(pod.workload) for pod in stream.pods):
         from sidecarctl.validate.surroundings import find_bypasses
 
