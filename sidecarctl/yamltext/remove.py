@@ -145,7 +145,8 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     comma = skip_gap(text, before)
     if not separated:
         if comma < kept:
-            yield Splice(comma, comma + 1, "")
+            # A comment needs a space before it: without the comma, "a,# why" would be one scalar.
+            yield Splice(comma, comma + 1, " " if text.startswith("#", comma + 1) else "")
         yield Splice(kept if BREAK.search(text, end, following) else start, end, "")
     elif "#" in text[end:following]:
         yield Splice(max(kept, comma + 1), end, "")

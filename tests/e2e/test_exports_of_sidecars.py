@@ -22,7 +22,7 @@ from tests.shipped_library.manifests import NAMES
 pytestmark = pytest.mark.e2e
 
 # Sidecars whose rendering depends on the workload, which a policy does not know.
-REFUSED = ("fluentd", "proxy")
+REFUSED = ("auto-instrumentation", "fluentd", "proxy")
 # What OpenKruise adds to each container and Pod.
 KRUISE_ENV = "IS_INJECTED"
 KRUISE_ANNOTATION = "kruise.io/"
