@@ -13,7 +13,6 @@ from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
-_ROLES = {"app": ("app",), "init": ("init",)}
 _SHELLS = ("sh", "bash", "ash", "dash")
 _INTERPRETERS = ("exec", "env", "tini", "dumb-init", "--")
 
@@ -59,7 +58,7 @@ def _fitting(workload: Workload, sidecar: Sidecar) -> Iterator[Suggestion]:
         if _is_excluded(workload, fit):
             continue
         for container in workload.containers:
-            values = _match(workload, container, fit) if container.role in _ROLES[fit.role] else None
+            values = _match(workload, container, fit) if container.role == fit.role else None
             if values is not None:
                 yield _suggestion(sidecar, container, fit, values)
                 return

@@ -16,10 +16,9 @@ from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.results import plural
 from sidecarctl.vendoring import git
 from sidecarctl.vendoring.changes import SidecarUpdate, compare_libraries
-from sidecarctl.vendoring.get import Library, get_again
+from sidecarctl.vendoring.get import Library, get_again, source_of
 from sidecarctl.vendoring.install import write_files
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
-from sidecarctl.vendoring.source import parse_source
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,7 @@ def _warnings(locked: LockedLibrary, found: Library, ref: str | None, home: Path
     if found.kind == "tag":
         return [f"the tag {locked.ref} moved from commit {before[:12]} to {after[:12]}: review the change"]
     if found.kind in ("branch", ""):
-        source = parse_source(locked.source)
-        url = str((home / source.url).resolve()) if source.local else source.url
-        rewritten = git.is_rewritten(replace(source, url=url, ref=locked.ref), before)
+        rewritten = git.is_rewritten(source_of(locked, home), before)
         name = f"the branch {locked.ref}" if locked.ref else "the default branch"
         if rewritten:
             return [f"{name} was rewritten and no longer contains commit {before[:12]}: review the change"]

@@ -62,7 +62,9 @@ def fit_fragment(
         if fragment.env:
             from sidecarctl.inject.env_conflicts import find_new_env
 
-            new_env, env_findings = find_new_env(target, fragment.env, app_variables)
+            new_env, env_findings = find_new_env(
+                target, _index_by_name(target.value.get("env")), fragment.env, app_variables
+            )
             findings += env_findings
         if new_mounts:
             mounts[target.name] = new_mounts

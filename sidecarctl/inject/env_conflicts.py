@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 from sidecarctl.catalog.fragment import Item
 from sidecarctl.findings import Finding
-from sidecarctl.kube.workload import Container, as_list
+from sidecarctl.kube.workload import Container
 
 
 def find_new_env(
-    target: Container, wanted: tuple[Item, ...], app_variables: Mapping[str, str]
+    target: Container,
+    existing: Mapping[str, tuple[int, Item]],
+    wanted: tuple[Item, ...],
+    app_variables: Mapping[str, str],
 ) -> tuple[tuple[Item, ...], list[Finding]]:
-    """Return the variables that the target does not have yet. An equal one is kept, a different one is a conflict."""
-    existing = {
-        str(item.get("name")): (i, item)
-        for i, item in enumerate(as_list(target.value.get("env")))
-        if isinstance(item, dict)
-    }
+    """Return the variables that the target does not have yet. An equal one is kept, a different one is a conflict.
+
+    existing  the variables of the target by name, with their positions
+    """
     new, findings = [], []
     for variable in wanted:
         name = variable["name"]

@@ -47,18 +47,24 @@ def get_library(name: str, text: str, path: str, home: Path) -> Library:
 
 
 def get_again(locked: LockedLibrary, home: Path) -> Library:
-    """Return the current state of a library from the source of its lock entry. Nothing in the entry is trusted."""
+    """Return the current state of a library from the source of its lock entry."""
+    source = source_of(locked, home)
+    if source.local and not Path(source.url).exists():
+        raise UsageError(
+            f"no repository or archive at {source.url}, the source of library {locked.name}",
+            hint="correct its `source` in sidecarctl.lock",
+        )
+    check_path(locked.path)
+    return _read(locked, source)
+
+
+def source_of(locked: LockedLibrary, home: Path) -> Source:
+    """Return the source of a lock entry, a path as an absolute one. Nothing in the entry is trusted: raise UsageError."""
     source = parse_source(locked.source)
     if source.ref:  # part of a path that is gone now
         source = Source(f"{source.url}@{source.ref}", local=source.local)
     url = str((home / source.url).resolve()) if source.local else source.url
-    if source.local and not Path(url).exists():
-        raise UsageError(
-            f"no repository or archive at {url}, the source of library {locked.name}",
-            hint="correct its `source` in sidecarctl.lock",
-        )
-    check_path(locked.path)
-    return _read(locked, Source(url, check_ref(locked.ref), source.local))
+    return Source(url, check_ref(locked.ref), source.local)
 
 
 def _relative(path: str, home: Path) -> str:

@@ -93,6 +93,7 @@ def _add(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.catalog.catalog import split_request
     from sidecarctl.cli import library_report
     from sidecarctl.vendoring.get import get_library
+    from sidecarctl.vendoring.lock import LIBRARIES
 
     if len(words) != 2:
         raise UsageError("expected a name and a URL", hint=f"usage: {_USAGE['add']}")
@@ -108,7 +109,7 @@ def _add(words: Sequence[str], flags: _Flags) -> int:
             f"library {name} exists already",
             hint=f"run `sidecarctl library update {name}`, or `library update {name}@REF` for another branch or tag",
         )
-    directory = home / "libraries" / name
+    directory = home / LIBRARIES / name
     if directory.exists():
         raise UsageError(f"{directory} exists already", hint="choose another name, or delete the directory")
     found = get_library(name, url, flags.path or "", home)
@@ -129,7 +130,7 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     wanted = _choose(words, locked)
     for name in wanted:
         changed = [] if flags.force else find_differences(locked[name], home)
-        if changed and (home / "libraries" / name).exists():
+        if changed and locked[name].directory(home).exists():
             more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise UsageError(
                 f"files of library {name} were changed: {'; '.join(changed[:3])}{more}",

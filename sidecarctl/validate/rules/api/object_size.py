@@ -29,24 +29,32 @@ def object_too_large(obj: ObjectView, ctx: Context) -> Problems:
     To set another limit in bytes, use the option `object-too-large`.
     """
     limit = ctx.options.get("object-too-large", _OBJECT_SIZE)
-    size = text_size((text for text, _ in _texts(obj.value)), limit)
+    size = text_size(_strings(obj.value), limit)
     if size > limit:
-        _, longest = max(_texts(obj.value), key=lambda found: len(found[0]))
+        _, longest = _find_longest(obj.value)
         help = f"Split the object, or move its longest string out of it: {dotted(longest)}."
         yield problem(obj.at("kind"), f"object too large: {size} bytes (limit: {limit})", help=help)
 
 
-def _texts(value: object) -> Iterator[tuple[str, PathTuple]]:
-    """Yield the strings among the values, with their paths."""
-    todo: list[tuple[object, PathTuple]] = [(value, ())]
+def _strings(value: object) -> Iterator[str]:
+    """Yield the strings among the values of an object, without paths: this runs for every object."""
+    todo = [value]
     while todo:
-        found, path = todo.pop()
+        found = todo.pop()
         if isinstance(found, str):
-            yield found, path
+            yield found
         elif isinstance(found, dict):
-            todo += [(item, (*path, key)) for key, item in found.items()]
+            todo += found.values()
         elif isinstance(found, list):
-            todo += [(item, (*path, index)) for index, item in enumerate(found)]
+            todo += found
+
+
+def _find_longest(value: object, path: PathTuple = ()) -> tuple[int, PathTuple]:
+    """Return the length and the path of the longest string among the values of an object."""
+    if isinstance(value, str):
+        return len(value), path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return max((_find_longest(item, (*path, step)) for step, item in items), default=(-1, path), key=lambda one: one[0])
 
 
 @rule(
