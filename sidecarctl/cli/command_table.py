@@ -151,7 +151,7 @@ COMMANDS: tuple[CommandInfo, ...] = (
             ("List the shipped sidecars", "sidecarctl list"),
             ("Search for a word", "sidecarctl list tls"),
             ("Suggest sidecars for the workloads of a directory", "sidecarctl list --for k8s/"),
-            ("List those of your own library too", "sidecarctl list --library sidecars/"),
+            ("List those of a library in another directory too", "sidecarctl list --library platform/sidecars"),
         ),
     ),
     CommandInfo(
@@ -180,8 +180,9 @@ COMMANDS: tuple[CommandInfo, ...] = (
         "Run the test cases of a library, and lint it.",
         LIBRARY,
         (
-            ("Test a library", "sidecarctl test --library sidecars/"),
-            ("Accept the current results", "sidecarctl test --library sidecars/ my-agent --update"),
+            ("Test the libraries of the repository, such as ./sidecars", "sidecarctl test"),
+            ("Accept the current results of a sidecar", "sidecarctl test my-agent --update"),
+            ("Test a library in another directory", "sidecarctl test --library platform/sidecars"),
         ),
     ),
     CommandInfo(

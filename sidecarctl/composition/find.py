@@ -30,9 +30,14 @@ def find_file(start: Path, name: str) -> Path | None:
 
 def is_trusted(path: Path) -> bool:
     """Return True for an existing file that belongs to the current user or to root."""
+    return path.is_file() and has_trusted_owner(path)
+
+
+def has_trusted_owner(path: Path) -> bool:
+    """Return True for a path that belongs to the current user or to root."""
     try:
         status = path.stat()
     except OSError:
         return False
     owners = (0, os.getuid()) if hasattr(os, "getuid") else (status.st_uid,)
-    return path.is_file() and status.st_uid in owners
+    return status.st_uid in owners

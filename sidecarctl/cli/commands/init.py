@@ -27,7 +27,7 @@ def init(
     """Write a composition, and find sidecars that were pasted by hand."""
     import shlex
 
-    from sidecarctl.authoring.scaffold import DEFAULT_LIBRARY
+    from sidecarctl.catalog.catalog import DEFAULT_LIBRARY
     from sidecarctl.catalog.schema_comment import format_schema_comment
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
