@@ -94,11 +94,12 @@ COMMANDS: tuple[CommandInfo, ...] = (
     ),
     CommandInfo(
         "init",
-        "Write a composition.",
+        "Write a composition for the workloads of a directory.",
         SIDECARS,
         (
             ("Write sidecarctl.yaml in the current directory", "sidecarctl init"),
             ("Write it in another directory", "sidecarctl init k8s/"),
+            ("Name its manifests", "sidecarctl init -f k8s/ -f deploy/web.yaml"),
         ),
     ),
     CommandInfo(
