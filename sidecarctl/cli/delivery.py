@@ -20,12 +20,16 @@ from sidecarctl.lazy_dataclass import dataclass
 class Mirror:
     """Options of a run whose output mirrors its input (`render`).
 
-    closing    findings about the whole run, from the results of all sources
-    prune      delete files that an earlier run wrote to the output directory and this run does not
+    closing      findings about the whole run, from the results of all sources
+    prune        delete files that an earlier run wrote to the output directory and this run does not
+    label        what the output is compared with: `composition web`
+    keeps_edits  whether fields of sidecars that people edited stay
     """
 
     closing: Callable[[Sequence[Result]], Sequence[Finding]]
     prune: bool = False
+    label: str = "the composition"
+    keeps_edits: bool = True
 
 
 @dataclass(frozen=True)
