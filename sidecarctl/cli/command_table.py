@@ -201,6 +201,7 @@ COMMANDS: tuple[CommandInfo, ...] = (
             ),
             ("Update all libraries to the newest commits of their branches", "sidecarctl library update"),
             ("Move a library to another tag, and preview it", "sidecarctl library update acme@v1.3.0 --check"),
+            ("Delete a library that is no longer used", "sidecarctl library remove acme"),
             ("Fail in CI if a file of a library was changed", "sidecarctl library verify"),
         ),
     ),
