@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, is_partial, workloads
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.kube.fronts import has_fronts
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import objects
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.grade import grade

@@ -12,10 +12,10 @@ image: " "               OpenShift's image change trigger
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity, quote
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import sort_findings
 

@@ -16,7 +16,6 @@ def duplicate_volume_name(pod: PodView, ctx: Context) -> Problems:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +26,7 @@ from typing import Any, Literal, TypeVar
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple, Related, Severity
 from sidecarctl.kube.versions import NEWEST, at_least
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 
 Layer = Literal["structure", "api", "advice", "composing", "library"]

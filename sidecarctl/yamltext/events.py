@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import libyaml
 
