@@ -89,7 +89,7 @@ def _value(document: Document) -> object:
 
 
 def _stream_rules() -> Iterator[Rule]:
-    return (rule for rule in rules().values() if rule.on and rule.check and rule.scope == "stream")
+    return (rule for rule in rules().values() if rule.on and rule.checks and rule.scope == "stream")
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:

@@ -115,4 +115,4 @@ def unknown_rule_error(name: str, known: Collection[str], where: str) -> UsageEr
 def selected_rules(selection: RuleSelection, files: Iterable[str]) -> list[Rule]:
     """Return the rules to run for files that have a check function."""
     names = selection.names.union(*(selection.names_for(file) for file in dict.fromkeys(files)))
-    return [rule for name, rule in rules().items() if name in names and rule.check]
+    return [rule for name, rule in rules().items() if name in names and rule.checks]
