@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import limits
@@ -13,7 +12,7 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ A companion follows its workload in the stream. `companion_search` finds it agai
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert
 from sidecarctl.yamltext.remove import ends_in_block_scalar
@@ -40,7 +40,7 @@ def companion_name(workload: Workload, instance: str) -> str:
     label = to_dns_label(name) or instance
     if len(name) <= LABEL_LENGTH:
         return label
-    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def format_owner(workload: Workload, instance: str) -> str:
@@ -81,7 +81,7 @@ def _inherit_hooks(workload: Workload) -> dict[str, str]:
 def hash_config(documents: Sequence[dict[str, Any]]) -> str:
     """Return a hash of companions without their metadata, as 16 hexadecimal digits."""
     content = [{k: v for k, v in document.items() if k != "metadata"} for document in documents]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_owner(document: Document) -> str | None:
