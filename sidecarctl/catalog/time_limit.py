@@ -94,6 +94,7 @@ def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
 
 # A pattern without repetition inside a repeated group takes at most this many steps for n characters and k repetitions: n ** k.
 _REPETITION = re.compile(r"[*+}]")
+_CHOICE = re.compile(r"(?<!\()\?|\|")
 _REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
 _FEW_STEPS = 1_000_000
 
@@ -111,7 +112,10 @@ def pattern_matches(pattern: str, text: str) -> bool:
 def _is_quick(pattern: str, length: int) -> bool:
     if _REPEATED_GROUP.search(pattern):
         return length < 2
-    steps: int = (length + 1) ** (len(_REPETITION.findall(pattern)) + 1)
+    ways = len(_CHOICE.findall(pattern))  # two each
+    if ways > _FEW_STEPS.bit_length():
+        return False
+    steps: int = (length + 1) ** (len(_REPETITION.findall(pattern)) + 1) << ways
     return steps <= _FEW_STEPS
 
 

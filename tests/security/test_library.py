@@ -119,16 +119,19 @@ def test_slow_pattern_and_template_are_stopped_in_every_thread(tmp_path: Path, m
         except SidecarctlError as error:
             errors.append(str(error))
 
+    text = "{a: {type: string, pattern: '%s', default: '%s'}}"
     for content in (
         {"properties": "{a: {type: string, pattern: '^(a+)+$', default: '%s!'}}" % ("a" * 50)},
         {"properties": "{a: {type: string, pattern: '^(a+)+$', minLength: 99, default: '%s!'}}" % ("a" * 50)},
+        {"properties": text % ("^" + "a?" * 40 + "a" * 40 + "$|^$", "a" * 40)},
+        {"properties": text % ("^" + "(?:a|a)" * 40 + "!$", "a" * 40)},
         {"template": "{{ 3 | round(300000000, 'floor') }}"},
     ):
         library(tmp_path, **content)
         thread = threading.Thread(target=add)
         thread.start()
         thread.join(60)
-    assert len(errors) == 3
+    assert len(errors) == 5
 
 
 KCL = {
