@@ -37,6 +37,10 @@ HEAVY = (
     "concurrent",
     "shutil",
     "_hashlib",
+    "base64",
+    "dataclasses",
+    "glob",
+    "inspect",
 )
 # Command: (maximum number of sidecarctl modules without rules, further modules that it must not import).
 COMMANDS = {
@@ -44,8 +48,8 @@ COMMANDS = {
     "list": (38, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (76, (PARSER, COMPOSE)),
     "validate -f web.yaml": (86, (COMPOSE, AUTHORING, PACKAGE)),
-    "add logger -f web.yaml": (139, (AUTHORING, PACKAGE)),
-    "remove logger -f web.yaml": (139, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines")),
+    "add logger -f web.yaml": (134, (AUTHORING, PACKAGE)),
+    "remove logger -f web.yaml": (134, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys
