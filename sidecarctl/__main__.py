@@ -18,6 +18,7 @@ EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 _CLOSED = errno.EBADF
+_LONGEST_NAME = 200
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,11 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SidecarctlError as error:
         code = _report(error)
     except OSError as error:
-        if error.errno not in (*_NO_ROOM, _CLOSED) or error.filename:
+        if error.filename is not None:
+            code = _report(_no_access(error))
+        elif error.errno not in (*_NO_ROOM, _CLOSED):
             code = _bug(error)
         else:
             _write_no_more()
             code = _report(_not_written(error))
+    except MemoryError:
+        code = _report(InputError("not enough memory", hint="split the input, or give the process more memory"))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
@@ -62,6 +67,13 @@ def _open_streams() -> None:
 def _write_no_more() -> None:
     """Discard what is still to be written to stdout, also at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _no_access(error: OSError) -> InputError:
+    """Return the error for a path that the system refuses, such as one that is too long."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+    return InputError(f"cannot access {shown}: {error.strerror}", hint="check the path and its permissions")
 
 
 def _not_written(error: OSError) -> InputError:

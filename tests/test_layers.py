@@ -35,6 +35,7 @@ LAYERS = {
     "authoring": 6,
     "integrations": 6,
     "api": 6,
+    "api_arguments": 2,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,

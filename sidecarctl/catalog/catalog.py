@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 ENVIRONMENT = "SIDECARCTL_LIBRARY"
+DEFAULT_LIBRARY = "sidecars"  # where `sidecarctl new` writes sidecars
 LOCK_FILE = "sidecarctl.lock"  # lists the libraries of other repositories; see `vendoring`
 _NAME = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _VERSION = lazy_pattern(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
@@ -189,6 +190,11 @@ def _entry_directories(library: Path, name: str = "") -> Iterator[Path]:
         base, _, _ = each.partition("@")
         if (base == name if name else not each.startswith((".", "_"))) and _is_entry(library / each):
             yield library / each
+
+
+def has_sidecars(directory: Path) -> bool:
+    """Return True for a directory with at least one sidecar."""
+    return next(_entry_directories(directory), None) is not None
 
 
 def _is_entry(folder: Path) -> bool:

@@ -25,6 +25,9 @@ from sidecarctl.yamltext.parse import SyntaxProblem
 __all__ = ["Parameters", "RawText", "assign", "has_secrets", "parse_set", "read_values", "resolve"]
 
 
+_LISTED = 10
+
+
 @dataclass(frozen=True)
 class Parameters:
     """The validated parameters of a sidecar.
@@ -138,9 +141,10 @@ def _check_defaults(sidecar: Sidecar) -> None:
 
 def _to_error(sidecar: Sidecar, problems: list[SchemaProblem], where: str) -> UsageError:
     texts = [_describe_problem(sidecar, problem) for problem in problems]
-    message = "; ".join(text for text, _ in texts[:5]) + (f" (and {len(texts) - 5} more)" if len(texts) > 5 else "")
-    hints = list(dict.fromkeys(hint for _, hint in texts[:5] if hint))
-    return UsageError(message, hint="; ".join(hints), where=where)
+    message = "\n  ".join(text for text, _ in texts[:_LISTED])
+    more = f"\n  and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    hints = dict.fromkeys(hint for _, hint in texts[:_LISTED] if hint)
+    return UsageError(message + more, hint="\n".join(hints), where=where)
 
 
 def _describe_problem(sidecar: Sidecar, problem: SchemaProblem) -> tuple[str, str]:

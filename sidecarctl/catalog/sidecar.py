@@ -12,7 +12,7 @@ from typing import Any
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
-from sidecarctl.files.sources import data_directory
+from sidecarctl.files.sources import data_directory, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
 
 # The placeholders of `nextSteps` beside parameters.
@@ -110,7 +110,7 @@ class Sidecar:
     def mentions_fronts(self) -> bool:
         """False if its template certainly declares no `fronts`."""
         try:
-            return b"fronts" in self.template.read_bytes()
+            return b"fronts" in read_small(self.template)
         except OSError:
             return True
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from sidecarctl import limits
 from sidecarctl.cli.inputs import InputOptions
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.files.write import is_directory
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -19,12 +19,16 @@ from sidecarctl.lazy_dataclass import dataclass, replace
 class Mirror:
     """Options of a run whose output mirrors its input (`render`).
 
-    closing    findings about the whole run, from the results of all sources
-    prune      delete files that an earlier run wrote to the output directory and this run does not
+    closing      findings about the whole run, from the results of all sources
+    prune        delete files that an earlier run wrote to the output directory and this run does not
+    label        what the output is compared with: `composition web`
+    keeps_edits  whether fields of sidecars that people edited stay
     """
 
     closing: Callable[[Sequence[Result]], Sequence[Finding]]
     prune: bool = False
+    label: str = "the composition"
+    keeps_edits: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,22 +119,30 @@ def check_options(delivery: Delivery) -> None:
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
-    """Return the output path of each result: the output file, or a path below the output directory."""
+    """Return the output path of each result: the output file, or a path below the output directory.
+
+    Raises OutputError for a link in that directory that leads out of it.
+    """
     assert delivery.output
     target = Path(delivery.output)
     if len(done) == 1 and not target.is_dir() and not (delivery.mirror and is_directory_output(delivery)):
         return [target]
+    from sidecarctl.files.directory import check_inside
+
     taken: dict[Path, str] = {}
     for one in done:
         path = target / (one.source.relative or "stdin.yaml")
         if path in taken:
             raise UsageError(f"{one.source.name} and {taken[path]} have the same output {path}")
+        check_inside(path, target)
         taken[path] = one.source.name
     return list(taken)
 
 
 def is_directory_output(delivery: Delivery) -> bool:
     """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
+    from sidecarctl.files.write import is_directory
+
     return (
         is_directory(delivery.output or "")
         or len(delivery.files) > 1
@@ -145,7 +157,7 @@ def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Do
         return
     for path, one in zip(targets(delivery, done), done):
         try:
-            text = sources.decode(path.read_bytes(), str(path))
+            text = sources.decode(sources.read_small(path, limits.INPUT), str(path))
         except (OSError, SidecarctlError):
             text = ""
         yield replace(one, present=text, source=replace(one.source, name=str(path)))

@@ -116,6 +116,17 @@ def describe_update(update: Update, home: Path, *, dry_run: bool) -> list[str]:
     return [*lines, head, *_sidecar_lines(update.sidecars, color, width)]
 
 
+def describe_removal(library: LockedLibrary, home: Path, files: Sequence[Path], *, dry_run: bool) -> list[str]:
+    """Return the report of a removed library: what was deleted, and the compositions that no longer list it."""
+    word = "would remove" if dry_run else "removed"
+    places = [
+        library.directory(home).as_posix(),
+        f"its entry in {LOCK_FILE}",
+        *(f"its entry in {file}" for file in files),
+    ]
+    return [f"{paint(word, 'removed', console.color())} library {library.name}: {visible(', '.join(places))}"]
+
+
 def _revision(locked: LockedLibrary) -> str:
     ref = f"{locked.ref}, " if locked.ref and not locked.commit.startswith(locked.ref) else ""
     return f"{ref}commit {locked.revision}" if locked.commit else f"manifest {locked.revision}"

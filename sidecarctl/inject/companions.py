@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -115,13 +115,23 @@ def _parsed(document: Document) -> object:
 def insert_list_items(
     value: object, workload: Workload, instance: str, documents: Sequence[dict[str, Any]]
 ) -> Iterable[Edit]:
-    """Yield the edits that insert companions into the List that holds the workload, behind those of earlier instances."""
+    """Yield the edits that insert companions into the List that holds the workload, behind those of earlier instances.
+
+    Raises UsageError for a list of one kind, such as a PodList.
+    """
     path = workload.path
     if not path or not documents:
         return
-    items: Any = value
-    for step in path[:-1]:
-        items = items[step]
+    holder: Any = value
+    for step in path[:-2]:
+        holder = holder[step]
+    if holder.get("kind") != "List":
+        companion = documents[0].get("kind")
+        raise UsageError(
+            f'a {holder.get("kind")} cannot hold the {companion} of sidecar "{instance}"',
+            hint=f"change the list to kind List in v1, or write each {workload.kind} as a document",
+        )
+    items = holder["items"]
     index = int(path[-1]) + 1
     ranks = _rank_instances(workload, instance)
     while index < len(items) and _rank(read_object_owner(items[index]), ranks) <= ranks[instance]:

@@ -112,12 +112,12 @@ def add_sidecar(
             else:
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
+            if not planned.refused:
+                edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
         plans.append(planned)
-        if not planned.refused:
-            edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
     current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
         return current
