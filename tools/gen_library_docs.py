@@ -52,14 +52,15 @@ def known(sidecars: list[Sidecar]) -> str:
 
 
 def metadata(sidecars: list[Sidecar]) -> str:
-    """Return the content of every sidecar.yaml, so that `add` does not parse it."""
+    """Return the content of every sidecar.yaml, one a line, so that `add` does not parse YAML, and only one line."""
     found = {
         one.folder.name: {"checksum": checksum(one.folder), "content": read_yaml(one.file, one.folder).value}
         for one in sidecars
     }
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    lines = [f'"{name}":{json.dumps(one, ensure_ascii=False, separators=(",", ":"))}' for name, one in found.items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     assert json.loads(text) == found
-    return text + "\n"
+    return text
 
 
 def index(sidecars: list[Sidecar]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl import __version__
-from sidecarctl.catalog.entry_files import list_files
+from sidecarctl.catalog.entry_files import CASES, list_files
 from sidecarctl.files.sources import read_small
 from sidecarctl.sha256 import sha256
 
@@ -72,7 +72,12 @@ def store(sidecar: Sidecar, data: Any, *key: str) -> None:
 
 def _is_cacheable(sidecar: Sidecar) -> bool:
     """Return True for slow engines and for sidecars that have no secrets to write to their fragment."""
-    return _enabled and sidecar.engine == "jinja" and "writeOnly" not in json.dumps(sidecar.parameters)
+    return _enabled and sidecar.engine == "jinja" and not _has_secrets(sidecar)
+
+
+@lru_cache(maxsize=32)
+def _has_secrets(sidecar: Sidecar) -> bool:
+    return "writeOnly" in json.dumps(sidecar.parameters)
 
 
 def _folder(make: bool = False) -> Path | None:
@@ -126,8 +131,10 @@ def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=32)
 def _file_hashes(sidecar: Sidecar) -> list[list[str]]:
-    """Return the hashes of all files that a template can read."""
-    return [[file, sha256(read_small(Path(file))).hexdigest()] for _, file in sorted(list_files(str(sidecar.folder)))]
+    """Return the hashes of all files that a template can read: all except test cases."""
+    return [
+        [file, sha256(read_small(Path(file))).hexdigest()] for _, file in sorted(list_files(str(sidecar.folder), CASES))
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -16,9 +16,7 @@ from sidecarctl.cli.rule_config import severities_for, severities_of
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.find import FILE_NAME, find_composition_file
-from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
-from sidecarctl.composition.select import Selection, resolve_selection
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.sources import Source, decode, read_small
@@ -30,6 +28,8 @@ from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
+    from sidecarctl.composition.model import Composition
+    from sidecarctl.composition.select import Selection
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
 _NOTHING_SHARED = SharedFlags()
@@ -202,7 +202,11 @@ def composition_inputs(composition: Composition, paths: Sequence[str], flags: In
 def find_composition(file: str | None, environment: str | None) -> Composition | None:
     """Return the named composition, else the nearest sidecarctl.yaml, else None."""
     path = Path(file) if file else find_composition_file(Path())
-    return load_composition(path, environment or "") if path else None
+    if path is None:
+        return None
+    from sidecarctl.composition.model import load_composition
+
+    return load_composition(path, environment or "")
 
 
 def load_selection(
@@ -242,6 +246,8 @@ def prepare_selection(
     shared: SharedFlags = _NOTHING_SHARED,
 ) -> tuple[Selection, Options]:
     """Return a loaded composition prepared for a run, and the pipeline options."""
+    from sidecarctl.composition.select import resolve_selection
+
     options = pipeline_options(kube_version or composition.kube_version, validate, composition.kinds)
     catalog = open_libraries([*libraries, *composition.libraries], Path(composition.file).parent)
     selection = resolve_selection(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,13 @@ def severities_for(file: str) -> Severities:
     They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
     file and line, if that is not a valid composition or names an unknown rule.
     """
-    return _nearest(Path(file).resolve().parent)
+    return _nearest(_directory(file, str(Path.cwd())))
+
+
+@lru_cache(maxsize=64)
+def _directory(file: str, working_directory: str) -> Path:
+    """Return the directory of a manifest without links; looked up for every document of a file."""
+    return Path(working_directory, file).resolve().parent
 
 
 def severities_of(composition: Composition) -> Severities:

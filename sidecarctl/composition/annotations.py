@@ -14,11 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import RawText, assign
-from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
-from sidecarctl.kube.workload import Workload, as_mapping, objects
+from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata, objects
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.stream import Document

@@ -18,7 +18,7 @@ from sidecarctl.files.patterns import Exclude
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.stream import Document
@@ -254,11 +254,6 @@ def selector_matches(selector: Selector, workload: Workload) -> bool:
 
 def _matches_any(name: str, globs: tuple[str, ...]) -> bool:
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
-
-
-def get_own_metadata(workload: Workload, field_: str) -> dict[str, Any]:
-    """Return the labels or annotations of the workload itself, not of its pod template."""
-    return as_mapping(as_mapping(workload.value.get("metadata")).get(field_))
 
 
 def _labels_match(selector: Selector, workload: Workload) -> bool:

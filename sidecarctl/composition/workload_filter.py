@@ -8,9 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sidecarctl.composition.annotations import INJECT, OPT_OUT
-from sidecarctl.composition.model import get_own_metadata
 from sidecarctl.errors import UsageError
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 

@@ -7,7 +7,6 @@ patches or settings, and files that are not manifests. A file that is named on t
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import stat
@@ -71,6 +70,9 @@ class _Surroundings:
     named: NamedFiles = field(default_factory=NamedFiles)
 
 
+_MAGIC = frozenset("*?[")
+
+
 def find_sources(
     paths: Sequence[str], stdin_name: str = "-", options: WalkOptions = WalkOptions()
 ) -> Iterator[Source | Skipped]:
@@ -97,7 +99,9 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         yield from _Walk(path, options).run()
     elif path.exists() or path.is_symlink():
         yield from _named_file(text, path, options)
-    elif glob.has_magic(text):
+    elif not _MAGIC.isdisjoint(text):
+        import glob
+
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
         if not matches:
             raise InputError(f'no file matches "{text}"', hint="check the pattern; `**` matches directories")

@@ -7,7 +7,6 @@ exist keep their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import WorkloadChoice
@@ -34,6 +33,7 @@ from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.removal import Removal
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.stream import Document
 
 Chooser = Callable[[Workload, Record], WorkloadChoice]

@@ -29,6 +29,7 @@ from sidecarctl.inject.record_paths import RecordError, record_path
 from sidecarctl.kube.fronts import front_of
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.yamltext.style import cache_by_content
 
 VERSION = 2
 _PER_CONTAINER = ("volumeMounts", "env")
@@ -70,7 +71,7 @@ def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     """Return the record as it is written, and what each instance leaves out; nothing in format 1."""
     data = parse_record(text)
     version = data["v"]
-    instances = {name: _instance(name, value, version) for name, value in data["instances"].items()}
+    instances = {name: _instance(value, name, version) for name, value in data["instances"].items()}
     retargeted = {key: (former, port) for key, (former, port) in data.get("retargeted", {}).items()}
     record = Record(instances, dict(data.get("was", {})), retargeted)
     return record, {} if version == 1 else {
@@ -79,7 +80,9 @@ def _parse(text: str) -> tuple[Record, Mapping[str, frozenset[str]]]:
     }
 
 
-def _instance(name: str, data: dict[str, Any], version: int) -> Instance:
+@cache_by_content
+def _instance(data: dict[str, Any], name: str, version: int) -> Instance:
+    """Return a checked entry as an instance."""
     mode = str(data.get("mode", "" if version == 1 else "native"))
     added = as_mapping(data.get("added")) if version == 1 else {**_default_containers(name, mode), **data}
     parts: dict[str, Any] = {}
@@ -132,36 +135,46 @@ def config_hash_annotation(instance: str) -> str:
 def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset[str]]) -> Record:
     """Return the record with what it leaves out."""
     instances = {}
-    mounts = AppMounts.of(workload, record)
+    mounts, documents = AppMounts.of(workload, record), _documents_by_volume(workload)
+    annotations = workload.annotations
     for name, instance in record.instances.items():
-        added, key = instance.added, config_hash_annotation(name)
-        if "volumeMounts" in left_out[name]:
-            added = replace(added, volume_mounts=mounts.derive("", added.volumes))
-        if "documents" in left_out[name]:
-            added = replace(added, documents=_derive_documents(workload, added.volumes))
-        if key in workload.annotations and key not in added.annotations:
-            added = replace(added, annotations=(*added.annotations, key))
-        instances[name] = replace(instance, added=added)
+        added, key, derived = instance.added, config_hash_annotation(name), dict[str, Any]()
+        if added.volumes and "volumeMounts" in left_out[name]:
+            derived["volume_mounts"] = mounts.derive("", added.volumes)
+        if added.volumes and "documents" in left_out[name]:
+            derived["documents"] = _derive_documents(documents, added.volumes)
+        if key in annotations and key not in added.annotations:
+            derived["annotations"] = (*added.annotations, key)
+        instances[name] = replace(instance, added=replace(added, **derived)) if derived else instance
     return replace(record, instances=instances)
 
 
-def _derive_documents(workload: Workload, volumes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ConfigMaps that the volumes use, as `ConfigMap/name`."""
-    wanted = frozenset(volumes)
-    names = (
-        as_mapping(volume.get("configMap")).get("name")
-        for volume in as_list(workload.pod.get("volumes"))
-        if isinstance(volume, dict) and volume.get("name") in wanted
-    )
-    return tuple(dict.fromkeys(f"ConfigMap/{name}" for name in names if isinstance(name, str)))
+# ConfigMaps by the volume that uses them, with the number of the volume in the pod.
+_Documents = Mapping[str, list[tuple[int, str]]]
+
+
+def _documents_by_volume(workload: Workload) -> _Documents:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for number, volume in enumerate(as_list(workload.pod.get("volumes"))):
+        if isinstance(volume, dict) and isinstance(volume.get("name"), str):
+            name = as_mapping(volume.get("configMap")).get("name")
+            if isinstance(name, str):
+                found.setdefault(volume["name"], []).append((number, f"ConfigMap/{name}"))
+    return found
+
+
+def _derive_documents(documents: _Documents, volumes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ConfigMaps that the volumes use, as `ConfigMap/name`, in the order of the pod."""
+    numbered = sorted(each for name in dict.fromkeys(volumes) for each in documents.get(name, ()))
+    return tuple(dict.fromkeys(document for _, document in numbered))
 
 
 def write(record: Record, workload: Workload) -> str:
     """Return a record as the value of the annotation. `workload` has everything that the record lists."""
-    mounts = AppMounts.of(workload, record)
+    mounts, documents = AppMounts.of(workload, record), _documents_by_volume(workload)
     data: dict[str, Any] = {
         "v": VERSION,
-        "instances": {name: dict(_instance_data(each, workload, mounts)) for name, each in record.instances.items()},
+        "instances": {name: dict(_instance_data(each, documents, mounts)) for name, each in record.instances.items()},
     }
     if record.was:
         data["was"] = dict(sorted(record.was.items()))
@@ -170,7 +183,7 @@ def write(record: Record, workload: Workload) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
-def _instance_data(instance: Instance, workload: Workload, mounts: AppMounts) -> Iterator[tuple[str, Any]]:
+def _instance_data(instance: Instance, documents: _Documents, mounts: AppMounts) -> Iterator[tuple[str, Any]]:
     fields = (
         ("sidecar", instance.sidecar if instance.sidecar != instance.name else ""),
         ("version", instance.version),
@@ -191,13 +204,14 @@ def _instance_data(instance: Instance, workload: Workload, mounts: AppMounts) ->
             yield key, names
     derived: Mapping[str, Any] = {
         "volumeMounts": mounts.derive(instance.name, instance.added.volumes),
-        "documents": _derive_documents(workload, instance.added.volumes),
+        "documents": _derive_documents(documents, instance.added.volumes),
     }
     for key in ("volumes", "volumeMounts", "env", "annotations", "labels", "pod", "documents"):
         value: Any = getattr(instance.added, _ADDED_KEYS[key])
         if key == "annotations":
             value = tuple(each for each in value if each != config_hash_annotation(instance.name))
-        if _sorted(value) != _sorted(derived[key]) if key in _derived(instance.mode) else value:
+        left_out = derived[key] if key in _derived(instance.mode) else ()
+        if (value or left_out) and _sorted(value) != _sorted(left_out):
             yield key, {k: list(v) for k, v in value.items()} if isinstance(value, Mapping) else list(value)
 
 

@@ -11,6 +11,7 @@ from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualifi
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.style import cache_by_content
 
 VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
@@ -38,7 +39,7 @@ def parse_record(text: object) -> dict[str, Any]:
         raise ValueError(f"unsupported version {json.dumps(version)} (supported: 1 and 2)")
     taken = set[tuple[str, str]]()
     for name, instance in data["instances"].items():
-        _check_instance(name, instance, version)
+        _check_instance(instance, name, version)
         _check_overlap(instance.get("added", {}) if version == 1 else instance, taken)
     was = data.get("was", {})
     if not isinstance(was, dict) or not all(isinstance(each, str) for each in was.values()):
@@ -88,7 +89,9 @@ def _reject_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON value")
 
 
-def _check_instance(name: str, data: Any, version: int) -> None:
+@cache_by_content  # a run that adds sidecars reads the entries of earlier ones again
+def _check_instance(data: Any, name: str, version: int) -> None:
+    """Raise ValueError for an entry that sidecarctl does not write."""
     where = f"instance {json.dumps(name)}"
     if check_dns_label(name):
         raise ValueError(f"invalid instance name {json.dumps(name)}: {check_dns_label(name)}")

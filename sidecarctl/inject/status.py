@@ -6,7 +6,6 @@ What was written last time is found as for an upgrade; the fields that differ fr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
 from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import has_secrets, resolve
@@ -29,6 +28,7 @@ from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upg
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document, split_readable

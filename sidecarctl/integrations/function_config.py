@@ -7,7 +7,6 @@ the working directory of kustomize or kpt.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.composition.model import Composition, load_composition, load_from_document
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.results import field_text
 from sidecarctl.yamltext.stream import Document
 

@@ -9,7 +9,6 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.composition.annotations import INJECT, OPT_OUT
@@ -21,6 +20,7 @@ from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.validate.placeholders import merge_notes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from sidecarctl.integrations.function_config import read_composition
 from sidecarctl.integrations.renames import follow_renames
 from sidecarctl.integrations.resource_list import ResourceList, item_index
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.report.outdated import find_outdated
 from sidecarctl.report.retargeted import describe_retargeted
 from sidecarctl.results import Retargeted, WorkloadChange, field_text

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from sidecarctl.errors import BugError, InputError, did_you_mean
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split

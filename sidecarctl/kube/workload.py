@@ -126,6 +126,11 @@ class Workload:
                     yield Container(own, name, value, (*self.pod_path, field, index))
 
 
+def get_own_metadata(workload: Workload, field: str) -> dict[str, Any]:
+    """Return the labels or annotations of the workload itself, not of its pod template."""
+    return as_mapping(as_mapping(workload.value.get("metadata")).get(field))
+
+
 def as_mapping(value: object) -> dict[str, Any]:
     """Return the value if it is a mapping, else {}."""
     return value if isinstance(value, dict) else {}

@@ -9,7 +9,6 @@ from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.placeholders import without_placeholders
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.rule_selection import OFF, Severities
-from sidecarctl.validate.suppress import suppress
 from sidecarctl.yamltext.stream import Document
 
 
@@ -24,6 +23,8 @@ def grade(
     known, notes = without_placeholders(document.value if value is None else value, findings)
     graded = [one for each in known if (one := _with_severity(each, severities)) is not None]
     if graded:
+        from sidecarctl.validate.suppress import suppress
+
         given = {id(each) for each in graded}
         graded = [one for one in suppress(document, graded, known=rules(), active=()).kept if id(one) in given]
     return [*graded, *notes]

@@ -5,11 +5,8 @@ The rules were established by running that reader; tests/yamltext/test_scalars.p
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 import re
-import struct
 
 Value = object
 
@@ -128,9 +125,11 @@ _TAGS: dict[str, tuple[type, ...]] = {
 
 def _binary(text: str) -> str:
     """Return base64 as the text that JSON gets: line breaks skipped, each invalid UTF-8 byte replaced."""
+    import base64
+
     try:
         data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise ValueError("invalid base64 in a !!binary value") from None
     decoded = data.decode("utf-8", "surrogateescape")
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in decoded)
@@ -157,6 +156,8 @@ def key_text(value: Value) -> str:
 
 def _float32_text(value: float) -> str:
     """Return Go's shortest 'g' form of a float32: with an exponent below 1e-4 and from 1e6."""
+    import struct
+
     packed = struct.pack("f", value)
     (rounded,) = struct.unpack("f", packed)
     if math.isnan(rounded) or math.isinf(rounded):

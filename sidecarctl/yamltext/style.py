@@ -14,8 +14,8 @@ from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, walk
 
 _R = TypeVar("_R")
 _BY_CONTENT = 2  # marshal format in which equal bytes mean equal data with the same key order
-_MAX_BYTES = 1 << 16
-_MAX_RESULTS = 256
+_MAX_BYTES = 1 << 14
+_MAX_RESULTS = 1024
 
 
 def cache_by_content(function: Callable[..., _R]) -> Callable[..., _R]:

@@ -180,6 +180,16 @@ def test_rejects_files_outside_the_directory(run: Run, library: Path, name: str)
         run(jinja="{% include " + repr(name) + " %}")
 
 
+@pytest.mark.parametrize("name", ["tests/case/expected.yaml", "sub/tests/x", "./tests/x"])
+def test_rejects_files_of_test_cases(run: Run, library: Path, name: str) -> None:
+    """Cached renderings do not depend on them."""
+    file = entry(library) / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("a: 1")
+    with pytest.raises(LibraryError, match="is in the directory of test cases"):
+        run(jinja="{% include " + repr(name) + " %}")
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

@@ -30,7 +30,7 @@ from sidecarctl.catalog.engines.jinja_filters import (
     printable,
     too_long,
 )
-from sidecarctl.catalog.entry_files import read_text
+from sidecarctl.catalog.entry_files import CASES, read_text
 from sidecarctl.catalog.render_reuse import Looked, Placeholder
 from sidecarctl.errors import LibraryError
 
@@ -47,6 +47,10 @@ class _Loader(BaseLoader):
             raise LibraryError(
                 f'template "{template}" is outside the sidecar directory',
                 hint="use a file in the sidecar directory",
+            )
+        if CASES in path.parts[:-1]:  # they are no part of what renderings are cached by
+            raise LibraryError(
+                f'template "{template}" is in the directory of test cases', hint="move it to another directory"
             )
         file = self.folder / path
         if not file.exists():

@@ -9,8 +9,6 @@ if the item has required fields.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from functools import cache
@@ -230,10 +228,12 @@ def _is_base64(value: Any) -> bool:
         return all(item.__class__ is int and 0 <= item < 256 for item in value)
     if not isinstance(value, str):
         return False
+    import base64
+
     try:
         # The API server ignores line ends in base64 text, but no other characters.
         base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return False
     return True
 

@@ -1,0 +1,90 @@
+"""Sidecars on one workload, and instances in one record, cost the same each: calls are counted, not time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+from sidecarctl.cli import build_request
+from sidecarctl.inject import pipeline, record, record_check
+from sidecarctl.inject.pipeline import Options
+from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: "registry.example/web:1.0.0", resources: {limits: {memory: 8Mi}}}
+"""
+COUNT = 20
+
+
+def library(folder: Path) -> str:
+    for number in range(COUNT):
+        name = f"side-{number}"
+        (folder / name).mkdir()
+        (folder / name / "sidecar.yaml").write_text(
+            "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
+            f"metadata: {{name: {name}, version: 1.0.0, summary: One of many.}}\nspec: {{engine: plain}}\n"
+        )
+        (folder / name / "template.yaml").write_text(
+            f"containers:\n- name: {name}\n  image: registry.example/side:1.0.0\n"
+            "  resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 8Mi}}\n"
+        )
+    return str(folder)
+
+
+def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
+    counted: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "call" and frame.f_code in codes:
+            counted[frame.f_code.co_name] += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:
+    names = [f"side-{number}" for number in range(COUNT)]
+    requests = build_request.requests(
+        names, libraries=[library(tmp_path)], sets=[], values=[], containers=[], as_name=None, mode=None
+    )
+    functions = (record._instance, record_check._check_instance)
+    codes = [function.__wrapped__.__code__ for function in functions]  # type: ignore[attr-defined]
+    counted = count_calls(lambda: pipeline.add(WEB, requests, Options(facts=False)), *codes)
+    assert set(counted) == {"_instance", "_check_instance"}
+    assert all(calls <= COUNT for calls in counted.values()), counted
+
+
+@pytest.mark.parametrize("work", ["read", "write"])
+def test_volumes_are_indexed_once_for_all_instances(work: str) -> None:
+    names = [f"side-{number}" for number in range(COUNT)]
+    text = json.dumps({"v": 2, "instances": {name: {"volumes": [name]} for name in names}})
+    pod = {"containers": [{"name": "web"}], "volumes": [{"name": name, "configMap": {"name": name}} for name in names]}
+    template = {"metadata": {"annotations": {RECORD_ANNOTATION: text}}, "spec": pod}
+    (workload,) = workloads({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}})
+    found = record.read(workload)
+    assert found.instances["side-3"].added.documents == ("ConfigMap/side-3",)
+    codes = record._documents_by_volume.__code__, record.as_mapping.__code__
+    function = (lambda: record.read(workload)) if work == "read" else (lambda: record.write(found, workload))
+    counted = count_calls(function, *codes)
+    assert counted["_documents_by_volume"] == 1
+    assert counted["as_mapping"] <= 3 * COUNT, counted
