@@ -18,16 +18,17 @@ EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 _CLOSED = errno.EBADF
+_LONGEST_NAME = 200
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command line and exit."""
+    """Run a command line and exit. Without `argv`, run the command line of the process, which then does nothing else."""
     # Disable GC during startup: imports create no garbage.
     gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
-        code = _run(arguments)
+        code = _run(arguments, alone=argv is None)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         _write_no_more()
@@ -37,11 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     except SidecarctlError as error:
         code = _report(error)
     except OSError as error:
-        if error.errno not in (*_NO_ROOM, _CLOSED) or error.filename:
+        if error.filename is not None:
+            code = _report(_no_access(error))
+        elif error.errno not in (*_NO_ROOM, _CLOSED):
             code = _bug(error)
         else:
             _write_no_more()
             code = _report(_not_written(error))
+    except MemoryError:
+        code = _report(InputError("not enough memory", hint="split the input, or give the process more memory"))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
@@ -64,6 +69,13 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _no_access(error: OSError) -> InputError:
+    """Return the error for a path that the system refuses, such as one that is too long."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+    return InputError(f"cannot access {shown}: {error.strerror}", hint="check the path and its permissions")
+
+
 def _not_written(error: OSError) -> InputError:
     if error.errno == _CLOSED:
         return InputError("cannot write to stdout: it is closed", hint="redirect it to a file or to /dev/null")
@@ -71,7 +83,7 @@ def _not_written(error: OSError) -> InputError:
     return InputError(f"cannot write to stdout: {error.strerror}", hint=hint)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], *, alone: bool) -> int:
     if argv in (["--version"], ["version"]):
         from sidecarctl import __version__
 
@@ -93,11 +105,14 @@ def _run(argv: list[str]) -> int:
         words = split_words(parameters, argv[1:])
         return _help(["help", info.name]) if words and words.help else _typer(argv)
     from sidecarctl.catalog import render_cache
+    from sidecarctl.yamltext import libyaml
 
     gc.enable()
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     render_cache.enable()
+    if alone:
+        libyaml.enable()
     return call(command, values)
 
 

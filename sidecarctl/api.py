@@ -18,10 +18,18 @@ result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
+from sidecarctl.api_arguments import (
+    check_choice,
+    check_manifest,
+    check_parameters,
+    check_path,
+    check_paths,
+    check_word,
+    check_words,
+)
 from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.request import ParameterChanges, build_requests
@@ -31,6 +39,7 @@ from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube import versions
 from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import join, split_readable
@@ -38,6 +47,7 @@ from sidecarctl.yamltext.stream import join, split_readable
 __all__ = ["Result", "Session", "Verdict", "add", "check", "remove", "render"]
 
 PathText = str | PathLike[str]
+_POLICIES = ("fail", "keep", "overwrite", "enforce")
 
 
 class Session:
@@ -45,7 +55,7 @@ class Session:
 
     def __init__(self, libraries: Sequence[PathText] = ()) -> None:
         """Open libraries: these directories, those of SIDECARCTL_LIBRARY, and the shipped library, in this order."""
-        self._libraries = tuple(Path(directory) for directory in libraries)
+        self._libraries = check_paths("libraries", libraries)
         self._catalogs: dict[tuple[Path, ...], Catalog] = {}
 
     def _catalog(self, more: Sequence[Path] = ()) -> Catalog:
@@ -77,18 +87,18 @@ class Session:
         retarget    change Services and NetworkPolicies of the text that bypass a sidecar in front of the app
         file        the file name in findings
         """
+        options, text = _read_arguments(text, kube_version, file)
         requests = build_requests(
             self._catalog(),
-            sidecars,
-            {name: ParameterChanges(given) for name, given in (parameters or {}).items()},
-            instance=instance,
-            mode=mode,
-            containers=containers,
+            check_words("sidecars", sidecars),
+            _read_changes(parameters),
+            instance=check_word("instance", instance),
+            mode=check_word("mode", mode),
+            containers=check_words("containers", containers),
             adopt=adopt,
             keep_qos=keep_qos,
-            on_conflict=on_conflict,
+            on_conflict=check_choice("on_conflict", on_conflict, _POLICIES),
         )
-        options = Options(versions.parse_version(kube_version))
         return _retarget(pipeline.add(text, requests, options, file), options, file, enabled=retarget)
 
     def upgrade(
@@ -107,9 +117,13 @@ class Session:
         parameters  values by sidecar name; recorded parameters that are not given stay
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that the upgrade changes too
         """
-        changes = {name: ParameterChanges(given) for name, given in (parameters or {}).items()}
-        wanted = UpgradeRequest(self._catalog(), dict(map(split_request, sidecars)), changes, on_conflict)
-        options = Options(versions.parse_version(kube_version))
+        options, text = _read_arguments(text, kube_version, file)
+        wanted = UpgradeRequest(
+            self._catalog(),
+            dict(map(split_request, check_words("sidecars", sidecars))),
+            _read_changes(parameters),
+            check_choice("on_conflict", on_conflict, _POLICIES),
+        )
         result = pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
         return _retarget(result, options, file, enabled=retarget)
 
@@ -117,8 +131,9 @@ class Session:
         self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
     ) -> Result:
         """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
-        options = Options(versions.parse_version(kube_version))
-        return _retarget(pipeline.remove(text, names, options, file), options, file)
+        options, text = _read_arguments(text, kube_version, file)
+        wanted = None if names is None else check_words("names", names)
+        return _retarget(pipeline.remove(text, wanted, options, file), options, file)
 
     def render(
         self,
@@ -130,10 +145,11 @@ class Session:
         file: str = "-",
     ) -> Result:
         """Apply the composition in a file to every workload of a text."""
-        wanted = load_composition(Path(composition), environment)
-        version = versions.parse_version(kube_version or wanted.kube_version or versions.NEWEST)
-        selection = resolve_selection(wanted, self._catalog(wanted.libraries), version)
-        options = Options(version, wanted.kinds)
+        wanted = load_composition(check_path("composition", composition), check_word("environment", environment))
+        version = check_word("kube_version", kube_version) or wanted.kube_version or versions.NEWEST
+        options, text = _read_arguments(text, version, file)
+        selection = resolve_selection(wanted, self._catalog(wanted.libraries), options.kube_version)
+        options = replace(options, kinds=wanted.kinds)
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
     def check(
@@ -147,7 +163,13 @@ class Session:
         file: str = "-",
     ) -> Verdict:
         """Validate a text; `pod_security` is LEVEL or LEVEL:VERSION."""
-        rules = select_rules(kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore)
+        _, text = _read_arguments(text, kube_version, file)
+        rules = select_rules(
+            kube_version=kube_version,
+            pod_security=check_word("pod_security", pod_security),
+            select=check_words("select", select),
+            ignore=check_words("ignore", ignore),
+        )
         return validate_texts([SourceText(text, file)], rules)
 
 
@@ -240,6 +262,16 @@ def check(
     return Session().check(
         text, kube_version=kube_version, pod_security=pod_security, select=select, ignore=ignore, file=file
     )
+
+
+def _read_arguments(text: str, kube_version: str, file: str) -> tuple[Options, str]:
+    """Return the options of a run and its text. Raises SidecarctlError for invalid arguments."""
+    version = versions.parse_version(check_word("kube_version", kube_version))
+    return Options(version), check_manifest(text, check_word("file", file))
+
+
+def _read_changes(parameters: Mapping[str, Mapping[str, object]] | None) -> dict[str, ParameterChanges]:
+    return {name: ParameterChanges(given) for name, given in check_parameters(parameters).items()}
 
 
 def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:

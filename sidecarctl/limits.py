@@ -36,6 +36,7 @@ class Limit(NamedTuple):
 
 
 _MANY = 10**12
+INPUT = Limit("SIDECARCTL_MAX_INPUT", 256 << 20, _MANY, "the size of an input file or of stdin in bytes")
 DOCUMENT = Limit("SIDECARCTL_MAX_DOCUMENT", 64 << 20, _MANY, "the number of characters in a document")
 VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the number of values in a document, with aliases expanded")
 DEPTH = Limit("SIDECARCTL_MAX_DEPTH", 400, 10_000, "the nesting depth of a document")
@@ -53,6 +54,6 @@ FETCH_SECONDS = Limit(
 )
 
 ALL = (
-    *(DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY),
+    *(INPUT, DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY),
     *(LIBRARY_FILES, LIBRARY_SIZE, FETCH_SIZE, FETCH_SECONDS),
 )

@@ -217,3 +217,29 @@ def test_closed_pipe_ends_the_command_without_an_error(tmp_path: Path) -> None:
     )
     assert done.stdout == "apiVersion: v1\n"
     assert done.stderr == ""
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("add logger --library {} -f web.yaml", "validate -f {}", "validate {}.yaml", "status {}", "graph {}/x"),
+        *("add log-tail --set logDir=/a -f web.yaml -o {}", "add log-tail --set logDir=/a -f web.yaml -o {}/"),
+        *(
+            "new mine --library {}",
+            "test --library {}",
+            "init {}",
+            "adopt {}",
+            "list --for {}",
+            "render -c {} web.yaml",
+        ),
+    ],
+)
+def test_path_that_the_system_refuses_is_an_error_that_names_it(command: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(GOOD)
+    done = run(f"sidecarctl {command.format(LONG)}", tmp_path)
+    assert done.code in (2, 3)
+    assert "xxx" in done.stderr and "File name too long" in done.stderr
+    assert "bug" not in done.stderr

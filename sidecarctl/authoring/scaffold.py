@@ -14,8 +14,8 @@ from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, ENVIRONMENT, has_sidecar
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
-from sidecarctl.errors import InputError, LibraryError, UsageError
-from sidecarctl.files.sources import decode
+from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.files.sources import Source, read_source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.yamltext import emit
@@ -199,10 +199,7 @@ def from_image(library: Path, name: str, image: str = "", engine: str = "jinja")
 def from_manifest(library: Path, name: str, manifest: str, container: str) -> Scaffold:
     """Return a sidecar converted from a container of a manifest. Raise UsageError or InputError."""
     folder = _new_directory(library, name)
-    try:
-        text = decode(Path(manifest).read_bytes(), manifest)
-    except OSError as problem:
-        raise InputError(f"cannot read {manifest}: {problem.strerror or problem}", hint="check the path") from None
+    text = read_source(Source(manifest, Path(manifest))).text
     found = extract_container(text, manifest, container, name)
     case = "tests/original"
     return Scaffold(

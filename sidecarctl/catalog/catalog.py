@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:

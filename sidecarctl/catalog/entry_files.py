@@ -7,17 +7,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sidecarctl import limits
 from sidecarctl.errors import LibraryError
+from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.nodes import Mapping as MappingNode
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ def read_index(library: Path) -> Index:
     import json
 
     try:
-        data = json.loads((library / INDEX_FILE).read_bytes())
+        data = json.loads(read_small(library / INDEX_FILE))
         return Index(
             {k: (v["checksum"], Listing(v["version"], v["summary"], tuple(v["keywords"]))) for k, v in data.items()}
         )
@@ -180,7 +178,7 @@ def _read_known_metadata(library: Path) -> Mapping[str, tuple[int, Any]]:
     import json
 
     try:
-        data: dict[str, Any] = json.loads((library / KNOWN_METADATA_FILE).read_bytes())
+        data: dict[str, Any] = json.loads(read_small(library / KNOWN_METADATA_FILE))
         return {name: (one["checksum"], one["content"]) for name, one in data.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
@@ -191,8 +189,7 @@ def checksum(folder: Path) -> int:
     total = 0
     try:
         for name, file in sorted(list_files(str(folder), _CASES)):
-            with open(file, "rb") as stream:
-                total = zlib.crc32(stream.read(), zlib.crc32(name.encode(), total))
+            total = zlib.crc32(read_small(Path(file)), zlib.crc32(name.encode("utf-8", "surrogateescape"), total))
     except OSError:
         return -1
     return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
@@ -20,7 +19,7 @@ from sidecarctl.catalog.parameter_values import (
 from sidecarctl.catalog.renamed_parameters import current_name
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.parse import SyntaxProblem
 
 __all__ = ["Parameters", "RawText", "assign", "has_secrets", "parse_set", "read_values", "resolve"]

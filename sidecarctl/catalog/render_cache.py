@@ -1,27 +1,31 @@
 """Cache renderings between runs, so that a run without new renderings does not start a template engine.
 
-Files are in the user cache directory, named by a hash of everything that a rendering depends on. The cache is ignored if other
-users can access it. SIDECARCTL_NO_CACHE=1 disables it; only the command line enables it.
+Files are in the user cache directory, named by a hash of everything that a rendering depends on. Each starts with a checksum
+of its name and content: a damaged or misplaced one is ignored. The cache is ignored if other users can access it.
+SIDECARCTL_NO_CACHE=1 disables it; only the command line enables it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl import __version__
 from sidecarctl.catalog.entry_files import list_files
+from sidecarctl.files.sources import read_small
+from sidecarctl.sha256 import sha256
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.sidecar import Sidecar
 
 OFF = "SIDECARCTL_NO_CACHE"
 _MAX_FILES = 256
+_MAX_SIZE = 16 << 20
 _MAX_NEW = 8  # per run: renderings that differ for each workload are not worth caching
 _PRIVATE = 0o700
 
@@ -41,7 +45,11 @@ def load(sidecar: Sidecar, *key: str) -> Any:
         return None
     try:
         folder = _folder()
-        return None if folder is None else json.loads(_read_private(folder / _name(sidecar, key)))
+        if folder is None:
+            return None
+        name = _name(sidecar, key)
+        head, _, text = _read_private(folder / name).partition("\n")
+        return json.loads(text) if head == _checksum(name, text) else None
     except (OSError, ValueError, RuntimeError):  # RuntimeError: the user has no home directory
         return None
 
@@ -56,7 +64,8 @@ def store(sidecar: Sidecar, data: Any, *key: str) -> None:
         text = json.dumps(data, allow_nan=False)
         folder = _folder(make=True) if json.loads(text) == data else None
         if folder is not None:
-            _write(folder, _name(sidecar, key), text)
+            name = _name(sidecar, key)
+            _write(folder, name, f"{_checksum(name, text)}\n{text}")
     except (OSError, ValueError, TypeError, RuntimeError):
         return
 
@@ -80,8 +89,16 @@ def _is_private(found: os.stat_result) -> bool:
 
 
 def _read_private(file: Path) -> str:
-    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as opened:
-        return opened.read() if _is_private(os.fstat(opened.fileno())) else ""
+    """Return the text of a regular file that only the user can access, "" for any other and for a large one."""
+    # To open a pipe would wait for a writer.
+    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as opened:
+        found = os.fstat(opened.fileno())
+        usable = stat.S_ISREG(found.st_mode) and _is_private(found) and found.st_size <= _MAX_SIZE
+        return opened.read() if usable else ""
+
+
+def _checksum(name: str, text: str) -> str:
+    return sha256(f"{name} {text}".encode()).hexdigest()
 
 
 def _write(folder: Path, name: str, text: str) -> None:
@@ -91,24 +108,26 @@ def _write(folder: Path, name: str, text: str) -> None:
     cached = list(folder.iterdir())
     if len(cached) >= _MAX_FILES:
         for old in cached:
-            old.unlink(missing_ok=True)
+            with suppress(OSError):  # a directory
+                old.unlink()
     handle, temporary = tempfile.mkstemp(dir=folder)
-    with open(handle, "w", encoding="utf-8") as opened:
-        opened.write(text)
-    Path(temporary).replace(folder / name)
+    try:
+        with open(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        Path(temporary).replace(folder / name)
+    except OSError:
+        Path(temporary).unlink()
+        raise
 
 
 def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps([_program_stamps(), _file_hashes(sidecar), *key]).encode()).hexdigest()
+    return sha256(json.dumps([_program_stamps(), _file_hashes(sidecar), *key]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
 def _file_hashes(sidecar: Sidecar) -> list[list[str]]:
     """Return the hashes of all files that a template can read."""
-    return [
-        [file, hashlib.sha256(Path(file).read_bytes()).hexdigest()]
-        for _, file in sorted(list_files(str(sidecar.folder)))
-    ]
+    return [[file, sha256(read_small(Path(file))).hexdigest()] for _, file in sorted(list_files(str(sidecar.folder)))]
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
-from sidecarctl.files.sources import data_directory
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.files.sources import data_directory, read_small
+from sidecarctl.lazy_dataclass import dataclass, field
 
 # The placeholders of `nextSteps` beside parameters.
 _NEXT_STEPS_INPUTS = ("instance", "container")
@@ -111,7 +110,7 @@ class Sidecar:
     def mentions_fronts(self) -> bool:
         """False if its template certainly declares no `fronts`."""
         try:
-            return b"fronts" in self.template.read_bytes()
+            return b"fronts" in read_small(self.template)
         except OSError:
             return True
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from sidecarctl import limits
 from sidecarctl.cli.inputs import InputOptions
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.files.write import is_directory
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -120,22 +119,30 @@ def check_options(delivery: Delivery) -> None:
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
-    """Return the output path of each result: the output file, or a path below the output directory."""
+    """Return the output path of each result: the output file, or a path below the output directory.
+
+    Raises OutputError for a link in that directory that leads out of it.
+    """
     assert delivery.output
     target = Path(delivery.output)
     if len(done) == 1 and not target.is_dir() and not (delivery.mirror and is_directory_output(delivery)):
         return [target]
+    from sidecarctl.files.directory import check_inside
+
     taken: dict[Path, str] = {}
     for one in done:
         path = target / (one.source.relative or "stdin.yaml")
         if path in taken:
             raise UsageError(f"{one.source.name} and {taken[path]} have the same output {path}")
+        check_inside(path, target)
         taken[path] = one.source.name
     return list(taken)
 
 
 def is_directory_output(delivery: Delivery) -> bool:
     """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
+    from sidecarctl.files.write import is_directory
+
     return (
         is_directory(delivery.output or "")
         or len(delivery.files) > 1
@@ -150,7 +157,7 @@ def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Do
         return
     for path, one in zip(targets(delivery, done), done):
         try:
-            text = sources.decode(path.read_bytes(), str(path))
+            text = sources.decode(sources.read_small(path, limits.INPUT), str(path))
         except (OSError, SidecarctlError):
             text = ""
         yield replace(one, present=text, source=replace(one.source, name=str(path)))

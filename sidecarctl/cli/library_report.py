@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.results import plural
 from sidecarctl.vendoring import git

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from sidecarctl import limits
 from sidecarctl.cli import console
 from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from sidecarctl.files.write import OutputError, Write, write_all
+from sidecarctl.files.directory import OutputError, delete_file
+from sidecarctl.files.sources import read_small
+from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import plural
@@ -33,9 +36,13 @@ class Stale:
 def known(folder: Path) -> dict[str, str]:
     """Return what earlier runs wrote: path below the directory to digest. Malformed lines are ignored."""
     try:
-        text = (folder / FILE_NAME).read_text(encoding="utf-8")
+        text = read_small(folder / FILE_NAME, limits.INPUT).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
+    return _parse(text)
+
+
+def _parse(text: str) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
         digest, _, name = line.partition("  ")
@@ -73,7 +80,7 @@ def delete(stale_files: Iterable[Stale], folder: Path) -> None:
     """Delete stale files and directories that become empty. Raises OutputError."""
     for each in stale_files:
         try:
-            each.path.unlink()
+            delete_file(each.path, folder)
         except FileNotFoundError:
             continue
         except OSError as problem:
@@ -94,7 +101,7 @@ def _digest(text: str) -> str:
 
 def _digest_of(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_small(path, limits.INPUT)).hexdigest()
     except OSError:
         return ""
 
@@ -163,8 +170,8 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
     _report_stale(delivery, stale, gone)
     text = remembered(folder, made, [each.path for each in gone])
     memory = folder / FILE_NAME
-    if not memory.exists() or memory.read_text(encoding="utf-8") != text:
-        write_all([Write(memory, text)])
+    if not memory.exists() or known(folder) != _parse(text):
+        write_all([Write(memory, text, root=folder)])
     return stale
 
 

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import IO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
@@ -20,16 +20,19 @@ from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.report.notes import split_notes
 from sidecarctl.report.summary import NextSteps
 from sidecarctl.results import Retargeted
 from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
+
+if TYPE_CHECKING:
+    from sidecarctl.files.write import Write
 
 # The text of a file, its name, and other files with companions of its workloads.
 Transform = Callable[[str, str, Sequence[tuple[str, str]]], Result]
@@ -213,25 +216,31 @@ def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
         _print_diffs(done)
     elif delivery.check:
         return
-    elif delivery.in_place:
-        console.report_lost(
-            write_all(
-                Write(one.source.path, one.result.text, one.read.stamp)
-                for one in done
-                if one.result and one.result.changed and one.source.path
-            )
-        )
-    elif delivery.output:
-        console.report_lost(write_all(_outputs(delivery, done)))
+    elif delivery.in_place or delivery.output:
+        from sidecarctl.files.write import write_all
+
+        console.report_lost(write_all((_replacements if delivery.in_place else _outputs)(delivery, done)))
     elif delivery.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 
 
+def _replacements(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
+    from sidecarctl.files.write import Write
+
+    for one in done:
+        if one.result and one.result.changed and one.source.path:
+            yield Write(one.source.path, one.result.text, one.read.stamp)
+
+
 def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
+    from sidecarctl.files.write import Write
+
+    assert delivery.output
+    root = Path(delivery.output)
     for path, one in zip(targets(delivery, done), done):
         assert one.result
         if delivery.mirror is None or one.outdated or not path.exists():
-            yield Write(path, one.result.text)
+            yield Write(path, one.result.text, root=root if path != root else None)
 
 
 def _join(texts: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from sidecarctl import limits
 from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.files.sources import input_too_large
 from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments
@@ -42,15 +44,19 @@ def open_long(path: str) -> IO[bytes] | bytes | None:
     """Return the stream of a long input, the bytes of a short stdin (it cannot be read twice), or None."""
     if path != "-":
         file = Path(path)
-        return file.open("rb") if file.is_file() and file.stat().st_size >= MIN_BYTES else None
+        size = file.stat().st_size if file.is_file() else 0
+        if size > limits.INPUT.value:
+            raise input_too_large(path)
+        return file.open("rb") if size >= MIN_BYTES else None
     head = sys.stdin.buffer.read(MIN_BYTES)
     if len(head) < MIN_BYTES:
         return head
-    import shutil
-
     stream = _temporary()
-    stream.write(head)
-    shutil.copyfileobj(sys.stdin.buffer, stream, _PIECE)
+    while head:
+        stream.write(head)
+        if stream.tell() > limits.INPUT.value:
+            raise input_too_large("stdin")
+        head = sys.stdin.buffer.read(_PIECE)
     return stream
 
 

@@ -18,7 +18,8 @@ def find_composition_file(start: Path) -> Path | None:
 def find_file(start: Path, name: str) -> Path | None:
     """Return the nearest file of this name in `start` or above, up to the root of the repository; None if there is none.
 
-    A file of another user than the current one and root does not count: other users can write to a shared directory.
+    A file or link of another user than the current one and root does not count: other users can write to a shared
+    directory.
     """
     root = repository_root(start.resolve())
     inside = [each for each in start.resolve().parents if each.is_relative_to(root)]
@@ -29,15 +30,14 @@ def find_file(start: Path, name: str) -> Path | None:
 
 
 def is_trusted(path: Path) -> bool:
-    """Return True for an existing file that belongs to the current user or to root."""
+    """Return True for an existing file that belongs to the current user or to root, as does a link to it."""
     return path.is_file() and has_trusted_owner(path)
 
 
 def has_trusted_owner(path: Path) -> bool:
-    """Return True for a path that belongs to the current user or to root."""
+    """Return True for a path that belongs to the current user or to root, as does a link to it."""
     try:
-        status = path.stat()
+        found = {path.stat().st_uid, path.lstat().st_uid}
     except OSError:
         return False
-    owners = (0, os.getuid()) if hasattr(os, "getuid") else (status.st_uid,)
-    return status.st_uid in owners
+    return not hasattr(os, "getuid") or found <= {0, os.getuid()}

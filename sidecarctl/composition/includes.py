@@ -18,6 +18,8 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
 
     def visit(file: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
         for target, place in file.includes:
+            if "\0" in str(target):
+                raise UsageError("invalid path: contains a NUL character", where=str(place))
             real = target.resolve()
             if real in above:
                 names = [_short(one) for one in (*above[above.index(real) :], real)]

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError
@@ -26,6 +27,7 @@ def data_directory(name: str) -> Path:
 
 SUFFIXES = (".yaml", ".yml", ".json")
 Stamp = tuple[int, int, int]
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,37 @@ def read_source(source: Source) -> Read:
     """Return the text of a source. Raises InputError if it cannot be read or is not UTF-8."""
     try:
         if source.path is None:
-            return Read(decode(sys.stdin.buffer.read(), source.name))
+            return Read(decode(read_bounded(sys.stdin.buffer, source.name), source.name))
         with source.path.open("rb") as stream:
             stamp = stamp_of(os.fstat(stream.fileno()))
-            return Read(decode(stream.read(), source.name), stamp)
+            return Read(decode(read_bounded(stream, source.name), source.name), stamp)
     except OSError as problem:
         raise InputError(
             f"cannot read {source.name}: {problem.strerror or problem}", hint="check its path and permissions"
         ) from None
 
 
-def read_small(path: Path, *, regular: bool = True) -> bytes:
-    """Return the bytes of a file that is not a manifest, such as a kustomization, at most `limits.FILE`.
+def read_bounded(stream: IO[bytes], name: str) -> bytes:
+    """Return what is left of a stream, at most `limits.INPUT`: it can be endless. Raises InputError for more."""
+    most = limits.INPUT.value
+    parts: list[bytes] = []  # one read of `most` would allocate that much at once
+    size = 0
+    while part := stream.read(min(_PIECE, most + 1 - size)):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise input_too_large(name)
+    return b"".join(parts)
+
+
+def input_too_large(name: str) -> InputError:
+    """Return the error for an input of more than `limits.INPUT`."""
+    most = limits.INPUT.value
+    return InputError(f"input too large: more than {most:,} bytes", where=name, hint=limits.INPUT.way_out)
+
+
+def read_small(path: Path, limit: limits.Limit = limits.FILE, *, regular: bool = True) -> bytes:
+    """Return the bytes of a file that is not a manifest, such as a kustomization. Its size is limited.
 
     A repository can contain a link to an endless device. Raises OSError for a larger file and, unless `regular` is False,
     for one that is not regular. A pipe, as in `--values <(...)`, is not.
@@ -76,9 +97,9 @@ def read_small(path: Path, *, regular: bool = True) -> bytes:
     if regular and not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for a writer
         raise OSError(errno.EINVAL, "not a regular file")
     with path.open("rb") as stream:
-        data = stream.read(limits.FILE.value + 1)
-    if len(data) > limits.FILE.value:
-        raise OSError(errno.EFBIG, f"larger than {limits.FILE.value >> 10} KiB")
+        data = stream.read(limit.value + 1)
+    if len(data) > limit.value:
+        raise OSError(errno.EFBIG, f"larger than {limit.value >> 10} KiB")
     return data
 
 
@@ -123,4 +144,4 @@ def read_stdin() -> bytes:
             "no input on stdin: another program runs this command",
             hint="see the examples in --help; for manifests in files, use `sidecarctl render`",
         )
-    return sys.stdin.buffer.read()
+    return read_bounded(sys.stdin.buffer, "stdin")

@@ -8,33 +8,37 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.files.directory import Directory, OutputError, check_inside, lock, open_directory
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 
 
-class OutputError(SidecarctlError):
-    """A file that cannot be written."""
-
-    exit_code = 3
-
-
 @dataclass(frozen=True)
 class Write:
-    """A text for a file. `stamp` is the stamp of the file when it was read, None if the file may be missing."""
+    """A text for a file.
+
+    stamp  the stamp of the file when it was read, None if the file may be missing
+    root   the directory of outputs that a link must not lead out of, None for a file that the user names
+    """
 
     path: Path
     text: str
     stamp: Stamp | None = None
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Staged:
-    """A new text in a temporary file next to its target, with the stamp that the target must still have."""
+    """A new text in a temporary file next to its target.
+
+    stamp      the stamp that the target must still have
+    directory  the identity that their directory must still have
+    """
 
     beside: Path
     target: Path
     stamp: Stamp | None
+    directory: tuple[int, int]
 
 
 def is_directory(path: str) -> bool:
@@ -57,6 +61,8 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
             if target in staged:  # two links to one file
                 continue
             try:
+                if write.root is not None:
+                    check_inside(write.path, write.root)
                 if _is_replaceable(write):
                     lost += _stage(write, target, staged)
                 else:
@@ -67,7 +73,8 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
                     hint="check the permissions and the free disk space",
                 ) from None
         for one in staged.values():
-            _check_unchanged(one, "no files written")
+            with open_directory(one.target.parent) as directory:
+                _check_unchanged(one, directory, "no files written")
         _replace_all(staged)
     finally:
         for one in staged.values():
@@ -80,9 +87,11 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
     """Replace every target by its temporary file."""
     for done, (target, one) in enumerate(list(staged.items())):
         written = f"{done} of {done + len(staged)} files written"
-        _check_unchanged(one, written)
         try:
-            one.beside.replace(target)
+            with open_directory(target.parent) as directory:
+                lock(directory)
+                _check_unchanged(one, directory, written)
+                directory.replace(one.beside.name, target.name)
         except OSError as problem:
             raise OutputError(
                 f"cannot replace {target}: {problem.strerror or problem}; {written}", hint="run again"
@@ -90,15 +99,11 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
         del staged[target]
 
 
-def _check_unchanged(one: _Staged, written: str) -> None:
-    """Raise OutputError if a file changed since it was read."""
-    if one.stamp is None:
-        return
-    try:
-        same = stamp_of(one.target.stat()) == one.stamp
-    except OSError:
-        same = False
-    if not same:
+def _check_unchanged(one: _Staged, directory: Directory, written: str) -> None:
+    """Raise OutputError if a file changed since it was read, or its directory since the temporary file was written."""
+    status = directory.status(one.target.name) if one.stamp is not None else None
+    same = one.stamp is None or (status is not None and stamp_of(status) == one.stamp)
+    if not same or directory.identity != one.directory:
         raise OutputError(
             f"{one.target} changed since it was read; {written}",
             hint="run again",
@@ -106,14 +111,14 @@ def _check_unchanged(one: _Staged, written: str) -> None:
 
 
 def _is_replaceable(write: Write) -> bool:
-    """Return False for a device or pipe, which cannot be replaced. Raises OutputError if its text was read from there."""
+    """Return False for a device or pipe, which cannot be replaced. Raises OutputError if it was read, or is an output of many."""
     try:
         mode = write.path.stat().st_mode
     except FileNotFoundError:
         return True
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return True
-    if write.stamp is not None:
+    if write.stamp is not None or write.root is not None:
         raise OutputError(
             f"{write.path} is not a regular file and cannot be replaced; no files written", hint="use -o FILE"
         )
@@ -122,37 +127,46 @@ def _is_replaceable(write: Write) -> bool:
 
 def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
     """Write the new text to a temporary file next to its target. Yields what of the old file could not be kept."""
-    try:
-        status = target.stat()
-    except FileNotFoundError:
-        status = None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open_directory(target.parent) as directory:
+        yield from _stage_in(directory, write, target, staged)
+
+
+def _stage_in(directory: Directory, write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
+    status = directory.status(target.name)
     if write.stamp is not None and (status is None or stamp_of(status) != write.stamp):
         raise OutputError(f"{write.path} changed since it was read; no files written", hint="run again")
     if status is not None and not os.access(target, os.W_OK):
         raise OutputError(f"{write.path} is read-only; no files written", hint="make it writable")
-    target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name[:50]}.{os.urandom(6).hex()}.sidecarctl")
     # Register the file before it exists, so that an interrupt at any moment leaves none behind.
-    staged[target] = _Staged(beside, target, write.stamp)
-    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
+    staged[target] = _Staged(beside, target, write.stamp, directory.identity)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    handle = os.open(directory.entry(beside.name), flags, 0o600, dir_fd=directory.descriptor)
     with os.fdopen(handle, "wb") as stream:
         stream.write(write.text.encode("utf-8"))
         stream.flush()
         os.fsync(stream.fileno())
-    if status is not None:
-        yield from _copy_owner(write.path, status, beside)
-        yield from _copy_attributes(write.path, target, beside)
-    beside.chmod(stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask())
+        if status is not None:
+            yield from _copy_owner(write.path, status, handle)
+            yield from _copy_attributes(write.path, target, handle)
+        # Of the open file: its path can lead elsewhere by now.
+        os.chmod(handle if os.chmod in os.supports_fd else beside, _mode(status))  # noqa: PTH101
 
 
-def _copy_owner(named: Path, status: os.stat_result, beside: Path) -> Iterator[str]:
+def _mode(status: os.stat_result | None) -> int:
+    """Return the mode of a file, or of a new one."""
+    return stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask()
+
+
+def _copy_owner(named: Path, status: os.stat_result, handle: int) -> Iterator[str]:
     """Give the new file the owner and group of the old one, or yield that it cannot have them."""
     if not hasattr(os, "chown"):
         return
     try:
-        os.chown(beside, status.st_uid, status.st_gid)
+        os.chown(handle, status.st_uid, status.st_gid)
     except OSError:
-        new = beside.stat()
+        new = os.fstat(handle)
         if (new.st_uid, new.st_gid) != (status.st_uid, status.st_gid):
             yield (
                 f"{named} belongs to user {new.st_uid} and group {new.st_gid} now: only root can give a new file "
@@ -164,7 +178,7 @@ def _copy_owner(named: Path, status: os.stat_result, beside: Path) -> Iterator[s
 _OWN_ATTRIBUTES = ("security.selinux", "security.ima", "security.evm", "system.nfs4_acl")
 
 
-def _copy_attributes(named: Path, target: Path, beside: Path) -> Iterator[str]:
+def _copy_attributes(named: Path, target: Path, handle: int) -> Iterator[str]:
     """Copy extended attributes, such as access control lists, or yield which the new file cannot have."""
     if not hasattr(os, "listxattr"):
         return
@@ -175,7 +189,7 @@ def _copy_attributes(named: Path, target: Path, beside: Path) -> Iterator[str]:
     for name in names:
         try:
             if name not in _OWN_ATTRIBUTES:
-                os.setxattr(beside, name, os.getxattr(target, name))
+                os.setxattr(handle, name, os.getxattr(target, name))
         except OSError as problem:
             yield f"{named} has lost its extended attribute {name}: {problem.strerror or problem}"
 

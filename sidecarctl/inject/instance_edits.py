@@ -52,6 +52,7 @@ class InstanceEdits:
         self._list_items("volumes", fragment.volumes, (*self.workload.pod_path, "volumes"))
         for target in targets:
             self._container_items(target, "env", fitted.env.get(target.name, ()))
+            self._join_variables(target, fragment.env)
             self._container_items(target, "volumeMounts", fitted.mounts.get(target.name, ()))
         if documents:
             self._added["documents"] = [
@@ -125,8 +126,21 @@ class InstanceEdits:
             key = "volume_mounts" if field_ == "volumeMounts" else "env"
             self._added[key][target.name] = tuple(placement.get_item_key(field_, item) for item in items)
 
+    def _join_variables(self, target: Container, wanted: tuple[Mapping[str, Any], ...]) -> None:
+        """Record variables that another instance added: they belong to both, and are removed with the last of them."""
+        shared = {name for other in self._others() for name in other.env.get(target.name, ())}
+        names = tuple(variable["name"] for variable in wanted if variable["name"] in shared)
+        if names:
+            self._added["env"][target.name] = (*self._added["env"].get(target.name, ()), *names)
+
+    def _others(self) -> list[Added]:
+        return [each.added for each in self.record.instances.values() if each.name != self.request.instance]
+
     def _metadata(self, field_: str, wanted: Mapping[str, str]) -> None:
-        """Add annotations or labels. An equal value is kept, a different one is a conflict."""
+        """Add annotations or labels. An equal value is kept, a different one is a conflict.
+
+        One that another instance added belongs to both, and is removed with the last of them.
+        """
         existing = as_mapping(self.workload.metadata.get(field_))
         added = []
         for key, value in wanted.items():
@@ -134,7 +148,9 @@ class InstanceEdits:
             if key not in existing:
                 self.edits.append(Insert(path, value, f"sidecar {self.request.instance}"))
                 added.append(key)
-            elif existing[key] != value:
+            elif existing[key] == value:
+                added += [key] if any(key in getattr(other, field_) for other in self._others()) else []
+            else:
                 word = field_[:-1]
                 self.findings.append(
                     Finding(

@@ -154,8 +154,8 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
 
 
 def _check_overlap(added: Mapping[str, Any], taken: set[tuple[str, str]]) -> None:
-    """Reject an item that is listed twice. Several instances may need the same pod setting."""
-    for key in ("containers", "initContainers", "volumes", "annotations", "labels"):
+    """Reject an item that is listed twice. Several instances may need the same variable, annotation, label, or setting."""
+    for key in ("containers", "initContainers", "volumes"):
         for each in added.get(key, ()):
             if (key, each) in taken:
                 raise ValueError(f"{key}: {json.dumps(each)} is listed twice")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.findings import PathTuple
@@ -20,7 +19,7 @@ from sidecarctl.inject.record_paths import (
     record_path,
 )
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
 
@@ -58,9 +57,7 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
         added = record.instances[name].added
         if not for_upgrade:
             added, staying = _hand_over_volumes(workload, added, staying)
-        needed = {setting for other in staying.values() for setting in other.added.pod}
-        added = replace(added, pod=tuple(setting for setting in added.pod if setting not in needed))
-        for what, path in _paths(workload, added):
+        for what, path in _paths(workload, _without_shared(added, [other.added for other in staying.values()])):
             if path is None:
                 missing.append(what)
             else:
@@ -88,6 +85,21 @@ def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, fo
     else:
         edits = list(_plan_edits(workload, record, {**leaves, path: None}))
     return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
+
+
+def _without_shared(added: Added, others: Sequence[Added]) -> Added:
+    """Return what an instance added, without the variables, annotations, labels, and pod settings that others need too."""
+
+    def own(attribute: str) -> tuple[str, ...]:
+        needed = {each for other in others for each in getattr(other, attribute)}
+        return tuple(each for each in getattr(added, attribute) if each not in needed)
+
+    needed = {(container, name) for other in others for container, names in other.env.items() for name in names}
+    env = {
+        container: tuple(name for name in names if (container, name) not in needed)
+        for container, names in added.env.items()
+    }
+    return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:

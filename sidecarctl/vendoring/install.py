@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.files.write import OutputError, Write, write_all
+from sidecarctl.files.directory import OutputError
+from sidecarctl.files.write import Write, write_all
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, format_lock

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from sidecarctl import limits
+from sidecarctl.files.sources import read_small
 from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
 
@@ -22,7 +24,7 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     sums = directory / SUMS_FILE
     if sums.is_symlink() or not sums.is_file():
         return [f"{sums.as_posix()}: missing file"]
-    text = sums.read_bytes().replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    text = read_small(sums, limits.LIBRARY_SIZE).replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if digest_of(text) != library.digest:
         return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]
     wanted = {match[2]: match[1] for match in map(_LINE.fullmatch, text.split("\n")) if match}
@@ -46,7 +48,7 @@ def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
 def _compare_file(file: Path, wanted: str) -> list[str]:
     shown = file.as_posix()
     try:
-        data = file.read_bytes()
+        data = read_small(file)
     except OSError as problem:
         return [f"{shown}: cannot read it: {problem.strerror or problem}"]
     if hashlib.sha256(data).hexdigest() == wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def files(library: Path) -> list[Path]:
 def spoil(library: Path) -> None:
     """Change the cached renderings to detect their use."""
     for file in files(library):
-        file.write_text(file.read_text().replace("first", "kept"))
+        text = file.read_text().partition("\n")[2].replace("first", "kept")
+        file.write_text(f"{hashlib.sha256(f'{file.name} {text}'.encode()).hexdigest()}\n{text}")
 
 
 def test_uses_cached_rendering(library: Path) -> None:
@@ -110,11 +112,38 @@ def test_ignores_symbolic_links(library: Path, tmp_path: Path) -> None:
     assert "first" in run(library)
 
 
-def test_ignores_invalid_files(library: Path) -> None:
+@pytest.mark.parametrize("text", ["", "{", "{}", "[1]", "5", '{"containers": 5}', "[" * 100_000, "\xff"])
+def test_ignores_damaged_files(text: str, library: Path) -> None:
     run(library)
     for file in files(library):
-        file.write_text("{")
+        file.write_text(text)
     assert "first" in run(library)
+
+
+def test_ignores_files_of_another_rendering(library: Path) -> None:
+    run(library)
+    contents = [file.read_bytes() for file in files(library)]
+    assert len(contents) > 1
+    for file, content in zip(files(library), contents[1:] + contents[:1]):
+        file.write_bytes(content)
+    assert "first" in run(library)
+
+
+@pytest.mark.parametrize("special", ["pipe", "large file", "directory"])
+def test_ignores_special_files(special: str, library: Path) -> None:
+    run(library)
+    for file in files(library):
+        file.unlink()
+        if special == "pipe":
+            os.mkfifo(file, 0o600)
+        elif special == "directory":
+            file.mkdir()
+        else:
+            file.touch(0o600)
+            os.truncate(file, 20 << 30)
+    before = len(files(library))
+    assert "first" in run(library)
+    assert len(files(library)) == before, "no temporary file remains"
 
 
 def test_ignores_unwritable_directory(library: Path) -> None:

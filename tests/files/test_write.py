@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.files.directory import OutputError
 from sidecarctl.files.sources import stamp_of
-from sidecarctl.files.write import OutputError, Write, is_directory, write_all
+from sidecarctl.files.write import Write, is_directory, write_all
 
 
 def write(path: Path, text: str = "old") -> Write:

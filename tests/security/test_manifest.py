@@ -142,3 +142,18 @@ def test_included_file_that_is_not_a_composition_is_not_shown(tmp_path: Path) ->
     assert outcome.code in (2, 3)
     assert outcome.stdout == ""
     assert "geheim" not in outcome.stderr
+
+
+@pytest.mark.parametrize("path", ['"a\\0b"', "x" * 5000, "/dev/zero", "pipe", "."])
+@pytest.mark.parametrize("key", ["include", "manifests", "libraries"])
+def test_path_in_a_composition_that_cannot_be_read_is_an_error(path: str, key: str, tmp_path: Path) -> None:
+    if key == "manifests" and path in ("pipe", "."):
+        pytest.skip("a pipe is read like stdin, and the directory is a valid path")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{{key}: [{path}], rules: [{{select: {{kinds: [Pod]}}, sidecars: [{{name: logger}}]}}]}}\n"
+    )
+    outcome = run("sidecarctl render -c sidecarctl.yaml", tmp_path)
+    assert outcome.code in (2, 3), outcome.stderr
+    assert "bug" not in outcome.stderr

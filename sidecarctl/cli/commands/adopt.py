@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from sidecarctl.authoring.discover import Discovery
@@ -39,6 +39,7 @@ def adopt(
     from sidecarctl.cli import console
     from sidecarctl.cli.build_request import pipeline_options
     from sidecarctl.composition.find import FILE_NAME
+    from sidecarctl.files.sources import Source, read_source
 
     paths = [*path, *inputs.file] or ["."]
     target = _find_target(paths, output)
@@ -48,7 +49,7 @@ def adopt(
         console.report(adopt_report.render_nothing_found(found))
         return 0
     composition = target / FILE_NAME
-    present = composition.read_bytes().decode("utf-8") if composition.is_file() else None
+    present = read_source(Source(str(composition), composition)).text if composition.is_file() else None
     files = migrate.build_files(found, Path(paths[0]).resolve().name, present)
     migrate.write_files(target, files)
     cases = migrate.build_cases(target, found)

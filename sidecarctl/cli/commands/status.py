@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 from sidecarctl.cli.inputs import InputOptions, read_inputs, with_leave_out
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
+from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog

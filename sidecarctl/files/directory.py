@@ -1,0 +1,116 @@
+"""Holds a directory while files in it are replaced: neither another run nor a swapped link can interfere.
+
+An open directory remains the same one when its path changes. Without directory descriptors (Windows), paths are used.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.lazy_dataclass import dataclass
+
+_HAS_DESCRIPTORS = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd
+_LOCK_SECONDS = 30
+
+
+class OutputError(SidecarctlError):
+    """A file that cannot be written."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Directory:
+    """An open directory; `descriptor` is None where it is only a path."""
+
+    path: Path
+    descriptor: int | None
+    identity: tuple[int, int]
+
+    def entry(self, name: str) -> Path | str:
+        """Return the name of a file of the directory for functions that take `dir_fd`."""
+        return self.path / name if self.descriptor is None else name
+
+    def status(self, name: str) -> os.stat_result | None:
+        """Return the status of a file, None if it does not exist. A link is not followed."""
+        try:
+            return os.stat(self.entry(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def unlink(self, name: str) -> None:
+        """Delete a file. Raises OSError."""
+        os.unlink(self.entry(name), dir_fd=self.descriptor)
+
+    def replace(self, name: str, target: str) -> None:
+        """Rename a file, in place of another one. Raises OSError."""
+        os.replace(self.entry(name), self.entry(target), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+
+@contextmanager
+def open_directory(path: Path) -> Iterator[Directory]:
+    """Open a directory whose path contains no links. Raises OutputError if another program puts a link there."""
+    descriptor = _open(path) if _HAS_DESCRIPTORS else None
+    try:
+        found = path.stat()
+        identity = found.st_dev, found.st_ino
+        if descriptor is not None:
+            own = os.fstat(descriptor)
+            if (own.st_dev, own.st_ino) != identity or os.path.realpath(path) != str(path):
+                raise OutputError(f"{path} was replaced by a symbolic link; no files written", hint="run again")
+        yield Directory(path, descriptor, identity)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _open(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a directory that can be written to, but not listed
+        return None
+
+
+def lock(directory: Directory) -> None:
+    """Wait until no other run replaces files in a directory. Closing it unlocks it. Raises OutputError after 30 s.
+
+    File systems without locks are not locked.
+    """
+    if directory.descriptor is None:
+        return
+    import fcntl
+
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(directory.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise OutputError(
+                    f"{directory.path} is locked by another process", hint="end that process, and run again"
+                ) from None
+            time.sleep(0.01)
+        except OSError:
+            return
+
+
+def check_inside(path: Path, root: Path) -> None:
+    """Raise OutputError if a symbolic link leads from a path below a directory out of that directory."""
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise OutputError(
+            f"{path} leads out of {root} through a symbolic link; no files written",
+            hint="delete the link, or write to another directory",
+        )
+
+
+def delete_file(path: Path, root: Path) -> None:
+    """Delete a file below a directory, or a link instead of it. Raises OSError, or OutputError for a link on the way."""
+    check_inside(path.parent, root)
+    with open_directory(Path(os.path.realpath(path.parent))) as directory:
+        directory.unlink(path.name)

@@ -1,0 +1,138 @@
+"""Other programs that swap links, and other runs, while files are replaced."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.files import directory as directories
+from sidecarctl.files.directory import OutputError, check_inside, delete_file, open_directory
+from sidecarctl.files.sources import stamp_of
+from sidecarctl.files.write import Write, write_all
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs directory descriptors")
+
+
+@pytest.fixture
+def swap(tmp_path: Path) -> Callable[[], None]:
+    """Directories `own` and `other` with a file of the same name. The function puts a link to `other` in place of `own`."""
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+
+    def swapped() -> None:
+        (tmp_path / "own").rename(tmp_path / "moved")
+        (tmp_path / "own").symlink_to("other")
+
+    return swapped
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_directory_swapped_for_a_link_before_replacing_is_detected(
+    stamped: bool, swap: Callable[[], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "own" / "a"
+
+    def writes() -> Iterator[Write]:
+        yield Write(path, "new", stamp_of(path.stat()) if stamped else None)
+        swap()
+
+    with pytest.raises(OutputError):
+        write_all(writes())
+    assert (tmp_path / "other" / "a").read_text() == "other"
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["a"]
+
+
+def test_directory_swapped_for_a_link_while_it_is_opened_is_detected(swap: Callable[[], None], tmp_path: Path) -> None:
+    swap()
+    with pytest.raises(OutputError, match="symbolic link"), open_directory(tmp_path / "own"):
+        pass
+
+
+def test_directory_swapped_for_a_link_while_replacing_does_not_change_the_other(
+    swap: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = directories.Directory.replace
+
+    def swap_and_replace(self: directories.Directory, name: str, target: str) -> None:
+        swap()
+        replace(self, name, target)
+
+    monkeypatch.setattr(directories.Directory, "replace", swap_and_replace)
+    write_all([Write(tmp_path / "own" / "a", "new")])
+    assert (tmp_path / "other" / "a").read_text() == "other"
+    assert (tmp_path / "moved" / "a").read_text() == "new"
+
+
+def test_file_swapped_for_a_link_is_detected(tmp_path: Path) -> None:
+    path, victim = tmp_path / "a", tmp_path / "victim"
+    path.write_text("old")
+    victim.write_text("keep")
+
+    def writes() -> Iterator[Write]:
+        yield Write(path, "new", stamp_of(path.stat()))
+        path.unlink()
+        path.symlink_to("victim")
+
+    with pytest.raises(OutputError, match="changed since it was read"):
+        write_all(writes())
+    assert victim.read_text() == "keep"
+
+
+def test_runs_that_replace_one_file_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last check and the replacement, another run must not replace the file."""
+    path = tmp_path / "a"
+    path.write_text("old")
+    stamp = stamp_of(path.stat())
+    checked, errors = threading.Barrier(2, timeout=0.5), list[OutputError]()
+    replace = directories.Directory.replace
+
+    def replace_after_both_checked(self: directories.Directory, name: str, target: str) -> None:
+        try:
+            checked.wait()
+        except threading.BrokenBarrierError:
+            pass
+        replace(self, name, target)
+
+    def change(text: str) -> None:
+        try:
+            write_all([Write(path, text, stamp)])
+        except OutputError as error:
+            errors.append(error)
+
+    monkeypatch.setattr(directories.Directory, "replace", replace_after_both_checked)
+    threads = [threading.Thread(target=change, args=(text,)) for text in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 1
+    assert "changed since it was read" in errors[0].message
+
+
+def test_directory_that_stays_locked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directories, "_LOCK_SECONDS", 0.05)
+    with open_directory(tmp_path) as held:
+        directories.lock(held)
+        with pytest.raises(OutputError, match="locked by another process"):
+            write_all([Write(tmp_path / "a", "new")])
+    assert list(tmp_path.iterdir()) == []
+    write_all([Write(tmp_path / "a", "new")])
+
+
+def test_outputs_stay_inside_their_directory(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "victim").write_text("keep")
+    (tmp_path / "out" / "up").symlink_to("..")
+    for path in ("up/victim", "../victim"):
+        with pytest.raises(OutputError, match="leads out of"):
+            check_inside(tmp_path / "out" / path, tmp_path / "out")
+    with pytest.raises(OutputError, match="leads out of"):
+        write_all([Write(tmp_path / "out" / "up" / "victim", "new", root=tmp_path / "out")])
+    with pytest.raises(OutputError, match="leads out of"):
+        delete_file(tmp_path / "out" / "up" / "victim", tmp_path / "out")
+    assert (tmp_path / "victim").read_text() == "keep"

@@ -1,0 +1,171 @@
+"""Devices, pipes, and links where files are expected: nothing hangs, fills the memory, or leads out of a directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+from tests.security.kit import ADD, POD, library
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+zero = pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no endless device")
+SMALL = {"SIDECARCTL_MAX_INPUT": "3000000"}
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: all}
+spec:
+  rules: [{select: {all: true}, sidecars: [{name: log-tail, parameters: {logDir: /var/log/app}}]}]
+"""
+RENDER = "sidecarctl render -c sidecarctl.yaml in -o out/ --prune"
+
+
+@zero
+@pytest.mark.parametrize(
+    "command",
+    [
+        "validate -f /dev/zero",
+        "add log-tail --set logDir=/a -f /dev/zero -o out.yaml",
+        "status /dev/zero",
+        "graph /dev/zero",
+        "adopt /dev/zero",
+        "new mine --library lib --from-manifest /dev/zero --container web",
+        "validate -f large.yaml",
+        "add log-tail --set logDir=/a -f large.yaml",
+    ],
+)
+def test_endless_or_large_input_file_is_rejected(command: str, tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").touch()
+    os.truncate(tmp_path / "large.yaml", 20 << 30)
+    done = run(f"sidecarctl {command}", tmp_path, env=SMALL)
+    assert done.code == 3
+    assert "log-tail" not in done.stdout
+    assert "input too large: more than 3,000,000 bytes" in done.stderr
+    assert "SIDECARCTL_MAX_INPUT" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["validate", "add log-tail --set logDir=/a", "krm", "post-render", "status"])
+def test_endless_stdin_is_rejected(command: str, tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    done = run(f"sidecarctl {command}", tmp_path, stdin="a: b\n" * 4_000_000, env=SMALL)
+    assert done.code == 3
+    assert "log-tail" not in done.stdout
+    assert "SIDECARCTL_MAX_INPUT" in done.stderr
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _large(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 20 << 30)
+
+
+SPECIAL = {"pipe": _pipe, "endless device": _endless, "large file": _large}
+ENTRY_FILES = ["extra", "CHANGELOG.md", "tests/case/input.yaml", "tests/case/expected.yaml", "template.yaml.j2"]
+
+
+@zero
+@pytest.mark.parametrize("name", ENTRY_FILES)
+@pytest.mark.parametrize("special", SPECIAL)
+def test_special_file_in_a_sidecar_neither_blocks_nor_is_read_whole(name: str, special: str, tmp_path: Path) -> None:
+    entry = library(tmp_path)
+    (entry / name).unlink(missing_ok=True)
+    (entry / name).parent.mkdir(parents=True, exist_ok=True)
+    if name.endswith("expected.yaml"):
+        (entry / "tests/case/input.yaml").write_text(POD)
+    SPECIAL[special](entry / name)
+    for command in (ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"):
+        done = run(command, tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+        assert done.code in (0, 2), done.stderr
+        assert "bug" not in done.stderr
+    tested = run("sidecarctl test --library lib", tmp_path)
+    assert tested.code in (0, 1, 2), tested.stderr
+    assert "bug" not in tested.stderr
+
+
+@zero
+@pytest.mark.parametrize("name", ["index.json", "metadata.json"])
+@pytest.mark.parametrize("special", SPECIAL)
+def test_special_file_as_the_index_of_a_library_is_ignored(name: str, special: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    SPECIAL[special](tmp_path / "lib" / name)
+    assert run(f"{ADD} --set token=x", tmp_path).code == 0
+    assert "mine" in run("sidecarctl list --library lib", tmp_path).stdout
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in" / "pod.yaml").write_text(POD)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    (tmp_path / "victim").write_text("keep\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("link", ["pod.yaml", ".sidecarctl-outputs"])
+def test_link_in_the_output_directory_does_not_lead_out_of_it(link: str, repo: Path) -> None:
+    (repo / "out" / link).symlink_to("../victim")
+    done = run(RENDER, repo)
+    assert done.code == 3
+    assert f"out/{link} leads out of out through a symbolic link" in done.stderr
+    assert (repo / "victim").read_text() == "keep\n"
+
+
+def test_diff_does_not_show_a_file_outside_the_output_directory(repo: Path) -> None:
+    (repo / "out" / "pod.yaml").symlink_to("../victim")
+    done = run("sidecarctl render -c sidecarctl.yaml in -o out/ --diff", repo)
+    assert done.code == 3
+    assert "keep" not in done.stdout + done.stderr
+
+
+def test_linked_directory_in_the_output_directory_does_not_lead_out_of_it(repo: Path) -> None:
+    (repo / "in" / "sub").mkdir()
+    (repo / "in" / "sub" / "b.yaml").write_text(POD.replace("name: web", "name: b", 1))
+    (repo / "elsewhere").mkdir()
+    (repo / "out" / "sub").symlink_to("../elsewhere")
+    for command in (RENDER, "sidecarctl add log-tail --set logDir=/a in -o out/"):
+        done = run(command, repo)
+        assert done.code == 3
+        assert "out/sub/b.yaml leads out of out" in done.stderr
+    assert list((repo / "elsewhere").iterdir()) == []
+
+
+def test_output_directory_can_be_a_link_and_contain_links_that_stay_inside(repo: Path) -> None:
+    (repo / "out").rename(repo / "real")
+    (repo / "out").symlink_to("real")
+    (repo / "real" / "data").mkdir()
+    (repo / "real" / "pod.yaml").symlink_to("data/pod.yaml")
+    assert run(RENDER, repo).code == 0
+    assert "log-tail" in (repo / "real" / "data" / "pod.yaml").read_text()
+    assert (repo / "real" / "pod.yaml").is_symlink()
+
+
+@zero
+@pytest.mark.parametrize("name", ["pod.yaml", ".sidecarctl-outputs"])
+@pytest.mark.parametrize("special", ["pipe", "endless device"])
+def test_special_file_in_the_output_directory_is_an_error(special: str, name: str, repo: Path) -> None:
+    SPECIAL[special](repo / "out" / name)
+    done = run(RENDER, repo)
+    assert done.code == 3, done.stderr
+    assert "not a regular file" in done.stderr or "leads out" in done.stderr
+
+
+def test_file_names_that_look_like_options_or_shell_code_are_only_names(tmp_path: Path) -> None:
+    names = ["-i.yaml", "--help.yaml", "$(touch hacked).yaml", "a b.yaml", "a\nb.yaml", "`id`.yaml", "'.yaml", "*.yaml"]
+    for name in names:
+        (tmp_path / name).write_text(POD)
+    for words in (["."], *(["-f", name] for name in names)):
+        done = run(["sidecarctl", "validate", *words], tmp_path)
+        assert done.code == 0, (words, done.stderr)
+        assert "\nb.yaml" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
