@@ -12,6 +12,7 @@ from sidecarctl.lazy_pattern import lazy_pattern
 
 # What `next steps` of a sidecar in front of the app begin with, unless the run has the Service.
 SERVICE_STEP = "Set the Service's targetPort to"
+CREATE_STEP = "Create the "
 ACTIONS = ("added", "updated", "removed", "unchanged", "skipped")
 ROLE_TEXT: Mapping[str, str] = MappingProxyType(
     {
@@ -63,6 +64,11 @@ class FieldChange:
     path: str
     before: Any
     after: Any
+
+
+def create_step(kind: str, name: str) -> str:
+    """Return what the next step of an object that must exist in the cluster begins with, unless the run has the object."""
+    return f"{CREATE_STEP}{kind} {name}:"
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ def sidecar_page(sidecar: Sidecar) -> str:
         "| | |",
         "|---|---|",
         *(f"| {key} | {cell(text)} |" for key, text in sidecar_page_module.facts(sidecar)),
+        *([f"| keywords | {cell(', '.join(sidecar.keywords))} |"] if sidecar.keywords else []),
         "",
         "## What it adds",
         "",

@@ -14,7 +14,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.report.notes import render_notes, split_notes
 from sidecarctl.report.summary import NextSteps
-from sidecarctl.results import Report, Retargeted, WorkloadChange
+from sidecarctl.results import CREATE_STEP, SERVICE_STEP, Report, Retargeted, WorkloadChange, create_step
 from sidecarctl.validate.placeholders import merge_notes
 
 
@@ -58,7 +58,7 @@ def report_changes(
     if delivery.next_steps and not delivery.writes_nothing:
         steps = NextSteps()
         has_service = bool(retargeted) or any(one.rule == "service-bypasses-sidecar" for one in findings)
-        steps.collect(changes, has_service=has_service)
+        steps.collect(changes, [*([SERVICE_STEP] if has_service else []), *_present_objects(inputs, changes)])
         console.report(console.render_next_steps(steps))
     if delivery.reports_unknown_kinds:
         from sidecarctl.cli.selection import describe_unknown_kinds
@@ -76,6 +76,16 @@ def report_changes(
     elif nothing and delivery.idle:
         console.report(delivery.idle)
     _report_summary(delivery, inputs, done)
+
+
+def _present_objects(inputs: Inputs, changes: Sequence[WorkloadChange]) -> Iterator[str]:
+    """Yield the beginnings of next steps that create an object which the input has."""
+    if not any(CREATE_STEP in one.next_steps for change in changes for one in change.instances):
+        return
+    from sidecarctl.cli.selection import find_configuration
+
+    for kind, name in find_configuration(inputs):
+        yield create_step(kind, name)
 
 
 def _find_missing(delivery: Delivery, changes: Sequence[WorkloadChange]) -> list[str]:

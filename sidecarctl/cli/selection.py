@@ -13,7 +13,7 @@ from sidecarctl.inject.record import read as read_record
 from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.kinds import Kinds, group_of, has_no_workload
 from sidecarctl.kube.unknown_kinds import UnknownKind, find_unknown_kinds, may_be_unknown
-from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
 from sidecarctl.yamltext.stream import Document, split_readable
 
 _LISTED = 10
@@ -119,6 +119,23 @@ def _workloads_of(source: Source, read: Read, kinds: Kinds) -> Iterator[Workload
             yield from workloads(document.value, kinds)
         except InputError:
             continue
+
+
+def find_configuration(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of each Secret and ConfigMap that the input has, or that a SealedSecret or ExternalSecret makes."""
+    for source, read in inputs.sources:
+        if "Secret" not in read.text and "ConfigMap" not in read.text:
+            continue
+        for document in split_readable(read.text, source.name, []):
+            try:
+                found = list(objects(document.value))
+            except InputError:
+                continue
+            for value, _ in found:
+                kind = str(value.get("kind"))
+                name = str(as_mapping(value.get("metadata")).get("name"))
+                if kind == "ConfigMap" or kind.endswith("Secret"):
+                    yield ("ConfigMap" if kind == "ConfigMap" else "Secret"), name
 
 
 def _suggest(wanted: WorkloadFilter, found: Sequence[Workload]) -> str:

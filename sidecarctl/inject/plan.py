@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
@@ -112,9 +112,34 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
         tuple(replace(finding, source=source) for finding in findings),
         fitted.adopted,
         admin_ports=request.sidecar.admin_ports,
-        next_steps=format_next_steps(
-            request.sidecar, request.instance, [target.name for target in targets], request.parameters.values
-        ),
+        next_steps=_next_steps(workload, request, fragment, [target.name for target in targets]),
+    )
+
+
+def _next_steps(workload: Workload, request: Request, fragment: Fragment, targets: Sequence[str]) -> str:
+    """Return the next steps of the sidecar, and a line for each object that must exist in the cluster."""
+    own = format_next_steps(request.sidecar, request.instance, targets, request.parameters.values)
+    if not _may_refer_to_objects(fragment):
+        return own
+    from sidecarctl.inject.required_objects import describe_required_objects
+
+    objects = describe_required_objects(fragment, workload.namespace)
+    return "\n".join([*objects, *([own] if own else [])])
+
+
+def _may_refer_to_objects(fragment: Fragment) -> bool:
+    """Return False for a fragment without references to Secrets and ConfigMaps, but for its own ConfigMaps: most have none."""
+    own = [as_mapping(each.get("metadata")).get("name") for each in fragment.documents]
+    configs = [as_mapping(volume["configMap"]).get("name") for volume in fragment.volumes if "configMap" in volume]
+    variables = [one for each in (*fragment.containers, *fragment.init_containers) for one in each.get("env") or ()]
+    return (
+        any("secret" in volume or "projected" in volume for volume in fragment.volumes)
+        or any(name not in own for name in configs)
+        or any(
+            key.endswith("KeyRef") for one in (*variables, *fragment.env) for key in as_mapping(one.get("valueFrom"))
+        )
+        or any("envFrom" in each for each in (*fragment.containers, *fragment.init_containers))
+        or bool(fragment.image_pull_secrets)
     )
 
 

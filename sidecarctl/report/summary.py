@@ -8,7 +8,7 @@ from itertools import groupby
 
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
-from sidecarctl.results import ABSENT, ACTIONS, SERVICE_STEP, FieldChange, InstanceChange, WorkloadChange, plural
+from sidecarctl.results import ABSENT, ACTIONS, FieldChange, InstanceChange, WorkloadChange, plural
 
 _INDENT = "    "
 _NEXT = "next: "
@@ -24,13 +24,12 @@ class NextSteps:
 
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def collect(self, changes: Iterable[WorkloadChange], *, has_service: bool = False) -> None:
-        """Collect the next steps of added instances. A Service of the run was changed, or is in the findings."""
+    def collect(self, changes: Iterable[WorkloadChange], done: Sequence[str] = ()) -> None:
+        """Collect the next steps of added instances, without lines that begin like one of `done`: the run did them."""
         for change in changes:
             for instance in change.instances:
                 lines = instance.next_steps.split("\n") if instance.next_steps else []
-                if has_service:
-                    lines = [line for line in lines if not line.startswith(SERVICE_STEP)]
+                lines = [line for line in lines if not line.startswith(tuple(done))]
                 if lines:
                     text, count = self.texts.get(instance.sidecar, ("\n".join(lines), 0))
                     self.texts[instance.sidecar] = text, count + 1

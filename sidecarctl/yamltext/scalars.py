@@ -158,14 +158,24 @@ def _float32_text(value: float) -> str:
     """Return Go's shortest 'g' form of a float32: with an exponent below 1e-4 and from 1e6."""
     import struct
 
-    packed = struct.pack("f", value)
+    packed = _pack_float32(value)
     (rounded,) = struct.unpack("f", packed)
     if math.isnan(rounded) or math.isinf(rounded):
         return ".nan" if math.isnan(rounded) else ".inf" if rounded > 0 else "-.inf"
-    digits = next(n for n in range(9) if n == 8 or struct.pack("f", float(f"{rounded:.{n}e}")) == packed)
+    digits = next(n for n in range(9) if n == 8 or _pack_float32(float(f"{rounded:.{n}e}")) == packed)
     scientific = f"{rounded:.{digits}e}"
     exponent = int(scientific.partition("e")[2])
     return scientific if exponent < -4 or exponent >= 6 else f"{rounded:.{max(digits - exponent, 0)}f}"
+
+
+def _pack_float32(value: float) -> bytes:
+    """Return a float32; a value beyond its range is infinite, which Python 3.14 and later refuse to pack."""
+    import struct
+
+    try:
+        return struct.pack("f", value)
+    except OverflowError:
+        return struct.pack("f", math.copysign(math.inf, value))
 
 
 def reads_as_itself(text: str) -> bool:

@@ -16,6 +16,7 @@ let runner;
 let timer = 0; // not 0 while input waits to be sent
 let lastText = "";
 let showPanel;
+let shownExample = null; // the example whose parameters the form has
 
 async function start() {
   setUpTheme(byId("theme"));
@@ -32,10 +33,11 @@ async function start() {
 }
 
 function listen() {
-  byId("example").addEventListener("change", () => byId("example").value && showExample(byId("example").value));
+  byId("example").addEventListener("change", () => (byId("example").value ? showExample(byId("example").value) : clearManifest()));
   byId("sidecar").addEventListener("change", () => showSidecar(byId("sidecar").value, {}));
   byId("manifest").addEventListener("input", () => {
     byId("example").value = "";
+    forgetExample();
     schedule();
   });
   byId("container").addEventListener("input", schedule);
@@ -88,7 +90,30 @@ function showExample(name) {
   byId("manifest").value = example.manifest;
   byId("container").value = "";
   byId("retarget").checked = Boolean(example.retarget);
+  shownExample = example;
   showSidecar(example.sidecar, example.parameters);
+}
+
+// Makes room for a manifest of the user.
+function clearManifest() {
+  byId("manifest").value = "";
+  byId("container").value = "";
+  forgetExample();
+  byId("manifest").focus();
+  schedule();
+}
+
+// Drops the parameters of the example once another manifest has replaced its own; those that the user changed stay.
+function forgetExample() {
+  if (!shownExample) return;
+  const lines = new Set(byId("manifest").value.split("\n").map((line) => line.trim()));
+  const own = shownExample.manifest.split("\n").map((line) => line.trim()).filter(Boolean);
+  if (own.filter((line) => lines.has(line)).length > own.length / 2) return;
+  const { sidecar, parameters } = shownExample;
+  shownExample = null;
+  if (byId("sidecar").value !== sidecar) return;
+  const changed = Object.entries(readForm(byId("parameters"))).filter(([name, value]) => parameters[name] !== value);
+  showSidecar(sidecar, Object.fromEntries(changed));
 }
 
 function showSidecar(name, parameters) {
@@ -125,6 +150,7 @@ async function restore() {
   byId("manifest").value = state.manifest ?? example?.manifest ?? "";
   byId("container").value = state.container;
   byId("retarget").checked = state.retarget;
+  shownExample = byId("example").value ? example : null;
   byId("kube-version").value = catalog.kubeVersions.includes(state.kubeVersion) ? state.kubeVersion : "";
   showSidecar(state.sidecar, state.parameters);
 }

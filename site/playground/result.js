@@ -10,7 +10,7 @@ export function renderAnswer(answer, asked) {
   byId("outcome").dataset.outcome = answer.exit === 0 ? "done" : "error";
   renderCode(byId("result"), answer.text || "", addedLines(answer.diff), findings);
   renderDiff(byId("diff"), answer.diff || "");
-  renderFindings(byId("findings"), findings, answer.problem);
+  renderFindings(byId("findings"), findings, answer);
   renderGraph(answer.svg, answer.tree);
   byId("tab-findings").textContent = answer.text ? `Findings (${findings.length})` : "Findings";
   for (const name of ["result", "diff", "findings", "graph"]) {
@@ -76,11 +76,11 @@ function renderDiff(place, diff) {
   );
 }
 
-function renderFindings(place, findings, problem) {
+function renderFindings(place, findings, { text, problem }) {
   const sorted = [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity] || (a.place?.line ?? 0) - (b.place?.line ?? 0));
   place.replaceChildren(
     ...(problem ? [element("pre", {}, problem)] : []),
-    ...(sorted.length || problem ? sorted.map(card) : [element("p", {}, "No findings.")]),
+    ...(sorted.length || problem || !text ? sorted.map(card) : [element("p", {}, "No findings.")]),
   );
 }
 
@@ -110,4 +110,6 @@ function renderGraph(svg, tree) {
   else image.removeAttribute("src");
   byId("graph-text").textContent = tree ?? "";
   byId("graph-details").hidden = !tree;
+  // On a narrow screen the picture is small: the text is what people read.
+  if (tree && window.matchMedia("(max-width: 60rem)").matches) byId("graph-details").open = true;
 }

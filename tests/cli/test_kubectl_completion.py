@@ -16,7 +16,7 @@ from sidecarctl.cli.kubectl_completion import answer
         (["show", "log-"], "log-tail\n:4\n"),
         (["add", "logger", "--mo"], "--mode\n:4\n"),
         (["add", "logger", "--mode", "na"], "native\n:4\n"),
-        (["library", ""], "add\nupdate\nlist\nverify\n:4\n"),
+        (["library", ""], "add\nupdate\nremove\nlist\nverify\n:4\n"),
         (["add", "logger", "--values", ""], ":0\n"),
         (["nonsense", ""], ":0\n"),
     ],

@@ -67,6 +67,43 @@ def test_a_field_changes_the_result(opened: Playground) -> None:
     assert opened.page.locator("#graph-image").evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
 
 
+def test_own_manifest_drops_the_parameters_of_the_example(opened: Playground) -> None:
+    fields = (
+        "[...document.querySelectorAll('[data-parameter]')].filter(one => one.value).map(one => one.dataset.parameter)"
+    )
+    example = opened.page.locator("#example option").first.get_attribute("value")
+    opened.page.select_option("#example", example)
+    opened.wait()
+    assert "repo" in opened.page.evaluate(fields)
+    opened.set("period", "7m")
+    opened.page.fill("#manifest", opened.page.input_value("#manifest") + "# more\n")
+    opened.wait()
+    assert "repo" in opened.page.evaluate(fields)
+    opened.page.fill("#manifest", LOGGER_INPUT.read_text(encoding="utf-8").replace("apps/v1", "apps/v1 # own"))
+    opened.wait()
+    assert opened.page.evaluate(fields) == ["period"]
+    opened.page.select_option("#example", example)
+    opened.page.select_option("#example", "")
+    opened.wait()
+    assert opened.page.input_value("#manifest") == ""
+    assert opened.page.evaluate(fields) == []
+
+
+def test_report_and_graph_fit_a_phone(browser: Any, origin: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    playground = Playground(page)
+    playground.open(f"{origin}/playground/app/")
+    page.click("#tab-graph")
+    widths = "id => { const one = document.querySelector(id); return [one.scrollWidth, one.clientWidth] }"
+    for place in ("#report", "#command", "#panel-graph .scroll"):
+        found, there = page.evaluate(widths, place)
+        assert found <= there + 1, place
+    assert page.locator("#graph-text").is_visible()
+    bar = page.locator(".jump").evaluate("bar => getComputedStyle(bar).backgroundColor")
+    assert bar not in ("transparent", "rgba(0, 0, 0, 0)")
+    page.close()
+
+
 def test_an_error_is_shown_as_the_command_line_shows_it(opened: Playground, tmp_path: Path) -> None:
     text = LOGGER_INPUT.read_text(encoding="utf-8")
     (tmp_path / "manifest.yaml").write_text(text, encoding="utf-8")

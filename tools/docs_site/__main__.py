@@ -34,6 +34,7 @@ def main() -> int:
     ).returncode
     if code:
         return code
+    explain_missing_page(SITE / "404.html")
     playground.build(SITE / "playground" / "app")
     publish_schemas(SITE / "schemas")
     problems = list(find_problems(SITE))
@@ -43,6 +44,20 @@ def main() -> int:
         f"{len(texts)} pages in {SITE.relative_to(ROOT)} ({time.monotonic() - began:.0f} s): {len(problems)} problems"
     )
     return 1 if problems else 0
+
+
+MISSING_PAGE = "404 - Not found</h1>"
+WAY_OUT = (
+    '<p>There is no page at this address. Use the search, or go to the <a href="/">home page</a>, the '
+    '<a href="/library/">sidecars</a>, the <a href="/rules/">rules</a>, or the <a href="/reference/commands/add/">commands</a>.</p>'
+)
+
+
+def explain_missing_page(file: Path) -> None:
+    """Add to the theme's page for unknown addresses where to go. It is served at any path, so its links are absolute."""
+    text = file.read_text(encoding="utf-8")
+    assert text.count(MISSING_PAGE) == 1, file
+    file.write_text(text.replace(MISSING_PAGE, MISSING_PAGE + WAY_OUT), encoding="utf-8", newline="\n")
 
 
 def publish_schemas(out: Path) -> None:

@@ -35,7 +35,7 @@ def site_url() -> str:
 START = ("index", "install", "getting-started", "examples")
 GUIDES = (
     *("compositions", "upgrades", "common-parameters", "surroundings", "adopting"),
-    *("writing-sidecars", "sharing-libraries"),
+    *("ci", "writing-sidecars", "sharing-libraries"),
 )
 REFERENCE = ("commands", "python-api")
 PROJECT = (
