@@ -15,6 +15,7 @@ from sidecarctl.catalog.json_schema_messages import (
     SchemaFault,
     SchemaProblem,
     path_text,
+    resolve_ref,
 )
 from sidecarctl.catalog.time_limit import explain_in_time, pattern_matches
 
@@ -249,18 +250,6 @@ def _if(rule: Any, value: object, schema: Any, root: Any, depth: int) -> bool | 
 def _ref(rule: Any, value: object, _schema: Any, root: Any, depth: int) -> bool | None:
     target = resolve_ref(root, rule)
     return None if target is None else _check(target, value, root, depth)
-
-
-def resolve_ref(root: Any, ref: object) -> Any:
-    """Return the target of a local reference (`#/$defs/name`), or None."""
-    if not isinstance(ref, str) or not ref.startswith("#") or "%" in ref or "~" in ref:
-        return None
-    node = root
-    for step in ref[1:].split("/")[1:]:
-        if not isinstance(node, dict) or step not in node:
-            return None
-        node = node[step]
-    return node
 
 
 _Check = Callable[[Any, object, Any, Any, int], "bool | None"]

@@ -47,6 +47,18 @@ class SchemaFault(ValueError):
     """The schema itself is invalid."""
 
 
+def resolve_ref(root: Any, ref: object) -> Any:
+    """Return the target of a local reference (`#/$defs/name`), or None."""
+    if not isinstance(ref, str) or not ref.startswith("#") or "%" in ref or "~" in ref:
+        return None
+    node = root
+    for step in ref[1:].split("/")[1:]:
+        if not isinstance(node, dict) or step not in node:
+            return None
+        node = node[step]
+    return node
+
+
 def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
     """Return the violations found by `jsonschema`. Raise SchemaFault for an invalid schema."""
     import jsonschema  # takes 100 ms to import
@@ -55,6 +67,8 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
     validator = jsonschema.Draft202012Validator(schema)
     try:
         errors = sorted(validator.iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path])
+        for error in errors:
+            _hide_secrets(error, schema)
         problems = [problem for error in errors for problem in _to_problems(error)]
     except RecursionError:
         return [SchemaProblem((), "nested too deeply")]
@@ -65,6 +79,30 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
             raise
         raise SchemaFault(str(error)) from None
     return list(dict.fromkeys(problems))
+
+
+_MOST_REFERENCES = 20  # one after the other
+
+
+def _hide_secrets(error: Any, root: Any) -> None:
+    """Mark an error as one about a `writeOnly` value if a schema around it is `writeOnly`, and so the errors of its branches."""
+    part: Any = root
+    for step in error.absolute_schema_path:
+        for _ in range(_MOST_REFERENCES):  # the path of an error leaves out `$ref`
+            if not (isinstance(part, Mapping) and "$ref" in part):
+                break
+            target = resolve_ref(root, part["$ref"])
+            beside = {key: value for key, value in part.items() if key != "$ref"}
+            part = {**target, **beside} if isinstance(target, Mapping) else beside
+        if isinstance(part, Mapping) and part.get("writeOnly") is True and isinstance(error.schema, Mapping):
+            error.schema = {**error.schema, "writeOnly": True}
+            break
+        try:
+            part = part[step]
+        except (LookupError, TypeError):  # behind a reference that is not local
+            break
+    for inner in error.context:
+        _hide_secrets(inner, root)
 
 
 def _to_problems(error: Any) -> list[SchemaProblem]:
@@ -221,7 +259,7 @@ def _describe_error(error: Any) -> str:
         return f"must be {words}, got {describe_value(error)}"
     form = _MESSAGES.get(error.validator)
     if form is None:
-        return str(error.message)
+        return f"violates {error.validator}" if _is_hidden(error) else str(error.message)
     count = len(error.instance) if isinstance(error.instance, Sequence | Mapping) else 0
     rule = error.validator_value
     return form.format(
@@ -243,10 +281,14 @@ def format_value(value: object) -> str:
 def describe_value(error: Any) -> str:
     """Return the invalid value with its type. Values of `writeOnly` schemas are hidden."""
     value = error.instance
-    if isinstance(error.schema, Mapping) and error.schema.get("writeOnly"):
+    if _is_hidden(error):
         return "a hidden value"
     if value is None or isinstance(value, (bool, list, dict)):
         noun = {bool: "a boolean", list: "a list", dict: "a mapping"}.get(type(value), "null")
         return noun if isinstance(value, (list, dict)) or value is None else format_value(value)
     noun = "the string" if isinstance(value, str) else "the number"
     return f"{noun} {format_value(value)}" if error.validator == "type" else format_value(value)
+
+
+def _is_hidden(error: Any) -> bool:
+    return isinstance(error.schema, Mapping) and bool(error.schema.get("writeOnly"))

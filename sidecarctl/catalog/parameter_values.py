@@ -170,10 +170,13 @@ def _same(one: object, two: object) -> bool:
     return one == two and type(one) is type(two)
 
 
-def _secret(schema: Any, root: Any) -> bool:
-    return any(branch.get("writeOnly") is True for branch in _branches(schema, root)) or (
-        isinstance(schema, Mapping) and schema.get("writeOnly") is True
-    )
+def _secret(schema: Any, root: Any, depth: int = 3) -> bool:
+    """Return True for the schema of a secret, or of a list of them (of lists, up to `depth`)."""
+    if isinstance(schema, Mapping) and schema.get("writeOnly") is True:
+        return True
+    if any(branch.get("writeOnly") is True for branch in _branches(schema, root)):
+        return True
+    return depth > 0 and bool(item := _item(schema, root)) and _secret(item, root, depth - 1)
 
 
 def has_secrets(schema: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import merge
@@ -30,14 +30,26 @@ def conflict_of(
 
 
 def _describe_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
-    """Describe the first difference of two entries, with both values."""
+    """Describe the first difference of two entries, with both values. Those of parameters may be secrets."""
     for key in dict.fromkeys((*one, *two)):
         old, new = one.get(key), two.get(key)
+        if old != new and key == "parameters":
+            return f"parameters differ: {', '.join(_find_different(old or {}, new or {}))}"
         if old != new and key != "override":
             if isinstance(old, dict) and isinstance(new, dict):
                 return f"{key}.{_describe_difference(old, new)}"
             return f"{key} is {_format_value(old)} in the first and {_format_value(new)} in the second"
     return "one sets more fields than the other"
+
+
+def _find_different(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the parameters that differ."""
+    for key in dict.fromkeys((*one, *two)):
+        old, new = one.get(key), two.get(key)
+        if old != new and isinstance(old, dict) and isinstance(new, dict):
+            yield from (f"{key}.{name}" for name in _find_different(old, new))
+        elif old != new:
+            yield key
 
 
 def _format_value(value: Any) -> str:

@@ -16,7 +16,7 @@ from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import identify
 from sidecarctl.inject.companions import companion_name, format_owner, read_object_owner
-from sidecarctl.inject.field_changes import format_value
+from sidecarctl.inject.field_changes import format_value, hide_secrets
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.record import Added, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
@@ -150,7 +150,10 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
             f"the adopted sidecar {request.instance} differs from {wanted} in {fields}, which upgrades keep",
             Severity.INFO,
             _container_path(workload, request.instance),
-            why="\n".join(f"{change.path.removeprefix(prefix)}: {_describe(change)}" for change in changes),
+            why="\n".join(
+                f"{change.path.removeprefix(prefix)}: {_describe(change)}"
+                for change in hide_secrets(changes, request.sidecar)
+            ),
             help="to write the library's values, run `sidecarctl upgrade --enforce`; set parameters for the values to keep",
             workload=workload.label,
             container=request.instance,

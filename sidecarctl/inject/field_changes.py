@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sidecarctl.catalog.parameters import has_secrets
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.merge import Merge
 from sidecarctl.kube.value_diff import diff_values
@@ -34,6 +36,14 @@ def diff_companion(identity: str, before: Any, after: Any) -> Iterator[FieldChan
     now = _without_equivalents(before, after)
     for change in diff_values({} if before is ABSENT else {label: before}, {} if now is ABSENT else {label: now}):
         yield FieldChange(change.path, _HIDDEN, _HIDDEN) if kind == "Secret" else change
+
+
+def hide_secrets(changes: Iterable[FieldChange], sidecar: Sidecar) -> Iterator[FieldChange]:
+    """Yield changes, without values if the sidecar has a secret parameter: its template can write it to any field."""
+    hidden = has_secrets(sidecar.parameters)
+    for change in changes:
+        before, after = (value if value is ABSENT else _HIDDEN for value in (change.before, change.after))
+        yield FieldChange(change.path, before, after) if hidden else change
 
 
 def _without_equivalents(before: Any, after: Any, path: PathTuple = ()) -> Any:

@@ -18,7 +18,7 @@ from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
-from sidecarctl.inject.field_changes import diff_companion, diff_templates
+from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.record import Instance, Record
@@ -181,9 +181,9 @@ def _find_edits(
     missing = [each.replace("/", " ") for each in base.companions if each not in {one.identity for one in found}]
     if missing:
         notes.append(f"not in the input: {', '.join(missing)}")
-    secret = has_secrets(own.parameters) if own else False
     changes = tuple(_compare(base, workload, found))
-    if secret and changes:
+    if own and has_secrets(own.parameters) and changes:
+        changes = tuple(hide_secrets(changes, own))
         notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
     return changes
 

@@ -9,7 +9,7 @@ from sidecarctl.composition.request import Request
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject.companion_search import Companion, identify
 from sidecarctl.inject.digest import compute_digest
-from sidecarctl.inject.field_changes import diff_companion, diff_templates
+from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record import Instance, Record
@@ -113,7 +113,9 @@ def plan_upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
-        tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else (),
+        tuple(hide_secrets(_describe_changes(workload, after, beside.edits), request.sidecar))
+        if own_edits or beside.edits
+        else (),
         tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sidecarctl.catalog.parameters import has_secrets
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import Companion
@@ -52,7 +53,7 @@ def _conflict_finding(
         message,
         Severity.ERROR if request.on_conflict == FAIL else Severity.WARNING,
         path,
-        why=_describe_values(conflict, upgrade, sidecar),
+        why="" if has_secrets(request.sidecar.parameters) else _describe_values(conflict, upgrade, sidecar),
         help=_HELP[request.on_conflict],
         workload=workload.label,
         place=document.locate(path),

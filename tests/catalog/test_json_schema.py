@@ -129,6 +129,37 @@ def test_hides_secret_values() -> None:
     assert "4711" not in str(found[0])
 
 
+SECRET = {"type": "string", "pattern": "^a", "writeOnly": True}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"writeOnly": True, "anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^a"}]}, "S3CR3T"),
+        ({"writeOnly": True, "oneOf": [{"type": "integer"}, {"enum": ["a"]}]}, "S3CR3T"),
+        (
+            {"writeOnly": True, "properties": {"b": {"type": "object", "properties": {"c": {"pattern": "^a"}}}}},
+            {"b": {"c": "S3CR3T"}},
+        ),
+        ({"writeOnly": True, "if": {"type": "string"}, "then": {"maxLength": 1}}, "S3CR3T"),
+        ({"writeOnly": True, "type": "array", "contains": {"const": 1}}, ["S3CR3T"]),
+        ({"writeOnly": True, "type": "array", "uniqueItems": True}, ["S3CR3T", "S3CR3T"]),
+        ({"writeOnly": True, "not": {"type": "string"}}, "S3CR3T"),
+        ({"type": "array", "items": SECRET}, ["S3CR3T"]),
+        ({"$ref": "#/$defs/one"}, "S3CR3T"),
+        ({"allOf": [{"$ref": "#/$defs/more"}]}, {"b": "S3CR3T"}),
+    ],
+)
+def test_hides_secret_values_in_every_branch(schema: Any, value: Any) -> None:
+    whole = {
+        "properties": {"p": schema},
+        "$defs": {"one": SECRET, "more": {"writeOnly": True, "properties": {"b": {"pattern": "^a"}}}},
+    }
+    found = find_problems(whole, {"p": value})
+    assert found
+    assert "S3CR3T" not in "".join(map(str, found))
+
+
 @pytest.mark.parametrize("schema", [{"pattern": "["}, {"$ref": "#/$defs/nothing"}, {"type": "strin"}])
 def test_invalid_schema_is_a_schema_fault(schema: Any) -> None:
     with pytest.raises(SchemaFault):

@@ -298,9 +298,7 @@ def test_conflicting_rules_name_both_places(repo: Path) -> None:
     outcome = done(repo, "render -f k8s -i", 2)
     assert 'rule "web" (sidecarctl.yaml:9:7) and rule "other" conflict on the instance "logger"' in outcome.stderr
     assert "sidecarctl.yaml:14:7" in outcome.stderr
-    assert 'parameters.logDir is "/srv/log" in the first and "/srv/other" in the second' in " ".join(
-        outcome.stderr.split()
-    )
+    assert "parameters differ: logDir" in " ".join(outcome.stderr.split())
     assert tree(repo) == before
 
 

@@ -37,6 +37,38 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
+@pytest.mark.parametrize("format_name", ["text", "json"])
+def test_old_and_new_secret_are_not_in_the_report_of_a_change(format_name: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    assert run(f"{WITH} -o out.yaml", tmp_path).code == 0
+    add = ADD.replace("web.yaml", "out.yaml")
+    words = (
+        f"{add} --set token=hunter3abc -v -o new.yaml",
+        "sidecarctl status -f edited.yaml",
+        f"{add.replace('out.yaml', 'edited.yaml')} --set token=hunter3abc -v -o last.yaml",
+        f"{add.replace('out.yaml', 'edited.yaml')} --set token=hunter3abc --enforce -v -o last.yaml",
+    )
+    (tmp_path / "edited.yaml").write_text((tmp_path / "out.yaml").read_text().replace(SECRET, "hunter4def"))
+    for word in words:
+        outcome = run(f"{word} --format {format_name}", tmp_path, env={"SIDECARCTL_LIBRARY": "lib"})
+        assert "hunter" not in outcome.stdout + outcome.stderr, word
+        assert outcome.stdout + outcome.stderr, word
+    assert "hunter3abc" in (tmp_path / "new.yaml").read_text()
+
+
+def test_secret_is_not_in_the_error_of_two_rules(tmp_path: Path) -> None:
+    library(tmp_path)
+    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: %s}}]}"
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
+    )
+    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "parameters differ: token" in " ".join(outcome.stderr.split())
+    assert "hunter" not in outcome.stderr
+
+
 def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
