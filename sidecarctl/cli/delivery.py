@@ -112,6 +112,8 @@ class Done:
 
 def check_options(delivery: Delivery) -> None:
     """Raise UsageError for options that exclude each other."""
+    if delivery.output == "":
+        raise UsageError("empty path for --output", hint="check the variable or quotes; stdout is `-`")
     if delivery.in_place and delivery.output:
         raise UsageError("--in-place cannot be combined with --output", hint="use only one of them")
     if delivery.in_place and "-" in delivery.files:

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files import classify
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
@@ -94,6 +94,8 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
     if text == "-":
         yield Source(stdin_name)
         return
+    if not text:
+        raise UsageError("empty path", hint="check the variable or quotes; the working directory is `.`")
     path = Path(text)
     if path.is_dir():
         yield from _Walk(path, options).run()

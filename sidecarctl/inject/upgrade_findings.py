@@ -13,6 +13,7 @@ from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.merge import ENFORCE, FAIL, Conflict, Unknown
 from sidecarctl.inject.upgrade import LocatedConflict, Upgrade
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import ABSENT
 from sidecarctl.yamltext.stream import Document
 
@@ -48,15 +49,18 @@ def _conflict_finding(
         field = f"{companion.identity}{'.' if field else ''}{field}"
     enforced = request.on_conflict == ENFORCE
     message = f"edited value of {field} is overwritten" if enforced else _message(field, conflict, upgrade, sidecar)
+    place, values = document.locate(path), _describe_values(conflict, upgrade, sidecar)
+    if has_secrets(request.sidecar.parameters):  # the line may have the value of one
+        place, values = replace(place, line_text=""), ""
     return Finding(
         OVERWRITTEN_RULE if enforced else CONFLICT_RULE,
         message,
         Severity.ERROR if request.on_conflict == FAIL else Severity.WARNING,
         path,
-        why="" if has_secrets(request.sidecar.parameters) else _describe_values(conflict, upgrade, sidecar),
+        why=values,
         help=_HELP[request.on_conflict],
         workload=workload.label,
-        place=document.locate(path),
+        place=place,
         source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
     )
 

@@ -134,6 +134,8 @@ NOTHING = {
     "an empty directory": ("validate empty", "", 2, "no manifests in empty"),
     "a chart": ("validate chart/templates", "", 2, "no manifests in chart/templates: skipped 2 files: 2 Helm chart"),
     "a missing file": ("validate missing.yaml", "", 3, "no such file or directory: missing.yaml"),
+    "an empty path": ("add logger -i -f ''", "", 2, "empty path"),
+    "an empty output": ("add logger web.yaml -o ''", "", 2, "empty path for --output"),
     "a pattern without a match": ("validate 'x*.yaml'", "", 3, 'no file matches "x*.yaml"'),
 }
 
