@@ -47,7 +47,8 @@ class CheckRequest:
 def texts_of(inputs: Inputs) -> tuple[SourceText, ...]:
     """Return the texts, by the file names that messages show."""
     return tuple(
-        SourceText(read.text, source.name, source.named or source.path is None) for source, read in inputs.sources
+        SourceText(read.text, source.name, source.named or source.path is None, source.kustomized)
+        for source, read in inputs.sources
     )
 
 

@@ -35,13 +35,15 @@ class Source:
     """One input. `name` is what messages show; `path` is None for stdin.
 
     `relative` is the path below the given directory, for outputs that mirror a tree. `named`: the command line names it,
-    so it is read whatever it contains. `gets_selectors`: a kustomization adds selectors to it.
+    so it is read whatever it contains. `kustomized`: a kustomization names it as a resource. `gets_selectors`: one
+    adds selectors to it.
     """
 
     name: str
     path: Path | None = None
     relative: Path | None = None
     named: bool = False
+    kustomized: bool = False
     gets_selectors: bool = False
 
 

@@ -195,8 +195,14 @@ class _Walk:
         if reason:
             yield Skipped(str(path), reason)
         else:
-            labeled = str(absolute(path)) in surroundings.named.labeled
-            yield Source(str(path), path, path.relative_to(self._start), gets_selectors=labeled)
+            own, named = str(absolute(path)), surroundings.named
+            yield Source(
+                str(path),
+                path,
+                path.relative_to(self._start),
+                kustomized=own in named.resources,
+                gets_selectors=own in named.labeled,
+            )
 
     def _directory_reason(self, path: Path) -> str:
         name = path.name

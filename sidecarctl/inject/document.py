@@ -26,6 +26,7 @@ from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.placeholders import is_encrypted
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 def find_unusable_reason(workload: Workload) -> str:
     """Return why sidecars cannot be added to a workload, empty if they can."""
+    if is_encrypted(workload.value):
+        return (
+            "is encrypted with SOPS, and an edit would invalidate its checksum: decrypt it, add, and encrypt it again"
+        )
     if not workload.template:
         reference = as_mapping(as_mapping(workload.value.get("spec")).get("workloadRef"))
         if reference:

@@ -59,6 +59,7 @@ CUSTOM: Mapping[GroupKind, Templates] = {
     ),
     ("batch.volcano.sh", "Job"): (("spec", "tasks", "*", "template"),),
     ("apps.openshift.io", "DeploymentConfig"): _TEMPLATE,
+    ("", "DeploymentConfig"): _TEMPLATE,  # the group of OpenShift 3, which `oc` still reads
     ("jobset.x-k8s.io", "JobSet"): (("spec", "replicatedJobs", "*", "template", "spec", "template"),),
     ("keda.sh", "ScaledJob"): (("spec", "jobTargetRef", "template"),),
     ("ray.io", "RayCluster"): _RAY,

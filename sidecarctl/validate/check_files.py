@@ -14,6 +14,7 @@ from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.check_document import check_documents, check_pod_template, is_rejection, with_subject
+from sidecarctl.validate.kustomized import adds_missing_field
 from sidecarctl.validate.placeholders import merge_notes, without_placeholders
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.rule_selection import RuleSelection, selected_rules
@@ -27,11 +28,16 @@ SYNTAX = "yaml-syntax"
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text and the file name to report for it. `complete` False: skip partial objects, as in files of a directory."""
+    """A text and the file name to report for it.
+
+    `complete` False: skip partial objects, as in files of a directory. `kustomized`: a kustomization names the file as a
+    resource, so kustomize adds what can be missing in it.
+    """
 
     text: str
     file: str
     complete: bool = True
+    kustomized: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ def gc_disabled() -> Iterator[None]:
 def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:
     documents: list[Document] = []
     numbers: list[int] = []
+    kustomized: list[bool] = []
     broken: list[Finding] = []
     partial = 0
     for number, text in enumerate(texts):
@@ -92,9 +99,12 @@ def _validated(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict
             else:
                 documents.append(found)
                 numbers.append(number)
+                kustomized.append(text.kustomized)
     checked: list[CheckedDocument] = []
     ignored: list[Ignored] = []
-    for number, document, findings in zip(numbers, documents, _found(documents, selection)):
+    for number, document, added, findings in zip(numbers, documents, kustomized, _found(documents, selection)):
+        if added:
+            findings = [one for one in findings if not adds_missing_field(one)]
         kept, hidden = _reported(document, findings, selection)
         if kept:  # free the nodes of documents without findings
             checked.append(CheckedDocument(number, document, tuple(kept)))

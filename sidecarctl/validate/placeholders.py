@@ -7,6 +7,8 @@ $(VAR)                   kustomize vars, Tekton, Kubernetes itself in env
 ko://github.com/x/y      ko
 image: auto              Istio's gateway injection
 image: " "               OpenShift's image change trigger
+(join('-', [$a, 'b']))   chainsaw
+ENC[AES256_GCM,...]      SOPS, which also adds the field `sops` to the document
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _PLACEHOLDER = lazy_pattern(
     r"|\b(?:REPLACE|CHANGE|INSERT|FILL|YOUR)[-_][A-Z0-9]+(?:[-_][A-Z0-9]+)*\b|\b(?:CHANGEME|REPLACEME|TODO|FIXME|PLACEHOLDER)\b"
     r"|%%?[A-Z][A-Z0-9_]*%%?|@@?[A-Z][A-Z0-9_]*@@?|\b__[A-Z][A-Z0-9_]*__\b|\$\$\w+\$\$"
     r"|\b[A-Z][A-Z0-9]*_(?:NAME|NAMESPACE|IMAGE|TAG|VERSION|ID|HOST|DOMAIN|PROJECT|REGION)\b"
-    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$|^_+$|\(\$[A-Za-z_]\w*\)"
+    r"|^\{[A-Z][A-Z0-9_]*\}$|^ko://|^\.\.\.$|^_+$|\(\$[A-Za-z_]\w*\)|^\([a-z_]+\(.*\)\)$"
 )
 _IMAGE_OF_ANOTHER_TOOL = ("auto", " ")
 
@@ -39,11 +41,21 @@ _SHOWN = 3
 
 def is_placeholder(value: object) -> bool:
     """Return True for a text that contains a placeholder."""
-    return isinstance(value, str) and len(value) <= _MAX_LENGTH and _PLACEHOLDER.search(value) is not None
+    if not isinstance(value, str):
+        return False
+    return value.startswith("ENC[") or (len(value) <= _MAX_LENGTH and _PLACEHOLDER.search(value) is not None)
+
+
+def is_encrypted(value: object) -> bool:
+    """Return True for a document that SOPS encrypted: it has the checksum of all values."""
+    sops = value.get("sops") if isinstance(value, dict) else None
+    return isinstance(sops, dict) and "mac" in sops
 
 
 def find_placeholder(value: Any, path: PathTuple) -> str:
     """Return the placeholder that a path leads to: in a key, or in the value at its end; an empty string without one."""
+    if path[:1] == ("sops",) and is_encrypted(value):
+        return "sops"
     found = value
     for step in path:
         if isinstance(step, str) and is_placeholder(step):

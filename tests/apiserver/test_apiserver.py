@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ import policies_on_server as policies
 import pytest
 import yaml
 from agreement import Known, Parted, compare, ours, unknown
-from judging import judge, judge_all
+from judging import judge_all
 from test_differential import KNOWN
 
 from sidecarctl.authoring import test_cases
@@ -119,17 +119,34 @@ def documents(folder: Path) -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_accepts_each_sidecar_in_each_kind(name: str, server: apiserver.Server, tmp_path: Path) -> None:
-    for kind in policies.KINDS:
-        for document in added(policies.workload(kind, name), name, tmp_path):
-            verdict = judge(server, document)
-            assert verdict.accepted or not verdict.supported, (kind, verdict.problems)
+    """With the parameters of the example, and of all test cases of the library."""
+    sidecar = sidecars()[name]
+    cases = [example(name), *(test_cases.read_case(sidecar, case).given for case in test_cases.find_cases(sidecar))]
+    found = [
+        document
+        for kind in policies.KINDS
+        for given in cases
+        for document in added(policies.workload(kind, name), name, tmp_path, given)
+    ]
+    assert len(found) >= len(policies.KINDS)
+    refused = [
+        (verdict.problems, document)
+        for document, verdict in zip(found, judge_all(server, found))
+        if verdict.supported and not verdict.accepted
+    ]
+    assert not refused, refused[0]
+    print(f"{name}: {len(found)} objects of {len(cases)} sets of parameters")
 
 
-def added(document: dict[str, Any], name: str, folder: Path) -> list[Any]:
+def example(name: str) -> dict[str, Any]:
+    """Return the parameters that a sidecar requires."""
+    return {**test_cases.run_example(sidecars()[name]).trial.given, **policies.FIXED.get(name, {})}
+
+
+def added(document: dict[str, Any], name: str, folder: Path, given: Mapping[str, Any]) -> list[Any]:
     """Return the workload with a sidecar and its companions, [] if the sidecar refuses the kind."""
     text = yaml.safe_dump(json.loads(json.dumps(document)))
-    given = {**test_cases.run_example(sidecars()[name]).trial.given, **policies.FIXED.get(name, {})}
-    (folder / "values.yaml").write_text(yaml.safe_dump({name: given}))
+    (folder / "values.yaml").write_text(yaml.safe_dump({name: dict(given)}))
     done = run(f"sidecarctl add {name} -f - --values values.yaml --quiet", folder, stdin=text)
     return [one for one in yaml.safe_load_all(done.stdout) if one] if done.code == 0 else []
 
@@ -143,7 +160,7 @@ def test_apply_after_remove_leaves_nothing(name: str, server: apiserver.Server, 
     tried = 0
     for kind in CHANGEABLE:
         plain = policies.workload(kind, "none")
-        workload = next(iter(added(plain, name, tmp_path)), None)
+        workload = next(iter(added(plain, name, tmp_path, example(name))), None)
         if workload is None:  # the sidecar refuses the kind
             continue
         assert server.apply(plain).accepted

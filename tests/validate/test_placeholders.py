@@ -34,6 +34,8 @@ WORDS = {
     "a-$$name$$": True,
     "($namespace)": True,
     "_": True,
+    "(join('-', [$namespace, 'job']))": True,
+    "ENC[AES256_GCM,data:KHCF=,iv:aa=,tag:bb=,type:str]": True,
     "web": False,
     "HTTP_PORT": False,
     "a < b > c": False,
@@ -42,6 +44,7 @@ WORDS = {
     "a@example.com": False,
     "registry.example/ko:1": False,
     "replace-me": False,
+    "(x)": False,
 }
 
 
@@ -124,3 +127,20 @@ def test_placeholder_in_flow_style_gets_the_advice_to_quote_it(placeholder: str,
         done = run(f"sidecarctl {command}", tmp_path, stdin=text)
         assert done.code == 3
         assert f'quote the placeholder: "{placeholder}"' in done.stdout + done.stderr
+
+
+_SOPS = "sops:\n  lastmodified: '2026-01-01T00:00:00Z'\n  mac: ENC[AES256_GCM,data:aa=,iv:bb=,tag:cc=,type:str]\n"
+
+
+def test_encrypted_secret_has_no_error_in_its_values_and_in_what_sops_adds(tmp_path: Path) -> None:
+    value = "ENC[AES256_GCM,data:" + "K" * 2000 + "=,iv:aa=,tag:bb=,type:str]"
+    text = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: web\ndata:\n  password: {value}\n"
+    done = run("sidecarctl validate", tmp_path, stdin=text + _SOPS)
+    assert done.code == 0, done.stdout
+    assert "sops" in run("sidecarctl validate", tmp_path, stdin=text + "sops: {}\n").stdout
+
+
+def test_no_sidecar_is_added_to_an_encrypted_workload(tmp_path: Path) -> None:
+    text = WORKLOAD.format(name="web") + _SOPS
+    done = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert (done.stdout, "encrypted with SOPS" in done.stderr) == (text, True), done.stderr

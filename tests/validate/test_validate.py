@@ -285,3 +285,37 @@ def test_reports_many_unknown_fields_of_one_object_in_linear_time(tmp_path: Path
     assert done.stdout.count("error[unknown-field]") == 1000
     # On one line, so that each excerpt is cut out of a long line. It took 22 seconds when each finding read the whole line.
     assert time.perf_counter() - started < 8
+
+
+BINDING = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: web
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: web}
+subjects:
+- kind: ServiceAccount
+  name: web
+"""
+
+
+def test_subject_without_a_namespace_is_an_error_unless_kustomize_sets_it(tmp_path: Path) -> None:
+    (tmp_path / "binding.yaml").write_text(BINDING)
+    assert "ServiceAccount has no namespace" in run("sidecarctl validate .", tmp_path).stdout
+    (tmp_path / "kustomization.yaml").write_text("namespace: prod\nresources: [binding.yaml]\n")
+    assert run("sidecarctl validate .", tmp_path).code == 0
+    (tmp_path / "binding.yaml").write_text(BINDING.replace("kind: ClusterRole,", "kind: Role,"))
+    assert "requires a ClusterRole" in run("sidecarctl validate .", tmp_path).stdout
+
+
+@pytest.mark.parametrize("kind", ["Template", "BuildConfig"])
+def test_kind_that_openshift_3_served_in_v1_is_a_custom_kind(kind: str, tmp_path: Path) -> None:
+    done = validate(tmp_path, f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: web\nspec: {{}}\n")
+    assert done.code == 0, done.stdout
+    assert "unknown kind" in validate(tmp_path, "apiVersion: v1\nkind: Templat\nmetadata:\n  name: web\n").stdout
+
+
+def test_sidecar_is_added_to_a_deployment_config_in_v1(tmp_path: Path) -> None:
+    text = WEB.replace("apps/v1", "v1").replace("kind: Deployment", "kind: DeploymentConfig")
+    done = run("sidecarctl add logger", tmp_path, stdin=text.replace("matchLabels: {app: web}", "app: web"))
+    assert (done.code, "name: logger" in done.stdout) == (0, True), done.stderr

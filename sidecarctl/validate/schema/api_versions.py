@@ -92,6 +92,8 @@ policy/v1beta1 *
 storage.k8s.io/v1beta1 CSIStorageCapacity
 """
 
+# Kinds that OpenShift 3 served in "v1". `oc` still reads them: `oc process -f` requires a Template.
+_OPENSHIFT_KINDS = frozenset({"Template", "DeploymentConfig", "BuildConfig", "ImageStream", "ImageStreamTag", "Route"})
 _NOT_VALIDATED = ": fields are not validated"
 _WHY_REMOVED = "The API server no longer serves this API version and rejects the object."
 
@@ -156,7 +158,8 @@ def explain_missing_kind(api_version: str, kind: str, version: str, path: PathTu
         help_text = f"use {replacement}" if replacement and replacement != "-" else "there is no replacement"
         return Finding("removed-api", message, path=at_version, why=_WHY_REMOVED, help=help_text)
     homes = sorted(known for known, own in here.kinds if own == kind)
-    if not _is_built_in(api_version) and not (homes and "." not in api_version):
+    foreign = not _is_built_in(api_version) and not (homes and "." not in api_version)
+    if foreign or (api_version == "v1" and kind in _OPENSHIFT_KINDS):
         note = f'unknown kind "{kind}" in {api_version}{_NOT_VALIDATED}'
         return Finding("unknown-kind", note, Severity.INFO, at_kind)
     message = f'unknown kind "{kind}" in {api_version} for Kubernetes {version}'
