@@ -151,7 +151,7 @@ def _derive_documents(workload: Workload, volumes: tuple[str, ...]) -> tuple[str
     names = (
         as_mapping(volume.get("configMap")).get("name")
         for volume in as_list(workload.pod.get("volumes"))
-        if isinstance(volume, dict) and volume.get("name") in wanted
+        if isinstance(volume, dict) and isinstance(volume.get("name"), str) and volume["name"] in wanted
     )
     return tuple(dict.fromkeys(f"ConfigMap/{name}" for name in names if isinstance(name, str)))
 
