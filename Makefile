@@ -38,9 +38,10 @@ lint: $(VENV)/tested
 ## check: lint and test
 check: lint test
 
-## docs: generate the pages and pictures of the library, the rules, and the examples
+## docs: generate the pages and pictures of the library, the rules, and the examples, and the index of rules
 docs: $(VENV)/installed
 	$(BIN)/python tools/gen_library_docs.py
+	$(BIN)/python tools/gen_rules_index.py
 	$(BIN)/python tools/gen_rules_docs.py
 	$(BIN)/python tools/gen_graphs.py
 

@@ -22,13 +22,13 @@ _LONGEST_NAME = 200
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command line and exit."""
+    """Run a command line and exit. Without `argv`, run the command line of the process, which then does nothing else."""
     # Disable GC during startup: imports create no garbage.
     gc.disable()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
-        code = _run(arguments)
+        code = _run(arguments, alone=argv is None)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe
         _write_no_more()
@@ -83,7 +83,7 @@ def _not_written(error: OSError) -> InputError:
     return InputError(f"cannot write to stdout: {error.strerror}", hint=hint)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], *, alone: bool) -> int:
     if argv in (["--version"], ["version"]):
         from sidecarctl import __version__
 
@@ -105,11 +105,14 @@ def _run(argv: list[str]) -> int:
         words = split_words(parameters, argv[1:])
         return _help(["help", info.name]) if words and words.help else _typer(argv)
     from sidecarctl.catalog import render_cache
+    from sidecarctl.yamltext import libyaml
 
     gc.enable()
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     render_cache.enable()
+    if alone:
+        libyaml.enable()
     return call(command, values)
 
 

@@ -18,7 +18,6 @@ result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube import versions
 from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import join, split_readable

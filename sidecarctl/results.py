@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 from sidecarctl.findings import Finding, Ignored, PathTuple, Severity
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 
 # What `next steps` of a sidecar in front of the app begin with, unless the run has the Service.

@@ -24,7 +24,7 @@ spec:
         image: registry.example/web:1.0.0
 """
 COMPOSE, RULES, AUTHORING = "sidecarctl.inject", "sidecarctl.validate.rules", "sidecarctl.authoring"
-PARSER = "ruamel.yaml"
+PARSER, PACKAGE = "ruamel.yaml", "ruamel.yaml.main"
 # Modules that common commands must not import.
 HEAVY = (
     "typer",
@@ -36,21 +36,22 @@ HEAVY = (
     "multiprocessing",
     "concurrent",
     "shutil",
+    "_hashlib",
 )
 # Command: (maximum number of sidecarctl modules without rules, further modules that it must not import).
 COMMANDS = {
     "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.catalog")),
-    "list": (37, (PARSER, COMPOSE, RULES)),
-    "rules port-conflict": (75, (PARSER, COMPOSE)),
-    "validate -f web.yaml": (85, (COMPOSE, AUTHORING)),
-    "add logger -f web.yaml": (137, (AUTHORING,)),
-    "remove logger -f web.yaml": (137, (AUTHORING, "sidecarctl.catalog.engines")),
+    "list": (38, (PARSER, COMPOSE, RULES)),
+    "rules port-conflict": (76, (PARSER, COMPOSE)),
+    "validate -f web.yaml": (86, (COMPOSE, AUTHORING, PACKAGE)),
+    "add logger -f web.yaml": (139, (AUTHORING, PACKAGE)),
+    "remove logger -f web.yaml": (139, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines")),
 }
 PROGRAM = """
 import sys
 from sidecarctl.__main__ import main
 try:
-    main(sys.argv[1:])
+    main()
 except SystemExit:
     pass
 print("\\n".join(sys.modules), file=sys.stderr)

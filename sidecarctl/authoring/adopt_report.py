@@ -131,5 +131,5 @@ def next_commands(adoption: Adoption) -> list[str]:
     return [
         f"sidecarctl render{composition}{files} --adopt --diff{going}",
         f"sidecarctl render{composition}{files} --adopt -i{going}",
-        f"sidecarctl test --library {shlex.quote(str(home / LIBRARY))}",
+        "sidecarctl test" if home == Path() else f"sidecarctl test --library {shlex.quote(str(home / LIBRARY))}",
     ]

@@ -16,7 +16,7 @@ from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial
-from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, open_catalog
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import read_sidecar
@@ -36,7 +36,7 @@ from sidecarctl.yamltext.edits import Edit, Insert
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import split
 
-LIBRARY = "sidecars"
+LIBRARY = DEFAULT_LIBRARY
 VERSION = "0.1.0"
 CHANGELOG = f"# Changelog\n\n## {VERSION} - Unreleased\n\n- Adopted from manifests.\n"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sidecarctl.authoring.extract import extract_container
 from sidecarctl.authoring.test_cases import EXPECTED, MANIFEST, find_cases, run_case
-from sidecarctl.catalog.catalog import ENVIRONMENT, split_request
+from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, ENVIRONMENT, has_sidecars, split_request
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
@@ -167,13 +168,14 @@ def build_files(name: str, engine: str, image: str, manifest: str) -> dict[str, 
     }
 
 
-DEFAULT_LIBRARY = "sidecars"
-
-
 def default_library(env: Mapping[str, str] = os.environ) -> Path:
-    """Return the default library for new sidecars: the first one in the environment variable, else ./sidecars."""
+    """Return the default library for new sidecars: the first one in the environment variable, else ./sidecars.
+
+    In a directory of sidecars without ./sidecars, it is the current directory.
+    """
     named = [text for text in env.get(ENVIRONMENT, "").split(os.pathsep) if text]
-    return Path(named[0] if named else DEFAULT_LIBRARY)
+    here = not Path(DEFAULT_LIBRARY).is_dir() and has_sidecars(Path())
+    return Path(named[0] if named else "." if here else DEFAULT_LIBRARY)
 
 
 @dataclass(frozen=True)
@@ -251,11 +253,12 @@ def render_report(scaffold: Scaffold, *, color: bool, width: int) -> str:
         first, *rest = wrap(visible(note), width, "note: ", "      ")
         lines += [paint("note:", "warning", color) + first[5:], *rest]
     name = scaffold.folder.name
+    place = "" if library == Path(DEFAULT_LIBRARY) else f" --library {shlex.quote(str(library))}"
     lines += [
         "",
         "next:",
         f"  edit {scaffold.folder / 'sidecar.yaml'} and the template beside it",
-        f"  sidecarctl test {name} --library {library}",
-        f"  sidecarctl add {name} --library {library} -f deployment.yaml",
+        f"  sidecarctl test {name}{place}",
+        f"  sidecarctl add {name}{place} -f deployment.yaml",
     ]
     return "".join(f"{line}\n" for line in lines)

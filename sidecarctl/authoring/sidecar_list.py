@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import SHIPPED, Entry
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
 _BROKEN = "broken"

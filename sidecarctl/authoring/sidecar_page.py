@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import SHIPPED
@@ -26,7 +27,7 @@ _STARTS = {"before-init": "before init containers of the app", "after-init": "af
 _MAX_FLAGS = 4
 
 
-def render_page(sidecar: Sidecar, *, color: bool, width: int, lines: bool = True) -> str:
+def render_page(sidecar: Sidecar, libraries: Sequence[str] = (), *, color: bool, width: int, lines: bool = True) -> str:
     """Return the page: summary, added objects, example, parameters, and limitations."""
     from sidecarctl.authoring.parameter_table import list_common_parameters, list_parameters
     from sidecarctl.authoring.test_cases import run_example
@@ -37,7 +38,7 @@ def render_page(sidecar: Sidecar, *, color: bool, width: int, lines: bool = True
         *_section("What it adds", color),
         *_render_added(sidecar, outcome, color, width, lines),
         *_section("Use", color),
-        *(f"  {line}" for line in example_command(sidecar, outcome)),
+        *(f"  {line}" for line in example_command(sidecar, outcome, libraries)),
         *_section("Parameters", color),
         *_parameters(list_parameters(sidecar.parameters), color, width),
         *_section("Parameters of every sidecar", color),
@@ -124,9 +125,10 @@ def flatten(value: object, key: str = "") -> Iterator[tuple[str, str]]:
         yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def example_command(sidecar: Sidecar, outcome: TrialResult) -> list[str]:
-    """Return an example command, one line per parameter."""
-    library = "" if sidecar.library == SHIPPED else f" --library {shlex.quote(sidecar.library)}"
+def example_command(sidecar: Sidecar, outcome: TrialResult, libraries: Sequence[str] = ()) -> list[str]:
+    """Return an example command, one line per parameter. `libraries` are those of the command line."""
+    named = sidecar.library in (str(Path(each)) for each in libraries)
+    library = f" --library {shlex.quote(sidecar.library)}" if named else ""
     command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
     given = list(flatten(outcome.trial.given)) if outcome.text is not None else []
     if len(given) > _MAX_FLAGS:

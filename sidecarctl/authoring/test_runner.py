@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sidecarctl.authoring.lint import lint
 from sidecarctl.authoring.test_cases import CaseResult, find_cases, run_case, run_example
-from sidecarctl.catalog.catalog import SHIPPED, Catalog, Entry
+from sidecarctl.catalog.catalog import Catalog, Entry
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.report import diff, text
@@ -72,7 +72,7 @@ def _case(result: CaseResult, color: bool, width: int, verbose: bool) -> list[st
 
 
 def render_summary(sidecars: Sequence[SidecarResult], *, color: bool = False) -> str:
-    """Return the last line: `8 sidecars: 40 cases, 39 passed, 1 failed; 2 warnings`."""
+    """Return the last line: `8 sidecars in ./sidecars: 40 cases, 39 passed, 1 failed; 2 warnings`."""
     states = [result.state for one in sidecars for result in one.results]
     counted = []
     for style, word, number in (
@@ -83,7 +83,8 @@ def render_summary(sidecars: Sequence[SidecarResult], *, color: bool = False) ->
     ):
         if number or word == "passed":
             counted.append(paint(f"{number} {word}", style, color) if number else f"{number} {word}")
-    line = f"{plural(len(sidecars), 'sidecar')}: {plural(len(states), 'case')}, {', '.join(counted)}"
+    libraries = ", ".join(dict.fromkeys(visible(one.entry.library) for one in sidecars))
+    line = f"{plural(len(sidecars), 'sidecar')} in {libraries}: {plural(len(states), 'case')}, {', '.join(counted)}"
     for severity in Severity:
         number = sum(f.severity is severity for one in sidecars for f in one.findings)
         if severity is Severity.ERROR:
@@ -95,10 +96,7 @@ def render_summary(sidecars: Sequence[SidecarResult], *, color: bool = False) ->
 
 
 def run_tests(catalog: Catalog, names: Sequence[str], *, update: bool = False) -> Iterator[SidecarResult]:
-    """Yield the results of each entry. The shipped library is tested only if no other library is given.
-
-    Raise UsageError for an unknown name.
-    """
+    """Yield the results of each entry. Raise UsageError for an unknown name, and if there is no sidecar."""
     for entry in _select_entries(catalog, names):
         if entry.sidecar is None:
             yield SidecarResult(entry, error=entry.error)
@@ -110,13 +108,15 @@ def run_tests(catalog: Catalog, names: Sequence[str], *, update: bool = False) -
 
 
 def _select_entries(catalog: Catalog, names: Sequence[str]) -> list[Entry]:
-    own = any(label != SHIPPED for label, _ in catalog.folders)
-    entries = [entry for entry in catalog.entries() if not (own and entry.library == SHIPPED)]
+    entries = catalog.entries()
+    libraries = ", ".join(label for label, _ in catalog.folders)
+    if not entries:
+        raise UsageError(f"no sidecars in {libraries}", hint="a library is a directory with one directory per sidecar")
     for name in names:
         if not any(_matches(name, entry) for entry in entries):
             known = sorted({entry.name for entry in entries})
-            hint = did_you_mean(name.partition("@")[0], known) or f"available sidecars: {', '.join(known) or 'none'}"
-            raise UsageError(f'unknown sidecar "{name}"', hint=hint)
+            hint = did_you_mean(name.partition("@")[0], known) or f"available sidecars: {', '.join(known)}"
+            raise UsageError(f'unknown sidecar "{name}" in {libraries}', hint=hint)
     return [entry for entry in entries if not names or any(_matches(name, entry) for name in names)]
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, Listing, read_index
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 ENVIRONMENT = "SIDECARCTL_LIBRARY"
+DEFAULT_LIBRARY = "sidecars"  # where `sidecarctl new` writes sidecars
 LOCK_FILE = "sidecarctl.lock"  # lists the libraries of other repositories; see `vendoring`
 _NAME = lazy_pattern(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _VERSION = lazy_pattern(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?\Z")
@@ -190,6 +190,11 @@ def _entry_directories(library: Path, name: str = "") -> Iterator[Path]:
         base, _, _ = each.partition("@")
         if (base == name if name else not each.startswith((".", "_"))) and _is_entry(library / each):
             yield library / each
+
+
+def has_sidecars(directory: Path) -> bool:
+    """Return True for a directory with at least one sidecar."""
+    return next(_entry_directories(directory), None) is not None
 
 
 def _is_entry(folder: Path) -> bool:

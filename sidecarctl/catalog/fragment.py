@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
 from sidecarctl.catalog.json_schema import SchemaProblem, find_problems
 from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import LibraryError
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 Item = Mapping[str, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
@@ -20,10 +19,13 @@ from sidecarctl.catalog.parameter_values import (
 from sidecarctl.catalog.renamed_parameters import current_name
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError, did_you_mean
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.parse import SyntaxProblem
 
 __all__ = ["Parameters", "RawText", "assign", "has_secrets", "parse_set", "read_values", "resolve"]
+
+
+_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,10 @@ def _check_defaults(sidecar: Sidecar) -> None:
 
 def _to_error(sidecar: Sidecar, problems: list[SchemaProblem], where: str) -> UsageError:
     texts = [_describe_problem(sidecar, problem) for problem in problems]
-    message = "; ".join(text for text, _ in texts[:5]) + (f" (and {len(texts) - 5} more)" if len(texts) > 5 else "")
-    hints = list(dict.fromkeys(hint for _, hint in texts[:5] if hint))
-    return UsageError(message, hint="; ".join(hints), where=where)
+    message = "\n  ".join(text for text, _ in texts[:_LISTED])
+    more = f"\n  and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    hints = dict.fromkeys(hint for _, hint in texts[:_LISTED] if hint)
+    return UsageError(message + more, hint="\n".join(hints), where=where)
 
 
 def _describe_problem(sidecar: Sidecar, problem: SchemaProblem) -> tuple[str, str]:

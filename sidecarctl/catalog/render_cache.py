@@ -7,7 +7,6 @@ SIDECARCTL_NO_CACHE=1 disables it; only the command line enables it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl import __version__
 from sidecarctl.catalog.entry_files import list_files
 from sidecarctl.files.sources import read_small
+from sidecarctl.sha256 import sha256
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.sidecar import Sidecar
@@ -98,7 +98,7 @@ def _read_private(file: Path) -> str:
 
 
 def _checksum(name: str, text: str) -> str:
-    return hashlib.sha256(f"{name} {text}".encode()).hexdigest()
+    return sha256(f"{name} {text}".encode()).hexdigest()
 
 
 def _write(folder: Path, name: str, text: str) -> None:
@@ -121,16 +121,13 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps([_program_stamps(), _file_hashes(sidecar), *key]).encode()).hexdigest()
+    return sha256(json.dumps([_program_stamps(), _file_hashes(sidecar), *key]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
 def _file_hashes(sidecar: Sidecar) -> list[list[str]]:
     """Return the hashes of all files that a template can read."""
-    return [
-        [file, hashlib.sha256(read_small(Path(file))).hexdigest()]
-        for _, file in sorted(list_files(str(sidecar.folder)))
-    ]
+    return [[file, sha256(read_small(Path(file))).hexdigest()] for _, file in sorted(list_files(str(sidecar.folder)))]
 
 
 @lru_cache(maxsize=1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from sidecarctl.catalog.fragment import Fragment
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field_names, replace
 from sidecarctl.yamltext.scalars import reads_as_itself
 
 
@@ -123,14 +122,14 @@ class ReusableFragment:
     def of(fragment: Fragment) -> ReusableFragment:
         """Find the placeholders of a rendered fragment."""
         parts: dict[str, tuple[int, ...] | None] = {}
-        for field in dataclasses.fields(fragment):
-            value = getattr(fragment, field.name)
+        for name in field_names(fragment):
+            value = getattr(fragment, name)
             if isinstance(value, tuple):
                 held = tuple(index for index, item in enumerate(value) if _holds(item))
                 if held:
-                    parts[field.name] = held
+                    parts[name] = held
             elif _holds(value):
-                parts[field.name] = None
+                parts[name] = None
         return ReusableFragment(fragment, parts)
 
 
@@ -158,7 +157,7 @@ def fill_placeholders(form: ReusableFragment, placeholders: Mapping[str, str]) -
                 changed[name] = tuple(held.get(index, item) for index, item in enumerate(value))
     except _Ambiguous:
         return None
-    return dataclasses.replace(form.fragment, **changed)
+    return replace(form.fragment, **changed)
 
 
 class _Ambiguous(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 # The placeholders of `nextSteps` beside parameters.
 _NEXT_STEPS_INPUTS = ("instance", "container")

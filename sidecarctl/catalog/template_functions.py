@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from sidecarctl.catalog.render_reuse import Looked, Placeholder
 from sidecarctl.kube import quantity as quantities
+from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.style import Style
 
@@ -144,7 +144,7 @@ def port_name(value: object) -> str:
 
 
 def _mark(value: object, length: int) -> str:
-    return hashlib.sha256(scalar_text(value).encode()).hexdigest()[:length]
+    return sha256(scalar_text(value).encode()).hexdigest()[:length]
 
 
 def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | None:
@@ -161,7 +161,7 @@ def config_hash(value: object) -> str:
     """Return a hash of 16 hexadecimal digits that does not depend on key order."""
     check_size(value)
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=_known)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _known(value: object) -> object:

@@ -94,11 +94,12 @@ COMMANDS: tuple[CommandInfo, ...] = (
     ),
     CommandInfo(
         "init",
-        "Write a composition.",
+        "Write a composition for the workloads of a directory.",
         SIDECARS,
         (
             ("Write sidecarctl.yaml in the current directory", "sidecarctl init"),
             ("Write it in another directory", "sidecarctl init k8s/"),
+            ("Name its manifests", "sidecarctl init -f k8s/ -f deploy/web.yaml"),
         ),
     ),
     CommandInfo(
@@ -151,7 +152,7 @@ COMMANDS: tuple[CommandInfo, ...] = (
             ("List the shipped sidecars", "sidecarctl list"),
             ("Search for a word", "sidecarctl list tls"),
             ("Suggest sidecars for the workloads of a directory", "sidecarctl list --for k8s/"),
-            ("List those of your own library too", "sidecarctl list --library sidecars/"),
+            ("List those of a library in another directory too", "sidecarctl list --library platform/sidecars"),
         ),
     ),
     CommandInfo(
@@ -180,8 +181,9 @@ COMMANDS: tuple[CommandInfo, ...] = (
         "Run the test cases of a library, and lint it.",
         LIBRARY,
         (
-            ("Test a library", "sidecarctl test --library sidecars/"),
-            ("Accept the current results", "sidecarctl test --library sidecars/ my-agent --update"),
+            ("Test the libraries of the repository, such as ./sidecars", "sidecarctl test"),
+            ("Accept the current results of a sidecar", "sidecarctl test my-agent --update"),
+            ("Test a library in another directory", "sidecarctl test --library platform/sidecars"),
         ),
     ),
     CommandInfo(
@@ -199,6 +201,7 @@ COMMANDS: tuple[CommandInfo, ...] = (
             ),
             ("Update all libraries to the newest commits of their branches", "sidecarctl library update"),
             ("Move a library to another tag, and preview it", "sidecarctl library update acme@v1.3.0 --check"),
+            ("Delete a library that is no longer used", "sidecarctl library remove acme"),
             ("Fail in CI if a file of a library was changed", "sidecarctl library verify"),
         ),
     ),

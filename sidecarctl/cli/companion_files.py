@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePath
 
 from sidecarctl.cli.delivery import Done
@@ -16,7 +15,7 @@ from sidecarctl.inject.pipeline import Result
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import Document, split_readable
 
 Item = tuple[Source, Read]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl import limits
@@ -13,19 +12,23 @@ from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Mirror:
     """Options of a run whose output mirrors its input (`render`).
 
-    closing    findings about the whole run, from the results of all sources
-    prune      delete files that an earlier run wrote to the output directory and this run does not
+    closing      findings about the whole run, from the results of all sources
+    prune        delete files that an earlier run wrote to the output directory and this run does not
+    label        what the output is compared with: `composition web`
+    keeps_edits  whether fields of sidecars that people edited stay
     """
 
     closing: Callable[[Sequence[Result]], Sequence[Finding]]
     prune: bool = False
+    label: str = "the composition"
+    keeps_edits: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sidecarctl.cli.options import InputFlags
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
@@ -13,7 +12,7 @@ from sidecarctl.files import sources, walk
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.walk import WalkOptions
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.skipped import CHART, IGNORED, Skipped
 
 STDIN = "-"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.results import plural
 from sidecarctl.vendoring import git
@@ -115,6 +114,17 @@ def describe_update(update: Update, home: Path, *, dry_run: bool) -> list[str]:
     if update.restored:
         head += ", changed files overwritten" if not dry_run else ", changed files would be overwritten"
     return [*lines, head, *_sidecar_lines(update.sidecars, color, width)]
+
+
+def describe_removal(library: LockedLibrary, home: Path, files: Sequence[Path], *, dry_run: bool) -> list[str]:
+    """Return the report of a removed library: what was deleted, and the compositions that no longer list it."""
+    word = "would remove" if dry_run else "removed"
+    places = [
+        library.directory(home).as_posix(),
+        f"its entry in {LOCK_FILE}",
+        *(f"its entry in {file}" for file in files),
+    ]
+    return [f"{paint(word, 'removed', console.color())} library {library.name}: {visible(', '.join(places))}"]
 
 
 def _revision(locked: LockedLibrary) -> str:

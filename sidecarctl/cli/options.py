@@ -7,10 +7,9 @@ A command is a function whose parameters carry an `Option` or an `Argument`, or 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from typing import Annotated
 
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 INPUT = "Input"
 WORKLOADS = "Workloads"

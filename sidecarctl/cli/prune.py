@@ -17,6 +17,7 @@ from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from sidecarctl.files.directory import OutputError, delete_file
 from sidecarctl.files.sources import read_small
 from sidecarctl.files.write import Write, write_all
+from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import plural
 
@@ -137,11 +138,19 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
             console.report(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
         console.report(
-            f"{number} of {plural(len(done) + len(leftover), 'file')} outdated"
-            if number
-            else f"{plural(len(done), 'file')}, all in sync"
+            f"{number} of {plural(len(done) + len(leftover), 'file')} outdated" if number else _match(delivery, done)
         )
     return EXIT_FINDINGS if delivery.check and leftover else EXIT_OK
+
+
+def _match(delivery: Delivery, done: Sequence[Done]) -> str:
+    """Return what was compared, and what was not: `render` keeps fields of sidecars that people edited."""
+    assert delivery.mirror
+    place = f" in {delivery.output}" if delivery.output else ""
+    text = f"{plural(len(done), 'file')}{place} {'matches' if len(done) == 1 else 'match'} {delivery.mirror.label}"
+    if delivery.mirror.keeps_edits and any(RECORD_ANNOTATION in one.read.text for one in done):
+        text += "; edited fields of sidecars are not compared: `sidecarctl status --check` reports them"
+    return text
 
 
 def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:

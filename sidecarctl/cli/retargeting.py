@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sidecarctl.cli.delivery import Delivery, Done
 from sidecarctl.findings import Finding
 from sidecarctl.inject.retarget import retarget
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import Retargeted
 from sidecarctl.validate.grade import grade
 from sidecarctl.yamltext.stream import Document, join, split_readable

@@ -1,4 +1,4 @@
-"""What compositions configure for every command: severities of rules, kinds with a pod template, and excluded paths."""
+"""What compositions configure for every command: severities of rules, kinds, excluded paths, and libraries."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ def nearest_kinds(*, required: bool = True) -> Kinds:
 
     An invalid composition is an error, unless it is not `required`.
     """
-    composition = _nearest_composition(required)
+    composition = nearest_composition(required)
     return composition.kinds if composition else DEFAULT_KINDS
 
 
 def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
     """Return the exclude patterns of the nearest composition."""
-    composition = _nearest_composition(required)
+    composition = nearest_composition(required)
     return composition.exclude if composition else ()
 
 
 @cache
-def _nearest_composition(required: bool) -> Composition | None:
+def nearest_composition(required: bool = True) -> Composition | None:
+    """Return the nearest composition; None if there is none, or if it is invalid and not `required`."""
     path = find_composition_file(Path())
     if path is None:
         return None

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.report.notes import split_notes
 from sidecarctl.report.summary import NextSteps
 from sidecarctl.results import Retargeted

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sidecarctl.cli.inputs import Inputs
 from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_mean
+from sidecarctl.files.sources import Read, Source
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.record import read as read_record
 from sidecarctl.inject.record_paths import RecordError
@@ -36,7 +37,7 @@ def nothing_found_error(inputs: Inputs, settings: Options) -> SidecarctlError:
 
 def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError | None:
     """Return the error for input of whose workloads none matches, None for input without workloads or with a match."""
-    found = list(_find_workloads(inputs, settings.kinds))
+    found = list(find_workloads(inputs, settings.kinds))
     if not found or any(map(settings.workloads.matches, found)):
         return None
     labels = list(dict.fromkeys(one.label for one in found))
@@ -50,7 +51,7 @@ def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError
 def find_instances(inputs: Inputs, kinds: Kinds) -> dict[str, None]:
     """Return the names of the instances in the records of the input, and of their sidecars, in order."""
     found: dict[str, None] = {}
-    for workload in _find_workloads(inputs, kinds):
+    for workload in find_workloads(inputs, kinds):
         try:
             record = read_record(workload)
         except RecordError:
@@ -99,15 +100,25 @@ def _advise(one: UnknownKind) -> str:
     return f"unknown kind with a pod template; add `{group}{one.kind}: {path}` to spec.kinds of the composition"
 
 
-def _find_workloads(inputs: Inputs, kinds: Kinds) -> Iterator[Workload]:
+def find_workloads(inputs: Inputs, kinds: Kinds) -> Iterator[Workload]:
+    """Yield the workloads of the input, without those of documents that cannot be read."""
     for source, read in inputs.sources:
-        for document in split_readable(read.text, source.name, []):
-            if has_no_workload(document.text, kinds):
-                continue
-            try:
-                yield from workloads(document.value, kinds)
-            except InputError:
-                continue
+        yield from _workloads_of(source, read, kinds)
+
+
+def count_workloads(source: Source, read: Read, kinds: Kinds) -> int:
+    """Return the number of workloads in a file."""
+    return sum(1 for _ in _workloads_of(source, read, kinds))
+
+
+def _workloads_of(source: Source, read: Read, kinds: Kinds) -> Iterator[Workload]:
+    for document in split_readable(read.text, source.name, []):
+        if has_no_workload(document.text, kinds):
+            continue
+        try:
+            yield from workloads(document.value, kinds)
+        except InputError:
+            continue
 
 
 def _suggest(wanted: WorkloadFilter, found: Sequence[Workload]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sidecarctl.cli.options import SIDECARS, Option
 from sidecarctl.errors import UsageError
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
     from sidecarctl.composition.request import ParameterChanges

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from sidecarctl.authoring.fits import Suggestion, suggest
+from sidecarctl.authoring.new_composition import Example
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.cli.inputs import Inputs
-from sidecarctl.composition.request import ParameterChanges, build_requests
+from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
@@ -66,15 +67,25 @@ def _workloads(text: str, name: str, settings: Options) -> Iterator[tuple[Docume
 
 def _works(document: Document, workload: Workload, suggestion: Suggestion, catalog: Catalog, settings: Options) -> bool:
     """Return True if adding the sidecar to the document changes it without an error."""
-    given = dict[str, object]({**suggestion.parameters, **suggestion.examples})
-    changes = {suggestion.sidecar: ParameterChanges(_parsed(suggestion.sidecar, given), {})}
     try:
-        containers = [suggestion.container] if suggestion.container else []
-        requests = build_requests(catalog, [suggestion.sidecar], changes, containers=containers)
-        result = pipeline.add(document.text, requests, settings)
+        result = pipeline.add(document.text, _requests(suggestion, catalog), settings)
     except SidecarctlError:
         return False
     return result.changed and not result.failed
+
+
+def _requests(suggestion: Suggestion, catalog: Catalog) -> list[Request]:
+    given = dict[str, object]({**suggestion.parameters, **suggestion.examples})
+    changes = {suggestion.sidecar: ParameterChanges(_parsed(suggestion.sidecar, given), {})}
+    containers = [suggestion.container] if suggestion.container else []
+    return build_requests(catalog, [suggestion.sidecar], changes, containers=containers)
+
+
+def as_example(offer: Offer, catalog: Catalog) -> Example:
+    """Return an offer as an example of a rule."""
+    (request,) = _requests(offer.suggestion, catalog)
+    kind, _, name = offer.workload.partition("/")
+    return Example(kind, name.rpartition("/")[2], request.sidecar.name, dict(request.parameters.recorded))
 
 
 def _parsed(sidecar: str, given: Mapping[str, object]) -> dict[str, object]:

@@ -31,8 +31,13 @@ def find_file(start: Path, name: str) -> Path | None:
 
 def is_trusted(path: Path) -> bool:
     """Return True for an existing file that belongs to the current user or to root, as does a link to it."""
+    return path.is_file() and has_trusted_owner(path)
+
+
+def has_trusted_owner(path: Path) -> bool:
+    """Return True for a path that belongs to the current user or to root, as does a link to it."""
     try:
         found = {path.stat().st_uid, path.lstat().st_uid}
     except OSError:
         return False
-    return path.is_file() and (not hasattr(os, "getuid") or found <= {0, os.getuid()})
+    return not hasattr(os, "getuid") or found <= {0, os.getuid()}

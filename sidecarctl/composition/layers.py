@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube.kinds import GroupKind, Templates
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.stream import Document, split
 
 # The name in `defaults` that stands for all sidecars.

@@ -10,13 +10,12 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.files.sources import read_small
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 GITIGNORE = ".gitignore"
 

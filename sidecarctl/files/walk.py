@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from pathlib import Path
 
 from sidecarctl.errors import InputError
@@ -20,7 +19,7 @@ from sidecarctl.files import classify
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.skipped import (
     ASSERTION,

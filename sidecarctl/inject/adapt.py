@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.lazy_dataclass import replace
 
 
 def adapt_fragment(workload: Workload, fragment: Fragment) -> tuple[Fragment, tuple[Finding, ...]]:

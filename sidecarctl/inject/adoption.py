@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
@@ -24,6 +23,7 @@ from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document

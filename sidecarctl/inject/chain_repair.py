@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.catalog.parameters import resolve
@@ -18,6 +17,7 @@ from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record import Instance, Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import Document
 
 

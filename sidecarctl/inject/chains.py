@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import Inputs, render
@@ -13,6 +12,7 @@ from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.fronts import STAGES, Front, find_app_port, find_upstream, fragment_fronts
 from sidecarctl.kube.workload import Workload
+from sidecarctl.lazy_dataclass import replace
 
 UPSTREAM = "upstreamPort"
 RULE = "broken-proxy-chain"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.inject import record as records
@@ -15,6 +14,7 @@ from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
 from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import SERVICE_STEP, InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
 

@@ -5,16 +5,16 @@ A companion follows its workload in the stream. `companion_search` finds it agai
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.inject import record as records
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert
 from sidecarctl.yamltext.remove import ends_in_block_scalar
@@ -40,7 +40,7 @@ def companion_name(workload: Workload, instance: str) -> str:
     label = to_dns_label(name) or instance
     if len(name) <= LABEL_LENGTH:
         return label
-    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{label[: LABEL_LENGTH - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def format_owner(workload: Workload, instance: str) -> str:
@@ -81,7 +81,7 @@ def _inherit_hooks(workload: Workload) -> dict[str, str]:
 def hash_config(documents: Sequence[dict[str, Any]]) -> str:
     """Return a hash of companions without their metadata, as 16 hexadecimal digits."""
     content = [{k: v for k, v in document.items() if k != "metadata"} for document in documents]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_owner(document: Document) -> str | None:
@@ -115,13 +115,23 @@ def _parsed(document: Document) -> object:
 def insert_list_items(
     value: object, workload: Workload, instance: str, documents: Sequence[dict[str, Any]]
 ) -> Iterable[Edit]:
-    """Yield the edits that insert companions into the List that holds the workload, behind those of earlier instances."""
+    """Yield the edits that insert companions into the List that holds the workload, behind those of earlier instances.
+
+    Raises UsageError for a list of one kind, such as a PodList.
+    """
     path = workload.path
     if not path or not documents:
         return
-    items: Any = value
-    for step in path[:-1]:
-        items = items[step]
+    holder: Any = value
+    for step in path[:-2]:
+        holder = holder[step]
+    if holder.get("kind") != "List":
+        companion = documents[0].get("kind")
+        raise UsageError(
+            f'a {holder.get("kind")} cannot hold the {companion} of sidecar "{instance}"',
+            hint=f"change the list to kind List in v1, or write each {workload.kind} as a document",
+        )
+    items = holder["items"]
     index = int(path[-1]) + 1
     ranks = _rank_instances(workload, instance)
     while index < len(items) and _rank(read_object_owner(items[index]), ranks) <= ranks[instance]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment, Item
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 
 # Volume sources that are mounted read-only.
 _READ_ONLY_SOURCES = ("configMap", "secret", "projected", "downwardAPI", "image")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sidecarctl.inject.record import Added
 from sidecarctl.inject.record_paths import find_setting, index_items
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.sha256 import sha256
 
 _LENGTH = 8
 # Fields that refer to a ConfigMap or Secret by name.
@@ -29,7 +29,7 @@ def compute_digest(workload: Workload, added: Added, companions: Sequence[Mappin
         "documents": [{k: v for k, v in document.items() if k != "metadata"} for document in companions],
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
 
 
 def _content(workload: Workload, added: Added) -> Any:

@@ -6,7 +6,6 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import Catalog
@@ -25,7 +24,7 @@ from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.validate.placeholders import is_encrypted
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice
@@ -113,12 +112,12 @@ def add_sidecar(
             else:
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
+            if not planned.refused:
+                edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
         plans.append(planned)
-        if not planned.refused:
-            edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
     current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
         return current

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
@@ -18,6 +17,7 @@ from sidecarctl.inject.document import (
 from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import Document
 
 

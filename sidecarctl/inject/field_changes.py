@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.merge import Merge
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import apply
 

@@ -7,13 +7,12 @@ compared one by one; the result is a list of edits of `current`. docs/upgrades.m
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.merge_keys import MAP_FIELDS, index_by_merge_key
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.results import ABSENT
 from sidecarctl.yamltext.edits import Edit, Insert, Remove, Replace, Restore, identical
 

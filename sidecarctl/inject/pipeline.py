@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from sidecarctl.composition.annotations import INJECT, read_namespaces
@@ -19,7 +18,7 @@ from sidecarctl.inject.process import DocumentFilter, Step, fit_jobs, has_errors
 from sidecarctl.inject.process import Options as Options
 from sidecarctl.inject.process import ProcessedDocuments as ProcessedDocuments
 from sidecarctl.kube.fronts import concerns_retargeting
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import WorkloadChange
 from sidecarctl.validate.rule_selection import Severities, no_severities
 from sidecarctl.yamltext.stream import Document, join, split_readable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
@@ -22,7 +21,7 @@ from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Workload, as_mapping
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.edits import Edit
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
@@ -10,6 +9,7 @@ from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_paths import PULL_SECRETS, find_index
 from sidecarctl.kube.workload import Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.yamltext.edits import Edit, Insert
 
 DEFAULT_GRACE_SECONDS = 30

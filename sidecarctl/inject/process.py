@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError
@@ -15,7 +14,7 @@ from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +28,7 @@ from sidecarctl.inject.record_model import Record as Record
 from sidecarctl.inject.record_paths import RecordError, record_path
 from sidecarctl.kube.fronts import front_of
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import replace
 
 VERSION = 2
 _PER_CONTAINER = ("volumeMounts", "env")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import cached_property
 from typing import Any
 
 from sidecarctl.kube.fronts import Front
 from sidecarctl.kube.workload import Workload, as_list
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 
 @dataclass(frozen=True)

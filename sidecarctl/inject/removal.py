@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
@@ -20,7 +19,7 @@ from sidecarctl.inject.record_paths import (
     record_path,
 )
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.inject.companion_search import Companion, identify
 from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.edits import Insert
 
 # Fields of the pod spec that refer to an object by name: the field, the key of the name, and the kind.

@@ -7,7 +7,6 @@ front of the app changes, is restored when the last front goes, and is left alon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
@@ -33,7 +32,7 @@ from sidecarctl.inject.retarget_entries import (
 )
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
 from sidecarctl.validate.surroundings import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
@@ -14,7 +13,7 @@ from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.validate.surroundings import Reference, wanted_port
 from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.nodes import child

@@ -6,7 +6,6 @@ Tools that drop annotations, such as `kubectl neat`, lose the record. Adopting t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
@@ -14,6 +13,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.record import Record, config_hash_annotation
 from sidecarctl.kube.names import parse_image
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import replace
 
 RULE = "lost-record"
 _WHY = (

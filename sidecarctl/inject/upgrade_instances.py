@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
 
 from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import resolve
@@ -27,7 +26,7 @@ from sidecarctl.inject.record import Instance
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.stream import Document
 
 NEWER_RULE = "newer-than-library"

@@ -7,7 +7,6 @@ companions of its base, and the next run would create duplicates, which kustomiz
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -16,6 +15,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, workloads
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.edits import Replace
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document

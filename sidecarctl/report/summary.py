@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from itertools import groupby
 
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 from sidecarctl.results import ABSENT, ACTIONS, SERVICE_STEP, FieldChange, InstanceChange, WorkloadChange, plural
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, is_partial, workloads
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
 from sidecarctl.validate.schema import check_object
@@ -19,7 +19,7 @@ from sidecarctl.validate.schema.messages import schema_finding
 from sidecarctl.validate.views import ContainerView, Data, ObjectView, PodView, StreamView
 
 # Rules by roles and needs, so that rules with the same ones are selected together.
-_Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Rule, Check]]]
+_Groups = dict[tuple[tuple[str, ...], tuple[str, ...]], list[Rule]]
 
 _MAX_CACHED_SELECTIONS = 1024
 
@@ -97,7 +97,7 @@ class _Scopes:
 
     def __init__(self, rules: tuple[Rule, ...], kube_version: str) -> None:
         ctx = Context(kube_version)
-        self._rules = [rule for rule in rules if rule.check and rule.applies(ctx)]
+        self._rules = [rule for rule in rules if rule.checks and rule.applies(ctx)]
         self._kinds = frozenset(kind for rule in self._rules for kind in rule.kinds)
         self._groups: dict[tuple[str, str], _Groups] = {}
         self._selections: dict[tuple[Any, ...], list[tuple[Rule, Check]]] = {}
@@ -114,8 +114,8 @@ class _Scopes:
         if key not in self._groups:
             groups = self._groups[key] = {}
             for rule in self._rules:
-                if rule.check and rule.scope == scope and (not rule.kinds or kind in rule.kinds):
-                    groups.setdefault((rule.roles, rule.needs), []).append((rule, rule.check))
+                if rule.scope == scope and (not rule.kinds or kind in rule.kinds):
+                    groups.setdefault((rule.roles, rule.needs), []).append(rule)
         return self._groups[key]
 
     def rules_for(self, scope: str, value: Data, kind: str = "", role: str = "") -> list[tuple[Rule, Check]]:
@@ -129,10 +129,11 @@ class _Scopes:
             if len(self._selections) >= _MAX_CACHED_SELECTIONS:
                 self._selections.clear()
             found = self._selections[key] = [
-                one
+                (rule, check)
                 for (roles, needs), rules in self.of_scope(scope, kind).items()
                 if (not needs or not value.keys().isdisjoint(needs)) and (not roles or not role or role in roles)
-                for one in rules
+                for rule in rules
+                if (check := rule.check)  # imports its module
             ]
         return found
 
@@ -203,7 +204,7 @@ def check_rules(
 
 @cache
 def _rules_of_one_document() -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules().values() if rule.on and rule.check and rule.scope != "stream")
+    return tuple(rule for rule in rules().values() if rule.on and rule.checks and rule.scope != "stream")
 
 
 def is_rejection(found: Finding) -> bool:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, replace
 
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.files.classify import is_partial_object
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.validate.check_document import check_documents, check_pod_template, is_rejection, with_subject
 from sidecarctl.validate.kustomized import adds_missing_field
 from sidecarctl.validate.placeholders import merge_notes, without_placeholders

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.kube.fronts import has_fronts
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import objects
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.check_document import check_documents
 from sidecarctl.validate.grade import grade
@@ -89,7 +89,7 @@ def _value(document: Document) -> object:
 
 
 def _stream_rules() -> Iterator[Rule]:
-    return (rule for rule in rules().values() if rule.on and rule.check and rule.scope == "stream")
+    return (rule for rule in rules().values() if rule.on and rule.checks and rule.scope == "stream")
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.placeholders import without_placeholders
 from sidecarctl.validate.registry import rules
 from sidecarctl.validate.rule_selection import OFF, Severities

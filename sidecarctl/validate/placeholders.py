@@ -14,10 +14,10 @@ ENC[AES256_GCM,...]      SOPS, which also adds the field `sops` to the document
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Severity, quote
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import sort_findings
 

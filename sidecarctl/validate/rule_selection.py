@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field, replace
 
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.validate.pod_security import PRIVILEGED, parse_level, parse_version
 from sidecarctl.validate.registry import Context, Rule, current_name, rules
 
@@ -116,4 +115,4 @@ def unknown_rule_error(name: str, known: Collection[str], where: str) -> UsageEr
 def selected_rules(selection: RuleSelection, files: Iterable[str]) -> list[Rule]:
     """Return the rules to run for files that have a check function."""
     names = selection.names.union(*(selection.names_for(file) for file in dict.fromkeys(files)))
-    return [rule for name, rule in rules().items() if name in names and rule.check]
+    return [rule for name, rule in rules().items() if name in names and rule.checks]

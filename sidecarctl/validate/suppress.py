@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.registry import current_name
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from sidecarctl.errors import UsageError
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.vendoring import git, oci
 from sidecarctl.vendoring.library_files import choose_files, digest_of, format_sums, parse_tree
 from sidecarctl.vendoring.lock import LockedLibrary

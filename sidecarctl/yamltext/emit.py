@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.style import FlowStyle, Style, cache_by_content

@@ -1,7 +1,8 @@
 """Parses text to YAML events with libyaml, or with ruamel.yaml's own parser if its C extension is missing.
 
-The only module that imports ruamel.yaml. Both parsers refuse some input that the API server accepts. Such text is parsed
-again with replacement characters of the same length, so that positions stay valid. Known differences of the pure parser:
+The only module that imports ruamel.yaml; `libyaml` loads its C extension without the package. Both parsers refuse some input
+that the API server accepts. Such text is parsed again with replacement characters of the same length, so that positions stay
+valid. Known differences of the pure parser:
 it accepts a tab after a dash, a dot in an anchor name, and a byte order mark inside a key; it refuses `|#`, and U+2028 or
 U+2029 as a line break in a block scalar.
 """
@@ -10,23 +11,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamEndEvent,
-)
-
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext import libyaml
+
+if TYPE_CHECKING or not libyaml.load():
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.events import (
+        AliasEvent,
+        DocumentStartEvent,
+        MappingEndEvent,
+        MappingStartEvent,
+        ScalarEvent,
+        SequenceEndEvent,
+        SequenceStartEvent,
+        StreamEndEvent,
+    )
+else:
+    from sidecarctl.yamltext.libyaml import (
+        AliasEvent,
+        DocumentStartEvent,
+        MappingEndEvent,
+        MappingStartEvent,
+        MarkedYAMLError,
+        ScalarEvent,
+        SequenceEndEvent,
+        SequenceStartEvent,
+        StreamEndEvent,
+        YAMLError,
+    )
 
 __all__ = [
     "AliasEvent",

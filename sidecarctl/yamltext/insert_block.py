@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
 from sidecarctl.yamltext.layout import (

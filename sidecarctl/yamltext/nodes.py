@@ -2,64 +2,59 @@
 
 `start` and `end` are character offsets in the text of the document. `end` is after the last character of the node: a block
 collection ends where its last child ends, a block scalar before the line break of its last line.
+
+The nodes are plain classes for speed: a run creates one for each value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.lazy_dataclass import dataclass
 
 
-@dataclass(slots=True, eq=False)
 class Scalar:
     """A scalar. `value` is what Kubernetes reads, `style` one of "", "'", '"', "|", ">", `tag` an explicit tag."""
 
-    start: int
-    end: int
-    value: Any
-    style: str
-    anchor: str | None = None
-    tag: str | None = None
+    __slots__ = ("anchor", "end", "start", "style", "tag", "value")
+
+    def __init__(
+        self, start: int, end: int, value: Any, style: str, anchor: str | None = None, tag: str | None = None
+    ) -> None:
+        self.start, self.end, self.value = start, end, value
+        self.style, self.anchor, self.tag = style, anchor, tag
 
 
-@dataclass(slots=True, eq=False)
 class Mapping:
     """A mapping. `pairs` holds its own keys with key node and value node; in `value`, merge keys are applied."""
 
-    start: int
-    end: int
-    value: dict[str, Any]
-    flow: bool
-    anchor: str | None = None
-    pairs: dict[str, tuple[Node, Node]] = field(default_factory=dict)
-    merges: bool = False
+    __slots__ = ("anchor", "end", "flow", "merges", "pairs", "start", "value")
+
+    def __init__(self, start: int, end: int, value: dict[str, Any], flow: bool, anchor: str | None = None) -> None:
+        self.start, self.end, self.value = start, end, value
+        self.flow, self.anchor, self.merges = flow, anchor, False
+        self.pairs: dict[str, tuple[Node, Node]] = {}
 
 
-@dataclass(slots=True, eq=False)
 class Sequence:
     """A sequence of nodes."""
 
-    start: int
-    end: int
-    value: list[Any]
-    flow: bool
-    anchor: str | None = None
-    items: list[Node] = field(default_factory=list)
+    __slots__ = ("anchor", "end", "flow", "items", "start", "value")
+
+    def __init__(self, start: int, end: int, value: list[Any], flow: bool, anchor: str | None = None) -> None:
+        self.start, self.end, self.value = start, end, value
+        self.flow, self.anchor = flow, anchor
+        self.items: list[Node] = []
 
 
-@dataclass(slots=True, eq=False)
 class Alias:
     """An alias; `value` is that of its target."""
 
-    start: int
-    end: int
-    value: Any
-    name: str
-    target: Node
+    __slots__ = ("end", "name", "start", "target", "value")
+
+    def __init__(self, start: int, end: int, value: Any, name: str, target: Node) -> None:
+        self.start, self.end, self.value, self.name, self.target = start, end, value, name, target
 
 
 Node = Scalar | Mapping | Sequence | Alias

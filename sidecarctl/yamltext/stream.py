@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import field
 from typing import Any
 
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.lines import Lines

@@ -27,7 +27,7 @@ def test_update_writes_the_expected_output(library: Path) -> None:
     assert command("test --library lib --update", library).code == 0
     assert "image: registry.example/agent:1.0.0" in (library / "lib/agent/tests/pod/expected.yaml").read_text()
     done = command("test --library lib", library)
-    assert (done.code, done.stdout) == (0, "agent@1.0.0\n  ok      pod\n1 sidecar: 1 case, 1 passed\n")
+    assert (done.code, done.stdout) == (0, "agent@1.0.0\n  ok      pod\n1 sidecar in lib: 1 case, 1 passed\n")
 
 
 def test_changed_template_fails_with_a_diff(library: Path) -> None:
@@ -76,7 +76,7 @@ def test_case_options_apply_and_invalid_ones_are_located(library: Path) -> None:
 def test_only_named_libraries_and_sidecars_are_tested(library: Path) -> None:
     entry(library / "lib", "other", **{CASE: INPUT})
     done = command("test other --library lib --update", library)
-    assert "1 sidecar: 1 case" in done.stdout
+    assert "1 sidecar in lib: 1 case" in done.stdout
     assert command("test othr --library lib", library).code == 2
 
 
@@ -86,3 +86,72 @@ def test_invalid_entry_fails_the_run_at_its_location(library: Path) -> None:
     assert done.code == 1
     assert "lib/bad/sidecar.yaml:9:3" in done.stdout
     assert "written pod" in done.stdout
+
+
+def own_entry(library: Path, name: str = "agent") -> None:
+    entry(library, name, **{CASE: INPUT})
+    (library / name / "tests/pod/expected.yaml").write_text("")
+
+
+def test_own_library_is_tested_instead_of_the_shipped_one(tmp_path: Path) -> None:
+    own_entry(tmp_path / "sidecars")
+    done = command("test", tmp_path)
+    assert done.code == 1
+    assert done.stdout.endswith("1 sidecar in sidecars: 1 case, 0 passed, 1 failed\n")
+
+
+def test_libraries_of_the_composition_are_tested_from_any_directory(tmp_path: Path) -> None:
+    own_entry(tmp_path / "team")
+    own_entry(tmp_path / "sidecars", "other")
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: a}\n"
+        "spec: {libraries: [team], rules: []}\n"
+    )
+    (tmp_path / "deep").mkdir()
+    for folder in (tmp_path, tmp_path / "deep"):
+        done = command("test", folder)
+        assert "agent@1.0.0" in done.stdout
+        assert "other@1.0.0" in done.stdout
+        assert "2 sidecars in " in done.stdout
+
+
+def test_current_directory_is_tested_if_it_is_a_library(tmp_path: Path) -> None:
+    own_entry(tmp_path)
+    assert "1 sidecar in .: 1 case" in command("test", tmp_path).stdout
+
+
+def test_without_a_library_nothing_is_tested(tmp_path: Path) -> None:
+    own_entry(tmp_path / "platform")
+    done = command("test", tmp_path)
+    assert done.code == 2
+    assert "no library to test" in done.stderr
+    assert "use --library platform" in done.stderr
+    assert "this directory is a sidecar: use --library .." in command("test", tmp_path / "platform/agent").stderr
+    (tmp_path / "empty").mkdir()
+    done = command("test --library empty", tmp_path)
+    assert done.code == 2
+    assert "no sidecars in empty" in done.stderr
+
+
+def test_vendored_libraries_are_not_tested(tmp_path: Path) -> None:
+    own_entry(tmp_path / "libraries/acme")
+    (tmp_path / "sidecarctl.lock").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: LibraryLock\nlibraries:\n- name: acme\n  source: ../acme\n"
+        f"  commit: {'a' * 40}\n  digest: sha256:{'a' * 64}\n"
+    )
+    assert "acme" in command("list agent", tmp_path).stdout
+    assert command("test", tmp_path).code == 2
+
+
+def test_every_command_finds_the_library_where_new_writes(tmp_path: Path) -> None:
+    assert command("new agent", tmp_path).code == 0
+    assert "agent" in command("list agent", tmp_path).stdout
+    (tmp_path / "pod.yaml").write_text(INPUT)
+    assert "added agent 0.1.0" in command("add agent -f pod.yaml", tmp_path).stderr
+
+
+def test_new_writes_beside_the_sidecars_of_the_current_directory(tmp_path: Path) -> None:
+    own_entry(tmp_path)
+    done = command("new second", tmp_path)
+    assert "created second\n" in done.stderr
+    assert (tmp_path / "second/sidecar.yaml").is_file()

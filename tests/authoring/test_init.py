@@ -33,7 +33,7 @@ def test_written_composition_is_valid_and_found(directory: str, tmp_path: Path) 
 def test_offers_to_adopt_pasted_sidecars(directory: str, tmp_path: Path) -> None:
     write_manifests(tmp_path / directory if directory else tmp_path, "web", "shop")
     outcome = run(f"sidecarctl init {directory}", tmp_path)
-    line = next(line for line in outcome.stderr.splitlines() if line.startswith("found "))
+    line = next(line for line in outcome.stderr.splitlines() if "pasted" in line)
     assert line == f"found 1 pasted sidecar: run `sidecarctl adopt {directory or '.'}`"
     done = run(line.partition("`")[2].rstrip("`"), tmp_path)
     assert done.code == 0, done.stderr
@@ -57,3 +57,70 @@ def test_own_library_is_listed(tmp_path: Path) -> None:
     assert "libraries: [./sidecars]" in (tmp_path / "sidecarctl.yaml").read_text()
     write_manifests(tmp_path, "web")
     assert run("sidecarctl render -f . --diff", tmp_path).code == 0
+
+
+def test_manifests_are_the_directories_with_workloads(tmp_path: Path) -> None:
+    for folder in ("k8s/base/web", "k8s/base/shop", "deploy", "node_modules/x"):
+        (tmp_path / folder).mkdir(parents=True)
+        write_manifests(tmp_path / folder, "app")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/config.yaml").write_text("title: site\n")
+    outcome = run("sidecarctl init", tmp_path)
+    assert "found 3 workloads in deploy, k8s/base\n" in outcome.stderr
+    text = (tmp_path / "sidecarctl.yaml").read_text()
+    assert "  manifests: [deploy/, k8s/base/]\n" in text
+    assert "names: [app]" in text
+    assert run("sidecarctl render --check", tmp_path).code == 0
+
+
+def test_named_manifests_are_written_relative_to_the_composition(tmp_path: Path) -> None:
+    for folder in ("k8s", "more", "team"):
+        (tmp_path / folder).mkdir()
+        write_manifests(tmp_path / folder, folder)
+    assert run("sidecarctl init team -f k8s -f more/more.yaml", tmp_path).code == 0
+    assert "manifests: [../k8s/, ../more/more.yaml]" in (tmp_path / "team/sidecarctl.yaml").read_text()
+    assert run("sidecarctl status -c team/sidecarctl.yaml", tmp_path).stdout == "2 workloads, 0 with sidecars\n"
+
+
+def test_example_is_a_rule_that_render_accepts(tmp_path: Path) -> None:
+    write_manifests(tmp_path / "k8s", "web")
+    file = tmp_path / "k8s/web.yaml"
+    file.write_text(file.read_text().replace("image: registry.example/web:1.0.0", "image: nginx:1.30.4"))
+    run("sidecarctl init", tmp_path)
+    composition = tmp_path / "sidecarctl.yaml"
+    lines = composition.read_text().splitlines()
+    rule = [line.replace("  # ", "  ", 1) for line in lines if line.startswith(("  # -", "  #  "))]
+    composition.write_text(
+        "\n".join([*(line for line in lines if "#" not in line[2:]), *rule]).replace("[]", "") + "\n"
+    )
+    done = run("sidecarctl render --diff", tmp_path)
+    assert done.code == 0, done.stderr
+    assert "Deployment/web: would add" in done.stderr
+
+
+def test_directory_without_workloads_gets_a_composition_and_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "chart/templates").mkdir(parents=True)
+    (tmp_path / "chart/Chart.yaml").write_text("name: shop\n")
+    outcome = run("sidecarctl init", tmp_path)
+    assert outcome.code == 0
+    assert "no workloads found in .: set spec.manifests, or pipe manifests to `render`" in outcome.stderr
+    assert "1 Helm chart" in outcome.stderr
+    assert "# manifests: [k8s/]" in (tmp_path / "sidecarctl.yaml").read_text()
+
+
+@pytest.mark.parametrize("path", ["missing", "notes.yaml", "-"])
+def test_named_paths_without_workloads_write_nothing(path: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    outcome = run(f"sidecarctl init -f {path}", tmp_path)
+    assert outcome.code in (2, 3)
+    assert not (tmp_path / "sidecarctl.yaml").exists()
+
+
+def test_document_that_render_rejects_is_reported(tmp_path: Path) -> None:
+    write_manifests(tmp_path / "k8s", "web")
+    (tmp_path / "k8s/broken.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: [}\n")
+    outcome = run("sidecarctl init", tmp_path)
+    assert outcome.code == 0
+    assert "note: k8s/broken.yaml:3" in outcome.stderr
+    assert "`render` fails until it is fixed or excluded" in outcome.stderr
+    assert run("sidecarctl render --check", tmp_path).code == 3

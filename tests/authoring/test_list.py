@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from sidecarctl.authoring.word_stems import stem
 from sidecarctl.catalog.catalog import open_catalog
 from tests.authoring.library_kit import command, entry
 
@@ -122,3 +125,43 @@ def test_all_versions_are_tested(tmp_path: Path) -> None:
         "agent@1.0.0",
     ]
     assert "agent@2.0.0" not in command("test --library lib agent@1.0.0", tmp_path).stdout
+
+
+# A word that users type: the first sidecars found, and some that are not.
+SEARCHES = {
+    "logging": (("log-tail", "logger"), ("oauth2-proxy", "cloud-sql-proxy")),
+    "log": (("log-tail", "logger"), ("oauth2-proxy", "git-sync", "config-sync")),
+    "ssl": (("nginx-tls",), ("logger", "git-sync")),
+    "auth": (("oauth2-proxy",), ("logger", "cloud-sql-proxy")),
+    "login": (("oauth2-proxy",), ("logger",)),
+    "secrets": (("config-reloader", "config-sync", "vault-agent"), ("logger",)),
+    "monitoring": (("metrics", "auto-instrumentation"), ("logger",)),
+    "tracing": (("auto-instrumentation", "otel-collector"), ("metrics",)),
+    "database": (("cloud-sql-proxy", "metrics"), ("logger",)),
+    "reverse-proxy": (("cloud-sql-proxy", "oauth2-proxy", "proxy"), ("logger", "git-sync")),
+    "service-mesh": (("open-service-mesh", "consul-dataplane", "istio", "linkerd"), ("proxy",)),
+    "prom": (("metrics",), ("logger",)),
+    "rate limit": (("haproxy", "proxy"), ("metrics",)),
+}
+
+
+@pytest.mark.parametrize("words", SEARCHES)
+def test_search_finds_words_by_their_stems_and_synonyms(words: str, tmp_path: Path) -> None:
+    expected, others = SEARCHES[words]
+    found = [each["name"] for each in json.loads(command(f"list {words} --format json", tmp_path).stdout)]
+    assert set(found[: len(expected)]) == set(expected)
+    assert not set(found) & set(others)
+
+
+def test_search_without_a_match_is_an_error(tmp_path: Path) -> None:
+    done = command("list backup", tmp_path)
+    assert (done.code, done.stdout) == (2, "")
+    assert 'no sidecar matches "backup"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("logging", "log"), ("logger", "log"), ("logs", "log"), ("proxies", "proxy"), ("tls", "tls"), ("traces", "trac")],
+)
+def test_stems_have_no_endings(word: str, expected: str) -> None:
+    assert stem(word) == expected

@@ -66,7 +66,10 @@ def test_new_sidecar_passes_its_test(engine: str, tmp_path: Path) -> None:
     made = command(f"new my-agent --from registry.example/agent:2.3.4 --engine {engine}", tmp_path)
     assert made.code == 0, made.stderr
     done = command("test --library sidecars", tmp_path)
-    assert (done.code, done.stdout) == (0, "my-agent@0.1.0\n  ok      deployment\n1 sidecar: 1 case, 1 passed\n")
+    assert (done.code, done.stdout) == (
+        0,
+        "my-agent@0.1.0\n  ok      deployment\n1 sidecar in sidecars: 1 case, 1 passed\n",
+    )
     assert "registry.example/agent:2.3.4" in (tmp_path / "sidecars/my-agent/tests/deployment/expected.yaml").read_text()
 
 
@@ -132,7 +135,7 @@ def test_environment_variable_sets_the_library(tmp_path: Path) -> None:
     assert command("new my-agent", tmp_path, SIDECARCTL_LIBRARY="mine").code == 0
     assert (tmp_path / "mine/my-agent/sidecar.yaml").exists()
     done = command("test", tmp_path, SIDECARCTL_LIBRARY="mine")
-    assert (done.code, done.stdout.splitlines()[-1]) == (0, "1 sidecar: 1 case, 1 passed")
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "1 sidecar in mine: 1 case, 1 passed")
 
 
 WRONG = [

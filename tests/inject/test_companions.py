@@ -1,6 +1,8 @@
-"""Names of companions are valid and unique."""
+"""Names of companions are valid and unique, and a list of another kind does not get one."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from sidecarctl.inject.companions import companion_name
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.names import check_dns_label
 from sidecarctl.kube.workload import Workload, workloads
+from tests.command import run
 
 
 def workload(name: str) -> Workload:
@@ -28,3 +31,13 @@ def test_cut_names_are_unique(length: int) -> None:
     name = "w" * (length - len("-agent-1"))
     first, second = (companion_name(workload(name), instance) for instance in ("agent-1", "agent-2"))
     assert first != second
+
+
+def test_list_of_one_kind_cannot_hold_a_companion(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: web}\n  spec: {containers: [{name: web, image: web:1}]}\n"
+    done = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert (done.code, done.stdout) == (2, ""), done.stderr
+    assert 'a PodList cannot hold the ConfigMap of sidecar "logger"' in done.stderr
+    assert run("sidecarctl add log-tail", tmp_path, stdin=text).code == 0
+    mixed = text.replace("PodList", "List").replace("- metadata", "- apiVersion: v1\n  kind: Pod\n  metadata")
+    assert run("sidecarctl add logger", tmp_path, stdin=mixed).code == 0

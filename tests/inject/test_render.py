@@ -67,7 +67,7 @@ def test_render_in_place_is_idempotent(repo: Path) -> None:
     assert (repo / "k8s/data/db.yaml").read_text() == DEPLOYMENT.replace("NAME", "db")
     done(repo, "render -f k8s -i")
     assert tree(repo) == first
-    assert "3 files, all in sync" in done(repo, "render -f k8s --check").stderr
+    assert "3 files match composition" in done(repo, "render -f k8s --check").stderr
 
 
 def test_removing_a_rule_removes_its_sidecars(repo: Path) -> None:
@@ -104,7 +104,7 @@ def test_renders_stdin(repo: Path) -> None:
 def test_output_directory_mirrors_the_input(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     assert set(tree(repo / "out")) == {"web-1.yaml", "web-2.yaml", "data/db.yaml", ".sidecarctl-outputs"}
-    assert done(repo, "render -f k8s -o out --check").stderr == "3 files, all in sync\n"
+    assert done(repo, "render -f k8s -o out --check").stderr == "3 files in out match composition platform\n"
     (repo / "out/web-1.yaml").write_text("old\n")
     (repo / "out/web-2.yaml").unlink()
     outcome = done(repo, "render -f k8s -o out --check", 1)

@@ -188,7 +188,6 @@ def test_groups_workloads_by_file(repo: Path) -> None:
 
 def test_markdown_is_a_table(repo: Path) -> None:
     assert "| Deployment/web-1 | helper | 1.0.0 | – | in sync |" in status(repo, "--format markdown").stdout
-    assert status(repo, "--format sarif").code == 2
 
 
 def test_reports_an_invalid_record(repo: Path) -> None:
@@ -211,3 +210,36 @@ def test_spellings_and_defaults_of_the_api_server_are_no_edits(repo: Path) -> No
     edit(repo, "      - name: helper\n", "      - name: helper\n        terminationMessagePath: /dev/termination-log\n")
     assert status(repo, "--check").code == 0
     assert instance(repo)["state"] == "in sync"
+
+
+def test_formats_of_ci_systems_have_a_finding_for_each_state(repo: Path) -> None:
+    assert "::" not in status(repo, "--format github").stdout
+    edit(repo, "limits:\n            memory: 64Mi", "limits:\n            memory: 1Gi")
+    shelve(repo, "1.1.0")
+    outcome = status(repo, "--format github --check")
+    assert outcome.code == 1
+    command, text = next(line for line in outcome.stdout.splitlines() if line.startswith("::")).rsplit("::", 1)
+    assert command == "::error file=web.yaml,line=2,title=edited-sidecar"
+    assert "sidecar helper 1.0.0 is edited: spec.template.spec.initContainers[helper].resources.limits.memory" in text
+    assert "64Mi -> 1Gi" in text
+    assert '"edited-sidecar"' in status(repo, "--format sarif").stdout
+    assert '"edited-sidecar"' in status(repo, "--format gitlab").stdout
+    assert "<failure" in status(repo, "--format junit").stdout
+    edit(repo, "limits:\n            memory: 1Gi", "limits:\n            memory: 64Mi")
+    outcome = status(repo, "--format github --check")
+    assert outcome.code == 0
+    assert "::notice file=web.yaml,line=2,title=outdated::" in outcome.stdout
+    assert "version 1.1.0 is available" in outcome.stdout
+    edit(repo, '{"v":2,', '{"v":7,')
+    found = json.loads(status(repo, "--format gitlab").stdout)
+    assert [each["check_name"] for each in found] == ["unknown-sidecar-state"]
+
+
+def test_missing_instance_is_an_error_in_formats_of_ci_systems(tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    outcome = run("sidecarctl status -f web.yaml --check --format github", tmp_path)
+    assert outcome.code == 1
+    assert "::error file=web.yaml,line=2,title=missing-sidecar::" in outcome.stdout
+    outcome = run("sidecarctl status -f web.yaml --format sarif", tmp_path)
+    assert [each["ruleId"] for each in json.loads(outcome.stdout)["runs"][0]["results"]] == ["missing-sidecar"]

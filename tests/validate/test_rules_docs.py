@@ -18,8 +18,9 @@ from sidecarctl.validate.registry import rules
 from tests.command import ROOT, run
 
 
-def test_docs_are_current() -> None:
-    command = [sys.executable, "tools/gen_rules_docs.py", "--check"]
+@pytest.mark.parametrize("generator", ["gen_rules_docs.py", "gen_rules_index.py"])
+def test_docs_and_index_are_current(generator: str) -> None:
+    command = [sys.executable, f"tools/{generator}", "--check"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

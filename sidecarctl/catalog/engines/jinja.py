@@ -79,9 +79,11 @@ def render_here(request: tuple[Sidecar, Mapping[str, Any]]) -> str:
         raise LibraryError(
             "template nested too deeply, or endless recursion",
             where=_locate(error, sidecar),
+            hint="remove macros that call themselves, and includes that include themselves",
         ) from None
     except MemoryError as error:
-        raise LibraryError("template ran out of memory", where=_locate(error, sidecar)) from None
+        hint = "render less: shorten loops and the text that they repeat"
+        raise LibraryError("template ran out of memory", where=_locate(error, sidecar), hint=hint) from None
     except Exception as error:  # a template can raise anything
         kind = TemplateRefusal if isinstance(error, Refusal) else LibraryError
         raise kind(_describe(error), where=_locate(error, sidecar), hint=_hint(error, environment)) from None
@@ -127,6 +129,11 @@ def _hint(error: Exception, environment: Environment) -> str:
         return did_you_mean(words[1], known) or f"available filters: {', '.join(known)}"
     if isinstance(error, Refusal):
         return TemplateRefusal.HINT
+    if isinstance(error, SecurityError):
+        known = sorted(set(environment.filters) - set(GUARDS))
+        return f"use a filter, or take the value as a parameter; available filters: {', '.join(known)}"
+    if isinstance(error, UndefinedError):
+        return "check the name; for a value that can be missing, use the filter `default`"
     return ""
 
 

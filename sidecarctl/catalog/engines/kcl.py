@@ -68,6 +68,13 @@ def _whole_numbers(value: Any) -> Any:
     return [_whole_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
+# What to do about an error of a template, by its kind.
+_HINTS = {
+    "large": limits.RENDERED.way_out,
+    "refused": "compute the value in the template, or take it as a parameter",
+}
+
+
 def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
     if importlib.util.find_spec("kcl_lib") is None:
         raise UsageError(
@@ -87,7 +94,7 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         if answer["kind"] == "error" and _is_assertion(where, sidecar):
             raise TemplateRefusal(answer["error"], where=where, hint=TemplateRefusal.HINT)
         kind = "unsafe template operation" if answer["kind"] == "refused" else "template error"
-        hint = limits.RENDERED.way_out if answer["kind"] == "large" else ""
+        hint = _HINTS.get(answer["kind"], "")
         raise LibraryError(f"{kind}: {answer['error']}", where=where, hint=hint)
     return answer
 

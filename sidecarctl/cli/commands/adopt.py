@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from sidecarctl.authoring.discover import Discovery

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 
-_RULES = """\
-  # Which workloads get which sidecars:
-  # - select: {kinds: [Deployment], names: [web]}
-  #   sidecars:
-  #   - name: logger
-  #     parameters: {logDir: /var/log/web}
-  rules: []
-"""
+if TYPE_CHECKING:
+    from sidecarctl.authoring.new_composition import Example
+    from sidecarctl.cli.inputs import Inputs
+
+_INPUTS = o.InputFlags()
+# Files in which a suggestion for the example is searched: each takes a few milliseconds.
+_SEARCHED = 20
 
 
 def init(
     folder: Annotated[
         list[str],
-        o.Argument("[DIR]", "Directory for the composition. Default: the current directory.", required=False),
+        o.Argument(
+            "[DIR]",
+            "Directory for the composition, and for its manifests if -f names none. Default: the current directory.",
+            required=False,
+        ),
     ] = [],  # noqa: B006
+    inputs: o.InputFlags = _INPUTS,
     quiet: o.Quiet = False,
 ) -> int:
-    """Write a composition, and find sidecars that were pasted by hand."""
-    import shlex
-
-    from sidecarctl.authoring.scaffold import DEFAULT_LIBRARY
-    from sidecarctl.catalog.schema_comment import format_schema_comment
+    """Write a composition for the workloads of a directory, and find sidecars that were pasted by hand."""
+    from sidecarctl.authoring.new_composition import build_composition, summarize_directories
+    from sidecarctl.catalog.catalog import DEFAULT_LIBRARY
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
     from sidecarctl.errors import UsageError
@@ -36,41 +40,100 @@ def init(
     from sidecarctl.kube.names import to_dns_label
 
     if len(folder) > 1:
-        raise UsageError("expected one directory", hint="sidecarctl init k8s/")
+        raise UsageError("expected one directory", hint="sidecarctl init k8s/, or name manifests with -f")
     home = Path(folder[0] if folder else ".")
     if not home.is_dir():
-        raise UsageError(f"not a directory: {home}", hint="name a directory of manifests")
+        raise UsageError(
+            f"not a directory: {home}", hint="name the directory for the composition, and manifests with -f"
+        )
     file = home / FILE_NAME
     if file.exists():
         raise UsageError(f"{file} already exists", hint="edit it, or choose another directory")
+    found, named = _read(home, inputs)
+    manifests = _relative(inputs.file, home) if inputs.file else summarize_directories(named, home)
+    libraries = [f"./{DEFAULT_LIBRARY}"] if (home / DEFAULT_LIBRARY).is_dir() else []
     name = to_dns_label(home.resolve().name) or "workloads"
-    libraries = f"  libraries: [./{DEFAULT_LIBRARY}]\n" if (home / DEFAULT_LIBRARY).is_dir() else ""
-    head = f"apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata:\n  name: {name}\nspec:\n"
-    write_all([Write(file, format_schema_comment("composition") + head + libraries + _RULES)])
-    if quiet:
-        return 0
-    composition = "" if home == Path() else f" -c {shlex.quote(str(file))}"
-    console.report(f"created {file}")
-    console.report(_offer_adoption(home))
-    console.report(f"next:\n  edit {file}\n  sidecarctl render{composition} -f {shlex.quote(str(home))} --diff")
+    write_all([Write(file, build_composition(name, libraries, manifests, _find_example(found, home)))])
+    if not quiet:
+        console.report(f"created {file}")
+        for line in _describe(found, home, file, manifests):
+            console.report(line)
+        console.report_skipped(found.skipped)
     return 0
 
 
-def _offer_adoption(home: Path) -> str:
-    """Return the number of pasted sidecars with the command that adopts them, "" if there are none."""
+def _read(home: Path, flags: o.InputFlags) -> tuple[Inputs, list[Path]]:
+    """Return the inputs that have a workload or cannot be read, and the files with a workload.
+
+    Raises UsageError if -f names a path without a workload.
+    """
+    from sidecarctl.cli.inputs import STDIN, input_options, read_inputs
+    from sidecarctl.cli.selection import count_workloads, no_workload_error
+    from sidecarctl.errors import InputError, UsageError
+    from sidecarctl.kube.kinds import DEFAULT_KINDS
+
+    if STDIN in flags.file:
+        raise UsageError("init reads files: stdin has no path to write", hint="name manifests or directories with -f")
+    inputs = read_inputs(input_options([] if flags.file else [str(home)], flags))
+    counts = [count_workloads(source, read, DEFAULT_KINDS) for source, read in inputs.sources]
+    if flags.file and not any(counts):
+        raise inputs.errors[0] if inputs.errors else no_workload_error(flags.file)
+    broken = tuple(error for error in inputs.errors if isinstance(error, InputError))
+    files = [source.path for (source, _), count in zip(inputs.sources, counts) if count and source.path]
+    return replace(inputs, errors=broken), files
+
+
+def _relative(paths: Sequence[str], home: Path) -> list[str]:
+    """Return paths as the composition names them; a directory ends in a slash."""
+    import os
+
+    found = [os.path.relpath(path, home).replace(os.sep, "/") for path in paths]
+    return [name if name == "." or not Path(path).is_dir() else f"{name}/" for name, path in zip(found, paths)]
+
+
+def _find_example(inputs: Inputs, home: Path) -> Example:
+    """Return a rule for the first workload that a sidecar fits, else for the first workload."""
+    from sidecarctl.authoring.new_composition import Example
+    from sidecarctl.cli import suggestions
+    from sidecarctl.cli.build_request import pipeline_options
+    from sidecarctl.cli.libraries import open_libraries
+    from sidecarctl.cli.selection import find_workloads
+    from sidecarctl.kube.kinds import DEFAULT_KINDS
+
+    catalog, settings = open_libraries((), home), pipeline_options(None, "warn", facts=False)
+    for one in inputs.sources[:_SEARCHED]:
+        offers, _ = suggestions.find_offers(replace(inputs, sources=(one,)), catalog, (), settings)
+        if offers:
+            return suggestions.as_example(offers[0], catalog)
+    first = next(find_workloads(inputs, DEFAULT_KINDS), None)
+    return Example(first.kind, first.name) if first else Example()
+
+
+def _describe(inputs: Inputs, home: Path, file: Path, manifests: Sequence[str]) -> list[str]:
+    """Return what was found, and the next commands."""
     import shlex
 
     from sidecarctl.authoring.discover import discover
-    from sidecarctl.cli.commands.adopt import read_texts
-    from sidecarctl.errors import InputError
+    from sidecarctl.cli.selection import describe_unknown_kinds, find_workloads
+    from sidecarctl.kube.kinds import DEFAULT_KINDS
     from sidecarctl.results import plural
 
-    try:
-        found = discover(read_texts([str(home)], home)).groups
-    except InputError:
-        return ""
-    return (
-        f"found {plural(len(found), 'pasted sidecar')}: run `sidecarctl adopt {shlex.quote(str(home))}`"
-        if found
-        else ""
-    )
+    place = shlex.quote(str(home))
+    count = sum(1 for _ in find_workloads(inputs, DEFAULT_KINDS))
+    lines = list(describe_unknown_kinds(inputs, DEFAULT_KINDS))
+    found = discover((source.name, read.text) for source, read in inputs.sources)
+    for error in (*inputs.errors, *found.errors):
+        lines.append(f"note: {error.where or place}: {error.message}: `render` fails until it is fixed or excluded")
+    option = "" if home == Path() else f" -c {shlex.quote(str(file))}"
+    if not count:
+        lines.append(f"no workloads found in {place}: set spec.manifests, or pipe manifests to `render`")
+        return [*lines, f"next:\n  edit {file}\n  helm template <chart> | sidecarctl render{option} --diff"]
+    lines.append(f"found {plural(count, 'workload')} in {', '.join(str(home / path) for path in manifests)}")
+    if found.groups:
+        adopted = " ".join(shlex.quote(str(home / path)) for path in manifests) if home != Path() else "."
+        lines.append(f"found {plural(len(found.groups), 'pasted sidecar')}: run `sidecarctl adopt {adopted}`")
+    paths = " ".join(f"--for {shlex.quote(str(home / path))}" for path in manifests)
+    return [
+        *lines,
+        f"next:\n  sidecarctl list {paths}\n  edit {file}: add rules\n  sidecarctl render{option} --diff",
+    ]

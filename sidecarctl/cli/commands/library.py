@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _USAGE = {
     "add": "sidecarctl library add NAME URL[@REF]",
     "update": "sidecarctl library update [NAME[@REF]...]",
+    "remove": "sidecarctl library remove NAME",
     "list": "sidecarctl library list",
     "verify": "sidecarctl library verify",
 }
@@ -36,8 +37,8 @@ def library(
         list[str],
         o.Argument(
             "ACTION [NAME] [URL]",
-            "add NAME URL[@REF], update [NAME[@REF]...], list, or verify. The URL is that of a Git repository, or the path "
-            "of a repository or an OCI archive.",
+            "add NAME URL[@REF], update [NAME[@REF]...], remove NAME, list, or verify. The URL is that of a Git repository, "
+            "or the path of a repository or an OCI archive.",
             complete="library_actions",
         ),
     ],
@@ -51,13 +52,19 @@ def library(
         ),
     ] = None,
     force: Annotated[
-        bool, o.Option(("--force",), "With update: overwrite files of the library that were changed.", panel=o.OUTPUT)
+        bool,
+        o.Option(
+            ("--force",),
+            "With update: overwrite files of the library that were changed. With remove: delete a library that was changed or "
+            "is in use.",
+            panel=o.OUTPUT,
+        ),
     ] = False,
     check: Annotated[
         bool,
         o.Option(
             ("--check",),
-            "With add and update: write nothing; exit with status 1 if a file would change.",
+            "With add, update, and remove: write nothing; exit with status 1 if a file would change.",
             panel=o.OUTPUT,
         ),
     ] = False,
@@ -80,8 +87,8 @@ def _check_flags(action: str, flags: _Flags) -> None:
     """Raise UsageError for an option that the action does not have."""
     given = {
         "--path": (flags.path is not None, ("add",)),
-        "--check": (flags.check, ("add", "update")),
-        "--force": (flags.force, ("update",)),
+        "--check": (flags.check, ("add", "update", "remove")),
+        "--force": (flags.force, ("update", "remove")),
         "--format json": (flags.as_json, ("list", "verify")),
     }
     for flag, (is_given, actions) in given.items():
@@ -131,11 +138,7 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     for name in wanted:
         changed = [] if flags.force else find_differences(locked[name], home)
         if changed and locked[name].directory(home).exists():
-            more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
-            raise UsageError(
-                f"files of library {name} were changed: {'; '.join(changed[:3])}{more}",
-                hint="restore them from Git, or overwrite them with --force",
-            )
+            raise _changed(name, changed, "overwrite")
     updates = [library_report.get_update(locked[name], ref, home) for name, ref in wanted.items()]
     different = [one for one in updates if one.changed]
     reports = [library_report.describe_update(one, home, dry_run=flags.check) for one in updates]
@@ -146,6 +149,50 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     if any(one.upgrades for one in different):
         library_report.print_next(quiet=flags.quiet or flags.check)
     return EXIT_FINDINGS if flags.check and different else EXIT_OK
+
+
+def _changed(name: str, changed: Sequence[str], verb: str) -> UsageError:
+    return UsageError(
+        f"files of library {name} were changed: {_shorten(changed)}",
+        hint=f"restore them from Git, or {verb} them with --force",
+    )
+
+
+def _shorten(lines: Sequence[str]) -> str:
+    return "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
+
+
+def _remove(words: Sequence[str], flags: _Flags) -> int:
+    from sidecarctl.cli import library_report
+    from sidecarctl.cli.library_uses import find_uses
+    from sidecarctl.vendoring.uninstall import check_removable, uninstall
+    from sidecarctl.vendoring.verify import find_differences
+
+    if len(words) != 1:
+        raise UsageError("expected the name of one library", hint=f"usage: {_USAGE['remove']}")
+    home, locked = open_lock()
+    if not locked:
+        raise _nothing("remove")
+    (name,) = _choose(words, locked)
+    library = locked[name]
+    check_removable(library, home)
+    directory = library.directory(home)
+    uses = find_uses(directory, home) if directory.is_dir() else None
+    if uses is not None and not flags.force:
+        changed = find_differences(library, home)
+        if changed:
+            raise _changed(name, changed, "delete")
+        if uses.rules or uses.workloads:
+            raise UsageError(
+                f"library {name} is in use: {_shorten([*uses.rules, *uses.workloads])}",
+                hint="delete the rules, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
+            )
+    files = uses.files if uses else ()
+    if not flags.check:
+        uninstall(library, locked, home, files)
+    report = library_report.describe_removal(library, home, [file.path for file in files], dry_run=flags.check)
+    library_report.print_report(report, quiet=flags.quiet)
+    return EXIT_FINDINGS if flags.check else EXIT_OK
 
 
 def _choose(words: Sequence[str], locked: dict[str, LockedLibrary]) -> dict[str, str | None]:
@@ -231,6 +278,7 @@ def _install(found: Sequence[Library], locked: dict[str, LockedLibrary], home: P
 ACTIONS: dict[str, Callable[[Sequence[str], _Flags], int]] = {
     "add": _add,
     "update": _update,
+    "remove": _remove,
     "list": _list,
     "verify": _verify,
 }

@@ -11,9 +11,7 @@ from sidecarctl.errors import UsageError
 # Above the function, which hides the type of its name.
 Words = Annotated[
     list[str],
-    o.Argument(
-        "[WORD...]", "Only sidecars with these words in name, keywords, summary, or parameters.", required=False
-    ),
+    o.Argument("[WORD...]", "Only sidecars about these words, the best match first.", required=False),
 ]
 For = Annotated[
     list[str],

@@ -80,7 +80,12 @@ def render(
         quiet=quiet,
         verbose=verbose,
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
-        mirror=Mirror(build_request.unused_rules(selection), prune),
+        mirror=Mirror(
+            build_request.unused_rules(selection),
+            prune,
+            f"composition {selection.composition.name}",
+            keeps_edits=not enforce and selection.composition.on_conflict != "enforce",
+        ),
         jobs=jobs,
         retarget=retarget or selection.composition.retarget,
     )

@@ -98,8 +98,10 @@ def schema(
     library: o.Library = [],  # noqa: B006
 ) -> int:
     """Print a JSON Schema for editors."""
+    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import write_text
     from sidecarctl.cli.libraries import open_libraries
 
-    write_text(text(name, open_libraries(library)))
+    # The schema of compositions is printed even if the composition here is invalid.
+    write_text(text(name, open_catalog() if name in shipped() else open_libraries(library)))
     return 0

@@ -24,6 +24,6 @@ def show(
     write_text(
         sidecar_page.page_data(found)
         if format == "json"
-        else sidecar_page.render_page(found, color=style.color, width=style.width, lines=style.lines)
+        else sidecar_page.render_page(found, library, color=style.color, width=style.width, lines=style.lines)
     )
     return 0

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 from sidecarctl.cli.inputs import InputOptions, read_inputs, with_leave_out
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError, UsageError
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
+from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog
     from sidecarctl.composition.select import Selection
     from sidecarctl.inject.pipeline import Options
-
+    from sidecarctl.results import WorkloadStatus
 
 _INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
 
@@ -63,8 +64,6 @@ def print_status(
     from sidecarctl.report import status as report
     from sidecarctl.report import terminal
 
-    if format not in ("text", "json", "markdown"):
-        raise UsageError(f'unsupported format "{format}" for status', hint="use --format text, json, or markdown")
     inputs = read_inputs(given)
     errors: list[SidecarctlError] = list(inputs.errors)
     elsewhere = find_companion_files(inputs.sources, settings.kinds)
@@ -81,6 +80,8 @@ def print_status(
         text = report.render_json(found, __version__)
     elif format == "markdown":
         text = report.render_markdown(found)
+    elif format != "text":
+        text = _render_findings(found, list(texts), format)
     else:
         text = report.render_text(
             found,
@@ -94,3 +95,13 @@ def print_status(
     in_sync = all(one.in_sync for workload in found for one in workload.instances)
     in_sync = in_sync and not any(workload.unreadable for workload in found)
     return EXIT_FINDINGS if check and not in_sync else EXIT_OK
+
+
+def _render_findings(found: Sequence[WorkloadStatus], files: Sequence[str], format: str) -> str:
+    from pathlib import Path
+
+    from sidecarctl import __version__
+    from sidecarctl.report import machine
+    from sidecarctl.report.status_findings import build_report
+
+    return machine.render_report(build_report(found, files, __version__, str(Path.cwd())), format)

@@ -9,9 +9,21 @@ from sidecarctl.cli import options as o
 
 def test(
     sidecars: Annotated[
-        list[str], o.Argument("[SIDECAR...]", "Sidecars to test. Default: all.", required=False, complete="sidecars")
+        list[str],
+        o.Argument(
+            "[SIDECAR...]", "Sidecars to test. Default: all of the library.", required=False, complete="sidecars"
+        ),
     ] = [],  # noqa: B006
-    library: o.Library = [],  # noqa: B006
+    library: Annotated[
+        list[str],
+        o.Option(
+            ("--library",),
+            "Library to test. Repeatable. Default: the libraries of the nearest composition, ./sidecars, and those of "
+            "SIDECARCTL_LIBRARY; else the current directory.",
+            "DIR",
+            from_env=False,
+        ),
+    ] = [],  # noqa: B006
     update: Annotated[
         bool, o.Option(("--update",), "Write the current results as the expected ones.", panel=o.OUTPUT)
     ] = False,
@@ -19,15 +31,13 @@ def test(
     verbose: o.Verbose = False,
 ) -> int:
     """Run the test cases of a library, and lint it."""
-    from pathlib import Path
-
     from sidecarctl.authoring import test_runner
-    from sidecarctl.catalog.catalog import open_catalog
     from sidecarctl.cli.console import stream_style, write_text
+    from sidecarctl.cli.libraries import open_own_libraries
     from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK
 
     style, done = stream_style(), []
-    catalog = open_catalog([Path(folder) for folder in library])
+    catalog = open_own_libraries(library)
     for one in test_runner.run_tests(catalog, sidecars, update=update):
         done.append(one)
         write_text(test_runner.render_results(one, color=style.color, width=style.width, quiet=quiet, verbose=verbose))

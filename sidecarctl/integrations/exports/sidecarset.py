@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sidecarctl.composition.model import Rule
@@ -22,6 +21,7 @@ from sidecarctl.integrations.exports.injection import (
     render_stream,
 )
 from sidecarctl.kube.names import to_dns_label
+from sidecarctl.lazy_dataclass import replace
 
 _API_VERSION = "apps.kruise.io/v1alpha1"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"

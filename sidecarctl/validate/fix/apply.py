@@ -151,7 +151,7 @@ def _identity(finding: Finding) -> tuple[str, str]:
 @cache
 def _rules_of_one_document() -> tuple[Rule, ...]:
     known = rules().values()
-    return tuple(one for one in known if one.on and one.check and one.scope != "stream" and one.layer in OF_MANIFESTS)
+    return tuple(one for one in known if one.on and one.checks and one.scope != "stream" and one.layer in OF_MANIFESTS)
 
 
 def _without_conflicts(fixes: Sequence[Fix]) -> list[Fix]:

@@ -156,6 +156,34 @@ declare(
 
 
 declare(
+    "missing-sidecar",
+    Severity.ERROR,
+    layer="composing",
+    what="A workload does not have a sidecar that is requested.",
+    why="A rule of the composition or an annotation requests it. `sidecarctl status` reports it in the formats of CI systems.",
+    fix="Run `sidecarctl render`.",
+)
+declare(
+    "edited-sidecar",
+    Severity.ERROR,
+    layer="composing",
+    what="A field that a sidecar added was edited.",
+    why="Upgrades keep edited fields, so the workload can differ from what the library intends. `sidecarctl status` "
+    "reports it in the formats of CI systems.",
+    fix="Restore the field, or set its value with a parameter. `sidecarctl render --enforce` overwrites edited fields.",
+)
+declare(
+    "unknown-sidecar-state",
+    Severity.WARNING,
+    layer="composing",
+    what="Whether a sidecar was edited cannot be determined.",
+    why="The library does not have the recorded version, or a secret parameter is not recorded. If the record itself cannot "
+    "be read, it is an error.",
+    fix="Add the library that has the version, or upgrade the sidecar.",
+)
+
+
+declare(
     "unknown-injected-sidecar",
     Severity.ERROR,
     layer="composing",

@@ -13,12 +13,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import field
 from functools import cache
 from typing import Any
 
 from sidecarctl.kube.quantity import parse_quantity
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.schema.data import schemas
 from sidecarctl.validate.schema.overrides import FILLED_IN, OPTIONAL, REQUIRED, allowed

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import field
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 from sidecarctl.files.sources import data_directory
 from sidecarctl.kube.versions import NEWEST_MINOR, OLDEST_MINOR, minor
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""Deletes a vendored library, its entry in the lock file, and those in compositions: all of them, or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sidecarctl.catalog.catalog import LOCK_FILE
+from sidecarctl.errors import UsageError
+from sidecarctl.files.directory import OutputError
+from sidecarctl.files.write import Write, write_all
+from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, format_lock
+
+
+def check_removable(library: LockedLibrary, home: Path) -> None:
+    """Raise UsageError if the library or the lock file is behind a symbolic link: what is elsewhere is not deleted."""
+    directory = library.directory(home)
+    for path in (home / LIBRARIES, directory, home / LOCK_FILE):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a symbolic link", hint="replace the link with what it points to, or delete it")
+
+
+def uninstall(library: LockedLibrary, locked: Mapping[str, LockedLibrary], home: Path, files: Sequence[Write]) -> None:
+    """Delete a library and its entry in the lock file of `home`, and write `files`. Raise OutputError.
+
+    If anything fails, what was there is restored. The lock file and `libraries` go with the last library.
+    """
+    directory = library.directory(home)
+    aside = directory.with_name(f".{directory.name}.{os.urandom(6).hex()}.old.sidecarctl")
+    others = [one for one in locked.values() if one.name != library.name]
+    lock = home / LOCK_FILE
+    moved = directory.is_dir()
+    try:
+        if moved:
+            directory.replace(aside)
+        write_all([*files, Write(lock, format_lock(others))])
+    except BaseException as problem:
+        if moved and aside.exists():
+            aside.replace(directory)
+        if isinstance(problem, OSError):
+            raise OutputError(
+                f"cannot delete {directory}: {problem.strerror or problem}; nothing was changed",
+                hint="check the permissions",
+            ) from None
+        raise
+    if not others:
+        lock.unlink()
+    # Links inside the directory are deleted, not followed.
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):
+        (home / LIBRARIES).rmdir()

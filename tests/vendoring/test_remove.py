@@ -1,0 +1,166 @@
+"""`library remove` deletes a library and its entries, unless something uses it, and never what is behind a link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.vendoring.repository_kit import sidecarctl, snapshot, write_sidecar
+
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: shop}
+spec:
+  libraries:
+  - libraries/acme   # vendored
+  - ./own
+  rules: []
+"""
+
+
+@pytest.fixture
+def added(acme: Path, shop: Path) -> Path:
+    """A repository with the library acme."""
+    done = sidecarctl("library add acme ../acme@v1.0.0", shop)
+    assert done.code == 0, done.stderr
+    return shop
+
+
+def test_add_and_remove_leave_nothing(acme: Path, shop: Path) -> None:
+    before = snapshot(shop)
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    check = sidecarctl("library remove acme --check", shop)
+    assert (check.code, "would remove library acme" in check.stderr) == (1, True)
+    assert snapshot(shop) != before
+    done = sidecarctl("library remove acme", shop)
+    assert done.code == 0, done.stderr
+    assert done.stderr == "removed library acme: libraries/acme, its entry in sidecarctl.lock\n"
+    assert snapshot(shop) == before
+    assert not (shop / "libraries").exists()
+
+
+def test_other_libraries_stay(added: Path) -> None:
+    before = snapshot(added)
+    assert sidecarctl("library add other ../acme", added).code == 0
+    assert sidecarctl("library remove other", added).code == 0
+    assert snapshot(added) == before
+    assert sidecarctl("library verify", added).code == 0
+
+
+def test_entries_of_compositions_go_too(added: Path) -> None:
+    write_sidecar(added / "own", "mine")
+    (added / "sidecarctl.yaml").write_text(COMPOSITION)
+    (added / "teams").mkdir()
+    (added / "teams/sidecarctl.yaml").write_text(
+        COMPOSITION.replace("libraries/acme   # vendored", "../libraries/acme").replace("  - ./own\n", "")
+    )
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+    assert "its entry in sidecarctl.yaml, its entry in teams/sidecarctl.yaml" in done.stderr
+    assert (added / "sidecarctl.yaml").read_text() == COMPOSITION.replace("  - libraries/acme   # vendored\n", "")
+    assert "libraries" not in (added / "teams/sidecarctl.yaml").read_text()
+    assert sidecarctl("render -f web.yaml", added).code == 0
+
+
+def test_library_in_use_is_kept(added: Path) -> None:
+    (added / "sidecarctl.yaml").write_text(
+        COMPOSITION.replace("  - ./own\n", "").replace(
+            "  rules: []\n", "  rules:\n  - {name: front, select: {all: true}, sidecars: [agent]}\n"
+        )
+    )
+    assert sidecarctl("add agent -f web.yaml -i", added).code == 0
+    before = snapshot(added)
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 2
+    assert 'rule "front" adds agent; Pod/web has agent' in done.stderr
+    assert snapshot(added) == before
+    assert sidecarctl("library remove acme --force", added).code == 0
+    (added / "sidecarctl.yaml").unlink()
+    assert sidecarctl("remove agent -f web.yaml -i", added).code == 0
+
+
+def test_request_of_an_annotation_is_a_use(added: Path) -> None:
+    file = added / "web.yaml"
+    file.write_text(
+        file.read_text().replace("{name: web}", "{name: web, annotations: {sidecarctl.dev/inject: agent}}", 1)
+    )
+    assert "Pod/web has agent" in sidecarctl("library remove acme", added).stderr
+
+
+def test_sidecar_of_another_library_is_no_use(added: Path) -> None:
+    assert sidecarctl("add log-tail -f web.yaml -i", added).code == 0
+    assert sidecarctl("library remove acme", added).code == 0
+
+
+def test_changed_files_are_not_deleted_without_force(added: Path) -> None:
+    (added / "libraries/acme/agent/notes.txt").write_text("mine\n")
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 2
+    assert "agent/notes.txt: extra file" in done.stderr
+    assert "delete them with --force" in done.stderr
+    assert sidecarctl("library remove acme --force", added).code == 0
+
+
+def test_missing_directory_does_not_keep_the_entry(added: Path) -> None:
+    (added / "libraries/acme").rename(added.parent / "gone")
+    assert sidecarctl("library remove acme", added).code == 0
+    assert not (added / "sidecarctl.lock").exists()
+
+
+@pytest.mark.parametrize("path", ["libraries", "libraries/acme", "sidecarctl.lock"])
+def test_nothing_behind_a_symbolic_link_is_deleted(path: str, added: Path) -> None:
+    target = added.parent / "elsewhere"
+    (added / path).rename(target)
+    (added / path).symlink_to(target)
+    before = snapshot(added.parent)
+    done = sidecarctl("library remove acme --force", added)
+    assert done.code == 2, done.stderr
+    assert "is a symbolic link" in done.stderr or "sidecarctl.lock is outside" in done.stderr
+    assert snapshot(added.parent) == before
+
+
+def test_composition_behind_a_symbolic_link_is_not_written(added: Path) -> None:
+    outside = added.parent / "outside.yaml"
+    outside.write_text(COMPOSITION.replace("  - ./own\n", ""))
+    (added / "sidecarctl.yaml").symlink_to(outside)
+    done = sidecarctl("library remove acme --force", added)
+    assert done.code == 2
+    assert "sidecarctl.yaml is a symbolic link" in done.stderr
+    assert (added / "libraries/acme").is_dir()
+    assert "libraries/acme" in outside.read_text()
+
+
+def test_link_in_a_library_is_deleted_and_not_followed(added: Path) -> None:
+    outside = added.parent / "outside"
+    outside.mkdir()
+    (outside / "keep.txt").write_text("keep\n")
+    (added / "libraries/acme/agent/more").symlink_to(outside)
+    assert sidecarctl("library remove acme --force", added).code == 0
+    assert (outside / "keep.txt").read_text() == "keep\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("", "expected the name of one library"), ("acem", 'did you mean "acme"?'), ("a b", "expected the name")],
+)
+def test_usage(words: str, message: str, added: Path) -> None:
+    done = sidecarctl(f"library remove {words}", added)
+    assert (done.code, message in done.stderr) == (2, True), done.stderr
+
+
+def test_failed_write_restores_the_library(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sidecarctl.files.write import OutputError
+    from sidecarctl.vendoring import uninstall
+    from sidecarctl.vendoring.lock import read_lock
+
+    def fail(writes: object) -> None:
+        raise OutputError("disk full")
+
+    before = snapshot(added)
+    monkeypatch.setattr(uninstall, "write_all", fail)
+    locked = read_lock(added / "sidecarctl.lock")
+    with pytest.raises(OutputError):
+        uninstall.uninstall(locked["acme"], locked, added, ())
+    assert snapshot(added) == before
