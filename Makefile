@@ -8,12 +8,13 @@ BIN := $(VENV)/bin
 PINNED ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FUZZ_RUNS ?= 20000
+FUZZ_SECONDS ?= 300
 
 # Tomcat writes its logs to /usr/local/tomcat/logs with mode 0640, so the logger needs a common group to read them.
 DEMO := add logger -f examples/java-logs/input.yaml --set logDir=/usr/local/tomcat/logs \
   --set path='catalina.*.log,localhost_access_log.*.txt' --set fsGroup=2000 --diff
 
-.PHONY: help demo test lint check docs site test-site pyz man fuzz requirements clean
+.PHONY: help demo test lint check docs site test-site pyz man fuzz fuzz-coverage requirements clean
 
 ## help: list the targets
 help:
@@ -67,7 +68,12 @@ test-site: site
 
 ## fuzz: run FUZZ_RUNS random inputs; failures are minimized and saved in build/fuzz
 fuzz: $(VENV)/tested
-	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS)
+	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS) --jobs 0
+
+## fuzz-coverage: run a coverage-guided search of FUZZ_SECONDS for each target; Linux and macOS only
+fuzz-coverage: $(VENV)/fuzz
+	for target in parser record composition sandbox; do \
+	  $(VENV)/fuzz/bin/python -m tests.fuzz.coverage $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 ## requirements: pin the versions that CI installs, for all supported Python versions
 requirements: $(VENV)/tested
@@ -80,6 +86,8 @@ requirements: $(VENV)/tested
 	  --allow-unsafe --custom-compile-command "make requirements" - -o requirements/shiv.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group site \
 	  --no-annotate --custom-compile-command "make requirements" -c requirements/ci.txt -o requirements/site.txt
+	echo 'atheris<3.1' | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group test \
+	  --no-annotate --custom-compile-command "make requirements" -c requirements/ci.txt pyproject.toml - -o requirements/fuzz.txt
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -89,6 +97,12 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/tested: $(VENV)/installed
 	$(if $(PINNED),,$(INSTALL) --upgrade "pip>=25.1" && $(INSTALL) --group dev)
+	@touch $@
+
+$(VENV)/fuzz: requirements/fuzz.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(VENV)/site: $(VENV)/tested requirements/site.txt

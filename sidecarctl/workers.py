@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sidecarctl.errors import InputError
+
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
@@ -97,8 +99,9 @@ def _chunks(items: Iterator[_T]) -> Iterator[list[_T]]:
 
 @contextmanager
 def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Executor]:
-    """Start workers that inherit the items and the function."""
+    """Start workers that inherit the items and the function. Raises InputError if one of them is killed."""
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     sys.stdout.flush()
@@ -107,6 +110,11 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
     pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
     try:
         yield pool
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process was killed, possibly because the memory is full; nothing was written",
+            hint="run again with --jobs 1, which takes less memory",
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
         _inherited.pop()

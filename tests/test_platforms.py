@@ -38,6 +38,7 @@ GUARDED = {
     "catalog/time_limit.py": {"setitimer"},  # guarded by hasattr
     "limited_worker.py": {"fork", "resource"},  # without fork, the work runs in this process
     "composition/find.py": {"getuid"},  # guarded by hasattr
+    "files/directory.py": {"fcntl"},  # guarded by the descriptor
     "files/write.py": {"chown", "setxattr", "listxattr"},  # guarded by hasattr
     "catalog/engines/kcl_worker.py": {"resource"},  # guarded by ImportError
 }

@@ -21,6 +21,7 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 PINNED = (ROOT / "requirements" / "ci.txt").read_text()
+FUZZ = (ROOT / "requirements" / "fuzz.txt").read_text()
 SITE = (ROOT / "requirements" / "site.txt").read_text()
 
 
@@ -32,7 +33,7 @@ def _entries(pinned: str) -> list[str]:
     return re.split(r"\n(?=[a-z])", pinned.partition("\n#")[2].partition("\n")[2])
 
 
-@pytest.mark.parametrize("pinned", [PINNED, SITE], ids=["ci", "site"])
+@pytest.mark.parametrize("pinned", [PINNED, SITE, FUZZ], ids=["ci", "site", "fuzz"])
 def test_ci_dependencies_have_exact_versions_and_hashes(pinned: str) -> None:
     entries = _entries(pinned)
     assert len(entries) > 10

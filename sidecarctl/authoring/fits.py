@@ -157,7 +157,7 @@ def _unread_mounts(workload: Workload, container: Container) -> list[str]:
         if "emptyDir" in volume
     }
     others = {
-        as_mapping(mount).get("name")
+        str(as_mapping(mount).get("name"))
         for one in workload.containers
         if one.path != container.path
         for mount in as_list(one.value.get("volumeMounts"))
@@ -165,5 +165,5 @@ def _unread_mounts(workload: Workload, container: Container) -> list[str]:
     return [
         str(mount.get("mountPath"))
         for mount in map(as_mapping, as_list(container.value.get("volumeMounts")))
-        if mount.get("name") in empty and mount.get("name") not in others and not mount.get("readOnly")
+        if str(mount.get("name")) in empty and str(mount.get("name")) not in others and not mount.get("readOnly")
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sidecarctl.files.directory import Directory, OutputError, check_inside, lock, open_directory
@@ -53,6 +53,11 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe
     (/dev/stdout) is written to directly.
     """
+    with _end_on_sigterm():
+        return _write_all(writes)
+
+
+def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     staged: dict[Path, _Staged] = {}
     lost: list[str] = []
     try:
@@ -81,6 +86,26 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
             with suppress(OSError):
                 one.beside.unlink()
     return tuple(lost)
+
+
+@contextmanager
+def _end_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _replace_all(staged: dict[Path, _Staged]) -> None:

@@ -109,7 +109,7 @@ def _owned_volumes(
             if as_mapping(m).get("name") == name
         ]
         others = [(c, m["mountPath"]) for c, m in users if c.name not in names]
-        if name in taken or len(others) == len(users):
+        if not isinstance(name, str) or name in taken or len(others) == len(users):
             continue
         # A volume that is not an emptyDir may hold the app's own data.
         same_name = name in {each["name"] for each in fragment.volumes}

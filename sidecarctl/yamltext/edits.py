@@ -68,7 +68,10 @@ class EditRefused(SidecarctlError):
 
 
 def apply(value: Any, edits: Sequence[Edit]) -> Any:
-    """Return the data after the edits; the input does not change. All indices refer to the input."""
+    """Return the data after the edits; the input does not change. All indices refer to the input.
+
+    Raises EditRefused if the data has another value where an edit needs a list or mapping.
+    """
     result = _copied(value, [edit.path for edit in edits])
     for edit in _right_to_left(edits):
         if edit.path:
@@ -82,18 +85,28 @@ def _apply(result: Any, edit: Edit) -> None:
     holder = result
     steps = edit.path
     for step, following in pairwise(steps):
+        if not _has(holder, step):
+            break
         below = holder[step] if isinstance(step, int) else holder.get(step)
         if below is None or below == [] or below == {}:
             below = [] if isinstance(following, int) else {}
             holder[step] = below
         holder = below
     last = steps[-1]
+    if not _has(holder, last):
+        wanted = "list" if isinstance(last, int) else "mapping"
+        raise EditRefused(f"{'.'.join(map(str, steps[:-1]))}: expected a {wanted}", steps[:-1])
     if isinstance(edit, Remove):
         del holder[last]
     elif isinstance(edit, Insert) and isinstance(last, int):
         holder.insert(last, edit.value)
     else:
         holder[last] = edit.value
+
+
+def _has(holder: Any, step: str | int) -> bool:
+    """Return True if a value can have an item or a key at a step of a path."""
+    return isinstance(holder, list if isinstance(step, int) else dict)
 
 
 def _right_to_left(edits: Sequence[Edit]) -> list[Edit]:

@@ -68,6 +68,32 @@ def test_ctrl_c_exits_with_130_and_leaves_no_partial_files(tmp_path: Path) -> No
     assert temporary_files(folder) == []
 
 
+def test_sigterm_while_writing_leaves_no_partial_and_no_temporary_files(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    texts = write_pods(folder, 200)
+    process = start(ADD, tmp_path)
+    wait_until(lambda: len(temporary_files(folder)) > 20, process)
+    process.terminate()
+    assert wait(process) == (128 + signal.SIGTERM, "")
+    assert all(path.read_text() == old for path, old in texts.items())
+    assert temporary_files(folder) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs the children of a process")
+@pytest.mark.parametrize("output", ["-i", "-o out/", ""])
+def test_killed_worker_is_an_error_and_nothing_is_written(output: str, tmp_path: Path) -> None:
+    texts = write_pods(tmp_path / "manifests", FILES)
+    process = start(f"add logger -q -f manifests --jobs 2 {output}", tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: bool(children.read_text()), process)
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout) == (3, "")
+    assert "a worker process was killed" in stderr and "--jobs 1" in stderr
+    assert all(path.read_text() == old for path, old in texts.items())
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:
     texts = write_pods(tmp_path / "manifests", 3)
     os.mkfifo(tmp_path / "pipe")

@@ -114,6 +114,24 @@ def test_runs_that_replace_one_file_wait_for_each_other(tmp_path: Path, monkeypa
     assert "changed since it was read" in errors[0].message
 
 
+def test_file_that_changes_while_others_are_replaced_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = directories.Directory.replace
+
+    def replace_and_change(self: directories.Directory, name: str, target: str) -> None:
+        replace(self, name, target)
+        (tmp_path / "b").write_text("written by another program")
+
+    monkeypatch.setattr(directories.Directory, "replace", replace_and_change)
+    for name in "ab":
+        (tmp_path / name).write_text("old")
+    with pytest.raises(OutputError, match="b changed since it was read; 1 of 2 files written"):
+        write_all([Write(tmp_path / name, "new", stamp_of((tmp_path / name).stat())) for name in "ab"])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a": "new",
+        "b": "written by another program",
+    }
+
+
 def test_directory_that_stays_locked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directories, "_LOCK_SECONDS", 0.05)
     with open_directory(tmp_path) as held:

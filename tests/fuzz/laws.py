@@ -36,7 +36,7 @@ from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.lines import BREAK
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
-from tests.fuzz.sequences import run_sequence
+from tests.fuzz.sequences import MODES, parameters_of_cases, run_sequence
 from tests.yamltext.random_yaml import random_inserts, random_removals
 from tests.yamltext.splice_laws import exists, is_subsequence, undo_inserts, without_displaced
 
@@ -44,12 +44,6 @@ FILE = "fuzz.yaml"
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _PLACED = re.compile(re.escape(FILE) + r":\d+(:\d+)?\Z")
 _EMPTY = re.compile(r"\[\s*\]|\{\s*\}|[Nn]ull|NULL|~")
-_SIDECARS: dict[str, dict[str, str]] = {
-    "logger": {},
-    "git-sync": {"repo": "https://git.example.com/x.git"},
-    "metrics": {"exporter": "nginx"},
-    "proxy": {},
-}
 _OPTIONS = (Options(), Options(kube_version="1.27"), Options(validate="ignore"), Options(facts=False))
 
 
@@ -117,11 +111,11 @@ def _catalog() -> Catalog:
 @cache
 def _request(name: str) -> Request:
     sidecar = _catalog().find(name)
-    return Request(sidecar, resolve(sidecar, _SIDECARS[name]))
+    return Request(sidecar, resolve(sidecar, parameters_of_cases()[name][0]), mode=MODES.get(name, ("",))[0])
 
 
 def _requests(rng: Random) -> list[Request]:
-    return [_request(name) for name in rng.sample(sorted(_SIDECARS), rng.choice((1, 1, 2)))]
+    return [_request(name) for name in rng.sample(sorted(parameters_of_cases()), rng.choice((1, 1, 2)))]
 
 
 def pipeline_layer(data: bytes, seed: int) -> str:

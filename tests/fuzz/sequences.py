@@ -20,6 +20,7 @@ from tests.manifests import stream, workload
 
 _OPTIONS = Options()
 _LONGEST = 7
+MODES = {"auto-instrumentation": ("init",)}  # supports no other
 _NEEDED_BY_OTHERS = ("hook-sleep-too-long",)
 
 
@@ -33,7 +34,7 @@ def _catalog() -> Catalog:
 
 
 @cache
-def _given() -> dict[str, tuple[dict[str, Any], ...]]:
+def parameters_of_cases() -> dict[str, tuple[dict[str, Any], ...]]:
     """Return the parameters of every case of every sidecar; the first are the required ones."""
     found = {}
     for entry in _catalog().entries():
@@ -56,21 +57,23 @@ def run_sequence(seed: bytes) -> str:
         except UsageError as error:
             if isinstance(error, BugError):
                 raise
-            said.append(f"{command} usage")
+            said.append(f"{command}: invalid use")
             continue
         if done is None:
             continue
-        _check(not done.failed or done.text == text, f"a failed {command} changes nothing")
-        said.append(f"{command} {'failed' if done.failed else len(done.changes)}")
-        text = done.text
+        name, result = done
+        _check(not result.failed or result.text == text, f"a failed {command} changes nothing")
+        said.append(f"{command}: refused" if result.failed else f"{command} {name}")
+        text = result.text
     whole = pipeline.remove(text, None, _OPTIONS)
     _check(not whole.failed and whole.text == start, "removing all instances at once restores the text")
     while names := _instances(text):
-        name, done = _remove_one(text, rng.sample(names, len(names)))
-        _check(name not in _instances(done.text), f"remove removes {name}")
-        text = done.text
+        name, result = _remove_one(text, rng.sample(names, len(names)))
+        _check(name not in _instances(result.text), f"remove removes {name}")
+        said.append(f"remove {name}")
+        text = result.text
     _check(text == start, "removing all instances restores the text")
-    return " ".join(said)
+    return "; ".join(said)
 
 
 def _remove_one(text: str, names: list[str]) -> tuple[str, Result]:
@@ -84,31 +87,34 @@ def _remove_one(text: str, names: list[str]) -> tuple[str, Result]:
     raise BrokenSequence(f"an instance can be removed: {found[:2]}")
 
 
-def _add(text: str, rng: Random) -> Result:
-    name = rng.choice(sorted(_given()))
-    values = rng.choice(_given()[name])
+def _add(text: str, rng: Random) -> tuple[str, Result]:
+    name = rng.choice(sorted(parameters_of_cases()))
+    values = rng.choice(parameters_of_cases()[name])
     requests = build_requests(
-        _catalog(), [name], {name: ParameterChanges(values)}, mode=rng.choice(("", "", "classic"))
+        _catalog(), [name], {name: ParameterChanges(values)}, mode=rng.choice(MODES.get(name, ("", "", "classic")))
     )
     done = pipeline.add(text, requests, _OPTIONS)
     if not done.failed:
         _check(pipeline.add(done.text, requests, _OPTIONS).text == done.text, f"adding {name} again changes nothing")
-    return done
+    return name, done
 
 
-def _upgrade(text: str, rng: Random) -> Result | None:
-    names = sorted({name for name in _instances(text) if name in _given()})
+def _upgrade(text: str, rng: Random) -> tuple[str, Result] | None:
+    names = sorted({name for name in _instances(text) if name in parameters_of_cases()})
     if not names:
         return None
     name = rng.choice(names)
-    changes = {name: ParameterChanges(rng.choice(_given()[name]))}
+    changes = {name: ParameterChanges(rng.choice(parameters_of_cases()[name]))}
     step = pipeline.make_upgrade_step(UpgradeRequest(_catalog(), {name: ""}, changes, "fail"), _OPTIONS)
-    return pipeline.run(text, step, _OPTIONS)
+    return name, pipeline.run(text, step, _OPTIONS)
 
 
-def _remove(text: str, rng: Random) -> Result | None:
+def _remove(text: str, rng: Random) -> tuple[str, Result] | None:
     names = _instances(text)
-    return pipeline.remove(text, [rng.choice(names)], _OPTIONS) if names else None
+    if not names:
+        return None
+    name = rng.choice(names)
+    return name, pipeline.remove(text, [name], _OPTIONS)
 
 
 _COMMANDS = {"add": _add, "upgrade": _upgrade, "remove": _remove}

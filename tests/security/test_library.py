@@ -154,6 +154,20 @@ def test_kcl_template_cannot_read_files_use_the_network_or_loop(what: str, tmp_p
 
 
 @pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="KCL is not installed")
+@pytest.mark.parametrize("name", ["file", "net", "datetime", "crypto", "runtime", "json", "kcl_plugin"])
+def test_kcl_module_of_a_sidecar_cannot_have_the_name_of_a_system_module(name: str, tmp_path: Path) -> None:
+    template = 'import NAME\nimport NAME.part\ncontainers = [{name = "mine", image = "x:1", args = [str(part.x)]}]\n'
+    entry = library(tmp_path, template.replace("NAME", name), engine="kcl")
+    metadata = (entry / "sidecar.yaml").read_text()
+    (entry / "sidecar.yaml").write_text(metadata + f"  modules: {{{name}: vendor}}\n")
+    (entry / "vendor").mkdir()
+    (entry / "vendor" / "part.k").write_text("x = 1\n")
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert f'import of "{name}" is not allowed: it is a module of KCL' in outcome.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="KCL is not installed")
 def test_kcl_template_cannot_read_the_environment(tmp_path: Path) -> None:
     library(tmp_path, 'containers = [{name = "mine", image = "x:1", args = [str(option("GEHEIM"))]}]\n', engine="kcl")
     outcome = run(ADD, tmp_path, env={"GEHEIM": "offen"})

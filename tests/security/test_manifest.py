@@ -144,6 +144,25 @@ def test_included_file_that_is_not_a_composition_is_not_shown(tmp_path: Path) ->
     assert "geheim" not in outcome.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("foreign", ["file", "link"])
+def test_composition_of_another_user_is_not_found(foreign: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "mine.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        "spec: {rules: [{select: {kinds: [Pod]}, sidecars: [{name: logger}]}]}\n"
+    )
+    found = tmp_path / "sidecarctl.yaml"
+    found.symlink_to("mine.yaml")
+    assert run("sidecarctl render web.yaml", tmp_path).code == 0
+    if foreign == "file":
+        found.unlink()
+        (tmp_path / "mine.yaml").rename(found)
+    os.chown(found, 1234, 1234, follow_symlinks=False)
+    assert run("sidecarctl render web.yaml", tmp_path).code == 2
+    assert run("sidecarctl render -c sidecarctl.yaml web.yaml", tmp_path).code == 0
+
+
 @pytest.mark.parametrize("path", ['"a\\0b"', "x" * 5000, "/dev/zero", "pipe", "."])
 @pytest.mark.parametrize("key", ["include", "manifests", "libraries"])
 def test_path_in_a_composition_that_cannot_be_read_is_an_error(path: str, key: str, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class _Worker:
             what = (
                 f"run time exceeds {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
                 if process.returncode == 1
-                else "KCL crashed, possibly by endless recursion"
+                else f"KCL crashed: endless recursion, or more than {limits.MEMORY.value} MiB of memory"
             )
             return {"error": what, "where": "", "kind": "error"}
 

@@ -18,6 +18,8 @@ from typing import Any
 
 # KCL modules without access to the system and with deterministic results.
 ALLOWED = ("base64", "collection", "json", "math", "regex", "units", "yaml")
+_PLUGINS = "kcl_plugin"
+_LONGEST_MESSAGE = 2_000
 _SPLIT_INPUTS = ("workload", "kube")
 # Inputs that differ for each workload; if a template only prints them, they are inserted after rendering.
 _WRITABLE = ("companion", "workload.name", "workload.namespace")
@@ -112,6 +114,7 @@ def _check_template(api: Any, template: Path, folder: Path, modules: dict[str, P
         for node in nodes:
             kind = node.get("type")
             if kind == "Import":
+                _refuse_system_module(api, node, file, modules)
                 waiting += _resolve_import(node, file, folder, modules)
             elif kind in ("Identifier", "Selector") and any("to_file" in name for name in _names(node)):
                 raise _TemplateError("writing files is not allowed", _place(file, node), "refused")
@@ -151,6 +154,21 @@ def _names(node: dict[str, Any]) -> list[str]:
 def _place(file: Path, node: dict[str, Any]) -> str:
     spot = node.get("path") or (node.get("names") or node.get("attr", {}).get("node", {}).get("names") or [{}])[0]
     return f"{file}:{spot.get('line', 1)}:{spot.get('column', 0) + 1}"
+
+
+def _refuse_system_module(api: Any, node: dict[str, Any], file: Path, modules: dict[str, Path]) -> None:
+    """Reject a module of spec.modules that has the name of a module of KCL: KCL would import its own, such as `file`."""
+    name = node["rawpath"].split(".")[0]
+    if name not in modules:
+        return
+    nowhere = str(Path(api.__file__).parent)  # has no KCL files
+    args = api.ExecProgramArgs(work_dir=nowhere, k_filename_list=["x.k"], k_code_list=[f"import {name}\n"])
+    try:
+        found = not api.API().exec_program(args).err_message
+    except Exception:  # the runtime raises bare exceptions for compile errors
+        found = False
+    if found or name == _PLUGINS:
+        raise _TemplateError(f'import of "{name}" is not allowed: it is a module of KCL', _place(file, node), "refused")
 
 
 def _resolve_import(node: dict[str, Any], file: Path, folder: Path, modules: dict[str, Path]) -> list[Path]:
@@ -291,7 +309,7 @@ def _parse_report(text: str) -> tuple[str, str]:
     plain = _COLOR.sub("", text).strip()
     at, says = _LOCATION.search(plain), _MESSAGE.search(plain)
     message = says[1].strip() if says else plain.splitlines()[0] if plain else "unknown error"
-    return message, at[1] if at else ""
+    return message[:_LONGEST_MESSAGE], at[1] if at else ""
 
 
 if __name__ == "__main__":
