@@ -11,6 +11,7 @@ from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualifi
 from sidecarctl.kube.versions import NEWEST
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.style import cache_by_content
 
 VERSIONS = (1, 2)
@@ -24,7 +25,7 @@ _POD_SETTINGS = lazy_pattern(
 )
 # `Service/web/http`, and a port as it was written: a number or a name, possibly quoted.
 _RETARGETED = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}(/[-A-Za-z0-9_.]{1,253}){2,6}")
-_FORMER_PORT = lazy_pattern(r"|[0-9]{1,5}|[a-z0-9-]{1,63}|\"[a-z0-9-]{1,63}\"|'[a-z0-9-]{1,63}'")
+_FORMER_PORT = lazy_pattern(r"|0|[1-9][0-9]{0,4}|[a-z0-9-]*[a-z][a-z0-9-]*|\"[a-z0-9-]{1,63}\"|'[a-z0-9-]{1,63}'")
 
 
 def parse_record(text: object) -> dict[str, Any]:
@@ -49,8 +50,13 @@ def parse_record(text: object) -> dict[str, Any]:
 
 
 def is_former_port(text: str) -> bool:
-    """Return True if a text is a port as people write it, which a record can hold; "" for a port that is not set."""
-    return _FORMER_PORT.fullmatch(text) is not None
+    """Return True if a text is a port as people write it, which a record can hold; "" for a port that is not set.
+
+    A number is decimal, and a plain name is a string for every reader of YAML: `0x1f90` and `1e3` are neither.
+    """
+    if _FORMER_PORT.fullmatch(text) is None:
+        return False
+    return not text or text[0] in "\"'" or text.isdecimal() or reads_as_itself(text)
 
 
 def is_retarget_key(key: str) -> bool:

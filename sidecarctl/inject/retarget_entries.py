@@ -131,4 +131,4 @@ def read_port_text(document: Document, reference: Reference) -> str | None:
     for step in reference.path[1:]:
         node = child(node, step) if node is not None else None
     text = document.text[node.start : node.end] if node is not None else "\n"
-    return text if is_former_port(text) else None
+    return text if is_former_port(text) and parse_former(text) == reference.value else None

@@ -248,6 +248,17 @@ def test_a_port_that_an_anchor_shares_stays(tmp_path: Path) -> None:
     assert read(tmp_path)["service.yaml"] == service
 
 
+@pytest.mark.parametrize("number", ["0x1f90", "017620", "8_080", "!!int 8080"])
+def test_a_port_in_an_unusual_form_stays(tmp_path: Path, number: str) -> None:
+    service = SERVICE.replace("targetPort: http}", f"targetPort: {number}}}")
+    files = write(tmp_path, shop=DEPLOYMENT, service=service)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert "warning[retarget-skipped]" in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == service
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == files
+
+
 def test_a_policy_that_allows_both_ports_stays(tmp_path: Path) -> None:
     policy = POLICY.replace("[{port: 8080, protocol: TCP}]", "[{port: 8080, protocol: TCP}, {port: 10000}]")
     write(tmp_path, shop=DEPLOYMENT, policy=policy)
