@@ -30,7 +30,7 @@ SECONDS = 10  # CPU seconds for one input: hundreds of times what an input usual
 MEMORY = 2 << 30
 SHARES = {"text": 80, "pipeline": 4, "reports": 2, "krm": 4, "sequences": 1}
 KEPT = 4_000
-COMMANDS = ("add", "upgrade", "remove")
+COMMANDS = ("add ", "upgrade ", "remove ")
 
 
 class Hang(Exception):
@@ -174,7 +174,7 @@ def report(found: dict[str, Figures], memory: int) -> Iterator[str]:
         for command in COMMANDS:
             names = {word.split()[1]: count for word, count in one.words.items() if word.startswith(command)}
             if names:
-                yield f"{layer}: {command} {sum(names.values()):,} times, {len(names)} sidecars, each at least {min(names.values())} times"
+                yield f"{layer}: {command}{sum(names.values()):,} times, {len(names)} sidecars, each at least {min(names.values())} times"
         yield from (f"{layer}: {count} x {fault}" for fault, count in one.faults.items())
 
 
