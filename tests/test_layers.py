@@ -20,6 +20,7 @@ LAYERS = {
     "limits": 1,
     "findings": 1,
     "limited_worker": 2,
+    "cpu_time": 2.5,
     "workers": 1,
     "results": 1,
     "skipped": 1,

@@ -35,7 +35,7 @@ POSIX_NAMES = {
 }
 GUARDED = {
     "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # used only if geteuid exists
-    "catalog/time_limit.py": {"setitimer"},  # guarded by hasattr
+    "cpu_time.py": {"setitimer"},  # guarded by hasattr
     "limited_worker.py": {"fork", "resource"},  # without fork, the work runs in this process
     "composition/find.py": {"getuid"},  # guarded by hasattr
     "files/directory.py": {"fcntl"},  # guarded by the descriptor
@@ -74,7 +74,7 @@ COMMANDS = [
     "show logger",
     "rules port-conflict",
     "schema sidecar",
-    "test logger",
+    f"test logger --library {ROOT}/library",
     "new my-agent",
 ]
 

@@ -67,7 +67,7 @@ def resolve(
     """
     if sidecar.is_shipped:
         return _resolve(sidecar, given, where, origins, shared)
-    from sidecarctl.catalog.time_limit import TooSlow, time_limit
+    from sidecarctl.cpu_time import TooSlow, time_limit
 
     try:
         with time_limit():

@@ -1,75 +1,12 @@
-"""A time limit for schemas of other people: a pattern, or a schema that refers to itself, can run without end.
-
-In the main thread, a timer interrupts the work. Other threads have no timers, so there the work runs in a child process.
-"""
+"""A time limit for schemas of other people: a pattern, or a schema that refers to itself, can run without end."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from sidecarctl import limits
 from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
-
-_T = TypeVar("_T")
-_active = False
-
-
-class TooSlow(Exception):
-    """The time limit is exceeded; the message says how to raise it."""
-
-
-@contextmanager
-def time_limit() -> Iterator[None]:
-    """Raise TooSlow after SIDECARCTL_MAX_SECONDS of CPU time. Inside another time limit, that one applies.
-
-    Without timers (Windows), and in other threads than the main thread, there is no limit.
-    """
-    global _active
-    import signal
-
-    if _active or not has_timer():
-        yield
-        return
-
-    def over(*_: Any) -> None:
-        raise TooSlow(f"takes more than {limits.SECONDS.value} s; {limits.SECONDS.way_out}")
-
-    before = signal.signal(signal.SIGVTALRM, over)
-    _active = True
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, limits.SECONDS.value)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        _active = False
-        signal.signal(signal.SIGVTALRM, before)
-
-
-def has_timer() -> bool:
-    """Return True if `time_limit` has an effect here."""
-    import signal
-    import threading
-
-    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-
-
-def run_in_time(function: Callable[[Any], Any], argument: Any) -> Any:
-    """Return `function(argument)`, within the time limit in every thread. Raises TooSlow.
-
-    In other threads than the main thread, the result must be JSON and the argument one that can be pickled.
-    """
-    if has_timer():
-        with time_limit():
-            return function(argument)
-    from sidecarctl.limited_worker import LimitExceeded, run_limited
-
-    try:
-        return run_limited(function, argument)
-    except LimitExceeded as problem:
-        raise TooSlow(str(problem).removeprefix("run time ")) from None
+from sidecarctl.cpu_time import TooSlow, run_in_time
 
 
 def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:

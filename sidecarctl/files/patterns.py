@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sidecarctl.cpu_time import TooSlow, time_limit
+from sidecarctl.errors import InputError
 from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass, field
 
@@ -76,7 +78,7 @@ class GitIgnore:
             spec = self._spec(holder)
             if spec is not None:
                 relative = path.relative_to(holder).as_posix() + ("/" if directory else "")
-                include = spec.check_file(relative).include
+                include = _check(spec, relative, holder)
                 if include is not None:
                     return bool(include)
         return False
@@ -92,6 +94,19 @@ class GitIgnore:
         if directory not in self._specs:
             self._specs[directory] = _read_spec(directory, directory == self._root)
         return self._specs[directory]
+
+
+def _check(spec: Any, relative: str, holder: Path) -> bool | None:
+    """Return whether patterns ignore a path, None if none of them matches. Raises InputError if that takes too long."""
+    with time_limit():  # a pattern with many `*` takes exponential time on some names
+        try:
+            include: bool | None = spec.check_file(relative).include
+        except TooSlow as problem:
+            raise InputError(
+                f"a pattern in {holder / GITIGNORE} {problem}",
+                hint="simplify the patterns with many `*`, or use --no-gitignore",
+            ) from None
+    return include
 
 
 def repository_root(start: Path) -> Path:

@@ -245,3 +245,12 @@ def test_manifest_of_the_name_of_a_library_entry_is_read_with_its_sidecars(tmp_p
     annotation = "metadata:\n  annotations:\n    sidecarctl.dev/inject: logger\n"
     (tmp_path / "sidecar.yaml").write_text(repository.WORKLOAD.format(name="web").replace("metadata:\n", annotation, 1))
     assert walked(tmp_path)[0] == ["sidecar.yaml"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a timer")
+def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".gitignore").write_text("*a" * 60 + "b\n")
+    (tmp_path / f"{'a' * 100}.yaml").write_text(repository.WORKLOAD.format(name="web"))
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert "gitignore takes more than 1 s" in error.message
