@@ -6,6 +6,7 @@ The record is a text file in that directory, with paths and digests. A file that
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from sidecarctl import limits
 from sidecarctl.cli import console
 from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from sidecarctl.files.directory import OutputError, delete_file
+from sidecarctl.files.directory import OutputError, check_inside, delete_file
 from sidecarctl.files.sources import read_small
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
@@ -113,6 +114,19 @@ def check_options(delivery: Delivery) -> None:
             "--prune requires an output directory",
             hint="sidecarctl render -f k8s/ -o rendered/ --prune",
         )
+
+
+def check_record(delivery: Delivery) -> None:
+    """Raise OutputError, before any file is written, if the list of written files would have to replace something else."""
+    if delivery.output and is_directory_output(delivery) and not delivery.writes_nothing:
+        record = Path(delivery.output) / FILE_NAME
+        check_inside(record, Path(delivery.output))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if not stat.S_ISREG(record.stat().st_mode):
+                raise OutputError(
+                    f"{record} is not a regular file, so the list of written files cannot be stored; no files written",
+                    hint="delete it",
+                )
 
 
 def finish(delivery: Delivery, done: Sequence[Done]) -> int:

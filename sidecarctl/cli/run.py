@@ -92,6 +92,10 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
     held_back = nothing is not None or ((bool(errors) or failed) and not delivery.keep_going)
     if not held_back:
+        if delivery.mirror:
+            from sidecarctl.cli import prune
+
+            prune.check_record(delivery)
         _deliver(delivery, [one for one in done if one.result and not one.result.failed])
     for error in errors:
         console.report_error(error)
@@ -103,8 +107,6 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
-        from sidecarctl.cli import prune
-
         code = max(code, prune.finish(delivery, done))
     return code
 

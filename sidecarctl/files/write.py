@@ -53,7 +53,7 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe
     (/dev/stdout) is written to directly.
     """
-    with _end_on_sigterm():
+    with _end_on_signals():
         return _write_all(writes)
 
 
@@ -89,23 +89,27 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains."""
+def _end_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains."""
     import signal
     import threading
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    changed = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
+    for number in changed:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _replace_all(staged: dict[Path, _Staged]) -> None:

@@ -33,11 +33,13 @@ _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classi
 
 
 def can_adopt(workload: Workload, request: Request, record: Record) -> bool:
-    """Return True if the workload has a container of the instance's name that no instance added."""
+    """Return True if the workload has a container of the instance's name that no instance added, beside one of the app."""
     owned = {
         name for each in record.instances.values() for name in (*each.added.containers, *each.added.init_containers)
     }
-    return request.instance not in owned and _find_container(workload, request) is not None
+    own = _find_container(workload, request)
+    others = {c.name for c in workload.containers if c.role in ("app", "classic")} - owned - {request.instance}
+    return request.instance not in owned and own is not None and bool(others)
 
 
 def plan_adoption(workload: Workload, request: Request, record: Record, kube_version: str) -> Plan:

@@ -23,17 +23,20 @@ def collect_changes(
     before: Document, result: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
     """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
-    planned = {plan.workload.label for plan in result.plans}
+    plans: dict[str, dict[str, Plan]] = {}
+    for plan in result.plans:
+        plans.setdefault(plan.workload.label, {})[plan.instance.name] = plan
     skipped = {workload.label: reason for workload, reason in result.skipped}
     removed = {one.workload.label: one for one in result.removals}
     out = []
+    kept = None if result.documents and result.documents[0].text == before.text else result.kept
     # Both sides have the same workloads in the same order: companions are not workloads.
     for workload, after in zip(workloads(before.value, kinds), workloads(result.documents[0].value, kinds)):
         line = before.locate(workload.path).line
         if workload.label in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
-        elif workload.label in planned or workload.label in removed:
-            change = _compare(workload, after, before, line, result)
+        elif workload.label in plans or workload.label in removed:
+            change = _compare(workload, after, before, line, plans.get(workload.label, {}), kept)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
 
@@ -49,13 +52,19 @@ def _with_facts(change: WorkloadChange, old: Workload, new: Workload, kube_versi
     return replace(change, before=first, after=get_pod_facts(new, kube_version), cost=_cost(old, new, kube_version))
 
 
-def _compare(old: Workload, new: Workload, before: Document, line: int, result: DocumentResult) -> WorkloadChange:
+def _compare(
+    old: Workload,
+    new: Workload,
+    before: Document,
+    line: int,
+    touched: Mapping[str, Plan],
+    kept: frozenset[tuple[str, str]] | None,
+) -> WorkloadChange:
+    """Return the change of a workload by its plans, by instance. `kept` are (label, instance) that stay; None: all."""
     was, now = records.read(old), records.read(new)
-    same_text = len(result.documents) and result.documents[0].text == before.text
-    touched = {plan.instance.name: plan for plan in result.plans if plan.workload.label == old.label}
     names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
     instances = tuple(
-        _instance(name, was, now, bool(same_text) or (old.label, name) in result.kept, touched.get(name))
+        _instance(name, was, now, kept is None or (old.label, name) in kept, touched.get(name))
         for name in names
         if name in touched or name not in now.instances
     )

@@ -104,3 +104,11 @@ def test_next_add_keeps_the_values_of_an_adopted_sidecar(tmp_path: Path) -> None
 
 def test_adopt_adds_the_sidecar_if_there_is_none(tmp_path: Path) -> None:
     assert "busybox:1.38.0" in adopted(tmp_path, MANIFEST.replace("NAME", "other"))
+
+
+def test_the_only_container_of_the_app_is_not_adopted(tmp_path: Path) -> None:
+    start = HAND.index("      # tails")
+    alone = HAND[:start] + HAND[HAND.index("      volumes:\n") :]
+    (tmp_path / "in.yaml").write_text(alone)
+    outcome = run(f"{ADD} --adopt --as nginx", tmp_path)
+    assert (outcome.code, "container-conflict" in outcome.stderr) == (1, True), outcome.stderr

@@ -15,7 +15,7 @@ import pytest
 from sidecarctl.cli import build_request
 from sidecarctl.inject import pipeline, record, record_check
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 
 WEB = """\
 apiVersion: apps/v1
@@ -72,6 +72,20 @@ def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> No
     counted = count_calls(lambda: pipeline.add(WEB, requests, Options(facts=False)), *codes)
     assert set(counted) == {"_instance", "_check_instance"}
     assert all(calls <= COUNT for calls in counted.values()), counted
+
+
+def test_workloads_of_a_list_are_reported_in_one_pass(tmp_path: Path) -> None:
+    requests = build_request.requests(
+        ["side-1"], libraries=[library(tmp_path)], sets=[], values=[], containers=[], as_name=None, mode=None
+    )
+    getter = Workload.label.fget  # type: ignore[attr-defined]
+
+    def count(pods: int) -> int:
+        item = "- {apiVersion: v1, kind: Pod, metadata: {name: p%d}, spec: {containers: [{name: a, image: a}]}}\n"
+        text = "apiVersion: v1\nkind: List\nitems:\n" + "".join(item % number for number in range(pods))
+        return count_calls(lambda: pipeline.add(text, requests, Options(facts=False)), getter.__code__)["label"]
+
+    assert 0 < count(20) <= 2 * count(10)
 
 
 @pytest.mark.parametrize("work", ["read", "write"])

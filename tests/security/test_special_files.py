@@ -118,6 +118,7 @@ def test_link_in_the_output_directory_does_not_lead_out_of_it(link: str, repo: P
     done = run(RENDER, repo)
     assert done.code == 3
     assert f"out/{link} leads out of out through a symbolic link" in done.stderr
+    assert [path.name for path in (repo / "out").iterdir()] == [link]
     assert (repo / "victim").read_text() == "keep\n"
 
 
@@ -158,6 +159,7 @@ def test_special_file_in_the_output_directory_is_an_error(special: str, name: st
     done = run(RENDER, repo)
     assert done.code == 3, done.stderr
     assert "not a regular file" in done.stderr or "leads out" in done.stderr
+    assert [path.name for path in (repo / "out").iterdir()] == [name]
 
 
 def test_file_names_that_look_like_options_or_shell_code_are_only_names(tmp_path: Path) -> None:
