@@ -12,7 +12,7 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_paths import decode_path, find_index, record_path
 from sidecarctl.kube import field_order, versions
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.yamltext.splice import KeyPlace
 
 NATIVE_DEFAULT = "1.29"
@@ -188,7 +188,11 @@ def _find_owned_collections(workload: Workload, record: Record) -> Iterable[Path
     for each in record.instances.values():
         keys["annotations"].update(each.added.annotations)
         keys["labels"].update(each.added.labels)
-    owned = [name for name, own in keys.items() if (found := workload.metadata.get(name)) and own.issuperset(found)]
+    owned = [
+        name
+        for name, own in keys.items()
+        if (found := as_mapping(workload.metadata.get(name))) and own.issuperset(found)
+    ]
     yield from ((*metadata, name) for name in owned)
     if workload.metadata and len(owned) == len(workload.metadata):
         yield metadata

@@ -87,7 +87,7 @@ def test_reports_edited_fields(repo: Path) -> None:
     found = {change["path"]: (change.get("before"), change.get("after")) for change in instance(repo)["edits"]}
     assert found == {
         "spec.template.spec.initContainers[helper].resources.limits.memory": ("64Mi", "1Gi"),
-        'ConfigMap web-1-helper.data."helper.conf" line 1': ("one", "two"),
+        'ConfigMap web-1-helper.data."helper.conf" line 1': ("(hidden)", "(hidden)"),  # could hold the token
     }
     assert status(repo, "--check").code == 1
 
@@ -110,7 +110,7 @@ def test_shows_what_an_upgrade_would_change(repo: Path) -> None:
     assert found["edits"] == []
     changes = {change["path"]: change.get("after") for change in found["upgrade"]}
     assert changes["spec.template.spec.initContainers[helper].image"] == "example.com/helper:1.1.0"
-    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "version 1.1.0"
+    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "(hidden)"  # could hold the token
     assert "an upgrade to 1.1.0 would change:" in status(repo).stdout
 
 
