@@ -5,18 +5,17 @@ With `--check`, write nothing and exit with code 1 if the file is out of date.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
+
+from generated_file import ROOT, write_or_check
 
 from sidecarctl.validate import registry
 from sidecarctl.validate.rule import Rule
 
-ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "sidecarctl" / "validate" / "rules" / "index.json"
 PACKAGES = ("sidecarctl.validate.rules", "sidecarctl.validate.rules.api", "sidecarctl.validate.rules.advice")
 
@@ -48,23 +47,5 @@ def text() -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def main() -> int:
-    """Write or check the file, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with code 1 if the file is out of date"
-    )
-    check = parser.parse_args().check
-    expected = text()
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == expected:
-        return 0
-    if check:
-        print(f"{FILE.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
-        return 1
-    FILE.write_text(expected, encoding="utf-8")
-    print(FILE.relative_to(ROOT))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(FILE, text(), __doc__))

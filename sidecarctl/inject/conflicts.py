@@ -122,9 +122,8 @@ def _adopt_volumes(
                     if _mount_path(wanted).startswith(_mount_path(mount) + "/") and mount.get("name") != wanted["name"]:
                         findings.append(_shadow_finding(workload, target, mount, wanted, path))
                     continue
-                if mount.get("name") == wanted["name"] or not isinstance(
-                    mount.get("name"), str
-                ):  # checked by `validate`
+                own = mount.get("name")
+                if own == wanted["name"] or not isinstance(own, str):  # `validate` reports a name of another type
                     continue
                 earlier = adopted.get(wanted["name"])
                 if earlier is not None and _mount_identity(earlier) != _mount_identity(mount):
