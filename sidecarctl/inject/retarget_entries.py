@@ -14,13 +14,14 @@ from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.lazy_dataclass import dataclass, field
-from sidecarctl.validate.surroundings import Reference, wanted_port
+from sidecarctl.validate.surroundings import Reference, parse_port, wanted_port
 from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.stream import Document
 
 Port = int | str
 Entry = tuple[str, Port]
+RenamedKey = tuple[str, str, "Port | None"]
 
 
 @dataclass
@@ -80,17 +81,17 @@ def share_namespace(reference: Reference, pod: RetargetedPod) -> bool:
     return reference.object.kind == "PodMonitor" or reference.object.namespace == pod.view.object.namespace
 
 
-def find_renamed_key(pod: RetargetedPod, reference: Reference, present: set[str]) -> str:
-    """Return the key of an entry whose object was renamed, as kustomize does: same kind, port, and value; "" if none."""
-    found = [
-        key
-        for key, (_, written) in pod.known.items()
-        if key not in present
-        and key.split("/")[0] == reference.object.kind
-        and key.split("/", 2)[2] == reference.key
-        and written == reference.value
-    ]
-    return found[0] if len(found) == 1 else ""
+def find_unseen_keys(pod: RetargetedPod, present: set[str]) -> Mapping[RenamedKey, str]:
+    """Return the keys of entries whose object is not present under its name, by kind, port, and written value.
+
+    An object that was renamed, as kustomize does, is found by these, if only one entry has them.
+    """
+    found: dict[RenamedKey, list[str]] = {}
+    for key, (_, written) in pod.known.items():
+        if key not in present:
+            kind, _, port = key.split("/", 2)
+            found.setdefault((kind, port, written), []).append(key)
+    return {what: keys[0] for what, keys in found.items() if len(keys) == 1}
 
 
 def forget(pods: Sequence[RetargetedPod], key: str) -> None:
@@ -108,7 +109,8 @@ def parse_former(text: str) -> Port | None:
     """Return the value of a former text: a number, or a name; None if the port was not set."""
     if not text:
         return None
-    return int(text) if text.isdecimal() else text.strip("\"'")
+    port = parse_port(text)
+    return port if isinstance(port, int) else text.strip("\"'")
 
 
 def describe_port(reference: Reference) -> str:
