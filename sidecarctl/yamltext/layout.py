@@ -7,12 +7,15 @@ from collections.abc import Sequence as Seq
 from collections.abc import Set
 
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.lines import BREAK, break_before, skip_gap
+from sidecarctl.yamltext.lines import BREAK, break_before, column, line_start, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
 _BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
 _ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
 _TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")
+
+_BREAKS = "\n\r\x85\u2028\u2029"
+_QUESTION = lazy_pattern(r" *(?:[-?:][ \t]+)*(\?)[ \t]*(?:#.*)?\Z")
 
 
 def missing_value_offset(text: str, key: Node) -> int:
@@ -120,7 +123,24 @@ def entry_start(text: str, key: Node) -> int:
         at -= 1
     if at < key.start and text[at - 1 : at] == "?" and (at == 1 or text[at - 2] in " \t\n\r\x85\u2028\u2029\ufeff-{,["):
         return at - 1
+    if at and text[at - 1] in _BREAKS:
+        above = _question_above(text, at)
+        if above is not None and column(text, above) < column(text, key.start):
+            return above
     return key.start
+
+
+def _question_above(text: str, at: int) -> int | None:
+    """Return the offset of a question mark that is alone on a line above, with only blanks and comments between."""
+    while at:
+        end = break_before(text, at)
+        at = line_start(text, end)
+        line = text[at:end]
+        body = line.lstrip(" \t")
+        if body and not body.startswith("#"):
+            found = _QUESTION.match(line) if "?" in body else None
+            return at + found.start(1) if found else None
+    return None
 
 
 def colon_offset(text: str, key: Node) -> int | None:

@@ -12,7 +12,8 @@ from sidecarctl.yamltext.parse import parse
 from tests.command import run
 
 EMPTY = ["", "\n", " \n  \n", "#", "# comment: [\n", "\r\n# a\r\n  # b", "#\tcontainers:\n\n", "#~\n"]
-OTHER = ["\t\n", 
+OTHER = [
+    "\t\n",
     "a",
     "0\n",
     "# a\n-",
