@@ -219,11 +219,12 @@ class _Run:
         """Change a reference that an earlier run changed, or restore it."""
         former, written = owners[0].known[old]
         known = {id(pod) for pod in owners}
-        concerned = [*owners, *(pod for pod in selected if id(pod) not in known)]
+        others = [pod for pod in selected if id(pod) not in known]
+        concerned = [*owners, *others]
         original = parse_former(former)
         value = reference.port if original is None else original
-        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in owners}
-        wanted |= self._find_wanted(reference, selected, value)
+        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view), written) for pod in owners}
+        wanted |= {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in others}
         if reference.value != written:
             if wanted == {None} and reference.value != original:
                 self._skip(
@@ -307,7 +308,7 @@ class _Run:
         kind, name, *_ = key.split("/")
         number = resolve_number(parse_former(former) or 0, pod.view)
         chain = find_chain(pod.record.fronts, number)
-        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] if number else pod.record.fronts)]:
+        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] or pod.record.fronts)]:
             return
         document = self.documents[document_number(pod.view.path)]
         path = pod.view.workload.template_path
