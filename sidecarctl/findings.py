@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from sidecarctl.lazy_dataclass import dataclass, field
@@ -121,3 +122,12 @@ def quote(value: object) -> str:
     """Return a value as quoted text for a message, shortened to 60 characters."""
     text = str(value).replace("\n", "\\n")
     return f'"{text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + "…"}"'
+
+
+def list_some(names: Sequence[str], shown: int = 3) -> str:
+    """Return the first names as a list in a sentence: `a`, `a and b`, `a, b, and c`, or `a, b, c, and 4 others`."""
+    rest = len(names) - shown
+    words = [*names[:shown], *([f"{rest} other{'s' * (rest > 1)}"] if rest > 0 else [])]
+    if len(words) < 3:
+        return " and ".join(words)
+    return f"{', '.join(words[:-1])}, and {words[-1]}"

@@ -184,6 +184,7 @@ def read_values(text: str, file: str, sidecars: Sequence[str]) -> dict[str, dict
     try:
         root = parse(text)
     except SyntaxProblem as problem:
+        problem.hide_content()
         raise InputError(problem.message, where=_locate(text, file, problem.offset), hint=problem.hint) from None
     if root is None or root.value is None:
         return {}

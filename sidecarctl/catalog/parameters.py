@@ -108,6 +108,7 @@ def _resolve(
     except SchemaFault as fault:
         raise LibraryError(f"invalid parameter schema of {sidecar}: {fault}", where=str(sidecar.file)) from None
     except SyntaxProblem as problem:
+        problem.hide_content()
         raise UsageError(
             f"invalid parameter of sidecar {sidecar.name}: {problem.message}",
             where=where,

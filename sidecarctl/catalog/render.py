@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
 from sidecarctl.catalog.assignments import find_origin
-from sidecarctl.catalog.entry_files import read_rendered, read_text
+from sidecarctl.catalog.entry_files import CASES, list_files, read_rendered, read_text
 from sidecarctl.catalog.fragment import Fragment, build_fragment, check_fragment, find_fragment_problems
 from sidecarctl.catalog.parameters import Parameters
 from sidecarctl.catalog.render_reuse import Looked
@@ -64,14 +66,19 @@ def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment
     of the template, UsageError for an invalid `patch`, `volumes`, or `volumeMounts`.
     """
     data = template_inputs(parameters, inputs)
-    uses = _find_uses(sidecar, _modification_time(sidecar))
+    stamp = _stamp(sidecar)
+    given = sidecar.folder, stamp, json.dumps([parameters.common, *parameters.shared])
+    uses = _find_uses(sidecar, stamp)
     placeholders = render_reuse.find_placeholders(uses, data)
     if placeholders:
-        form = _render_with_placeholders(sidecar, parameters, data, uses, placeholders)
+        key = (*given, render_reuse.inputs_key(uses, data, placeholders))
+        if key not in _renderings:
+            _render_with_placeholders(sidecar, parameters, render_reuse.insert_placeholders(data, placeholders), key)
+        form = _renderings[key]
         whole = render_reuse.fill_placeholders(form, placeholders) if form else None
         if whole:
             return whole
-    key = _key(sidecar, parameters, render_reuse.inputs_key(uses, data, {}))
+    key = (*given, render_reuse.inputs_key(uses, data, {}))
     if key not in _renderings:
         _remember(key, render_reuse.ReusableFragment(_load_or_render(sidecar, parameters, data, key), {}))
     whole_form = _renderings[key]
@@ -82,34 +89,22 @@ def render(sidecar: Sidecar, parameters: Parameters, inputs: Inputs) -> Fragment
 # The parts of a message that quote template output: quoted text, or the last key of a path (`containers[0].image: ...`).
 _QUOTED = lazy_pattern(r"(?:'|duplicate name \")([^'\"]+)['\"]|\b([A-Za-z]\w*): ")
 _MAX_RENDERINGS = 256
-_Key = tuple[Path, int, str, str]
+_Stamp = tuple[int, ...]
+_Key = tuple[Path, _Stamp, str, str]
 # None marks a failed rendering with placeholders: workloads are then rendered one by one.
 _renderings: dict[_Key, render_reuse.ReusableFragment | None] = {}
 
 
-def _render_with_placeholders(
-    sidecar: Sidecar,
-    parameters: Parameters,
-    data: Mapping[str, Any],
-    uses: render_reuse.Uses,
-    placeholders: Mapping[str, str],
-) -> render_reuse.ReusableFragment | None:
-    """Return the fragment with placeholders, or None if the template does not support them."""
-    key = _key(sidecar, parameters, render_reuse.inputs_key(uses, data, placeholders))
-    if key not in _renderings:
-        try:
-            if render_reuse.holds_placeholder("".join(key[2:])):
-                raise LibraryError("the inputs contain a placeholder")
-            fragment = _load_or_render(sidecar, parameters, render_reuse.insert_placeholders(data, placeholders), key)
-        except (SidecarctlError, Looked):
-            _remember(key, None)
-        else:
-            _remember(key, render_reuse.ReusableFragment.of(fragment))
-    return _renderings[key]
-
-
-def _key(sidecar: Sidecar, parameters: Parameters, inputs_key: str) -> _Key:
-    return sidecar.folder, _modification_time(sidecar), json.dumps([parameters.common, *parameters.shared]), inputs_key
+def _render_with_placeholders(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any], key: _Key) -> None:
+    """Remember the fragment with the placeholders in the data, or None if the template does not support them."""
+    try:
+        if render_reuse.holds_placeholder("".join((key[2], key[3]))):
+            raise LibraryError("the inputs contain a placeholder")
+        fragment = _load_or_render(sidecar, parameters, data, key)
+    except (SidecarctlError, Looked):
+        _remember(key, None)
+    else:
+        _remember(key, render_reuse.ReusableFragment.of(fragment))
 
 
 def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:
@@ -118,12 +113,22 @@ def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:
     _renderings[key] = form
 
 
-def _modification_time(sidecar: Sidecar) -> int:
-    """Return the modification time of the template, so that edits by a running process take effect."""
+def _stamp(sidecar: Sidecar) -> _Stamp:
+    """Return the modification times of the files that the template can read, so that edits take effect in a running process.
+
+    Nobody edits the shipped library, so the time of the template is enough there.
+    """
     try:
-        return sidecar.template.stat().st_mtime_ns
+        own = sidecar.template.stat()
     except OSError:
         raise LibraryError(f"file not found: {sidecar.template.name}", where=str(sidecar.template)) from None
+    stamp = [own.st_mtime_ns, own.st_size]
+    if not sidecar.is_shipped:
+        with suppress(OSError):  # a file that was deleted since it was listed
+            for _, file in list_files(str(sidecar.folder), CASES):
+                found = os.stat(file)  # noqa: PTH116 - for speed
+                stamp += found.st_ino, found.st_mtime_ns, found.st_size
+    return tuple(stamp)
 
 
 def _engine(sidecar: Sidecar) -> Any:
@@ -131,7 +136,7 @@ def _engine(sidecar: Sidecar) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _find_uses(sidecar: Sidecar, stamp: int) -> render_reuse.Uses:
+def _find_uses(sidecar: Sidecar, stamp: _Stamp) -> render_reuse.Uses:
     known = render_cache.load(sidecar, "uses")
     if known is not None:
         return render_reuse.Uses(frozenset(known["exact"]), frozenset(known["written"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ def severities_for(file: str) -> Severities:
     They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
     file and line, if that is not a valid composition or names an unknown rule.
     """
-    return _nearest(_directory(file, str(Path.cwd())))
+    return _nearest(_directory(file, os.getcwd()))  # noqa: PTH109 - Path.cwd() takes ten times as long
 
 
 @lru_cache(maxsize=64)

@@ -180,11 +180,7 @@ def _recorded_upstream(instance: Instance) -> int:
 def _resolve_upgrade(
     sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any], version: str
 ) -> Parameters:
-    known = [*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]
-    for key in changes.unset:
-        if split_key(key)[0] not in known:
-            hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
-            raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
+    _check_unset(sidecar, changes, recorded)
     try:
         return resolve(sidecar, changes.apply(recorded), origins=changes.origins, shared=changes.shared)
     except UsageError as error:
@@ -194,6 +190,15 @@ def _resolve_upgrade(
                 f"; {error.hint}" if error.hint else ""
             )
         raise
+
+
+def _check_unset(sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any]) -> None:
+    """Raise UsageError if a parameter to return to its default is unknown."""
+    known = list(dict.fromkeys([*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]))
+    for key in changes.unset:
+        if split_key(key)[0] not in known:
+            hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
+            raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
 
 
 def build_requests(
@@ -239,8 +244,9 @@ def build_requests(
 
 
 def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameters, UsageError | None]:
-    """Return the parameters of a new instance, and the error if required ones are missing."""
+    """Return the parameters of a new instance, and the error if required ones are missing or `unset` has an unknown one."""
     try:
+        _check_unset(sidecar, changes, {})
         return resolve(sidecar, changes.given, origins=changes.origins, shared=changes.shared), None
     except LibraryError:
         raise

@@ -14,7 +14,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject import changes
 from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.pod_routes import find_routes
+from sidecarctl.inject.pod_routes import ServiceIndex, find_routes
 from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.pod_resources import compute_pod_resources
@@ -41,13 +41,14 @@ def read_pods(
     Appends the errors of documents and records that cannot be parsed to `errors`, or raises the first one without it.
     """
     broken: list[SidecarctlError] = [] if errors is None else errors
+    index = ServiceIndex(services)
     for document in split_readable(text, file, broken):
         if has_no_workload(document.text, options.kinds):
             continue
         try:
             for workload in filter(options.workloads.selects, workloads(document.value, options.kinds)):
                 if workload.containers:
-                    yield build_pod(workload, options.kube_version, file, services)
+                    yield build_pod(workload, options.kube_version, file, index)
         except SidecarctlError as error:
             error.where = error.where or f"{file}:{document.line + 1}"
             broken.append(error)
@@ -55,7 +56,7 @@ def read_pods(
         raise broken[0]
 
 
-def build_pod(workload: Workload, kube_version: str, file: str = "-", services: Sequence[ObjectView] = ()) -> Pod:
+def build_pod(workload: Workload, kube_version: str, file: str, services: ServiceIndex) -> Pod:
     """Return the graph data of one workload."""
     record = records.read(workload)
     volumes = {volume.name: volume for volume in _volumes(workload, _owners(record, "volumes"))}
@@ -76,7 +77,7 @@ def build_pod(workload: Workload, kube_version: str, file: str = "-", services: 
         workload.replicas,
         changes.get_pod_facts(workload, kube_version),
         _facts_without(workload, record, kube_version) if instances else None,
-        tuple(find_routes(workload, record.fronts, services)) if services else (),
+        tuple(find_routes(workload, record.fronts, services)),
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.kube.fronts import Front, find_chain
-from sidecarctl.kube.workload import Workload, objects
+from sidecarctl.kube.workload import Workload, as_mapping, objects
 from sidecarctl.report.graph.model import Hop, Route
-from sidecarctl.validate.surroundings import resolve_port, selects, service_ports
+from sidecarctl.validate.label_index import LabelSelector
+from sidecarctl.validate.pod_selection import pod_selector
+from sidecarctl.validate.surroundings import resolve_port, service_ports
 from sidecarctl.validate.views import ObjectView, PodView
 from sidecarctl.yamltext.stream import split_readable
 
@@ -24,17 +28,44 @@ def read_services(text: str, file: str = "-") -> Iterator[ObjectView]:
             yield from (ObjectView(value, path) for value, path in found if value.get("kind") == "Service")
 
 
-def find_routes(workload: Workload, fronts: Sequence[Front], services: Sequence[ObjectView]) -> Iterator[Route]:
+class ServiceIndex:
+    """The Services of a run, to find those that select a pod: by one label of their selector."""
+
+    def __init__(self, services: Iterable[ObjectView]) -> None:
+        selecting = [(each, selector) for each in services if (selector := pod_selector(each)) is not None]
+        counts = Counter(label for _, selector in selecting for label in _labels(selector))
+        self._by_label: dict[tuple[str, object], list[tuple[int, ObjectView, LabelSelector]]] = {}
+        for number, (service, selector) in enumerate(selecting):
+            rarest = min(_labels(selector), key=lambda label: counts[label], default=None)
+            if rarest is not None:
+                self._by_label.setdefault(rarest, []).append((number, service, LabelSelector(selector)))
+
+    def find(self, pod: PodView) -> list[ObjectView]:
+        """Return the Services that select a pod, in order."""
+        labels = as_mapping(pod.metadata.value.get("labels"))
+        found = [
+            (number, service)
+            for label in _labels({"matchLabels": labels})
+            for number, service, selector in self._by_label.get(label, ())
+            if service.namespace == pod.object.namespace and selector.matches(labels)
+        ]
+        return [service for _, service in sorted(found, key=lambda each: each[0])]
+
+
+def _labels(selector: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in as_mapping(selector.get("matchLabels")).items() if isinstance(value, str)]
+
+
+def find_routes(workload: Workload, fronts: Sequence[Front], services: ServiceIndex) -> Iterator[Route]:
     """Yield the ports of the Services that select the pods of a workload."""
     pod = PodView(workload)
-    for service in services:
-        if not service.group and selects(service, pod):
-            for reference in service_ports(service):
-                port = resolve_port(reference, pod)
-                name = reference.holder.text("name")
-                around = tuple(front.instance for front in reversed(find_chain(fronts, port)))
-                hops = tuple(_hops(pod, fronts, port))
-                yield Route(service.label, f"{reference.port} {name}".rstrip(), hops, around)
+    for service in services.find(pod):
+        for reference in service_ports(service):
+            port = resolve_port(reference, pod)
+            name = reference.holder.text("name")
+            around = tuple(front.instance for front in reversed(find_chain(fronts, port)))
+            hops = tuple(_hops(pod, fronts, port))
+            yield Route(service.label, f"{reference.port} {name}".rstrip(), hops, around)
 
 
 def _hops(pod: PodView, fronts: Sequence[Front], port: int) -> Iterator[Hop]:

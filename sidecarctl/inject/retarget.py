@@ -6,7 +6,7 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
@@ -15,12 +15,13 @@ from sidecarctl.inject.record_check import is_retarget_key
 from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.retarget_entries import (
     Port,
+    RenamedKey,
     RetargetedPod,
     describe_port,
     document_number,
     entry_key,
     explain_disagreement,
-    find_renamed_key,
+    find_unseen_keys,
     find_wanted,
     forget,
     is_readable,
@@ -35,13 +36,12 @@ from sidecarctl.kube.kinds import Kinds
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
+from sidecarctl.validate.pod_selection import PodIndex
 from sidecarctl.validate.surroundings import (
-    PodIndex,
     Reference,
     allows_front,
     find_references,
     resolve_number,
-    resolve_port,
 )
 from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, check_shared
@@ -102,7 +102,10 @@ class _Run:
         self.stream = stream
         self.pods = pods
         self.by_view = {id(pod.view): pod for pod in pods}
-        self.index = PodIndex([pod.view for pod in pods])
+        self.index = PodIndex([pod.view for pod in pods], stream.objects)
+        self.selected: dict[int, tuple[RetargetedPod, ...]] = {}
+        self.wanted: dict[tuple[object, ...], set[Port | None]] = {}
+        self.allowed: dict[tuple[int, int, Port], bool] = {}
         self.by_key: dict[str, list[RetargetedPod]] = {}
         for pod in pods:
             for key in pod.known:
@@ -117,9 +120,10 @@ class _Run:
         """Plan the edits of all references, then those of the records."""
         references = list(find_references(self.stream))
         present = {entry_key(reference) for reference in references}
+        renamed = [(pod, keys) for pod in self.pods if (keys := find_unseen_keys(pod, present))]
         seen: set[str] = set()
         for reference in references:
-            seen |= self._plan_reference(reference, present)
+            seen |= self._plan_reference(reference, renamed)
         for pod in self.pods:
             for key in [key for key in pod.entries if key not in seen]:
                 self._report_absent(pod, key)
@@ -136,15 +140,20 @@ class _Run:
         done = splice(document.text, document.root, edits)
         return document.with_text(done.text, done.root)
 
-    def _plan_reference(self, reference: Reference, present: set[str]) -> set[str]:
+    def _plan_reference(
+        self, reference: Reference, renamed: Sequence[tuple[RetargetedPod, Mapping[RenamedKey, str]]]
+    ) -> set[str]:
         """Plan the change of one reference, and return the keys of the entries that it has in records."""
-        selected = [self.by_view[id(view)] for view in self.index.find_selected(reference.object)]
+        selected = self._find_selected(reference)
         key = entry_key(reference)
         owners = [pod for pod in self.by_key.get(key, ()) if share_namespace(reference, pod)]
         keys = {key}
-        if not owners:
-            owners = [pod for pod in selected for old in [find_renamed_key(pod, reference, present)] if old]
-            keys |= {find_renamed_key(pod, reference, present) for pod in owners}
+        if not owners and renamed:
+            chosen = {id(pod) for pod in selected}
+            former = reference.object.kind, reference.key, reference.value
+            found = [(pod, each) for pod, unseen in renamed if id(pod) in chosen and (each := unseen.get(former))]
+            owners = [pod for pod, _ in found]
+            keys.update(each for _, each in found)
         if owners:
             old = next(each for each in (key, *keys) if each in owners[0].known)
             self._follow(reference, key, old, owners, selected)
@@ -152,15 +161,28 @@ class _Run:
             self._begin(reference, key, selected)
         return keys
 
+    def _find_selected(self, reference: Reference) -> tuple[RetargetedPod, ...]:
+        """Return the pods that the object of a reference selects; the same tuple for equal selectors."""
+        views = self.index.find_selected(reference.object)
+        if id(views) not in self.selected:
+            self.selected[id(views)] = tuple(self.by_view[id(view)] for view in views)
+        return self.selected[id(views)]
+
+    def _find_wanted(self, reference: Reference, pods: Sequence[RetargetedPod], value: Port) -> set[Port | None]:
+        """Return the ports that a reference with a value must have for some pods, None for those that it fits."""
+        # Only these decide, so the result is the same for many references.
+        key = id(pods), value, reference.object.kind, reference.path[-1]
+        if key not in self.wanted:
+            self.wanted[key] = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in pods}
+        return self.wanted[key]
+
     def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that bypasses a front."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
-        wanted = {find_wanted(reference, pod, resolve_port(reference, pod.view)) for pod in selected}
+        value = reference.port if reference.value is None else reference.value
+        wanted = self._find_wanted(reference, selected, value)
         ports = wanted - {None}
-        allowed = reference.object.kind == "NetworkPolicy" and all(
-            allows_front(reference, pod.view, port) for pod in selected for port in ports if isinstance(port, int)
-        )
-        if not ports or allowed:
+        if not ports or self._is_allowed(reference, selected, ports, value):
             return
         if len(wanted) > 1:
             self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
@@ -173,6 +195,19 @@ class _Run:
             for pod in selected:
                 pod.entries[key] = (former, port)
 
+    def _is_allowed(
+        self, reference: Reference, pods: Sequence[RetargetedPod], ports: set[Port | None], value: Port
+    ) -> bool:
+        """Return True if a NetworkPolicy allows the wanted ports of all pods already."""
+        if reference.object.kind != "NetworkPolicy":
+            return False
+        key = id(reference.object), id(pods), value
+        if key not in self.allowed:
+            self.allowed[key] = all(
+                allows_front(reference, pod.view, port) for pod in pods for port in ports if isinstance(port, int)
+            )
+        return self.allowed[key]
+
     def _follow(
         self,
         reference: Reference,
@@ -183,10 +218,13 @@ class _Run:
     ) -> None:
         """Change a reference that an earlier run changed, or restore it."""
         former, written = owners[0].known[old]
-        concerned = [*owners, *(pod for pod in selected if pod not in owners)]
+        known = {id(pod) for pod in owners}
+        others = [pod for pod in selected if id(pod) not in known]
+        concerned = [*owners, *others]
         original = parse_former(former)
         value = reference.port if original is None else original
-        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in concerned}
+        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view), written) for pod in owners}
+        wanted |= {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in others}
         if reference.value != written:
             if wanted == {None} and reference.value != original:
                 self._skip(
@@ -270,7 +308,7 @@ class _Run:
         kind, name, *_ = key.split("/")
         number = resolve_number(parse_former(former) or 0, pod.view)
         chain = find_chain(pod.record.fronts, number)
-        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] if number else pod.record.fronts)]:
+        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] or pod.record.fronts)]:
             return
         document = self.documents[document_number(pod.view.path)]
         path = pod.view.workload.template_path

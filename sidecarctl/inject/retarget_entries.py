@@ -10,26 +10,31 @@ from sidecarctl.inject import record as records
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_check import is_former_port
 from sidecarctl.inject.record_paths import RecordError
-from sidecarctl.kube.fronts import find_chain
+from sidecarctl.kube.fronts import Front, find_app_port, find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.lazy_dataclass import dataclass, field
-from sidecarctl.validate.surroundings import Reference, wanted_port
+from sidecarctl.validate.surroundings import Reference, parse_port, resolve_number, wanted_port
 from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.stream import Document
 
 Port = int | str
 Entry = tuple[str, Port]
+RenamedKey = tuple[str, str, "Port | None"]
 
 
 @dataclass
 class RetargetedPod:
-    """A pod of the run with the ports that its record lists: `known` before this run, `entries` from now on."""
+    """A pod of the run with the ports that its record lists: `known` before this run, `entries` from now on.
+
+    `fronts` are those before this run.
+    """
 
     view: PodView
     record: Record
     known: Mapping[str, Entry]
+    fronts: tuple[Front, ...]
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
@@ -65,7 +70,7 @@ def make_pod(
     file = documents[document_number(view.path)].file
     before = known.get((file, workload.label, workload.template_path[len(workload.path) :]), Record())
     listed = {**before.retargeted, **record.retargeted}
-    return RetargetedPod(view, record, listed, dict(listed))
+    return RetargetedPod(view, record, listed, before.fronts, dict(listed))
 
 
 def document_number(path: PathTuple) -> int:
@@ -80,17 +85,17 @@ def share_namespace(reference: Reference, pod: RetargetedPod) -> bool:
     return reference.object.kind == "PodMonitor" or reference.object.namespace == pod.view.object.namespace
 
 
-def find_renamed_key(pod: RetargetedPod, reference: Reference, present: set[str]) -> str:
-    """Return the key of an entry whose object was renamed, as kustomize does: same kind, port, and value; "" if none."""
-    found = [
-        key
-        for key, (_, written) in pod.known.items()
-        if key not in present
-        and key.split("/")[0] == reference.object.kind
-        and key.split("/", 2)[2] == reference.key
-        and written == reference.value
-    ]
-    return found[0] if len(found) == 1 else ""
+def find_unseen_keys(pod: RetargetedPod, present: set[str]) -> Mapping[RenamedKey, str]:
+    """Return the keys of entries whose object is not present under its name, by kind, port, and written value.
+
+    An object that was renamed, as kustomize does, is found by these, if only one entry has them.
+    """
+    found: dict[RenamedKey, list[str]] = {}
+    for key, (_, written) in pod.known.items():
+        if key not in present:
+            kind, _, port = key.split("/", 2)
+            found.setdefault((kind, port, written), []).append(key)
+    return {what: keys[0] for what, keys in found.items() if len(keys) == 1}
 
 
 def forget(pods: Sequence[RetargetedPod], key: str) -> None:
@@ -98,9 +103,19 @@ def forget(pods: Sequence[RetargetedPod], key: str) -> None:
         pod.entries.pop(key, None)
 
 
-def find_wanted(reference: Reference, pod: RetargetedPod, number: int) -> Port | None:
-    """Return the port that a reference to a port of a pod must have, None if it leads to the right one."""
-    chain = find_chain(pod.record.fronts, number)
+def find_wanted(reference: Reference, pod: RetargetedPod, number: int, written: Port | None = None) -> Port | None:
+    """Return the port that a reference to a port of a pod must have, None if it leads to the right one.
+
+    `written` is the port that an earlier run wrote. If a person renamed or changed the port of the app since, the front
+    that listens on the written port tells where the reference leads.
+    """
+    fronts = pod.record.fronts
+    chain = find_chain(fronts, number)
+    if not chain and written is not None:
+        port = resolve_number(written, pod.view)
+        instances = {front.instance for front in (*pod.fronts, *fronts) if front.port == port}
+        still = next((front for front in fronts if front.instance in instances), None)
+        chain = find_chain(fronts, find_app_port(fronts, still.port)) if still is not None else ()
     return wanted_port(reference, pod.view, chain) if chain else None
 
 
@@ -108,7 +123,8 @@ def parse_former(text: str) -> Port | None:
     """Return the value of a former text: a number, or a name; None if the port was not set."""
     if not text:
         return None
-    return int(text) if text.isdecimal() else text.strip("\"'")
+    port = parse_port(text)
+    return port if isinstance(port, int) else text.strip("\"'")
 
 
 def describe_port(reference: Reference) -> str:

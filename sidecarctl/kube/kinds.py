@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.stream import is_empty
 
 GroupKind = tuple[str, str]
 Steps = tuple[str, ...]
@@ -182,6 +183,8 @@ _HEAD = lazy_pattern(
 
 def has_no_workload(text: str, kinds: Kinds) -> bool:
     """Return True if a document cannot contain a workload. Does not parse it; False means that it may contain one."""
+    if is_empty(text):
+        return True
     head = _HEAD.match(text)
     if head is not None and _has_none(head["kind"], kinds):
         # A merge key could set another kind, and `...` could end the document. rfind is several times as fast as find here.
@@ -191,7 +194,7 @@ def has_no_workload(text: str, kinds: Kinds) -> bool:
         return False
     kind = _KIND.search(text)
     if kind is None or not _API_VERSION.search(text):
-        return not text.strip()
+        return False
     return _has_none(kind.group(1), kinds)
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sidecarctl.kube.fronts import Front, find_app_port, read_fronts
+from sidecarctl.kube.fronts import Front, find_app_port
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.validate.surroundings import (
-    MONITORING,
-    PodIndex,
-    Reference,
-    find_references,
-    matches_label_selector,
-    resolve_port,
-)
+from sidecarctl.validate.label_index import LabelIndex
+from sidecarctl.validate.pod_selection import MONITORING, PodIndex, selected_namespaces
+from sidecarctl.validate.surroundings import Reference, find_references, parse_port, port_keys
 from sidecarctl.validate.views import ObjectView, PodView, StreamView, View
 
 _GATEWAY = "gateway.networking.k8s.io"
@@ -24,74 +19,159 @@ _BACKEND_PROTOCOL = ("backend-protocol", "secure-backends", "server-scheme", "se
 
 
 @dataclass(frozen=True)
-class Backend:
-    """A use of a Service port in another object, and the front of a pod that the port leads to."""
+class Led:
+    """A Service port that leads to a front of a pod."""
 
-    object: ObjectView
-    view: View
-    service: ObjectView
-    port: View
+    reference: Reference
     pod: PodView
     front: Front
-    fronts: tuple[Front, ...]
+
+    @property
+    def service(self) -> ObjectView:
+        """The Service."""
+        return self.reference.object
+
+    @property
+    def port(self) -> View:
+        """The entry of the Service port."""
+        return self.reference.holder
 
     @property
     def chain(self) -> tuple[Front, ...]:
         """The fronts that a request passes, from the client to the app."""
-        found, port = list[Front](), self.front.port
-        while inner := next((each for each in self.fronts if each.port == port and each not in found), None):
-            found.append(inner)
-            port = inner.upstream
-        return tuple(found)
+        return _passed(self.pod, self.front)
 
     @property
     def app_port(self) -> int:
         """The port of the app at the end of the chain."""
-        return find_app_port(self.fronts, self.front.port)
+        return find_app_port(self.pod.fronts, self.front.port)
+
+
+def _passed(pod: PodView, front: Front) -> tuple[Front, ...]:
+    found, port = list[Front](), front.port
+    while inner := next((each for each in pod.fronts if each.port == port and each not in found), None):
+        found.append(inner)
+        port = inner.upstream
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A use of a Service port in another object."""
+
+    object: ObjectView
+    view: View
+    led: Led
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """An endpoint of a ServiceMonitor that scrapes Services with fronts.
+
+    led       the first Service port
+    services  the labels of all Services with a front of this stage
+    login     the instance that asks for a login, "" if none does
+    """
+
+    monitor: ObjectView
+    endpoint: View
+    led: Led
+    services: tuple[str, ...]
+    login: str
 
 
 def find_plain_backends(stream: StreamView) -> Iterator[Backend]:
-    """Yield the backends of Ingresses and HTTPRoutes that send plain HTTP to a front that expects TLS."""
-    led = list(_led_ports(stream))
+    """Yield the backends of Ingresses and HTTPRoutes that send plain HTTP to a front that expects TLS, each once."""
+    led: dict[tuple[str, str, str | int], Led] = {}
+    for each in _find_led(stream):
+        if each.front.stage == "tls" and not _chooses_https(each.service.metadata, each.port):
+            for port in (each.port.get("name"), each.reference.port):
+                if isinstance(port, (str, int)):
+                    led.setdefault((each.service.namespace, each.service.name, port), each)
+    if not led:
+        return
+    secured = set(_services_with_tls_policy(stream))
     for one in stream.objects:
         if one.kind == "Ingress" and one.group == "networking.k8s.io" and not _chooses_https(one.metadata):
             views = _ingress_backends(one)
         elif one.kind == "HTTPRoute" and one.group == _GATEWAY:
-            views = _route_backends(one)
+            views = (each for each in _route_backends(one) if each[1] not in secured)
         else:
             continue
         for view, name, port in views:
-            for reference, pod, front, fronts in led:
-                service = reference.object
-                if (
-                    front.stage == "tls"
-                    and (service.name, service.namespace) == (name, one.namespace)
-                    and port in (reference.holder.get("name"), reference.port)
-                    and not _chooses_https(service.metadata, reference.holder)
-                    and not (one.kind == "HTTPRoute" and _has_tls_policy(stream, service))
-                ):
-                    yield Backend(one, view, service, reference.holder, pod, front, fronts)
+            if isinstance(port, (str, int)) and (found := led.get((one.namespace, name, port))):
+                yield Backend(one, view, found)
 
 
-def find_scrapes(stream: StreamView) -> Iterator[Backend]:
-    """Yield the endpoints of ServiceMonitors that lead to fronts."""
-    led = list(_led_ports(stream))
-    for one in stream.objects:
-        if one.kind == "ServiceMonitor" and one.group == MONITORING:
-            for reference, pod, front, fronts in led:
-                if _monitors(one, reference.object):
-                    for endpoint in one.each("spec", "endpoints"):
-                        if endpoint.get("port") == reference.holder.get("name") is not None:
-                            yield Backend(one, endpoint, reference.object, reference.holder, pod, front, fronts)
+def find_scrapes(stream: StreamView) -> Iterator[Scrape]:
+    """Yield the endpoints of ServiceMonitors that scrape Service ports with fronts."""
+    monitors = [
+        (one, selector)
+        for one in stream.objects
+        if one.kind == "ServiceMonitor" and one.group == MONITORING
+        if isinstance(selector := one.get("spec", "selector"), dict)
+    ]
+    if not monitors:
+        return
+    led: dict[int, list[Led]] = {}
+    for each in _find_led(stream):
+        led.setdefault(id(each.service), []).append(each)
+    services = [one for one in stream.objects if id(one) in led]
+    index = LabelIndex(
+        ((one, one.namespace, as_mapping(one.metadata.get("labels"))) for one in services),
+        (selector for _, selector in monitors),
+    )
+    groups: dict[tuple[int, str], list[_Group]] = {}
+    for monitor, selector in monitors:
+        chosen = index.find(selector, selected_namespaces(monitor))
+        for endpoint in monitor.each("spec", "endpoints"):
+            key = (id(chosen), endpoint.text("port"))
+            if key not in groups:
+                groups[key] = _group([each for one in chosen for each in led[id(one)]], key[1])
+            yield from (Scrape(monitor, endpoint, *group) for group in groups[key])
 
 
-def _led_ports(stream: StreamView) -> Iterator[tuple[Reference, PodView, Front, tuple[Front, ...]]]:
-    """Yield the Service ports that lead to a front, with the pod and its fronts."""
-    index = PodIndex([pod for pod in stream.pods if read_fronts(pod.workload)])
+_Group = tuple[Led, tuple[str, ...], str]
+
+
+def _group(led: Iterable[Led], port: str) -> list[_Group]:
+    """Return the first Service port with a name for each stage, a login first, with all Services of this stage."""
+    groups: dict[str, list[tuple[Led, str]]] = {}
+    for each in led:
+        if port and each.port.get("name") == port:
+            login = next((front.instance for front in each.chain if front.stage == "login"), "")
+            groups.setdefault("login" if login else each.front.stage, []).append((each, login))
+    return [
+        (group[0][0], tuple(dict.fromkeys(each.service.label for each, _ in group)), group[0][1])
+        for group in groups.values()
+    ]
+
+
+_PodFront = tuple[PodView, Front]
+
+
+def _find_led(stream: StreamView) -> Iterator[Led]:
+    """Yield the Service ports that lead to fronts: one pod for each combination of stages."""
+    index = PodIndex([pod for pod in stream.pods if pod.fronts], stream.objects)
+    found: dict[int, dict[int | str, dict[object, _PodFront]]] = {}
     for reference in find_references(stream, "Service"):
-        for pod in index.find_selected(reference.object):
-            port, fronts = resolve_port(reference, pod), read_fronts(pod.workload)
-            yield from ((reference, pod, front, fronts) for front in fronts if front.port == port)
+        pods = index.find_selected(reference.object)
+        if pods and id(pods) not in found:
+            found[id(pods)] = _listening(pods)
+        port = parse_port(reference.port if reference.value is None else reference.value)
+        for pod, front in found.get(id(pods), {}).get(port, {}).values():
+            yield Led(reference, pod, front)
+
+
+def _listening(pods: Sequence[PodView]) -> dict[int | str, dict[object, _PodFront]]:
+    """Return the fronts of pods by the number and the names of the port on which they listen."""
+    found: dict[int | str, dict[object, _PodFront]] = {}
+    for pod in pods:
+        for front in pod.fronts:
+            stages = front.stage, frozenset(each.stage for each in _passed(pod, front))
+            for key in port_keys(pod, front.port):
+                found.setdefault(key, {}).setdefault(stages, (pod, front))
+    return found
 
 
 def _ingress_backends(one: ObjectView) -> Iterator[tuple[View, str, Any]]:
@@ -122,20 +202,7 @@ def _chooses_https(metadata: dict[str, Any], port: View | None = None) -> bool:
     )
 
 
-def _has_tls_policy(stream: StreamView, service: ObjectView) -> bool:
-    return any(
-        one.kind == "BackendTLSPolicy"
-        and any(ref.get("name") == service.name for ref in one.each("spec", "targetRefs"))
-        for one in stream.objects
-    )
-
-
-def _monitors(monitor: ObjectView, service: ObjectView) -> bool:
-    """Return True if a ServiceMonitor selects a Service: by its labels, in its namespaces."""
-    chosen = monitor.child("spec", "namespaceSelector")
-    names = chosen.get("matchNames")
-    here = names is None and monitor.namespace == service.namespace
-    inside = chosen.get("any") is True or here or (isinstance(names, list) and service.namespace in names)
-    selector = monitor.get("spec", "selector")
-    labels = as_mapping(service.metadata.get("labels"))
-    return inside and isinstance(selector, dict) and matches_label_selector(selector, labels)
+def _services_with_tls_policy(stream: StreamView) -> Iterator[str]:
+    for one in stream.objects:
+        if one.kind == "BackendTLSPolicy":
+            yield from (ref.text("name") for ref in one.each("spec", "targetRefs"))

@@ -7,16 +7,16 @@ that a PodMonitor scrapes. A *bypass* is a reference to a port that a front take
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.fronts import DEFAULT_STAGE, Front, find_chain, read_fronts
-from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.kube.fronts import DEFAULT_STAGE, Front, find_chain
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.validate.pod_selection import MONITORING, PodIndex
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView, View
 
 _RUNNING = ("app", "classic", "sidecar")
-MONITORING = "monitoring.coreos.com"
+# Python converts longer texts of digits slowly, or not at all. A port has five digits.
+_MAX_DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,24 @@ class Reference:
 
 @dataclass(frozen=True)
 class Bypass:
-    """A reference that bypasses the fronts of a pod: to `port`, where `chain` takes traffic for it, innermost first."""
+    """A reference that bypasses the fronts of pods.
+
+    pods   the pods, the first one is that of `port` and `chain`
+    port   the port of the app that the reference leads to
+    chain  the fronts that take traffic for it, innermost first
+    agree  whether the reference would fit all pods with the same change
+    """
 
     reference: Reference
-    pod: PodView
+    pods: tuple[PodView, ...]
     port: int
     chain: tuple[Front, ...]
+    agree: bool
+
+    @property
+    def pod(self) -> PodView:
+        """The first pod."""
+        return self.pods[0]
 
     @property
     def front(self) -> Front:
@@ -55,15 +67,45 @@ class Bypass:
         return self.chain[-1]
 
 
+_Fronted = tuple[PodView, int, tuple[Front, ...]]
+
+
 def find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
-    """Yield the references of a kind of object that bypass fronts."""
-    index = PodIndex([pod for pod in stream.pods if read_fronts(pod.workload)])
+    """Yield the references of a kind of object that bypass fronts, each once for all pods."""
+    index = PodIndex([pod for pod in stream.pods if pod.fronts], stream.objects)
+    # What bypasses is the same for all references to one port of the same pods.
+    ports: dict[int, dict[int | str, list[_Fronted]]] = {}
+    bypassed: dict[tuple[int, int, int | str], list[_Fronted]] = {}
     for reference in find_references(stream, kind):
-        for pod in index.find_selected(reference.object):
-            port = resolve_port(reference, pod)
-            chain = find_chain(read_fronts(pod.workload), port)
-            if chain and not allows_front(reference, pod, chain[-1].port):
-                yield Bypass(reference, pod, port, chain)
+        pods = index.find_selected(reference.object)
+        if not pods:
+            continue
+        number = parse_port(reference.port if reference.value is None else reference.value)
+        own = id(reference.object) if kind == "NetworkPolicy" else 0
+        key = (id(pods), own, number)
+        if key not in bypassed:
+            if id(pods) not in ports:
+                ports[id(pods)] = _fronted_ports(pods)
+            bypassed[key] = [
+                each
+                for each in ports[id(pods)].get(number, ())
+                if not allows_front(reference, each[0], each[2][-1].port)
+            ]
+        if found := bypassed[key]:
+            _, port, chain = found[0]
+            agree = all((each[2][-1].port, each[1]) == (chain[-1].port, port) for each in found)
+            yield Bypass(reference, tuple(each[0] for each in found), port, chain, agree)
+
+
+def _fronted_ports(pods: Sequence[PodView]) -> dict[int | str, list[_Fronted]]:
+    """Return the pods with a front by the number and the names of the port that it takes traffic for."""
+    found: dict[int | str, list[_Fronted]] = {}
+    for pod in pods:
+        for port in dict.fromkeys(front.upstream for front in pod.fronts):
+            one = (pod, port, find_chain(pod.fronts, port))
+            for key in port_keys(pod, port):
+                found.setdefault(key, []).append(one)
+    return found
 
 
 def find_references(stream: StreamView, kind: str = "") -> Iterator[Reference]:
@@ -74,61 +116,6 @@ def find_references(stream: StreamView, kind: str = "") -> Iterator[Reference]:
             yield from reader(one)
 
 
-class PodIndex:
-    """Finds the pods that an object selects without looking at all of them: by one label of its selector."""
-
-    def __init__(self, pods: Sequence[PodView]) -> None:
-        self.pods = pods
-        self._by_label: dict[tuple[str, str], list[PodView]] = {}
-        for pod in pods:
-            for key, value in as_mapping(pod.metadata.value.get("labels")).items():
-                if isinstance(value, str):
-                    self._by_label.setdefault((key, value), []).append(pod)
-
-    def find_selected(self, one: ObjectView) -> Iterator[PodView]:
-        """Yield the pods that an object selects, in order."""
-        selector = as_mapping(one.get("spec", _SELECTORS[one.group, one.kind]))
-        wanted = selector if one.kind == "Service" else as_mapping(selector.get("matchLabels"))
-        label = next(((key, value) for key, value in wanted.items() if isinstance(value, str)), None)
-        candidates = self.pods if label is None else self._by_label.get(label, ())
-        return (pod for pod in candidates if selects(one, pod))
-
-
-def selects(one: ObjectView, pod: PodView) -> bool:
-    """Return True if an object selects a pod: same namespace, and labels that match."""
-    if not pod.containers or not _reaches_namespace(one, pod.object.namespace):
-        return False
-    labels = as_mapping(pod.metadata.value.get("labels"))
-    field = _SELECTORS[one.group, one.kind]
-    selector = one.get("spec", field)
-    if field != "selector" or one.kind != "Service":
-        return isinstance(selector, dict) and matches_label_selector(selector, labels)
-    return bool(selector) and isinstance(selector, dict) and all(labels.get(k) == v for k, v in selector.items())
-
-
-def _reaches_namespace(one: ObjectView, namespace: str) -> bool:
-    """Return True if an object selects pods of a namespace: its own, or those that a PodMonitor names."""
-    chosen = one.child("spec", "namespaceSelector") if one.kind == "PodMonitor" else View({}, ())
-    names = chosen.get("matchNames")
-    if isinstance(names, list):
-        return namespace in names
-    return chosen.get("any") is True or one.namespace == namespace
-
-
-def matches_label_selector(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
-    """Return True if a label selector (matchLabels, matchExpressions) matches; an empty one matches everything."""
-    wanted = as_mapping(selector.get("matchLabels"))
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    for item in View(dict(selector), ()).each("matchExpressions"):
-        key, values = item.text("key"), as_list(item.get("values"))
-        among = key in labels and labels[key] in values
-        met = {"In": among, "NotIn": not among, "Exists": key in labels, "DoesNotExist": key not in labels}
-        if not met.get(item.text("operator"), True):
-            return False
-    return True
-
-
 def resolve_port(reference: Reference, pod: PodView) -> int:
     """Return the number of a referenced port in a pod, 0 if the pod has no port of this name."""
     return resolve_number(reference.port if reference.value is None else reference.value, pod)
@@ -136,11 +123,26 @@ def resolve_port(reference: Reference, pod: PodView) -> int:
 
 def resolve_number(value: int | str, pod: PodView) -> int:
     """Return a port of a pod as a number; a name that the pod does not have is 0."""
-    if isinstance(value, int):
-        return value
-    if value.isdecimal():
-        return int(value)
-    return next((number for name, number, _ in named_ports(pod) if name == value), 0)
+    port = parse_port(value)
+    return port if isinstance(port, int) else port_numbers(pod).get(port, 0)
+
+
+def parse_port(value: int | str) -> int | str:
+    """Return the number that a port of digits stands for, else the value itself: a number or a name."""
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < _MAX_DIGITS else value
+
+
+def port_numbers(pod: PodView) -> dict[str, int]:
+    """Return the numbers of the named ports of a pod; of two ports with one name, that of the app."""
+    if "ports" not in pod.memo:
+        pod.memo["ports"] = {name: number for name, number, _ in reversed(list(named_ports(pod)))}
+    found: dict[str, int] = pod.memo["ports"]
+    return found
+
+
+def port_keys(pod: PodView, port: int) -> list[int | str]:
+    """Return what a reference to a port of a pod can have: its number, or one of its names."""
+    return [port, *(name for name, number in port_numbers(pod).items() if number == port)]
 
 
 def named_ports(pod: PodView) -> Iterator[tuple[str, int, ContainerView]]:
@@ -169,23 +171,55 @@ def wanted_port(reference: Reference, pod: PodView, chain: Sequence[Front]) -> i
 
 def allows_front(reference: Reference, pod: PodView, port: int) -> bool:
     """Return True if a NetworkPolicy allows the port of the front too, so that traffic to it is not blocked."""
-    if reference.object.kind != "NetworkPolicy":
+    one = reference.object
+    if one.kind != "NetworkPolicy":
         return False
-    for rule in reference.object.each("spec", "ingress"):
+    if "allowed" not in one.memo:
+        one.memo["allowed"] = _read_allowed(one)
+    allowed: _Allowed = one.memo["allowed"]
+    return allowed.covers(port) or any(
+        number == port and name in allowed.names for name, number in port_numbers(pod).items()
+    )
+
+
+class _Allowed:
+    """The TCP ports that a NetworkPolicy allows: numbers, ranges, and names."""
+
+    def __init__(self) -> None:
+        self.every = False
+        self.numbers: set[int] = set()
+        self.ranges: list[tuple[int, int]] = []
+        self.names: set[str] = set()
+        self._covered: dict[int, bool] = {}
+
+    def covers(self, port: int) -> bool:
+        """Return True if a number or a range allows a port."""
+        if port not in self._covered:
+            inside = any(first <= port <= last for first, last in self.ranges)
+            self._covered[port] = self.every or port in self.numbers or inside
+        return self._covered[port]
+
+
+def _read_allowed(one: ObjectView) -> _Allowed:
+    allowed = _Allowed()
+    for rule in one.each("spec", "ingress"):
         entries = list(rule.each("ports"))
-        if not entries or any(_covers(entry, pod, port) for entry in entries):
-            return True
-    return False
-
-
-def _covers(entry: View, pod: PodView, port: int) -> bool:
-    first, last = entry.get("port"), entry.number("endPort")
-    if str(entry.get("protocol") or "TCP") != "TCP":
-        return False
-    if first is None:
-        return True
-    number = resolve_number(first, pod) if isinstance(first, (int, str)) else 0
-    return number <= port <= last if last is not None else number == port
+        allowed.every |= not entries
+        for entry in entries:
+            first, last = entry.get("port"), entry.number("endPort")
+            if str(entry.get("protocol") or "TCP") != "TCP":
+                continue
+            if first is None:
+                allowed.every = True
+            elif isinstance(first, (int, str)):
+                port = parse_port(first)
+                if isinstance(port, str):
+                    allowed.names.add(port)
+                elif last is None:
+                    allowed.numbers.add(port)
+                else:
+                    allowed.ranges.append((port, last))
+    return allowed
 
 
 # ---- readers of references -----------------------------------------------------------------------------------------
@@ -229,9 +263,4 @@ _READERS: Mapping[tuple[str, str], Callable[[ObjectView], Iterator[Reference]]] 
     ("", "Service"): service_ports,
     ("networking.k8s.io", "NetworkPolicy"): _allowed_ports,
     (MONITORING, "PodMonitor"): _scraped_ports,
-}
-_SELECTORS = {
-    ("", "Service"): "selector",
-    ("networking.k8s.io", "NetworkPolicy"): "podSelector",
-    (MONITORING, "PodMonitor"): "selector",
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, group_of
 from sidecarctl.kube.workload import Workload, as_list, as_mapping, objects, workloads
+
+if TYPE_CHECKING:
+    from sidecarctl.kube.fronts import Front
 
 Data = dict[str, Any]
 
@@ -122,6 +125,16 @@ class PodView(View):
         self.containers = tuple(
             ContainerView(one.value, root + one.path, one.name, one.role, self) for one in workload.containers
         )
+
+    @property
+    def fronts(self) -> tuple[Front, ...]:
+        """The sidecars in front of the app that the record lists."""
+        if "fronts" not in self.memo:
+            from sidecarctl.kube.fronts import read_fronts
+
+            self.memo["fronts"] = read_fronts(self.workload)
+        found: tuple[Front, ...] = self.memo["fronts"]
+        return found
 
     def container_of(self, path: PathTuple) -> ContainerView | None:
         """Return the container that a path leads to or into."""

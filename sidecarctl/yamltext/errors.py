@@ -47,16 +47,31 @@ _HINTS: tuple[tuple[str, str], ...] = (
 class SyntaxProblem(InputError):
     """Text that is not valid YAML, or YAML that the API server refuses.
 
-    `offset` is a position in the text; `other` is a related position, and `other_is` its label.
+    `offset` is a position in the text; `other` is a related position, and `other_is` its label. `content` is the part of the
+    message that quotes the text.
     """
 
     def __init__(
-        self, message: str, offset: int, *, hint: str = "", other: int | None = None, other_is: str = "the first is"
+        self,
+        message: str,
+        offset: int,
+        *,
+        hint: str = "",
+        other: int | None = None,
+        other_is: str = "the first is",
+        content: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
+        self.content = content
         self.offset = offset
         self.other = other
         self.other_is = other_is
+
+    def hide_content(self) -> None:
+        """Remove what the message and the hint quote, because it can be a secret."""
+        if self.content:
+            self.message = self.message.replace(self.content, "(hidden)")
+            self.hint = self.hint.replace(self.content, "(hidden)")
 
 
 def explain_error(problem: Exception, text: str) -> SyntaxProblem:
@@ -88,15 +103,22 @@ def explain_error(problem: Exception, text: str) -> SyntaxProblem:
     elif placeholder:
         hint = f'quote the placeholder: "{placeholder.group()}"'
     other = opened if context.startswith(_BRACKET) and opened != offset else None
-    return SyntaxProblem(f"{context}, {what}" if context else what, offset, hint=hint, other=other, other_is="opened")
+    return SyntaxProblem(
+        f"{context}, {what}" if context else what,
+        offset,
+        hint=hint,
+        other=other,
+        other_is="opened",
+        content=placeholder.group() if placeholder else "",
+    )
 
 
-def json_error(message: str, text: str, offset: int) -> SyntaxProblem:
-    """Return the error for a value or key that JSON cannot represent."""
+def json_error(message: str, text: str, offset: int, content: str = "") -> SyntaxProblem:
+    """Return the error for a value or key that JSON cannot represent. The message quotes `content`."""
     if looks_templated(text, offset):
         hint = "run `helm template` first, or quote the value"
         return SyntaxProblem("this looks like a Helm template, not a manifest", offset, hint=hint)
-    return SyntaxProblem(message, offset, hint="quote it if it is a string")
+    return SyntaxProblem(message, offset, hint="quote it if it is a string", content=content)
 
 
 def looks_templated(text: str, offset: int) -> bool:

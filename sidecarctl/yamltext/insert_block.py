@@ -18,7 +18,17 @@ from sidecarctl.yamltext.layout import (
     opening_bracket,
     value_offset,
 )
-from sidecarctl.yamltext.lines import BREAK, Splice, column, first_on_line, line_end, line_start, newline_of, next_line
+from sidecarctl.yamltext.lines import (
+    BREAK,
+    Splice,
+    column,
+    first_on_line,
+    line_end,
+    line_start,
+    newline_of,
+    next_line,
+    past_tabs,
+)
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail
 from sidecarctl.yamltext.style import FlowStyle, Style, block_style, flow_style, key_column
 
@@ -45,7 +55,8 @@ def insert_into_block(
         if index == 0:
             yield _insert_first(text, nodes, spans[0][0], at_column, inserts, style)
             continue
-        offset = _past_comments(text, next_line(text, spans[index - 1][1]), at_column)
+        after = past_tabs(text, next_line(text, spans[index - 1][1]))
+        offset = _past_comments(text, after, at_column)
         block = _blocks(inserts, with_literals(text, style, offset, at_column))
         yield whole_lines(text, offset, block, at_column)
 

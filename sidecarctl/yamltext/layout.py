@@ -7,13 +7,16 @@ from collections.abc import Sequence as Seq
 from collections.abc import Set
 
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.lines import BREAK, break_before, skip_gap
+from sidecarctl.yamltext.lines import BREAK, break_before, column, line_start, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
 _BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
 _ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
 _BEFORE_QUESTION_MARK = " \t\n\r\x85\u2028\u2029\ufeff-{,["
 _TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")
+
+_BREAKS = "\n\r\x85\u2028\u2029"
+_QUESTION = lazy_pattern(r" *(?:[-?:][ \t]+)*(\?)[ \t]*(?:#.*)?\Z")
 
 
 def missing_value_offset(text: str, key: Node) -> int:
@@ -86,6 +89,8 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
     """
     if isinstance(holder, Mapping):
         spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
+        if holder.flow:
+            spans = _with_question_marks(text, holder, spans)
         values: list[tuple[str | int, Node]] = [(key, value) for key, (_, value) in holder.pairs.items()]
     else:
         spans, values = [(item.start, item.end) for item in holder.items], list(enumerate(holder.items))
@@ -105,6 +110,18 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
     return out
 
 
+def _with_question_marks(text: str, holder: Mapping, spans: Bounds) -> Bounds:
+    """Return the bounds of flow entries, from the question marks on lines above their keys."""
+    out: Bounds = []
+    before = skip_gap(text, properties_end(text, holder)) + 1
+    for start, end in spans:
+        at = skip_gap(text, before)
+        at = skip_gap(text, at + 1) if text.startswith(",", at) else at
+        out.append((at if at < start and text.startswith("?", at) else start, end))
+        before = end
+    return out
+
+
 def _empty_member_end(text: str, node: Node, end: int) -> int:
     """Return where a flow member ends: a colon or tag without a value needs the space after it (`{a: ,b: !!str }`)."""
     bare = isinstance(node, Scalar) and not node.style and node.value in (None, "")
@@ -120,8 +137,25 @@ def entry_start(text: str, key: Node) -> int:
     while at and text[at - 1] in " \t":
         at -= 1
     # In flow collections, no space is needed after the question mark: `{?a: b}`.
-    marked = text[at - 1 : at] == "?" and (at == key.start or at == 1 or text[at - 2] in _BEFORE_QUESTION_MARK)
-    return at - 1 if marked else key.start
+    if text[at - 1 : at] == "?" and (at == key.start or at == 1 or text[at - 2] in _BEFORE_QUESTION_MARK):
+        return at - 1
+    if at and text[at - 1] in _BREAKS:
+        above = _question_above(text, at)
+        if above is not None and column(text, above) < column(text, key.start):
+            return above
+    return key.start
+
+
+def _question_above(text: str, at: int) -> int | None:
+    """Return the offset of a question mark that is alone on a line above, with only blanks and comments between."""
+    while (end := break_before(text, at)) < at:
+        at = line_start(text, end)
+        line = text[at:end]
+        body = line.lstrip(" \t")
+        if body and not body.startswith("#"):
+            found = _QUESTION.match(line) if "?" in body else None
+            return at + found.start(1) if found else None
+    return None
 
 
 def colon_offset(text: str, key: Node) -> int | None:

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 
 from sidecarctl.errors import BugError
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # Spaces, line breaks, and comments: what may be between a key and its colon, or a value and its comma.
 _GAP = re.compile("(?:[ \t\n\r\x85\u2028\u2029\ufeff]+|#[^\n\r\x85\u2028\u2029]*)*")
+# Blank lines up to the last one with a tab.
+_TABBED = lazy_pattern("(?:(?: *(?:\r\n|[\n\r\x85\u2028\u2029]))* *\t[ \t]*(?:\r\n|[\n\r\x85\u2028\u2029]|\\Z))+")
 _RARE_BREAK = re.compile("[\r\x85\u2028\u2029]")
 
 
@@ -21,6 +24,15 @@ def line_start(text: str, offset: int) -> int:
     rare = [found.end() for found in _RARE_BREAK.finditer(text, start, offset)]
     start = rare[-1] if rare else start
     return start + 1 if start == 0 and offset and text[0] == "\ufeff" else start
+
+
+def past_tabs(text: str, offset: int) -> int:
+    """Return the offset after blank lines with tabs that start at an offset.
+
+    Such a line can only follow a plain scalar, which it continues: it does not parse after anything else.
+    """
+    found = _TABBED.match(text, offset)
+    return found.end() if found else offset
 
 
 def line_end(text: str, offset: int) -> int:

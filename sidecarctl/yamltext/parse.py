@@ -94,7 +94,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
                     node = Scalar(start, end, resolve(value), "", anchor)
                 except ValueError as problem:
                     if mapping is None or key is not None:
-                        raise json_error(str(problem), text, start) from None
+                        raise json_error(str(problem), text, start, value) from None
                     node = Scalar(start, end, scalars.key_text(scalars.plain(value)), "", anchor)
             else:
                 if style == "|" or style == ">":
@@ -205,11 +205,12 @@ def _duplicate_key(name: str, key: Node, first: Node) -> SyntaxProblem:
 
 
 def _apply_tag(node: Scalar, tag: str) -> None:
-    node.tag = tag
+    node.tag, text = tag, str(node.value)
     try:
         node.value = scalars.resolve_tagged(node.value, tag)
     except ValueError as problem:
-        raise SyntaxProblem(str(problem), node.start, hint="delete the tag, or quote the value") from None
+        hint = "delete the tag, or quote the value"
+        raise SyntaxProblem(str(problem), node.start, hint=hint, content=text) from None
 
 
 def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int]:
@@ -221,12 +222,12 @@ def _alias(event: Any, anchors: dict[str, tuple[Node, int]]) -> tuple[Alias, int
             f"undefined alias *{name}",
             start,
             hint=f"define &{name} earlier in the same document, or quote the value if it is not an alias",
+            content=name,
         )
     target, size = found
     if size == 0:
-        raise SyntaxProblem(
-            f"recursive alias *{name}: its value contains the alias", start, hint="write the value in full"
-        )
+        message, hint = f"recursive alias *{name}: its value contains the alias", "write the value in full"
+        raise SyntaxProblem(message, start, hint=hint, content=name)
     return Alias(start, int(event.end_mark.index), target.value, name, target), size
 
 

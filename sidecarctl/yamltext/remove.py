@@ -27,6 +27,7 @@ from sidecarctl.yamltext.lines import (
     line_end,
     line_start,
     next_line,
+    past_tabs,
     skip_gap,
 )
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
@@ -170,6 +171,10 @@ def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
         else:
             out.append(cut)
     for index, cut in enumerate(out):
+        if (after := past_tabs(text, cut.end)) > cut.end:
+            before_cut = _scalar_before(text, root, cut.start)
+            if before_cut is None or before_cut.style:
+                cut = out[index] = Splice(cut.start, after, "")
         if line_start(text, cut.start) == cut.start and (before := _block_scalar_before(text, root, cut.start)):
             out[index] = _check_after_block_scalar(text, before, cut, out)
         elif _takes_the_end(text, cut):
@@ -227,11 +232,16 @@ def _check_after_block_scalar(text: str, before: Scalar, cut: Splice, cuts: Seq[
 
 def _block_scalar_before(text: str, node: Node, offset: int) -> Scalar | None:
     """Return the block scalar that ends before an offset, with only blank lines between."""
+    found = _scalar_before(text, node, offset)
+    return found if found is not None and found.style in ("|", ">") else None
+
+
+def _scalar_before(text: str, node: Node, offset: int) -> Scalar | None:
+    """Return the scalar in a block collection that ends before an offset, with only blank lines between."""
     while isinstance(node, (Mapping, Sequence)):
         members = [value for _, value in node.pairs.values()] if isinstance(node, Mapping) else node.items
         earlier = bisect_left(members, offset, key=lambda member: member.start)
         if node.flow or not earlier:
             return None
         node = members[earlier - 1]
-    found = isinstance(node, Scalar) and node.style in ("|", ">") and not text[node.end : offset].strip()
-    return node if found and isinstance(node, Scalar) else None
+    return node if isinstance(node, Scalar) and not text[node.end : offset].strip() else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence as Seq
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import (
     Edit,
     EditRefused,
@@ -58,7 +60,7 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> S
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
         result = apply_splices(text, [*_other_splices(text, root, others), *insert_splices(text, root, folded, place)])
-        return SpliceResult(result, _verify(result, root, edits), filled)
+        return SpliceResult(result, _verify(result, text, root, edits), filled)
     done = splice(text, root, others)
     # Inserts see the text after the removals: a comma, an empty collection.
     moved = [Insert(_behind_removals(edit.path, others), edit.value, edit.reason) for edit in inserts]
@@ -103,12 +105,23 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
     return tuple(now(depth, step) for depth, step in enumerate(path))
 
 
-def _verify(result: str, root: Node, edits: Seq[Edit]) -> Node:
+# What the parser takes for a line break or a blank in some places only.
+_UNUSUAL = lazy_pattern("[\x85\u2028\u2029]|\ufeff|^[ \t]*\t[ \t]*$", re.MULTILINE)
+
+
+def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
     """Parse the result and compare it with the intended data."""
     wanted = apply(root.value, edits)
     try:
         found = parse(result)
     except SyntaxProblem as problem:
+        if unusual := _UNUSUAL.search(text):
+            character = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "line of tabs"
+            raise EditRefused(
+                f"cannot edit this document: it has the unusual blank {character}",
+                edits[0].path,
+                hint="use spaces and line feeds only",
+            ) from problem
         raise BugError(f"the edited text does not parse: {problem.message}") from problem
     if found is None or not identical(found.value, wanted):
         raise BugError("the edited text does not equal the intended result")

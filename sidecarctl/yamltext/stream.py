@@ -21,6 +21,8 @@ from sidecarctl.yamltext.parse import parse
 _BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
 _REST_OF_LINE = lazy_pattern(r"[ \t\r]*\n?")
 _GAP = lazy_pattern(r"\s*")
+# Comments can hold only printable ASCII here: other characters may be an error, which the parser finds.
+_EMPTY = lazy_pattern(r"(?: *(?:#[\t\x20-\x7e]*)?\r?\n)* *(?:#[\t\x20-\x7e]*)?")
 _DIRECTIVE = lazy_pattern(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 
 
@@ -47,7 +49,7 @@ class Document:
         """Return the root node, parsed on first use; None for an empty document. Raises InputError with the place."""
         if not self._parsed:
             try:
-                self._root = parse(self.text)
+                self._root = None if is_empty(self.text) else parse(self.text)
             except SyntaxProblem as problem:
                 place = self.place(problem.offset, problem.offset)
                 problem.where, problem.line_text = str(place), place.line_text
@@ -110,6 +112,11 @@ class Document:
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
         return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
+
+
+def is_empty(text: str) -> bool:
+    """Return True if the text of a document certainly has only blanks and comments."""
+    return _EMPTY.fullmatch(text) is not None
 
 
 def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator[Document]:

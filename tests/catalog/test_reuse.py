@@ -149,6 +149,29 @@ def test_renders_again_after_an_edit(library: Path, find: Callable[[str], Sideca
     assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "c"
 
 
+@pytest.mark.parametrize("template", ["{% include 'parts/image.j2' %}", "{{ instance }}{% include 'parts/image.j2' %}"])
+@pytest.mark.parametrize("how", ["write", "replace", "add"])
+def test_renders_again_after_an_edit_of_an_included_file(
+    library: Path, find: Callable[[str], Sidecar], template: str, how: str
+) -> None:
+    include = template.replace(" %}", " ignore missing %}") if how == "add" else template
+    part = entry(library, jinja=f'containers: [{{name: a, image: "i{include}"}}]') / "parts" / "image.j2"
+    part.parent.mkdir()
+    if how != "add":
+        part.write_text("one")
+    sidecar = find("agent")
+    before = render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"]
+    if how == "replace":
+        other = part.with_name("other")
+        other.write_text("two")
+        other.replace(part)
+    else:
+        part.write_text("two")
+    after = render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"]
+    assert (before[-3:] == "one") is (how != "add")
+    assert after[-3:] == "two"
+
+
 def test_ignores_unused_inputs(library: Path, find: Callable[[str], Sidecar], rendered: list[int]) -> None:
     entry(library, jinja="containers: [{name: {{ instance }}, image: b}]")
     sidecar = find("agent")

@@ -387,3 +387,42 @@ def test_twins_of_two_environments_are_restored(tmp_path: Path) -> None:
     assert all("targetPort: 10000}" in read(tmp_path / name)["shop.yaml"] for name in ("dev", "prod"))
     call("remove proxy dev prod -i", tmp_path)
     assert all(read(tmp_path / name) == {"shop.yaml": f"{DEPLOYMENT}---\n{SERVICE}"} for name in ("dev", "prod"))
+
+
+RENAMED = {
+    "name": ("{name: http, containerPort: 8080}", "{name: web, containerPort: 8080}"),
+    "number": ("{name: http, containerPort: 8080}", "{name: http, containerPort: 8081}"),
+    "name-of-another-port": (
+        "{name: http, containerPort: 8080}\n        - {name: grpc,",
+        "{name: web, containerPort: 8080}\n        - {name: http,",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", RENAMED)
+@pytest.mark.parametrize("port", ["http", "8080"])
+@pytest.mark.parametrize("command", ["add log-tail --set logDir=/l", "upgrade proxy", "upgrade proxy --set port=10001"])
+def test_a_port_stays_with_the_sidecar_after_the_port_of_the_app_was_changed(
+    tmp_path: Path, change: str, port: str, command: str
+) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE.replace("targetPort: http", f"targetPort: {port}"))
+    call("add proxy . -i --retarget --set upstreamPort=8080", tmp_path)
+    before, after = RENAMED[change]
+    text = read(tmp_path)["shop.yaml"]
+    assert before in text
+    write(tmp_path, shop=text.replace(before, after))
+    moved = " --set proxy.upstreamPort=8081" if change == "number" and "proxy" in command else ""
+    outcome = call(f"{command}{moved} . -i", tmp_path)
+    wanted = "10001" if "10001" in command else "10000"
+    assert f"targetPort: {wanted}}}" in read(tmp_path)["service.yaml"]
+    assert "restored" not in outcome.stderr
+    call("remove proxy . -i", tmp_path)
+    assert f"targetPort: {port}}}" in read(tmp_path)["service.yaml"]
+
+
+def test_the_port_of_an_object_in_no_file_stays_right_after_the_port_of_the_app_was_changed(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget --set upstreamPort=8080", tmp_path)
+    write(tmp_path, shop=read(tmp_path)["shop.yaml"].replace("containerPort: 8080", "containerPort: 8081"))
+    outcome = call("upgrade proxy shop.yaml -i --set proxy.upstreamPort=8081", tmp_path)
+    assert "not in the input" not in outcome.stderr

@@ -108,6 +108,15 @@ def test_unset_of_an_unknown_parameter_is_an_error(repo: Path) -> None:
     assert 'did you mean "level"?' in call(repo, "upgrade agent@1.0.0 web.yaml --unset levle", 2).stderr
 
 
+def test_unset_of_an_unknown_parameter_of_a_new_instance_is_an_error(repo: Path) -> None:
+    before = text(repo)
+    outcome = call(repo, "add agent@1.0.0 --as other web.yaml -i --unset levle", 2)
+    assert 'unknown parameter "levle" for sidecar agent' in outcome.stderr
+    assert 'did you mean "level"?' in outcome.stderr
+    assert text(repo) == before
+    call(repo, "add agent@1.0.0 --as other web.yaml -i --unset level")
+
+
 def test_reset_values_returns_all_parameters_to_their_defaults(repo: Path) -> None:
     call(repo, "add agent@1.0.0 web.yaml -i --reset-values --set level=warn")
     assert "--period=10" in text(repo) and "--level=warn" in text(repo)

@@ -126,3 +126,15 @@ def test_secret_is_not_cached(tmp_path: Path) -> None:
     assert kept  # a value that is not secret is cached, readable only by the user
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert stat.S_IMODE((tmp_path / "cache" / "sidecarctl").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "text", [f"*{SECRET}", f"&{SECRET} [*{SECRET}]", f"!!int {SECRET}", f"[${{{SECRET.upper()}}}]"]
+)
+def test_values_file_that_cannot_be_parsed_is_not_shown(text: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    (tmp_path / "values.yaml").write_text(f"mine:\n  token: {text}\n")
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert outcome.code == 3, outcome.stderr
+    assert "values.yaml:2:" in outcome.stderr
+    assert SECRET not in outcome.stderr.lower()

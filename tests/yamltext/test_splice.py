@@ -252,3 +252,26 @@ def test_only_overlapping_splices_are_a_bug_error() -> None:
 def test_inserted_item_replaces_a_removed_one(removed: tuple[int, ...], inserted: int, expected: str) -> None:
     edits = [Remove(("a", index)) for index in removed]
     assert edited("a:\n- 0\n- 1\n- 2\n", *edits, put(("a", inserted), "x")).text == expected
+
+
+@pytest.mark.parametrize("end", ["    \t\n", "   \t \n", "    \t\n     \t\t\n", "    \t"])
+@pytest.mark.parametrize("value", ["plain", {"a": {}}, 'quo"ted: x', "two\nlines\n"])
+def test_lines_of_tabs_stay_after_the_plain_scalar_that_they_continue(end: str, value: object) -> None:
+    text = f"metadata:\n  name: web\n{end}" + ("" if end.endswith("\t") else "spec: {}\n")
+    done = edited(text, Insert(("metadata", "other"), value))
+    assert done.text.startswith(f"metadata:\n  name: web\n{end}")
+    assert edited(done.text, Remove(("metadata", "other"))).text == text
+    cut = edited(f"a: {{}}\n{text}", Remove(("metadata",)))
+    assert "metadata" not in cut.text
+
+
+@pytest.mark.parametrize("key", ["?\n  name", "? # why\n\n  # more\n  name", "?\u2029   name", "?\n  &x name"])
+@pytest.mark.parametrize("margin", ["", "  "])
+def test_key_on_a_line_after_its_question_mark(key: str, margin: str) -> None:
+    text = f"first: 1\n{key}\n: 1\n"
+    path: tuple[str, ...] = ()
+    if margin:
+        text, path = "top:\n  " + text.replace("\n", "\n  ").rstrip(" "), ("top",)
+    done = edited(text, Insert((*path, "other"), {"a": "b"}))
+    assert edited(done.text, Remove((*path, "other"))).text == text
+    assert "name" not in edited(text, Remove((*path, "name"))).text

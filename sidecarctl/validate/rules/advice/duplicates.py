@@ -137,14 +137,31 @@ def _projected(projected: Data, path: PathTuple) -> Iterator[tuple[str, PathTupl
                 yield where.rstrip("/"), (*path, "sources", index, kind, "path")
 
 
+class _Directory:
+    """A directory or file in a volume, with the numbers of the first files at this path and at or below it."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Directory] = {}
+        self.at: int | None = None
+        self.below: int | None = None
+
+
 def _overlaps(files: list[tuple[str, PathTuple]], *, equal: bool) -> Problems:
-    for position, (name, path) in enumerate(files):
-        for other, first in files[:position]:
-            if f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/"):
-                if equal or name != other:
-                    message = f"path {quote(name)} overlaps path {quote(other)}"
-                    yield problem(path, message, related=(Related("other path", first),))
-                break
+    """Yield the files whose path is that of an earlier file, or above or below it."""
+    root = _Directory()
+    for number, (name, path) in enumerate(files):
+        place, found = root, list[int]()
+        for step in name.split("/"):
+            place = place.entries.setdefault(step, _Directory())
+            found += [] if place.at is None else [place.at]
+            place.below, below = number if place.below is None else place.below, place.below
+        found += [] if below is None else [below]
+        place.at = number if place.at is None else place.at
+        if found:
+            other, first = files[min(found)]
+            if equal or name != other:
+                message = f"path {quote(name)} overlaps path {quote(other)}"
+                yield problem(path, message, related=(Related("other path", first),))
 
 
 @rule(

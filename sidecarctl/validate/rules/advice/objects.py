@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from os.path import normpath
 from pathlib import Path
 
@@ -43,11 +44,14 @@ def duplicate_object(stream: StreamView, ctx: Context) -> Problems:
             groups.setdefault(key, []).append(view)
     repeated = [views for views in groups.values() if len(views) > 1]
     listed = _listed_files(stream) if repeated else {}
+    workloads = Counter((pod.object.kind, pod.object.name) for pod in stream.pods) if repeated else Counter()
     for views in repeated:
-        for index, view in enumerate(views):
-            first = next((one for one in views[:index] if _applied_together(stream, one, view, listed)), None)
-            if first is not None:
-                related = (Related("first", first.at("metadata", "name")),)
+        firsts: dict[object, int] = {}
+        for number, view in enumerate(views):
+            together = _find_groups(stream, view, listed, workloads)
+            first = min(firsts.setdefault(group, number) for group in together)
+            if first < number:
+                related = (Related("first", views[first].at("metadata", "name")),)
                 yield problem(view.at("metadata", "name"), f"duplicate object {view.label}", related=related)
 
 
@@ -62,13 +66,15 @@ def _key(view: ObjectView) -> _Key | None:
     return view.group, view.kind, view.namespace, name, hooks
 
 
-def _applied_together(stream: StreamView, one: ObjectView, other: ObjectView, listed: dict[str, set[str]]) -> bool:
-    first, second = stream.file_of(one), stream.file_of(other)
-    if first == second or listed.get(normpath(first), set()) & listed.get(normpath(second), set()):
-        return True
-    owners = {_owner(view) for view in (one, other)}
+def _find_groups(
+    stream: StreamView, view: ObjectView, listed: dict[str, set[str]], workloads: Counter[tuple[str, str]]
+) -> list[object]:
+    """Return what an object is applied together with: its file, kustomizations that list it, and its workload."""
+    file = stream.file_of(view)
+    owner = _owner(view)
     # With two workloads of this name, the files are variants, for example of two environments.
-    return len(owners) == 1 and sum((pod.object.kind, pod.object.name) in owners for pod in stream.pods) == 1
+    owned = [owner] if owner is not None and workloads[owner] == 1 else []
+    return [("file", file), *(("kustomization", each) for each in listed.get(normpath(file), ())), *owned]
 
 
 def _listed_files(stream: StreamView) -> dict[str, set[str]]:

@@ -30,15 +30,15 @@ class _Metric:
 
 def _scaled(stream: StreamView) -> Iterator[tuple[PodView, list[_Metric]]]:
     """Yield each workload that an autoscaler of the same input scales, with the metrics of the autoscaler."""
-    for scaler in stream.objects:
-        if scaler.kind != "HorizontalPodAutoscaler" or scaler.group != "autoscaling":
-            continue
+    scalers = [one for one in stream.objects if (one.group, one.kind) == ("autoscaling", "HorizontalPodAutoscaler")]
+    pods: dict[tuple[str, str, str], PodView] = {}
+    for pod in stream.pods if scalers else ():
+        pods.setdefault((pod.object.kind, pod.object.name, pod.object.namespace), pod)
+    for scaler in scalers:
         target = scaler.child("spec", "scaleTargetRef")
-        for pod in stream.pods:
-            one = pod.object
-            if (one.kind, one.name, one.namespace) == (target.text("kind"), target.text("name"), scaler.namespace):
-                yield pod, list(_metrics(scaler))
-                break
+        found = pods.get((target.text("kind"), target.text("name"), scaler.namespace))
+        if found is not None:
+            yield found, list(_metrics(scaler))
 
 
 def _metrics(scaler: ObjectView) -> Iterator[_Metric]:

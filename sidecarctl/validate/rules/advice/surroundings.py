@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sidecarctl.findings import Related, Severity, quote
-from sidecarctl.kube.fronts import Front, find_chain, read_fronts
+from sidecarctl.findings import Related, Severity, list_some, quote
+from sidecarctl.kube.fronts import Front, find_chain
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, PodView, StreamView
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _find_bypasses(stream: StreamView, kind: str) -> Iterator[Bypass]:
     """Yield the references of a kind of object that bypass fronts."""
-    if any(read_fronts(pod.workload) for pod in stream.pods):
+    if any(pod.fronts for pod in stream.pods):
         from sidecarctl.validate.surroundings import find_bypasses
 
         yield from find_bypasses(stream, kind)
@@ -42,8 +42,8 @@ def service_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
         note = " (headless: clients choose the port themselves)" if headless else ""
         yield _bypass(
             one,
-            f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{note}",
-            f"set targetPort: {one.front.port}, or use --retarget",
+            f"{one.reference.object.label} leads to {_app_port(one)}, around {_chain_names(one)}{_in_pods(one)}{note}",
+            _port_help(one, "targetPort"),
         )
 
 
@@ -65,8 +65,8 @@ def network_policy_blocks_sidecar(stream: StreamView, ctx: Context) -> Problems:
         yield _bypass(
             one,
             f"{one.reference.object.label} allows {_app_port(one)}, but not port {one.front.port} of "
-            f"{one.front.instance}",
-            f"set port: {one.front.port}, or use --retarget",
+            f"{one.front.instance}{_in_pods(one)}",
+            _port_help(one, "port"),
         )
 
 
@@ -87,9 +87,15 @@ def monitor_bypasses_sidecar(stream: StreamView, ctx: Context) -> Problems:
     for one in _find_bypasses(stream, "PodMonitor"):
         yield _bypass(
             one,
-            f"{one.reference.object.label} scrapes {_app_port(one)}, around {_chain_names(one)}",
+            f"{one.reference.object.label} scrapes {_app_port(one)}, around {_chain_names(one)}{_in_pods(one)}",
             _monitor_help(one),
         )
+
+
+def _port_help(one: Bypass, field: str) -> str:
+    if not one.agree:
+        return "let the sidecars of the selected workloads listen on one port, or select only workloads that agree"
+    return f"set {field}: {one.front.port}, or use --retarget"
 
 
 def _monitor_help(one: Bypass) -> str:
@@ -105,6 +111,12 @@ def _bypass(one: Bypass, message: str, help: str) -> Problem:
     front = next((each for each in one.pod.containers if each.name == one.front.instance), None)
     related = (Related("sidecar", (*front.path, "name")),) if front is not None else ()
     return problem(place, message, help=help, related=related)
+
+
+def _in_pods(one: Bypass) -> str:
+    """Return ` in Deployment/a and Deployment/b` if a reference bypasses the sidecars of several workloads."""
+    labels = list(dict.fromkeys(pod.object.label for pod in one.pods))
+    return f" in {list_some(labels)}" if len(labels) > 1 else ""
 
 
 def _app_port(one: Bypass) -> str:
@@ -136,18 +148,18 @@ def plain_http_to_tls_port(stream: StreamView, ctx: Context) -> Problems:
 
     This rule compares objects of the same input: the Ingress or HTTPRoute, the Service, and the workloads that it selects.
     """
-    if any(read_fronts(pod.workload) for pod in stream.pods):
+    if any(pod.fronts for pod in stream.pods):
         from sidecarctl.validate.backends import find_plain_backends
 
         for one in find_plain_backends(stream):
             yield problem(
                 one.view.at("name"),
-                f"{one.object.label} sends plain HTTP to {one.service.label}, which leads to the TLS port "
-                f"{one.front.port} of {one.front.instance}",
+                f"{one.object.label} sends plain HTTP to {one.led.service.label}, which leads to the TLS port "
+                f"{one.led.front.port} of {one.led.front.instance}",
                 help="set the annotation nginx.ingress.kubernetes.io/backend-protocol: HTTPS, or that of your controller"
                 if one.object.kind == "Ingress"
-                else f"add a BackendTLSPolicy for Service {one.service.name}",
-                related=(Related("Service port", one.port.path),),
+                else f"add a BackendTLSPolicy for Service {one.led.service.name}",
+                related=(Related("Service port", one.led.port.path),),
             )
 
 
@@ -165,26 +177,27 @@ def monitor_blocked_by_sidecar(stream: StreamView, ctx: Context) -> Problems:
 
     This rule compares objects of the same input: the ServiceMonitor, the Service, and the workloads that it selects.
     """
-    if any(read_fronts(pod.workload) for pod in stream.pods):
+    if any(pod.fronts for pod in stream.pods):
         from sidecarctl.validate.backends import find_scrapes
 
         for one in find_scrapes(stream):
-            login = next((each for each in one.chain if each.stage == "login"), None)
-            if login is not None:
-                what = f"the login of {login.instance}"
+            front = one.led.front
+            if one.login:
+                what = f"the login of {one.login}"
                 help = (
-                    f"let {login.instance} pass the path without a login, or add a Service port to port {one.app_port}"
+                    f"let {one.login} pass the path without a login, or add a Service port to port {one.led.app_port}"
                 )
-            elif one.front.stage == "tls" and one.view.get("scheme") not in ("https", "HTTPS"):
-                what = f"the TLS port {one.front.port} of {one.front.instance}"
+            elif front.stage == "tls" and one.endpoint.get("scheme") not in ("https", "HTTPS"):
+                what = f"the TLS port {front.port} of {front.instance}"
                 help = "set scheme: https, and tlsConfig"
             else:
                 continue
+            leads = "leads" if len(one.services) == 1 else "lead"
             yield problem(
-                one.view.at("port"),
-                f"{one.object.label} scrapes {one.service.label}, which leads to {what}",
+                one.endpoint.at("port"),
+                f"{one.monitor.label} scrapes {list_some(one.services)}, which {leads} to {what}",
                 help=help,
-                related=(Related("Service port", one.port.path),),
+                related=(Related("Service port", one.led.port.path),),
             )
 
 
@@ -200,7 +213,7 @@ def probe_bypasses_sidecar(pod: PodView, ctx: Context) -> Problems:
     The kubelet connects to the pod IP. So the probe fails once the app listens on 127.0.0.1 only, which is what keeps
     clients from bypassing the sidecar.
     """
-    fronts = read_fronts(pod.workload)
+    fronts = pod.fronts
     if not fronts:
         return
     from sidecarctl.validate.surroundings import resolve_number

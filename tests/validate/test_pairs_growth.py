@@ -1,0 +1,179 @@
+"""Rules that compare objects with each other cost the same for each object: calls are counted, not time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from sidecarctl.findings import list_some
+from sidecarctl.inject.retarget import retarget
+from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.validate.check_files import SourceText, validate_texts
+from sidecarctl.validate.rule_selection import select_rules
+from sidecarctl.yamltext.stream import split
+
+FRONT = '{"v":2,"instances":{"proxy":{"fronts":[[8080,10000]]}}}'
+SELECTION = select_rules(select=["all"])
+TLS = '{"v":2,"instances":{"tls":{"fronts":[[8080,10000,"tls"]]}}}'
+
+
+def pod(number: int, record: str = FRONT, labels: str = "a: b") -> str:
+    return (
+        f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: p{number}\n  labels: {{{labels}, p{number}: x}}\n"
+        f"  annotations: {{{RECORD_ANNOTATION}: '{record}'}}\n"
+        "spec:\n  initContainers:\n"
+        "  - {name: proxy, image: a, restartPolicy: Always, ports: [{containerPort: 10000, name: front}]}\n"
+        "  - {name: tls, image: a, restartPolicy: Always, ports: [{containerPort: 10001, name: tls}]}\n"
+        "  containers: [{name: c, image: a, ports: [{containerPort: 8080, name: http}]}]\n"
+    )
+
+
+def service(number: int, target: str = "8080", selector: str = "a: b") -> str:
+    return (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: s{number}, labels: {{a: b}}}}\n"
+        f"spec: {{selector: {{{selector}}}, ports: [{{name: http, port: 80, targetPort: {target}}}]}}\n"
+    )
+
+
+def policy(number: int) -> str:
+    return (
+        f"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: n{number}}}\n"
+        f"spec: {{podSelector: {{matchLabels: {{a: b}}}}, ingress: [{{ports: [{{port: 8080}}, {{port: http}}]}}]}}\n"
+    )
+
+
+def monitor(kind: str, number: int) -> str:
+    field = "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints"
+    return (
+        f"apiVersion: monitoring.coreos.com/v1\nkind: {kind}\nmetadata: {{name: m{number}}}\n"
+        f"spec: {{selector: {{matchExpressions: [{{key: a, operator: Exists}}]}}, {field}: [{{port: http}}]}}\n"
+    )
+
+
+def ingress(number: int) -> str:
+    backend = f"{{service: {{name: s{number}, port: {{number: 80}}}}}}"
+    return (
+        f"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: i{number}}}\n"
+        f"spec: {{defaultBackend: {backend}}}\n"
+    )
+
+
+def route(number: int) -> str:
+    return (
+        f"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: i{number}}}\n"
+        f"spec: {{rules: [{{backendRefs: [{{name: s{number}, port: 80}}]}}]}}\n"
+    )
+
+
+def scaler(number: int) -> str:
+    return (
+        f"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: h{number}}}\n"
+        f"spec: {{maxReplicas: 2, scaleTargetRef: {{apiVersion: v1, kind: Pod, name: p{number}}}}}\n"
+    )
+
+
+def config(number: int, name: str = "same") -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{a: '{number}'}}\n"
+
+
+STREAMS: dict[str, Callable[[int], list[str]]] = {
+    "services": lambda n: [pod(n), service(n)],
+    "services with other selectors": lambda n: [pod(n), service(n, selector=f"a: b, p{n}: x")],
+    "named ports": lambda n: [pod(n), service(n, "http")],
+    "unknown ports": lambda n: [pod(n), service(n, "other")],
+    "ports of sidecars": lambda n: [pod(n), service(n, "front")],
+    "network policies": lambda n: [pod(n), policy(n)],
+    "pod monitors": lambda n: [pod(n), monitor("PodMonitor", n)],
+    "service monitors": lambda n: [pod(n, TLS), service(n, "10000"), monitor("ServiceMonitor", n)],
+    "ingresses": lambda n: [pod(n, TLS), service(n, "10000"), ingress(n)],
+    "routes": lambda n: [pod(n, TLS), service(n, "10000"), route(n)],
+    "autoscalers": lambda n: [pod(n), scaler(n)],
+    "duplicates": lambda n: [config(n)],
+}
+
+
+def make_stream(kind: str, count: int) -> str:
+    return "---\n".join(text for number in range(count) for text in STREAMS[kind](number))
+
+
+def count_calls(work: Callable[[], object]) -> int:
+    counted = 0
+
+    def note(frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+@pytest.mark.parametrize("files", ["one file", "files"])
+@pytest.mark.parametrize("kind", STREAMS)
+def test_validation_of_objects_that_select_each_other_is_linear(kind: str, files: str) -> None:
+    def validate(count: int) -> None:
+        text = make_stream(kind, count)
+        texts = text.split("---\n") if files == "files" else [text]
+        validate_texts([SourceText(each, f"{number}.yaml") for number, each in enumerate(texts)], SELECTION)
+
+    validate(5)  # imports
+    assert count_calls(lambda: validate(40)) <= 2.3 * count_calls(lambda: validate(20))
+
+
+@pytest.mark.parametrize("kind", ["services", "named ports", "network policies", "pod monitors"])
+def test_a_reference_to_many_workloads_is_reported_once(kind: str) -> None:
+    verdict = validate_texts([SourceText(make_stream(kind, 10), "a.yaml")], SELECTION)
+    bypasses = [one for one in verdict.findings if "bypass" in one.rule or "blocks" in one.rule]
+    assert len(bypasses) == (20 if kind == "network policies" else 10)
+    assert all("in Pod/p0, Pod/p1, Pod/p2, and 7 others" in one.message for one in bypasses)
+
+
+def test_workloads_that_need_different_ports_are_said() -> None:
+    text = "---\n".join([pod(0), pod(1, FRONT.replace("10000", "10001")), service(0)])
+    verdict = validate_texts([SourceText(text, "a.yaml")], SELECTION)
+    (one,) = [one for one in verdict.findings if one.rule == "service-bypasses-sidecar"]
+    assert "in Pod/p0 and Pod/p1" in one.message
+    assert "targetPort: 1000" not in one.help
+
+
+def test_endpoint_that_scrapes_many_services_is_reported_once() -> None:
+    text = "---\n".join([pod(0, TLS), *(service(number, "10000") for number in range(5)), monitor("ServiceMonitor", 0)])
+    verdict = validate_texts([SourceText(text, "a.yaml")], SELECTION)
+    (one,) = [one for one in verdict.findings if one.rule == "monitor-blocked-by-sidecar"]
+    assert "scrapes Service/s0, Service/s1, Service/s2, and 2 others, which lead to the TLS port" in one.message
+
+
+@pytest.mark.parametrize("kind", ["services", "network policies", "pod monitors"])
+def test_ports_are_changed_without_reading_each_pod_for_each_object(kind: str) -> None:
+    """The record of a pod lists the changed ports, so pairs remain; what remains for each is a few calls."""
+
+    def change(count: int) -> None:
+        documents = list(split(make_stream(kind, count)))
+        for document in documents:
+            document.value  # noqa: B018
+        retarget(documents, documents, DEFAULT_KINDS, enabled=True)
+
+    change(5)
+    few, many = (count_calls(lambda count=count: change(count)) for count in (15, 30))  # type: ignore[misc]
+    pairs = 30 * 30 - 15 * 15
+    assert many - 2 * few <= 4 * pairs
+
+
+def test_names_in_a_sentence() -> None:
+    names = [f"n{number}" for number in range(5)]
+    assert [list_some(names[:count]) for count in range(6)] == [
+        "",
+        "n0",
+        "n0 and n1",
+        "n0, n1, and n2",
+        "n0, n1, n2, and 1 other",
+        "n0, n1, n2, and 2 others",
+    ]
