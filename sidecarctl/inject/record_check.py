@@ -16,7 +16,7 @@ from sidecarctl.yamltext.style import cache_by_content
 
 VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
-_MAX_INSTANCES = 1000
+_MAX_INSTANCES = 500
 _MODES = ("native", "classic", "init")
 _DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
