@@ -180,7 +180,8 @@ def test_names_in_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["  # sidecarctl: ignore foo\n", "  # sidecarctl: ignore[missing-memory-limit] x\n  - {name: %s, image: a}\n"]
+    "line",
+    ["  # sidecarctl: ignore foo\n", "  # sidecarctl: ignore[missing-memory-limit] x\n  - {name: %s, image: a}\n"],
 )
 def test_ignore_comments_cost_the_same_each(line: str) -> None:
     head = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n"
