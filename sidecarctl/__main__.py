@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is not None:
             code = _report(_no_access(error))
+        elif isinstance(error, FileNotFoundError) and not _has_working_directory():
+            hint = "change to a directory that exists"
+            code = _report(InputError("the working directory does not exist", hint=hint))
         elif error.errno not in (*_NO_ROOM, _CLOSED):
             code = _bug(error)
         else:
@@ -69,6 +72,13 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _has_working_directory() -> bool:
+    try:
+        return bool(os.getcwd())  # noqa: PTH109 - the check is what pathlib does too
+    except OSError:
+        return False
+
+
 def _no_access(error: OSError) -> InputError:
     """Return the error for a path that the system refuses, such as one that is too long."""
     name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
@@ -89,6 +99,11 @@ def _run(argv: list[str], *, alone: bool) -> int:
 
         print(f"sidecarctl {__version__}")  # noqa: T201
         return 0
+    if sys.flags.optimize > 1:
+        raise UsageError(
+            "Python runs with -OO or PYTHONOPTIMIZE=2, which removes the texts of the rules",
+            hint="use -O or PYTHONOPTIMIZE=1, or neither",
+        )
     from sidecarctl.cli.parser import call, describe, parse, split_words
 
     if "_SIDECARCTL_COMPLETE" in os.environ:

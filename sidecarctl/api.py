@@ -6,7 +6,7 @@
     if not result.failed:
         write(result.text)
 
-A program that processes many texts keeps a `Session`, which reads each sidecar and each template once:
+A program that processes many texts keeps a `Session`, which reads each sidecar once:
 
     session = sidecarctl.Session()
     results = [session.add(text, ["logger"]) for text in texts]
@@ -44,14 +44,14 @@ from sidecarctl.validate.check_files import SourceText, Verdict, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import join, split_readable
 
-__all__ = ["Result", "Session", "Verdict", "add", "check", "remove", "render"]
+__all__ = ["Result", "Session", "Verdict", "add", "check", "remove", "render", "upgrade"]
 
 PathText = str | PathLike[str]
 _POLICIES = ("fail", "keep", "overwrite", "enforce")
 
 
 class Session:
-    """The libraries of several calls, opened once. A session does not notice sidecars that are added or changed later."""
+    """The libraries of several calls, opened once. A session does not notice later changes of them, except in templates."""
 
     def __init__(self, libraries: Sequence[PathText] = ()) -> None:
         """Open libraries: these directories, those of SIDECARCTL_LIBRARY, and the shipped library, in this order."""

@@ -243,3 +243,30 @@ def test_path_that_the_system_refuses_is_an_error_that_names_it(command: str, tm
     assert done.code in (2, 3)
     assert "xxx" in done.stderr and "File name too long" in done.stderr
     assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["validate", "-f", "{file}"], ["status", "-f", "{file}"], ["init"]])
+def test_deleted_working_directory_is_an_error(tmp_path: Path, words: list[str]) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"import os; os.rmdir({str(gone)!r}); from sidecarctl.__main__ import main; main()"
+    arguments = [word.format(file=file) for word in words]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 or (done.returncode == 3 and "the working directory does not exist" in done.stderr), (
+        done.stderr
+    )
+
+
+def test_python_without_docstrings_is_an_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-OO", "-m", "sidecarctl", "rules"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, "PYTHONOPTIMIZE=1" in done.stderr) == (2, True), done.stderr

@@ -63,6 +63,13 @@ class Catalog:
 
     folders: tuple[tuple[str, Path], ...]
     _read: dict[Path, Sidecar] = field(default_factory=dict, compare=False, repr=False)
+    # Each workload asks for its sidecars, and to list a library takes a millisecond.
+    _listed: dict[tuple[Path, str], list[Path]] = field(default_factory=dict, compare=False, repr=False)
+
+    def _list(self, library: Path, name: str = "") -> list[Path]:
+        if (library, name) not in self._listed:
+            self._listed[library, name] = list(_entry_directories(library, name))
+        return self._listed[library, name]
 
     def find(self, request: str) -> Sidecar:
         """Return the sidecar for `logger` or `logger@1.0.0`, by default the newest version in the first library that has it.
@@ -72,7 +79,7 @@ class Catalog:
         name, version = split_request(request)
         seen: list[str] = []
         for label, folder in self.folders:
-            found = [self._sidecar(entry, folder, label) for entry in _entry_directories(folder, name)]
+            found = [self._sidecar(entry, folder, label) for entry in self._list(folder, name)]
             _reject_duplicates(found)
             fitting = [sidecar for sidecar in found if not version or sidecar.version == version]
             if fitting:
@@ -89,7 +96,7 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Return the sorted names of all sidecars without reading them."""
-        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _entry_directories(folder)})
+        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in self._list(folder)})
 
     def entries(self) -> list[Entry]:
         """Return all entries sorted by name, precedence, and version, newest first, including invalid and shadowed ones."""

@@ -116,7 +116,7 @@ def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:
 def _stamp(sidecar: Sidecar) -> _Stamp:
     """Return the modification times of the files that the template can read, so that edits take effect in a running process.
 
-    Nobody edits the shipped library, so the time of the template is enough there.
+    The shipped library does not change while a process runs, so the time of the template is enough there.
     """
     try:
         own = sidecar.template.stat()

@@ -6,16 +6,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
-from sidecarctl.kube.fronts import is_front
+from sidecarctl.kube.fronts import MAX_FRONTS, is_front
 from sidecarctl.kube.names import check_dns_label, check_env_name, check_qualified_name
 from sidecarctl.kube.versions import NEWEST
-from sidecarctl.kube.workload import RECORD_ANNOTATION
+from sidecarctl.kube.workload import MAX_RECORD, RECORD_ANNOTATION
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.style import cache_by_content
 
 VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
+_MAX_INSTANCES = 500
 _MODES = ("native", "classic", "init")
 _DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
@@ -32,16 +33,23 @@ def parse_record(text: object) -> dict[str, Any]:
     """Return the data of a record. Raises ValueError for anything that sidecarctl does not write."""
     if not isinstance(text, str):
         raise ValueError("expected a string with a JSON object")
+    if len(text) > MAX_RECORD:
+        raise ValueError(f"it has {len(text):,} bytes (limit: {MAX_RECORD:,})")
     data = json.loads(text, object_pairs_hook=_unique, parse_constant=_reject_constant, parse_int=_parse_int)
     if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
         raise ValueError("expected a JSON object with `instances`")
     version = data.get("v")
     if type(version) is not int or version not in VERSIONS:
         raise ValueError(f"unsupported version {json.dumps(version)} (supported: 1 and 2)")
+    if len(data["instances"]) > _MAX_INSTANCES:
+        raise ValueError(f"it has {len(data['instances']):,} instances (limit: {_MAX_INSTANCES:,})")
     taken = set[tuple[str, str]]()
     for name, instance in data["instances"].items():
         _check_instance(instance, name, version)
         _check_overlap(instance.get("added", {}) if version == 1 else instance, taken)
+    fronts = sum(len(instance.get("fronts", [])) for instance in data["instances"].values())
+    if fronts > MAX_FRONTS:
+        raise ValueError(f"it has {fronts:,} fronts (limit: {MAX_FRONTS})")
     was = data.get("was", {})
     if not isinstance(was, dict) or not all(isinstance(each, str) for each in was.values()):
         raise ValueError("was: expected a mapping of strings")

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import MAX_RECORD, RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 
 # From the app to the client. A login reads and sets cookies, so TLS ends before it, and it protects all that is behind it.
 STAGES = ("proxy", "login", "tls")
 DEFAULT_STAGE = "proxy"
+# Of one pod.
+MAX_FRONTS = 100
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def fragment_fronts(instance: str, items: Iterable[Mapping[str, Any]]) -> tuple[
 def read_fronts(workload: Workload) -> tuple[Front, ...]:
     """Return the fronts that the record of a workload lists. An invalid record has none; `unreadable-record` reports it."""
     text = workload.annotations.get(RECORD_ANNOTATION)
-    return _parse(text) if isinstance(text, str) and "fronts" in text else ()
+    return _parse(text) if isinstance(text, str) and "fronts" in text and len(text) <= MAX_RECORD else ()
 
 
 @lru_cache(maxsize=64)
@@ -73,12 +75,13 @@ def _parse(text: str) -> tuple[Front, ...]:
         instances = as_mapping(as_mapping(json.loads(text)).get("instances"))
     except (ValueError, RecursionError):
         return ()
-    return tuple(
+    found = tuple(
         front_of(name, value)
         for name, data in instances.items()
         for value in as_list(as_mapping(data).get("fronts"))
         if is_front(value)
     )
+    return found if len(found) <= MAX_FRONTS else ()
 
 
 def find_app_port(fronts: Sequence[Front], port: int) -> int:
@@ -97,10 +100,13 @@ def _follow(fronts: Sequence[Front], port: int) -> list[int]:
 
 def find_chain(fronts: Sequence[Front], port: int) -> tuple[Front, ...]:
     """Return the fronts before a port, from the innermost to the outermost; empty if clients connect to it directly."""
+    waiting: dict[int, list[Front]] = {}
+    for each in reversed(dict.fromkeys(fronts)):
+        waiting.setdefault(each.upstream, []).append(each)
     chain: list[Front] = []
-    while outer := next((each for each in fronts if each.upstream == port and each not in chain), None):
-        chain.append(outer)
-        port = outer.port
+    while outer := waiting.get(port):
+        chain.append(outer.pop())
+        port = chain[-1].port
     return tuple(chain)
 
 

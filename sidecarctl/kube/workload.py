@@ -11,6 +11,8 @@ from sidecarctl.kube.kinds import DEFAULT_KINDS, OPTIONAL_TEMPLATES, REPLICAS, R
 from sidecarctl.lazy_dataclass import dataclass
 
 RECORD_ANNOTATION = "sidecarctl.dev/sidecars"
+# Bytes; Kubernetes rejects more in all annotations of an object.
+MAX_RECORD = 256 << 10
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
 ROLES = ("app", "init", "sidecar", "classic", "ephemeral")
@@ -219,7 +221,7 @@ def _items(value: object) -> Iterator[tuple[str | int, Any]]:
 
 def _recorded_classics(record: object) -> frozenset[str]:
     """Return the names of the containers that the record lists as classic sidecars."""
-    return _classics(record) if isinstance(record, str) else frozenset()
+    return _classics(record) if isinstance(record, str) and len(record) <= MAX_RECORD else frozenset()
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.files.classify import is_partial_object
-from sidecarctl.findings import Finding, Ignored, PathTuple, Place
+from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.kinds import BUILT_IN
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass, field, replace
@@ -63,6 +63,11 @@ class Verdict:
     objects: int = 0
     partial: int = 0
     checked: tuple[CheckedDocument, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """True if a finding is an error, or a document cannot be parsed."""
+        return self.unparsed or any(one.severity is Severity.ERROR for one in self.findings)
 
 
 def validate_texts(texts: Iterable[SourceText], selection: RuleSelection) -> Verdict:

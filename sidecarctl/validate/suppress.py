@@ -8,6 +8,7 @@ sidecarctl.dev/ignore.logger: floating-image                for one container
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from sidecarctl.errors import did_you_mean
@@ -40,7 +41,10 @@ class Suppressed:
 
 @dataclass(frozen=True, eq=False)
 class _Ignore:
-    """One rule name in an ignore; `rule` is "" for an ignore without a rule name."""
+    """One rule name in an ignore; `rule` is "" for an ignore without a rule name.
+
+    `lines` are the line of a comment and the line that it belongs to, None for an annotation.
+    """
 
     rule: str
     covers: Callable[[Finding], bool]
@@ -49,6 +53,38 @@ class _Ignore:
     reason: str = ""
     label: str = ""
     hint: str = ""
+    lines: tuple[int, int] | None = None
+
+
+class _Index:
+    """The ignores of one rule, to find those that cover a finding without asking all of them."""
+
+    def __init__(self) -> None:
+        self._others: list[_Ignore] = []
+        self._by_first: dict[int, list[_Ignore]] = {}
+        self._by_last: dict[int, list[_Ignore]] = {}
+        self._firsts: list[int] = []
+
+    def add(self, ignore: _Ignore) -> None:
+        """Add an ignore; comments come in the order of their lines."""
+        if ignore.lines is None:
+            self._others.append(ignore)
+            return
+        first, last = ignore.lines
+        if first not in self._by_first:
+            self._firsts.append(first)
+        self._by_first.setdefault(first, []).append(ignore)
+        self._by_last.setdefault(last, []).append(ignore)
+
+    def find(self, finding: Finding) -> list[_Ignore]:
+        """Return the ignores that cover a finding."""
+        near = list(self._others)
+        if finding.place is not None:
+            start, end = finding.place.line, finding.place.end_line
+            inside = self._firsts[bisect_left(self._firsts, start) : bisect_right(self._firsts, end)]
+            near += (one for line in inside for one in self._by_first[line])
+            near += (one for one in self._by_last.get(start, ()) if one.lines and one.lines[0] < start)
+        return [one for one in near if one.covers(finding)]
 
 
 def suppress(
@@ -84,8 +120,11 @@ def _split(findings: Iterable[Finding], ignores: list[_Ignore]) -> tuple[list[Fi
     kept: list[Finding] = []
     ignored: list[Ignored] = []
     used: set[_Ignore] = set()
+    by_rule: dict[str, _Index] = {}
+    for ignore in ignores:
+        by_rule.setdefault(ignore.rule, _Index()).add(ignore)
     for finding in findings:
-        hiding = [ignore for ignore in ignores if ignore.rule == finding.rule and ignore.covers(finding)]
+        hiding = by_rule[finding.rule].find(finding) if finding.rule in by_rule else []
         if hiding:
             ignored.append(Ignored(finding, next((one.reason for one in hiding if one.reason), "")))
             used.update(hiding)
@@ -122,21 +161,26 @@ def _unknown(ignore: _Ignore, known: Collection[str]) -> Finding:
 
 def _comments(document: Document) -> Iterator[_Ignore]:
     """Yield the ignores in comments, not those in the text of scalars."""
-    scalars = None
+    scalars: list[tuple[int, int]] | None = None
+    block = (0, 0)
     for found in _COMMENT.finditer(document.text):
         if scalars is None:
             scalars = list(_scalars(document.root, document.text)) if document.root else []
-        if any(start <= found.start() < end for start, end in scalars):
+            scalars.sort()
+        before = bisect_right(scalars, (found.start(), len(document.text)))
+        if before and found.start() < scalars[before - 1][1]:
             continue
         names, reason = found.group(1) or "", found.group(2).strip()
-        covers = _lines_of(document, found.start())
+        block = _block_of(document, found.start(), block)
+        lines = document.line + document.lines.at(found.start())[0] + 1, document.line + block[1] + 1
+        covers = _covers_lines(*lines)
         whole = document.place(found.start(), found.end())
         if not _NAME.search(names):
-            yield _Ignore("", covers, whole, reason=reason)
+            yield _Ignore("", covers, whole, reason=reason, lines=lines)
         for name in _NAME.finditer(names):
             start = found.start(1) + name.start()
             place = document.place(start, start + len(name.group()))
-            yield _Ignore(name.group(), covers, place, reason=reason)
+            yield _Ignore(name.group(), covers, place, reason=reason, lines=lines)
 
 
 def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
@@ -153,18 +197,24 @@ def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
             yield from _scalars(item, text)
 
 
-def _lines_of(document: Document, offset: int) -> Callable[[Finding], bool]:
-    """Return a function that is True for the findings of a comment: on its line or, for a full-line comment, below.
+def _block_of(document: Document, offset: int, known: tuple[int, int]) -> tuple[int, int]:
+    """Return the first and last line of a comment: its own or, for a full-line comment, to the line below the comments.
 
-    Consecutive full-line comments belong to the same line.
+    Consecutive full-line comments belong to the same line. `known` are the lines of the comment before.
     """
     own, column = document.lines.at(offset)
-    below = own
-    if not document.lines.line(own)[:column].strip():
-        count = document.text.count("\n") + 1
-        while below < count - 1 and document.lines.line(below).lstrip().startswith("#"):
-            below += 1
-    first, last = document.line + own + 1, document.line + below + 1
+    if document.lines.line(own)[:column].strip():
+        return own, own
+    if known[0] < own < known[1]:
+        return own, known[1]
+    below, last = own, document.lines.count - 1
+    while below < last and document.lines.line(below).lstrip().startswith("#"):
+        below += 1
+    return own, below
+
+
+def _covers_lines(first: int, last: int) -> Callable[[Finding], bool]:
+    """Return a function that is True for the findings on the line of a comment, or on the line that it belongs to."""
 
     def covers(finding: Finding) -> bool:
         place = finding.place
@@ -204,7 +254,7 @@ def _annotation(
     if container and container not in names:
         hint = f'unknown container "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
     ignore = _Ignore("", covers, document.locate(where), where, label=label, hint=hint)
-    rules = _NAME.findall(text)
+    rules = list(dict.fromkeys(_NAME.findall(text)))
     yield from (replace(ignore, rule=rule) for rule in rules)
     if not rules:
         yield ignore

@@ -94,6 +94,11 @@ class Lines:
         self.text = text
         self._starts = [0, *(found.end() for found in BREAK.finditer(text))]
 
+    @property
+    def count(self) -> int:
+        """The number of lines."""
+        return len(self._starts)
+
     def at(self, offset: int) -> tuple[int, int]:
         """Return (line, column) of an offset."""
         line = bisect_right(self._starts, offset) - 1

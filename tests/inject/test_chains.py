@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import permutations
 
@@ -12,7 +13,7 @@ from sidecarctl.findings import Severity
 from sidecarctl.inject import record
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.fronts import Front, find_app_port, find_chain, find_upstream
-from sidecarctl.kube.workload import workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.yamltext.stream import split
 
 SHOP = """\
@@ -208,3 +209,39 @@ def test_a_record_without_fronts_gets_them_when_the_sidecar_is_added_again() -> 
 def test_three_of_one_stage_keep_the_order_of_the_record() -> None:
     fronts = (Front("a", 8080, 1001), Front("b", 1001, 1002), Front("c", 8080, 1003))
     assert [find_upstream(fronts, each, 8080) for each in fronts] == [8080, 1001, 1002]
+
+
+def test_chain_follows_ports_in_the_order_of_the_record() -> None:
+    fronts = [Front("a", 80, 81), Front("b", 80, 82), Front("c", 81, 80), Front("a", 80, 81), Front("d", 9, 10)]
+    assert [each.instance for each in find_chain(fronts, 80)] == ["a", "c", "b"]
+    assert find_chain(fronts, 7) == ()
+
+
+@pytest.mark.parametrize(
+    ("instances", "problem"),
+    [
+        ({f"x{number}": {"version": "1", "initContainers": []} for number in range(501)}, "501 instances"),
+        ({"x": {"version": "1", "fronts": [[number, number + 1] for number in range(1, 102)]}}, "101 fronts"),
+        ({"x": {"version": "1" * 262_144}}, "bytes"),
+    ],
+)
+@pytest.mark.parametrize("work", ["remove", "add", "upgrade", "check"])
+def test_a_record_beyond_the_limits_is_an_error(instances: dict[str, object], problem: str, work: str) -> None:
+    text = json.dumps({"v": 2, "instances": instances})
+    annotated = SHOP.replace(
+        "    metadata: {labels: {app: shop}}",
+        f"    metadata: {{labels: {{app: shop}}, annotations: {{{RECORD_ANNOTATION}: '{text}'}}}}",
+    )
+    assert annotated != SHOP
+    session = Session()
+    if work == "check":
+        session.check(annotated)
+        return
+    result = (
+        session.add(annotated, ["log-tail"], {"log-tail": {"logDir": "/l"}})
+        if work == "add"
+        else getattr(session, work)(annotated)
+    )
+    assert result.failed
+    assert result.text == annotated
+    assert any(problem in finding.message for finding in result.findings)

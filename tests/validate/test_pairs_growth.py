@@ -177,3 +177,18 @@ def test_names_in_a_sentence() -> None:
         "n0, n1, n2, and 1 other",
         "n0, n1, n2, and 2 others",
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["  # sidecarctl: ignore foo\n", "  # sidecarctl: ignore[missing-memory-limit] x\n  - {name: %s, image: a}\n"],
+)
+def test_ignore_comments_cost_the_same_each(line: str) -> None:
+    head = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n"
+
+    def validate(count: int) -> None:
+        lines = "".join(line.replace("%s", f"c{number}") for number in range(count))
+        validate_texts([SourceText(f"{head}{lines}  - {{name: web, image: a}}\n", "a.yaml")], SELECTION)
+
+    validate(5)
+    assert count_calls(lambda: validate(200)) <= 2.2 * count_calls(lambda: validate(100))
