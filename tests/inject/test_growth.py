@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sidecarctl.cli import build_request
+from sidecarctl.composition.request import Request
 from sidecarctl.inject import pipeline, record, record_check
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
@@ -32,9 +33,9 @@ spec:
 COUNT = 20
 
 
-def library(folder: Path) -> str:
+def library(folder: Path, word: str = "side") -> str:
     for number in range(COUNT):
-        name = f"side-{number}"
+        name = f"{word}-{number}"
         (folder / name).mkdir()
         (folder / name / "sidecar.yaml").write_text(
             "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
@@ -45,6 +46,19 @@ def library(folder: Path) -> str:
             "  resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 8Mi}}\n"
         )
     return str(folder)
+
+
+def request_all(folder: Path, word: str = "side") -> list[Request]:
+    """Return requests for all sidecars of a library. Tests that count what is cached need names of their own."""
+    return build_request.requests(
+        [f"{word}-{number}" for number in range(COUNT)],
+        libraries=[library(folder, word)],
+        sets=[],
+        values=[],
+        containers=[],
+        as_name=None,
+        mode=None,
+    )
 
 
 def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
@@ -63,10 +77,7 @@ def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
 
 
 def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:
-    names = [f"side-{number}" for number in range(COUNT)]
-    requests = build_request.requests(
-        names, libraries=[library(tmp_path)], sets=[], values=[], containers=[], as_name=None, mode=None
-    )
+    requests = request_all(tmp_path)
     functions = (record._instance, record_check._check_instance)
     codes = [function.__wrapped__.__code__ for function in functions]  # type: ignore[attr-defined]
     counted = count_calls(lambda: pipeline.add(WEB, requests, Options(facts=False)), *codes)
