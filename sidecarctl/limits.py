@@ -44,11 +44,15 @@ FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the size of a library or co
 TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the size of a template in bytes")
 STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the number of steps of a template")
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
-SECONDS = Limit("SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a template or a pattern in seconds")
-MEMORY = Limit("SIDECARCTL_MAX_MEMORY", 1024, 1_000_000, "the memory of a template or a pattern in mebibytes")
+SECONDS = Limit(
+    "SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a template, a pattern, or reading an archive in seconds"
+)
+MEMORY = Limit(
+    "SIDECARCTL_MAX_MEMORY", 1024, 1_000_000, "the memory of a template, a pattern, or reading an archive in mebibytes"
+)
 LIBRARY_FILES = Limit("SIDECARCTL_MAX_LIBRARY_FILES", 5_000, _MANY, "the number of files of a vendored library")
 LIBRARY_SIZE = Limit("SIDECARCTL_MAX_LIBRARY", 16 << 20, _MANY, "the size of a vendored library in bytes")
-FETCH_SIZE = Limit("SIDECARCTL_MAX_FETCH", 256 << 20, _MANY, "what Git may fetch for a library in bytes")
+FETCH_SIZE = Limit("SIDECARCTL_MAX_FETCH", 256 << 20, _MANY, "what is fetched or unpacked for a library in bytes")
 FETCH_SECONDS = Limit(
     "SIDECARCTL_MAX_FETCH_SECONDS", 120, 100_000, "the time that Git may take for a library in seconds"
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
 from sidecarctl.catalog.catalog import Catalog, split_request
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.libraries import open_libraries
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
@@ -161,21 +162,18 @@ def pipeline_options(
     kinds: Kinds = DEFAULT_KINDS,
     *,
     facts: bool = True,
-    fail_on: str = "error",
     workloads: WorkloadFilter = EVERY_WORKLOAD,
-    jobs: int = 1,
 ) -> Options:
     """Return the options of the pipeline. Raises UsageError for an unknown version."""
-    return Options(
-        versions.parse_version(kube_version) if kube_version else versions.NEWEST,
-        kinds,
-        validate,
-        facts,
-        workloads,
-        severities_for,
-        fails=fail_on != "never",
-        jobs=jobs,
-    )
+    version = versions.parse_version(kube_version) if kube_version else versions.NEWEST
+    return Options(version, kinds, validate, facts, workloads, severities_for)
+
+
+def edit_options(edit: EditFlags, kinds: Kinds, workloads: WorkloadFilter) -> Options:
+    """Return the options of the pipeline for a command that edits manifests. Raises UsageError for an unknown version."""
+    facts = edit.verbose or edit.format != "text"
+    options = pipeline_options(edit.kube_version, edit.validate, kinds, facts=facts, workloads=workloads)
+    return replace(options, fails=edit.fail_on != "never", jobs=edit.jobs)
 
 
 def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:

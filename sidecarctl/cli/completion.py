@@ -144,7 +144,7 @@ def library_actions(ctx: object, incomplete: str) -> list[str]:
 
     words = _given(ctx, "words")
     try:
-        names = list(open_lock()[1]) if words[:1] in (["update"], ["remove"]) else [] if words else list(ACTIONS)
+        names = list(open_lock().libraries) if words[:1] in (["update"], ["remove"]) else [] if words else list(ACTIONS)
     except SidecarctlError:
         names = []
     return [name for name in names if name.startswith(incomplete) and name not in words[1:]]

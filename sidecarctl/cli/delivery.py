@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sidecarctl import limits
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.lazy_dataclass import dataclass, replace
 
@@ -44,20 +45,11 @@ class Delivery:
 
     inputs: InputOptions
     settings: Options
-    output: str | None = None
-    in_place: bool = False
-    diff: bool = False
-    check: bool = False
-    keep_going: bool = False
-    fail_on: str = "error"
-    format: str = "text"
-    quiet: bool = False
-    verbose: bool = False
+    flags: EditFlags
     mirror: Mirror | None = None
     needs_workload: bool = False
     idle: str = ""
     removes: tuple[str, ...] = ()
-    jobs: int = 1
     next_steps: bool = False
     fronts: bool = False
     retarget: bool = False
@@ -71,15 +63,6 @@ class Delivery:
     def files(self) -> tuple[str, ...]:
         """The paths that the command reads."""
         return self.inputs.paths
-
-    @property
-    def writes_nothing(self) -> bool:
-        """Whether only a diff or an exit code is wanted."""
-        return self.diff or self.check
-
-    def severity(self) -> Severity | None:
-        """Return the minimum severity that fails the run."""
-        return None if self.fail_on == "never" else Severity(self.fail_on)
 
 
 @dataclass(frozen=True)
@@ -102,7 +85,7 @@ class Done:
 
     def is_reported(self, delivery: Delivery) -> bool:
         """Return whether its changes are reported: when outputs are only compared, just those that differ."""
-        return self.present is None or self.outdated or not delivery.writes_nothing
+        return self.present is None or self.outdated or not delivery.flags.writes_nothing
 
     @property
     def current(self) -> str:
@@ -112,11 +95,11 @@ class Done:
 
 def check_options(delivery: Delivery) -> None:
     """Raise UsageError for options that exclude each other."""
-    if delivery.output == "":
+    if delivery.flags.output == "":
         raise UsageError("empty path for --output", hint="check the variable or quotes; stdout is `-`")
-    if delivery.in_place and delivery.output:
+    if delivery.flags.in_place and delivery.flags.output:
         raise UsageError("--in-place cannot be combined with --output", hint="use only one of them")
-    if delivery.in_place and "-" in delivery.files:
+    if delivery.flags.in_place and "-" in delivery.files:
         raise UsageError("--in-place requires files: stdin cannot be replaced", hint="name files or directories")
 
 
@@ -125,8 +108,8 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
 
     Raises OutputError for a link in that directory that leads out of it.
     """
-    assert delivery.output
-    target = Path(delivery.output)
+    assert delivery.flags.output
+    target = Path(delivery.flags.output)
     if len(done) == 1 and not target.is_dir() and not (delivery.mirror and is_directory_output(delivery)):
         return [target]
     from sidecarctl.files.directory import check_inside
@@ -146,7 +129,7 @@ def is_directory_output(delivery: Delivery) -> bool:
     from sidecarctl.files.write import is_directory
 
     return (
-        is_directory(delivery.output or "")
+        is_directory(delivery.flags.output or "")
         or len(delivery.files) > 1
         or any(Path(file).is_dir() for file in delivery.files)
     )
@@ -154,7 +137,7 @@ def is_directory_output(delivery: Delivery) -> bool:
 
 def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
     """Yield the results with the current content of their outputs; a missing file counts as empty."""
-    if not delivery.output:
+    if not delivery.flags.output:
         yield from done
         return
     for path, one in zip(targets(delivery, done), done):

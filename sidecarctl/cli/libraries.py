@@ -91,7 +91,7 @@ def vendored_directories(start: Path | None = None) -> list[Path]:
         return []
 
     found = []
-    for name, library in read_lock(file).items():
+    for name, library in read_lock(file).libraries.items():
         directory = library.directory(file.parent)
         if not directory.is_dir():
             raise UsageError(

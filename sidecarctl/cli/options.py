@@ -141,17 +141,11 @@ Jobs = Annotated[
         ("--jobs", "-j"), "Number of worker processes. 0: chosen by the number of CPUs and files.", "N", panel=INPUT
     ),
 ]
-KeepGoing = Annotated[
-    bool, Option(("--keep-going",), "Continue after a file fails, and write the other files.", panel=INPUT)
-]
 
 Output = Annotated[
     str | None,
     Option(("--output", "-o"), "File to write, or directory for several files.", "PATH", panel=OUTPUT),
 ]
-InPlace = Annotated[bool, Option(("--in-place", "-i"), "Write changes back to the input files.", panel=OUTPUT)]
-Diff = Annotated[bool, Option(("--diff",), "Print a unified diff and write nothing.", panel=OUTPUT)]
-Check = Annotated[bool, Option(("--check",), "Write nothing; exit with status 1 if a file would change.", panel=OUTPUT)]
 
 Composition = Annotated[
     str | None,

@@ -109,7 +109,7 @@ def _digest_of(path: Path) -> str:
 
 def check_options(delivery: Delivery) -> None:
     """Raise UsageError if --prune has no output directory."""
-    if delivery.mirror and delivery.mirror.prune and not (delivery.output and is_directory_output(delivery)):
+    if delivery.mirror and delivery.mirror.prune and not (delivery.flags.output and is_directory_output(delivery)):
         raise UsageError(
             "--prune requires an output directory",
             hint="sidecarctl render -f k8s/ -o rendered/ --prune",
@@ -118,9 +118,9 @@ def check_options(delivery: Delivery) -> None:
 
 def check_record(delivery: Delivery) -> None:
     """Raise OutputError, before any file is written, if the list of written files would have to replace something else."""
-    if delivery.output and is_directory_output(delivery) and not delivery.writes_nothing:
-        record = Path(delivery.output) / FILE_NAME
-        check_inside(record, Path(delivery.output))
+    if delivery.flags.output and is_directory_output(delivery) and not delivery.flags.writes_nothing:
+        record = Path(delivery.flags.output) / FILE_NAME
+        check_inside(record, Path(delivery.flags.output))
         with suppress(FileNotFoundError, NotADirectoryError):
             if not stat.S_ISREG(record.stat().st_mode):
                 raise OutputError(
@@ -132,9 +132,9 @@ def check_record(delivery: Delivery) -> None:
 def finish(delivery: Delivery, done: Sequence[Done]) -> int:
     """Report outdated files, record what was written, prune stale files; return the exit code."""
     stale: list[Stale] = []
-    if delivery.output and is_directory_output(delivery):
+    if delivery.flags.output and is_directory_output(delivery):
         stale = _stale(delivery, done)
-    if delivery.writes_nothing:
+    if delivery.flags.writes_nothing:
         return _report_outdated(delivery, done, stale)
     return EXIT_OK
 
@@ -143,8 +143,8 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
     old = [one.source.name for one in done if one.outdated]
     assert delivery.mirror
     leftover = [str(each.path) for each in stale if not each.changed] if delivery.mirror.prune else []
-    if delivery.check and not delivery.quiet:
-        if delivery.output:
+    if delivery.flags.check and not delivery.flags.quiet:
+        if delivery.flags.output:
             for one in done:
                 if one.outdated:
                     console.report(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
@@ -154,13 +154,13 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         console.report(
             f"{number} of {plural(len(done) + len(leftover), 'file')} outdated" if number else _match(delivery, done)
         )
-    return EXIT_FINDINGS if delivery.check and leftover else EXIT_OK
+    return EXIT_FINDINGS if delivery.flags.check and leftover else EXIT_OK
 
 
 def _match(delivery: Delivery, done: Sequence[Done]) -> str:
     """Return what was compared, and what was not: `render` keeps fields of sidecars that people edited."""
     assert delivery.mirror
-    place = f" in {delivery.output}" if delivery.output else ""
+    place = f" in {delivery.flags.output}" if delivery.flags.output else ""
     text = f"{plural(len(done), 'file')}{place} {'matches' if len(done) == 1 else 'match'} {delivery.mirror.label}"
     if delivery.mirror.keeps_edits and any(RECORD_ANNOTATION in one.read.text for one in done):
         text += "; edited fields of sidecars are not compared: `sidecarctl status --check` reports them"
@@ -168,8 +168,8 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
 
 
 def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
-    assert delivery.output and delivery.mirror
-    folder = Path(delivery.output)
+    assert delivery.flags.output and delivery.mirror
+    folder = Path(delivery.flags.output)
     results = [one for one in done if one.result and not one.result.failed]
     made = {
         path.relative_to(folder).as_posix(): one.result.text
@@ -177,7 +177,7 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
         if one.result
     }
     stale = stale_files(folder, made)
-    if delivery.writes_nothing:
+    if delivery.flags.writes_nothing:
         return stale
     gone = [each for each in stale if not each.changed] if delivery.mirror.prune else []
     delete(gone, folder)
@@ -191,7 +191,7 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
 
 def _report_stale(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Stale]) -> None:
     for each in gone:
-        if not delivery.quiet:
+        if not delivery.flags.quiet:
             console.report(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
     for each in stale:

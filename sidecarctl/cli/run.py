@@ -62,7 +62,7 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
             stdin = stream
     inputs = read_inputs(delivery.inputs, stdin)
     if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
-        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         return EXIT_OK
     return _deliver_all(delivery, inputs, list(_transform_all(delivery, prepare(inputs), inputs)))
 
@@ -90,7 +90,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     )
     found_errors = any(one.severity is Severity.ERROR for one in findings)
     nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
-    held_back = nothing is not None or ((bool(errors) or failed) and not delivery.keep_going)
+    held_back = nothing is not None or ((bool(errors) or failed) and not delivery.flags.keep_going)
     if not held_back:
         if delivery.mirror:
             from sidecarctl.cli import prune
@@ -100,8 +100,8 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     for error in errors:
         console.report_error(error)
     if nothing is not None:
-        console.report_findings([] if delivery.quiet else split_notes(findings)[0])
-        console.report_skipped([] if delivery.quiet else inputs.skipped, verbose=delivery.verbose)
+        console.report_findings([] if delivery.flags.quiet else split_notes(findings)[0])
+        console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         console.report_error(nothing)
         return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
@@ -152,11 +152,13 @@ def _may_have_taken_names(one: Done) -> bool:
 
 
 def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:
-    if delivery.quiet or not processed.changes:
+    if delivery.flags.quiet or not processed.changes:
         return ""
     if delivery.next_steps:
         steps.collect(processed.changes)
-    return console.render_changes(processed.changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing)
+    return console.render_changes(
+        processed.changes, verbose=delivery.flags.verbose, dry_run=delivery.flags.writes_nothing
+    )
 
 
 def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: NextSteps) -> int:
@@ -206,23 +208,23 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
     if len(inputs.sources) > 1:
         from sidecarctl import workers
 
-        results = workers.spread(inputs.sources, work, delivery.jobs)
-    for done in results if delivery.quiet else console.progress(results, len(inputs.sources)):
-        if done.error and done.error.exit_code != EXIT_INPUT and not delivery.keep_going:
+        results = workers.spread(inputs.sources, work, delivery.flags.jobs)
+    for done in results if delivery.flags.quiet else console.progress(results, len(inputs.sources)):
+        if done.error and done.error.exit_code != EXIT_INPUT and not delivery.flags.keep_going:
             raise done.error
         yield done
 
 
 def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
-    if delivery.diff:
+    if delivery.flags.diff:
         _print_diffs(done)
-    elif delivery.check:
+    elif delivery.flags.check:
         return
-    elif delivery.in_place or delivery.output:
+    elif delivery.flags.in_place or delivery.flags.output:
         from sidecarctl.files.write import write_all
 
-        console.report_lost(write_all((_replacements if delivery.in_place else _outputs)(delivery, done)))
-    elif delivery.format == "text":
+        console.report_lost(write_all((_replacements if delivery.flags.in_place else _outputs)(delivery, done)))
+    elif delivery.flags.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 
 
@@ -237,8 +239,8 @@ def _replacements(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
 def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
     from sidecarctl.files.write import Write
 
-    assert delivery.output
-    root = Path(delivery.output)
+    assert delivery.flags.output
+    root = Path(delivery.flags.output)
     for path, one in zip(targets(delivery, done), done):
         assert one.result
         if delivery.mirror is None or one.outdated or not path.exists():
@@ -276,11 +278,11 @@ def exit_code(
     """Return the exit code of a run."""
     if errors:
         return max(error.exit_code for error in errors)
-    limit = delivery.severity()
-    if any(one.result is not None and one.result.failed for one in done) and delivery.fail_on != "never":
+    limit = delivery.flags.severity()
+    if any(one.result is not None and one.result.failed for one in done) and delivery.flags.fail_on != "never":
         return EXIT_FINDINGS
     if limit is not None and any(finding.severity.rank <= limit.rank for finding in findings):
         return EXIT_FINDINGS
-    if delivery.check and any(one.outdated for one in done):
+    if delivery.flags.check and any(one.outdated for one in done):
         return EXIT_FINDINGS
     return EXIT_OK

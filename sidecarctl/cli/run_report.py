@@ -30,32 +30,34 @@ def report_changes(
 ) -> None:
     """Report findings and changes: to people on stderr, to programs on stdout."""
     findings = list(merge_notes(findings))
-    if delivery.format != "text":
-        outdated = _outdated_findings(delivery, done) if delivery.check else ()
+    if delivery.flags.format != "text":
+        outdated = _outdated_findings(delivery, done) if delivery.flags.check else ()
         print_report(delivery, [*findings, *outdated], changes, [one.source.name for one in done], retargeted)
-        if not delivery.quiet:
-            console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+        if not delivery.flags.quiet:
+            console.report_skipped(inputs.skipped, verbose=delivery.flags.verbose)
         return
-    shown, notes = (findings, []) if delivery.verbose else split_notes(findings)
-    shown = [f for f in shown if not delivery.quiet or f.severity is Severity.ERROR]
-    console.report_findings(shown, group=not delivery.verbose)
-    if delivery.quiet:
+    shown, notes = (findings, []) if delivery.flags.verbose else split_notes(findings)
+    shown = [f for f in shown if not delivery.flags.quiet or f.severity is Severity.ERROR]
+    console.report_findings(shown, group=not delivery.flags.verbose)
+    if delivery.flags.quiet:
         return
     for line in render_notes(notes):
         console.report(line)
-    if held_back and not delivery.check:
-        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+    if held_back and not delivery.flags.check:
+        console.report_skipped(inputs.skipped, verbose=delivery.flags.verbose)
         console.report(console.nothing_written(findings, _count_errors(inputs, done)))
         return
     nothing = not shown and not any(one.result.changes for one in done if one.result)
-    if delivery.mirror and not delivery.verbose:
+    if delivery.mirror and not delivery.flags.verbose:
         changes = [change for change in changes if change.changed or change.skipped]
-    console.report(console.render_changes(changes, verbose=delivery.verbose, dry_run=delivery.writes_nothing))
+    console.report(
+        console.render_changes(changes, verbose=delivery.flags.verbose, dry_run=delivery.flags.writes_nothing)
+    )
     if retargeted:
         from sidecarctl.report.retargeted import render_retargeted
 
-        console.report(render_retargeted(retargeted, dry_run=delivery.writes_nothing))
-    if delivery.next_steps and not delivery.writes_nothing:
+        console.report(render_retargeted(retargeted, dry_run=delivery.flags.writes_nothing))
+    if delivery.next_steps and not delivery.flags.writes_nothing:
         steps = NextSteps()
         has_service = bool(retargeted) or any(one.rule == "service-bypasses-sidecar" for one in findings)
         steps.collect(changes, [*([SERVICE_STEP] if has_service else []), *_present_objects(inputs, changes)])
@@ -102,15 +104,18 @@ def _count_errors(inputs: Inputs, done: Sequence[Done]) -> int:
 
 def _report_summary(delivery: Delivery, inputs: Inputs, done: Sequence[Done]) -> None:
     """Report the files by what happened to them. One file needs no summary; `render --check` has its own."""
-    if len(done) + len(inputs.skipped) < 2 or (delivery.mirror and delivery.check):
-        console.report_skipped(inputs.skipped, verbose=delivery.verbose)
+    if len(done) + len(inputs.skipped) < 2 or (delivery.mirror and delivery.flags.check):
+        console.report_skipped(inputs.skipped, verbose=delivery.flags.verbose)
         return
     failed = sum(one.result is None or one.result.failed for one in done)
     changed = sum(one.result is not None and one.result.changed and not one.result.failed for one in done)
-    word = "would change" if delivery.writes_nothing else "changed"
+    word = "would change" if delivery.flags.writes_nothing else "changed"
     counts = ((changed, word), (len(done) - changed - failed, "unchanged"), (failed, "failed"))
     console.report_summary(
-        [f"{count} {what}" for count, what in counts if count], len(done), inputs.skipped, verbose=delivery.verbose
+        [f"{count} {what}" for count, what in counts if count],
+        len(done),
+        inputs.skipped,
+        verbose=delivery.flags.verbose,
     )
 
 
@@ -146,10 +151,10 @@ def print_report(
         tuple(changes),
         tuple(files),
         root=str(Path.cwd()),
-        fail_on=delivery.severity(),
+        fail_on=delivery.flags.severity(),
         retargeted=tuple(retargeted),
     )
-    write_stdout([machine.render_report(report, delivery.format)])
+    write_stdout([machine.render_report(report, delivery.flags.format)])
 
 
 def find_selection_error(delivery: Delivery, inputs: Inputs) -> SidecarctlError | None:

@@ -30,13 +30,13 @@ def is_possible(delivery: Delivery) -> bool:
     """Return whether one input goes to stdout as plain manifests."""
     whole = (
         delivery.retarget
-        or delivery.output
-        or delivery.in_place
-        or delivery.writes_nothing
+        or delivery.flags.output
+        or delivery.flags.in_place
+        or delivery.flags.writes_nothing
         or delivery.mirror
-        or delivery.keep_going
+        or delivery.flags.keep_going
     )
-    single = delivery.format == "text" and len(delivery.files) == 1 and delivery.settings.workloads.selects_all
+    single = delivery.flags.format == "text" and len(delivery.files) == 1 and delivery.settings.workloads.selects_all
     return not whole and single
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from sidecarctl.files.directory import Directory, OutputError, check_inside, lock, open_directory
@@ -17,7 +17,7 @@ from sidecarctl.lazy_dataclass import dataclass
 class Write:
     """A text for a file.
 
-    stamp  the stamp of the file when it was read, None if the file may be missing
+    stamp  the stamp of the file when it was read, None to replace it in any state
     root   the directory of outputs that a link must not lead out of, None for a file that the user names
     """
 
@@ -53,7 +53,9 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe
     (/dev/stdout) is written to directly.
     """
-    with _end_on_signals():
+    from sidecarctl.files.signals import end_on_signals
+
+    with end_on_signals():
         return _write_all(writes)
 
 
@@ -88,30 +90,6 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     return tuple(lost)
 
 
-@contextmanager
-def _end_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    changed = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    for number in changed:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
-
-
 def _replace_all(staged: dict[Path, _Staged]) -> None:
     """Replace every target by its temporary file."""
     for done, (target, one) in enumerate(list(staged.items())):
@@ -130,8 +108,7 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
 
 def _check_unchanged(one: _Staged, directory: Directory, written: str) -> None:
     """Raise OutputError if a file changed since it was read, or its directory since the temporary file was written."""
-    status = directory.status(one.target.name) if one.stamp is not None else None
-    same = one.stamp is None or (status is not None and stamp_of(status) == one.stamp)
+    same = one.stamp is None or stamp_of(directory.status(one.target.name)) == one.stamp
     if not same or directory.identity != one.directory:
         raise OutputError(
             f"{one.target} changed since it was read; {written}",
@@ -163,7 +140,7 @@ def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[
 
 def _stage_in(directory: Directory, write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
     status = directory.status(target.name)
-    if write.stamp is not None and (status is None or stamp_of(status) != write.stamp):
+    if write.stamp is not None and stamp_of(status) != write.stamp:
         raise OutputError(f"{write.path} changed since it was read; no files written", hint="run again")
     if status is not None and not os.access(target, os.W_OK):
         raise OutputError(f"{write.path} is read-only; no files written", hint="make it writable")

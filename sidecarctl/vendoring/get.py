@@ -36,7 +36,7 @@ def get_library(name: str, text: str, path: str, home: Path) -> Library:
     source = parse_source(text)
     if not source.local:
         return _read(LockedLibrary(name, source.url, "", source.ref, check_path(path)), source)
-    where = Path(source.url).expanduser()
+    where = Path(os.path.expanduser(source.url))  # noqa: PTH111  an unknown ~user stays as it is
     if not where.exists():
         raise UsageError(
             f"no repository or archive at {source.url}", hint="check the path, or use a URL such as https://host/path"

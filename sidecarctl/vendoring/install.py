@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.directory import OutputError
-from sidecarctl.files.write import Write, write_all
+from sidecarctl.files.write import write_all
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
-from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, format_lock
+from sidecarctl.vendoring.lock import LIBRARIES, LockFile
 
 
-def install(libraries: Sequence[Library], locked: Mapping[str, LockedLibrary], home: Path) -> None:
-    """Write the libraries and the lock file in `home`. If anything fails, restore what was there. Raise OutputError."""
+def install(libraries: Sequence[Library], lock: LockFile) -> None:
+    """Write the libraries and the lock file next to them. If anything fails, restore what was there. Raise OutputError."""
     swaps: list[tuple[Path, Path, Path]] = []
     replaced: list[Path] = []
+    home = lock.home
     parent = home / LIBRARIES
     created = not parent.exists()
     try:
@@ -38,8 +38,8 @@ def install(libraries: Sequence[Library], locked: Mapping[str, LockedLibrary], h
                 target.replace(old)
             new.replace(target)
             replaced.append(target)
-        entries = {**locked, **{library.locked.name: library.locked for library in libraries}}
-        write_all([Write(home / LOCK_FILE, format_lock(entries.values()))])
+        entries = {**lock.libraries, **{library.locked.name: library.locked for library in libraries}}
+        write_all([lock.with_libraries(entries.values())])
     except BaseException as problem:
         _restore(swaps, replaced)
         if created:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from sidecarctl import limits
@@ -18,7 +18,8 @@ SUMS_FILE = "SHA256SUMS"
 # Licenses must stay with the files that they cover.
 _ROOT_FILES = re.compile(r"(?:LICEN[CS]E|NOTICE|COPYING|README|AUTHORS)(?:[.-][A-Za-z0-9.-]+)?\Z")
 _OF_GIT = (".gitattributes", ".gitignore", ".gitmodules", ".gitkeep")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
+# Of folded names, so that com\u00b9 is com1.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(?:\..*)?\Z")
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
 _LONGEST_PATH = 240
 _REGULAR = ("100644", "100755", "100664")
@@ -66,8 +67,9 @@ def choose_files(files: Sequence[TreeFile], source: str) -> list[TreeFile]:
     wanted = [file for file in files if _is_wanted(file.path, sidecars)]
     _check_amount(wanted, source)
     seen: dict[str, str] = {}
+    directories = {str(parent) for file in wanted for parent in PurePosixPath(file.path).parents}
     for file in wanted:
-        problem = _problem(file, seen)
+        problem = _problem(file, seen, directories)
         if problem:
             raise InputError(f"{source}: {problem}", hint=_ASK)
     return sorted(wanted, key=lambda file: file.path)
@@ -108,16 +110,18 @@ def _check_amount(files: Sequence[TreeFile], source: str) -> None:
         raise InputError(f"{source}: the library has {total:,} bytes", hint=limits.LIBRARY_SIZE.way_out)
 
 
-def _problem(file: TreeFile, seen: dict[str, str]) -> str:
+def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str]) -> str:
     """Return why a file must not be copied, "" if it may be. `seen` has the paths so far by their folded form."""
     shown = visible(file.path)
+    if file.path in directories:
+        return f"{shown} is both a file and a directory"
     if file.mode not in _REGULAR:
         return f"{shown} is {_KINDS.get(file.mode, 'not a regular file')}"
     if len(file.path) > _LONGEST_PATH:
         return f"the path {shown[:60]}... is longer than {_LONGEST_PATH} characters"
     parts = file.path.split("/")
     for part in parts:
-        why = _name_problem(part)
+        why = name_problem(part)
         if why:
             return f'the file name "{visible(part)}" in {shown} {why}'
     for end in range(1, len(parts) + 1):
@@ -128,7 +132,8 @@ def _problem(file: TreeFile, seen: dict[str, str]) -> str:
     return ""
 
 
-def _name_problem(name: str) -> str:
+def name_problem(name: str) -> str:
+    """Return why a file or directory of this name must not be created, "" if it may be."""
     if name in ("", ".", ".."):
         return "leads out of the library"
     if not name.isprintable():
@@ -136,7 +141,7 @@ def _name_problem(name: str) -> str:
     folded = "".join(char for char in _fold(name) if unicodedata.category(char) != "Cf").rstrip(". ")
     if folded == ".git" or re.fullmatch(r"git~\d+", folded):
         return "is reserved for Git"
-    if _RESERVED.match(name) or _NOT_ON_WINDOWS.search(name) or name.endswith((".", " ")):
+    if _RESERVED.match(folded) or _NOT_ON_WINDOWS.search(name) or name.endswith((".", " ")):
         return "is not allowed on Windows"
     return ""
 

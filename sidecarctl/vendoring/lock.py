@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from sidecarctl.catalog.json_schema import find_problems
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import UsageError
+from sidecarctl.files.sources import Stamp, stamp_of
+from sidecarctl.files.write import Write
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.report.terminal import visible
+from sidecarctl.vendoring.library_files import name_problem
 from sidecarctl.yamltext import emit
 
 LIBRARIES = "libraries"
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _NOTE = "# Written by `sidecarctl library`. Do not edit the directories that it lists.\n"
 _HEAD = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "LibraryLock"}
 _KEYS = ("name", "source", "ref", "path", "commit", "manifest", "digest")
@@ -50,10 +56,37 @@ class LockedLibrary:
         return home / LIBRARIES / self.name
 
 
-def read_lock(file: Path) -> dict[str, LockedLibrary]:
-    """Return the libraries of a lock file by name, none if it does not exist. Raise UsageError for an invalid file."""
+def check_name(name: str) -> None:
+    """Raise UsageError for the name of a library that its directory or the lock file cannot have."""
+    problem = "" if _NAME.match(name) else "use lowercase letters, digits, and hyphens, at most 63"
+    problem = problem or name_problem(name)
+    if problem:
+        raise UsageError(f'invalid library name "{visible(name)}": {problem}', hint="choose another name")
+
+
+@dataclass(frozen=True)
+class LockFile:
+    """A lock file and its libraries by name. `stamp` tells whether another run changed it since it was read."""
+
+    path: Path
+    libraries: Mapping[str, LockedLibrary]
+    stamp: Stamp
+
+    @property
+    def home(self) -> Path:
+        """The directory of the lock file."""
+        return self.path.parent
+
+    def with_libraries(self, libraries: Iterable[LockedLibrary]) -> Write:
+        """Return the write that gives the file other libraries, and that fails if the file changed since it was read."""
+        return Write(self.path, format_lock(libraries), self.stamp)
+
+
+def read_lock(file: Path) -> LockFile:
+    """Return a lock file, one without libraries if it does not exist. Raise UsageError for an invalid file."""
     if not file.exists():
-        return {}
+        return LockFile(file, {}, stamp_of(None))
+    stamp = stamp_of(file.stat())
     source = read_yaml(file, file.parent)
     problems = find_problems(load_schema("lock"), source.value)
     if problems:
@@ -71,7 +104,7 @@ def read_lock(file: Path) -> dict[str, LockedLibrary]:
                 where=source.place(("libraries", index, "name")),
                 hint="delete one of the two entries",
             )
-    return {each.name: each for each in found}
+    return LockFile(file, {each.name: each for each in found}, stamp)
 
 
 def format_lock(libraries: Iterable[LockedLibrary]) -> str:

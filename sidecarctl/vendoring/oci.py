@@ -1,24 +1,26 @@
 """Reads a library from an OCI image layout, as a directory or a tar file, as `oras` and `helm` write them.
 
-Each layer that is a tar file (gzip or not) is read; nothing is extracted. See https://github.com/opencontainers/image-spec,
+Each layer that is a tar file (gzip or not) is read; nothing is extracted. A child process with limits on time and memory
+reads it, because damaged headers make `tarfile` run without end. See https://github.com/opencontainers/image-spec,
 image-layout.md and manifest.md.
 """
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
 import json
 import re
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sidecarctl import limits
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.sources import read_small
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.library_files import TreeFile, choose_files
 
@@ -27,10 +29,9 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFEST_BYTES = 4 << 20
 _DEPTH = 4
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, tarfile.TarError, zlib.error)
 
-# Returns at most the given number of bytes of a file of the layout.
-_Read = Callable[[str, int], bytes]
+# Returns the content of a file of the layout.
+_Read = Callable[[str], bytes]
 
 
 def is_archive(path: Path) -> bool:
@@ -41,30 +42,51 @@ def is_archive(path: Path) -> bool:
 def read_archive(path: Path, below: str) -> tuple[str, dict[str, bytes]]:
     """Return the digest of the manifest, and the files of the library in the directory `below` of its layers.
 
-    Raise InputError for an archive that is damaged, too large, or contains files that must not be copied.
+    Raise InputError for an archive that is damaged, too large, or contains files that must not be copied, UsageError if it
+    contains no sidecars.
     """
+    from sidecarctl.limited_worker import LimitExceeded, run_limited
+
     try:
-        if path.is_dir():
-            return _read_layout(lambda name, most: _read_file(path / name, most), str(path), below)
-        with tarfile.open(path) as archive:
-            members = {member.name.removeprefix("./"): member for member in _members(archive, str(path))}
-
-            def read(name: str, most: int) -> bytes:
-                stream = archive.extractfile(members[name])
-                return stream.read(most + 1) if stream else b""
-
-            return _read_layout(read, str(path), below)
-    except _UNREADABLE as problem:
-        what = f"{type(problem).__name__}: {problem}"
+        answer = run_limited(_answer, (str(path), below))
+    except LimitExceeded as problem:
+        raise InputError(f"cannot read {path}: {problem}") from None
+    if "damage" in answer:
         raise InputError(
-            f"{path} is not an OCI image layout ({visible(what)[:200]})",
+            f"{path} is not an OCI image layout ({visible(answer['damage'])[:200]})",
             hint="write one with `oras copy --to-oci-layout`, or name a Git repository",
-        ) from None
+        )
+    if "error" in answer:
+        kind = UsageError if answer["usage"] else InputError
+        raise kind(answer["error"], hint=answer["hint"])
+    return answer["digest"], {name: base64.b64decode(data) for name, data in answer["files"].items()}
 
 
-def _read_file(file: Path, most: int) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(most + 1)
+def _answer(argument: tuple[str, str]) -> dict[str, Any]:
+    """Return the digest and the files, or why there are none, as JSON."""
+    path, below = argument
+    try:
+        digest, files = _read_path(Path(path), below)
+    except SidecarctlError as problem:
+        return {"error": problem.message, "hint": problem.hint, "usage": isinstance(problem, UsageError)}
+    except MemoryError:
+        raise
+    except Exception as problem:  # json, gzip, and tarfile raise all kinds of exceptions for damaged data
+        return {"damage": f"{type(problem).__name__}: {problem}"}
+    return {"digest": digest, "files": {name: base64.b64encode(data).decode() for name, data in files.items()}}
+
+
+def _read_path(path: Path, below: str) -> tuple[str, dict[str, bytes]]:
+    if path.is_dir():
+        return _read_layout(lambda name: read_small(path / name, limits.FETCH_SIZE), str(path), below)
+    with tarfile.open(path) as archive:
+        members = {member.name.removeprefix("./"): member for member in _members(archive, str(path))}
+
+        def read(name: str) -> bytes:
+            stream = archive.extractfile(members[name])
+            return stream.read(limits.FETCH_SIZE.value + 1) if stream else b""
+
+        return _read_layout(read, str(path), below)
 
 
 def _members(archive: tarfile.TarFile, source: str) -> Iterator[tarfile.TarInfo]:
@@ -75,13 +97,15 @@ def _members(archive: tarfile.TarFile, source: str) -> Iterator[tarfile.TarInfo]
 
 
 def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, bytes]]:
-    if json.loads(read(_LAYOUT_FILE, _MANIFEST_BYTES)).get("imageLayoutVersion") != "1.0.0":
+    if json.loads(_limited(read(_LAYOUT_FILE), _MANIFEST_BYTES, source)).get("imageLayoutVersion") != "1.0.0":
         raise ValueError("unknown layout version")
     manifest, digest = _find_manifest(read, source)
-    contents: dict[str, bytes] = {}
+    contents: dict[str, memoryview] = {}
     files: dict[str, TreeFile] = {}
+    left = limits.FETCH_SIZE.value  # bytes of unpacked layers
     for layer in manifest["layers"]:
-        data = _blob(read, layer["digest"], limits.FETCH_SIZE.value, source)
+        data = _unpacked(_blob(read, layer["digest"], left, source), left, source)
+        left -= len(data)
         title = str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
         for file, content in _layer_files(data, title, source):
             files[file.path], contents[file.path] = file, content
@@ -91,12 +115,12 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
         for file in files.values()
         if file.path.startswith(prefix)
     ]
-    return digest, {file.path: contents[file.handle] for file in choose_files(inside, source)}
+    return digest, {file.path: contents[file.handle].tobytes() for file in choose_files(inside, source)}
 
 
 def _find_manifest(read: _Read, source: str) -> tuple[Mapping[str, Any], str]:
     """Return the only manifest of the index and its digest, through nested indexes."""
-    index: Mapping[str, Any] = json.loads(read("index.json", _MANIFEST_BYTES))
+    index: Mapping[str, Any] = json.loads(_limited(read("index.json"), _MANIFEST_BYTES, source))
     for _ in range(_DEPTH):
         entries = index["manifests"]
         if len(entries) != 1:
@@ -117,44 +141,43 @@ def _blob(read: _Read, digest: str, most: int, source: str) -> bytes:
     match = _DIGEST.match(digest)
     if not match:
         raise ValueError(f"unsupported digest {digest[:80]}")
-    data = read(f"blobs/sha256/{match[1]}", most)
-    if len(data) > most:
-        raise InputError(f"{source}: a layer is too large", hint=limits.FETCH_SIZE.way_out)
+    data = _limited(read(f"blobs/sha256/{match[1]}"), most, source)
     if hashlib.sha256(data).hexdigest() != match[1]:
         raise InputError(f"{source}: the content of {digest} does not match its digest", hint="get the archive again")
     return data
 
 
-def _layer_files(data: bytes, title: str, source: str) -> Iterator[tuple[TreeFile, bytes]]:
-    """Yield the files of a layer: the members of a tar file, or one file that the layer's title names."""
-    data = _unpacked(data, source)
+def _layer_files(data: bytes, title: str, source: str) -> Iterator[tuple[TreeFile, memoryview]]:
+    """Yield the files of an unpacked layer: the members of a tar file, or one file that the layer's title names."""
+    view = memoryview(data)
     if not _is_tar(data):
         if title:
-            yield TreeFile(title, "100644", len(data), ""), data
+            yield TreeFile(title, "100644", len(data), ""), view
         return
-    total = 0
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in _members(archive, source):
             if member.isdir():
                 continue
-            total += member.size
-            if total > limits.FETCH_SIZE.value:
-                raise InputError(f"{source}: a layer is too large", hint=limits.FETCH_SIZE.way_out)
-            mode = "100644" if member.isreg() else "120000" if member.issym() or member.islnk() else "0"
-            stream = archive.extractfile(member) if member.isreg() else None
-            content = stream.read() if stream else b""
+            is_regular = member.isreg() and not member.issparse()
+            mode = "100644" if is_regular else "120000" if member.issym() or member.islnk() else "0"
+            content = view[member.offset_data :][: member.size if is_regular else 0]
+            if is_regular and len(content) != member.size:
+                raise ValueError("the archive ends early")
             yield TreeFile(member.name.removeprefix("./"), mode, len(content), ""), content
 
 
-def _unpacked(data: bytes, source: str) -> bytes:
-    """Return the content of a gzip file up to a limit, other data as it is."""
+def _unpacked(data: bytes, most: int, source: str) -> bytes:
+    """Return the content of a gzip file, other data as it is. Raise InputError if it is too large."""
     if not data.startswith(b"\x1f\x8b"):
         return data
     with gzip.open(io.BytesIO(data)) as stream:
-        unpacked = stream.read(limits.FETCH_SIZE.value + 1)
-    if len(unpacked) > limits.FETCH_SIZE.value:
-        raise InputError(f"{source}: a layer is too large", hint=limits.FETCH_SIZE.way_out)
-    return unpacked
+        return _limited(stream.read(most + 1), most, source)
+
+
+def _limited(data: bytes, most: int, source: str) -> bytes:
+    if len(data) > most:
+        raise InputError(f"{source}: the layers are too large", hint=limits.FETCH_SIZE.way_out)
+    return data
 
 
 def _is_tar(data: bytes) -> bool:

@@ -60,7 +60,11 @@ def _from_url(text: str, scheme: str) -> Source:
             "the library URL contains credentials",
             hint="remove them from the URL: Git takes them from its credential helper (`git help credentials`)",
         )
-    if not path or "?" in text or "#" in text:
+    if not path.strip("/"):
+        raise UsageError(
+            f"invalid library URL {scheme}://{authority}: the path of the repository is missing", hint=_HINT
+        )
+    if "?" in text or "#" in text:
         raise UsageError(f"invalid library URL {scheme}://{authority}{slash}...: use a URL without ? and #", hint=_HINT)
     path, ref = _split_ref(path)
     return Source(f"{scheme}://{authority}/{path}", check_ref(ref))

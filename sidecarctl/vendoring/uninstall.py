@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.errors import UsageError
 from sidecarctl.files.directory import OutputError
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, format_lock
+from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile
 
 
 def check_removable(library: LockedLibrary, home: Path) -> None:
@@ -23,20 +23,19 @@ def check_removable(library: LockedLibrary, home: Path) -> None:
             raise UsageError(f"{path} is a symbolic link", hint="replace the link with what it points to, or delete it")
 
 
-def uninstall(library: LockedLibrary, locked: Mapping[str, LockedLibrary], home: Path, files: Sequence[Write]) -> None:
-    """Delete a library and its entry in the lock file of `home`, and write `files`. Raise OutputError.
+def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
+    """Delete a library and its entry in the lock file, and write `files`. Raise OutputError.
 
     If anything fails, what was there is restored. The lock file and `libraries` go with the last library.
     """
-    directory = library.directory(home)
+    directory = library.directory(lock.home)
     aside = directory.with_name(f".{directory.name}.{os.urandom(6).hex()}.old.sidecarctl")
-    others = [one for one in locked.values() if one.name != library.name]
-    lock = home / LOCK_FILE
+    others = [one for one in lock.libraries.values() if one.name != library.name]
     moved = directory.is_dir()
     try:
         if moved:
             directory.replace(aside)
-        write_all([*files, Write(lock, format_lock(others))])
+        write_all([*files, lock.with_libraries(others)])
     except BaseException as problem:
         if moved and aside.exists():
             aside.replace(directory)
@@ -47,8 +46,8 @@ def uninstall(library: LockedLibrary, locked: Mapping[str, LockedLibrary], home:
             ) from None
         raise
     if not others:
-        lock.unlink()
+        lock.path.unlink()
     # Links inside the directory are deleted, not followed.
     shutil.rmtree(aside, ignore_errors=True)
     with suppress(OSError):
-        (home / LIBRARIES).rmdir()
+        (lock.home / LIBRARIES).rmdir()

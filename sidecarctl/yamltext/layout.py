@@ -12,6 +12,7 @@ from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
 
 _BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
 _ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
+_BEFORE_QUESTION_MARK = " \t\n\r\x85\u2028\u2029\ufeff-{,["
 _TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")
 
 
@@ -118,9 +119,9 @@ def entry_start(text: str, key: Node) -> int:
     at = key.start
     while at and text[at - 1] in " \t":
         at -= 1
-    if at < key.start and text[at - 1 : at] == "?" and (at == 1 or text[at - 2] in " \t\n\r\x85\u2028\u2029\ufeff-{,["):
-        return at - 1
-    return key.start
+    # In flow collections, no space is needed after the question mark: `{?a: b}`.
+    marked = text[at - 1 : at] == "?" and (at == key.start or at == 1 or text[at - 2] in _BEFORE_QUESTION_MARK)
+    return at - 1 if marked else key.start
 
 
 def colon_offset(text: str, key: Node) -> int | None:

@@ -33,7 +33,7 @@ def write_pods(folder: Path, count: int) -> dict[Path, str]:
     return texts
 
 
-def start(arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def start(arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
     """Start the command in a new process."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SIDECARCTL_")}
     environment |= {
@@ -41,6 +41,7 @@ def start(arguments: str, cwd: Path) -> subprocess.Popen[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "NO_COLOR": "1",
         "SIDECARCTL_NO_CACHE": "1",
+        **env,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "sidecarctl", *arguments.split()],

@@ -140,3 +140,19 @@ def test_only_library_add_and_update_run_git(acme: Path, shop: Path, tmp_path: P
     assert not (tmp_path / "ran").exists()
     assert sidecarctl("library update", shop, PATH=path).code == 3
     assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("library add Acme ../acme", 'invalid library name "Acme": use lowercase letters'),
+        ("library add a/b ../acme", 'invalid library name "a/b"'),
+        ("library add aux ../acme", 'invalid library name "aux": is not allowed on Windows'),
+        ("library add acme ~nosuch-user/x", "no repository or archive at ~nosuch-user/x"),
+        ("library add acme https://git.example.com", "the path of the repository is missing"),
+    ],
+)
+def test_wrong_name_or_source_is_explained(command: str, message: str, acme: Path, shop: Path) -> None:
+    done = sidecarctl(command, shop)
+    assert (done.code, message in done.stderr) == (2, True), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}

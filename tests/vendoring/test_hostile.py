@@ -263,6 +263,7 @@ def test_failed_write_restores_what_was_there(
 ) -> None:
     from sidecarctl.vendoring import install as module
     from sidecarctl.vendoring.get import get_library
+    from sidecarctl.vendoring.lock import read_lock
 
     monkeypatch.chdir(shop)
     assert sidecarctl("library add acme ../acme", shop).code == 0
@@ -284,7 +285,7 @@ def test_failed_write_restores_what_was_there(
             Path, "replace", lambda one, two: fail() if one.name.endswith("new.sidecarctl") else real(one, two)
         )
     with pytest.raises(SidecarctlError, match="No space left"):
-        install([found], {}, Path())
+        install([found], read_lock(Path("sidecarctl.lock")))
     monkeypatch.undo()
     assert snapshot(shop) == before
     assert [path.name for path in (shop / "libraries").iterdir()] == ["acme"]

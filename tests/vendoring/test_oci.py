@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,8 +36,8 @@ def tar(files: Mapping[str, bytes], *members: tarfile.TarInfo) -> bytes:
     return buffer.getvalue()
 
 
-def write_layout(directory: Path, layer: bytes, **changes: Any) -> None:
-    """Write a layout with one manifest and one layer."""
+def write_layout(directory: Path, layer: bytes, *, times: int = 1, **changes: Any) -> None:
+    """Write a layout with one manifest and one layer, or the same one several times."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -46,7 +47,7 @@ def write_layout(directory: Path, layer: bytes, **changes: Any) -> None:
         return f"sha256:{digest}"
 
     layers = [{"digest": blob(layer), "size": len(layer), "mediaType": "application/vnd.oci.image.layer.v1.tar"}]
-    manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers, **changes}).encode())
+    manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers * times, **changes}).encode())
     entry = {"digest": manifest, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
     (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
@@ -110,13 +111,78 @@ def test_dangerous_member_of_an_archive_is_refused(
 def test_archive_bomb_is_stopped(tmp_path: Path, shop: Path) -> None:
     write_layout(tmp_path / "lib", gzip.compress(tar({**FILES, "agent/zeros": bytes(3_000_000)})))
     done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_FETCH="1000000")
-    assert (done.code, "a layer is too large" in done.stderr) == (3, True), done.stderr
+    assert (done.code, "the layers are too large" in done.stderr) == (3, True), done.stderr
     done = sidecarctl("library add acme ../lib", shop)
     assert (done.code, "agent/zeros is larger than 1024 KiB" in done.stderr) == (3, True), done.stderr
     many = {f"agent/{number}": b"" for number in range(30)}
     write_layout(tmp_path / "many", tar({**FILES, **many}))
     done = sidecarctl("library add acme ../many", shop, SIDECARCTL_MAX_LIBRARY_FILES="10")
     assert (done.code, "too many files" in done.stderr) == (3, True), done.stderr
+
+
+def test_layers_share_one_limit(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", gzip.compress(tar({**FILES, "elsewhere": bytes(600_000)})))
+    assert sidecarctl("library add once ../lib", shop, SIDECARCTL_MAX_FETCH="1000000").code == 0
+    write_layout(tmp_path / "twice", gzip.compress(tar({**FILES, "elsewhere": bytes(600_000)})), times=2)
+    done = sidecarctl("library add twice ../twice", shop, SIDECARCTL_MAX_FETCH="1000000")
+    assert (done.code, "the layers are too large" in done.stderr) == (3, True), done.stderr
+
+
+def header(kind: bytes, data: bytes) -> bytes:
+    """A special header of a tar file with its data."""
+    made = member("special", kind)
+    made.size = len(data)
+    return made.tobuf() + data + bytes(-len(data) % 512)
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        (header(tarfile.GNUTYPE_LONGNAME, b"x" * 10) * 3_000, "is not an OCI image layout"),
+        (header(tarfile.XHDTYPE, b"7 a=xx\n") * 3_000, "is not an OCI image layout"),
+        (header(tarfile.XHDTYPE, b"99999999999999999999 path=x\n"), "is not an OCI image layout"),
+        (header(tarfile.XHDTYPE, b"1" * 2_000_000), "run time exceeds 1 s"),
+    ],
+    ids=["long names", "pax headers", "length", "digits"],
+)
+def test_odd_headers_of_an_archive_are_an_error_in_time(
+    before: bytes, message: str, tmp_path: Path, shop: Path
+) -> None:
+    write_layout(tmp_path / "lib", gzip.compress(before + tar(FILES), 1))
+    done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_SECONDS="1")
+    # Newer Pythons read the digits in time, and refuse them.
+    assert done.code == 3 and (message in done.stderr or "is not an OCI image layout" in done.stderr), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+@pytest.mark.parametrize("file", ["oci-layout", "index.json"])
+def test_deeply_nested_json_is_an_error(file: str, tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    (tmp_path / "lib" / file).write_text("[" * 100_000)
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "is not an OCI image layout" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_named_pipe_in_a_layout_is_an_error(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    (tmp_path / "lib" / "index.json").unlink()
+    os.mkfifo(tmp_path / "lib" / "index.json")
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "not a regular file" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.mark.parametrize("name", ["com\u00b9", "lpt\u00b2.txt", "CONIN$", "conout$", "Aux.yaml"])
+def test_name_that_windows_reserves_is_refused(name: str, tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar({**FILES, f"agent/{name}": b""}))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "is not allowed on Windows" in done.stderr) == (3, True), done.stderr
+
+
+def test_name_of_a_file_and_a_directory_is_refused(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar({**FILES, "agent/a": b"", "agent/a/b": b""}))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "agent/a is both a file and a directory" in done.stderr) == (3, True), done.stderr
 
 
 def test_changed_layer_is_refused(tmp_path: Path, shop: Path) -> None:

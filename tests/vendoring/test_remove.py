@@ -160,7 +160,7 @@ def test_failed_write_restores_the_library(added: Path, monkeypatch: pytest.Monk
 
     before = snapshot(added)
     monkeypatch.setattr(uninstall, "write_all", fail)
-    locked = read_lock(added / "sidecarctl.lock")
+    lock = read_lock(added / "sidecarctl.lock")
     with pytest.raises(OutputError):
-        uninstall.uninstall(locked["acme"], locked, added, ())
+        uninstall.uninstall(lock.libraries["acme"], lock, ())
     assert snapshot(added) == before

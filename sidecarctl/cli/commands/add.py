@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.shared_parameters import SharedFlags
 from sidecarctl.errors import UsageError
 
-_INPUTS, _WORKLOADS, _SHARED = o.InputFlags(), o.WorkloadFlags(), SharedFlags()
+_INPUTS, _WORKLOADS, _SHARED, _EDIT = o.InputFlags(), o.WorkloadFlags(), SharedFlags(), EditFlags()
 
 
 def add(
@@ -46,18 +47,7 @@ def add(
     adopt: o.Adopt = False,
     shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
-    output: o.Output = None,
-    in_place: o.InPlace = False,
-    diff: o.Diff = False,
-    check: o.Check = False,
-    keep_going: o.KeepGoing = False,
-    jobs: o.Jobs = 0,
-    kube_version: o.KubeVersion = None,
-    validate: o.Validate = "strict",
-    fail_on: o.FailOn = "error",
-    format: o.Format = "text",
-    quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
+    edit: EditFlags = _EDIT,
 ) -> int:
     """Add sidecars to every workload of the input."""
     from sidecarctl.cli import build_request, rule_config, run
@@ -72,13 +62,9 @@ def add(
             f"no sidecar specified: {', '.join(paths)} {'is a path' if len(paths) == 1 else 'are paths'}",
             hint="use `sidecarctl add logger k8s/`; `sidecarctl list` lists the sidecars",
         )
-    settings = build_request.pipeline_options(
-        kube_version,
-        validate,
+    settings = build_request.edit_options(
+        edit,
         rule_config.nearest_kinds(),
-        facts=verbose or format != "text",
-        fail_on=fail_on,
-        jobs=jobs,
         workloads=build_request.workload_filter(workloads, hooks=hooks, opt_out=True),
     )
     requests = build_request.requests(
@@ -102,17 +88,8 @@ def add(
     delivery = Delivery(
         input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
         settings,
-        output,
-        in_place=in_place,
-        diff=diff,
-        check=check,
-        keep_going=keep_going,
-        fail_on=fail_on,
-        format=format,
-        quiet=quiet,
-        verbose=verbose,
+        edit,
         needs_workload=True,
-        jobs=jobs,
         fronts=any(request.sidecar.mentions_fronts for request in requests),
         retarget=retarget,
         next_steps=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +11,7 @@ from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from sidecarctl.vendoring.get import Library
-    from sidecarctl.vendoring.lock import LockedLibrary
+    from sidecarctl.vendoring.lock import LockedLibrary, LockFile
 
 _USAGE = {
     "add": "sidecarctl library add NAME URL[@REF]",
@@ -72,6 +71,8 @@ def library(
     quiet: o.Quiet = False,
 ) -> int:
     """Copy libraries of other repositories into this one, and pin them in sidecarctl.lock."""
+    from sidecarctl.files.signals import end_on_signals
+
     action, *names = words
     if action not in ACTIONS:
         raise UsageError(
@@ -80,7 +81,8 @@ def library(
         )
     flags = _Flags(path, check, force, format == "json", quiet)
     _check_flags(action, flags)
-    return ACTIONS[action](names, flags)
+    with end_on_signals():
+        return ACTIONS[action](names, flags)
 
 
 def _check_flags(action: str, flags: _Flags) -> None:
@@ -97,20 +99,17 @@ def _check_flags(action: str, flags: _Flags) -> None:
 
 
 def _add(words: Sequence[str], flags: _Flags) -> int:
-    from sidecarctl.catalog.catalog import split_request
     from sidecarctl.cli import library_report
     from sidecarctl.vendoring.get import get_library
-    from sidecarctl.vendoring.lock import LIBRARIES
+    from sidecarctl.vendoring.install import install
+    from sidecarctl.vendoring.lock import LIBRARIES, check_name
 
     if len(words) != 2:
         raise UsageError("expected a name and a URL", hint=f"usage: {_USAGE['add']}")
     name, url = words
-    if "@" in name or ":" in name or "/" in name:
-        raise UsageError(
-            f'invalid library name "{name}": use lowercase letters, digits, and hyphens', hint=_USAGE["add"]
-        )
-    split_request(name)
-    home, locked = open_lock()
+    check_name(name)
+    lock = open_lock()
+    home, locked = lock.home, lock.libraries
     if name in locked:
         raise UsageError(
             f"library {name} exists already",
@@ -122,16 +121,18 @@ def _add(words: Sequence[str], flags: _Flags) -> int:
     found = get_library(name, url, flags.path or "", home)
     report = library_report.describe_addition(found, None, home, dry_run=flags.check)
     if not flags.check:
-        _install([found], locked, home)
+        install([found], lock)
     library_report.print_report(report, quiet=flags.quiet)
     return EXIT_FINDINGS if flags.check else EXIT_OK
 
 
 def _update(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.cli import library_report
+    from sidecarctl.vendoring.install import install
     from sidecarctl.vendoring.verify import find_differences
 
-    home, locked = open_lock()
+    lock = open_lock()
+    home, locked = lock.home, lock.libraries
     if not locked:
         raise _nothing("update")
     wanted = _choose(words, locked)
@@ -143,7 +144,7 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     different = [one for one in updates if one.changed]
     reports = [library_report.describe_update(one, home, dry_run=flags.check) for one in updates]
     if different and not flags.check:
-        _install([one.found for one in different], locked, home)
+        install([one.found for one in different], lock)
     for report in reports:
         library_report.print_report(report, quiet=flags.quiet)
     if any(one.upgrades for one in different):
@@ -170,7 +171,8 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
 
     if len(words) != 1:
         raise UsageError("expected the name of one library", hint=f"usage: {_USAGE['remove']}")
-    home, locked = open_lock()
+    lock = open_lock()
+    home, locked = lock.home, lock.libraries
     if not locked:
         raise _nothing("remove")
     (name,) = _choose(words, locked)
@@ -189,13 +191,13 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
             )
     files = uses.files if uses else ()
     if not flags.check:
-        uninstall(library, locked, home, files)
+        uninstall(library, lock, files)
     report = library_report.describe_removal(library, home, [file.path for file in files], dry_run=flags.check)
     library_report.print_report(report, quiet=flags.quiet)
     return EXIT_FINDINGS if flags.check else EXIT_OK
 
 
-def _choose(words: Sequence[str], locked: dict[str, LockedLibrary]) -> dict[str, str | None]:
+def _choose(words: Sequence[str], locked: Mapping[str, LockedLibrary]) -> dict[str, str | None]:
     """Return the libraries to update, each with its new ref, None to keep it. Raise UsageError for an unknown name."""
     from sidecarctl.vendoring.source import check_ref
 
@@ -215,7 +217,8 @@ def _list(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.cli import console, library_report
 
     _check_no_words("list", words)
-    home, locked = open_lock()
+    lock = open_lock()
+    home, locked = lock.home, lock.libraries
     console.write_text(
         library_report.libraries_data(locked, home) if flags.as_json else library_report.render_libraries(locked, home)
     )
@@ -227,7 +230,8 @@ def _verify(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.vendoring.verify import find_differences, find_unlocked
 
     _check_no_words("verify", words)
-    home, locked = open_lock()
+    lock = open_lock()
+    home, locked = lock.home, lock.libraries
     if not locked:
         raise _nothing("verify")
     differences = {name: find_differences(one, home) for name, one in locked.items()}
@@ -251,8 +255,8 @@ def _nothing(action: str) -> UsageError:
     )
 
 
-def open_lock() -> tuple[Path, dict[str, LockedLibrary]]:
-    """Return the directory of the lock file, and the libraries in it.
+def open_lock() -> LockFile:
+    """Return the lock file of this directory.
 
     It is next to the nearest sidecarctl.lock, else next to the nearest sidecarctl.yaml, else in the root of the repository.
     """
@@ -266,13 +270,7 @@ def open_lock() -> tuple[Path, dict[str, LockedLibrary]]:
     lock = find_file(Path(), LOCK_FILE)
     beside = lock or find_composition_file(Path())
     home = beside.parent if beside else Path(os.path.relpath(repository_root(Path().resolve())))
-    return home, read_lock(home / LOCK_FILE)
-
-
-def _install(found: Sequence[Library], locked: dict[str, LockedLibrary], home: Path) -> None:
-    from sidecarctl.vendoring.install import install
-
-    install(found, locked, home)
+    return read_lock(home / LOCK_FILE)
 
 
 ACTIONS: dict[str, Callable[[Sequence[str], _Flags], int]] = {

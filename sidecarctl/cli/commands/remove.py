@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.errors import UsageError
 
-_INPUTS, _WORKLOADS = o.InputFlags(), o.WorkloadFlags()
+_INPUTS, _WORKLOADS, _EDIT = o.InputFlags(), o.WorkloadFlags(), EditFlags()
 
 
 def remove(
@@ -23,18 +24,7 @@ def remove(
     all: Annotated[bool, o.Option(("--all",), "Remove every instance that sidecarctl added.")] = False,
     inputs: o.InputFlags = _INPUTS,
     workloads: o.WorkloadFlags = _WORKLOADS,
-    output: o.Output = None,
-    in_place: o.InPlace = False,
-    diff: o.Diff = False,
-    check: o.Check = False,
-    keep_going: o.KeepGoing = False,
-    jobs: o.Jobs = 0,
-    kube_version: o.KubeVersion = None,
-    validate: o.Validate = "strict",
-    fail_on: o.FailOn = "error",
-    format: o.Format = "text",
-    quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
+    edit: EditFlags = _EDIT,
 ) -> int:
     """Remove instances from every workload of the input."""
     from sidecarctl.cli import build_request, rule_config, run
@@ -48,30 +38,17 @@ def remove(
             "--all cannot be combined with names" if all else "no sidecar specified",
             hint="use `sidecarctl remove logger` or `sidecarctl remove --all`",
         )
-    settings = build_request.pipeline_options(
-        kube_version,
-        validate,
+    settings = build_request.edit_options(
+        edit,
         rule_config.nearest_kinds(required=False),
-        facts=verbose or format != "text",
-        fail_on=fail_on,
-        jobs=jobs,
         workloads=build_request.workload_filter(workloads),
     )
     delivery = Delivery(
         input_options(paths, inputs, exclude=rule_config.nearest_exclude(required=False)),
         settings,
-        output,
-        in_place=in_place,
-        diff=diff,
-        check=check,
-        keep_going=keep_going,
-        fail_on=fail_on,
-        format=format,
-        quiet=quiet,
-        verbose=verbose,
+        edit,
         idle=f"nothing to remove: no {'instances' if all else 'instance of ' + ' or '.join(sidecars)} found",
         removes=tuple(sidecars),
-        jobs=jobs,
     )
     names_given = None if all else sidecars
     return run.run(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.shared_parameters import SharedFlags
 
 if TYPE_CHECKING:
     from sidecarctl.cli.inputs import Inputs
     from sidecarctl.cli.run import Transform
 
-_INPUTS, _SHARED = o.InputFlags(), SharedFlags()
+_INPUTS, _SHARED, _EDIT = o.InputFlags(), SharedFlags(), EditFlags()
 
 
 def render(
@@ -26,10 +27,6 @@ def render(
     on_conflict: o.OnConflict = None,
     enforce: o.Enforce = False,
     retarget: o.Retarget = False,
-    output: o.Output = None,
-    in_place: o.InPlace = False,
-    diff: o.Diff = False,
-    check: o.Check = False,
     prune: Annotated[
         bool,
         o.Option(
@@ -38,14 +35,7 @@ def render(
             panel=o.OUTPUT,
         ),
     ] = False,
-    keep_going: o.KeepGoing = False,
-    jobs: o.Jobs = 0,
-    kube_version: o.KubeVersion = None,
-    validate: o.Validate = "strict",
-    fail_on: o.FailOn = "error",
-    format: o.Format = "text",
-    quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
+    edit: EditFlags = _EDIT,
 ) -> int:
     """Apply a composition to every workload of the input."""
     from sidecarctl.cli import build_request, run
@@ -58,27 +48,19 @@ def render(
         composition,
         env,
         library,
-        kube_version,
-        validate,
+        edit.kube_version,
+        edit.validate,
         adopt=adopt,
         on_conflict=build_request.conflict_policy(on_conflict, enforce),
         shared=shared,
     )
-    settings = build_request.with_rules(settings, selection.composition, fail_on=fail_on, hooks=hooks)
+    settings = build_request.with_rules(settings, selection.composition, fail_on=edit.fail_on, hooks=hooks)
     found = build_request.composition_inputs(selection.composition, paths, inputs)
-    leave_out = build_request.own_files(selection.composition, found.paths, output)
+    leave_out = build_request.own_files(selection.composition, found.paths, edit.output)
     delivery = Delivery(
         with_leave_out(found, leave_out),
         settings,
-        output,
-        in_place=in_place,
-        diff=diff,
-        check=check,
-        keep_going=keep_going,
-        fail_on=fail_on,
-        format=format,
-        quiet=quiet,
-        verbose=verbose,
+        edit,
         idle=f"nothing to do: composition {selection.composition.name} selects no workload of the input",
         mirror=Mirror(
             build_request.unused_rules(selection),
@@ -86,7 +68,6 @@ def render(
             f"composition {selection.composition.name}",
             keeps_edits=not enforce and selection.composition.on_conflict != "enforce",
         ),
-        jobs=jobs,
         retarget=retarget or selection.composition.retarget,
     )
     prune_module.check_options(delivery)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.shared_parameters import SharedFlags
 
-_INPUTS, _WORKLOADS, _SHARED = o.InputFlags(), o.WorkloadFlags(), SharedFlags()
+_INPUTS, _WORKLOADS, _SHARED, _EDIT = o.InputFlags(), o.WorkloadFlags(), SharedFlags(), EditFlags()
 
 
 def upgrade(
@@ -32,18 +33,7 @@ def upgrade(
     retarget: o.Retarget = False,
     shared: SharedFlags = _SHARED,
     library: o.Library = [],  # noqa: B006
-    output: o.Output = None,
-    in_place: o.InPlace = False,
-    diff: o.Diff = False,
-    check: o.Check = False,
-    keep_going: o.KeepGoing = False,
-    jobs: o.Jobs = 0,
-    kube_version: o.KubeVersion = None,
-    validate: o.Validate = "strict",
-    fail_on: o.FailOn = "error",
-    format: o.Format = "text",
-    quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
+    edit: EditFlags = _EDIT,
 ) -> int:
     """Upgrade the sidecars that the input has, and keep what people changed."""
     from sidecarctl.cli import build_request, rule_config, run
@@ -53,13 +43,9 @@ def upgrade(
     from sidecarctl.inject.process import process_documents
 
     sidecars, paths = split_paths(sidecars)
-    settings = build_request.pipeline_options(
-        kube_version,
-        validate,
+    settings = build_request.edit_options(
+        edit,
         rule_config.nearest_kinds(),
-        facts=verbose or format != "text",
-        fail_on=fail_on,
-        jobs=jobs,
         workloads=build_request.workload_filter(workloads),
     )
     wanted = build_request.upgrade_request(
@@ -77,18 +63,9 @@ def upgrade(
     delivery = Delivery(
         input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
         settings,
-        output,
-        in_place=in_place,
-        diff=diff,
-        check=check,
-        keep_going=keep_going,
-        fail_on=fail_on,
-        format=format,
-        quiet=quiet,
-        verbose=verbose,
+        edit,
         idle="nothing to upgrade: no instances found",
         removes=tuple(name.partition("@")[0] for name in sidecars),
-        jobs=jobs,
         retarget=retarget,
     )
     step = pipeline.make_upgrade_step(wanted, settings)

@@ -1,0 +1,54 @@
+"""A run of `library` that is interrupted, or that another run overtakes, leaves nothing behind and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.vendoring.get import get_library
+from sidecarctl.vendoring.install import install
+from sidecarctl.vendoring.lock import read_lock
+from tests.crash.helpers import start, wait, wait_until
+from tests.vendoring.repository_kit import sidecarctl, snapshot
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signal_while_git_runs_leaves_no_temporary_directory(
+    number: int, tmp_path: Path, acme: Path, shop: Path
+) -> None:
+    programs, temporary = tmp_path / "bin", tmp_path / "tmp"
+    programs.mkdir()
+    temporary.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexec sleep 60\n")
+    (programs / "git").chmod(0o755)
+    before = snapshot(shop)
+    process = start("library add acme ../acme", shop, PATH=f"{programs}:{os.environ['PATH']}", TMPDIR=str(temporary))
+    wait_until((tmp_path / "started").exists, process)
+    assert list(temporary.iterdir())
+    process.send_signal(number)
+    assert wait(process)[0] == (130 if number == signal.SIGINT else 128 + number)
+    assert (list(temporary.iterdir()), snapshot(shop)) == ([], before)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["no lock file yet", "another library"])
+def test_lock_file_that_another_run_changed_is_not_overwritten(
+    first: bool, acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    if not first:
+        assert sidecarctl("library add zero ../acme", shop).code == 0
+    lock = read_lock(Path("sidecarctl.lock"))
+    found = get_library("one", "../acme", "", Path())
+    assert sidecarctl("library add two ../acme", shop).code == 0
+    before = snapshot(shop)
+    with pytest.raises(SidecarctlError, match="changed since it was read"):
+        install([found], lock)
+    assert snapshot(shop) == before
+    libraries = yaml.safe_load(Path("sidecarctl.lock").read_text())["libraries"]
+    assert [one["name"] for one in libraries if one["name"] != "zero"] == ["two"]
