@@ -82,8 +82,9 @@ def run_steps(current: DocumentResult, steps: Sequence[DocumentStep]) -> Documen
 
 def _run(current: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
     for step in steps:
+        known = len(current.plans)
         current = step(current)
-        if any(planned.refused for planned in current.plans):
+        if any(planned.refused for planned in current.plans[known:]):
             break
     return current
 
