@@ -63,13 +63,7 @@ class Catalog:
 
     folders: tuple[tuple[str, Path], ...]
     _read: dict[Path, Sidecar] = field(default_factory=dict, compare=False, repr=False)
-    # Each workload asks for its sidecars, and to list a library takes a millisecond.
-    _listed: dict[tuple[Path, str], list[Path]] = field(default_factory=dict, compare=False, repr=False)
-
-    def _list(self, library: Path, name: str = "") -> list[Path]:
-        if (library, name) not in self._listed:
-            self._listed[library, name] = list(_entry_directories(library, name))
-        return self._listed[library, name]
+    _listed: dict[Path, Mapping[str, list[Path]]] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, request: str) -> Sidecar:
         """Return the sidecar for `logger` or `logger@1.0.0`, by default the newest version in the first library that has it.
@@ -79,7 +73,7 @@ class Catalog:
         name, version = split_request(request)
         seen: list[str] = []
         for label, folder in self.folders:
-            found = [self._sidecar(entry, folder, label) for entry in self._list(folder, name)]
+            found = [self._sidecar(entry, folder, label) for entry in self._entries_of(folder, name)]
             _reject_duplicates(found)
             fitting = [sidecar for sidecar in found if not version or sidecar.version == version]
             if fitting:
@@ -96,7 +90,7 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Return the sorted names of all sidecars without reading them."""
-        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in self._list(folder)})
+        return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _entry_directories(folder)})
 
     def entries(self) -> list[Entry]:
         """Return all entries sorted by name, precedence, and version, newest first, including invalid and shadowed ones."""
@@ -121,6 +115,15 @@ class Catalog:
             return Entry(name, folder, label, error=error)
         listing = Listing(sidecar.version, sidecar.summary, sidecar.keywords)
         return Entry(name, folder, label, listing, _read=lambda: sidecar)
+
+    def _entries_of(self, library: Path, name: str) -> list[Path]:
+        """Return the entries of one name. A library is listed once, so that a run with many sidecars is linear."""
+        if library not in self._listed:
+            by_name: dict[str, list[Path]] = {}
+            for entry in _list_library(library):
+                by_name.setdefault(entry.partition("@")[0], []).append(library / entry)
+            self._listed[library] = by_name
+        return [entry for entry in self._listed[library].get(name, ()) if _is_entry(entry)]
 
     def _sidecar(self, folder: Path, library: Path, label: str) -> Sidecar:
         if folder not in self._read:
@@ -186,17 +189,22 @@ def _library_hint(path: Path) -> str:
     )
 
 
-def _entry_directories(library: Path, name: str = "") -> Iterator[Path]:
-    """Yield the sorted entries of a library, optionally those of one name. Files and hidden directories are skipped."""
+def _entry_directories(library: Path) -> Iterator[Path]:
+    """Yield the sorted entries of a library. Files and hidden directories are skipped."""
+    return (
+        library / each
+        for each in _list_library(library)
+        if not each.startswith((".", "_")) and _is_entry(library / each)
+    )
+
+
+def _list_library(library: Path) -> list[str]:
+    """Return the sorted names of everything in a library, none for a directory that cannot be read."""
     try:
         with os.scandir(library) as scan:
-            found = sorted(entry.name for entry in scan)
+            return sorted(entry.name for entry in scan)
     except OSError:
-        return
-    for each in found:
-        base, _, _ = each.partition("@")
-        if (base == name if name else not each.startswith((".", "_"))) and _is_entry(library / each):
-            yield library / each
+        return []
 
 
 def has_sidecars(directory: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
@@ -123,10 +123,10 @@ def add_sidecar(
         return current
     changed, edits = _edit_companions(upgrades, companions, edits)
     if edits:
-        root = first.root
-        assert root is not None
-        done = splice(first.text, root, edits, make_key_placer(able, request.instance))
-        first = first.with_text(done.text, done.root)
+        try:
+            first = first.edit(edits, make_key_placer(able, request.instance))
+        except BugError as bug:
+            raise BugError(f"{request.instance}: {bug.message}") from bug
     if request.adopt:
         plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
         current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current

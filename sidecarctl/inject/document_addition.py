@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject.document import (
     DocumentResult,
     RepairOptions,
@@ -19,6 +20,11 @@ from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import Document
+
+# Adds or upgrades one sidecar.
+DocumentStep = Callable[[DocumentResult], DocumentResult]
+# Two steps parse the text as often with a draft as without.
+_FEW = 2
 
 
 def add_sidecars(
@@ -40,16 +46,47 @@ def add_sidecars(
     matching = [w for w in workloads(document.value, kinds) if workloads_filter.matches(w)]
     skipped = [(w, reason) for w in matching if (reason := _find_skip_reason(w, workloads_filter))]
     numbers = select_numbers(document, kinds, workloads_filter)
-    for request in requests if numbers != frozenset() else ():
-        current = add_sidecar(current, request, kube_version, kinds, following, numbers)
-        if any(planned.refused for planned in current.plans):
-            break
+
+    def step(request: Request) -> DocumentStep:
+        return lambda current: add_sidecar(current, request, kube_version, kinds, following, numbers)
+
+    current = run_steps(current, [step(request) for request in requests] if matching and numbers != frozenset() else [])
     options = RepairOptions.of(requests, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
     return replace(current, skipped=tuple(skipped))
+
+
+def run_steps(current: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
+    """Return the result of all steps, or of those up to the first plan that is refused.
+
+    If the draft fails its verification or a step raises an error, each step runs again with a verified text, so an error
+    never comes from an unverified one, and an edit that fails verification is that of its sidecar.
+    """
+    if len(steps) <= _FEW:
+        return _run(current, steps)
+    from sidecarctl.yamltext.draft import Draft
+
+    first = current.documents[0]
+    draft = Draft.of(first)
+    try:
+        done = _run(replace(current, documents=(draft, *current.documents[1:])), steps)
+        last = done.documents[0]
+        assert isinstance(last, Draft)
+        return replace(done, documents=(first if last is draft else last.finish(), *done.documents[1:]))
+    except SidecarctlError:
+        return _run(current, steps)
+
+
+def _run(current: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
+    for step in steps:
+        known = len(current.plans)
+        current = step(current)
+        if any(planned.refused for planned in current.plans[known:]):
+            break
+    return current
 
 
 def repair_chains(

@@ -6,7 +6,7 @@ exist keep their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sidecarctl.composition.request import Request
 from sidecarctl.composition.select import WorkloadChoice
@@ -21,7 +21,7 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
-from sidecarctl.inject.document_addition import repair_chains
+from sidecarctl.inject.document_addition import DocumentStep, repair_chains, run_steps
 from sidecarctl.inject.document_removal import (
     DocumentResult,
     apply_removals,
@@ -122,21 +122,30 @@ def reconcile(
             removals=tuple(removals),
             findings=(*current.findings, *(finding for one in removals for finding in left_behind_findings(one))),
         )
-    pending = {task.number: list(task.choice.requests) for task in todo.tasks}
-    while waiting := [number for number, requests in pending.items() if requests]:
-        request = pending[waiting[0]][0]
-        numbers = frozenset(number for number in waiting if pending[number][0] == request)
-        for number in numbers:
-            pending[number].pop(0)
-        current = _apply_request(current, request, kube_version, kinds, following, numbers)
-        if any(one.refused for one in current.plans):
-            return current
+
+    def step(request: Request, numbers: frozenset[int]) -> DocumentStep:
+        return lambda current: _apply_request(current, request, kube_version, kinds, following, numbers)
+
+    current = run_steps(current, [step(*each) for each in _group_requests(todo)])
+    if any(one.refused for one in current.plans):
+        return current
     requests = [request for task in todo.tasks for request in task.choice.requests]
     options = RepairOptions.of(requests, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):
         return replace(current, documents=(document, *companions))
     return current
+
+
+def _group_requests(todo: DocumentTasks) -> Iterator[tuple[Request, frozenset[int]]]:
+    """Yield the requests of all tasks in their order, each with the numbers of the workloads that it is for."""
+    pending = {task.number: list(task.choice.requests) for task in todo.tasks}
+    while waiting := [number for number, requests in pending.items() if requests]:
+        request = pending[waiting[0]][0]
+        numbers = frozenset(number for number in waiting if pending[number][0] == request)
+        for number in numbers:
+            pending[number].pop(0)
+        yield request, numbers
 
 
 def _apply_request(

@@ -145,8 +145,17 @@ def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset
             derived["documents"] = _derive_documents(documents, added.volumes)
         if key in annotations and key not in added.annotations:
             derived["annotations"] = (*added.annotations, key)
-        instances[name] = replace(instance, added=replace(added, **derived)) if derived else instance
+        instances[name] = _add_derived(instance, derived) if derived else instance
     return replace(record, instances=instances)
+
+
+def _add_derived(instance: Instance, derived: Mapping[str, Any]) -> Instance:
+    key = tuple((name, _freeze(value)) for name, value in derived.items())
+    return instance.remember("added", key, lambda: replace(instance, added=replace(instance.added, **derived)))
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(value.items()) if isinstance(value, Mapping) else value
 
 
 # ConfigMaps by the volume that uses them, with the number of the volume in the pod.
@@ -174,7 +183,7 @@ def write(record: Record, workload: Workload) -> str:
     mounts, documents = AppMounts.of(workload, record), _documents_by_volume(workload)
     data: dict[str, Any] = {
         "v": VERSION,
-        "instances": {name: dict(_instance_data(each, documents, mounts)) for name, each in record.instances.items()},
+        "instances": {name: _get_data(each, documents, mounts) for name, each in record.instances.items()},
     }
     if record.was:
         data["was"] = dict(sorted(record.was.items()))
@@ -183,7 +192,18 @@ def write(record: Record, workload: Workload) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
-def _instance_data(instance: Instance, documents: _Documents, mounts: AppMounts) -> Iterator[tuple[str, Any]]:
+def _get_data(instance: Instance, documents: _Documents, mounts: AppMounts) -> dict[str, Any]:
+    """Return an entry without what follows from the manifest."""
+    volumes = instance.added.volumes
+    derived = {
+        "volumeMounts": mounts.derive(instance.name, volumes),
+        "documents": _derive_documents(documents, volumes),
+    }
+    key = tuple(map(_freeze, derived.values()))
+    return instance.remember("data", key, lambda: dict(_instance_data(instance, derived)))
+
+
+def _instance_data(instance: Instance, derived: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     fields = (
         ("sidecar", instance.sidecar if instance.sidecar != instance.name else ""),
         ("version", instance.version),
@@ -202,10 +222,6 @@ def _instance_data(instance: Instance, documents: _Documents, mounts: AppMounts)
         names = list(getattr(instance.added, _ADDED_KEYS[key]))
         if names != defaults.get(key, []):
             yield key, names
-    derived: Mapping[str, Any] = {
-        "volumeMounts": mounts.derive(instance.name, instance.added.volumes),
-        "documents": _derive_documents(documents, instance.added.volumes),
-    }
     for key in ("volumes", "volumeMounts", "env", "annotations", "labels", "pod", "documents"):
         value: Any = getattr(instance.added, _ADDED_KEYS[key])
         if key == "annotations":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from sidecarctl.kube.fronts import Front
 from sidecarctl.kube.workload import Workload, as_list
 from sidecarctl.lazy_dataclass import dataclass, field
+
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ class Instance:
     digest: str = ""
     keep_qos: bool = False
     fronts: tuple[Front, ...] = ()
+
+    def remember(self, name: str, key: tuple[object, ...], make: Callable[[], _R]) -> _R:
+        """Return what follows from the entry and parts of a manifest; made again only if these parts (`key`) differ.
+
+        Each sidecar of a run reads and writes the entries of all others.
+        """
+        known = self._last.get(name)
+        if known is None or known[0] != key:
+            known = self._last[name] = (key, make())
+        return known[1]
+
+    @cached_property
+    def _last(self) -> dict[str, tuple[tuple[object, ...], Any]]:
+        return {}
 
     def waits_for(self, sidecar: str, instance: str) -> bool:
         """Return True if it must start after the given instance of the given sidecar."""

@@ -20,7 +20,7 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
-from sidecarctl.inject.document_addition import repair_chains
+from sidecarctl.inject.document_addition import DocumentStep, repair_chains, run_steps
 from sidecarctl.inject.merge import FAIL
 from sidecarctl.inject.record import Instance
 from sidecarctl.inject.record_paths import record_path
@@ -81,11 +81,15 @@ def upgrade_instances(
                 if sidecar is not None:
                     groups.setdefault((instance.name, sidecar.name, sidecar.version), []).append(number)
                 findings += [finding] if finding else []
-    for (name, sidecar_name, version), numbers in groups.items():
-        request = _make_request(wanted, wanted.catalog.find(f"{sidecar_name}@{version}"), name)
-        current = add_sidecar(current, request, kube_version, kinds, following, frozenset(numbers))
-        if any(planned.refused for planned in current.plans):
-            break
+
+    def step(sidecar: str, name: str, numbers: list[int]) -> DocumentStep:
+        request = _make_request(wanted, wanted.catalog.find(sidecar), name)
+        return lambda current: add_sidecar(current, request, kube_version, kinds, following, frozenset(numbers))
+
+    current = run_steps(
+        current,
+        [step(f"{sidecar}@{version}", name, numbers) for (name, sidecar, version), numbers in groups.items()],
+    )
     options = RepairOptions(wanted.catalog, wanted.on_conflict, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
     if have_equal_values((document, *companions), current.documents):

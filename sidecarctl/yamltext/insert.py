@@ -108,7 +108,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
             else insert_into_block(text, nodes, groups, known)
         )
         for one in written:
-            yield replace(one, depth=len(path))
+            yield replace(one, depth=len(path), path=None if one.index is None else path)
 
 
 _COMMENT_ON_LINE = lazy_pattern(r"[ \t]*(,?)[ \t]*#")
@@ -130,9 +130,10 @@ def insert_into_flow(
         members = [_flow_member(insert, style) for insert in inserts]
         if index == 0:
             start = spans[0][0]
-            yield Splice(start, start, "".join(f"{member},{style.between}" for member in members))
+            yield Splice(start, start, "".join(f"{member},{style.between}" for member in members), index=0)
         else:
-            yield from _insert_after(text, spans[index - 1][1], members, style)
+            after = list(_insert_after(text, spans[index - 1][1], members, style))
+            yield from (replace(one, index=index) if len(after) == 1 else one for one in after)
 
 
 def check_pair(text: str, holder: Mapping | SequenceNode) -> None:

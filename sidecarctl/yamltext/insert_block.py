@@ -58,7 +58,7 @@ def insert_into_block(
         after = past_tabs(text, next_line(text, spans[index - 1][1]))
         offset = _past_comments(text, after, at_column)
         block = _blocks(inserts, with_literals(text, style, offset, at_column))
-        yield whole_lines(text, offset, block, at_column)
+        yield replace(whole_lines(text, offset, block, at_column), index=index)
 
 
 def _blocks(inserts: Seq[Insert], style: Style) -> list[str]:
@@ -86,7 +86,7 @@ def _insert_first(
         colon = colon_offset(text, key)
         offset = offset if colon is None else min(offset, next_line(text, colon))
     style = with_literals(text, style, offset, at_column)
-    return whole_lines(text, offset, _blocks(inserts, style), at_column)
+    return replace(whole_lines(text, offset, _blocks(inserts, style), at_column), index=0)
 
 
 def _is_open(text: str, holder: Mapping | Sequence, index: int) -> bool:

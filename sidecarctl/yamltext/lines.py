@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from sidecarctl.errors import BugError
+from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 
@@ -113,19 +114,30 @@ class Lines:
 
 @dataclass(frozen=True)
 class Splice:
-    """A replacement of text[start:end]. Of several at one offset, that of the innermost collection comes first."""
+    """A replacement of text[start:end]. Of several at one offset, that of the innermost collection comes first.
+
+    path, index  of a collection whose new members the text is, and the number of members before them; or of the scalar that
+                 the text replaces (no index). None if the text is anything else
+    """
 
     start: int
     end: int
     text: str
     depth: float = 0
+    path: PathTuple | None = None
+    index: int | None = None
+
+
+def sort_splices(splices: Iterable[Splice]) -> list[Splice]:
+    """Return replacements in the order of the new text: those at one offset from the inside out."""
+    return sorted(splices, key=lambda s: (s.start, s.end > s.start, -s.depth))
 
 
 def apply_splices(text: str, splices: Iterable[Splice]) -> str:
-    """Return the text after replacements; those at one offset from the inside out, else in order."""
+    """Return the text after replacements."""
     out: list[str] = []
     at = 0
-    for one in sorted(splices, key=lambda s: (s.start, s.end > s.start, -s.depth)):
+    for one in sort_splices(splices):
         if one.start < at:
             raise BugError("two edits overlap")
         out += (text[at : one.start], one.text)

@@ -27,11 +27,11 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
             )
         written = "" if edit.text else _block(text, node, edit.value)
         if written:
-            return Splice(node.start, node.end, written)
+            return Splice(node.start, node.end, written, path=edit.path)
     in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
     written = edit.text or _scalar(node, edit.value, in_flow)
     if node.end > node.start:
-        return Splice(node.start, node.end, written)
+        return Splice(node.start, node.end, written, path=edit.path)
     place = value_offset(text, nodes)
     if place is None:
         raise EditRefused(f"{dotted(edit.path)} has no colon", edit.path, hint="write a colon after the key")

@@ -59,7 +59,7 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> S
     folded = group_inserts(root, inserts)
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
-        result = apply_splices(text, [*_other_splices(text, root, others), *insert_splices(text, root, folded, place)])
+        result = apply_splices(text, find_splices(text, root, others, folded, place))
         return SpliceResult(result, _verify(result, text, root, edits), filled)
     done = splice(text, root, others)
     # Inserts see the text after the removals: a comma, an empty collection.
@@ -68,6 +68,11 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> S
     if not identical(second.root.value, apply(root.value, edits)):
         raise BugError("the edited text does not equal the intended result")
     return SpliceResult(second.text, second.root, filled)
+
+
+def find_splices(text: str, root: Node, others: Seq[Edit], inserts: GroupedInserts, place: KeyPlace) -> list[Splice]:
+    """Return the text replacements for inserts and other edits. If there are inserts, the others must be replacements."""
+    return [*_other_splices(text, root, others), *insert_splices(text, root, inserts, place)]
 
 
 def _other_splices(text: str, root: Node, edits: Seq[Edit]) -> list[Splice]:

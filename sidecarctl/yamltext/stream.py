@@ -6,8 +6,8 @@ In JSON streams, consecutive objects are separate documents.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple, Place
@@ -17,6 +17,10 @@ from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.lines import Lines
 from sidecarctl.yamltext.nodes import Alias, Node, child
 from sidecarctl.yamltext.parse import parse
+
+if TYPE_CHECKING:
+    from sidecarctl.yamltext.edits import Edit
+    from sidecarctl.yamltext.insert import KeyPlace
 
 _BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#.*)?$")
 _REST_OF_LINE = lazy_pattern(r"[ \t\r]*\n?")
@@ -112,6 +116,15 @@ class Document:
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
         return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
+
+    def edit(self, edits: Sequence[Edit], place: KeyPlace) -> Document:
+        """Return the document after edits, verified. Raises EditRefused and BugError like `splice`."""
+        from sidecarctl.yamltext.splice import splice  # most commands do not edit
+
+        root = self.root
+        assert root is not None
+        done = splice(self.text, root, edits, place)
+        return self.with_text(done.text, done.root)
 
 
 def is_empty(text: str) -> bool:

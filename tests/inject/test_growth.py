@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from sidecarctl.cli import build_request
+from sidecarctl.composition.request import Request
 from sidecarctl.inject import pipeline, record, record_check
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.record import Instance
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 
 WEB = """\
@@ -32,9 +35,9 @@ spec:
 COUNT = 20
 
 
-def library(folder: Path) -> str:
+def library(folder: Path, word: str = "side") -> str:
     for number in range(COUNT):
-        name = f"side-{number}"
+        name = f"{word}-{number}"
         (folder / name).mkdir()
         (folder / name / "sidecar.yaml").write_text(
             "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
@@ -45,6 +48,19 @@ def library(folder: Path) -> str:
             "  resources: {requests: {cpu: 1m, memory: 8Mi}, limits: {memory: 8Mi}}\n"
         )
     return str(folder)
+
+
+def request_all(folder: Path, word: str = "side") -> list[Request]:
+    """Return requests for all sidecars of a library. Tests that count what is cached need names of their own."""
+    return build_request.requests(
+        [f"{word}-{number}" for number in range(COUNT)],
+        libraries=[library(folder, word)],
+        sets=[],
+        values=[],
+        containers=[],
+        as_name=None,
+        mode=None,
+    )
 
 
 def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
@@ -63,15 +79,49 @@ def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
 
 
 def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:
-    names = [f"side-{number}" for number in range(COUNT)]
-    requests = build_request.requests(
-        names, libraries=[library(tmp_path)], sets=[], values=[], containers=[], as_name=None, mode=None
-    )
+    requests = request_all(tmp_path)
     functions = (record._instance, record_check._check_instance)
     codes = [function.__wrapped__.__code__ for function in functions]  # type: ignore[attr-defined]
     counted = count_calls(lambda: pipeline.add(WEB, requests, Options(facts=False)), *codes)
     assert set(counted) == {"_instance", "_check_instance"}
     assert all(calls <= COUNT for calls in counted.values()), counted
+
+
+def test_each_entry_of_the_record_is_written_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = request_all(tmp_path, "entry")
+    written: list[str] = []
+    instance_data = record._instance_data
+
+    def counted(instance: Instance, derived: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        written.append(instance.name)
+        return instance_data(instance, derived)
+
+    monkeypatch.setattr(record, "_instance_data", counted)
+    pipeline.add(WEB, requests, Options(facts=False))
+    # A new entry is an object that the run did not read yet.
+    assert COUNT <= len(written) <= 2 * COUNT
+
+
+def test_an_entry_depends_on_the_workload_that_has_it() -> None:
+    text = json.dumps({"v": 2, "instances": {"logger": {"volumes": ["logs"]}}})
+
+    def read(documents: Sequence[str]) -> Instance:
+        volumes = [{"name": "logs", "configMap": {"name": name}} for name in documents]
+        template = {"metadata": {"annotations": {RECORD_ANNOTATION: text}}, "spec": {"volumes": volumes}}
+        (found,) = workloads({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}})
+        assert record.write(record.read(found), found) == text.replace(" ", "")
+        return record.read(found).instances["logger"]
+
+    for documents in (["one"], ["two"], [], ["one"]):
+        assert read(documents).added.documents == tuple(f"ConfigMap/{name}" for name in documents)
+
+
+def test_a_library_is_listed_once_for_all_sidecars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
+    request_all(tmp_path)
+    assert listed.count(tmp_path) == 1
 
 
 def test_workloads_of_a_list_are_reported_in_one_pass(tmp_path: Path) -> None:
