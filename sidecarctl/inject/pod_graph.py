@@ -68,6 +68,7 @@ def build_pod(workload: Workload, kube_version: str, file: str, services: Servic
         Added(one.name, one.sidecar, one.version, one.mode, tuple(changes.list_parts(one, {})), one.added.documents)
         for one in record.instances.values()
     )
+    routes, left_out = find_routes(workload, record.fronts, services)
     return Pod(
         workload.label,
         file,
@@ -77,7 +78,8 @@ def build_pod(workload: Workload, kube_version: str, file: str, services: Servic
         workload.replicas,
         changes.get_pod_facts(workload, kube_version),
         _facts_without(workload, record, kube_version) if instances else None,
-        tuple(find_routes(workload, record.fronts, services)),
+        tuple(routes),
+        left_out,
     )
 
 

@@ -34,38 +34,53 @@ class ServiceIndex:
     def __init__(self, services: Iterable[ObjectView]) -> None:
         selecting = [(each, selector) for each in services if (selector := pod_selector(each)) is not None]
         counts = Counter(label for _, selector in selecting for label in _labels(selector))
-        self._by_label: dict[tuple[str, object], list[tuple[int, ObjectView, LabelSelector]]] = {}
+        self._keys = {key for key, _ in counts}
+        self._by_label: dict[tuple[str, str], list[tuple[int, ObjectView, LabelSelector]]] = {}
         for number, (service, selector) in enumerate(selecting):
             rarest = min(_labels(selector), key=lambda label: counts[label], default=None)
             if rarest is not None:
                 self._by_label.setdefault(rarest, []).append((number, service, LabelSelector(selector)))
+        self._found: dict[tuple[str, frozenset[tuple[str, str]]], list[ObjectView]] = {}
 
     def find(self, pod: PodView) -> list[ObjectView]:
         """Return the Services that select a pod, in order."""
-        labels = as_mapping(pod.metadata.value.get("labels"))
-        found = [
-            (number, service)
-            for label in _labels({"matchLabels": labels})
-            for number, service, selector in self._by_label.get(label, ())
-            if service.namespace == pod.object.namespace and selector.matches(labels)
-        ]
-        return [service for _, service in sorted(found, key=lambda each: each[0])]
+        labels = {
+            key: value for key, value in _labels({"matchLabels": pod.metadata.value.get("labels")}) if key in self._keys
+        }
+        place = pod.object.namespace, frozenset(labels.items())
+        if place not in self._found:
+            found = [
+                (number, service)
+                for label in labels.items()
+                for number, service, selector in self._by_label.get(label, ())
+                if service.namespace == pod.object.namespace and selector.matches(labels)
+            ]
+            self._found[place] = [service for _, service in sorted(found, key=lambda each: each[0])]
+        return self._found[place]
 
 
 def _labels(selector: dict[str, Any]) -> list[tuple[str, str]]:
     return [(key, value) for key, value in as_mapping(selector.get("matchLabels")).items() if isinstance(value, str)]
 
 
-def find_routes(workload: Workload, fronts: Sequence[Front], services: ServiceIndex) -> Iterator[Route]:
-    """Yield the ports of the Services that select the pods of a workload."""
-    pod = PodView(workload)
-    for service in services.find(pod):
+# Of one pod.
+MAX_ROUTES = 100
+
+
+def find_routes(workload: Workload, fronts: Sequence[Front], services: ServiceIndex) -> tuple[list[Route], int]:
+    """Return the first ports of the Services that select the pods of a workload, and how many Services are left out."""
+    pod, routes = PodView(workload), list[Route]()
+    found = services.find(pod)
+    for number, service in enumerate(found):
+        if len(routes) >= MAX_ROUTES:
+            return routes, len(found) - number
         for reference in service_ports(service):
             port = resolve_port(reference, pod)
             name = reference.holder.text("name")
             around = tuple(front.instance for front in reversed(find_chain(fronts, port)))
             hops = tuple(_hops(pod, fronts, port))
-            yield Route(service.label, f"{reference.port} {name}".rstrip(), hops, around)
+            routes.append(Route(service.label, f"{reference.port} {name}".rstrip(), hops, around))
+    return routes, 0
 
 
 def _hops(pod: PodView, fronts: Sequence[Front], port: int) -> Iterator[Hop]:

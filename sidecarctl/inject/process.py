@@ -120,8 +120,6 @@ def _process(
     Only errors in a pod template that is edited prevent the edit; other errors that were there before are warnings.
     """
     version, kinds = options.kube_version, options.kinds
-    if not isinstance(document.value, dict):
-        return ProcessedDocuments((document, *companions))
     severities = options.severities(document.file)
     found = list(workloads(document.value, kinds))
     if not options.workloads.selects_all and not any(map(options.workloads.matches, found)):

@@ -212,3 +212,22 @@ def test_hostile_service_names_are_escaped() -> None:
     for shown in (svg.render_svg([pod]), tree.render_mermaid([pod])):
         assert "<script>" not in shown
     assert "\x1b" not in tree.render_tree([pod], color=False, width=80)
+
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {a: b}}\nspec: {containers: [{name: a, image: a}]}\n"
+SERVICES = POD + "".join(
+    f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{number}}}\nspec: {{selector: {{a: b}}, ports: [{{port: 80}}]}}\n"
+    for number in range(105)
+)
+
+
+def test_services_beyond_a_limit_are_counted() -> None:
+    (drawn,) = read_pods(SERVICES, Options(), services=list(read_services(SERVICES)))
+    assert len(drawn.routes) == 100
+    assert "from    5 more Services" in tree.render_tree([drawn], color=False, width=80)
+
+
+@pytest.mark.parametrize("format_name", ["mermaid", "svg", "markdown"])
+def test_services_beyond_a_limit_are_a_note(tmp_path: Path, format_name: str) -> None:
+    outcome = run(f"sidecarctl graph --format {format_name}", tmp_path, stdin=SERVICES)
+    assert outcome.stderr == "note: the graph leaves out 5 Services that lead to Pod/a\n"

@@ -47,11 +47,3 @@ def test_character_in_a_comment_that_yaml_rejects_is_an_error(tmp_path: Path, co
     outcome = run(f"sidecarctl {command}", tmp_path, stdin="---\n# a\x07\n---\napiVersion: v1\nkind: Namespace\n")
     assert outcome.code
     assert ":2:4" in outcome.stdout + outcome.stderr
-
-
-def test_scalar_as_a_document_is_not_edited(tmp_path: Path) -> None:
-    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n"
-    text = f"---\n0\n---\n[containers]\n---\n{pod}---\nfalse\n"
-    outcome = run("sidecarctl add log-tail --set logDir=/l -q", tmp_path, stdin=text)
-    assert outcome.code == 0
-    assert run("sidecarctl remove --all -q", tmp_path, stdin=outcome.stdout).stdout == text

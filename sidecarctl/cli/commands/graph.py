@@ -83,6 +83,9 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
         raise nothing_found_error(inputs, settings)
     if not found:
         return max(error.exit_code for error in errors)
+    for pod in found if format != "text" else ():
+        if pod.more_services:
+            console.report(f"note: the graph leaves out {pod.more_services:,} Services that lead to {pod.label}")
     text = _tree(found, output) if format == "text" else _drawing(format)(found)
     if output:
         write_all([Write(Path(output), text)])

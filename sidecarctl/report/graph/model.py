@@ -138,6 +138,7 @@ class Pod:
 
     before  the facts of the pod without what was added, None if nothing was added
     routes  the ports of Services that lead to the pod
+    more_services  the number of Services whose ports are not listed
     """
 
     label: str
@@ -149,6 +150,7 @@ class Pod:
     facts: PodFacts = field(default_factory=PodFacts)
     before: PodFacts | None = None
     routes: tuple[Route, ...] = ()
+    more_services: int = 0
 
     def users(self, volume: str) -> list[tuple[Box, Mount]]:
         """Return the containers that mount a volume, in order."""

@@ -47,6 +47,8 @@ def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
         yield from _labelled("stops", order, color, width)
     for route in pod.routes:
         yield from _labelled("from", visible(route.text), color, width)
+    if pod.more_services:
+        yield from _labelled("from", f"{pod.more_services:,} more Services", color, width)
     for one in pod.instances:
         if one.documents:
             yield from _labelled(
