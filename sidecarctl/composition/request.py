@@ -110,7 +110,7 @@ class Request:
     def check(self) -> None:
         """Raise UsageError if a new instance cannot have the parameters."""
         if self.invalid is not None:
-            raise self.invalid
+            raise copy.copy(self.invalid)  # whoever catches it adds the workload
 
     def is_recorded(self, instance: Instance | None) -> bool:
         """Return True if the record has the instance with the requested version and parameters."""

@@ -197,26 +197,24 @@ def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, N
     }
     gone: dict[PathTuple, None] = dict(leaves)
     restored: dict[PathTuple, str] = {}
-    while path := _find_emptied(workload, gone):
-        for leaf in [leaf for leaf in gone if leaf[:-1] == path]:
-            del gone[leaf]
-        if path in was:
-            restored[path] = was[path]
-        else:
-            gone[path] = None
+    holders: dict[PathTuple, list[PathTuple]] = {}
+    for path in gone:
+        holders.setdefault(path[:-1], []).append(path)
+    # From the inside out: a collection that goes may empty the one around it.
+    for depth in range(max(map(len, holders), default=0), len(workload.template_path), -1):
+        for path in [each for each in holders if len(each) == depth]:
+            if len(holders[path]) != len(_at(workload, path) or ()):
+                continue
+            for leaf in holders[path]:
+                del gone[leaf]
+            if path in was:
+                restored[path] = was[path]
+            else:
+                gone[path] = None
+                holders.setdefault(path[:-1], []).append(path)
     yield from (Remove(path, "record") for path in gone)
     for path, text in restored.items():
         yield Restore(path, text, parse_empty(text, record_path(workload)), "record")
-
-
-def _find_emptied(workload: Workload, gone: Mapping[PathTuple, None]) -> PathTuple:
-    """Return the innermost collection in the pod template whose items are all removed, () if there is none."""
-    counts: dict[PathTuple, int] = {}
-    for path in gone:
-        if len(path) > len(workload.template_path) + 1:
-            counts[path[:-1]] = counts.get(path[:-1], 0) + 1
-    emptied = [path for path, count in counts.items() if count == len(_at(workload, path) or ())]
-    return max(emptied, key=len, default=())
 
 
 def _at(workload: Workload, path: PathTuple) -> Any:

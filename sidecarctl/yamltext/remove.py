@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Seq
 
 from sidecarctl.errors import BugError
@@ -45,9 +45,10 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Spl
         holder = nodes[-1]
         if not isinstance(holder, (Mapping, Sequence)) or len(nodes) <= len(path):
             raise BugError(f"nothing to remove from at {dotted(path)}")
-        names: list[str | int] = list(holder.pairs) if isinstance(holder, Mapping) else list(range(len(holder.items)))
-        gone = sorted({names.index(step) for step in steps})
-        if len(gone) == len(names) and not holder.flow:
+        names: Iterable[str | int] = holder.pairs if isinstance(holder, Mapping) else range(len(holder.items))
+        indices = {name: index for index, name in enumerate(names)}
+        gone = sorted({indices[step] for step in steps})
+        if len(gone) == len(indices) and not holder.flow:
             yield from _empty_collection(text, nodes)
         else:
             yield from _cuts(text, holder, gone)

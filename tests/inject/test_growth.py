@@ -15,7 +15,7 @@ import pytest
 
 from sidecarctl.cli import build_request
 from sidecarctl.composition.request import Request
-from sidecarctl.inject import pipeline, record, record_check
+from sidecarctl.inject import pipeline, record, record_check, removal
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.record import Instance
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
@@ -122,6 +122,24 @@ def test_a_library_is_listed_once_for_all_sidecars(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
     request_all(tmp_path)
     assert listed.count(tmp_path) == 1
+
+
+def test_a_removal_looks_at_each_container_once() -> None:
+    def count(size: int) -> int:
+        names = [f"c-{number}" for number in range(size)]
+        mount = {"name": "logs", "mountPath": "/logs"}
+        pod = {"containers": [{"name": name, "volumeMounts": [mount]} for name in names], "volumes": [{"name": "logs"}]}
+        entry = {"volumes": ["logs"], "initContainers": []}
+        text = json.dumps({"v": 2, "instances": {"logger": entry}})
+        template = {"metadata": {"annotations": {RECORD_ANNOTATION: text}}, "spec": pod}
+        (found,) = workloads({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}})
+        edits: list[object] = []
+        work = lambda: edits.extend(removal.plan_removal(found, record.read(found), ["logger"]).edits)  # noqa: E731
+        calls = count_calls(work, removal._at.__code__)["_at"]
+        assert len(edits) == size + 2  # the mounts of each container, the volumes, and the metadata
+        return calls
+
+    assert 0 < count(4 * COUNT) <= 4 * count(COUNT)
 
 
 def test_workloads_of_a_list_are_reported_in_one_pass(tmp_path: Path) -> None:

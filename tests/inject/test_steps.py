@@ -109,14 +109,23 @@ def test_a_run_parses_the_text_once_for_all_sidecars(
     assert many < 4 * few + 2 * length
 
 
-def test_an_error_of_the_sidecar_in_the_middle_is_that_of_the_sidecar_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"containers": ("missing",)}, {"invalid": UsageError("missing parameter")}],
+    ids=["target", "parameter"],
+)
+def test_an_error_of_the_sidecar_in_the_middle_is_that_of_the_sidecar_alone(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
     requests = request_all(tmp_path, "step")
-    requests[7] = replace(requests[7], containers=("missing",))
-    with pytest.raises(UsageError, match="missing") as caught:
-        pipeline.add(BLOCK, requests, OPTIONS)
-    with pytest.raises(UsageError) as alone:
-        pipeline.add(BLOCK, [requests[7]], OPTIONS)
-    assert vars(caught.value) == vars(alone.value)
+    requests[7] = replace(requests[7], **changes)
+    found: list[dict[str, Any]] = []
+    for run in ([requests[7]], requests):
+        with pytest.raises(UsageError, match="missing") as caught:
+            pipeline.add(BLOCK, run, OPTIONS)
+        found.append(dict(vars(caught.value)))
+    assert found[0] == found[1]
+    assert "Deployment/web" in str(found[0])
 
 
 def test_a_conflict_names_the_sidecar_in_the_middle(tmp_path: Path) -> None:

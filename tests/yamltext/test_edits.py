@@ -65,3 +65,16 @@ def test_root_can_be_filled_and_emptied() -> None:
     assert apply(None, [Insert((), {"a": 1})]) == {"a": 1}
     assert apply({"a": 1}, [Remove(("a",)), Restore((), "", None)]) is None
     assert apply({"a": 1}, [Remove(())]) == {"a": 1}
+
+
+def test_what_two_versions_of_a_document_share_is_not_compared_item_by_item() -> None:
+    class Never(int):
+        __slots__ = ()
+        __hash__ = int.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared")
+
+    shared = {"list": [{"a": Never(1)}]}
+    assert identical({"shared": shared, "own": 1}, {"shared": shared, "own": 1})
+    assert not identical({"shared": shared, "own": 1}, {"shared": shared, "own": 2})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sidecarctl.yamltext.edits import EditRefused, Insert, Remove
+from sidecarctl.yamltext.nodes import Mapping
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.remove import ends_in_block_scalar
+from sidecarctl.yamltext.remove import ends_in_block_scalar, removal_splices
 from sidecarctl.yamltext.splice import splice
 
 
@@ -86,3 +87,24 @@ def test_entry_is_removed_with_its_question_mark_and_colon(text: str, expected: 
     assert root is not None
     path = (0, "b") if text.startswith("-") else ("b",)
     assert splice(text, root, [Remove(path)]).text == expected
+
+
+def test_members_are_found_by_index() -> None:
+    compared: list[object] = []
+
+    class Key(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return str.__eq__(self, other)
+
+    names = [f"k{number}" for number in range(20)]
+    text = "".join(f"{name}: 1\n" for name in names)
+    root = parse(text)
+    assert isinstance(root, Mapping)
+    root.pairs = {Key(name): pair for name, pair in root.pairs.items()}
+    compared.clear()
+    assert len(list(removal_splices(text, root, [Remove((name,)) for name in names[1:]]))) == 19
+    assert len(compared) <= 2 * len(names)
