@@ -19,9 +19,8 @@ def adapt_fragment(workload: Workload, fragment: Fragment) -> tuple[Fragment, tu
     notes: list[Finding] = []
 
     def adapt(container: Mapping[str, Any]) -> Mapping[str, Any]:
-        sleep = as_mapping(as_mapping(as_mapping(container.get("lifecycle")).get("preStop")).get("sleep"))
-        seconds = sleep.get("seconds")
-        if not isinstance(seconds, int) or seconds <= grace:
+        seconds = sleep_seconds(container)
+        if seconds <= grace:
             return container
         # Half of the time is left for the shutdown itself. Before Kubernetes 1.33, a sleep has at least one second.
         shorter = max(1, grace // 2) if grace else 0
@@ -41,6 +40,13 @@ def adapt_fragment(workload: Workload, fragment: Fragment) -> tuple[Fragment, tu
 
     containers = tuple(map(adapt, fragment.containers))
     return (replace(fragment, containers=containers), tuple(notes)) if notes else (fragment, ())
+
+
+def sleep_seconds(container: Mapping[str, Any]) -> int:
+    """Return how long the preStop hook of a container sleeps; 0 without a sleep."""
+    sleep = as_mapping(as_mapping(as_mapping(container.get("lifecycle")).get("preStop")).get("sleep"))
+    seconds = sleep.get("seconds")
+    return seconds if isinstance(seconds, int) else 0
 
 
 def _with_sleep(container: Mapping[str, Any], seconds: int) -> dict[str, Any]:

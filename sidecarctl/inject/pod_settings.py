@@ -6,6 +6,7 @@ from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.inject.adapt import sleep_seconds
 from sidecarctl.inject.record import Record
 from sidecarctl.inject.record_paths import PULL_SECRETS, find_index
 from sidecarctl.kube.workload import Workload, as_list, as_mapping
@@ -41,8 +42,7 @@ class PodSettings:
                 self._join("securityContext", key)
         if fragment.share_process_namespace:
             self._share_processes()
-        if fragment.termination_grace_period_seconds is not None:
-            self._set_grace_period(fragment.termination_grace_period_seconds)
+        self._set_grace_period(fragment)
         for secret in fragment.image_pull_secrets:
             self._add_pull_secret(secret["name"])
 
@@ -67,13 +67,17 @@ class PodSettings:
         else:
             self._join(key)
 
-    def _set_grace_period(self, seconds: int) -> None:
-        key = "terminationGracePeriodSeconds"
+    def _set_grace_period(self, fragment: Fragment) -> None:
+        key, seconds = "terminationGracePeriodSeconds", fragment.termination_grace_period_seconds or 0
         present = self.workload.pod.get(key)
-        if present is None and seconds > DEFAULT_GRACE_SECONDS:
-            self._set(seconds, key)
-        elif isinstance(present, int) and present < seconds and not isinstance(present, bool):
-            self._warn("grace-too-short", present, seconds, key)
+        if present is None:
+            if seconds > DEFAULT_GRACE_SECONDS:
+                self._set(seconds, key)
+        elif isinstance(present, int) and not isinstance(present, bool):
+            if present < seconds:
+                self._warn("grace-too-short", present, seconds, key)
+            if min(present, max(seconds, *map(sleep_seconds, fragment.containers), 0)) > DEFAULT_GRACE_SECONDS:
+                self._join(key)
 
     def _set(self, value: Any, *steps: str) -> None:
         self.edits.append(Insert(self._path(*steps), value, f"sidecar {self.instance}"))

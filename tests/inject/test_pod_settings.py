@@ -133,3 +133,30 @@ def test_fail_on_is_the_minimum_severity_that_fails(folder: Path, level: str, co
     words = ["sidecarctl", "add", "one", "--library", "library", "--fail-on", level]
     done = run(words, folder, stdin=short)
     assert (done.code, "warning[grace-too-short]" in done.stderr) == (code, True), done.stderr
+
+
+SLOW = TEMPLATE + "  terminationGracePeriodSeconds: {seconds}\n"
+
+
+@pytest.mark.parametrize("order", list(permutations(("one", "two"))))
+def test_a_longer_grace_period_stays_until_the_last_sidecar_that_needs_one_is_removed(
+    order: tuple[str, str], folder: Path
+) -> None:
+    for name, seconds in (("one", 60), ("two", 45)):
+        text = SLOW.format(name=name, seconds=seconds)
+        (folder / "library" / name / "template.yaml").write_text(text)
+    first, second = order
+    text = add(folder, POD, "one", "two")
+    assert "terminationGracePeriodSeconds: 60" in text
+    rest = remove(folder, text, first)
+    assert "terminationGracePeriodSeconds: 60" in rest
+    assert remove(folder, rest, second) == POD
+
+
+def test_a_grace_period_stays_for_a_sidecar_whose_hook_sleeps_longer_than_the_default(folder: Path) -> None:
+    (folder / "library" / "one" / "template.yaml").write_text(SLOW.format(name="one", seconds=60))
+    hook = "containers:\n- {name: two, image: 'a:1', lifecycle: {preStop: {sleep: {seconds: 40}}}}\n"
+    (folder / "library" / "two" / "template.yaml").write_text(hook)
+    text = remove(folder, add(folder, POD, "one", "two"), "one")
+    assert "terminationGracePeriodSeconds: 60" in text
+    assert remove(folder, text, "two") == POD
