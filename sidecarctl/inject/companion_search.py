@@ -7,6 +7,7 @@ a run; it is edited where it is.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -185,15 +186,15 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
         if index not in owned and RECORD_ANNOTATION in document.text
         for workload, record in read_records(document, kinds)
     ]
-    by_label: dict[str, int] = {}
+    by_label: dict[str, list[int]] = {}
     for index, workload, _ in holders:
-        by_label.setdefault(workload.label, index)
+        by_label.setdefault(workload.label, []).append(index)
     behind: dict[int, list[int]] = {}
     for index in sorted(owned):
         companion = Companion(as_mapping(documents[index].value))
-        home = by_label.get(companion.owner[0])
-        if home is None:
-            home = _find_home(companion, index, holders)
+        homes = by_label.get(companion.owner[0])
+        # Of several workloads with one name, the companion belongs to the one that it follows.
+        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders)
         if home is not None:
             behind.setdefault(home, []).append(index)
     moved = {index for indices in behind.values() for index in indices}

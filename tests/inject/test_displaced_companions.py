@@ -85,3 +85,15 @@ def test_removes_companions_in_any_order(order: tuple[int, ...], tmp_path: Path)
     removed = run("sidecarctl remove logger -q", tmp_path, stdin=moved)
     assert removed.code == 0, removed.stderr
     assert removed.stdout.removeprefix("---\n") == "---\n".join(plain[index // 2] for index in order if index % 2 == 0)
+
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: web:1}\n"
+
+
+def test_companions_of_two_workloads_of_one_name_are_removed_with_the_one_that_they_follow(tmp_path: Path) -> None:
+    item = "- " + POD.replace("\n", "\n  ").rstrip() + "\n"
+    text = f"apiVersion: v1\nkind: List\nitems:\n{item}---\n{POD}"
+    added = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert added.stdout.count("kind: ConfigMap") == 2, added.stderr
+    removed = run("sidecarctl remove logger", tmp_path, stdin=added.stdout)
+    assert (removed.stdout, "companion-left-behind" in removed.stderr) == (text, False)
