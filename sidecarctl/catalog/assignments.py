@@ -51,6 +51,8 @@ def split_key(key: str) -> list[str | int]:
         position += len(token)
     if wants_name:
         raise UsageError(f'invalid parameter key "{key}"', hint=_KEY_HINT)
+    if len(steps) > limits.DEPTH.value:
+        raise UsageError(f"a parameter key has {len(steps):,} levels", hint=limits.DEPTH.way_out)
     return steps
 
 

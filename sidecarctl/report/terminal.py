@@ -58,8 +58,8 @@ def use_color(stream: Stream, env: Mapping[str, str]) -> bool:
 def columns(stream: Stream, env: Mapping[str, str]) -> int:
     """Return the width in columns: COLUMNS, else that of the terminal, else `LOG_WIDTH`."""
     given = env.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
+    if given.isdecimal() and (wide := int(given[:5])) > 0:
+        return wide
     if not stream.isatty():
         return LOG_WIDTH
     try:

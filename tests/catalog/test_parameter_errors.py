@@ -102,3 +102,10 @@ def test_inline_if_without_else_has_no_value(run: Callable[..., Fragment], use: 
 def test_inline_if_without_else_prints_nothing(run: Callable[..., Fragment]) -> None:
     text = "containers: [{name: a{{ 'x' if false }}, image: {{ 'b' ~ ('c' if false) }}}]"
     assert run(jinja=text).containers[0] == {"name": "a", "image": "b"}
+
+
+@pytest.mark.parametrize("step", [".a", "[0]"])
+def test_key_with_thousands_of_levels_is_an_error(step: str, tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {}\n")
+    done = run(["sidecarctl", "add", "log-tail", "-f", "pod.yaml", "--set", f"a{step * 5_000}=1"], tmp_path)
+    assert (done.code, "a parameter key has 5,001 levels" in done.stderr) == (2, True), done.stderr

@@ -40,6 +40,7 @@ def test_color_depends_on_terminal_and_environment(tty: bool, env: dict[str, str
 
 def test_width_comes_from_the_environment_or_has_a_default() -> None:
     assert columns(Stream(True), {"COLUMNS": "61"}) == 61
+    assert columns(Stream(True), {"COLUMNS": "9" * 5_000}) == 99_999
     assert columns(Stream(False), {"COLUMNS": "wide"}) == LOG_WIDTH
     assert columns(Stream(True), {}) == 80
 

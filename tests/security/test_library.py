@@ -48,6 +48,13 @@ def test_template_cannot_run_code_or_access_python_objects(template: str, tmp_pa
     assert "uid=" not in outcome.stderr and "<class" not in outcome.stderr
 
 
+def test_template_with_a_huge_number_is_an_error(tmp_path: Path) -> None:
+    library(tmp_path, f"containers:\n- name: mine\n  image: x:{{{{ {'9' * 5_000} }}}}\n")
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "Exceeds the limit" in outcome.stderr
+
+
 @pytest.mark.parametrize(
     "path", ["../secret.txt", "/etc/passwd", "..\\\\secret.txt", "x/../../secret.txt", "file:///etc/passwd"]
 )

@@ -194,7 +194,7 @@ def find_uses_here(sidecar: Sidecar) -> dict[str, list[str]] | None:
 
     try:
         walk(sidecar, visit)
-    except (TemplateError, LibraryError, RecursionError, _DynamicReference):
+    except (TemplateError, LibraryError, RecursionError, ValueError, _DynamicReference):
         return None
     return {"exact": sorted(mentioned - PLACEHOLDERS.keys()), "written": sorted(mentioned & PLACEHOLDERS.keys())}
 
