@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.command import ROOT
@@ -43,15 +45,33 @@ def start(arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
         "SIDECARCTL_NO_CACHE": "1",
         **env,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "sidecarctl", *arguments.split()],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with _default_signals():
+        return subprocess.Popen(
+            [sys.executable, "-m", "sidecarctl", *arguments.split()],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@contextmanager
+def _default_signals() -> Iterator[None]:
+    """Let a new process end on signals, also if the tests run in the background or without a terminal and ignore them."""
+    ignored = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) == signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def wait(process: subprocess.Popen[str]) -> tuple[int, str]:

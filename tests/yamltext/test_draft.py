@@ -37,6 +37,7 @@ def test_edits_of_a_draft_have_the_text_and_nodes_of_verified_edits(seed: int) -
         except BugError:  # the generator used a key twice
             assume(False)
         except EditRefused as refused:
+            assume("unusual blank" not in refused.message)  # the same in a text where the parser may be the cause
             with pytest.raises(EditRefused) as also:
                 draft.edit(edits, place)
             assert also.value.message == refused.message
