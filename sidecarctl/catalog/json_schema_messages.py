@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,13 +67,15 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
 
     validator = jsonschema.Draft202012Validator(schema)
     try:
-        errors = sorted(validator.iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about patterns: for the author, not for the user
+            errors = sorted(validator.iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path])
         for error in errors:
             _hide_secrets(error, schema)
         problems = [problem for error in errors for problem in _to_problems(error)]
     except RecursionError:
-        return [SchemaProblem((), "nested too deeply")]
-    except (SchemaError, re.error, TypeError, AttributeError) as error:
+        return [SchemaProblem((), "nested too deeply, or a pattern of its schema is")]
+    except (SchemaError, re.error, TypeError, AttributeError, OverflowError) as error:
         raise SchemaFault(str(error)) from None
     except Exception as error:  # errors of unresolvable references have a class of another package
         if type(error).__module__.split(".")[0] not in ("referencing", "jsonschema"):

@@ -83,6 +83,8 @@ def _has_secrets(sidecar: Sidecar) -> bool:
 def _folder(make: bool = False) -> Path | None:
     """Return the cache directory, or None if other users can access it."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute() and os.environ.get("HOME") == "":  # Path.home() would be the root of the file system
+        return None
     folder = (base if base.is_absolute() else Path.home() / ".cache") / "sidecarctl"
     if make:
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)

@@ -17,11 +17,14 @@ from sidecarctl.files.sources import decode
 from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.stream import Document, split
 
 # The name in `defaults` that stands for all sidecars.
 EVERY_SIDECAR = "*"
 _SHOWN = 5
+_COMPOSITION = lazy_pattern("kind[\"']?: *[\"']?Composition")
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,15 @@ def read_file(path: Path) -> CompositionFile:
         ) from None
     if len(data) > limit:
         raise InputError(f"composition {name} is larger than {limit >> 10} KiB", hint=limits.FILE.way_out)
-    documents = [d for d in split(decode(data, name).removeprefix("\ufeff"), name) if d.value is not None]
+    text = decode(data, name).removeprefix("\ufeff")
+    try:
+        documents = [d for d in split(text, name) if d.value is not None]
+    except SyntaxProblem as problem:
+        if _COMPOSITION.search(text):
+            raise
+        # Another file: the message must not quote it.
+        hint = "check the path: a composition contains `kind: Composition`"
+        raise InputError("the file is not a composition, and invalid YAML", where=problem.where, hint=hint) from None
     if len(documents) != 1:
         raise UsageError(
             f"expected one composition, got {len(documents)} documents" if documents else "the composition is empty",

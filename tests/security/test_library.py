@@ -97,6 +97,14 @@ def test_schema_cannot_fetch_references(ref: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a timer")
+@pytest.mark.parametrize("pattern", ["(" * 3_000 + ")" * 3_000, "a{99999999999}", "[" * 2_000, "[[a]"])
+def test_odd_pattern_is_an_error_without_warnings(pattern: str, tmp_path: Path) -> None:
+    library(tmp_path, properties=f"{{q: {{type: string, pattern: '{pattern}', description: A.}}}}")
+    outcome = run(f"{ADD} --set q=x", tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("error: ") and "internal error" not in outcome.stderr
+
+
 def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
     properties = "{a: {type: string, pattern: '%s', default: '%s!'}}"
     for pattern in (

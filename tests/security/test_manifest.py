@@ -129,9 +129,20 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["evil.yaml"]
 
 
-def test_included_file_that_is_not_a_composition_is_not_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "root:geheim:0:0\nmore geheim lines\n",
+        "password: geheim: x\n",
+        'password: "geheim\n',
+        "password: *geheim\n",
+        "PASSWORD=geheim\x01\n",
+        "geheim: 1\ngeheim: 2\n",
+    ],
+)
+def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(POD)
-    (tmp_path / "secret.txt").write_text("root:geheim:0:0\nmore geheim lines\n")
+    (tmp_path / "secret.txt").write_text(secret)
     folder = tmp_path / "here"
     folder.mkdir()
     (folder / "sidecarctl.yaml").write_text(
