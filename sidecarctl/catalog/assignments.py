@@ -105,7 +105,7 @@ def parse_set(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[s
         try:
             assign(given.setdefault(name, {}), key, RawText(value))
         except UsageError as error:
-            error.where = error.where or f"--set {text}"
+            error.where = error.where or f"--set {_split_at_equals(text)[0]}=..."
             raise
     return given
 
@@ -145,12 +145,14 @@ def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") ->
     `flag` is the option for messages: one of `_FORMS`.
     """
     key, equals, value = _split_at_equals(text)
-    where = f"{flag} {text}"
+    # A value can be a secret.
+    shown = text if flag == "--set-file" or not equals else f"{key}=..."
+    where = f"{flag} {shown}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")
     if not equals or not key or (flag == "--set-file" and not value):
         form, example = _FORMS[flag]
-        raise UsageError(f'invalid parameter "{text}": expected {form}', hint=f"example: {example}", where=where)
+        raise UsageError(f'invalid parameter "{shown}": expected {form}', hint=f"example: {example}", where=where)
     return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
 
 

@@ -109,3 +109,11 @@ def test_key_with_thousands_of_levels_is_an_error(step: str, tmp_path: Path) -> 
     (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {}\n")
     done = run(["sidecarctl", "add", "log-tail", "-f", "pod.yaml", "--set", f"a{step * 5_000}=1"], tmp_path)
     assert (done.code, "a parameter key has 5,001 levels" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("given", ["env.PW=geheim", "=geheim", "logger..x=geheim", "logger.env[7]=geheim"])
+def test_error_about_a_parameter_that_cannot_be_assigned_does_not_show_its_value(given: str, tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {}\n")
+    done = run(["sidecarctl", "add", "logger", "log-tail", "-f", "pod.yaml", "--set", given], tmp_path)
+    assert (done.code, "geheim" in done.stderr) == (2, False), done.stderr
+    assert f"--set {given.partition('=')[0]}=..." in done.stderr
