@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             code = _report(_not_written(error))
     except MemoryError:
         code = _report(InputError("not enough memory", hint="split the input, or give the process more memory"))
+    except RecursionError:
+        # Documents have a limit of depth; what templates and parameters make of them can be deeper.
+        code = _report(InputError("the input or the parameters are nested too deeply", hint="nest them less deeply"))
     except Exception as error:
         code = _bug(error)
     sys.exit(code)

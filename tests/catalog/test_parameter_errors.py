@@ -117,3 +117,13 @@ def test_error_about_a_parameter_that_cannot_be_assigned_does_not_show_its_value
     done = run(["sidecarctl", "add", "logger", "log-tail", "-f", "pod.yaml", "--set", given], tmp_path)
     assert (done.code, "geheim" in done.stderr) == (2, False), done.stderr
     assert f"--set {given.partition('=')[0]}=..." in done.stderr
+
+
+def test_parameters_nested_almost_to_the_limit_are_an_error(tmp_path: Path) -> None:
+    deep = "{a: " * 350 + "1" + "}" * 350
+    (tmp_path / "pod.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers: [{name: a, image: 'a:1'}]\n"
+    )
+    (tmp_path / "values.yaml").write_text(f"log-tail: {{logDir: /a, securityContext: {deep}}}\n")
+    done = run(["sidecarctl", "add", "log-tail", "-f", "pod.yaml", "--values", "values.yaml"], tmp_path)
+    assert done.code in (2, 3) and "internal error" not in done.stderr, done.stderr
