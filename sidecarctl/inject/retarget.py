@@ -31,15 +31,14 @@ from sidecarctl.inject.retarget_entries import (
     read_port_text,
     share_namespace,
 )
+from sidecarctl.inject.retarget_ports import SelectedPods
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
-from sidecarctl.validate.pod_selection import PodIndex
 from sidecarctl.validate.surroundings import (
     Reference,
-    allows_front,
     find_references,
     resolve_number,
 )
@@ -101,11 +100,7 @@ class _Run:
         self.documents = documents
         self.stream = stream
         self.pods = pods
-        self.by_view = {id(pod.view): pod for pod in pods}
-        self.index = PodIndex([pod.view for pod in pods], stream.objects)
-        self.selected: dict[int, tuple[RetargetedPod, ...]] = {}
-        self.wanted: dict[tuple[object, ...], set[Port | None]] = {}
-        self.allowed: dict[tuple[int, int, Port], bool] = {}
+        self.selected = SelectedPods(stream, pods)
         self.by_key: dict[str, list[RetargetedPod]] = {}
         for pod in pods:
             for key in pod.known:
@@ -144,7 +139,7 @@ class _Run:
         self, reference: Reference, renamed: Sequence[tuple[RetargetedPod, Mapping[RenamedKey, str]]]
     ) -> set[str]:
         """Plan the change of one reference, and return the keys of the entries that it has in records."""
-        selected = self._find_selected(reference)
+        selected = self.selected.find(reference)
         key = entry_key(reference)
         owners = [pod for pod in self.by_key.get(key, ()) if share_namespace(reference, pod)]
         keys = {key}
@@ -161,28 +156,13 @@ class _Run:
             self._begin(reference, key, selected)
         return keys
 
-    def _find_selected(self, reference: Reference) -> tuple[RetargetedPod, ...]:
-        """Return the pods that the object of a reference selects; the same tuple for equal selectors."""
-        views = self.index.find_selected(reference.object)
-        if id(views) not in self.selected:
-            self.selected[id(views)] = tuple(self.by_view[id(view)] for view in views)
-        return self.selected[id(views)]
-
-    def _find_wanted(self, reference: Reference, pods: Sequence[RetargetedPod], value: Port) -> set[Port | None]:
-        """Return the ports that a reference with a value must have for some pods, None for those that it fits."""
-        # Only these decide, so the result is the same for many references.
-        key = id(pods), value, reference.object.kind, reference.path[-1]
-        if key not in self.wanted:
-            self.wanted[key] = {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in pods}
-        return self.wanted[key]
-
     def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that bypasses a front."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
         value = reference.port if reference.value is None else reference.value
-        wanted = self._find_wanted(reference, selected, value)
+        wanted = self.selected.find_wanted(reference, selected, value)
         ports = wanted - {None}
-        if not ports or self._is_allowed(reference, selected, ports, value):
+        if not ports or self.selected.are_allowed(reference, selected, ports, value):
             return
         if len(wanted) > 1:
             self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
@@ -194,19 +174,6 @@ class _Run:
         elif self._change(reference, port):
             for pod in selected:
                 pod.entries[key] = (former, port)
-
-    def _is_allowed(
-        self, reference: Reference, pods: Sequence[RetargetedPod], ports: set[Port | None], value: Port
-    ) -> bool:
-        """Return True if a NetworkPolicy allows the wanted ports of all pods already."""
-        if reference.object.kind != "NetworkPolicy":
-            return False
-        key = id(reference.object), id(pods), value
-        if key not in self.allowed:
-            self.allowed[key] = all(
-                allows_front(reference, pod.view, port) for pod in pods for port in ports if isinstance(port, int)
-            )
-        return self.allowed[key]
 
     def _follow(
         self,
