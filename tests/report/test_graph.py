@@ -225,6 +225,9 @@ def test_services_beyond_a_limit_are_counted() -> None:
     (drawn,) = read_pods(SERVICES, Options(), services=list(read_services(SERVICES)))
     assert len(drawn.routes) == 100
     assert "from    5 more Services" in tree.render_tree([drawn], color=False, width=80)
+    assert '(["5 more Services"])' in tree.render_mermaid([drawn])
+    assert "5 more Services not listed." in tree.render_pod_sections([drawn])
+    assert "Not drawn: 5 more Services" in svg.render_svg([drawn])
 
 
 @pytest.mark.parametrize("format_name", ["mermaid", "svg", "markdown"])

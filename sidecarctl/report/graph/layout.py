@@ -219,6 +219,8 @@ def _notes(pod: Pod) -> list[str]:
         notes.append("Lines: solid for read-write mounts, dashed for read-only mounts")
     if pod.routes:
         notes.append("Thick lines: connections, from a Service to the sidecar or the app, and from sidecars to the app")
+    if pod.left_out:
+        notes.append(f"Not drawn: {pod.left_out}")
     return [visible(note) for note in notes]
 
 

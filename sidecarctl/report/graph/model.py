@@ -152,6 +152,11 @@ class Pod:
     routes: tuple[Route, ...] = ()
     more_services: int = 0
 
+    @property
+    def left_out(self) -> str:
+        """How many Services are not listed: `5 more Services`, "" for none."""
+        return f"{self.more_services:,} more Service{'s' * (self.more_services > 1)}" if self.more_services else ""
+
     def users(self, volume: str) -> list[tuple[Box, Mount]]:
         """Return the containers that mount a volume, in order."""
         return [(box, mount) for box in self.containers for mount in box.mounts if mount.volume == volume]

@@ -47,8 +47,8 @@ def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
         yield from _labelled("stops", order, color, width)
     for route in pod.routes:
         yield from _labelled("from", visible(route.text), color, width)
-    if pod.more_services:
-        yield from _labelled("from", f"{pod.more_services:,} more Services", color, width)
+    if pod.left_out:
+        yield from _labelled("from", pod.left_out, color, width)
     for one in pod.instances:
         if one.documents:
             yield from _labelled(
@@ -184,6 +184,8 @@ def _mermaid_routes(pod: Pod, prefix: str, boxes: dict[str, str], used: dict[str
     for service, node in services.items():
         used["service"] = None
         yield f'{node}(["{quoted(service)}"]):::service'
+    if pod.left_out:
+        yield f'{prefix}more(["{pod.left_out}"]):::service'
     arrows: dict[str, None] = {}
     for route in pod.routes:
         ends = [(boxes.get(hop.container, ""), hop.port) for hop in route.hops]
@@ -250,6 +252,8 @@ def _markdown_pod(pod: Pod) -> Iterator[str]:
             for one in pod.routes
         ]
         yield table(("Service", "port", "leads to", "bypasses"), rows)
+    if pod.left_out:
+        yield f"{pod.left_out} not listed."
     yield f"```mermaid\n{render_mermaid([pod])}```"
 
 
