@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from sidecarctl.inject import pipeline, record, record_check, removal
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.record import Instance
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
+from tests.calls import count_calls
 
 WEB = """\
 apiVersion: apps/v1
@@ -61,21 +59,6 @@ def request_all(folder: Path, word: str = "side") -> list[Request]:
         as_name=None,
         mode=None,
     )
-
-
-def count_calls(work: Callable[[], object], *codes: CodeType) -> Counter[str]:
-    counted: Counter[str] = Counter()
-
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == "call" and frame.f_code in codes:
-            counted[frame.f_code.co_name] += 1
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -16,6 +13,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.validate.check_files import SourceText, validate_texts
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import split
+from tests.calls import count_calls
 
 FRONT = '{"v":2,"instances":{"proxy":{"fronts":[[8080,10000]]}}}'
 SELECTION = select_rules(select=["all"])
@@ -101,21 +99,6 @@ def make_stream(kind: str, count: int) -> str:
     return "---\n".join(text for number in range(count) for text in STREAMS[kind](number))
 
 
-def count_calls(work: Callable[[], object]) -> int:
-    counted = 0
-
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return counted
-
-
 @pytest.mark.parametrize("files", ["one file", "files"])
 @pytest.mark.parametrize("kind", STREAMS)
 def test_validation_of_objects_that_select_each_other_is_linear(kind: str, files: str) -> None:
@@ -125,7 +108,7 @@ def test_validation_of_objects_that_select_each_other_is_linear(kind: str, files
         validate_texts([SourceText(each, f"{number}.yaml") for number, each in enumerate(texts)], SELECTION)
 
     validate(5)  # imports
-    assert count_calls(lambda: validate(40)) <= 2.3 * count_calls(lambda: validate(20))
+    assert count_calls(lambda: validate(40)).total() <= 2.3 * count_calls(lambda: validate(20)).total()
 
 
 @pytest.mark.parametrize("kind", ["services", "named ports", "network policies", "pod monitors"])
@@ -162,7 +145,7 @@ def test_ports_are_changed_without_reading_each_pod_for_each_object(kind: str) -
         retarget(documents, documents, DEFAULT_KINDS, enabled=True)
 
     change(5)
-    few, many = (count_calls(lambda count=count: change(count)) for count in (15, 30))  # type: ignore[misc]
+    few, many = (count_calls(lambda count=count: change(count)).total() for count in (15, 30))  # type: ignore[misc]
     pairs = 30 * 30 - 15 * 15
     assert many - 2 * few <= 4 * pairs
 
@@ -191,4 +174,4 @@ def test_ignore_comments_cost_the_same_each(line: str) -> None:
         validate_texts([SourceText(f"{head}{lines}  - {{name: web, image: a}}\n", "a.yaml")], SELECTION)
 
     validate(5)
-    assert count_calls(lambda: validate(200)) <= 2.2 * count_calls(lambda: validate(100))
+    assert count_calls(lambda: validate(200)).total() <= 2.2 * count_calls(lambda: validate(100)).total()
