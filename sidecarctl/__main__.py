@@ -77,7 +77,7 @@ def _write_no_more() -> None:
 
 def _has_working_directory() -> bool:
     try:
-        return bool(os.getcwd())  # noqa: PTH109 - the check is what pathlib does too
+        return bool(os.getcwd())  # noqa: PTH109
     except OSError:
         return False
 

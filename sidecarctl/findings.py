@@ -124,6 +124,12 @@ def quote(value: object) -> str:
     return f'"{text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + "…"}"'
 
 
+def list_first(names: Sequence[str], shown: int) -> str:
+    """Return the first names as a list: `a, b`, or `a, b, and 4 more`."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f", and {rest} more" if rest > 0 else "")
+
+
 def list_some(names: Sequence[str], shown: int = 3) -> str:
     """Return the first names as a list in a sentence: `a`, `a and b`, `a, b, and c`, or `a, b, c, and 4 others`."""
     rest = len(names) - shown

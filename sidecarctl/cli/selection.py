@@ -8,6 +8,7 @@ from sidecarctl.cli.inputs import Inputs
 from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.files.sources import Read, Source
+from sidecarctl.findings import list_first
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.record import read as read_record
 from sidecarctl.inject.record_paths import RecordError
@@ -41,7 +42,7 @@ def nothing_selected_error(inputs: Inputs, settings: Options) -> SidecarctlError
     if not found or any(map(settings.workloads.matches, found)):
         return None
     labels = list(dict.fromkeys(one.label for one in found))
-    shown = ", ".join(labels[:_LISTED]) + (f", and {len(labels) - _LISTED} more" if len(labels) > _LISTED else "")
+    shown = list_first(labels, _LISTED)
     return UsageError(
         f"no workload matches {settings.workloads.text}",
         hint=f"{_suggest(settings.workloads, found)}the input has {shown}",
@@ -81,8 +82,7 @@ def describe_unknown_kinds(inputs: Inputs, kinds: Kinds) -> Iterator[str]:
                 for one in _unknown_kinds(document, kinds):
                     lines.setdefault(_advise(one), []).append(f"{one.kind}/{one.name or '(no name)'}")
     for advice, names in lines.items():
-        shown = ", ".join(names[:_NAMED]) + (f", and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        yield f"not changed: {shown}: {advice}"
+        yield f"not changed: {list_first(names, _NAMED)}: {advice}"
 
 
 def _unknown_kinds(document: Document, kinds: Kinds) -> Iterator[UnknownKind]:

@@ -148,7 +148,7 @@ def read_file(path: Path) -> CompositionFile:
             raise
         # Another file: the message must not quote it.
         hint = "check the path: a composition contains `kind: Composition`"
-        raise InputError("the file is not a composition, and invalid YAML", where=problem.where, hint=hint) from None
+        raise InputError("the file is neither a composition nor valid YAML", where=problem.where, hint=hint) from None
     if len(documents) != 1:
         raise UsageError(
             f"expected one composition, got {len(documents)} documents" if documents else "the composition is empty",

@@ -19,7 +19,7 @@ _BACKEND_PROTOCOL = ("backend-protocol", "secure-backends", "server-scheme", "se
 
 
 @dataclass(frozen=True)
-class Led:
+class FrontedPort:
     """A Service port that leads to a front of a pod."""
 
     reference: Reference
@@ -61,34 +61,34 @@ class Backend:
 
     object: ObjectView
     view: View
-    led: Led
+    fronted: FrontedPort
 
 
 @dataclass(frozen=True)
 class Scrape:
     """An endpoint of a ServiceMonitor that scrapes Services with fronts.
 
-    led       the first Service port
+    fronted   the first Service port
     services  the labels of all Services with a front of this stage
     login     the instance that asks for a login, "" if none does
     """
 
     monitor: ObjectView
     endpoint: View
-    led: Led
+    fronted: FrontedPort
     services: tuple[str, ...]
     login: str
 
 
 def find_plain_backends(stream: StreamView) -> Iterator[Backend]:
     """Yield the backends of Ingresses and HTTPRoutes that send plain HTTP to a front that expects TLS, each once."""
-    led: dict[tuple[str, str, str | int], Led] = {}
-    for each in _find_led(stream):
+    fronted: dict[tuple[str, str, str | int], FrontedPort] = {}
+    for each in _find_fronted(stream):
         if each.front.stage == "tls" and not _chooses_https(each.service.metadata, each.port):
             for port in (each.port.get("name"), each.reference.port):
                 if isinstance(port, (str, int)):
-                    led.setdefault((each.service.namespace, each.service.name, port), each)
-    if not led:
+                    fronted.setdefault((each.service.namespace, each.service.name, port), each)
+    if not fronted:
         return
     secured = set(_services_with_tls_policy(stream))
     for one in stream.objects:
@@ -99,7 +99,7 @@ def find_plain_backends(stream: StreamView) -> Iterator[Backend]:
         else:
             continue
         for view, name, port in views:
-            if isinstance(port, (str, int)) and (found := led.get((one.namespace, name, port))):
+            if isinstance(port, (str, int)) and (found := fronted.get((one.namespace, name, port))):
                 yield Backend(one, view, found)
 
 
@@ -113,10 +113,10 @@ def find_scrapes(stream: StreamView) -> Iterator[Scrape]:
     ]
     if not monitors:
         return
-    led: dict[int, list[Led]] = {}
-    for each in _find_led(stream):
-        led.setdefault(id(each.service), []).append(each)
-    services = [one for one in stream.objects if id(one) in led]
+    fronted: dict[int, list[FrontedPort]] = {}
+    for each in _find_fronted(stream):
+        fronted.setdefault(id(each.service), []).append(each)
+    services = [one for one in stream.objects if id(one) in fronted]
     index = LabelIndex(
         ((one, one.namespace, as_mapping(one.metadata.get("labels"))) for one in services),
         (selector for _, selector in monitors),
@@ -127,17 +127,17 @@ def find_scrapes(stream: StreamView) -> Iterator[Scrape]:
         for endpoint in monitor.each("spec", "endpoints"):
             key = (id(chosen), endpoint.text("port"))
             if key not in groups:
-                groups[key] = _group([each for one in chosen for each in led[id(one)]], key[1])
+                groups[key] = _group([each for one in chosen for each in fronted[id(one)]], key[1])
             yield from (Scrape(monitor, endpoint, *group) for group in groups[key])
 
 
-_Group = tuple[Led, tuple[str, ...], str]
+_Group = tuple[FrontedPort, tuple[str, ...], str]
 
 
-def _group(led: Iterable[Led], port: str) -> list[_Group]:
+def _group(fronted: Iterable[FrontedPort], port: str) -> list[_Group]:
     """Return the first Service port with a name for each stage, a login first, with all Services of this stage."""
-    groups: dict[str, list[tuple[Led, str]]] = {}
-    for each in led:
+    groups: dict[str, list[tuple[FrontedPort, str]]] = {}
+    for each in fronted:
         if port and each.port.get("name") == port:
             login = next((front.instance for front in each.chain if front.stage == "login"), "")
             groups.setdefault("login" if login else each.front.stage, []).append((each, login))
@@ -150,7 +150,7 @@ def _group(led: Iterable[Led], port: str) -> list[_Group]:
 _PodFront = tuple[PodView, Front]
 
 
-def _find_led(stream: StreamView) -> Iterator[Led]:
+def _find_fronted(stream: StreamView) -> Iterator[FrontedPort]:
     """Yield the Service ports that lead to fronts: one pod for each combination of stages."""
     index = PodIndex([pod for pod in stream.pods if pod.fronts], stream.objects)
     found: dict[int, dict[int | str, dict[object, _PodFront]]] = {}
@@ -160,7 +160,7 @@ def _find_led(stream: StreamView) -> Iterator[Led]:
             found[id(pods)] = _listening(pods)
         port = parse_port(reference.port if reference.value is None else reference.value)
         for pod, front in found.get(id(pods), {}).get(port, {}).values():
-            yield Led(reference, pod, front)
+            yield FrontedPort(reference, pod, front)
 
 
 def _listening(pods: Sequence[PodView]) -> dict[int | str, dict[object, _PodFront]]:

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 
 from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.findings import list_first
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.source import Source
@@ -186,10 +187,11 @@ def _resolve(git: _Git, source: Source) -> tuple[str, str]:
         return source.ref, "commit"
     names = [name.split("/", 2)[2] for name in _list_refs(git) if name.startswith(("refs/tags/", "refs/heads/"))]
     names = sorted({name.removesuffix("^{}") for name in names})
-    shown = ", ".join(names[:10]) + (f", and {len(names) - 10} more" if len(names) > 10 else "")
     raise UsageError(
         f'{source.url} has no branch or tag "{source.ref}"',
-        hint=visible(did_you_mean(source.ref, names) or (f"it has {shown}" if names else "it has none")),
+        hint=visible(
+            did_you_mean(source.ref, names) or (f"it has {list_first(names, 10)}" if names else "it has none")
+        ),
     )
 
 

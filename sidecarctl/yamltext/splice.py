@@ -121,9 +121,9 @@ def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
         found = parse(result)
     except SyntaxProblem as problem:
         if unusual := _UNUSUAL.search(text):
-            character = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "line of tabs"
+            blank = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "a line of tabs"
             raise EditRefused(
-                f"cannot edit this document: it has the unusual blank {character}",
+                f"cannot edit this document, because it has an unusual blank: {blank}",
                 edits[0].path,
                 hint="use spaces and line feeds only",
             ) from problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sidecarctl.findings import PathTuple, Related, Severity, quote
+from sidecarctl.findings import PathTuple, Related, Severity, list_first, quote
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.registry import Context, Problems, problem, rule
@@ -96,8 +96,7 @@ class _NamedPorts:
         """Return the first names of the ports of pods as a list, "" if no port has a name."""
         if id(pods) not in self._known:
             names = sorted({name for name, _ in self.by_name(pods)})
-            rest = len(names) - _LISTED
-            self._known[id(pods)] = ", ".join(names[:_LISTED]) + (f", and {rest} more" if rest > 0 else "")
+            self._known[id(pods)] = list_first(names, _LISTED)
         return self._known[id(pods)]
 
 

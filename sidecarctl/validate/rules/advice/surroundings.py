@@ -154,12 +154,12 @@ def plain_http_to_tls_port(stream: StreamView, ctx: Context) -> Problems:
         for one in find_plain_backends(stream):
             yield problem(
                 one.view.at("name"),
-                f"{one.object.label} sends plain HTTP to {one.led.service.label}, which leads to the TLS port "
-                f"{one.led.front.port} of {one.led.front.instance}",
+                f"{one.object.label} sends plain HTTP to {one.fronted.service.label}, which leads to the TLS port "
+                f"{one.fronted.front.port} of {one.fronted.front.instance}",
                 help="set the annotation nginx.ingress.kubernetes.io/backend-protocol: HTTPS, or that of your controller"
                 if one.object.kind == "Ingress"
-                else f"add a BackendTLSPolicy for Service {one.led.service.name}",
-                related=(Related("Service port", one.led.port.path),),
+                else f"add a BackendTLSPolicy for Service {one.fronted.service.name}",
+                related=(Related("Service port", one.fronted.port.path),),
             )
 
 
@@ -181,12 +181,10 @@ def monitor_blocked_by_sidecar(stream: StreamView, ctx: Context) -> Problems:
         from sidecarctl.validate.backends import find_scrapes
 
         for one in find_scrapes(stream):
-            front = one.led.front
+            front = one.fronted.front
             if one.login:
                 what = f"the login of {one.login}"
-                help = (
-                    f"let {one.login} pass the path without a login, or add a Service port to port {one.led.app_port}"
-                )
+                help = f"let {one.login} pass the path without a login, or add a Service port to port {one.fronted.app_port}"
             elif front.stage == "tls" and one.endpoint.get("scheme") not in ("https", "HTTPS"):
                 what = f"the TLS port {front.port} of {front.instance}"
                 help = "set scheme: https, and tlsConfig"
@@ -197,7 +195,7 @@ def monitor_blocked_by_sidecar(stream: StreamView, ctx: Context) -> Problems:
                 one.endpoint.at("port"),
                 f"{one.monitor.label} scrapes {list_some(one.services)}, which {leads} to {what}",
                 help=help,
-                related=(Related("Service port", one.led.port.path),),
+                related=(Related("Service port", one.fronted.port.path),),
             )
 
 
