@@ -72,7 +72,9 @@ def _open_streams() -> None:
 
 def _write_no_more() -> None:
     """Discard what is still to be written to stdout, also at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from sidecarctl.cli.console import discard
+
+    discard(sys.stdout)
 
 
 def _has_working_directory() -> bool:
@@ -137,7 +139,7 @@ def _run(argv: list[str], *, alone: bool) -> int:
 def _help(argv: list[str]) -> int:
     """Print help: on stdout if it was asked for, else on stderr as a usage error."""
     from sidecarctl.cli import help as pages
-    from sidecarctl.cli.console import stream_style
+    from sidecarctl.cli.console import report, stream_style
     from sidecarctl.cli.parser import HELP_FLAGS
     from sidecarctl.errors import EXIT_OK, EXIT_USAGE
 
@@ -148,8 +150,11 @@ def _help(argv: list[str]) -> int:
         text = pages.render_command(_find_command(names[0]), color=style.color, width=style.width)
     else:
         text = pages.render_program(color=style.color, width=style.width)
+    if not argv:
+        report(text)
+        return EXIT_USAGE
     stream.write(text)
-    return EXIT_OK if argv else EXIT_USAGE
+    return EXIT_OK
 
 
 def _find_command(name: str) -> CommandInfo:

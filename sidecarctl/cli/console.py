@@ -57,8 +57,16 @@ def width() -> int:
 
 
 def report(message: str) -> None:
-    """Write a message to stderr."""
-    sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
+    """Write a message to stderr. If stderr is full or closed, this and all later messages are discarded."""
+    try:
+        sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard what is buffered in a stream, and all that is written to it later."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def report_lost(lost: Sequence[str]) -> None:
@@ -211,11 +219,16 @@ class _Tee:
 
 
 def write_text(text: str, stream: TextIO | None = None) -> None:
-    """Write text for people to stdout or another stream, as UTF-8 and without translating line ends."""
+    """Write text for people to stdout or stderr, as UTF-8 and without translating line ends."""
     stream = stream or sys.stdout
-    stream.flush()
-    stream.buffer.write(text.encode("utf-8", "backslashreplace"))
-    stream.buffer.flush()
+    try:
+        stream.flush()
+        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        stream.buffer.flush()
+    except OSError:
+        if stream is not sys.stderr:
+            raise
+        discard(stream)
 
 
 def write_stdout(parts: Iterable[str | bytes]) -> None:

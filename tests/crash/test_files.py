@@ -76,6 +76,33 @@ def test_full_stdout_is_an_error_not_a_bug(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("add logger -f web-000.yaml", 0),
+        ("add logger -f web-000.yaml --diff", 0),
+        ("add nothing -f web-000.yaml", 2),
+        ("add logger -f missing.yaml", 3),
+        ("validate -f web-000.yaml", 0),
+        ("validate --fix -f -", 0),
+        ("status -f web-000.yaml", 0),
+        ("graph -f web-000.yaml", 0),
+        ("", 2),
+    ],
+)
+def test_full_stderr_does_not_change_the_result(arguments: str, code: int, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("/dev/full does not exist")
+    write_pods(tmp_path, 1)
+    command = [sys.executable, "-m", "sidecarctl", *arguments.split()]
+    text = (tmp_path / "web-000.yaml").read_bytes()
+    whole = subprocess.run(command, capture_output=True, input=text, cwd=tmp_path, check=False)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, input=text, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (code, whole.stdout)
+
+
+@posix
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_closed_standard_stream_is_not_a_bug(closed: str, tmp_path: Path) -> None:
     write_pods(tmp_path, 1)
