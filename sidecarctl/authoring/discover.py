@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain, count
 from typing import Any
 
 from sidecarctl.catalog.merge_patch import make_patch
@@ -29,6 +30,7 @@ from sidecarctl.yamltext.stream import Document, split
 _MODES: Mapping[str, str] = {"sidecar": "native", "app": "classic"}
 # Labels whose value is often the name of the main container.
 _NAME_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app", "k8s-app", "name", "component")
+_LONGEST_STEM = 50  # with "custom-" and a number, at most 63 characters
 _SELECTED_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
@@ -148,7 +150,7 @@ def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> Dis
                 if _is_patch(workload):
                     candidates.partial += 1
                 else:
-                    _collect_candidates(workload, file, candidates)
+                    _collect_candidates(workload, document, candidates)
     by_image: dict[tuple[str, str], list[Candidate]] = {}
     for one in candidates.candidates:
         by_image.setdefault(_group_key(one), []).append(one)
@@ -212,7 +214,7 @@ def find_main_container(workload: Workload) -> Container | None:
     return None
 
 
-def _collect_candidates(workload: Workload, file: str, candidates: _Candidates) -> None:
+def _collect_candidates(workload: Workload, document: Document, candidates: _Candidates) -> None:
     try:
         record = records.read(workload)
     except RecordError:
@@ -223,7 +225,12 @@ def _collect_candidates(workload: Workload, file: str, candidates: _Candidates) 
     for container in workload.containers:
         if container.role not in _MODES or container.name in owned or not container.name or container == main:
             continue
-        found = Candidate(file, workload, container)
+        invalid = names.check_dns_label(container.name)
+        if invalid:  # the name of a sidecar is that of its directory
+            where = str(document.locate((*container.path, "name")))
+            candidates.errors.append(InputError(f'invalid container name "{container.name}": {invalid}', where=where))
+            continue
+        found = Candidate(document.file, workload, container)
         if container.role == "sidecar" or main or container != apps[0]:
             candidates.candidates.append(found)
         elif len(apps) > 1:
@@ -236,9 +243,9 @@ def _group_key(found: Candidate) -> tuple[str, str]:
 
 def _build_group(members: list[Candidate], taken: Set[str]) -> Group:
     name = Counter(member.container.name for member in members).most_common(1)[0][0]
-    free, number = name, 2
-    while free in taken:
-        free, number = f"custom-{name}" if number == 2 else f"custom-{name}-{number - 1}", number + 1
+    stem = f"custom-{name[:_LONGEST_STEM].rstrip('-')}"
+    candidates = chain([name, stem], (f"{stem}-{number}" for number in count(2)))
+    free = next(each for each in candidates if each not in taken)
     usual = Counter(_comparable(member) for member in members).most_common(1)[0][0]
     base = next(member for member in members if _comparable(member) == usual)
     return Group(free, base, tuple(members))

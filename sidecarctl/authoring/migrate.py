@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sidecarctl.authoring.discover import Candidate, Discovery, Group
@@ -24,6 +25,7 @@ from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.signals import end_on_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
@@ -222,25 +224,27 @@ def _fragment(group: Group) -> dict[str, Any]:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files. Raise UsageError if the file of a sidecar already exists."""
+    """Write the files. Raise UsageError if the file of a sidecar already exists, OutputError if a link leads elsewhere."""
     for path in texts:
         if path != FILE_NAME and (folder / path).exists():
             raise UsageError(
                 f"{folder / path} already exists",
                 hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
-    write_all(Write(folder / path, text) for path, text in texts.items())
+    write_all(Write(folder / path, text, root=None if path == FILE_NAME else folder) for path, text in texts.items())
 
 
-def build_cases(folder: Path, found: Discovery) -> dict[str, str]:
-    """Return a test case for each sidecar that can be added to a plain Deployment, with its current output."""
+def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:
+    """Return a test case for each new sidecar that can be added to a plain Deployment, with its current output."""
     out: dict[str, str] = {}
-    for group in found.groups:
-        library = folder / LIBRARY
-        text = run_trial(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
-        if text is not None:
-            case = f"{LIBRARY}/{group.name}/{FOLDER}/deployment"
-            out |= {f"{case}/{INPUT}": MANIFEST, f"{case}/{EXPECTED}": text}
+    with end_on_signals(), TemporaryDirectory(prefix="sidecarctl-") as folder:
+        write_files(Path(folder), {path: text for path, text in files.items() if path != FILE_NAME})
+        library = Path(folder, LIBRARY)
+        for group in found.groups:
+            text = run_trial(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
+            if text is not None:
+                case = f"{LIBRARY}/{group.name}/{FOLDER}/deployment"
+                out |= {f"{case}/{INPUT}": MANIFEST, f"{case}/{EXPECTED}": text}
     return out
 
 

@@ -147,20 +147,22 @@ def run_case(sidecar: Sidecar, case: Case, update: bool = False) -> CaseResult:
             return CaseResult(
                 case, "failed", outcome, problem=f"expected an error ({REFUSED}), but the sidecar was added"
             )
-        return _compare(case, outcome, expected, outcome.errors + "\n", update)
+        return _compare(sidecar, case, outcome, expected, outcome.errors + "\n", update)
     if outcome.text is None:
         return CaseResult(case, "failed", outcome, problem="unexpected error", error=outcome.error)
     broken = _find_broken_law(outcome)
     if broken:
         return CaseResult(case, "failed", outcome, problem=broken)
-    return _compare(case, outcome, expected, outcome.text, update)
+    return _compare(sidecar, case, outcome, expected, outcome.text, update)
 
 
-def _compare(case: Case, outcome: TrialResult, expected: str | None, actual: str, update: bool) -> CaseResult:
+def _compare(
+    sidecar: Sidecar, case: Case, outcome: TrialResult, expected: str | None, actual: str, update: bool
+) -> CaseResult:
     if actual == expected:
         return CaseResult(case, "ok", outcome)
     if update:
-        write_all([Write(case.expected_file, actual)])
+        write_all([Write(case.expected_file, actual, root=sidecar.folder)])
         return CaseResult(case, "written", outcome, expected or "", actual)
     return CaseResult(case, "missing" if expected is None else "failed", outcome, expected or "", actual)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.render_reuse import Looked, Placeholder
+from sidecarctl.findings import list_first
 from sidecarctl.kube import quantity as quantities
 from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
@@ -16,6 +17,10 @@ from sidecarctl.yamltext.style import Style
 
 class TemplateFailure(ValueError):
     """An invalid argument of a template function; the engine adds the location."""
+
+
+class Refusal(TemplateFailure):
+    """The sidecar cannot be added like this: raised by `fail("...")` and by functions that look at the app."""
 
 
 _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@-]*(?::[A-Za-z0-9_./@-]+)*\Z")
@@ -157,6 +162,31 @@ def port_named(containers: Iterable[Mapping[str, Any]], name: object) -> int | N
     return None
 
 
+def app_port(
+    targets: Iterable[Mapping[str, Any]], setting: object, names: Sequence[str] = ("http",), default: int | None = None
+) -> int:
+    """Return the number of the app's TCP port: the only one that the targets declare, else the one with one of the names.
+
+    `default` is the result if no port or also the default port is declared. Raise Refusal, which names the parameter `setting`.
+    """
+    targets = list(targets)
+    ports = [
+        port
+        for target in targets
+        for port in target.get("ports") or ()
+        if port.get("protocol") in (None, "", "TCP") and isinstance(port.get("containerPort"), int)
+    ]
+    numbers = [port["containerPort"] for port in ports]
+    if default is not None and (not numbers or (len(numbers) > 1 and default in numbers)):
+        return default
+    found = numbers if len(numbers) == 1 else [port["containerPort"] for port in ports if port.get("name") in names]
+    if len(found) == 1:
+        return int(found[0])
+    who = list_first([str(target.get("name")) for target in targets], 5)
+    declared = list_first([str(number) for number in numbers], 5) or "no TCP port"
+    raise Refusal(f"cannot determine the port of the app: {who} declares {declared}; set {scalar_text(setting)}")
+
+
 def config_hash(value: object) -> str:
     """Return a hash of 16 hexadecimal digits that does not depend on key order."""
     check_size(value)
@@ -178,5 +208,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "dns_name": dns_name,
     "port_name": port_name,
     "port_named": port_named,
+    "app_port": app_port,
     "config_hash": config_hash,
 }

@@ -400,3 +400,30 @@ def test_next_commands_work_for_workloads_of_one_name(tmp_path: Path) -> None:
         done = run(command, tmp_path)
         assert done.code == 0, f"{command}\n{done.stderr}"
     assert without_record((tmp_path / "prod/orders.yaml").read_text()) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../../outside", "..", ".", "/tmp/outside", "a/../../outside", "A_B", "\u00e9", '"a\\nb"', "x" * 64]
+)
+def test_container_name_that_is_no_dns_label_is_left_out_with_its_line(name: str, tmp_path: Path) -> None:
+    for app in ("accounts", "billing"):
+        (tmp_path / "repository/k8s").mkdir(parents=True, exist_ok=True)
+        text = APP + f"      - name: {name}\n        image: fluent/fluent-bit:5.1.1\n"
+        (tmp_path / f"repository/k8s/{app}.yaml").write_text(text.replace("APPNAME", app), "utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    outcome = run("sidecarctl adopt k8s", tmp_path / "repository")
+    assert outcome.code == 0
+    assert "skipped: k8s/accounts.yaml:19:15: invalid container name" in outcome.stderr
+    assert "no files written" in outcome.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_library_behind_a_link_is_not_written(folder: Path) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (folder / "sidecars").symlink_to(outside)
+    outcome = run("sidecarctl adopt . -o .", folder)
+    assert outcome.code == 3
+    assert "leads out of" in outcome.stderr
+    assert not list(outside.iterdir())
+    assert not (folder / "sidecarctl.yaml").exists()

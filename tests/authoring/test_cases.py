@@ -155,3 +155,14 @@ def test_new_writes_beside_the_sidecars_of_the_current_directory(tmp_path: Path)
     done = command("new second", tmp_path)
     assert "created second\n" in done.stderr
     assert (tmp_path / "second/sidecar.yaml").is_file()
+
+
+def test_update_does_not_write_through_a_link_out_of_the_sidecar(tmp_path: Path) -> None:
+    own_entry(tmp_path / "library")
+    expected = tmp_path / "library/agent/tests/pod/expected.yaml"
+    expected.unlink()
+    expected.symlink_to(tmp_path / "outside.yaml")
+    done = command("test --update --library library", tmp_path)
+    assert done.code != 0
+    assert "leads out of" in done.stderr
+    assert not (tmp_path / "outside.yaml").exists()

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecarctl.catalog.template_functions import (
+    Refusal,
     TemplateFailure,
+    app_port,
     config_hash,
     dns_name,
     port_name,
@@ -141,6 +143,46 @@ def test_port_named_finds_the_number() -> None:
     containers = [{"name": "a"}, {"name": "b", "ports": [{"containerPort": 1}, {"name": "http", "containerPort": 80}]}]
     assert port_named(containers, "http") == 80
     assert port_named(containers, "grpc") is None
+
+
+def app(*ports: int | str, name: str = "web") -> dict[str, Any]:
+    """Return a target with ports: `80` or `http:80`."""
+    words = [str(port).rpartition(":") for port in ports]
+    return {"name": name, "ports": [{"name": word, "containerPort": int(number)} for word, _, number in words]}
+
+
+@pytest.mark.parametrize(
+    ("targets", "found"),
+    [
+        ([app(80)], 80),
+        ([app("admin:81", "http:80")], 80),
+        ([app(), app("http:80", "web:81")], 80),
+        ([{"name": "web", "ports": [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]}], 80),
+    ],
+)
+def test_app_port_is_the_only_tcp_port_else_the_one_named_http(targets: list[dict[str, Any]], found: int) -> None:
+    assert app_port(targets, "upstreamPort") == found
+
+
+@pytest.mark.parametrize(
+    ("ports", "found"), [((), 6379), ((1, 6379), 6379), ((1,), 1), (("redis:1", 2), 1), (("redis:1", "http:6379"), 6379)]
+)
+def test_app_port_takes_other_names_and_a_default(ports: tuple[int | str, ...], found: int) -> None:
+    assert app_port([app(*ports)], "redis.addr", ("redis",), 6379) == found
+
+
+@pytest.mark.parametrize(
+    ("targets", "declared"),
+    [
+        ([app()], "web declares no TCP port"),
+        ([app(80, 81)], "web declares 80, 81"),
+        ([app(80), app(81, name="api")], "web, api declares 80, 81"),
+        ([app(*range(1, 2001))], "web declares 1, 2, 3, 4, 5, and 1995 more"),
+    ],
+)
+def test_app_port_that_cannot_be_determined_names_some_ports(targets: list[dict[str, Any]], declared: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(f"{declared}; set upstreamPort")):
+        app_port(targets, "upstreamPort")
 
 
 def test_config_hash_ignores_key_order() -> None:

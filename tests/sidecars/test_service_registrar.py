@@ -141,7 +141,7 @@ def test_the_port_is_the_one_named_http_unless_it_is_set() -> None:
         ({"ports": [{"port": 9090, "service": "shop"}]}, "set another service in ports"),
         ({"address": "http://consul:8500", "tls": {"caSecretName": "ca"}}, "requires an https address; change address"),
         ({"tls": {"clientSecretName": "me"}}, "requires an https address; change address"),
-        ({"case": "cronjob"}, "declares no port; set port"),
+        ({"case": "cronjob"}, "declares no TCP port; set port"),
         ({"mode": "init"}, "use mode auto"),
     ],
 )

@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.exceptions import SecurityError, TemplateError
 
-from sidecarctl.catalog.engines.jinja_filters import GUARDS, Meter, Refusal, meter
+from sidecarctl.catalog.engines.jinja_filters import GUARDS, Meter, meter
 from sidecarctl.catalog.engines.jinja_sandbox import Environment, environment_of
 from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Looked, Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.catalog.template_functions import TemplateFailure
+from sidecarctl.catalog.template_functions import Refusal, TemplateFailure
 from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
 
 _INPUTS = frozenset(("params", "instance", "companion", "workload", "targets", "containers", "kube", "mode"))

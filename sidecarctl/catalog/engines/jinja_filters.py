@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, Undefined
 from sidecarctl import limits
 from sidecarctl.catalog import template_functions
 from sidecarctl.catalog.render_reuse import Placeholder, holds_placeholder
-from sidecarctl.catalog.template_functions import TemplateFailure, check_size, scalar_text
+from sidecarctl.catalog.template_functions import Refusal, TemplateFailure, check_size, scalar_text
 from sidecarctl.errors import did_you_mean
 
 _MAX_BITS = 256
@@ -37,10 +37,6 @@ meter: ContextVar[Meter] = ContextVar("meter")
 
 def too_long(what: str) -> TemplateFailure:
     return TemplateFailure(f"{what} too large (limit: {meter.get().max_text:,} characters); {limits.RENDERED.way_out}")
-
-
-class Refusal(TemplateFailure):
-    """An error raised by the template with `fail("...")`."""
 
 
 def fail(message: object) -> str:

@@ -51,12 +51,11 @@ def adopt(
     composition = target / FILE_NAME
     present = read_source(Source(str(composition), composition)).text if composition.is_file() else None
     files = migrate.build_files(found, Path(paths[0]).resolve().name, present)
+    files |= migrate.build_cases(files, found)
     migrate.write_files(target, files)
-    cases = migrate.build_cases(target, found)
-    migrate.write_files(target, cases)
     checks = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
     if not quiet:
-        report = adopt_report.Adoption(found, checks, paths, target, [*files, *cases])
+        report = adopt_report.Adoption(found, checks, paths, target, list(files))
         console.report(adopt_report.render_report(report))
     return 0
 
