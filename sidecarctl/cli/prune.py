@@ -1,11 +1,13 @@
 """Records the files that `render` writes to an output directory, so that a later run can delete stale ones.
 
-The record is a text file in that directory, with paths and digests. A file that was edited since is never deleted.
+The record is a text file in that directory, with a digest and a path per line; a path with other than printable characters is a
+JSON string. A file that was edited since is never deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -45,12 +47,28 @@ def known(folder: Path) -> dict[str, str]:
 
 def _parse(text: str) -> dict[str, str]:
     found = {}
-    for line in text.splitlines():
-        digest, _, name = line.partition("  ")
+    for line in text.split("\n"):
+        digest, _, word = line.partition("  ")
+        name = _read_name(word)
         path = PurePosixPath(name)
         if len(digest) == 64 and name and not path.is_absolute() and ".." not in path.parts:
             found[name] = digest
     return found
+
+
+def _read_name(word: str) -> str:
+    """Return the path that a line of the record has, "" for a malformed one."""
+    if not word.startswith('"'):
+        return word
+    try:
+        return str(json.loads(word))
+    except ValueError:
+        return ""
+
+
+def _write_name(name: str) -> str:
+    """Return a path for a line of the record: line breaks in it must not begin another line."""
+    return name if name.isprintable() and not name.startswith('"') else json.dumps(name)
 
 
 def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
@@ -74,7 +92,7 @@ def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path])
     gone = {path.relative_to(folder).as_posix() for path in forgotten}
     entries = {name: digest for name, digest in known(folder).items() if name not in gone and (folder / name).exists()}
     entries.update({name: _digest(text) for name, text in made.items()})
-    return _HEAD + "".join(f"{digest}  {name}\n" for name, digest in sorted(entries.items()))
+    return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in sorted(entries.items()))
 
 
 def delete(stale_files: Iterable[Stale], folder: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.files.patterns import absolute
-from sidecarctl.files.sources import read_small
+from sidecarctl.files.sources import Stamp, read_small, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.skipped import KUSTOMIZATION, PATCH
 from sidecarctl.yamltext.stream import split
@@ -54,35 +56,59 @@ class NamedFiles:
         return KUSTOMIZATION if any(each in self.others for each in above) else ""
 
 
-def read_named_files(directory: Path) -> NamedFiles:
-    """Return the files that the kustomization of a directory names; none without a readable kustomization."""
-    for name in FILE_NAMES:
-        try:
-            text = read_small(directory / name).decode("utf-8")
-            values = [document.value for document in split(text)]
-        except (OSError, UnicodeDecodeError, InputError):
-            continue
-        value = next((one for one in values if isinstance(one, dict)), {})
-        resources = _absolute(directory, _items(value, ("resources", "bases", "components")))
-        return NamedFiles(
-            resources,
-            _absolute(directory, _items(value, _PATCHES)),
-            _absolute(directory, _other_paths(value)),
-            _with_included(resources) if _adds_selectors(value) else frozenset(),
-        )
-    return NamedFiles()
+def read_named_files(directory: Path, labeled: frozenset[str] = frozenset()) -> NamedFiles:
+    """Return the files that the kustomization of a directory names; none without a readable kustomization.
+
+    `labeled` are labeled resources of other kustomizations, with all that they include.
+    """
+    named, adds_selectors = _read(directory)
+    if not adds_selectors:
+        return named
+    return NamedFiles(named.resources, named.patches, named.others, _with_included(named.resources, labeled))
 
 
-def _with_included(resources: frozenset[str]) -> frozenset[str]:
-    """Return resources with those of the kustomizations that they include as directories."""
-    found, pending = set(resources), list(resources)
+def _with_included(resources: frozenset[str], labeled: frozenset[str]) -> frozenset[str]:
+    """Return resources with those of the kustomizations that they include as directories, and those that are known."""
+    pending = list(resources - labeled)
+    found, read = {*labeled, *resources}, set[str]()
     while pending and len(found) < _MOST_RESOURCES:
         path = Path(pending.pop())
-        if path.is_dir():
-            new = read_named_files(path).resources - found
+        real = os.path.realpath(path)
+        if real not in read and path.is_dir():
+            read.add(real)
+            new = _read(path)[0].resources - found
             found |= new
             pending += new
     return frozenset(found)
+
+
+def _read(directory: Path) -> tuple[NamedFiles, bool]:
+    """Return what the kustomization of a directory names, and whether it adds labels to selectors."""
+    for name in FILE_NAMES:
+        path = absolute(directory / name)
+        try:
+            found = _parse(path, stamp_of(path.stat()))
+        except OSError:
+            continue
+        if found is not None:
+            return found
+    return NamedFiles(), False
+
+
+@lru_cache(maxsize=4096)
+def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool] | None:
+    """Return what a kustomization file names, None if it is not readable. Kustomizations include each other."""
+    try:
+        values = [document.value for document in split(read_small(path).decode("utf-8"))]
+    except (UnicodeDecodeError, InputError):
+        return None
+    value = next((one for one in values if isinstance(one, dict)), {})
+    named = NamedFiles(
+        _absolute(path.parent, _items(value, ("resources", "bases", "components"))),
+        _absolute(path.parent, _items(value, _PATCHES)),
+        _absolute(path.parent, _other_paths(value)),
+    )
+    return named, _adds_selectors(value)
 
 
 def _adds_selectors(value: dict[str, Any]) -> bool:

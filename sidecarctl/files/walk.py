@@ -102,14 +102,14 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
     elif path.exists() or path.is_symlink():
         yield from _named_file(text, path, options)
     elif not _MAGIC.isdisjoint(text):
-        import glob
+        from sidecarctl.files.globs import STARS, expand_glob
 
-        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        matches = expand_glob(text, _unreadable_directory)
         if not matches:
             raise InputError(f'no file matches "{text}"', hint="check the pattern; `**` matches directories")
         for match in matches:
             if Path(match).is_dir():
-                if "**" not in text:
+                if STARS not in text:
                     yield from _Walk(Path(match), options).run()
             elif match.endswith(SUFFIXES):
                 yield from _found_file(Path(match), options)
@@ -162,7 +162,7 @@ class _Walk:
                     kept.append(name)
             directories[:] = kept
             if any(name in FILE_NAMES for name in files):
-                named = named.with_more(read_named_files(here))
+                named = named.with_more(read_named_files(here, named.labeled))
             whole.append((here, sorted(files)))
         charts: dict[Path, Path | None] = {}
         for here, files in whole:
@@ -189,7 +189,7 @@ class _Walk:
         for each in (own, *self._above):
             if chart is None and any((each / name).is_file() for name in _CHART_FILES):
                 chart = each
-            named = named.with_more(read_named_files(each))
+            named = named.with_more(read_named_files(each, named.labeled))
         return _Surroundings(chart, named)
 
     def file(self, path: Path, surroundings: _Surroundings) -> Iterator[Source | Skipped]:

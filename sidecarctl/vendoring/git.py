@@ -198,7 +198,7 @@ def _resolve(git: _Git, source: Source) -> tuple[str, str]:
 def _list_refs(git: _Git, *patterns: str) -> dict[str, str]:
     """Return the refs of the repository by full name, only those of the exact names if some are given."""
     out = git.run("ls-remote", "--", git.source.url, *patterns).decode("utf-8", "replace")
-    pairs = (line.split("\t", 1)[::-1] for line in out.splitlines() if "\t" in line)
+    pairs = (line.split("\t", 1)[::-1] for line in out.split("\n") if "\t" in line)
     return {name: commit for name, commit in pairs if not patterns or name in patterns}
 
 

@@ -165,7 +165,8 @@ def test_app_port_is_the_only_tcp_port_else_the_one_named_http(targets: list[dic
 
 
 @pytest.mark.parametrize(
-    ("ports", "found"), [((), 6379), ((1, 6379), 6379), ((1,), 1), (("redis:1", 2), 1), (("redis:1", "http:6379"), 6379)]
+    ("ports", "found"),
+    [((), 6379), ((1, 6379), 6379), ((1,), 1), (("redis:1", 2), 1), (("redis:1", "http:6379"), 6379)],
 )
 def test_app_port_takes_other_names_and_a_default(ports: tuple[int | str, ...], found: int) -> None:
     assert app_port([app(*ports)], "redis.addr", ("redis",), 6379) == found

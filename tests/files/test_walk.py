@@ -9,7 +9,9 @@ import pytest
 
 from sidecarctl.cli.inputs import InputOptions, read_inputs
 from sidecarctl.errors import InputError
+from sidecarctl.files import kustomization
 from sidecarctl.files.patterns import Exclude
+from sidecarctl.files.sources import Source
 from sidecarctl.files.walk import WalkOptions, find_sources
 from sidecarctl.skipped import (
     ASSERTION,
@@ -26,6 +28,7 @@ from sidecarctl.skipped import (
     VENDORED,
     Skipped,
 )
+from sidecarctl.yamltext.stream import split
 from tests import repository
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a:1.0.0}]}\n"
@@ -254,3 +257,36 @@ def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monke
     monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
     (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
     assert "gitignore takes more than 1 s" in error.message
+
+
+def test_glob_with_stars_follows_no_links(tmp_path: Path) -> None:
+    (tmp_path / "k8s/base").mkdir(parents=True)
+    (tmp_path / "k8s/base/.hidden").mkdir()
+    for name in ("k8s/web.yaml", "k8s/base/db.yaml", "k8s/base/.hidden/x.yaml"):
+        (tmp_path / name).write_text(POD)
+    for name in ("l0", "l1"):
+        (tmp_path / "k8s" / name).symlink_to(".")
+    for pattern in ("k8s/**/*.yaml", "k8s/**", "**/*.yaml", "k8s/**/**/*.yaml"):
+        found = find_sources([f"{tmp_path}/{pattern}"])
+        names = [os.path.relpath(each.name, tmp_path) for each in found]
+        assert names == ["k8s/base/db.yaml", "k8s/web.yaml"], pattern
+
+
+def test_kustomizations_that_include_each_other_are_parsed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+    monkeypatch.setattr(kustomization, "split", lambda text: parsed.append(text) or split(text))
+    names = [f"app{number}" for number in range(8)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        resources = "".join(f"- ../{other}\n- ../{other}/again\n" for other in names)
+        (tmp_path / name / "again").symlink_to(".")
+        (tmp_path / name / "kustomization.yaml").write_text(
+            f"commonLabels: {{a: b}}\nresources:\n{resources}- web.yaml\n"
+        )
+        (tmp_path / name / "web.yaml").write_text(POD)
+    found = list(find_sources([str(tmp_path)]))
+    assert len([each for each in found if isinstance(each, Source)]) == len(names)
+    assert all(each.gets_selectors for each in found if isinstance(each, Source))
+    assert len(parsed) == len(names)

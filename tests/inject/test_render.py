@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,30 @@ def test_prune_does_not_follow_links_out_of_the_output_directory(repo: Path) -> 
     (repo / "k8s" / "data" / "db.yaml").unlink()
     done(repo, "render -f k8s -o out --prune")
     assert (repo / "elsewhere" / "db.yaml").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file names cannot have line breaks")
+@pytest.mark.parametrize("mark", ["\n", "\v", "\x85", "\u2028", '"'])
+def test_prune_keeps_a_file_that_the_name_of_another_one_lists(repo: Path, mark: str) -> None:
+    (repo / "out").mkdir()
+    (repo / "out/precious.yaml").write_text("mine\n")
+    digest = hashlib.sha256(b"mine\n").hexdigest()
+    odd = f"x{mark}{digest}  precious.yaml"
+    (repo / "k8s" / odd).write_text(DEPLOYMENT.replace("NAME", "odd"))
+    (repo / "k8s" / f"{mark}.yaml").write_text(DEPLOYMENT.replace("NAME", "other"))
+    done(repo, "render -f k8s -o out")
+    done(repo, "render -f k8s -o out --prune")
+    assert (repo / "out/precious.yaml").exists()
+    (repo / "k8s" / odd).unlink()
+    (repo / "k8s" / f"{mark}.yaml").unlink()
+    done(repo, "render -f k8s -o out --prune")
+    assert set(tree(repo / "out")) == {
+        "precious.yaml",
+        "web-1.yaml",
+        "web-2.yaml",
+        "data/db.yaml",
+        ".sidecarctl-outputs",
+    }
 
 
 def test_prune_requires_an_output_directory(repo: Path) -> None:
