@@ -28,6 +28,7 @@ LAYERS = {
     "files": 3,
     "kube": 3,
     "report": 3,
+    "record": 3.5,
     "catalog": 4,
     "validate": 4,
     "composition": 5,

@@ -17,13 +17,13 @@ from typing import Any
 from sidecarctl.catalog.merge_patch import make_patch
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject import record as records
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.secret_values import mask_values
 from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.record import annotation as records
+from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
 

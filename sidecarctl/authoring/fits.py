@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sidecarctl.catalog.sidecar import Fit, Sidecar
-from sidecarctl.inject.record import read as read_record
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.record.annotation import read as read_record
+from sidecarctl.record.paths import RecordError
 
 _SHELLS = ("sh", "bash", "ash", "dash")
 _INTERPRETERS = ("exec", "env", "tini", "dumb-init", "--")

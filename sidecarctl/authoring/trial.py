@@ -12,11 +12,11 @@ from sidecarctl.composition.request import Request
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Severity
 from sidecarctl.inject import pipeline
-from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.inject.record import Instance
 from sidecarctl.kube import versions
 from sidecarctl.kube.workload import Workload, as_list, as_mapping, workloads
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance
 from sidecarctl.yamltext.stream import split
 
 

@@ -12,10 +12,10 @@ from sidecarctl.findings import Finding
 from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
-from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.stream import Document, split_readable
 
 Item = tuple[Source, Read]

@@ -16,9 +16,9 @@ from sidecarctl.composition.layers import read_file
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.write import Write
-from sidecarctl.inject.record import read as read_record
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.record.annotation import read as read_record
+from sidecarctl.record.paths import RecordError
 from sidecarctl.skipped import COMPOSITION
 from sidecarctl.yamltext.edits import Remove
 from sidecarctl.yamltext.splice import splice

@@ -10,11 +10,11 @@ from sidecarctl.errors import InputError, SidecarctlError, UsageError, did_you_m
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import list_first
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.record import read as read_record
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.kinds import Kinds, group_of, has_no_workload
 from sidecarctl.kube.unknown_kinds import UnknownKind, find_unknown_kinds, may_be_unknown
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
+from sidecarctl.record.annotation import read as read_record
+from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.stream import Document, split_readable
 
 _LISTED = 10

@@ -16,10 +16,10 @@ from typing import Any
 from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata, objects
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.stream import Document
 
 PREFIX = "sidecarctl.dev/"

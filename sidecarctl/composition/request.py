@@ -17,7 +17,7 @@ from sidecarctl.kube import names
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
-    from sidecarctl.inject.record import Instance
+    from sidecarctl.record.annotation import Instance
 
 MODES = ("auto", "native", "classic", "init")
 

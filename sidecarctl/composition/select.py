@@ -17,10 +17,10 @@ from sidecarctl.composition.model import Composition, Rule, Selector, selector_m
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
-from sidecarctl.inject.record import Record
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record.annotation import Record
 
 # A hint for the command line that does not apply to a file.
 _SET = lazy_pattern(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")

@@ -18,12 +18,12 @@ from sidecarctl.inject.companion_search import identify
 from sidecarctl.inject.companions import companion_name, format_owner, read_object_owner
 from sidecarctl.inject.field_changes import format_value, hide_secrets
 from sidecarctl.inject.plan import Plan, build_instance
-from sidecarctl.inject.record import Added, Record, config_hash_annotation
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.annotation import Added, Record, config_hash_annotation
 from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document

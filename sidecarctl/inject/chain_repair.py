@@ -9,15 +9,15 @@ from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
-from sidecarctl.inject import record as records
 from sidecarctl.inject.chains import find_chain_problems, find_misplaced
 from sidecarctl.inject.document import RepairOptions, add_sidecar, number_workloads
 from sidecarctl.inject.document_removal import DocumentResult
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Instance, Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.stream import Document
 
 

@@ -8,11 +8,11 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.render import Inputs, render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding
-from sidecarctl.inject.record import Instance, Record
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.fronts import STAGES, Front, find_app_port, find_upstream, fragment_fronts
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.record.paths import record_path
 
 UPSTREAM = "upstreamPort"
 RULE = "broken-proxy-chain"

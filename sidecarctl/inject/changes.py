@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sidecarctl.inject import record as records
 from sidecarctl.inject.document import DocumentResult
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.kube import quantity
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.results import SERVICE_STEP, InstanceChange, PodFacts, WorkloadChange
 from sidecarctl.yamltext.stream import Document
 

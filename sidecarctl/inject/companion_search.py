@@ -14,13 +14,13 @@ from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
-from sidecarctl.inject.record import Instance, Record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.stream import Document
 
 _OWNER = lazy_pattern(re.escape(OWNER_ANNOTATION) + r"""["']?\s*:\s*["']?([^\s"',}]+)""")

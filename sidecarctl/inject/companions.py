@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.inject import record as records
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.record import annotation as records
 from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.inject.record import Added
-from sidecarctl.inject.record_paths import find_setting, index_items
 from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.record.annotation import Added
+from sidecarctl.record.paths import find_setting, index_items
 from sidecarctl.sha256 import sha256
 
 _LENGTH = 8

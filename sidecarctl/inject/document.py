@@ -13,18 +13,18 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.validate.placeholders import is_encrypted
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
 from sidecarctl.yamltext.splice import splice

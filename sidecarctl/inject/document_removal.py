@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Record
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.edits import Edit, Remove
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document

@@ -11,8 +11,8 @@ from sidecarctl.inject import placement
 from sidecarctl.inject.companions import CONFIG_HASH_KINDS, hash_config
 from sidecarctl.inject.conflicts import FittedFragment
 from sidecarctl.inject.pod_settings import PodSettings
-from sidecarctl.inject.record import Added, Record, config_hash_annotation
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
+from sidecarctl.record.annotation import Added, Record, config_hash_annotation
 from sidecarctl.yamltext.edits import Edit, Insert
 
 _AFTER_ALL = 1 << 30  # the index of a classic sidecar among the init containers

@@ -9,10 +9,10 @@ from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.record import Record
-from sidecarctl.inject.record_paths import decode_path, find_index, record_path
 from sidecarctl.kube import field_order, versions
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.record.annotation import Record
+from sidecarctl.record.paths import decode_path, find_index, record_path
 from sidecarctl.yamltext.splice import KeyPlace
 
 NATIVE_DEFAULT = "1.29"

@@ -16,12 +16,12 @@ from sidecarctl.inject.companions import add_owner, companion_name
 from sidecarctl.inject.conflicts import fit_fragment
 from sidecarctl.inject.instance_edits import InstanceEdits
 from sidecarctl.inject.pod_conflicts import find_pod_conflicts
-from sidecarctl.inject.record import Added, Instance, Record
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.edits import Edit
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject import changes
-from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_routes import ServiceIndex, find_routes
-from sidecarctl.inject.record import Record
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.pod_resources import compute_pod_resources
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
 from sidecarctl.report.graph.model import Added, Box, Mount, Pod, Port, Volume
 from sidecarctl.results import PodFacts
 from sidecarctl.validate.views import ObjectView

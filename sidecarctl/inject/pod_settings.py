@@ -7,10 +7,10 @@ from typing import Any
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.adapt import sleep_seconds
-from sidecarctl.inject.record import Record
-from sidecarctl.inject.record_paths import PULL_SECRETS, find_index
 from sidecarctl.kube.workload import Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field
+from sidecarctl.record.annotation import Record
+from sidecarctl.record.paths import PULL_SECRETS, find_index
 from sidecarctl.yamltext.edits import Edit, Insert
 
 DEFAULT_GRACE_SECONDS = 30

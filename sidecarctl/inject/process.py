@@ -10,12 +10,12 @@ from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.changes import collect_changes
 from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.document import DocumentResult
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record.paths import RecordError
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
 from sidecarctl.validate.grade import demote, grade, is_inside

@@ -13,7 +13,6 @@ from sidecarctl.composition.select import WorkloadChoice
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.document import (
     RepairOptions,
     add_sidecar,
@@ -28,12 +27,13 @@ from sidecarctl.inject.document_removal import (
     left_behind_findings,
     plan_whole_removal,
 )
-from sidecarctl.inject.record import Record
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.removal import Removal
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
+from sidecarctl.record.paths import record_path
 from sidecarctl.yamltext.stream import Document
 
 Chooser = Callable[[Workload, Record], WorkloadChoice]

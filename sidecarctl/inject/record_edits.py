@@ -7,10 +7,10 @@ from typing import Any
 
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.plan import Plan
-from sidecarctl.inject.record import Added, Instance, Record, write
-from sidecarctl.inject.record_paths import decode_path, encode_path, find_setting, index_items, record_path
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.annotation import Added, Instance, Record, write
+from sidecarctl.record.paths import decode_path, encode_path, find_setting, index_items, record_path
 from sidecarctl.yamltext.edits import Edit, Insert, Replace, Restore, apply
 from sidecarctl.yamltext.splice import filled_texts
 from sidecarctl.yamltext.stream import Document

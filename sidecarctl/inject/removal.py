@@ -7,9 +7,11 @@ from typing import Any
 
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
-from sidecarctl.inject.record import Added, Record, write
 from sidecarctl.inject.record_edits import apply_at, prune_record
-from sidecarctl.inject.record_paths import (
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record.annotation import Added, Record, write
+from sidecarctl.record.paths import (
     RecordError,
     decode_path,
     find_setting,
@@ -18,8 +20,6 @@ from sidecarctl.inject.record_paths import (
     parse_empty,
     record_path,
 )
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
-from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecarctl.inject.record import Instance
 from sidecarctl.inject.record_edits import apply_at
 from sidecarctl.kube.workload import Workload, as_list, as_mapping
+from sidecarctl.record.annotation import Instance
 from sidecarctl.yamltext.edits import Edit, Insert, Remove
 
 

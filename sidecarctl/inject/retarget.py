@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.process import ProcessedDocuments
-from sidecarctl.inject.record_check import is_retarget_key
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.retarget_entries import (
     Port,
     RenamedKey,
@@ -35,6 +32,9 @@ from sidecarctl.inject.retarget_ports import SelectedPods
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.check import is_retarget_key
+from sidecarctl.record.paths import record_path
 from sidecarctl.results import Retargeted, field_text
 from sidecarctl.validate.check_run import InputPlaces
 from sidecarctl.validate.surroundings import (

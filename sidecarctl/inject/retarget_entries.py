@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject import record as records
-from sidecarctl.inject.record import Record
-from sidecarctl.inject.record_check import is_former_port
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.kube.fronts import Front, find_app_port, find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.lazy_dataclass import dataclass, field
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
+from sidecarctl.record.check import is_former_port
+from sidecarctl.record.paths import RecordError
 from sidecarctl.validate.surroundings import Reference, parse_port, resolve_number, wanted_port
 from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.nodes import child

@@ -14,21 +14,21 @@ from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
-from sidecarctl.inject.record import Instance, Record
-from sidecarctl.inject.record_paths import RecordError
 from sidecarctl.inject.unrecorded import describe_unrecorded
 from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upgrade, render_base, without_instance
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.record.paths import RecordError
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document, split_readable

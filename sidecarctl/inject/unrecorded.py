@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.record import Record, config_hash_annotation
 from sidecarctl.kube.names import parse_image
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.annotation import Record, config_hash_annotation
 
 RULE = "lost-record"
 _WHY = (

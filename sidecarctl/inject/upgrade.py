@@ -12,7 +12,6 @@ from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.record import Instance, Record
 from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
 from sidecarctl.inject.removal import plan_removal
 from sidecarctl.inject.rename_companions import rename_companions
@@ -21,6 +20,7 @@ from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
 from sidecarctl.yamltext.stream import Document

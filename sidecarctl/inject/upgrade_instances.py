@@ -11,7 +11,6 @@ from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject import record as records
 from sidecarctl.inject.document import (
     DocumentResult,
     RepairOptions,
@@ -22,11 +21,12 @@ from sidecarctl.inject.document import (
 )
 from sidecarctl.inject.document_addition import DocumentStep, repair_chains, run_steps
 from sidecarctl.inject.merge import FAIL
-from sidecarctl.inject.record import Instance
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Instance
+from sidecarctl.record.paths import record_path
 from sidecarctl.yamltext.stream import Document
 
 NEWER_RULE = "newer-than-library"

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from sidecarctl.inject import record as records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record import annotation as records
+from sidecarctl.record.paths import record_path
 from sidecarctl.yamltext.edits import Replace
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document

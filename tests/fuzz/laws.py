@@ -25,8 +25,8 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import pipeline, pod_graph
 from sidecarctl.inject import status as statuses
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.inject.record import RecordError
 from sidecarctl.integrations import krm as plugin
+from sidecarctl.record.annotation import RecordError
 from sidecarctl.report import diff, machine, status, summary, text
 from sidecarctl.report.graph import svg, tree
 from sidecarctl.results import Report

@@ -11,10 +11,10 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.errors import BugError, UsageError
 from sidecarctl.inject import pipeline
-from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube.workload import workloads
+from sidecarctl.record import annotation as records
 from sidecarctl.yamltext.stream import split
 from tests.manifests import stream, workload
 

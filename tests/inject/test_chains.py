@@ -10,10 +10,10 @@ import pytest
 
 from sidecarctl.api import Session
 from sidecarctl.findings import Severity
-from sidecarctl.inject import record
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.fronts import Front, find_app_port, find_chain, find_upstream
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.record import annotation as record
 from sidecarctl.yamltext.stream import split
 
 SHOP = """\

@@ -12,10 +12,12 @@ import pytest
 
 from sidecarctl.cli import build_request
 from sidecarctl.composition.request import Request
-from sidecarctl.inject import pipeline, record, record_check, removal
+from sidecarctl.inject import pipeline, removal
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.inject.record import Instance
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
+from sidecarctl.record import annotation as record
+from sidecarctl.record import check as record_check
+from sidecarctl.record.annotation import Instance
 from tests.calls import count_calls
 
 WEB = """\

@@ -18,9 +18,9 @@ from sidecarctl.composition.model import load_from_document
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
-from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube.workload import workloads
+from sidecarctl.record import annotation as records
 from sidecarctl.yamltext.stream import split
 from tests.manifests import KINDS, meaning, stream, workload
 

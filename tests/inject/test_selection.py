@@ -13,8 +13,8 @@ from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.composition.model import load_from_document
 from sidecarctl.composition.select import Selection, WorkloadChoice, resolve_selection
 from sidecarctl.errors import UsageError
-from sidecarctl.inject import record as records
 from sidecarctl.kube.workload import workloads
+from sidecarctl.record import annotation as records
 from sidecarctl.yamltext.stream import split
 
 WEB = """

@@ -17,12 +17,12 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
-from sidecarctl.inject import record as records
 from sidecarctl.inject.pipeline import Options, Result
-from sidecarctl.inject.record import Record
-from sidecarctl.inject.record_paths import record_path
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
+from sidecarctl.record.paths import record_path
 from sidecarctl.yamltext.edits import EditRefused, Replace
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split

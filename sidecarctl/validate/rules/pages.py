@@ -117,17 +117,6 @@ declare(
     fix="Change the text as the finding says, usually by replacing an alias with its content.",
 )
 declare(
-    "unreadable-record",
-    Severity.ERROR,
-    layer="composing",
-    what="The record of the sidecars in this workload cannot be parsed.",
-    why="""
-        The annotation sidecarctl.dev/sidecars lists what sidecarctl added. Without it, sidecars cannot be removed or
-        upgraded, and adding them again would duplicate them.
-    """,
-    fix="Restore the annotation, or remove it together with everything that sidecarctl added.",
-)
-declare(
     "instance-taken-over",
     Severity.WARNING,
     layer="composing",

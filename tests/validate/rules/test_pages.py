@@ -167,7 +167,6 @@ ADDING = (
     "annotation-conflict",
     "label-conflict",
     "pod-setting-kept",
-    "unreadable-record",
     "edit-refused",
 )
 

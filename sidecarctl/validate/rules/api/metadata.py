@@ -6,6 +6,7 @@ import re
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
 from sidecarctl.kube import names
+from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import all_metadata, check_labels, listed, texts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
@@ -151,6 +152,29 @@ def _is_deletion_cost(text: str) -> bool:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 100 or not -(2**31) <= int(text) < 2**31:
         return False
     return text in ("0", digits.lstrip("0")) or text[0] == "-"
+
+
+@rule(
+    "unreadable-record",
+    Severity.ERROR,
+    layer="advice",
+    fix="Restore the annotation, or remove it together with everything that sidecarctl added.",
+)
+def unreadable_record(pod: PodView, ctx: Context) -> Problems:
+    """The record of the sidecars in this workload cannot be parsed.
+
+    The annotation sidecarctl.dev/sidecars lists what sidecarctl added. Without it, sidecars cannot be removed or
+    upgraded, and adding them again would duplicate them.
+    """
+    if RECORD_ANNOTATION not in pod.workload.annotations:
+        return
+    from sidecarctl.record import annotation as records
+    from sidecarctl.record.paths import RecordError
+
+    try:
+        records.read(pod.workload)
+    except RecordError as error:
+        yield problem((*pod.metadata.path, "annotations", RECORD_ANNOTATION), error.message, help=error.hint)
 
 
 # Annotations that the API server converts to a field of the previous API version.

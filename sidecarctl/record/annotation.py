@@ -20,15 +20,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.inject.record_check import parse_record
-from sidecarctl.inject.record_model import Added as Added
-from sidecarctl.inject.record_model import AppMounts
-from sidecarctl.inject.record_model import Instance as Instance
-from sidecarctl.inject.record_model import Record as Record
-from sidecarctl.inject.record_paths import RecordError, record_path
 from sidecarctl.kube.fronts import front_of
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.check import parse_record
+from sidecarctl.record.model import Added as Added
+from sidecarctl.record.model import AppMounts
+from sidecarctl.record.model import Instance as Instance
+from sidecarctl.record.model import Record as Record
+from sidecarctl.record.paths import RecordError, record_path
 from sidecarctl.yamltext.style import cache_by_content
 
 VERSION = 2

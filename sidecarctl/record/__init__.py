@@ -1,0 +1,1 @@
+"""The record: the annotation that lists what sidecarctl added to a workload."""
