@@ -235,8 +235,7 @@ def _at(workload: Workload, path: PathTuple) -> Any:
 
 
 def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
-    """Return the instances with the given names, else the instances of the sidecars with these names."""
+    """Return the instances with the given names; a name that no instance has stands for all instances of that sidecar."""
     words = set(wanted)
-    return [
-        i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
-    ]
+    sidecars = words - record.instances.keys()
+    return [each.name for each in record.instances.values() if each.name in words or each.sidecar in sidecars]
