@@ -137,6 +137,15 @@ def test_error_about_the_memory_or_time_names_the_variable(run: Run, monkeypatch
     assert "SIDECARCTL_MAX_SECONDS" in caught.value.hint
 
 
+@needs_kcl
+def test_too_little_memory_is_not_taken_for_a_slow_template(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_MEMORY", "1")
+    kcl._worker().stop()
+    with pytest.raises(LibraryError, match="more than 1 MiB of memory"):
+        run(spec=SPEC, kcl='containers = [{name = "a", image = "b"}]\n')
+    kcl._worker().stop()
+
+
 class _InterruptedOnce:
     """A pipe in which the first read is interrupted, as by Ctrl-C."""
 

@@ -251,6 +251,13 @@ def test_layer_with_a_damaged_header_is_refused(tmp_path: Path, shop: Path) -> N
     assert (done.code, "is not an OCI image layout" in done.stderr) == (3, True), done.stderr
 
 
+def test_invalid_limit_of_memory_is_one_error(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_MEMORY="0")
+    assert (done.code, "invalid SIDECARCTL_MAX_MEMORY" in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_changed_layer_is_refused(tmp_path: Path, shop: Path) -> None:
     write_layout(tmp_path / "lib", tar(FILES))
     largest = max((tmp_path / "lib" / "blobs" / "sha256").iterdir(), key=lambda file: file.stat().st_size)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ class _Worker:
         with self._turn:
             process = self._process = self._process or _start()
             assert process.stdin is not None and process.stdout is not None
+            began = time.monotonic()
             try:
                 process.stdin.write(json.dumps(request, default=_placeholder_text) + "\n")
                 process.stdin.flush()
@@ -139,7 +141,8 @@ class _Worker:
                 self.stop()
                 raise
             self.stop()
-            if process.returncode == 1:
+            # A process that cannot start, or has no memory for an answer, ends with 1 too.
+            if process.returncode == 1 and time.monotonic() - began >= limits.SECONDS.value:
                 return {"error": f"run time exceeds {limits.SECONDS.value} s", "where": "", "kind": "slow"}
             what = f"KCL crashed: endless recursion, or more than {limits.MEMORY.value:,} MiB of memory"
             return {"error": what, "where": "", "kind": "crashed"}

@@ -57,6 +57,8 @@ def _answer(api: Any, request: dict[str, Any], checked: _Checked, max_characters
         return {"value": json.loads(text) if text.strip() else None}
     except TemplateError as refused:
         return {"error": str(refused), "where": refused.where, "kind": refused.kind}
+    except MemoryError:
+        raise
     except Exception as error:  # the runtime raises bare exceptions for compile errors
         message, where = _parse_report(str(error))
         return {"error": message, "where": where, "kind": "error"}
