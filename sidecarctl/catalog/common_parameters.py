@@ -166,7 +166,7 @@ def normalize(given: Mapping[str, Any]) -> dict[str, Any]:
         result["env"] = [{"name": name, "value": value} for name, value in result["env"].items()]
     if "imagePullSecrets" in result:
         secrets = [{"name": each} if isinstance(each, str) else each for each in result["imagePullSecrets"]]
-        result["imagePullSecrets"] = [each for i, each in enumerate(secrets) if each not in secrets[:i]]
+        result["imagePullSecrets"] = secrets
     return result
 
 
