@@ -99,10 +99,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _may_be_close(one: str, two: str) -> bool:
-    """Return False if too many letters of one word are not in the other one."""
+    """Return False if the lengths differ too much, or too many letters of one word are not in the other one."""
+    first, second = len(one), len(two)
+    needed = _CLOSE * (first + second) / 2
+    if first < needed or second < needed:
+        return False
     letters, others = _letters(one), _letters(two)
-    shared = min(len(one) - len(letters - others), len(two) - len(others - letters))
-    return 2 * shared >= _CLOSE * (len(one) + len(two))
+    return first - len(letters - others) >= needed and second - len(others - letters) >= needed
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,32 @@
+"""Suggestions for misspelled words are those of difflib; words that differ too much are not compared."""
+
+from __future__ import annotations
+
+import difflib
+from random import Random
+
+import pytest
+
+from sidecarctl.errors import did_you_mean
+from sidecarctl.validate.registry import rules
+from tests.calls import count_calls
+
+KNOWN = [*rules(), "name", "image", "pod", "as"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_suggestion_is_that_of_difflib(seed: int) -> None:
+    rng = Random(seed)
+    letters = list(rng.choice(KNOWN))
+    for _ in range(rng.randint(0, 6)):
+        place = rng.randrange(len(letters) + 1)
+        letters[place : place + rng.randint(0, 2)] = rng.choices("abcdefgh-xyz", k=rng.randint(0, 2))
+    word = "".join(letters)
+    close = difflib.get_close_matches(word, KNOWN, n=1, cutoff=0.6)
+    assert did_you_mean(word, KNOWN) == (f'did you mean "{close[0]}"?' if close else "")
+
+
+def test_word_without_close_ones_is_hardly_compared() -> None:
+    did_you_mean("zzzzzzzzzz", KNOWN)
+    cheap = count_calls(lambda: did_you_mean("zzzzzzzzzz", KNOWN)).total()
+    assert cheap < count_calls(lambda: difflib.get_close_matches("zzzzzzzzzz", KNOWN)).total() / 3
