@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.inject.changes import collect_changes
 from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.document import DocumentResult
@@ -144,8 +144,26 @@ def _process(
         *(own if refused else grade(document, own, severities)),
         *_validate_result(document, result, schema, edited, options),
     ]
+    if secrets := frozenset[str]().union(*(plan.secrets for plan in result.plans)):
+        findings = [_mask_secrets(finding, secrets) for finding in findings]
     changes = collect_changes(document, result, version, kinds, facts=options.facts)
     return ProcessedDocuments(result.documents, tuple(changes), tuple(findings))
+
+
+def _mask_secrets(finding: Finding, secrets: frozenset[str]) -> Finding:
+    """Return a finding without the texts of secret parameters, also in the line of the manifest."""
+    from sidecarctl.catalog.secret_parameters import mask
+
+    def place(found: Place | None) -> Place | None:
+        shown = found is None or mask(found.line_text, secrets) == found.line_text
+        return found if found is None or shown else replace(found, line_text="")
+
+    texts = {name: mask(getattr(finding, name), secrets) for name in ("message", "why", "help", "container")}
+    path = tuple(mask(step, secrets) if isinstance(step, str) else step for step in finding.path)
+    related = tuple(
+        replace(each, label=mask(each.label, secrets), path=(), place=place(each.place)) for each in finding.related
+    )
+    return replace(finding, **texts, path=path, place=place(finding.place), related=related)
 
 
 def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:
