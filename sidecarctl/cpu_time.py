@@ -12,10 +12,11 @@ from typing import Any
 from sidecarctl import limits
 
 _active = False
+_MEMORY = ("memory exceeds", "takes more memory than")
 
 
 class TooSlow(Exception):
-    """The time limit is exceeded; the message says how to raise it."""
+    """The limit of time or memory is exceeded; the message says how to raise it."""
 
 
 @contextmanager
@@ -61,9 +62,17 @@ def run_in_time(function: Callable[[Any], Any], argument: Any) -> Any:
     if has_timer():
         with time_limit():
             return function(argument)
+    return run_in_child(function, argument)
+
+
+def run_in_child(function: Callable[[Any], Any], argument: Any) -> Any:
+    """Return `function(argument)`, within the limits of time and memory. Raises TooSlow.
+
+    The result must be JSON and the argument one that can be pickled.
+    """
     from sidecarctl.limited_worker import LimitExceeded, run_limited
 
     try:
         return run_limited(function, argument)
     except LimitExceeded as problem:
-        raise TooSlow(str(problem).removeprefix("run time ")) from None
+        raise TooSlow(str(problem).replace("run time exceeds", "takes more than", 1).replace(*_MEMORY, 1)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 EXIT_OK = 0
@@ -11,6 +12,7 @@ EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
 EXIT_BUG = 4
+_CLOSE = 0.6  # share of equal letters from which a word may be meant
 
 
 class SidecarctlError(Exception):
@@ -90,5 +92,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `did you mean "x"?` for the closest of `known`, or an empty string."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    # A file can have thousands of misspelled words, and difflib is slow.
+    near = [each for each in known if _may_be_close(word, each)]
+    close = difflib.get_close_matches(word, near, n=1, cutoff=_CLOSE) if near else ()
     return f'did you mean "{close[0]}"?' if close else ""
+
+
+def _may_be_close(one: str, two: str) -> bool:
+    """Return False if too many letters of one word are not in the other one."""
+    letters, others = _letters(one), _letters(two)
+    shared = min(len(one) - len(letters - others), len(two) - len(others - letters))
+    return 2 * shared >= _CLOSE * (len(one) + len(two))
+
+
+@lru_cache(maxsize=1024)
+def _letters(word: str) -> frozenset[str]:
+    return frozenset(word)

@@ -74,9 +74,10 @@ class _Child:
     def _start(self) -> None:
         from multiprocessing import get_context
 
+        memory = limits.MEMORY.value << 20  # an invalid variable is an error here, not in the child
         context = get_context("fork")
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._connection), daemon=True)
+        self._process = context.Process(target=_serve, args=(other, self._connection, memory), daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: the child starts none
             self._process.start()
@@ -99,13 +100,13 @@ def _explain(code: int) -> str:
     return f"memory exceeds {limits.MEMORY.value} MiB; {limits.MEMORY.way_out}"
 
 
-def _serve(connection: Any, parent: Any) -> None:
-    """Answer requests until the parent closes the pipe."""
+def _serve(connection: Any, parent: Any, memory: int) -> None:
+    """Answer requests until the parent closes the pipe. `memory`: the limit in bytes."""
     import signal
 
     parent.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    _limit_memory()
+    _limit_memory(memory)
     while True:
         try:
             function, argument, seconds = connection.recv()
@@ -131,11 +132,10 @@ def _limit_time(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, most))
 
 
-def _limit_memory() -> None:
-    """Limit what the process allocates in addition to what it inherited; forbid files and core dumps."""
+def _limit_memory(more: int) -> None:
+    """Limit what the process allocates in addition to what it inherited, in bytes; forbid files and core dumps."""
     import resource
 
-    more = limits.MEMORY.value << 20
     with suppress(OSError, ValueError, IndexError):
         with open("/proc/self/statm", encoding="ascii") as file:
             inherited = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

@@ -40,7 +40,7 @@ GUARDED = {
     "composition/find.py": {"getuid"},  # guarded by hasattr
     "files/directory.py": {"fcntl"},  # guarded by the descriptor
     "files/write.py": {"chown", "setxattr", "listxattr"},  # guarded by hasattr
-    "catalog/engines/kcl_worker.py": {"resource"},  # guarded by ImportError
+    "catalog/engines/kcl_confine.py": {"resource", "geteuid"},  # guarded by ImportError and the platform
 }
 
 

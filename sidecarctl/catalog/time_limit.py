@@ -1,4 +1,4 @@
-"""A time limit for schemas of other people: a pattern, or a schema that refers to itself, can run without end."""
+"""Limits for schemas of other people: a pattern, or a schema that refers to itself, can run without end or fill the memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import warnings
 from typing import Any
 
 from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
-from sidecarctl.cpu_time import TooSlow, run_in_time
+from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time
 
 
 def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
     """Return the violations of a schema. Raises SchemaFault for an invalid schema, and if finding them takes too long."""
     try:
-        answer = run_in_time(_explain, (schema, value))
+        answer = run_in_child(_explain, (schema, value))
     except TooSlow as problem:
         raise SchemaFault(f"validating the value {problem}") from None
     if isinstance(answer, str):
@@ -35,16 +35,26 @@ _REPETITION = re.compile(r"[*+}]")
 _CHOICE = re.compile(r"(?<!\()\?|\|")
 _REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
 _FEW_STEPS = 1_000_000
+# The memory of a search is at most about 200 bytes for each character and group.
+_FEW_SAVED_GROUPS = 200_000
 
 
 def pattern_matches(pattern: str, text: str) -> bool:
-    """Return True if the pattern matches anywhere in the text. Raise SchemaFault if that exceeds the time limit."""
-    if _is_quick(pattern, len(text)):
-        return _search((pattern, text))
+    """Return True if the pattern matches anywhere in the text.
+
+    Raises SchemaFault if that exceeds the limits of time or memory, re.error for an invalid pattern.
+    """
+    is_small = (len(text) + 1) * (pattern.count("(") + 1) <= _FEW_SAVED_GROUPS
     try:
-        return bool(run_in_time(_search, (pattern, text)))
+        if _is_quick(pattern, len(text)):
+            answer = _search((pattern, text))
+        else:
+            answer = (run_in_time if is_small else run_in_child)(_search, (pattern, text))
     except TooSlow as problem:
         raise SchemaFault(f'pattern "{pattern}" on {len(text)} characters {problem}') from None
+    if isinstance(answer, str):
+        raise re.error(answer)
+    return answer
 
 
 def _is_quick(pattern: str, length: int) -> bool:
@@ -57,11 +67,12 @@ def _is_quick(pattern: str, length: int) -> bool:
     return steps <= _FEW_STEPS
 
 
-def _search(request: tuple[str, str]) -> bool:
+def _search(request: tuple[str, str]) -> bool | str:
+    """Return whether a pattern is found, or why it is invalid."""
     pattern, text = request
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of the author of the schema, not of its user
             return re.search(pattern, text) is not None
-    except (RecursionError, OverflowError) as error:  # thousands of groups, or of repetitions
-        raise re.error(str(error)) from None
+    except (re.error, RecursionError, OverflowError) as error:  # also thousands of groups, or of repetitions
+        return str(error)

@@ -1,4 +1,4 @@
-"""Ends a run on SIGTERM and SIGHUP as on Ctrl-C, so that what it created is removed."""
+"""Ends a run on SIGTERM and SIGHUP as on Ctrl-C, so that what it created is removed, or after a change is complete."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ def end_on_signals() -> Iterator[None]:
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def defer_signals() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM, and SIGHUP take effect at the end: for a short change of several files that must not stop halfway."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    changed = [number for number, handler in before.items() if handler not in (None, signal.SIG_IGN)]
+    try:
+        for number in changed:
+            signal.signal(number, lambda caught, _: received.append(caught))
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, before[number])
+    for number in received[:1]:
+        signal.raise_signal(number)

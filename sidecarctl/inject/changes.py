@@ -84,11 +84,20 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         present.version,
         previous,
         present.mode,
-        tuple(list_parts(present, plan.adopted if plan else {})) if action != "unchanged" else (),
+        _parts(action, present, now, plan),
         "adopted unchanged" if plan and plan.adopting else "",
         _next_steps(plan, now) if plan and action == "added" else "",
         *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ()),
     )
+
+
+def _parts(action: str, instance: Instance, now: Record, plan: Plan | None) -> tuple[str, ...]:
+    """Return what an instance consists of, or what of it is gone: others can inherit a volume, and need the same label."""
+    if action == "unchanged":
+        return ()
+    parts = list_parts(instance, plan.adopted if plan else {})
+    stay = {part for each in now.instances.values() for part in list_parts(each, {})} if action == "removed" else ()
+    return tuple(part for part in parts if part not in stay)
 
 
 def _next_steps(plan: Plan, record: Record) -> str:

@@ -43,8 +43,8 @@ class PodSettings:
         if fragment.share_process_namespace:
             self._share_processes()
         self._set_grace_period(fragment)
-        for secret in fragment.image_pull_secrets:
-            self._add_pull_secret(secret["name"])
+        for name in dict.fromkeys(secret["name"] for secret in fragment.image_pull_secrets):
+            self._add_pull_secret(name)
 
     def _add_pull_secret(self, name: str) -> None:
         present = as_list(self.workload.pod.get(PULL_SECRETS))

@@ -10,7 +10,7 @@ from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record_edits import apply_at, prune_record
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.record.annotation import Added, Record, write
+from sidecarctl.record.annotation import Added, Instance, Record, write
 from sidecarctl.record.paths import (
     RecordError,
     decode_path,
@@ -44,17 +44,20 @@ class Removal:
     missing: tuple[str, ...] = ()
 
 
-def plan_removal(workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False) -> Removal:
+def plan_removal(
+    workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False, keep: Sequence[str] = ()
+) -> Removal:
     """Plan the removal of instances.
 
-    A volume that another instance still uses is handed over to it, unless the removed instance is added again.
+    A volume that another instance still uses is handed over to it, unless the removed instance is added again. `keep` are
+    volumes that stay, with the app's mounts of them.
     """
     going = [name for name in record.instances if name in set(names)]
     staying = {name: value for name, value in record.instances.items() if name not in going}
     leaves: dict[PathTuple, None] = {}
     missing: list[str] = []
     for name in going:
-        added = record.instances[name].added
+        added = without_volumes(workload, record.instances[name].added, keep)
         if not for_upgrade:
             added, staying = _hand_over_volumes(workload, added, staying)
         for what, path in _paths(workload, _without_shared(added, [other.added for other in staying.values()])):
@@ -136,40 +139,47 @@ def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]
     """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
     staying = dict(staying)
     for volume in added.volumes:
-        recipient = next((name for name, other in staying.items() if _mounts(workload, other.added, volume)), None)
+        recipient = next(
+            (name for name, other in staying.items() if mounts_volume(workload, other.added, volume)), None
+        )
         if recipient is None:
             continue
-        mounts = {
-            container: tuple(path for path in paths if _mounted_volume(workload, container, path) == volume)
-            for container, paths in added.volume_mounts.items()
-        }
-        mounts = {container: paths for container, paths in mounts.items() if paths}
-        inherited = staying[recipient].added
-        staying[recipient] = replace(
-            staying[recipient],
-            added=replace(
-                inherited,
-                volumes=(*inherited.volumes, volume),
-                volume_mounts={
-                    container: (*inherited.volume_mounts.get(container, ()), *mounts.get(container, ()))
-                    for container in (
-                        *inherited.volume_mounts,
-                        *(c for c in mounts if c not in inherited.volume_mounts),
-                    )
-                },
-            ),
-        )
-        added = replace(
-            added,
-            volumes=tuple(v for v in added.volumes if v != volume),
-            volume_mounts={
-                c: tuple(p for p in ps if p not in mounts.get(c, ())) for c, ps in added.volume_mounts.items()
-            },
-        )
+        staying[recipient] = with_volumes(workload, staying[recipient], [volume], added)
+        added = without_volumes(workload, added, [volume])
     return added, staying
 
 
-def _mounts(workload: Workload, added: Added, volume: str) -> bool:
+def with_volumes(workload: Workload, instance: Instance, volumes: Sequence[str], former: Added) -> Instance:
+    """Return an instance that inherits volumes, with the app's mounts of them that their former owner added."""
+    added, mounts = instance.added, dict(instance.added.volume_mounts)
+    for container, paths in former.volume_mounts.items():
+        own = mounts.get(container, ())
+        new = (each for each in paths if _mounted_volume(workload, container, each) in volumes and each not in own)
+        if inherited := tuple(new):
+            mounts[container] = (*own, *inherited)
+    return replace(
+        instance,
+        added=replace(added, volumes=(*added.volumes, *volumes), volume_mounts=mounts),
+        inherited=(*instance.inherited, *volumes),
+    )
+
+
+def without_volumes(workload: Workload, added: Added, volumes: Sequence[str]) -> Added:
+    """Return what an instance added, without volumes and the app's mounts of them."""
+    if not volumes:
+        return added
+    mounts = {
+        container: tuple(each for each in paths if _mounted_volume(workload, container, each) not in volumes)
+        for container, paths in added.volume_mounts.items()
+    }
+    return replace(
+        added,
+        volumes=tuple(each for each in added.volumes if each not in volumes),
+        volume_mounts={container: paths for container, paths in mounts.items() if paths},
+    )
+
+
+def mounts_volume(workload: Workload, added: Added, volume: str) -> bool:
     """Return True if a container of an instance mounts a volume."""
     own = {*added.containers, *added.init_containers}
     return any(
@@ -225,8 +235,7 @@ def _at(workload: Workload, path: PathTuple) -> Any:
 
 
 def resolve_instance_names(record: Record, wanted: Iterable[str]) -> list[str]:
-    """Return the instances with the given names, else the instances of the sidecars with these names."""
+    """Return the instances with the given names; a name that no instance has stands for all instances of that sidecar."""
     words = set(wanted)
-    return [
-        i.name for i in record.instances.values() if i.name in words or (i.sidecar in words and i.name not in words)
-    ]
+    sidecars = words - record.instances.keys()
+    return [each.name for each in record.instances.values() if each.name in words or each.sidecar in sidecars]

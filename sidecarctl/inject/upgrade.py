@@ -13,7 +13,7 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
-from sidecarctl.inject.removal import plan_removal
+from sidecarctl.inject.removal import mounts_volume, plan_removal, with_volumes, without_volumes
 from sidecarctl.inject.rename_companions import rename_companions
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
@@ -89,17 +89,22 @@ def plan_upgrade(
 
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
-    bare = without_instance(workload, record, request.instance)
-    planned = _plan(bare, record, request.for_instance(record.instances[request.instance]), kube_version, found)
+    present = record.instances[request.instance]
+    bare = around = without_instance(workload, record, request.instance)
+    planned = _plan(bare, record, request.for_instance(present), kube_version, found)
+    kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
+    if not planned.refused and len(kept) < len(present.inherited):
+        around = without_instance(workload, record, request.instance, kept)
+        planned = _plan(around, record, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
-    new = _render(bare, planned)
+    new = _render(around, planned)
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
     merge.add(workload.template_path, _part(base, None), workload.template, new.template)
-    beside = _CompanionMerge(request.on_conflict, base, record.instances[request.instance].added.documents)
+    beside = _CompanionMerge(request.on_conflict, base, present.added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
-    recorded = record.instances[request.instance].parameters
+    recorded = present.parameters
     own_edits: Sequence[Edit] = merge.edits
     if recorded.get("position") != planned.instance.parameters.get("position"):
         from sidecarctl.inject.reposition import reposition
@@ -107,7 +112,8 @@ def plan_upgrade(
         own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
-    instance = replace(planned.instance, digest=digest, added=keep_present(after, planned.instance.added))
+    instance = with_volumes(after, replace(planned.instance, digest=digest), kept, present.added)
+    instance = replace(instance, added=keep_present(after, instance.added))
     edits = upgrade_record_edits(document, workload, record, instance, own_edits)
     return Upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
@@ -121,9 +127,19 @@ def plan_upgrade(
     )
 
 
-def without_instance(workload: Workload, record: Record, name: str) -> Workload:
-    """Return the workload without an instance. Its record still lists it."""
-    return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True).edits)
+def without_instance(workload: Workload, record: Record, name: str, keep: Sequence[str] | None = None) -> Workload:
+    """Return the workload without an instance, but with the volumes that it inherited, or with those of `keep`.
+
+    Its record still lists the instance.
+    """
+    kept = record.instances[name].inherited if keep is None else keep
+    return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True, keep=kept).edits)
+
+
+def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:
+    """Return those of the volumes that the planned containers mount."""
+    after = apply_at(bare, planned.edits)
+    return [each for each in volumes if mounts_volume(after, planned.instance.added, each)]
 
 
 def _plan(bare: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]) -> Plan:
@@ -169,7 +185,8 @@ def is_unedited(workload: Workload, instance: Instance, found: Sequence[Companio
     """Return True if everything that an instance added is as it was written."""
     if not instance.digest or len(found) != len(instance.added.documents):
         return False
-    return compute_digest(workload, instance.added, [each.value for each in found]) == instance.digest
+    own = without_volumes(workload, instance.added, instance.inherited)
+    return compute_digest(workload, own, [each.value for each in found]) == instance.digest
 
 
 def render_base(

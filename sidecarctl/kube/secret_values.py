@@ -34,16 +34,18 @@ _REFERENCE = re.compile(r"\$\(|\$\{|\$[A-Za-z_]|\A<.*>\Z|\A" + MASK + r"\Z")
 _HARMLESS_VALUE = re.compile(r"\A(?:true|false|yes|no|on|off|none|null|[./~].*)?\Z", re.IGNORECASE)
 _FLAG = re.compile(r"(--?[A-Za-z][\w.-]*)(=)(.*)", re.DOTALL)
 _BARE_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
-# Each pattern has one group, the part to mask.
+# Each pattern has one group, the part to mask. Their time is linear: repetitions before what decides have a limit.
 _FORMS = (
     re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL),
-    re.compile(r"\b(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
+    re.compile(r"(?<![\w-])(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
     re.compile(
         r"\b((?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,})"
     ),
     re.compile(r"\b([sr]k_(?:live|test)_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|dckr_pat_[\w-]{16,}|npm_\w{30,})"),
-    re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@"),
-    re.compile(r"(?i)--?[\w-]*(?:password|passwd|token|secret|api-?key)[ =][\"']?([^\s\"';&|-][^\s\"';&|]*)"),
+    re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@]*:([^\s/@]+)@"),
+    re.compile(
+        r"(?i)(?<!-)--?[\w-]{0,60}(?:password|passwd|token|secret|api-?key)[ =][\"']?([^\s\"';&|-][^\s\"';&|]*)"
+    ),
     re.compile(r"(?i)\b(?:bearer|basic)\s+([\w+/.~-]{8,}=*)"),
     re.compile(
         r"(?i)(?:\b|_)(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey|api_?key)[\"']?\s*[=:]\s*[\"']?"

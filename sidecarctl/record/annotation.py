@@ -105,6 +105,7 @@ def _instance(data: dict[str, Any], name: str, version: int) -> Instance:
         str(data.get("digest", "")),
         data.get("keepQoS") is True,
         tuple(front_of(name, each) for each in as_list(data.get("fronts"))),
+        _names(data.get("inherited")),
     )
 
 
@@ -215,6 +216,7 @@ def _instance_data(instance: Instance, derived: Mapping[str, Any]) -> Iterator[t
         ("after", list(instance.after)),
         ("keepQoS", instance.keep_qos),
         ("fronts", [front.recorded for front in instance.fronts]),
+        ("inherited", list(instance.inherited)),
     )
     yield from ((key, value) for key, value in fields if value)
     defaults = _default_containers(instance.name, instance.mode)

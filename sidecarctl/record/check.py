@@ -129,6 +129,7 @@ def _check_instance(data: Any, name: str, version: int) -> None:
         raise ValueError(f"{where}: added: expected a mapping")
     for key in ("containers" if version == 1 else "targets", "after"):
         _check_names(where, key, data.get(key, []), lambda text: None)
+    _check_names(where, "inherited", data.get("inherited", []), check_dns_label)
     for key, check in _CHECKS.items():
         value = added.get(key, {} if key in _BY_CONTAINER else [])
         if key in _BY_CONTAINER:

@@ -45,6 +45,7 @@ class Instance:
     digest      digest of what was written, "" in records of format 1
     keep_qos    requests equal limits, because the pod was Guaranteed
     fronts      app ports that it takes traffic for
+    inherited   of `added.volumes`, those that a removed instance added; what another name of a volume changes is not an edit
     """
 
     name: str
@@ -59,6 +60,7 @@ class Instance:
     digest: str = ""
     keep_qos: bool = False
     fronts: tuple[Front, ...] = ()
+    inherited: tuple[str, ...] = ()
 
     def remember(self, name: str, key: tuple[object, ...], make: Callable[[], _R]) -> _R:
         """Return what follows from the entry and parts of a manifest; made again only if these parts (`key`) differ.

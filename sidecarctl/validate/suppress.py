@@ -28,6 +28,8 @@ UNKNOWN = "unknown-rule"
 _COMMENT = lazy_pattern(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\]\r\n]*\]?)?([^\r\n]*)", re.MULTILINE)
 _NAME = lazy_pattern(r"[^\s,\[\]]+")
 _WHY_UNUSED = "An unused ignore would silently hide the next finding of its rule."
+_MOST_NAMES = 1_000  # of one ignore; there are fewer rules
+_MOST_SUGGESTIONS = 100  # of one document: to compare names takes most of the time
 _NO_RULE = "ignore without a rule name"
 
 
@@ -106,7 +108,8 @@ def suppress(
     meta = [ignore for ignore in valid if ignore.rule == UNUSED]
     about, more, used = _split(about, meta)
     about += [_unused(one) for one in meta if one not in used and UNUSED in ran]
-    about += [_unknown(one, known) for one in ignores if one.rule and one.rule not in known]
+    unknown = [one for one in ignores if one.rule and one.rule not in known]
+    about += [_unknown(one, known if number < _MOST_SUGGESTIONS else ()) for number, one in enumerate(unknown)]
     return Suppressed((*kept, *about), (*ignored, *more))
 
 
@@ -175,12 +178,22 @@ def _comments(document: Document) -> Iterator[_Ignore]:
         lines = document.line + document.lines.at(found.start())[0] + 1, document.line + block[1] + 1
         covers = _covers_lines(*lines)
         whole = document.place(found.start(), found.end())
-        if not _NAME.search(names):
+        starts = _starts(names)
+        if not starts:
             yield _Ignore("", covers, whole, reason=reason, lines=lines)
-        for name in _NAME.finditer(names):
-            start = found.start(1) + name.start()
-            place = document.place(start, start + len(name.group()))
-            yield _Ignore(name.group(), covers, place, reason=reason, lines=lines)
+        for name, start in starts.items():
+            place = document.place(found.start(1) + start, found.start(1) + start + len(name))
+            yield _Ignore(name, covers, place, reason=reason, lines=lines)
+
+
+def _starts(names: str) -> dict[str, int]:
+    """Return the first rule names of an ignore, each once, and where they start."""
+    found: dict[str, int] = {}
+    for name in _NAME.finditer(names):
+        found.setdefault(name.group(), name.start())
+        if len(found) == _MOST_NAMES:
+            break
+    return found
 
 
 def _scalars(node: Node, text: str) -> Iterator[tuple[int, int]]:
@@ -254,7 +267,7 @@ def _annotation(
     if container and container not in names:
         hint = f'unknown container "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
     ignore = _Ignore("", covers, document.locate(where), where, label=label, hint=hint)
-    rules = list(dict.fromkeys(_NAME.findall(text)))
+    rules = _starts(text)
     yield from (replace(ignore, rule=rule) for rule in rules)
     if not rules:
         yield ignore

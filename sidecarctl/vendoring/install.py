@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.directory import OutputError
+from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import write_all
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
@@ -17,7 +18,15 @@ from sidecarctl.vendoring.lock import LIBRARIES, LockFile
 
 
 def install(libraries: Sequence[Library], lock: LockFile) -> None:
-    """Write the libraries and the lock file next to them. If anything fails, restore what was there. Raise OutputError."""
+    """Write the libraries and the lock file next to them. If anything fails, restore what was there. Raise OutputError.
+
+    Ctrl-C takes effect when all is written.
+    """
+    with defer_signals():
+        _install(libraries, lock)
+
+
+def _install(libraries: Sequence[Library], lock: LockFile) -> None:
     swaps: list[tuple[Path, Path, Path]] = []
     replaced: list[Path] = []
     home = lock.home

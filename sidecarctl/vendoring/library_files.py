@@ -61,7 +61,7 @@ def choose_files(files: Sequence[TreeFile], source: str) -> list[TreeFile]:
 
     Raise UsageError if there is no sidecar, InputError for a file that must not be copied or a library that is too large.
     """
-    sidecars = {path.parts[0] for path in (PurePosixPath(file.path) for file in files) if _is_metadata(path)}
+    sidecars = {file.path.partition("/")[0] for file in files if _is_metadata(file.path)}
     if not sidecars:
         raise UsageError(f"{source} contains no sidecars", hint=_where_sidecars_are(files))
     wanted = [file for file in files if _is_wanted(file.path, sidecars)]
@@ -75,8 +75,10 @@ def choose_files(files: Sequence[TreeFile], source: str) -> list[TreeFile]:
     return sorted(wanted, key=lambda file: file.path)
 
 
-def _is_metadata(path: PurePosixPath) -> bool:
-    return len(path.parts) == 2 and path.name == METADATA_FILE and not path.parts[0].startswith((".", "_"))
+def _is_metadata(path: str) -> bool:
+    """Return True for the metadata of a sidecar, also in a path like `//a/sidecar.yaml`, which is refused later."""
+    names = [name for name in path.split("/") if name]
+    return len(names) == 2 and names[1] == METADATA_FILE and not path.startswith((".", "_"))
 
 
 def _is_wanted(path: str, sidecars: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFEST_BYTES = 4 << 20
 _DEPTH = 4
+# Files that delete one of a lower layer, and all of a directory. See the image specification, layer.md.
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 # Returns the content of a file of the layout.
 _Read = Callable[[str], bytes]
@@ -107,8 +109,12 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
         data = _unpacked(_blob(read, layer["digest"], left, source), left, source)
         left -= len(data)
         title = str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
-        for file, content in _layer_files(data, title, source):
-            files[file.path], contents[file.path] = file, content
+        added = list(_layer_files(data, title, source))
+        for path in _deleted(files, [file.path for file, _ in added]):
+            del files[path]
+        for file, content in added:
+            if not _base_name(file.path).startswith(_WHITEOUT):
+                files[file.path], contents[file.path] = file, content
     prefix = f"{below}/" if below else ""
     inside = [
         TreeFile(file.path.removeprefix(prefix), file.mode, file.size, file.path)
@@ -116,6 +122,31 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
         if file.path.startswith(prefix)
     ]
     return digest, {file.path: contents[file.handle].tobytes() for file in choose_files(inside, source)}
+
+
+def _deleted(files: Iterable[str], layer: Iterable[str]) -> list[str]:
+    """Return the paths of lower layers that whiteouts of a layer delete: files, directories, and contents of directories."""
+    gone, emptied = set(), set()
+    for path in layer:
+        name = _base_name(path)
+        directory = path.removesuffix(name)
+        if name == _OPAQUE:
+            emptied.add(directory)
+        elif name.startswith(_WHITEOUT):
+            gone.add(directory + name.removeprefix(_WHITEOUT))
+    if not gone and not emptied:
+        return []
+
+    def is_deleted(path: str) -> bool:
+        ends = [at for at, character in enumerate(path) if character == "/"]
+        inside = "" in emptied or any(path[: end + 1] in emptied for end in ends)
+        return inside or path in gone or any(path[:end] in gone for end in ends)
+
+    return [path for path in files if is_deleted(path)]
+
+
+def _base_name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _find_manifest(read: _Read, source: str) -> tuple[Mapping[str, Any], str]:
@@ -164,6 +195,9 @@ def _layer_files(data: bytes, title: str, source: str) -> Iterator[tuple[TreeFil
             if is_regular and len(content) != member.size:
                 raise ValueError("the archive ends early")
             yield TreeFile(member.name.removeprefix("./"), mode, len(content), ""), content
+        # tarfile takes a truncated or damaged header for the end, which is a block of zeros.
+        if data[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+            raise ValueError("the archive ends early")
 
 
 def _unpacked(data: bytes, most: int, source: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.errors import UsageError
 from sidecarctl.files.directory import OutputError
+from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile
 
@@ -26,8 +27,14 @@ def check_removable(library: LockedLibrary, home: Path) -> None:
 def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
     """Delete a library and its entry in the lock file, and write `files`. Raise OutputError.
 
-    If anything fails, what was there is restored. The lock file and `libraries` go with the last library.
+    If anything fails, what was there is restored. The lock file and `libraries` go with the last library. Ctrl-C takes effect
+    when all is deleted.
     """
+    with defer_signals():
+        _uninstall(library, lock, files)
+
+
+def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
     directory = library.directory(lock.home)
     aside = directory.with_name(f".{directory.name}.{os.urandom(6).hex()}.old.sidecarctl")
     others = [one for one in lock.libraries.values() if one.name != library.name]

@@ -89,11 +89,12 @@ def newline_of(text: str, offset: int) -> str:
 class Lines:
     """Maps offsets to lines and columns of one text, both from 0; columns count characters."""
 
-    __slots__ = ("_starts", "text")
+    __slots__ = ("_last", "_starts", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._starts = [0, *(found.end() for found in BREAK.finditer(text))]
+        self._last = (-1, "")
 
     @property
     def count(self) -> int:
@@ -107,9 +108,11 @@ class Lines:
 
     def line(self, number: int) -> str:
         """Return the text of a line without its line break."""
-        start = self._starts[number]
-        end = self._starts[number + 1] if number + 1 < len(self._starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n\x85\u2028\u2029")
+        if number != self._last[0]:  # a file on one line can have thousands of findings
+            start = self._starts[number]
+            end = self._starts[number + 1] if number + 1 < len(self._starts) else len(self.text)
+            self._last = (number, self.text[start:end].rstrip("\r\n\x85\u2028\u2029"))
+        return self._last[1]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from library_kit import entry, inputs
@@ -117,9 +118,59 @@ def test_rejects_modules_outside_the_sidecar(run: Run, library: Path, template: 
 
 @needs_kcl
 def test_recovers_from_a_crash(run: Run) -> None:
-    with pytest.raises(LibraryError, match="KCL crashed"):
+    with pytest.raises(LibraryError, match="KCL crashed") as caught:
         run(spec=SPEC, kcl="f = lambda n {\n    f(n + 1)\n}\nx = f(1)\n")
+    assert "SIDECARCTL_MAX_MEMORY" in caught.value.hint
     assert run(spec=SPEC, kcl='containers = [{name = "a", image = "b"}]\n').containers
+
+
+@needs_kcl
+def test_error_about_the_memory_or_time_names_the_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LibraryError, match="more than 1,024 MiB of memory") as caught:
+        run(spec=SPEC, kcl="pod = [[1] * 1000] * 100000\n")
+    assert "SIDECARCTL_MAX_MEMORY" in caught.value.hint
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    kcl._worker().stop()
+    with pytest.raises(LibraryError, match="run time exceeds 1 s") as caught:
+        run(spec=SPEC, kcl="pod = [i * j for i in range(100000) for j in range(100000)]\n")
+    kcl._worker().stop()
+    assert "SIDECARCTL_MAX_SECONDS" in caught.value.hint
+
+
+@needs_kcl
+def test_too_little_memory_is_not_taken_for_a_slow_template(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_MEMORY", "1")
+    kcl._worker().stop()
+    with pytest.raises(LibraryError, match="more than 1 MiB of memory"):
+        run(spec=SPEC, kcl='containers = [{name = "a", image = "b"}]\n')
+    kcl._worker().stop()
+
+
+class _InterruptedOnce:
+    """A pipe in which the first read is interrupted, as by Ctrl-C."""
+
+    def __init__(self, pipe: Any) -> None:
+        self.pipe, self.interrupted = pipe, False
+
+    def readline(self) -> str:
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt
+        return str(self.pipe.readline())
+
+    def close(self) -> None:
+        self.pipe.close()
+
+
+@needs_kcl
+def test_answer_of_an_interrupted_run_is_not_used_for_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = 'containers = [{name = "NAME", image = "b"}]\n'
+    assert run(spec=SPEC, kcl=template.replace("NAME", "first")).containers[0]["name"] == "first"
+    process: Any = kcl._worker()._process
+    monkeypatch.setattr(process, "stdout", _InterruptedOnce(process.stdout))
+    with pytest.raises(KeyboardInterrupt):
+        run(spec=SPEC, kcl=template.replace("NAME", "interrupted"))
+    assert run(spec=SPEC, kcl=template.replace("NAME", "next")).containers[0]["name"] == "next"
 
 
 @needs_kcl

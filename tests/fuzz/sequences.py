@@ -12,6 +12,7 @@ from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.errors import BugError, UsageError
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
+from sidecarctl.inject.status import collect_status
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
 from sidecarctl.kube.workload import workloads
 from sidecarctl.record import annotation as records
@@ -65,6 +66,7 @@ def run_sequence(seed: bytes) -> str:
         _check(not result.failed or result.text == text, f"a failed {command} changes nothing")
         said.append(f"{command}: refused" if result.failed else f"{command} {name}")
         text = result.text
+    _check(not _edited(text), "what only sidecarctl changed does not count as edited")
     whole = pipeline.remove(text, None, _OPTIONS)
     _check(not whole.failed and whole.text == start, "removing all instances at once restores the text")
     while names := _instances(text):
@@ -123,6 +125,11 @@ _COMMANDS = {"add": _add, "upgrade": _upgrade, "remove": _remove}
 def _instances(text: str) -> list[str]:
     found = (records.read(one).instances for document in split(text) for one in workloads(document.value))
     return sorted({name for instances in found for name in instances})
+
+
+def _edited(text: str) -> list[str]:
+    found = collect_status(text, _catalog(), _OPTIONS, "manifest.yaml", None)
+    return [each.name for one in found for each in one.instances if each.edited or each.edits]
 
 
 def _check(holds: object, law: str) -> None:

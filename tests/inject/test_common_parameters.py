@@ -115,6 +115,15 @@ def test_pull_secrets_are_shared_and_removed_with_the_last_sidecar(tmp_path: Pat
     assert written(tmp_path, "remove", "logger", text=left) == POD
 
 
+def test_pull_secret_that_is_named_twice_is_added_once(tmp_path: Path) -> None:
+    given = ("--image-pull-secret", "regcred", "--image-pull-secret", "regcred")
+    added = written(tmp_path, "add", "log-tail", *given)
+    assert spec(added)["imagePullSecrets"] == [{"name": "regcred"}]
+    assert written(tmp_path, "add", "log-tail", *given, text=added) == added
+    assert written(tmp_path, "add", "log-tail", text=added) == added
+    assert written(tmp_path, "remove", "log-tail", text=added) == POD
+
+
 def test_pull_secret_of_the_app_stays(tmp_path: Path) -> None:
     text = POD + "  imagePullSecrets:\n  - name: regcred\n"
     added = written(tmp_path, "add", "log-tail", "--image-pull-secret", "regcred", text=text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sidecarctl.cpu_time import time_limit
 from sidecarctl.kube.secret_values import is_secret_name, mask_text, mask_values
 
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
@@ -105,3 +106,9 @@ def test_masks_variables_headers_arguments_and_commands_of_a_container() -> None
     assert masked["command"][2] == "login --user me --token REPLACE_ME; exec agent"
     assert masked["image"] == container["image"]
     assert container["args"][1] == "hunter2"
+
+
+@pytest.mark.parametrize("part", ["-", "a.", "a-", "eyJ-", "token ", "--password ", "http://a:", "A"])
+def test_long_text_takes_linear_time(part: str) -> None:
+    with time_limit():
+        mask_text(part * (400_000 // len(part)))

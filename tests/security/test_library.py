@@ -149,6 +149,17 @@ def test_slow_pattern_and_template_are_stopped_in_every_thread(tmp_path: Path, m
     assert len(errors) == 5
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the limit needs fork")
+@pytest.mark.parametrize("more", ["", "minLength: 2, not: {type: integer}, "])
+def test_pattern_that_takes_much_memory_is_stopped(more: str, tmp_path: Path) -> None:
+    pattern = "^(?:" + "()" * 99 + ".)*$"
+    library(tmp_path, properties=f"{{q: {{type: string, {more}pattern: '{pattern}', default: {'a' * 100_000}}}}}")
+    outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_MEMORY": "64"})
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "takes more memory than 64 MiB" in outcome.stderr and "SIDECARCTL_MAX_MEMORY" in outcome.stderr
+    assert run(ADD, tmp_path).code == 0
+
+
 KCL = {
     "a file": "import file\n_x = file.read('/etc/passwd')\n",
     "the network": "import net\n_x = net.to_IP4('127.0.0.1')\n",

@@ -318,3 +318,9 @@ def test_wrong_parameters_and_passwords_in_addresses_are_refused(params: dict[st
 def test_it_is_no_init_container() -> None:
     with pytest.raises(LibraryError, match="mode native or classic"):
         metrics("nginx", mode="init")
+
+
+@pytest.mark.parametrize("labels", [{"a": "/x"}, {"a": "z z"}, {"a b": "x"}, {"/a": "x"}])
+def test_label_of_the_pod_monitor_that_the_api_server_rejects_is_refused(labels: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"podMonitor\.labels"):
+        metrics("nginx", scrape="podmonitor", podMonitor={"labels": labels})

@@ -175,3 +175,23 @@ def test_ignore_comments_cost_the_same_each(line: str) -> None:
 
     validate(5)
     assert count_calls(lambda: validate(200)).total() <= 2.2 * count_calls(lambda: validate(100)).total()
+
+
+def test_an_ignore_with_thousands_of_names_costs_no_more_than_one_with_a_thousand() -> None:
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: web, image: a}]}\n"
+
+    def validate(count: int) -> None:
+        names = ",".join(f"rule{number}" for number in range(count))
+        validate_texts([SourceText(f"{text}# sidecarctl: ignore[{names}]\n", "a.yaml")], SELECTION)
+
+    validate(5)
+    assert count_calls(lambda: validate(8000)).total() <= 1.2 * count_calls(lambda: validate(1000)).total()
+
+
+def test_findings_on_one_line_share_its_text() -> None:
+    containers = ", ".join(f"{{name: c{number}, image: a, wrong: 1}}" for number in range(50))
+    text = f"{{apiVersion: v1, kind: Pod, metadata: {{name: a}}, spec: {{containers: [{containers}]}}}}\n"
+    findings = validate_texts([SourceText(text, "a.yaml")], SELECTION).findings
+    lines = {id(one.place.line_text) for one in findings if one.place}
+    assert len(findings) == 50
+    assert len(lines) == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,3 +54,37 @@ def test_lock_file_that_another_run_changed_is_not_overwritten(
     assert snapshot(shop) == before
     libraries = yaml.safe_load(Path("sidecarctl.lock").read_text())["libraries"]
     assert [one["name"] for one in libraries if one["name"] != "zero"] == ["two"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("action", ["add", "remove"])
+def test_signal_during_a_change_takes_effect_when_the_change_is_complete(
+    action: str, before: bool, acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    if action == "remove":
+        assert sidecarctl("library add one ../acme", shop).code == 0
+    module = importlib.import_module(f"sidecarctl.vendoring.{'install' if action == 'add' else 'uninstall'}")
+    write_all = module.write_all
+
+    def interrupted(writes: Any) -> Any:
+        if before:
+            signal.raise_signal(signal.SIGINT)
+        done = write_all(writes)
+        if not before:
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(module, "write_all", interrupted)
+    lock = read_lock(Path("sidecarctl.lock"))
+    with pytest.raises(KeyboardInterrupt):
+        if action == "add":
+            module.install([get_library("one", "../acme", "", Path())], lock)
+        else:
+            module.uninstall(lock.libraries["one"], lock, [])
+    if action == "add":
+        assert sidecarctl("library verify", shop).code == 0
+        assert [path.name for path in (shop / "libraries").iterdir()] == ["one"]
+    else:
+        assert snapshot(shop).keys() == {"web.yaml"}

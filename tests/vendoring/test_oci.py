@@ -36,8 +36,8 @@ def tar(files: Mapping[str, bytes], *members: tarfile.TarInfo) -> bytes:
     return buffer.getvalue()
 
 
-def write_layout(directory: Path, layer: bytes, *, times: int = 1, **changes: Any) -> None:
-    """Write a layout with one manifest and one layer, or the same one several times."""
+def write_layout(directory: Path, layer: bytes, *above: bytes, times: int = 1, **changes: Any) -> None:
+    """Write a layout with one manifest and one layer, the same one several times, or with others above it."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -46,7 +46,8 @@ def write_layout(directory: Path, layer: bytes, *, times: int = 1, **changes: An
         (blobs / digest).write_bytes(data)
         return f"sha256:{digest}"
 
-    layers = [{"digest": blob(layer), "size": len(layer), "mediaType": "application/vnd.oci.image.layer.v1.tar"}]
+    kind = "application/vnd.oci.image.layer.v1.tar"
+    layers = [{"digest": blob(data), "size": len(data), "mediaType": kind} for data in (layer, *above)]
     manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers * times, **changes}).encode())
     entry = {"digest": manifest, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
     (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
@@ -183,6 +184,78 @@ def test_name_of_a_file_and_a_directory_is_refused(tmp_path: Path, shop: Path) -
     write_layout(tmp_path / "lib", tar({**FILES, "agent/a": b"", "agent/a/b": b""}))
     done = sidecarctl("library add acme ../lib", shop)
     assert (done.code, "agent/a is both a file and a directory" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.mark.parametrize("start", ["/", "//", "./", "././", "//agent/"])
+def test_sidecar_at_the_root_of_an_archive_is_an_error(start: str, tmp_path: Path, shop: Path) -> None:
+    files = {f"{start}{name.removeprefix('agent/')}": data for name, data in FILES.items()}
+    write_layout(tmp_path / "lib", tar(files))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert done.code in (2, 3), done.stderr
+    assert "contains no sidecars" in done.stderr or "leads out of the library" in done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        ({"agent/.wh.old.txt": b""}, {"agent/more/a", "agent/more/b"}),
+        ({"agent/.wh.more": b""}, {"agent/old.txt"}),
+        ({"agent/more/.wh..wh..opq": b"", "agent/more/c": b""}, {"agent/old.txt", "agent/more/c"}),
+        (
+            {"agent/more/c": b"", "agent/more/.wh.c": b""},
+            {"agent/old.txt", "agent/more/a", "agent/more/b", "agent/more/c"},
+        ),
+        ({".wh..wh..opq": b"", **FILES}, set()),
+        ({"./agent/.wh.more": b"", ".wh.other": b""}, {"agent/old.txt"}),
+    ],
+    ids=["file", "directory", "contents", "same layer", "everything", "prefix"],
+)
+def test_whiteout_deletes_what_is_in_lower_layers(
+    above: dict[str, bytes], expected: set[str], tmp_path: Path, shop: Path
+) -> None:
+    base = {**FILES, "agent/old.txt": b"", "agent/more/a": b"", "agent/more/b": b""}
+    write_layout(tmp_path / "lib", tar(base), gzip.compress(tar(above)))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert done.code == 0, done.stderr
+    library = shop / "libraries" / "acme"
+    found = {path.relative_to(library).as_posix() for path in library.rglob("*") if path.is_file()}
+    assert found - {"SHA256SUMS", *FILES} == expected
+
+
+def test_whiteout_deletes_a_sidecar(tmp_path: Path, shop: Path) -> None:
+    other = {name.replace("agent", "bad"): data.replace(b"agent", b"bad") for name, data in FILES.items()}
+    write_layout(tmp_path / "lib", tar({**FILES, **other}), tar({".wh.bad": b""}))
+    assert sidecarctl("library add acme ../lib", shop).code == 0
+    assert sorted(path.name for path in (shop / "libraries" / "acme").iterdir()) == ["SHA256SUMS", "agent"]
+
+
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("cut", [1024, 1300, 1536, 2048, 2500])
+def test_layer_that_ends_early_is_refused(
+    cut: int, compress: Callable[[bytes], bytes], tmp_path: Path, shop: Path
+) -> None:
+    data = tar({**FILES, "agent/more": b"a" * 600})
+    write_layout(tmp_path / "lib", compress(data[:cut]))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "is not an OCI image layout" in done.stderr) == (3, True), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+def test_layer_with_a_damaged_header_is_refused(tmp_path: Path, shop: Path) -> None:
+    data = bytearray(tar(FILES))
+    at = data.index(b"agent/template")
+    data[at + 148 : at + 156] = b"0000000\0"  # the checksum
+    write_layout(tmp_path / "lib", bytes(data))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "is not an OCI image layout" in done.stderr) == (3, True), done.stderr
+
+
+def test_invalid_limit_of_memory_is_one_error(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES))
+    done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_MEMORY="0")
+    assert (done.code, "invalid SIDECARCTL_MAX_MEMORY" in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_changed_layer_is_refused(tmp_path: Path, shop: Path) -> None:

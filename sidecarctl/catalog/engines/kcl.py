@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,11 @@ def _whole_numbers(value: Any) -> Any:
     return [_whole_numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
-# What to do about an error of a template, by its kind.
-_HINTS = {
-    "large": limits.RENDERED.way_out,
+# What to do about an error of a template, by its kind: raise a limit, or change the template.
+_HINTS: dict[str, limits.Limit | str] = {
+    "large": limits.RENDERED,
+    "slow": limits.SECONDS,
+    "crashed": limits.MEMORY,
     "refused": "compute the value in the template, or take it as a parameter",
 }
 
@@ -94,7 +97,8 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         if answer["kind"] == "error" and _is_assertion(where, sidecar):
             raise TemplateRefusal(answer["error"], where=where, hint=TemplateRefusal.HINT)
         kind = "unsafe template operation" if answer["kind"] == "refused" else "template error"
-        hint = _HINTS.get(answer["kind"], "")
+        way_out = _HINTS.get(answer["kind"], "")
+        hint = way_out.way_out if isinstance(way_out, limits.Limit) else way_out
         raise LibraryError(f"{kind}: {answer['error']}", where=where, hint=hint)
     return answer
 
@@ -122,22 +126,26 @@ class _Worker:
         with self._turn:
             process = self._process = self._process or _start()
             assert process.stdin is not None and process.stdout is not None
+            began = time.monotonic()
             try:
                 process.stdin.write(json.dumps(request, default=_placeholder_text) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
+                if line:
+                    answer: dict[str, Any] = json.loads(line)
+                    return answer
             except (OSError, ValueError):
-                line = ""
-            if line:
-                answer: dict[str, Any] = json.loads(line)
-                return answer
+                pass  # the process ended
+            except BaseException:  # Ctrl-C: the answer must not be taken for that of the next request
+                process.kill()
+                self.stop()
+                raise
             self.stop()
-            what = (
-                f"run time exceeds {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
-                if process.returncode == 1
-                else f"KCL crashed: endless recursion, or more than {limits.MEMORY.value} MiB of memory"
-            )
-            return {"error": what, "where": "", "kind": "error"}
+            # A process that cannot start, or has no memory for an answer, ends with 1 too.
+            if process.returncode == 1 and time.monotonic() - began >= limits.SECONDS.value:
+                return {"error": f"run time exceeds {limits.SECONDS.value} s", "where": "", "kind": "slow"}
+            what = f"KCL crashed: endless recursion, or more than {limits.MEMORY.value:,} MiB of memory"
+            return {"error": what, "where": "", "kind": "crashed"}
 
     def stop(self) -> None:
         """End the process; the next request starts a new one."""

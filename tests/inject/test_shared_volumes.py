@@ -1,0 +1,108 @@
+"""A volume that several sidecars share stays for the others when the one that added it is removed."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from tests.command import Outcome, run
+
+WEB = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    image: registry.example.com/web:1.0.0
+"""
+GIVEN = {
+    "log-tail": "--set log-tail.logDir=/srv/log --set log-tail.path=a.log",
+    "logger": "--set logger.logDir=/srv/log",
+    "vector": "--set vector.logDir=/srv/log",
+}
+ADD = " ".join(("add", *GIVEN, *GIVEN.values()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "web.yaml").write_text(WEB)
+    return tmp_path
+
+
+def done(folder: Path, command: str, code: int = 0) -> Outcome:
+    outcome = run(f"sidecarctl {command}", folder)
+    assert outcome.code == code, outcome.stderr
+    return outcome
+
+
+@pytest.mark.parametrize("order", list(permutations(GIVEN)), ids="-".join)
+def test_the_others_stay_in_sync_until_the_last_one_goes(order: tuple[str, ...], folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    for number, name in enumerate(order[:-1], 1):
+        done(folder, f"remove {name} -f web.yaml -i")
+        assert "edited" not in done(folder, "status -f web.yaml --check").stdout
+        done(folder, "upgrade web.yaml --check")
+        for other in order[number:]:
+            done(folder, f"add {other} -f web.yaml --check")
+    done(folder, f"remove {order[-1]} -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
+
+
+def test_the_report_lists_only_what_goes(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    said = done(folder, "remove log-tail -f web.yaml -i").stderr
+    assert "container log-tail" in said
+    assert "volume" not in said
+    assert "mount" not in said
+
+
+def test_inherited_volume_goes_when_the_directory_changes(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "remove log-tail vector -f web.yaml -i")
+    assert "log-tail-logs" in (folder / "web.yaml").read_text()
+    done(folder, "add logger --set logDir=/srv/other -f web.yaml -i")
+    text = (folder / "web.yaml").read_text()
+    assert "log-tail-logs" not in text
+    assert "/srv/log\n" not in text
+    assert "name: logger-logs" in text
+
+
+def test_an_edit_of_the_inherited_mount_is_an_edit(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "remove log-tail vector -f web.yaml -i")
+    text = (folder / "web.yaml").read_text()
+    mount = "    - name: log-tail-logs\n      mountPath: /srv/log\n      readOnly: true\n"
+    assert text.count(mount) == 1
+    (folder / "web.yaml").write_text(text.replace(mount, mount.replace("      readOnly: true\n", "")))
+    assert "edited" in done(folder, "status -f web.yaml --check", 1).stdout
+
+
+def test_composition_without_the_first_rule_keeps_the_other_sidecar_in_sync(folder: Path) -> None:
+    rules = [
+        f"  - select: {{all: true}}\n    sidecars: [{{name: {name}, parameters: {{{given}}}}}]\n"
+        for name, given in (("log-tail", "logDir: /srv/log, path: a.log"), ("logger", "logDir: /srv/log"))
+    ]
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: web}\nspec:\n  rules:\n"
+    (folder / "sidecarctl.yaml").write_text(head + "".join(rules))
+    done(folder, "render -f web.yaml -i")
+    (folder / "sidecarctl.yaml").write_text(head + rules[1])
+    done(folder, "render -f web.yaml -i")
+    done(folder, "render -f web.yaml --check")
+    done(folder, "status -f web.yaml --check")
+
+
+def test_the_name_of_an_instance_removes_no_other_instance_of_the_sidecar(folder: Path) -> None:
+    done(folder, f"add log-tail {GIVEN['log-tail']} -f web.yaml -i")
+    one = (folder / "web.yaml").read_text()
+    done(folder, f"add log-tail --as second {GIVEN['log-tail']} -f web.yaml -i")
+    both = (folder / "web.yaml").read_text()
+    done(folder, "remove second -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == one
+    (folder / "web.yaml").write_text(both)
+    done(folder, "remove log-tail -f web.yaml -i")
+    assert "name: second" in (folder / "web.yaml").read_text()
+    done(folder, "remove log-tail -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
