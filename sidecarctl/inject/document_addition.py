@@ -15,6 +15,7 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
+from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
@@ -66,27 +67,46 @@ def run_steps(current: DocumentResult, steps: Sequence[DocumentStep]) -> Documen
     never comes from an unverified one, and an edit that fails verification is that of its sidecar.
     """
     if len(steps) <= _FEW:
-        return _run(current, steps)
+        return _run(current, steps, current)
     from sidecarctl.yamltext.draft import Draft
 
     first = current.documents[0]
     draft = Draft.of(first)
     try:
-        done = _run(replace(current, documents=(draft, *current.documents[1:])), steps)
+        done = _run(replace(current, documents=(draft, *current.documents[1:])), steps, current)
         last = done.documents[0]
         assert isinstance(last, Draft)
         return replace(done, documents=(first if last is draft else last.finish(), *done.documents[1:]))
     except SidecarctlError:
-        return _run(current, steps)
+        return _run(current, steps, current)
 
 
-def _run(current: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
+def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: DocumentResult) -> DocumentResult:
     for step in steps:
-        known = len(current.plans)
-        current = step(current)
-        if any(planned.refused for planned in current.plans[known:]):
-            break
+        before, current = current, step(current)
+        if any(planned.refused for planned in current.plans[len(before.plans) :]):
+            return _with_places_of(start, before, step, current)
     return current
+
+
+def _with_places_of(
+    start: DocumentResult, before: DocumentResult, step: DocumentStep, refused: DocumentResult
+) -> DocumentResult:
+    """Return a refused result with the places in the documents before all steps, if it is refused there for the same reasons.
+
+    The documents between two steps are in no file.
+    """
+    if len(before.plans) == len(start.plans):
+        return refused
+    alone = step(start)
+    first, second = (_reasons(each.plans[len(known.plans) :]) for each, known in ((refused, before), (alone, start)))
+    if first != second:
+        return refused
+    return replace(refused, plans=(*before.plans, *alone.plans[len(start.plans) :]))
+
+
+def _reasons(plans: Sequence[Plan]) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.message) for plan in plans for finding in plan.findings]
 
 
 def repair_chains(
