@@ -25,6 +25,7 @@ from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.signals import end_on_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import PathTuple
@@ -224,14 +225,17 @@ def _fragment(group: Group) -> dict[str, Any]:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files. Raise UsageError if the file of a sidecar already exists, OutputError if a link leads elsewhere."""
+    """Write the files. Raise UsageError if the file of a sidecar already exists, OutputError if a link leads out of the
+    repository.
+    """
     for path in texts:
         if path != FILE_NAME and (folder / path).exists():
             raise UsageError(
                 f"{folder / path} already exists",
                 hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
-    write_all(Write(folder / path, text, root=None if path == FILE_NAME else folder) for path, text in texts.items())
+    root = repository_root(folder.resolve())
+    write_all(Write(folder / path, text, root=root) for path, text in texts.items())
 
 
 def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:

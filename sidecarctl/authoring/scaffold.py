@@ -15,6 +15,7 @@ from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.sources import Source, read_source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.terminal import paint, visible, wrap
@@ -186,6 +187,12 @@ class Scaffold:
     files: dict[str, str]
     notes: tuple[str, ...] = ()
 
+    @property
+    def root(self) -> Path:
+        """The directory that a link must not lead out of: the repository if the library is in it, else the library."""
+        library, repository = self.folder.parent, repository_root(Path().resolve())
+        return repository if Path(os.path.abspath(library)).is_relative_to(repository) else library  # noqa: PTH100
+
 
 def from_image(library: Path, name: str, image: str = "", engine: str = "jinja") -> Scaffold:
     """Return a small sidecar that runs an image. Raise UsageError for an invalid or existing name."""
@@ -229,8 +236,11 @@ def _new_directory(library: Path, name: str) -> Path:
 
 
 def write_files(scaffold: Scaffold) -> None:
-    """Write the files and the expected output of the test case. Raise LibraryError if the new sidecar fails its test."""
-    write_all(Write(scaffold.folder / path, text) for path, text in scaffold.files.items())
+    """Write the files and the expected output of the test case.
+
+    Raise LibraryError if the new sidecar fails its test, OutputError if a link leads out of `scaffold.root`.
+    """
+    write_all(Write(scaffold.folder / path, text, root=scaffold.root) for path, text in scaffold.files.items())
     sidecar = read_sidecar(scaffold.folder, str(scaffold.folder.parent))
     for case in find_cases(sidecar):
         verdict = run_case(sidecar, case, update=True)

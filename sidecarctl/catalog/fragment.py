@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecarctl.catalog.json_schema import SchemaProblem, find_problems
@@ -62,6 +62,20 @@ def check_fragment(value: object, where: str) -> dict[str, Any]:
             hint="for all fields, run `sidecarctl schema fragment`",
         )
     return fragment
+
+
+def fragment_fields() -> frozenset[str]:
+    """Return the names of all fields that the schema of fragments declares."""
+
+    def names(schema: Any) -> Iterator[str]:
+        if isinstance(schema, dict):
+            declared = schema.get("properties")
+            yield from declared if isinstance(declared, dict) else ()
+            yield from (name for inner in schema.values() for name in names(inner))
+        elif isinstance(schema, list):
+            yield from (name for inner in schema for name in names(inner))
+
+    return frozenset(names(load_schema("fragment")))
 
 
 def find_fragment_problems(value: object) -> list[SchemaProblem]:

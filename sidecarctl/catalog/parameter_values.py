@@ -1,4 +1,4 @@
-"""Values of parameters and their schema: text that becomes a value, defaults, and secrets."""
+"""Values of parameters and their schema: text that becomes a value, and defaults."""
 
 from __future__ import annotations
 
@@ -154,15 +154,15 @@ def with_nulls(value: Any, schema: Any, root: Any) -> Any:
 
 
 def remove_defaults(value: Any, default: Any, schema: Any, root: Any) -> Any:
-    """Return the values that differ from the defaults, without `writeOnly` ones."""
+    """Return the values that differ from the defaults."""
     result = {}
     for name, inner in value.items():
         part = _property(schema, name, root)
-        if _secret(part, root) or (isinstance(default, dict) and name in default and _same(inner, default[name])):
+        if isinstance(default, dict) and name in default and _same(inner, default[name]):
             continue
         if isinstance(inner, dict) and isinstance(default, dict) and isinstance(default.get(name), dict):
             inner = remove_defaults(inner, default[name], part, root)
-        result[name] = remove_secrets(inner, part, root)
+        result[name] = inner
     return result
 
 
@@ -170,28 +170,8 @@ def _same(one: object, two: object) -> bool:
     return one == two and type(one) is type(two)
 
 
-def _secret(schema: Any, root: Any, depth: int = 3) -> bool:
-    """Return True for the schema of a secret, or of a list of them (of lists, up to `depth`)."""
-    if isinstance(schema, Mapping) and schema.get("writeOnly") is True:
-        return True
-    if any(branch.get("writeOnly") is True for branch in _branches(schema, root)):
-        return True
-    return depth > 0 and bool(item := _item(schema, root)) and _secret(item, root, depth - 1)
-
-
 def has_secrets(schema: Any) -> bool:
     """Return True if a parameter schema has a `writeOnly` parameter."""
     if isinstance(schema, dict):
         return schema.get("writeOnly") is True or any(has_secrets(value) for value in schema.values())
     return isinstance(schema, list) and any(has_secrets(item) for item in schema)
-
-
-def remove_secrets(value: Any, schema: Any, root: Any) -> Any:
-    if isinstance(value, list):
-        return [remove_secrets(inner, _item(schema, root), root) for inner in value]
-    if isinstance(value, dict):
-        parts = {name: _property(schema, name, root) for name in value}
-        return {
-            name: remove_secrets(value[name], part, root) for name, part in parts.items() if not _secret(part, root)
-        }
-    return value

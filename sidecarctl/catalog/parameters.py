@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
@@ -12,7 +13,6 @@ from sidecarctl.catalog.parameter_values import (
     convert,
     has_secrets,
     remove_defaults,
-    remove_secrets,
     with_defaults,
     with_nulls,
 )
@@ -36,6 +36,7 @@ class Parameters:
     recorded  values that differ from the defaults, without secrets, for the record
     common    given common parameters, normalized
     shared    names of common parameters that are given for all sidecars at once
+    secrets   the texts of given secrets, to keep them out of messages
     where     origin of the parameters as a whole; `origins` has the origin of each, for messages
     """
 
@@ -45,6 +46,7 @@ class Parameters:
     shared: tuple[str, ...] = field(default=(), compare=False)
     where: str = field(default="", compare=False)
     origins: Origins = field(default_factory=dict, compare=False)
+    secrets: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def without_shared(self) -> Parameters:
         """Return the parameters of a sidecar without containers: what is given for all sidecars does not apply to it."""
@@ -104,7 +106,7 @@ def _resolve(
         problems = find_problems(common_parameters.SCHEMA, common) or find_problems(schema, filled)
         if problems:
             _check_defaults(sidecar)
-            raise _to_error(sidecar, problems, where)
+            raise _to_error(sidecar, _hide_secrets(problems, own, schema), where)
     except SchemaFault as fault:
         raise LibraryError(f"invalid parameter schema of {sidecar}: {fault}", where=str(sidecar.file)) from None
     except SyntaxProblem as problem:
@@ -115,18 +117,35 @@ def _resolve(
             hint=problem.hint or "quote it",
         ) from None
     defaults = with_defaults({}, schema, schema)
-    recorded = {
-        **remove_defaults(filled, defaults, schema, schema),
-        **remove_secrets(common, common_parameters.SCHEMA, common_parameters.SCHEMA),
-    }
+    recorded, secrets = remove_defaults(filled, defaults, schema, schema), frozenset[str]()
+    if has_secrets(schema):
+        from sidecarctl.catalog.secret_parameters import remove_secrets, secret_texts
+
+        recorded, secrets = remove_secrets(recorded, schema), secret_texts(own, schema)
     return Parameters(
         with_nulls(filled, schema, schema),
-        recorded,
+        {**recorded, **common},
         common_parameters.normalize(common),
         inherited,
         where,
         origins or {},
+        secrets,
     )
+
+
+def _hide_secrets(problems: list[SchemaProblem], given: object, schema: Any) -> list[SchemaProblem]:
+    """Return problems without the texts of secrets; a path ends before a key that is one."""
+    if not has_secrets(schema):
+        return problems
+    from sidecarctl.catalog.secret_parameters import mentions, secret_texts
+
+    secrets, out = secret_texts(given, schema), []
+    for problem in problems:
+        if mentions(str(problem), secrets):
+            path = tuple(takewhile(lambda step: step not in secrets, problem.path))
+            problem = SchemaProblem(path, "invalid value (hidden: the parameter is secret)")
+        out.append(problem)
+    return out
 
 
 def _check_defaults(sidecar: Sidecar) -> None:

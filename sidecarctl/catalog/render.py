@@ -14,7 +14,13 @@ from typing import Any
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
 from sidecarctl.catalog.assignments import find_origin
 from sidecarctl.catalog.entry_files import CASES, list_files, read_rendered, read_text
-from sidecarctl.catalog.fragment import Fragment, build_fragment, check_fragment, find_fragment_problems
+from sidecarctl.catalog.fragment import (
+    Fragment,
+    build_fragment,
+    check_fragment,
+    find_fragment_problems,
+    fragment_fields,
+)
 from sidecarctl.catalog.parameters import Parameters
 from sidecarctl.catalog.render_reuse import Looked
 from sidecarctl.catalog.sidecar import Sidecar
@@ -157,6 +163,17 @@ def _load_or_render(sidecar: Sidecar, parameters: Parameters, data: Mapping[str,
 
 
 def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return _render_fragment(sidecar, parameters, data)
+    except UsageError as error:
+        if not parameters.secrets:
+            raise
+        from sidecarctl.catalog.secret_parameters import hide_output
+
+        raise hide_output(error, parameters.secrets, fragment_fields()) from None
+
+
+def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
     template = str(sidecar.template)
     try:
         result = _engine(sidecar).render(sidecar, data)

@@ -117,7 +117,7 @@ def add_sidecar(
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
-        plans.append(planned)
+        plans.append(replace(planned, secrets=request.parameters.secrets) if request.parameters.secrets else planned)
     current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
         return current

@@ -41,6 +41,7 @@ class Plan:
     fields       fields that an upgrade changes
     parameters   recorded parameters that an upgrade changes
     changelog    the library's changes since the recorded version: (version, text)
+    secrets      texts of secret parameters, which findings must not show
     """
 
     workload: Workload
@@ -55,6 +56,7 @@ class Plan:
     fields: tuple[FieldChange, ...] = ()
     parameters: tuple[FieldChange, ...] = ()
     changelog: tuple[tuple[str, str], ...] = ()
+    secrets: frozenset[str] = frozenset()
 
     @property
     def refused(self) -> bool:

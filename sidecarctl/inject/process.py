@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.inject.changes import collect_changes
 from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.document import DocumentResult
@@ -17,7 +18,7 @@ from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.paths import RecordError
 from sidecarctl.results import Retargeted, WorkloadChange
-from sidecarctl.validate.check_document import check_rules, check_workloads, is_rejection
+from sidecarctl.validate.check_document import check_companion, check_rules, check_workloads, is_rejection
 from sidecarctl.validate.grade import demote, grade, is_inside
 from sidecarctl.validate.rule_selection import Severities, no_severities
 from sidecarctl.yamltext.edits import EditRefused
@@ -143,9 +144,30 @@ def _process(
         # What prevents the edit cannot be ignored.
         *(own if refused else grade(document, own, severities)),
         *_validate_result(document, result, schema, edited, options),
+        *_validate_companions(document, companions, result, options),
     ]
+    if secrets := frozenset[str]().union(*(plan.secrets for plan in result.plans)):
+        findings = [_mask_secrets(finding, secrets) for finding in findings]
     changes = collect_changes(document, result, version, kinds, facts=options.facts)
     return ProcessedDocuments(result.documents, tuple(changes), tuple(findings))
+
+
+def _mask_secrets(finding: Finding, secrets: frozenset[str]) -> Finding:
+    """Return a finding without the texts of secret parameters, also in the line of the manifest."""
+    from sidecarctl.catalog.secret_parameters import mask
+
+    def place(found: Place | None) -> Place | None:
+        shown = found is None or mask(found.line_text, secrets) == found.line_text
+        return found if found is None or shown else replace(found, line_text="")
+
+    texts: dict[str, Any] = {
+        name: mask(getattr(finding, name), secrets) for name in ("message", "why", "help", "container")
+    }
+    path = tuple(mask(step, secrets) if isinstance(step, str) else step for step in finding.path)
+    related = tuple(
+        replace(each, label=mask(each.label, secrets), path=(), place=place(each.place)) for each in finding.related
+    )
+    return replace(finding, **texts, path=path, place=place(finding.place), related=related)
 
 
 def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:
@@ -214,6 +236,33 @@ def _validate_result(
     for finding in grade(before, locate_findings(before, new), severities, after.value):
         # The value is in the result, so it has no place in the input; the places are for ignore comments.
         yield replace(finding, place=None, related=tuple(replace(one, place=None) for one in finding.related))
+
+
+def _validate_companions(
+    document: Document, before: Sequence[Document], result: DocumentResult, options: Options
+) -> Iterator[Finding]:
+    """Yield what the API server refuses in companions that are new or changed, and was not there before.
+
+    Companions in a List are part of the document.
+    """
+    new = [each for each in result.documents[1:] if not any(each is old for old in before)]
+    if not new or not result.plans:
+        return
+
+    def find(companion: Document) -> list[Finding]:
+        value, version = companion.value, options.kube_version
+        return [*check_companion(value, version), *filter(is_rejection, check_rules(value, version, options.kinds))]
+
+    found = [(each, finding) for each in new for finding in find(each)]
+    if not found:
+        return
+    seen = {_identity(finding) for each in before for finding in find(each)}
+    source = ", ".join(dict.fromkeys(f"{p.instance.sidecar}@{p.instance.version}" for p in result.plans))
+    for companion, finding in found:
+        if _identity(finding) not in seen:
+            named = replace(finding, source=f"sidecar {source}", place=None)
+            for graded in grade(companion, [named], options.severities(document.file)):
+                yield replace(graded, place=None)
 
 
 def _identity(finding: Finding) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ _FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)-(?= )")
 # The items end at the first text in column 0 other than a dash, a comment, or an empty line.
 _AFTER = re.compile(r"^(?![ #\r\n]|-[ \r\n]|\Z)", re.MULTILINE)
 _SEPARATOR = re.compile(r"---[ \t\r]*(?:#.*)?\n")
+# No scalar can contain these markers in column 0, so the first one ends the document.
+_DOCUMENT_END = re.compile(r"^(?:\.\.\.|---)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _HINT = "kustomize and kpt send a ResourceList to `sidecarctl krm`; for manifests, use `sidecarctl render`"
 
 
@@ -76,12 +78,16 @@ def read(text: str) -> ResourceList:
     """Return the ResourceList in a text. Raise InputError for anything else, including truncated input."""
     if not text.strip("\ufeff \t\r\n"):
         raise InputError("empty input, expected a ResourceList", where=STREAM, hint=_HINT)
-    documents = [one for one in split(text, STREAM) if one.text.strip()]
+    documents = _split_documents(text)
     if not documents:
         raise InputError("no document in input, expected a ResourceList", where=STREAM, hint=_HINT)
     if len(documents) > 1:
         raise InputError(f"expected one ResourceList, got {len(documents)} documents", where=STREAM, hint=_HINT)
     return _slice(text, documents[0]) or _read_data(text, documents[0])
+
+
+def _split_documents(text: str) -> list[Document]:
+    return [document for document in split(text, STREAM) if document.text.strip()]
 
 
 def _read_data(text: str, document: Document) -> ResourceList:
@@ -111,11 +117,9 @@ def _check_list(value: object) -> dict[str, Any]:
             hint=did_you_mean(str(version), VERSIONS) or known,
         )
     if "items" not in value:
-        raise InputError(
-            "missing required field: items",
-            where=STREAM,
-            hint="add `items: []` for an empty list",
-        )
+        raise InputError("missing required field: items", where=STREAM, hint="add `items: []` for an empty list")
+    if not isinstance(value.get("results") or [], list):
+        raise InputError("results: expected a list", where=STREAM, hint="remove results: the function writes them")
     return {key: part for key, part in value.items() if key != "items"}
 
 
@@ -167,7 +171,7 @@ def _slice(text: str, whole: Document) -> ResourceList | None:
 def _read_rest(text: str) -> dict[str, Any]:
     body = text.removeprefix("\ufeff")
     separator = _SEPARATOR.match(body)
-    documents = list(split(body[separator.end() :] if separator else body, STREAM))
+    documents = _split_documents(body[separator.end() :] if separator else body)
     if len(documents) != 1:
         raise _CannotSlice
     rest = _check_list(documents[0].value)
@@ -214,29 +218,53 @@ def _indent(text: str, dash: int, column: int) -> str:
 
 
 def write(original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]) -> str:
-    """Return the list with new items (None: unchanged) and results. Raise BugError if the items are not written
-    correctly.
-    """
-    if original.item_texts is None or documents == []:
-        return _write_data(original, documents, results)
-    body = original.text if documents is None else original.head + _write_items(original, documents) + original.tail
-    if not results:
-        return body
-    if body and not body.endswith("\n"):
-        body += original.newline
-    return body + emit.document({"results": list(results)}, original.newline)
-
-
-def _write_data(
-    original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]
-) -> str:
+    """Return the list with new items (None: unchanged) and results. Raise BugError if it is not written correctly."""
     if documents is None and not results:
         return original.text
+    wanted = _value(original, documents, results)
+    if original.item_texts is not None and documents != []:
+        if _holds(text := _write_text(original, documents, results), wanted):
+            return text
+    # For example, a line break after a block scalar at the end of the input would change its value.
+    if not _holds(text := emit.document(wanted), wanted):
+        raise BugError("written ResourceList differs from its data")
+    return text
+
+
+def _write_text(
+    original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the text with new items, and with the results at the end of the document."""
+    items = original.text[len(original.head) : len(original.text) - len(original.tail)]
+    body = original.head + (items if documents is None else _write_items(original, documents))
+    if not results:
+        return body + original.tail
+    marker = _DOCUMENT_END.search(original.tail)
+    end = marker.start() if marker else len(original.tail)
+    body += original.tail[:end]
+    if not body.endswith("\n"):
+        body += original.newline
+    return body + emit.document({"results": list(results)}, original.newline) + original.tail[end:]
+
+
+def _holds(text: str, value: object) -> bool:
+    """Return True if a text is one document with a value."""
+    try:
+        found = [document.value for document in _split_documents(text)]
+    except InputError:
+        return False
+    return len(found) == 1 and identical(found[0], value)
+
+
+def _value(
+    original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the data of the list with new items (None: unchanged) and results."""
     items = [document.value for document in (original.items if documents is None else documents)]
     first = {key: original.rest[key] for key in ("apiVersion", "kind")}
     rest = {key: part for key, part in original.rest.items() if key not in (*first, "results")}
     all_results = [*(original.rest.get("results") or ()), *results]
-    return emit.document({**first, "items": items, **rest, **({"results": all_results} if all_results else {})})
+    return {**first, "items": items, **rest, **({"results": all_results} if all_results else {})}
 
 
 def _write_items(original: ResourceList, documents: Sequence[Document]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecarctl.findings import Finding, PathTuple, Place, Related, Severity
 from sidecarctl.kube.kinds import BUILT_IN, DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, is_partial, workloads
+from sidecarctl.kube.workload import Workload, as_mapping, is_partial, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.custom_templates import is_allowed, refers_to_template
 from sidecarctl.validate.registry import Check, Context, Problem, Rule, help_line, rules
@@ -180,6 +180,15 @@ def check_workloads(value: object, kube_version: str, level: str, kinds: Kinds) 
         # A patch contains only the fields that it changes.
         out = [one for one in out if one.rule != "missing-required"]
     return [graded for one in out if (graded := _graded(one, level)) is not None]
+
+
+def check_companion(value: object, kube_version: str) -> list[Finding]:
+    """Return the schema errors of a companion; none for a kind that Kubernetes does not have, such as PodMonitor."""
+    if not isinstance(value, dict) or (value.get("apiVersion"), value.get("kind")) not in schemas(kube_version).kinds:
+        return []
+    label = f"{value['kind']}/{as_mapping(value.get('metadata')).get('name', '')}"
+    found = check_object.check_object(value, kube_version)
+    return [replace(one, workload=label) for one in found if one.severity is Severity.ERROR]
 
 
 def check_rules(

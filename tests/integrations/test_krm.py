@@ -183,6 +183,30 @@ def test_keeps_every_input_line_in_order(tmp_path: Path) -> None:
     assert all(line in rest for line in COMMENTED.splitlines())
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["...\n", "...", "... # end\n", "...\n# after\n", "---\n", "...\n---\n", "# after"])
+@pytest.mark.parametrize("last", ["items", "functionConfig"])
+def test_results_are_inside_the_document(last: str, end: str, newline: str) -> None:
+    parts = {"items": "items:\n- kind: Pod\n", "functionConfig": "functionConfig: {a: b}\n"}
+    given = "".join(sorted(parts.values(), key=lambda part: part.startswith(last)))
+    text = f"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{given}{end}".replace("\n", newline)
+    results = [{"message": "a"}]
+    written = resource_list.write(resource_list.read(text), None, results)
+    (value,) = (found for found in yaml.safe_load_all(written) if found is not None)
+    assert value == {**yaml.safe_load(text.partition(end[:3])[0]), "results": results}
+    rest = iter(written.splitlines())
+    assert all(line in rest for line in text.splitlines())
+    assert written.replace("\r\n", "").count("\n") == (0 if newline == "\r\n" else written.count("\n"))
+
+
+def test_results_after_a_block_scalar_do_not_change_its_value() -> None:
+    text = (
+        "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- kind: ConfigMap\n  data:\n    a: |\n      b"
+    )
+    written = resource_list.write(resource_list.read(text), None, [{"message": "a"}])
+    assert yaml.safe_load(written) == {**yaml.safe_load(text), "results": [{"message": "a"}]}
+
+
 def test_keeps_other_annotations_out_of_the_pod_template(tmp_path: Path) -> None:
     (_, web, _) = items(krm(COMMENTED, tmp_path))
     before = yaml.safe_load(COMMENTED)["items"][1]["metadata"]["annotations"]
@@ -316,6 +340,10 @@ def test_rejects_function_config_with_option_c(tmp_path: Path) -> None:
         ("apiVersion: config.kubernetes.io/v2\nkind: ResourceList\nitems: []\n", "config.kubernetes.io/v2"),
         ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: {}\n", "items: expected a list"),
         ("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- a\n", "items[0]: expected an object"),
+        (
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\nresults: 5\n",
+            "results: expected a list",
+        ),
         (COMMENTED[: COMMENTED.index('"nginx"') + 4], "standard input:"),
         (COMMENTED.replace("spec: {ports: [{port: 80}]}", "spec: {ports: [{port: 80}"), "standard input:"),
         (COMMENTED + "---\n" + COMMENTED, "2 documents"),

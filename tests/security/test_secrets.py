@@ -81,6 +81,132 @@ def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     assert WRONG not in outcome.stderr
 
 
+PLACES = {
+    "plain": ("{type: string, writeOnly: true}", '"VALUE"'),
+    "allOf": ("{allOf: [{type: string}, {writeOnly: true}]}", '"VALUE"'),
+    "branch of a branch": ("{allOf: [{anyOf: [{writeOnly: true}, {type: integer}]}]}", '"VALUE"'),
+    "if": ("{if: {type: string, writeOnly: true}}", '"VALUE"'),
+    "then": ("{if: {type: string}, then: {writeOnly: true}}", '"VALUE"'),
+    "else": ("{if: {type: integer}, else: {writeOnly: true}}", '"VALUE"'),
+    "$ref": ('{$ref: "#/$defs/secret"}', '"VALUE"'),
+    "properties": ("{properties: {a: {properties: {b: {writeOnly: true}}}}}", '{"a": {"b": "VALUE"}}'),
+    "properties of then": ("{if: {}, then: {properties: {a: {writeOnly: true}}}}", '{"a": "VALUE"}'),
+    "properties of two branches": (
+        "{allOf: [{properties: {a: {type: string}}}, {properties: {a: {writeOnly: true}}}]}",
+        '{"a": "VALUE"}',
+    ),
+    "patternProperties": (
+        "{properties: {ab: {type: string}}, patternProperties: {^a: {writeOnly: true}}}",
+        '{"ab": "VALUE"}',
+    ),
+    "additionalProperties": ("{additionalProperties: {writeOnly: true}}", '{"a": "VALUE"}'),
+    "dependentSchemas": ("{dependentSchemas: {a: {properties: {a: {writeOnly: true}}}}}", '{"a": "VALUE"}'),
+    "propertyNames": ("{propertyNames: {writeOnly: true}}", '{"VALUE": 1}'),
+    "items": ("{type: array, items: {writeOnly: true}}", '["VALUE"]'),
+    "prefixItems": ("{type: array, prefixItems: [{type: string, writeOnly: true}]}", '["VALUE"]'),
+    "contains": ("{type: array, contains: {type: string, writeOnly: true}}", '["VALUE"]'),
+    "whole mapping": ("{type: object, writeOnly: true}", '{"VALUE": ["VALUE"]}'),
+}
+
+
+def _library_of(place: str, cwd: Path) -> str:
+    """Write a library whose parameter has a secret at a place of its schema. Return the parameter's value."""
+    schema, value = PLACES[place]
+    shared = "$defs: {secret: {type: string, writeOnly: true}}"
+    other = "other: {type: string, writeOnly: true}"
+    library(
+        cwd,
+        CONTAINER.replace("params.token", "params.token | to_json"),
+        f"{{token: {schema}, count: {{}}, {other}}}\n    {shared}",
+    )
+    return value
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_secret_at_any_place_of_a_schema_is_not_in_record_and_reports(place: str, tmp_path: Path) -> None:
+    value = _library_of(place, tmp_path)
+    for name, secret in (("out", SECRET), ("new", "hunter3abc")):
+        (tmp_path / f"{name}.values").write_text(f"mine:\n  token: {value.replace('VALUE', secret)}\n  count: 5\n")
+    outcome = run(f"{ADD} --values out.values -v -o out.yaml", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    record = next(
+        line for line in (tmp_path / "out.yaml").read_text().splitlines() if "sidecarctl.dev/sidecars" in line
+    )
+    assert SECRET not in record + outcome.stderr
+    assert '"count":5' in record
+    for format_name in ("text", "json"):
+        add = f"{ADD.replace('web.yaml', 'out.yaml')} --values new.values --format {format_name}"
+        outcome = run(f"{add} -v -o new.yaml", tmp_path)
+        assert outcome.code == 0, outcome.stderr
+        assert "hunter" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", ["VALUE", "[VALUE]", "[[VALUE]]", "{VALUE: 1}", "{a: [VALUE]}", "{a: {b: [VALUE]}}"])
+def test_secret_in_the_wrong_form_is_not_shown(form: str, place: str, tmp_path: Path) -> None:
+    _library_of(place, tmp_path)
+    value = form.replace("VALUE", SECRET)
+    (tmp_path / "values.yaml").write_text(f"mine:\n  token: {value}\n  count: 5\n  other: [1]\n")
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "other" in outcome.stderr
+    assert SECRET not in outcome.stderr
+
+
+VALUE = "{{ params.token }}"
+# Templates that write the secret where an error or a finding quotes it, and what the error still says.
+MISPLACED = {
+    f"- name: a\n  image: x:1\n  env: [{{name: T, value: a: {VALUE}}}]\n": "invalid YAML (line 4)",
+    f"- name: a\n  image: x:1\n  env: *{VALUE}\n": "invalid YAML (line 4)",
+    f"- name: a\n  image: x:1\n  {VALUE}: 1\n  {VALUE}: 2\n": "invalid YAML (line 5)",
+    f"- name: {VALUE}=!\n  image: x:1\n": "invalid fragment: containers[0].name: invalid value",
+    f"- name: a\n  image: x:1\n  {VALUE}: 1\n": "invalid fragment: containers[0]: invalid value",
+    f"- name: a\n  image: x:1\n  restartPolicy: {VALUE}\n": "containers[0].restartPolicy: invalid value",
+    "- name: a\n  image: x:1\n  env: {{ params[params.token] }}\n": "template error",
+    "- name: a\n  image: {{ params.token | quantity }}\n": "template error",
+    "- name: a\n  image: {{ params.token | upper | quantity }}\n": "template error",
+    "- name: a\n{% include params.token %}\n": "template error",
+    "- {{ fail('unknown token ' ~ params.token ~ ', set another') }}\n": "unknown token ..., set another",
+    f"- name: a\n  image: x:1\n  resources: {{limits: {{memory: {VALUE}}}}}\n": '"..."',
+    f"- name: a\n  image: x:1\npod: {{labels: {{x: '{VALUE} !'}}}}\n": '"... !"',
+    f"- name: a\n  image: x:1\n  livenessProbe: {{httpGet: {{path: /, port: {VALUE}}}}}\n": '"..."',
+}
+
+
+@pytest.mark.parametrize("template", MISPLACED)
+def test_secret_that_a_template_misplaces_is_not_in_its_error(template: str, tmp_path: Path) -> None:
+    library(tmp_path, f"containers:\n{template}")
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], rules: [{{select: {{kinds: [Pod]}}, sidecars: [{{name: mine, parameters: {{token: {SECRET}}}}}]}}]}}\n"
+    )
+    stdin = (tmp_path / "web.yaml").read_text()
+    commands = (
+        (f"{WITH} -v", ""),
+        (f"{WITH} -v --format json -o out.yaml", ""),
+        ("sidecarctl post-render -v --log-file log.txt", stdin),
+    )
+    for command, given in commands:
+        outcome = run(command, tmp_path, stdin=given)
+        assert outcome.code in (1, 2), outcome.stderr
+        shown = outcome.stdout + outcome.stderr
+        assert SECRET not in shown.lower(), command
+        assert MISPLACED[template] in " ".join(shown.replace('\\"', '"').split())
+    assert SECRET not in (tmp_path / "log.txt").read_text().lower()
+
+
+@pytest.mark.parametrize("secret", ["1", "a", "12345", "true", "*x", "[x", "a: b"])
+def test_short_secret_does_not_garble_the_error_of_a_template(secret: str, tmp_path: Path) -> None:
+    library(tmp_path, f"containers:\n- name: app\n  image: x:1\n  env: [{{name: T, value: {VALUE}}}]\n")
+    (tmp_path / "values.yaml").write_text(f"mine: {{token: '{secret}'}}\n")
+    outcome = run(f"{ADD} --values values.yaml -q", tmp_path)
+    if outcome.code:
+        assert re.search(r"invalid YAML \(line 4\)|containers\[0\]\.env\[0\]\.value: invalid value", outcome.stderr)
+        assert f'"{secret}"' not in outcome.stderr and f"number {secret}" not in outcome.stderr
+    else:
+        assert secret == "a"
+
+
 def test_secret_is_not_in_the_log(tmp_path: Path) -> None:
     library(tmp_path)
     (tmp_path / "sidecarctl.yaml").write_text(

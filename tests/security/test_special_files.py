@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.authoring.test_adopt import APP, BLOCK, VOLUMES
 from tests.command import run
 from tests.security.kit import ADD, POD, library
 
@@ -54,6 +55,47 @@ def test_endless_stdin_is_rejected(command: str, tmp_path: Path) -> None:
     assert done.code == 3
     assert "log-tail" not in done.stdout
     assert "SIDECARCTL_MAX_INPUT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("link", "leads", "command"),
+    [
+        ("sidecarctl.yaml", "outside/a.yaml", "init"),
+        ("sidecarctl.yaml", "outside/a.yaml", "adopt k8s"),
+        ("sidecars", "outside", "adopt k8s"),
+        ("sidecars", "outside", "new agent"),
+        ("sidecars", "outside", "new agent --library sidecars"),
+        ("sidecars/agent", "outside/agent", "new agent"),
+        ("policies/policy.yaml", "outside/a.yaml", "export --to kyverno -c c.yaml -o policies/"),
+    ],
+)
+def test_link_in_the_repository_does_not_lead_new_files_out_of_it(
+    link: str, leads: str, command: str, tmp_path: Path
+) -> None:
+    repository, outside = tmp_path / "repository", tmp_path / "outside"
+    for folder in (outside, repository / "k8s", (repository / link).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (repository / "c.yaml").write_text(COMPOSITION)
+    for name in ("web", "shop"):
+        (repository / f"k8s/{name}.yaml").write_text((APP + BLOCK + VOLUMES).replace("APPNAME", name))
+    (repository / link).symlink_to(tmp_path / leads)
+    done = run(f"sidecarctl {command}", repository)
+    assert done.code == 3, done.stderr
+    assert "through a symbolic link; no files written" in done.stderr
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("command", ["init", "adopt k8s"])
+def test_composition_behind_a_link_inside_the_repository_is_written(command: str, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "team/k8s").mkdir(parents=True)
+    for name in ("web", "shop"):
+        (tmp_path / f"team/k8s/{name}.yaml").write_text((APP + BLOCK + VOLUMES).replace("APPNAME", name))
+    (tmp_path / "team/sidecarctl.yaml").symlink_to(tmp_path / "shared.yaml")
+    done = run(f"sidecarctl {command}", tmp_path / "team")
+    assert done.code == 0, done.stderr
+    assert "kind: Composition" in (tmp_path / "shared.yaml").read_text()
+    assert (tmp_path / "team/sidecarctl.yaml").is_symlink()
 
 
 def _pipe(path: Path) -> None:

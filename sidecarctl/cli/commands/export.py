@@ -93,6 +93,6 @@ def write(files: Sequence[ExportFile], output: str | None) -> None:
     if output is None:
         write_stdout([whole])
     elif into_directory:
-        write_all(Write(Path(output) / each.name, each.text) for each in files)
+        write_all(Write(Path(output) / each.name, each.text, root=Path(output)) for each in files)
     else:
         write_all([Write(Path(output), whole)])

@@ -36,6 +36,7 @@ def init(
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
     from sidecarctl.errors import UsageError
+    from sidecarctl.files.patterns import repository_root
     from sidecarctl.files.write import Write, write_all
     from sidecarctl.kube.names import to_dns_label
 
@@ -53,7 +54,8 @@ def init(
     manifests = _relative(inputs.file, home) if inputs.file else summarize_directories(named, home)
     libraries = [f"./{DEFAULT_LIBRARY}"] if (home / DEFAULT_LIBRARY).is_dir() else []
     name = to_dns_label(home.resolve().name) or "workloads"
-    write_all([Write(file, build_composition(name, libraries, manifests, _find_example(found, home)))])
+    text = build_composition(name, libraries, manifests, _find_example(found, home))
+    write_all([Write(file, text, root=repository_root(home.resolve()))])
     if not quiet:
         console.report(f"created {file}")
         for line in _describe(found, home, file, manifests):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 
@@ -131,6 +130,8 @@ def _is_json_object(plain: object, encoded: object) -> bool:
     """Return True if a plain or base64 text is a JSON object or null, or can't be decoded."""
     if not isinstance(plain, str):
         try:
+            import base64  # most runs have no such Secret
+
             plain = base64.b64decode(encoded if isinstance(encoded, str) else "").decode("utf-8", "replace")
         except (binascii.Error, ValueError):
             return True

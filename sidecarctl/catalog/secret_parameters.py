@@ -1,0 +1,181 @@
+"""Secret parameters: which values a schema marks as `writeOnly`, how to remove them, and how to keep them out of messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sidecarctl.catalog.json_schema_messages import resolve_ref
+from sidecarctl.catalog.parameter_values import has_secrets
+from sidecarctl.catalog.time_limit import pattern_matches
+from sidecarctl.errors import TemplateRefusal, UsageError
+
+_MASK = "..."
+_SECRET = object()
+_Schemas = Sequence[Mapping[str, Any]]
+# A reference whose target is unknown, in a schema with secrets, can lead to one of them.
+_UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
+_BRANCHES = ("allOf", "anyOf", "oneOf")
+_CONDITIONS = ("if", "then", "else", "not")
+_SHORT = 4  # characters; shorter texts are masked as whole words only
+
+
+def remove_secrets(value: Any, schema: Any) -> Any:
+    """Return parameters without the secret ones. A list with a secret item is removed as a whole."""
+    left = _remove(value, _applying([schema], schema), schema)
+    return {} if left is _SECRET else left
+
+
+def _remove(value: Any, schemas: _Schemas, root: Any) -> Any:
+    if _is_secret(schemas, root):
+        return _SECRET
+    if isinstance(value, dict):
+        parts = {name: _remove(inner, _below(schemas, name, root), root) for name, inner in value.items()}
+        return {name: part for name, part in parts.items() if part is not _SECRET}
+    if isinstance(value, list):
+        items = [_remove(inner, _below(schemas, index, root), root) for index, inner in enumerate(value)]
+        return _SECRET if any(item is _SECRET for item in items) else items
+    return value
+
+
+def secret_texts(value: Any, schema: Any) -> frozenset[str]:
+    """Return the texts of the secret parameters: strings, numbers, and keys that the schema does not declare.
+
+    A single value in place of a mapping or list with secrets counts: it is likely one of them.
+    """
+    return frozenset(_texts(value, _applying([schema], schema), schema))
+
+
+def _texts(value: Any, schemas: _Schemas, root: Any) -> Iterator[str]:
+    if _is_secret(schemas, root):
+        yield from _all_texts(value)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            below = _below(schemas, name, root)
+            if _is_secret(below, root) and not any(name in _mapping(each.get("properties")) for each in schemas):
+                yield name
+            yield from _texts(inner, below, root)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, _below(schemas, index, root), root)
+    elif any(map(has_secrets, schemas)):
+        yield from _all_texts(value)
+
+
+def _all_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (text for pair in value.items() for part in pair for text in _all_texts(part))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _all_texts(item))
+    elif isinstance(value, str):
+        yield from (line.strip() for line in (value, *value.splitlines()) if line.strip())
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
+    """Return schemas with all that apply to the same value, or can: behind references, in branches and conditions."""
+    found: dict[int, Mapping[str, Any]] = {}
+    waiting = list(schemas)
+    while waiting:
+        schema = waiting.pop()
+        if not isinstance(schema, Mapping) or id(schema) in found:
+            continue
+        found[id(schema)] = schema
+        if "$ref" in schema:
+            target = resolve_ref(root, schema["$ref"])
+            waiting.append(_UNKNOWN if target is None else target)
+        for keyword in _BRANCHES:
+            waiting += schema[keyword] if isinstance(schema.get(keyword), list) else ()
+        waiting += (schema.get(keyword) for keyword in _CONDITIONS)
+        waiting += _mapping(schema.get("dependentSchemas")).values()
+    return list(found.values())
+
+
+def _below(schemas: _Schemas, step: str | int, root: Any) -> _Schemas:
+    """Return the schemas that apply, or can, to a property or an item."""
+    if isinstance(step, int):
+        return _applying((inner for each in schemas for inner in _item_schemas(each, step)), root)
+    declared = [list(_declared_schemas(each, step)) for each in schemas]
+    found = [inner for each in declared for inner in each]
+    more = [each.get("additionalProperties") for each, own in zip(schemas, declared) if not own]
+    return _applying([*found, *more], root)
+
+
+def _declared_schemas(schema: Mapping[str, Any], name: str) -> Iterator[Any]:
+    properties = _mapping(schema.get("properties"))
+    if name in properties:
+        yield properties[name]
+    for pattern, inner in _mapping(schema.get("patternProperties")).items():
+        if pattern_matches(pattern, name):
+            yield inner
+
+
+def _item_schemas(schema: Mapping[str, Any], index: int) -> Iterator[Any]:
+    first = schema.get("prefixItems")
+    own = first[index : index + 1] if isinstance(first, list) else []
+    yield from own or [schema.get("items")]
+    yield schema.get("contains")
+
+
+def _is_secret(schemas: _Schemas, root: Any) -> bool:
+    """Return True for the schemas of a secret, or of a mapping with secret keys."""
+    names = [each["propertyNames"] for each in schemas if "propertyNames" in each]
+    return any(each.get("writeOnly") is True for each in (*schemas, *_applying(names, root)))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+# ---- messages ----------------------------------------------------------------------------------------------------
+
+
+def mentions(text: str, secrets: Iterable[str]) -> bool:
+    """Return True if a text has the text of a secret, in any case."""
+    return mask(text, secrets) != text
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with the texts of secrets masked, in any case, also if they are quoted as in JSON or Python."""
+    forms = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
+    for form in sorted(forms, key=len, reverse=True):
+        pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
+        text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)
+    return text
+
+
+_LINE = re.compile(r"\(line \d+")
+_FIELD = re.compile(r"([A-Za-z]\w*)((?:\[\d+\])*)")
+
+
+def hide_output(error: UsageError, secrets: Iterable[str], fields: Iterable[str]) -> UsageError:
+    """Return the error of a template without what it quotes of the output: the output can have a secret in any form.
+
+    Of an invalid field, the path stays as far as it has `fields`. A message that the template raises itself stays, masked.
+    """
+    if isinstance(error, TemplateRefusal):
+        return TemplateRefusal(mask(error.message, secrets), hint=error.hint, where=error.where)
+    what, _, details = error.message.partition(": ")
+    line, path = _LINE.search(details), _known_path(details, frozenset(fields))
+    if what == "invalid fragment" or path:
+        what = f"{what}: {path or 'a field'}: invalid value"
+    message = (
+        f"{mask(what, secrets)}{f' {line[0]})' if line else ''} (details hidden: they can show a secret parameter)"
+    )
+    limited = "SIDECARCTL_" in error.hint
+    hint = error.hint if limited else "set the secret parameter to another value to see the details"
+    return type(error)(message, hint=hint, where=error.where)
+
+
+def _known_path(text: str, fields: frozenset[str]) -> str:
+    """Return the path at the start of a message about a fragment, up to the first step that is not one of the fields."""
+    known = []
+    for step in text.partition(": ")[0].split("."):
+        found = _FIELD.fullmatch(step)
+        if found is None or found[1] not in fields:
+            break
+        known.append(step)
+    return ".".join(known)
