@@ -79,7 +79,7 @@ class LockFile:
 
     def with_libraries(self, libraries: Iterable[LockedLibrary]) -> Write:
         """Return the write that gives the file other libraries, and that fails if the file changed since it was read."""
-        return Write(self.path, format_lock(libraries), self.stamp)
+        return Write(self.path, format_lock(libraries), self.stamp, root=self.path.parent)
 
 
 def read_lock(file: Path) -> LockFile:

@@ -299,6 +299,14 @@ def test_libraries_behind_a_symbolic_link_are_not_written(acme: Path, shop: Path
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+def test_lock_file_behind_a_link_is_not_written(acme: Path, shop: Path, tmp_path: Path) -> None:
+    (shop / "sidecarctl.lock").symlink_to(tmp_path / "elsewhere.lock")
+    done = sidecarctl("library add acme ../acme", shop)
+    assert (done.code, "leads out of" in done.stderr) == (3, True), done.stderr
+    assert not (tmp_path / "elsewhere.lock").exists()
+    assert not (shop / "libraries/acme").exists()
+
+
 def test_lock_file_cannot_make_git_run_something_or_lead_out(acme: Path, shop: Path) -> None:
     assert sidecarctl("library add acme ../acme@v1.0.0", shop).code == 0
     lock = shop / "sidecarctl.lock"
