@@ -21,7 +21,8 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.unrecorded import describe_unrecorded
-from sidecarctl.inject.upgrade import Rendering, is_unedited, own_part, plan_upgrade, render_base, without_instance
+from sidecarctl.inject.upgrade import plan_upgrade
+from sidecarctl.inject.upgrade_base import Rendering, is_unedited, own_part, render_base, without_instance
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload

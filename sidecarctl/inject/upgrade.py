@@ -6,32 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.composition.request import Request
-from sidecarctl.errors import SidecarctlError
-from sidecarctl.inject.companion_search import Companion, identify
+from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
-from sidecarctl.inject.plan import Plan, plan_sidecar
-from sidecarctl.inject.record_edits import apply_at, keep_present, prune_record, upgrade_record_edits
-from sidecarctl.inject.removal import mounts_volume, plan_removal, with_volumes, without_volumes
-from sidecarctl.inject.rename_companions import rename_companions
+from sidecarctl.inject.plan import Plan
+from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
+from sidecarctl.inject.removal import mounts_volume, with_volumes
+from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
-from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
-from sidecarctl.lazy_dataclass import dataclass, field, replace
-from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.record.annotation import Record
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
 from sidecarctl.yamltext.stream import Document
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """What one version of a sidecar writes: the pod template of the workload, and the companions by `Kind/name`."""
-
-    template: Any
-    companions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,14 +81,14 @@ def plan_upgrade(
     """
     present = record.instances[request.instance]
     bare = around = without_instance(workload, record, request.instance)
-    planned = _plan(bare, record, request.for_instance(present), kube_version, found)
+    planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
     if not planned.refused and len(kept) < len(present.inherited):
         around = without_instance(workload, record, request.instance, kept)
-        planned = _plan(around, record, request.for_instance(present), kube_version, found)
+        planned = plan_instance(around, record, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
-    new = _render(around, planned)
+    new = render_plan(around, planned)
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
     merge.add(workload.template_path, _part(base, None), workload.template, new.template)
@@ -127,113 +117,10 @@ def plan_upgrade(
     )
 
 
-def without_instance(workload: Workload, record: Record, name: str, keep: Sequence[str] | None = None) -> Workload:
-    """Return the workload without an instance, but with the volumes that it inherited, or with those of `keep`.
-
-    Its record still lists the instance.
-    """
-    kept = record.instances[name].inherited if keep is None else keep
-    return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True, keep=kept).edits)
-
-
 def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:
     """Return those of the volumes that the planned containers mount."""
     after = apply_at(bare, planned.edits)
     return [each for each in volumes if mounts_volume(after, planned.instance.added, each)]
-
-
-def _plan(bare: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]) -> Plan:
-    planned = plan_sidecar(bare, request, prune_record(bare, record), kube_version)
-    return rename_companions(planned, found)
-
-
-def _render(bare: Workload, planned: Plan) -> Rendering:
-    return Rendering(apply_at(bare, planned.edits).template, {identify(each): each for each in planned.documents})
-
-
-# ---- the base ------------------------------------------------------------------------------------------------------
-
-
-def find_base(
-    workload: Workload,
-    bare: Workload,
-    record: Record,
-    request: Request,
-    kube_version: str,
-    found: Sequence[Companion],
-    new: Rendering,
-) -> Rendering | Unknown:
-    """Return what was written last time.
-
-    If the digest of what is there is the recorded one, it was not edited and is the base. Else the recorded version is
-    rendered with the recorded parameters; its digest must be the recorded one. Otherwise the base is unknown.
-    """
-    instance = record.instances[request.instance]
-    if is_unedited(workload, instance, found):
-        return Rendering(workload.template, {each.identity: own_part(each.value, new) for each in found})
-    rendered = render_base(bare, record, request, kube_version, found)
-    if rendered is not None:
-        return rendered
-    try:
-        without = _render(bare, _plan(bare, record, request.without_changes(instance), kube_version, found))
-    except SidecarctlError:  # a parameter is required now that was not recorded
-        without = new
-    return Unknown(without)
-
-
-def is_unedited(workload: Workload, instance: Instance, found: Sequence[Companion]) -> bool:
-    """Return True if everything that an instance added is as it was written."""
-    if not instance.digest or len(found) != len(instance.added.documents):
-        return False
-    own = without_volumes(workload, instance.added, instance.inherited)
-    return compute_digest(workload, own, [each.value for each in found]) == instance.digest
-
-
-def render_base(
-    bare: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]
-) -> Rendering | None:
-    """Render the recorded version with the recorded parameters; None if that is not what was written.
-
-    kustomize may have renamed the workload since, and the target Kubernetes version may have changed. Records of format 1
-    have no digest: the first rendering counts.
-    """
-    instance = record.instances[request.instance]
-    base_request = request.recorded(instance)
-    if base_request is None:
-        return None
-    for former in _former_identities(bare, found):
-        for version in (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version)):
-            try:
-                planned = _plan(former, record, base_request, version, found)
-            except SidecarctlError:
-                continue
-            if planned.refused:
-                continue
-            rendering = _render(former, planned)
-            after = replace(bare, template=rendering.template)
-            if instance.digest in ("", compute_digest(after, planned.instance.added, planned.documents)):
-                return rendering
-    return None
-
-
-def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[Workload]:
-    """Yield the workload with the name that its companions know it by, then with its own."""
-    labels = dict.fromkeys(each.owner[0] for each in found)
-    for label in labels:
-        parts = label.split("/")
-        if label != bare.label and parts[0] == bare.kind and len(parts) in (2, 3):
-            yield replace(bare, name=parts[-1], namespace=parts[1] if len(parts) == 3 else "")
-    yield bare
-
-
-def own_part(value: Mapping[str, Any], new: Rendering) -> dict[str, Any]:
-    """Return a companion without labels and annotations that other tools set."""
-    made = as_mapping(as_mapping(new.companions.get(identify(value))).get("metadata"))
-    metadata = dict(as_mapping(value.get("metadata")))
-    for name in ("labels", "annotations"):
-        if name in metadata:
-            metadata[name] = {k: v for k, v in as_mapping(metadata[name]).items() if k in as_mapping(made.get(name))}
-    return {**value, "metadata": metadata}
 
 
 def _part(base: Rendering | Unknown, identity: str | None) -> Any:
