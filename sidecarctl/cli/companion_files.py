@@ -9,16 +9,19 @@ from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
+from sidecarctl.inject.companion_names import RULE, Identity, added_companions
 from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.stream import Document, split_readable
 
 Item = tuple[Source, Read]
+_NAME = lazy_pattern(r"\bname[\"']?:[ \t]*[\"']?([-a-z0-9.]+)")
 
 
 @dataclass(frozen=True)
@@ -112,27 +115,24 @@ def find_taken_names(done: Sequence[Done]) -> Iterator[Finding]:
         if one.result is None or one.result.failed or OWNER_ANNOTATION not in one.result.text:
             continue
         added = {
-            (kind, name, change.namespace): instance.name
+            identity: (instance, f"{change.label}/{instance}")
             for change in one.result.changes
-            for instance in change.instances
-            if instance.action == "added"
-            for kind, _, name in (part.partition(" ") for part in instance.parts)
-            if kind[:1].isupper()
+            for identity, instance in added_companions(change)
         }
-        kinds = {kind for kind, _, _ in added}
+        names = {name for _, name, _ in added}
         for document in split_readable(one.read.text, one.source.name, []) if added else ():
-            if OWNER_ANNOTATION not in document.text and any(kind in document.text for kind in kinds):
+            if not names.isdisjoint(_NAME.findall(document.text)):
                 yield from _compare_names(document, added)
 
 
-def _compare_names(document: Document, added: Mapping[tuple[str, str, str], str]) -> Iterator[Finding]:
+def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
     for value, path in objects(document.value):
         metadata = as_mapping(value.get("metadata"))
         kind, name = str(value.get("kind")), str(metadata.get("name"))
-        instance = added.get((kind, name, metadata.get("namespace") or ""))
-        if instance is not None:
+        instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
+        if instance and read_object_owner(value) != owner:
             yield Finding(
-                "duplicate-object",
+                RULE,
                 f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
                 path=(*path, "metadata", "name"),
                 help="rename it, or give the instance another name with --as",

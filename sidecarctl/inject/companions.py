@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.errors import InputError, UsageError
+from sidecarctl.findings import Finding, Place
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.record import annotation as records
+from sidecarctl.results import WorkloadChange
 from sidecarctl.sha256 import sha256
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert
@@ -23,6 +25,9 @@ from sidecarctl.yamltext.stream import Document
 OWNER_ANNOTATION = "sidecarctl.dev/owner"
 # A changed ConfigMap or Secret must restart the pods, so the pod template gets its hash.
 CONFIG_HASH_KINDS = ("ConfigMap", "Secret")
+# Kind, name, and namespace.
+Identity = tuple[str, str, str]
+DUPLICATE_RULE = "duplicate-object"
 _AFTER_ALL = float("inf")
 # A companion must exist when its workload starts, also if the workload is a hook. Helm runs hooks of a lower weight first.
 _HOOK, _HOOK_WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
@@ -107,6 +112,30 @@ def _parsed(document: Document) -> object:
         return document.value
     except InputError:
         return None
+
+
+def added_companions(change: WorkloadChange) -> Iterator[tuple[Identity, str]]:
+    """Yield the companions of the instances that a workload gets, each with its instance."""
+    for instance in change.instances:
+        if instance.action == "added":
+            for kind, _, name in (part.partition(" ") for part in instance.parts):
+                if kind[:1].isupper():
+                    yield (kind, name, change.namespace), instance.name
+
+
+def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[Identity, str]) -> Iterator[Finding]:
+    """Yield an error for each companion that has the name of a companion of another workload; add the new ones to `owners`.
+
+    `Deployment/web` and `Pod/web` have companions of one name, and the last one that is applied replaces the other.
+    """
+    for change in changes:
+        for identity, instance in added_companions(change):
+            first = owners.setdefault(identity, change.label)
+            if first != change.label:
+                message = f"{instance} adds {identity[0]} {identity[1]} to {first} and {change.label}: one would replace the other"
+                hint = "give the instance of one of them another name with --as"
+                place = Place(change.file, change.line, 1, change.line, 1)
+                yield Finding(DUPLICATE_RULE, message, help=hint, workload=change.label, place=place)
 
 
 # ---- adding and removing -----------------------------------------------------------------------------------------

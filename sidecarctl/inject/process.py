@@ -9,7 +9,7 @@ from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilte
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
 from sidecarctl.inject.changes import collect_changes
-from sidecarctl.inject.companions import read_owner
+from sidecarctl.inject.companions import Identity, find_shared_names, read_owner
 from sidecarctl.inject.document import DocumentResult
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
@@ -100,10 +100,17 @@ def process_documents(
         return replace(done, documents=tuple(one.without_nodes() for one in done.documents))
 
     if options.jobs == 1:
-        return map(process, group_companions(documents))
+        return _with_shared_names(map(process, group_companions(documents)))
     from sidecarctl import workers
 
-    return workers.spread_stream(group_companions(documents), process_apart, options.jobs)
+    return _with_shared_names(workers.spread_stream(group_companions(documents), process_apart, options.jobs))
+
+
+def _with_shared_names(processed: Iterable[ProcessedDocuments]) -> Iterator[ProcessedDocuments]:
+    owners: dict[Identity, str] = {}
+    for one in processed:
+        shared = tuple(find_shared_names(one.changes, owners)) if one.changes else ()
+        yield replace(one, findings=(*one.findings, *shared)) if shared else one
 
 
 def fit_jobs(options: Options, text: str, file: str) -> Options:

@@ -116,6 +116,33 @@ def test_workload_renamed_by_hand_keeps_its_companion(repo: Path) -> None:
     assert texts(repo)["config.yaml"] == OWN
 
 
+POD = """\
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: front
+spec:
+  containers:
+  - name: front
+    image: registry.example/front:1.0.0
+"""
+
+
+def test_workloads_of_one_name_do_not_share_a_companion(tmp_path: Path) -> None:
+    (tmp_path / "front.yaml").write_text(DEPLOYMENT + POD)
+    outcome = call("add logger front.yaml -i", tmp_path, 1)
+    assert "logger adds ConfigMap front-logger to Deployment/front and Pod/front" in outcome.stderr
+    assert f" --> front.yaml:{DEPLOYMENT.count(chr(10)) + 2}:1" in outcome.stderr
+    call("add logger front.yaml -i --kind Deployment", tmp_path)
+    outcome = call("add logger front.yaml -i --kind Pod", tmp_path, 1)
+    assert "ConfigMap front-logger exists already" in outcome.stderr
+    call("add logger front.yaml -i --kind Pod --as logs", tmp_path)
+    call("add logger front.yaml --check --kind Deployment", tmp_path)
+    call("remove --all front.yaml -i", tmp_path)
+    assert (tmp_path / "front.yaml").read_text() == DEPLOYMENT + POD
+
+
 def test_name_of_another_object_of_the_file_is_refused(tmp_path: Path) -> None:
     taken = OWN.replace("{name: own}", "{name: front-logger}")
     (tmp_path / "front.yaml").write_text(f"{DEPLOYMENT}---\n{taken}")
