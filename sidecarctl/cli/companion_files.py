@@ -9,9 +9,15 @@ from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
-from sidecarctl.inject.companion_names import RULE, Identity, added_companions
 from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
+from sidecarctl.inject.companions import (
+    DUPLICATE_RULE,
+    OWNER_ANNOTATION,
+    Identity,
+    added_companions,
+    read_object_owner,
+    read_owner,
+)
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
@@ -132,7 +138,7 @@ def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]
         instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
         if instance and read_object_owner(value) != owner:
             yield Finding(
-                RULE,
+                DUPLICATE_RULE,
                 f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
                 path=(*path, "metadata", "name"),
                 help="rename it, or give the instance another name with --as",
