@@ -1,7 +1,7 @@
 """Reads a library from an OCI image layout, as a directory or a tar file, as `oras` and `helm` write them.
 
-Each layer that is a tar file (gzip or not) is read; nothing is extracted. A child process with limits on time and memory
-reads it, because damaged headers make `tarfile` run without end. See https://github.com/opencontainers/image-spec,
+A layer is a tar file (gzip or not), or a file that its title names; nothing is extracted. A child process with limits on time
+and memory reads it, because damaged headers make `tarfile` run without end. See https://github.com/opencontainers/image-spec,
 image-layout.md and manifest.md.
 """
 
@@ -108,8 +108,7 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
     for layer in manifest["layers"]:
         data = _unpacked(_blob(read, layer["digest"], left, source), left, source)
         left -= len(data)
-        title = str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
-        added = list(_layer_files(data, title, source))
+        added = list(_layer_files(data, layer, source))
         for path in _deleted(files, [file.path for file, _ in added]):
             del files[path]
         for file, content in added:
@@ -178,10 +177,19 @@ def _blob(read: _Read, digest: str, most: int, source: str) -> bytes:
     return data
 
 
-def _layer_files(data: bytes, title: str, source: str) -> Iterator[tuple[TreeFile, memoryview]]:
-    """Yield the files of an unpacked layer: the members of a tar file, or one file that the layer's title names."""
-    view = memoryview(data)
+def _layer_files(data: bytes, layer: Mapping[str, Any], source: str) -> Iterator[tuple[TreeFile, memoryview]]:
+    """Yield the files of an unpacked layer: the members of a tar file, or one file that the layer's title names.
+
+    Another layer, such as the signature of a chart, has none. Raise InputError for a tar file in a form that is not read.
+    """
+    view, kind = memoryview(data), str(layer.get("mediaType", ""))
     if not _is_tar(data):
+        title = str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
+        if "tar" in re.split(r"[./+]", kind) or not (kind or title):
+            raise InputError(
+                f"{source}: layer {layer['digest']} is not a tar file that can be read ({kind or 'no media type'})",
+                hint="write its layers as tar or tar+gzip, in POSIX format",
+            )
         if title:
             yield TreeFile(title, "100644", len(data), ""), view
         return

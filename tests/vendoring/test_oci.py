@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import tarfile
 from collections.abc import Callable, Mapping
@@ -21,6 +23,7 @@ FILES = {
     "agent/sidecar.yaml": SIDECAR.format(name="agent", version="1.0.0").encode(),
     "agent/template.yaml.j2": TEMPLATE.encode(),
 }
+LAYER = "application/vnd.oci.image.layer.v1.tar"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -36,7 +39,9 @@ def tar(files: Mapping[str, bytes], *members: tarfile.TarInfo) -> bytes:
     return buffer.getvalue()
 
 
-def write_layout(directory: Path, layer: bytes, *above: bytes, times: int = 1, **changes: Any) -> None:
+def write_layout(
+    directory: Path, layer: bytes, *above: bytes, times: int = 1, kind: str = LAYER, **changes: Any
+) -> None:
     """Write a layout with one manifest and one layer, the same one several times, or with others above it."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
@@ -46,8 +51,10 @@ def write_layout(directory: Path, layer: bytes, *above: bytes, times: int = 1, *
         (blobs / digest).write_bytes(data)
         return f"sha256:{digest}"
 
-    kind = "application/vnd.oci.image.layer.v1.tar"
-    layers = [{"digest": blob(data), "size": len(data), "mediaType": kind} for data in (layer, *above)]
+    kinds = (LAYER, *(kind for _ in above))
+    layers = [
+        {"digest": blob(data), "size": len(data), "mediaType": each} for data, each in zip((layer, *above), kinds)
+    ]
     manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers * times, **changes}).encode())
     entry = {"digest": manifest, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
     (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
@@ -256,6 +263,22 @@ def test_invalid_limit_of_memory_is_one_error(tmp_path: Path, shop: Path) -> Non
     done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_MEMORY="0")
     assert (done.code, "invalid SIDECARCTL_MAX_MEMORY" in done.stderr) == (2, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+OTHER = tar({"agent/more.txt": b"more"})
+
+
+@pytest.mark.parametrize("layer", [b"\x28\xb5\x2f\xfd" + OTHER, lzma.compress(OTHER), bz2.compress(OTHER)])
+def test_layer_in_a_form_that_is_not_read_is_refused(layer: bytes, tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES), layer)
+    done = sidecarctl("library add acme ../lib", shop)
+    assert (done.code, "is not a tar file that can be read" in done.stderr) == (3, True), done.stderr
+    assert snapshot(shop).keys() == {"web.yaml"}
+
+
+def test_layer_of_another_kind_is_left_out(tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES), b"signature", kind="application/vnd.cncf.helm.chart.provenance.v1.prov")
+    assert sidecarctl("library add acme ../lib", shop).code == 0
 
 
 def test_changed_layer_is_refused(tmp_path: Path, shop: Path) -> None:
