@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.merge_patch import merge_patch
-from sidecarctl.kube.names import replace_registry
+from sidecarctl.kube.names import REGISTRY, replace_registry
 
 _QUANTITIES: dict[str, Any] = {
     "type": "object",
@@ -29,7 +29,7 @@ SCHEMA: dict[str, Any] = {
         },
         "registry": {
             "type": "string",
-            "pattern": r"^[A-Za-z0-9][A-Za-z0-9.:-]*(/[a-z0-9._/-]+)?$",
+            "pattern": REGISTRY,
             "description": "Registry of a mirror, such as mirror.example.com/hub. It replaces the registry of every image.",
         },
         "imagePullPolicy": {
@@ -187,14 +187,17 @@ def apply(fragment: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
                 for each in fragment[key]
             ]
             if "registry" in given:
-                result[key] = [
-                    {**each, "image": replace_registry(each["image"], given["registry"])} for each in result[key]
-                ]
+                result[key] = [_with_registry(each, given["registry"]) for each in result[key]]
     if given.get("volumes"):
         result["volumes"] = [*fragment.get("volumes", ()), *given["volumes"]]
     if given.get("imagePullSecrets"):
         result["pod"] = {**fragment.get("pod", {}), "imagePullSecrets": given["imagePullSecrets"]}
     return result
+
+
+def _with_registry(container: Mapping[str, Any], registry: str) -> Mapping[str, Any]:
+    image = container.get("image")  # a patch can have removed it; the check of the fragment reports that
+    return {**container, "image": replace_registry(image, registry)} if isinstance(image, str) else container
 
 
 def find_duplicate_mounts(fragment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.errors import did_you_mean
+from sidecarctl.kube.names import REGISTRY
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 
@@ -210,6 +211,7 @@ _PATTERN_WORDS: dict[str, str] = {
     r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "a name of lowercase letters, digits, hyphens, and dots",
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens",
     r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens that starts with a letter",
+    REGISTRY: "a registry without https://, such as mirror.example.com/hub",
     r"^[a-z0-9-]+$": "a name of lowercase letters, digits, and hyphens",
     r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$": "a name of letters, digits, hyphens, and dots",
     r"^[-._a-zA-Z0-9]+$": "a key of letters, digits, hyphens, underscores, and dots",

@@ -209,8 +209,7 @@ def _check_common(sidecar: Sidecar, parameters: Parameters, fragment: Mapping[st
     given = [name for name in _RISKY if name in parameters.common]
     if not given:
         return
-    found = [str(problem) for problem in find_fragment_problems(fragment)]
-    found += [
+    found = [str(problem) for problem in find_fragment_problems(fragment)] or [
         f'container "{container}" has two mounts at {path}'
         for container, path in common_parameters.find_duplicate_mounts(fragment)
     ]

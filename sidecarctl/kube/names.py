@@ -227,6 +227,10 @@ def parse_image(reference: str) -> Image:
     return Image(directory + slash + name, tag, digest)
 
 
+# `host[:port][/path]`, the start of an image reference. See https://github.com/distribution/reference.
+REGISTRY = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*/?$"
+
+
 def replace_registry(reference: str, mirror: str) -> str:
     """Return an image reference with `mirror` (`host[:port][/path]`) instead of its registry.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.style import FlowStyle, Style, cache_by_content
 
@@ -20,6 +21,9 @@ _PLAIN_ENDS = lazy_pattern(r":(?:\s|\Z)|\s#|\s\Z|^---|^\.\.\.")
 # Older libyaml refuses a colon inside a word.
 _FLOW_ENDS = lazy_pattern(r"[,\[\]{}?:]|^-")
 _LITERAL = lazy_pattern(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z")
+
+
+_LONGEST_KEY = 1024  # see https://yaml.org/spec/1.2.2/, 7.4.2. Flow Mappings
 
 
 class Quoted(str):
@@ -90,7 +94,7 @@ def dashed(value: Any, style: Style) -> list[str]:
 
 def entry(key: str, value: Any, style: Style) -> list[str]:
     """Return `key: value` as block lines, with the key at column 0."""
-    name = scalar(key)
+    name = _key(key)
     if style.literal and is_literal(value):
         head, *body = _literal(value)
         return [f"{name}: {head}", *_indented(body, style.step)]
@@ -150,7 +154,16 @@ def flow(value: Any, style: FlowStyle, lead: str = "") -> str:
 
 def member(key: str, value: Any, style: FlowStyle, lead: str = "") -> str:
     """Return `key: value` in flow style."""
-    return f"{scalar(key, flow=True, json_style=style.json)}{style.colon}{flow(value, style, lead)}"
+    return f"{_key(key, flow=True, json_style=style.json)}{style.colon}{flow(value, style, lead)}"
+
+
+def _key(key: str, *, flow: bool = False, json_style: bool = False) -> str:
+    """Return a key. Raises EditRefused for one that is too long for the form `key: value`."""
+    text = scalar(key, flow=flow, json_style=json_style)
+    if len(text) > _LONGEST_KEY:
+        message = f'key "{key[:40]}..." is too long ({len(text):,} characters; limit: {_LONGEST_KEY:,})'
+        raise EditRefused(message, (), hint="use a shorter key")
+    return text
 
 
 def _braced(opening: str, members: list[str], closing: str, style: FlowStyle, lead: str) -> str:

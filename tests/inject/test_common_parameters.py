@@ -31,6 +31,9 @@ spec:
 """
 
 
+FLOW_SPEC = '{"containers":[{"name":"web","image":"registry.example/web:1.0.0"}]}}'
+
+
 def call(folder: Path, *words: str, text: str = POD) -> Outcome:
     return run(["sidecarctl", *words], folder, stdin=text)
 
@@ -264,3 +267,38 @@ def test_own_parameter_of_a_sidecar_hides_the_common_one(tmp_path: Path) -> None
     words = ("add", "helper", "--library", "library", "--registry", "mirror.example.com", "--set", "registry=consul")
     assert container(written(tmp_path, *words), "helper")["image"] == "registry.example/consul:1.0.0"
     assert container(written(tmp_path, *words[:-2]), "helper")["image"] == "registry.example/etcd:1.0.0"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "patch.volumeMounts[0].name=x",
+        "patch.volumeMounts[0].readOnly=true",
+        "patch.volumeMounts[0]=1",
+        "patch.volumeMounts[0]=null",
+        "patch.volumeMounts[0].mountPath=[1]",
+        "patch.image=null",
+        "patch.image=[1]",
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--registry", "mirror.example.com")])
+def test_patch_that_makes_a_container_invalid_is_an_error(given: str, more: tuple[str, ...], tmp_path: Path) -> None:
+    done = call(tmp_path, "add", "logger", "--set", given, *more)
+    assert done.code == 2, done.stderr
+    assert "invalid patch for logger: containers[0]" in done.stderr
+
+
+@pytest.mark.parametrize("text", [POD, '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":' + FLOW_SPEC])
+def test_key_that_is_too_long_for_yaml_is_an_error(text: str, tmp_path: Path) -> None:
+    done = call(tmp_path, "add", "logger", "--set", f"resources.limits.{'x' * 1100}=1", text=text)
+    assert done.code == 1, done.stderr
+    assert "is too long (1,100 characters; limit: 1,024)" in done.stderr or "1,102 characters" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "registry", ["http://mirror.example.com", "mirror..example.com:", "mirror/a..b", "-mirror", "m:x"]
+)
+def test_registry_that_no_image_can_have_is_an_error(registry: str, tmp_path: Path) -> None:
+    done = call(tmp_path, "add", "logger", f"--registry={registry}")
+    assert done.code == 2
+    assert 'parameter "registry"' in done.stderr
