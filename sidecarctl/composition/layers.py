@@ -24,6 +24,7 @@ from sidecarctl.yamltext.stream import Document, split
 # The name in `defaults` that stands for all sidecars.
 EVERY_SIDECAR = "*"
 _SHOWN = 5
+_NO_COMPOSITION = "check the path: a composition contains `kind: Composition`"
 _COMPOSITION = lazy_pattern("kind[\"']?: *[\"']?Composition")
 
 
@@ -147,8 +148,8 @@ def read_file(path: Path) -> CompositionFile:
         if _COMPOSITION.search(text):
             raise
         # Another file: the message must not quote it.
-        hint = "check the path: a composition contains `kind: Composition`"
-        raise InputError("the file is neither a composition nor valid YAML", where=problem.where, hint=hint) from None
+        message = "the file is neither a composition nor valid YAML"
+        raise InputError(message, where=problem.where, hint=_NO_COMPOSITION) from None
     if len(documents) != 1:
         raise UsageError(
             f"expected one composition, got {len(documents)} documents" if documents else "the composition is empty",
@@ -188,8 +189,10 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
             where=str(document.locate(path)),
             hint="check the path of the file",
         )
-    if value.get("kind") not in ("Composition", None):
-        kind = value["kind"]
+    kind = value.get("kind")
+    if kind != "Composition" and not str(value.get("apiVersion")).startswith("sidecarctl.dev/"):
+        raise UsageError("the file is not a composition", where=str(document.locate(path)), hint=_NO_COMPOSITION)
+    if kind not in ("Composition", None):
         raise UsageError(
             f'invalid kind "{kind}": expected Composition',
             where=str(document.locate((*path, "kind"))),

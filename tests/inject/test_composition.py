@@ -118,7 +118,8 @@ def test_reports_line_of_invalid_yaml(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("a: 1\n---\nb: 2\n", "got 2 documents"),
-        ("kind: Deployment\n", 'invalid kind "Deployment"'),
+        ("kind: Deployment\n", "the file is not a composition"),
+        ("apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n", 'invalid kind "Sidecar"'),
     ],
 )
 def test_rejects_other_files(text: str, message: str, tmp_path: Path) -> None:

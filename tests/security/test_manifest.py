@@ -138,6 +138,9 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
         "password: *geheim\n",
         "PASSWORD=geheim\x01\n",
         "geheim: 1\ngeheim: 2\n",
+        "geheim: 1\n",
+        "kind: geheim\n",
+        "{kind: Secret, geheim: 1}\n",
     ],
 )
 def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:
