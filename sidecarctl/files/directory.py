@@ -53,8 +53,11 @@ class Directory:
 
 
 @contextmanager
-def open_directory(path: Path) -> Iterator[Directory]:
-    """Open a directory whose path contains no links. Raises OutputError if another program puts a link there."""
+def open_directory(path: Path, written: str = "no files written") -> Iterator[Directory]:
+    """Open a directory whose path contains no links. Raises OutputError if another program puts a link there.
+
+    `written` says in this error what was written before.
+    """
     descriptor = _open(path) if _HAS_DESCRIPTORS else None
     try:
         found = path.stat()
@@ -62,7 +65,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
         if descriptor is not None:
             own = os.fstat(descriptor)
             if (own.st_dev, own.st_ino) != identity or os.path.realpath(path) != str(path):
-                raise OutputError(f"{path} was replaced by a symbolic link; no files written", hint="run again")
+                raise OutputError(f"{path} was replaced by a symbolic link; {written}", hint="run again")
         yield Directory(path, descriptor, identity)
     finally:
         if descriptor is not None:
@@ -103,10 +106,15 @@ def lock(directory: Directory) -> None:
 def check_inside(path: Path, root: Path) -> None:
     """Raise OutputError if a symbolic link leads from a path below a directory out of that directory."""
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        raise OutputError(
-            f"{path} leads out of {root} through a symbolic link; no files written",
-            hint="delete the link, or write to another directory",
-        )
+        raise leads_out(path, root)
+
+
+def leads_out(path: Path, root: Path) -> OutputError:
+    """Return the error for a path below a directory that leads out of it."""
+    return OutputError(
+        f"{path} leads out of {root} through a symbolic link; no files written",
+        hint="delete the link, or write to another directory",
+    )
 
 
 def delete_file(path: Path, root: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sidecarctl.files.directory import Directory, OutputError, check_inside, lock, open_directory
+from sidecarctl.files.directory import Directory, OutputError, leads_out, lock, open_directory
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 
@@ -61,6 +61,7 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
 
 def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     staged: dict[Path, _Staged] = {}
+    roots: dict[Path, str] = {}
     lost: list[str] = []
     try:
         for write in writes:
@@ -68,8 +69,11 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
             if target in staged:  # two links to one file
                 continue
             try:
-                if write.root is not None:
-                    check_inside(write.path, write.root)
+                # Where the directory was at first: a link that takes its place leads out of it.
+                if write.root is not None and not target.is_relative_to(
+                    roots.setdefault(write.root, os.path.realpath(write.root))
+                ):
+                    raise leads_out(write.path, write.root)
                 if _is_replaceable(write):
                     lost += _stage(write, target, staged)
                 else:
@@ -85,9 +89,15 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
         _replace_all(staged)
     finally:
         for one in staged.values():
-            with suppress(OSError):
-                one.beside.unlink()
+            _discard(one)
     return tuple(lost)
+
+
+def _discard(one: _Staged) -> None:
+    """Delete a temporary file, unless its path leads elsewhere by now."""
+    with suppress(OSError, OutputError), open_directory(one.target.parent) as directory:
+        if directory.identity == one.directory:
+            directory.unlink(one.beside.name)
 
 
 def _replace_all(staged: dict[Path, _Staged]) -> None:
@@ -95,7 +105,7 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
     for done, (target, one) in enumerate(list(staged.items())):
         written = f"{done} of {done + len(staged)} files written"
         try:
-            with open_directory(target.parent) as directory:
+            with open_directory(target.parent, written) as directory:
                 lock(directory)
                 _check_unchanged(one, directory, written)
                 directory.replace(one.beside.name, target.name)

@@ -68,6 +68,37 @@ def test_directory_swapped_for_a_link_while_replacing_does_not_change_the_other(
     assert (tmp_path / "moved" / "a").read_text() == "new"
 
 
+def test_output_directory_swapped_between_two_files_does_not_change_the_other(
+    swap: Callable[[], None], tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+
+    def writes() -> Iterator[Write]:
+        yield Write(own / "a", "new", root=own)
+        swap()
+        yield Write(own / "b", "new", root=own)
+
+    with pytest.raises(OutputError, match="through a symbolic link; no files written"):
+        write_all(writes())
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["a"]
+    assert (tmp_path / "other" / "a").read_text() == "other"
+
+
+def test_directory_swapped_after_the_first_file_says_how_many_were_written(
+    swap: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = directories.Directory.replace
+
+    def replace_and_swap(self: directories.Directory, name: str, target: str) -> None:
+        replace(self, name, target)
+        swap()
+
+    monkeypatch.setattr(directories.Directory, "replace", replace_and_swap)
+    own = tmp_path / "own"
+    with pytest.raises(OutputError, match="replaced by a symbolic link; 1 of 2 files written"):
+        write_all([Write(own / "a", "new"), Write(own / "b", "new")])
+
+
 def test_file_swapped_for_a_link_is_detected(tmp_path: Path) -> None:
     path, victim = tmp_path / "a", tmp_path / "victim"
     path.write_text("old")
