@@ -74,7 +74,9 @@ class _Child:
     def _start(self) -> None:
         from multiprocessing import get_context
 
-        memory = limits.MEMORY.value << 20  # an invalid variable is an error here, not in the child
+        for limit in limits.ALL:  # an invalid variable is an error here, not in the child
+            limit.check()
+        memory = limits.MEMORY.value << 20
         context = get_context("fork")
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, self._connection, memory), daemon=True)

@@ -29,6 +29,10 @@ class Limit(NamedTuple):
             )
         return int(text)
 
+    def check(self) -> None:
+        """Raise UsageError if the variable is invalid."""
+        self.value  # noqa: B018
+
     @property
     def way_out(self) -> str:
         """How to raise the limit."""

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import json
+import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -126,7 +127,7 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
 def _deleted(files: Iterable[str], layer: Iterable[str]) -> list[str]:
     """Return the paths of lower layers that whiteouts of a layer delete: files, directories, and contents of directories."""
     gone, emptied = set(), set()
-    for path in layer:
+    for path in (posixpath.normpath(f"/{each}").lstrip("/") for each in layer):
         name = _base_name(path)
         directory = path.removesuffix(name)
         if name == _OPAQUE:

@@ -65,6 +65,18 @@ def test_invalid_limit_is_a_usage_error(value: str, tmp_path: Path) -> None:
     assert f'invalid SIDECARCTL_MAX_DEPTH "{value}"' in outcome.stderr
 
 
+@pytest.mark.parametrize("limit", limits.ALL, ids=lambda limit: str(limit.variable))
+@pytest.mark.parametrize("engine", ["jinja", "kcl"])
+def test_invalid_limit_is_no_internal_error_with_a_template_of_an_own_library(
+    limit: limits.Limit, engine: str, tmp_path: Path
+) -> None:
+    kcl = '_input = option("input")\ncontainers = [{name = _input.instance, image = "x:1"}]\n'
+    library(tmp_path, kcl if engine == "kcl" else CONTAINER, engine=engine)
+    outcome = run(ADD, tmp_path, env={limit.variable: "0"})
+    assert outcome.code in (0, 1, 2), outcome.stderr
+    assert outcome.code != 2 or f"invalid {limit.variable}" in outcome.stderr
+
+
 # name: (template, limit)
 TEMPLATES: dict[str, tuple[str, limits.Limit]] = {
     "nested loops": ("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", limits.STEPS),

@@ -195,3 +195,17 @@ def test_findings_on_one_line_share_its_text() -> None:
     lines = {id(one.place.line_text) for one in findings if one.place}
     assert len(findings) == 50
     assert len(lines) == 1
+
+
+def test_volumes_of_many_containers_cost_the_same_each() -> None:
+    def validate(count: int) -> None:
+        containers = "".join(
+            f"  - {{name: c{number}, image: a, volumeMounts: [{{name: v{number}, mountPath: /m}}]}}\n"
+            for number in range(count)
+        )
+        volumes = "".join(f"  - {{name: v{number}, emptyDir: {{}}}}\n" for number in range(count))
+        head = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n"
+        validate_texts([SourceText(f"{head}{containers}  volumes:\n{volumes}", "a.yaml")], SELECTION)
+
+    validate(5)
+    assert count_calls(lambda: validate(200)).total() <= 2.2 * count_calls(lambda: validate(100)).total()

@@ -215,8 +215,9 @@ def test_sidecar_at_the_root_of_an_archive_is_an_error(start: str, tmp_path: Pat
         ),
         ({".wh..wh..opq": b"", **FILES}, set()),
         ({"./agent/.wh.more": b"", ".wh.other": b""}, {"agent/old.txt"}),
+        ({"/agent/.wh.more": b"", "agent/./.wh.old.txt": b""}, set()),
     ],
-    ids=["file", "directory", "contents", "same layer", "everything", "prefix"],
+    ids=["file", "directory", "contents", "same layer", "everything", "prefix", "other spellings"],
 )
 def test_whiteout_deletes_what_is_in_lower_layers(
     above: dict[str, bytes], expected: set[str], tmp_path: Path, shop: Path

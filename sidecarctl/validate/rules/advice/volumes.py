@@ -89,13 +89,17 @@ def unbounded_shared_emptydir(pod: PodView, ctx: Context) -> Problems:
 
 
 def _unbounded(pod: PodView, ctx: Context, shared: bool) -> Problems:
+    limited: bool | None = None
     for index, volume in pod_volumes(pod):
         source = volume.get("emptyDir")
         if not isinstance(source, dict) or source.get("sizeLimit") not in (None, "", 0, "0"):
             continue
         in_memory = source.get("medium") == "Memory"
-        if not in_memory and effective_limits(pod.value, ctx.kube_version).get("ephemeral-storage"):
-            continue
+        if not in_memory:
+            if limited is None:
+                limited = bool(effective_limits(pod.value, ctx.kube_version).get("ephemeral-storage"))
+            if limited:
+                continue
         if any(mounts_of(pod, volume.get("name"), *SIDECARS)) is shared:
             kind = "emptyDir in memory" if in_memory else "emptyDir"
             yield problem(pod.at("volumes", index, "emptyDir"), f"{kind} {quote(volume.get('name'))} has no sizeLimit")
