@@ -223,10 +223,10 @@ def run(
     documents = split_readable(text, file, broken)
     if beside:
         result = _run_with_files(text, list(documents), beside, step, options, selects)
-        return replace(result, errors=(*broken, *result.errors))
+        return _with_errors(result, broken)
     if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
         result = _run_on_sorted(text, list(documents), step, options, selects)
-        return replace(result, errors=(*broken, *result.errors))
+        return _with_errors(result, broken)
     out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
     # Keep texts, not documents: the nodes of a finished document are freed.
     for processed in process_documents(documents, step, options, selects):
@@ -237,6 +237,11 @@ def run(
     failed = bool(broken) or (options.fails and has_errors(findings))
     new = text if failed else "".join(out)
     return Result(new, tuple(changes), tuple(findings), text, errors=tuple(broken), fails=options.fails)
+
+
+def _with_errors(result: Result, errors: Sequence[SidecarctlError]) -> Result:
+    """Return a result with the errors of documents that could not be split, which leave the text as it was."""
+    return replace(result, text=result.original, errors=(*errors, *result.errors)) if errors else result
 
 
 def _run_on_sorted(

@@ -111,7 +111,7 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
 
 
 # What the parser takes for a line break or a blank in some places only.
-_UNUSUAL = lazy_pattern("[\x85\u2028\u2029]|\ufeff|^[ \t]*\t[ \t]*$", re.MULTILINE)
+_UNUSUAL = lazy_pattern("[\x85\u2028\u2029]|\ufeff|^ *\t", re.MULTILINE)
 
 
 def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
@@ -121,7 +121,7 @@ def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
         found = parse(result)
     except SyntaxProblem as problem:
         if unusual := _UNUSUAL.search(text):
-            blank = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "a line of tabs"
+            blank = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "a tab at the start of a line"
             raise EditRefused(
                 f"cannot edit this document, because it has an unusual blank: {blank}",
                 edits[0].path,
