@@ -121,7 +121,8 @@ def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
         found = parse(result)
     except SyntaxProblem as problem:
         if unusual := _UNUSUAL.search(text):
-            blank = f"U+{ord(unusual.group()[-1]):04X}" if unusual.group().strip(" \t") else "a tab at the start of a line"
+            odd = unusual.group().strip(" \t")
+            blank = f"U+{ord(odd):04X}" if odd else "a tab at the start of a line"
             raise EditRefused(
                 f"cannot edit this document, because it has an unusual blank: {blank}",
                 edits[0].path,
