@@ -12,7 +12,6 @@ from typing import Any
 from sidecarctl import limits
 
 _active = False
-_MEMORY = ("memory exceeds", "takes more memory than")
 
 
 class TooSlow(Exception):
@@ -75,4 +74,5 @@ def run_in_child(function: Callable[[Any], Any], argument: Any) -> Any:
     try:
         return run_limited(function, argument)
     except LimitExceeded as problem:
-        raise TooSlow(str(problem).replace("run time exceeds", "takes more than", 1).replace(*_MEMORY, 1)) from None
+        what = str(problem).replace("run time exceeds", "takes more than", 1)
+        raise TooSlow(what.replace("memory exceeds", "takes more memory than", 1)) from None

@@ -244,8 +244,8 @@ def _group_key(found: Candidate) -> tuple[str, str]:
 def _build_group(members: list[Candidate], taken: Set[str]) -> Group:
     name = Counter(member.container.name for member in members).most_common(1)[0][0]
     stem = f"custom-{name[:_LONGEST_STEM].rstrip('-')}"
-    candidates = chain([name, stem], (f"{stem}-{number}" for number in count(2)))
-    free = next(each for each in candidates if each not in taken)
+    possible = chain([name, stem], (f"{stem}-{number}" for number in count(2)))
+    free = next(each for each in possible if each not in taken)
     usual = Counter(_comparable(member) for member in members).most_common(1)[0][0]
     base = next(member for member in members if _comparable(member) == usual)
     return Group(free, base, tuple(members))

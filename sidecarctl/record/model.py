@@ -45,7 +45,7 @@ class Instance:
     digest      digest of what was written, "" in records of format 1
     keep_qos    requests equal limits, because the pod was Guaranteed
     fronts      app ports that it takes traffic for
-    inherited   of `added.volumes`, those that a removed instance added; what another name of a volume changes is not an edit
+    inherited   those of `added.volumes` that a removed instance added; they do not count in the digest
     """
 
     name: str

@@ -226,25 +226,14 @@ def test_json_report_has_parameters_and_fields(repo: Path) -> None:
     assert [field["path"] for field in instance["fields"]] == ["spec.template.spec.initContainers[agent].args"]
 
 
-PLAIN = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: web}
-spec:
-  containers:
-  - name: web
-    image: registry.example.com/web:1.0.0
-"""
-
-
 @pytest.mark.parametrize("sidecars", [("logger", "vector"), ("log-tail", "logger", "vector")])
 def test_conflict_of_a_later_sidecar_names_the_line_of_the_file(sidecars: tuple[str, ...], tmp_path: Path) -> None:
     given = " ".join(f"--set {name}.logDir=/srv/{name}" for name in sidecars)
     more = " --set log-tail.path=a.log" if "log-tail" in sidecars else ""
-    (tmp_path / "web.yaml").write_text(PLAIN)
+    (tmp_path / "web.yaml").write_text(MANIFEST)
     run(f"sidecarctl add {' '.join(sidecars)} -f web.yaml -i {given}{more}", tmp_path)
     lines = (tmp_path / "web.yaml").read_text().split("\n")
-    line = next(i for i in range(lines.index("  - name: vector"), len(lines)) if "memory: 64Mi" in lines[i])
+    line = next(i for i in range(lines.index("      - name: vector"), len(lines)) if "memory: 64Mi" in lines[i])
     lines[line] = lines[line].replace("64Mi", "99Mi")
     (tmp_path / "web.yaml").write_text("\n".join(lines))
     changes = " ".join(f"--set {name}.env.LEVEL=debug" for name in sidecars[:-1])

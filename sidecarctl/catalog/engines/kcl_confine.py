@@ -1,4 +1,4 @@
-"""Take rights from the worker process that KCL needs for nothing, in case that a template gets around the checks.
+"""Take away rights that KCL does not need from its worker process, in case a template gets around the checks.
 
 All of it is a second line of defense. What the system does not support is left out.
 """
