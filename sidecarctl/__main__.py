@@ -168,12 +168,16 @@ def _find_command(name: str) -> CommandInfo:
 
 
 def _complete(argv: list[str]) -> int:
-    """Answer a shell that completes a command line."""
+    """Answer a shell that completes a command line. A warning would end up in the middle of that line."""
+    from contextlib import redirect_stderr
+    from io import StringIO
+
     from sidecarctl.cli.completion import complete_bash
 
-    offered = complete_bash(os.environ)
-    if offered is None:
-        return _typer(argv)
+    with redirect_stderr(StringIO()):
+        offered = complete_bash(os.environ)
+        if offered is None:
+            return _typer(argv)
     print("\n".join(offered))  # noqa: T201
     return 0
 

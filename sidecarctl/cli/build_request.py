@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
 from sidecarctl.catalog.catalog import Catalog, split_request
+from sidecarctl.cli import console
 from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.libraries import open_libraries
@@ -16,7 +17,7 @@ from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
 from sidecarctl.composition.annotations import INJECT, read_namespaces
-from sidecarctl.composition.find import FILE_NAME, find_composition_file
+from sidecarctl.composition.find import FILE_NAME, find_composition_file, ignore
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
@@ -182,7 +183,7 @@ def with_rules(settings: Options, composition: Composition, *, fail_on: str = "e
     return replace(
         settings,
         workloads=replace(settings.workloads, hooks=hooks),
-        severities=lambda file: severities or severities_for(file),
+        severities=lambda file: severities or severities_for(file, ignore),
         fails=fail_on != "never",
     )
 
@@ -199,7 +200,7 @@ def composition_inputs(composition: Composition, paths: Sequence[str], flags: In
 
 def find_composition(file: str | None, environment: str | None) -> Composition | None:
     """Return the named composition, else the nearest sidecarctl.yaml, else None."""
-    path = Path(file) if file else find_composition_file(Path())
+    path = Path(file) if file else find_composition_file(Path(), console.report_foreign)
     if path is None:
         return None
     from sidecarctl.composition.model import load_composition

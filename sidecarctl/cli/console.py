@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -73,6 +74,15 @@ def report_lost(lost: Sequence[str]) -> None:
     """Write what of the replaced files could not be kept to stderr."""
     for each in lost:
         report(f"note: {each}")
+
+
+@cache
+def report_foreign(path: Path, owner: int) -> None:
+    """Write to stderr, once in a run, that a file or directory is not used because it belongs to another user (uid)."""
+    report(
+        f"warning: {path} is not used: it belongs to another user (uid {owner})\n"
+        f"help: run sidecarctl as that user (in a container, with `--user {owner}`), or change the owner"
+    )
 
 
 def report_findings(findings: Sequence[Finding], *, group: bool = False) -> None:

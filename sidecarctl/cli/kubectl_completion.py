@@ -16,6 +16,8 @@ _OFFER_FILES, _NO_FILES = 0, 4
 def answer(words: Sequence[str]) -> str:
     """Return what the program prints for the words after `kubectl sidecar`."""
     import shlex
+    from contextlib import redirect_stderr
+    from io import StringIO
 
     from sidecarctl.cli.completion import complete_bash
     from sidecarctl.errors import SidecarctlError
@@ -23,7 +25,8 @@ def answer(words: Sequence[str]) -> str:
     line = ["sidecarctl", *(words or [""])]
     env = {"_SIDECARCTL_COMPLETE": "complete_bash", "COMP_WORDS": shlex.join(line), "COMP_CWORD": str(len(line) - 1)}
     try:
-        offered = complete_bash(env)
+        with redirect_stderr(StringIO()):
+            offered = complete_bash(env)
     except SidecarctlError:
         offered = None
     # An option whose value is a file offers nothing of its own.

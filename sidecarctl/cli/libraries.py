@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, LOCK_FILE, SHIPPED, Catalog, has_sidecars, open_catalog
+from sidecarctl.cli import console
 from sidecarctl.errors import UsageError
 
 COMPOSITION_FILE = "sidecarctl.yaml"  # as in `composition.find`, which most runs of `list` do without
@@ -66,9 +67,12 @@ def _default_library(directory: Path) -> list[Path]:
     library = directory / DEFAULT_LIBRARY
     if not has_sidecars(library):
         return []
-    from sidecarctl.composition.find import has_trusted_owner
+    from sidecarctl.composition.find import foreign_owner
 
-    return [library] if has_trusted_owner(library) else []
+    owner = foreign_owner(library)
+    if owner is not None:
+        console.report_foreign(library, owner)
+    return [library] if owner is None else []
 
 
 def _unique(directories: Sequence[Path]) -> list[Path]:
@@ -86,7 +90,7 @@ def vendored_directories(start: Path | None = None) -> list[Path]:
     from sidecarctl.composition.find import find_file
     from sidecarctl.vendoring.lock import read_lock
 
-    file = find_file(start or Path(), LOCK_FILE)
+    file = find_file(start or Path(), LOCK_FILE, console.report_foreign)
     if file is None:
         return []
 

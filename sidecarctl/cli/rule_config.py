@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidecarctl.composition.find import find_composition_file
+from sidecarctl.cli import console
+from sidecarctl.composition.find import Report, find_composition_file
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -35,7 +36,7 @@ def nearest_exclude(*, required: bool = True) -> tuple[Exclude, ...]:
 @cache
 def nearest_composition(required: bool = True) -> Composition | None:
     """Return the nearest composition; None if there is none, or if it is invalid and not `required`."""
-    path = find_composition_file(Path())
+    path = find_composition_file(Path(), console.report_foreign)
     if path is None:
         return None
     from sidecarctl.composition.model import load_composition
@@ -48,13 +49,13 @@ def nearest_composition(required: bool = True) -> Composition | None:
         return None
 
 
-def severities_for(file: str) -> Severities:
+def severities_for(file: str, report: Report = console.report_foreign) -> Severities:
     """Return the severities that apply to a manifest; for stdin, those of the working directory.
 
     They come from the nearest sidecarctl.yaml in the directory of the manifest or above. Raises UsageError, with the
     file and line, if that is not a valid composition or names an unknown rule.
     """
-    return _nearest(_directory(file, os.getcwd()))  # noqa: PTH109 - Path.cwd() takes ten times as long
+    return _nearest(_directory(file, os.getcwd()), report)  # noqa: PTH109 - Path.cwd() takes ten times as long
 
 
 @lru_cache(maxsize=64)
@@ -74,8 +75,8 @@ def severities_of(composition: Composition) -> Severities:
 
 
 @cache
-def _nearest(directory: Path) -> Severities:
-    path = find_composition_file(directory)
+def _nearest(directory: Path, report: Report) -> Severities:
+    path = find_composition_file(directory, report)
     return _read_severities(path) if path else {}
 
 

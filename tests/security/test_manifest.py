@@ -173,8 +173,44 @@ def test_composition_of_another_user_is_not_found(foreign: str, tmp_path: Path) 
         found.unlink()
         (tmp_path / "mine.yaml").rename(found)
     os.chown(found, 1234, 1234, follow_symlinks=False)
-    assert run("sidecarctl render web.yaml", tmp_path).code == 2
-    assert run("sidecarctl render -c sidecarctl.yaml web.yaml", tmp_path).code == 0
+    refused = run("sidecarctl render web.yaml", tmp_path)
+    assert refused.code == 2
+    assert refused.stderr.startswith("warning: sidecarctl.yaml is not used: it belongs to another user (uid 1234)\n")
+    named = run("sidecarctl render -c sidecarctl.yaml web.yaml", tmp_path)
+    assert named.code == 0
+    assert "warning" not in named.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *(("sidecarctl.yaml", words) for words in ("add logger", "validate", "status", "remove logger", "list")),
+        *(("sidecarctl.lock", words) for words in ("add logger", "list", "library list")),
+        *(("sidecars", words) for words in ("add logger", "list")),
+    ],
+)
+def test_says_once_what_of_another_user_is_not_used(name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    if name == "sidecars":
+        (tmp_path / name / "x").mkdir(parents=True)
+        (tmp_path / name / "x" / "sidecar.yaml").write_text("{}")
+    else:
+        (tmp_path / name).write_text("{}")
+    os.chown(tmp_path / name, 1234, 1234)
+    outcome = run(f"sidecarctl {words}{'' if 'list' in words else ' web.yaml'}", tmp_path)
+    assert outcome.stderr.count(f"warning: {name} is not used") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+def test_completion_does_not_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text("{}")
+    os.chown(tmp_path / "sidecarctl.yaml", 1234, 1234)
+    monkeypatch.setenv("_SIDECARCTL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "sidecarctl add log-t")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    outcome = run("sidecarctl", tmp_path)
+    assert (outcome.stdout, outcome.stderr) == ("log-tail\n", "")
 
 
 @pytest.mark.parametrize("path", ['"a\\0b"', "x" * 5000, "/dev/zero", "pipe", "."])

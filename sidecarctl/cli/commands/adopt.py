@@ -62,6 +62,7 @@ def adopt(
 
 def _find_target(paths: Sequence[str], output: str | None) -> Path:
     """Return the directory for the composition: that of a present one, so that it is extended."""
+    from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME, find_composition_file
 
     if output:
@@ -69,7 +70,7 @@ def _find_target(paths: Sequence[str], output: str | None) -> Path:
     for path in paths:
         if (Path(path) / FILE_NAME).is_file():
             return Path(path)
-    found = find_composition_file(Path())
+    found = find_composition_file(Path(), console.report_foreign)
     if found is None or found.parent.resolve() == Path().resolve():
         return Path()
     return found.parent

@@ -263,12 +263,13 @@ def open_lock() -> LockFile:
     import os
 
     from sidecarctl.catalog.catalog import LOCK_FILE
+    from sidecarctl.cli import console
     from sidecarctl.composition.find import find_composition_file, find_file
     from sidecarctl.files.patterns import repository_root
     from sidecarctl.vendoring.lock import read_lock
 
-    lock = find_file(Path(), LOCK_FILE)
-    beside = lock or find_composition_file(Path())
+    lock = find_file(Path(), LOCK_FILE, console.report_foreign)
+    beside = lock or find_composition_file(Path(), console.report_foreign)
     home = beside.parent if beside else Path(os.path.relpath(repository_root(Path().resolve())))
     return read_lock(home / LOCK_FILE)
 
