@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.catalog import schema_pattern
 from sidecarctl.errors import did_you_mean
 from sidecarctl.kube.names import REGISTRY
 from sidecarctl.lazy_dataclass import dataclass
@@ -63,10 +64,9 @@ def resolve_ref(root: Any, ref: object) -> Any:
 
 def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
     """Return the violations found by `jsonschema`. Raise SchemaFault for an invalid schema."""
-    import jsonschema  # takes 100 ms to import
-    from jsonschema.exceptions import SchemaError
+    from jsonschema.exceptions import SchemaError  # takes 100 ms to import
 
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = schema_pattern.validator_class()(schema)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about patterns: for the author, not for the user
@@ -152,7 +152,7 @@ def _describe_required(schema: object) -> str:
 def _unknown_fields(error: Any, path: Path) -> list[SchemaProblem]:
     known = list(error.schema.get("properties", {}))
     patterns = list(error.schema.get("patternProperties", {}))
-    unknown = [k for k in error.instance if k not in known and not any(re.search(p, k) for p in patterns)]
+    unknown = [k for k in error.instance if k not in known and not any(schema_pattern.search(p, k) for p in patterns)]
     allowed = f"known fields: {', '.join(known[:12])}{', …' * (len(known) > 12)}" if known else "no fields are allowed"
     return [
         SchemaProblem((*path, key), "unknown field", did_you_mean(key, known) or allowed, on_key=True)

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
+from sidecarctl.catalog.schema_pattern import search
 from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time
 
 
@@ -73,6 +74,6 @@ def _search(request: tuple[str, str]) -> bool | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of the author of the schema, not of its user
-            return re.search(pattern, text) is not None
+            return search(pattern, text)
     except (re.error, RecursionError, OverflowError) as error:  # also thousands of groups, or of repetitions
         return str(error)

@@ -59,6 +59,7 @@ def width() -> int:
 
 def report(message: str) -> None:
     """Write a message to stderr. If stderr is full or closed, this and all later messages are discarded."""
+    message = terminal.without_commands(message)
     try:
         sys.stderr.write(message if message.endswith("\n") or not message else message + "\n")
     except OSError:

@@ -21,9 +21,8 @@ def compute_digest(workload: Workload, added: Added, companions: Sequence[Mappin
 
     Names, namespaces, labels, and annotations of companions do not count: kustomize and Helm change them.
     """
-    names = {
-        as_mapping(document.get("metadata")).get("name"): f"#{number}" for number, document in enumerate(companions)
-    }
+    named = (as_mapping(document.get("metadata")).get("name") for document in companions)
+    names = {name: f"#{number}" for number, name in enumerate(named) if isinstance(name, str)}
     content = {
         "pod": _without_names(list(_content(workload, added)), names),
         "documents": [{k: v for k, v in document.items() if k != "metadata"} for document in companions],
@@ -55,7 +54,7 @@ def _find_all(items: Any, key: str, values: Iterable[str]) -> Iterator[Any]:
     yield from (items[indices[value]] if value in indices else None for value in sorted(values))
 
 
-def _without_names(value: Any, names: Mapping[Any, str]) -> Any:
+def _without_names(value: Any, names: Mapping[str, str]) -> Any:
     """Return a value with numbers instead of the names of companions."""
     if isinstance(value, dict):
         return {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol
+
+from sidecarctl.lazy_pattern import lazy_pattern
 
 LOG_WIDTH = 100  # columns if the output is not a terminal: fits a log and a review
 DUMB_WIDTH = 80  # columns of a terminal that does not report its width
@@ -86,15 +89,23 @@ def _visible_char(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+_COMMAND = lazy_pattern(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+
+
+def without_commands(text: str) -> str:
+    """Return a text with `\\x3a:` for `::` at the start of a line, where GitHub takes it for a command of the workflow."""
+    return _COMMAND.sub(r"\1\\x3a", text) if "::" in text else text
+
+
 def visible(text: str, keep: str = "") -> str:
     """Return a text with every character that could control a terminal written as an escape (`\\x1b`).
 
     These are control and format characters (including bidirectional overrides), line separators, lone surrogates, and
-    noncharacters. Characters in `keep` stay.
+    noncharacters. Characters in `keep` stay. `##[` starts a command of GitHub and Azure Pipelines, so it is escaped too.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if char in keep else _visible_char(char) for char in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(char if char in keep else _visible_char(char) for char in text)
+    return text.replace("##[", "#\\x23[")
 
 
 @lru_cache(maxsize=4096)
@@ -144,4 +155,4 @@ def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
             current += word if empty else " " + word
             empty = False
         lines.append(current.rstrip() if empty else current)
-    return lines
+    return [without_commands(line) for line in lines]

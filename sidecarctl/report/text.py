@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sidecarctl.errors import BugError, SidecarctlError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.report.terminal import cells, paint, visible, width_of, wrap
 from sidecarctl.results import count_by_severity, describe_subject, field_text, plural, sort_findings
 
@@ -52,10 +53,18 @@ def _grouped(findings: Sequence[Finding]) -> Iterable[tuple[Finding, list[Findin
             yield one, same[1:]
 
 
+# The lines of a list are indented by two spaces. Any other line break is part of a name.
+_OTHER_BREAK = lazy_pattern(r"\n(?!  \S)")
+
+
+def _lines_of(message: str) -> str:
+    return visible(_OTHER_BREAK.sub(r"\\n", message), keep="\n")
+
+
 def render_error(error: SidecarctlError, *, color: bool, width: int) -> str:
     """Return an error in the same style: what, where, and help."""
     word = "internal error" if isinstance(error, BugError) else "error"
-    lines = [_headline(word, "error", visible(error.message, keep="\n"), color)]
+    lines = [_headline(word, "error", _lines_of(error.message), color)]
     place = Place.parse(error.where, error.line_text)
     if place and error.line_text:
         gutter = len(str(place.line))

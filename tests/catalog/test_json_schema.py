@@ -180,3 +180,24 @@ def test_reports_duplicate_items(value: list[Any]) -> None:
     assert quick_check(schema, {"ports": value}) is not True
     assert [str(problem) for problem in find_problems(schema, {"ports": value})] == ["ports: duplicate item"]
     assert find_problems(schema, {"ports": value[:2][:1]}) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"additionalProperties": {"pattern": "^[a$]$"}},
+        {"additionalProperties": {"pattern": r"^(\w|[\d])$"}},
+        {"patternProperties": {"^a$": True}, "additionalProperties": False},
+        {"patternProperties": {"^a$": True, "^a\n": {"type": "null"}}},
+        {"propertyNames": {"pattern": "^a$"}, "additionalProperties": True},
+    ],
+)
+@pytest.mark.parametrize("text", ["a\n", "\u0663", "\u00e9"])
+def test_end_digits_and_letters_of_a_pattern_are_those_of_ecma_262(schema: dict[str, Any], text: str) -> None:
+    # Python's `$` matches before a final line break, and its \d and \w take those of every script.
+    assert find_problems(schema, {"a": "a"}) == []
+    if text == "a\n" or "patternProperties" not in schema:
+        found = find_problems(schema, {text: text})
+        assert found
+        assert all(problem.message for problem in found)
+        assert quick_check(schema, {text: text}) is False

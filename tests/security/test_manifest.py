@@ -66,6 +66,24 @@ def test_name_cannot_inject_a_workflow_command(words: str, tmp_path: Path) -> No
     assert not [line for line in lines if line.startswith("::error::fake")]
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["status k", "graph k", "adopt -f k", "list --for k", "validate k --select {}", "add {} k", "remove k --name {} logger",
+     "add logger k --library {}", "add logger k --set x={}", "render k --env {}", "show {}", "explain {}"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["a\n::warning::b", "a\n  ::warning::b", "a ::warning::b ::warning::b ::warning::b", "a\n##[warning]b"]
+)
+def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str, tmp_path: Path) -> None:
+    # GitHub reads both streams, skips blanks before `::`, and finds `##[` anywhere in a line.
+    (tmp_path / "k").mkdir()
+    (tmp_path / "k" / f"{name}.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+    outcome = run(["sidecarctl", *(word.format(name) for word in words.split())], tmp_path, env={"COLUMNS": "20"})
+    lines = (outcome.stdout + outcome.stderr).splitlines()
+    assert lines
+    assert not [line for line in lines if line.strip().startswith("::") or "##[" in line]
+
+
 @pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
 def test_name_cannot_inject_markup_into_xml(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
