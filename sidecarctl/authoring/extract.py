@@ -108,7 +108,7 @@ class _Extraction:
         own: dict[str, Any] = {}
         for key, value in self.source.value.items():
             if key == "name":
-                own[key] = self.add_expression("instance")
+                own[key] = self.add_expression("instance | quote")
             elif key == "env":
                 own[key] = [self.convert_variable(each) for each in as_list(value)]
             elif key == "volumeMounts":
@@ -203,7 +203,7 @@ class _Extraction:
         document = self.find_config_map(name) if kind == "configMap" and not used else None
         if document is not None:
             suffix = f"-{volume['name']}" if companions else ""
-            companion = self.add_expression("companion") + suffix
+            companion = self.add_expression("companion" if suffix else "companion | quote") + suffix
             rest = _without(document, "metadata")
             companions.append(
                 {**{k: rest.pop(k) for k in ("apiVersion", "kind")}, "metadata": {"name": companion}, **rest}

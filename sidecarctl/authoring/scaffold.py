@@ -52,7 +52,7 @@ spec:
 _JINJA = """\
 {{# Renders a fragment; for its fields, run `sidecarctl schema fragment`. #}}
 containers:
-- name: {{{{ instance }}}}
+- name: {{{{ instance | quote }}}}
   image: {image}
   env:
   - name: DIRECTORY

@@ -59,9 +59,13 @@ def check_fragment(value: object, where: str) -> dict[str, Any]:
         raise LibraryError(
             f"invalid fragment: {text}",
             where=where,
-            hint="for all fields, run `sidecarctl schema fragment`",
+            hint=_QUOTE if any("must be a string" in problem.message for problem in found[:5]) else _FIELDS,
         )
     return fragment
+
+
+_FIELDS = "for all fields, run `sidecarctl schema fragment`"
+_QUOTE = f"quote text, because YAML reads some of it as another type; in Jinja: `name: {{{{ instance | quote }}}}`; {_FIELDS}"
 
 
 def fragment_fields() -> frozenset[str]:

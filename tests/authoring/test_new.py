@@ -71,6 +71,9 @@ def test_new_sidecar_passes_its_test(engine: str, tmp_path: Path) -> None:
         "my-agent@0.1.0\n  ok      deployment\n1 sidecar in sidecars: 1 case, 1 passed\n",
     )
     assert "registry.example/agent:2.3.4" in (tmp_path / "sidecars/my-agent/tests/deployment/expected.yaml").read_text()
+    (tmp_path / "web.yaml").write_text(SHOP)
+    added = command("add my-agent web.yaml --as 123", tmp_path)
+    assert added.code == 0, added.stderr
 
 
 @pytest.fixture
@@ -98,6 +101,8 @@ def test_converted_container_renders_the_original(shipper: Path) -> None:
     assert after["volumeMounts"][0]["name"] == "spool"  # the app's own volume, adopted
     assert config["data"] == yaml.safe_load(SHOP.split("---")[1])["data"]
     assert command("test --library sidecars", shipper).code == 0
+    added = command(f"add shipper {case / 'input.yaml'} --as 123 --set apiToken=x", shipper)
+    assert added.code == 0, added.stderr
 
 
 def test_values_become_parameters_and_secrets_are_not_copied(shipper: Path) -> None:

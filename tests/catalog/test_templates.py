@@ -214,6 +214,12 @@ def test_rejects_invalid_fragments(run: Run, template: str, message: str) -> Non
     assert re.search(r"template\.yaml\.j2:[12]$", caught.value.where)
 
 
+def test_error_for_an_instance_name_that_is_read_as_a_number_says_how_to_quote(run: Run) -> None:
+    with pytest.raises(LibraryError, match="must be a string, got the number 5") as caught:
+        run(jinja="containers:\n- name: {{ '5' }}\n  image: b:1\n")
+    assert "{{ instance | quote }}" in caught.value.hint
+
+
 def test_accepts_empty_fragments(run: Run) -> None:
     assert run(jinja="{# nothing #}\n") == run(jinja="containers:\n") == Fragment()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from sidecarctl.authoring import lint, test_runner
-from sidecarctl.authoring.test_cases import find_cases, run_case
-from sidecarctl.authoring.trial import find_injected_parts
+from sidecarctl.authoring.test_cases import find_cases, read_case, run_case
+from sidecarctl.authoring.trial import find_injected_parts, run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
@@ -68,8 +70,6 @@ def test_independent_validator_accepts_the_output(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_second_instance_works_or_is_rejected(name: str) -> None:
-    from dataclasses import replace
-
     second = replace(request(name), instance=f"{name[:20]}-2")
     one = pipeline.add(DEPLOYMENT, [request(name)], Options()).text
     two = pipeline.add(one, [second], Options())
@@ -82,6 +82,17 @@ def test_second_instance_works_or_is_rejected(name: str) -> None:
             "label-conflict",
             "mount-conflict",
         ), finding
+
+
+@pytest.mark.parametrize("instance", ["123", "1e3", "true"])
+@pytest.mark.parametrize("name", NAMES)
+def test_instance_name_can_look_like_another_type(name: str, instance: str) -> None:
+    sidecar = sidecars()[name]
+    for case in find_cases(sidecar):
+        trial = read_case(sidecar, case)
+        result = run_trial(replace(trial, instance=instance))
+        assert case.refused or result.text is not None, (case.name, result.errors)
+        assert "must be a string" not in result.errors
 
 
 @pytest.mark.parametrize("name", NAMES)
