@@ -175,3 +175,19 @@ def has_secrets(schema: Any) -> bool:
     if isinstance(schema, dict):
         return schema.get("writeOnly") is True or any(has_secrets(value) for value in schema.values())
     return isinstance(schema, list) and any(has_secrets(item) for item in schema)
+
+
+def find_text(values: object, text: str, key: str = "") -> str:
+    """Return the dotted key of the first parameter whose text, or one of whose keys, contains a text; "" if there is none."""
+    if isinstance(values, str):
+        return key if text in values else ""
+    if isinstance(values, Mapping):
+        named = ((str(name), inner) for name, inner in values.items())
+        found = (
+            key if text in name else find_text(inner, text, f"{key}.{name}" if key else name) for name, inner in named
+        )
+    elif isinstance(values, (list, tuple)):
+        found = (find_text(inner, text, f"{key}[{index}]") for index, inner in enumerate(values))
+    else:
+        return ""
+    return next(filter(None, found), "")

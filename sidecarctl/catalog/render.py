@@ -177,8 +177,10 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
     template = str(sidecar.template)
     try:
         result = _engine(sidecar).render(sidecar, data)
-        value = read_rendered(result, template) if isinstance(result, str) else result
-        fragment = check_fragment(value, template)
+        if isinstance(result, str):
+            _check_characters(sidecar, parameters, result)
+            result = read_rendered(result, template)
+        fragment = check_fragment(result, template)
     except TemplateRefusal as refusal:
         place = find_origin(refusal.message, parameters.origins) or parameters.where
         raise (refusal.moved_to(place) if place else refusal) from None
@@ -194,6 +196,24 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
     fragment = common_parameters.apply(fragment, parameters.common)
     _check_common(sidecar, parameters, fragment)
     return fragment
+
+
+def _check_characters(sidecar: Sidecar, parameters: Parameters, text: str) -> None:
+    """Raise UsageError if the output has a character of a parameter that YAML allows in quoted text only, as an escape."""
+    for character in dict.fromkeys(_UNQUOTABLE.findall(text)):
+        from sidecarctl.catalog.parameter_values import find_text
+
+        key = find_text(parameters.values, character)
+        if key:
+            raise UsageError(
+                f"{sidecar.name}: parameter {key} contains the unsupported character U+{ord(character):04X}",
+                hint=f"remove the character; the template writes {key} to a file that cannot contain it",
+                where=find_origin(key, parameters.origins) or parameters.where,
+            )
+
+
+# Control characters and line breaks other than \\n.
+_UNQUOTABLE = lazy_pattern("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ufeff\\u2028\\u2029\\ufffe\\uffff]")
 
 
 # Common parameters that can make a fragment invalid, and what they do.

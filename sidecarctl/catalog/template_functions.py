@@ -53,9 +53,12 @@ def scalar_text(value: object) -> str:
 
 
 def to_json(value: object) -> str:
-    """Return a value as JSON on one line, with keys in their order."""
+    """Return a value as JSON on one line, with keys in their order.
+
+    Characters that YAML does not allow are escaped, so that a block scalar can contain the JSON.
+    """
     check_size(value)
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return emit.escape_json(json.dumps(value, ensure_ascii=False, default=_plain))
 
 
 def _plain(value: object) -> object:

@@ -59,11 +59,16 @@ def _written(text: str, flow: bool) -> str:
 
 
 def json_text(value: str) -> str:
-    """Return a string as JSON, with escapes for characters that YAML does not allow."""
+    """Return a string as JSON, with escapes for characters that YAML does not allow, and for no-break spaces."""
+    return escape_json(json.dumps(value, ensure_ascii=False)).replace("\xa0", "\\u00a0")
+
+
+def escape_json(text: str) -> str:
+    """Return JSON with escapes for characters that YAML does not allow, or reads as the end of a line."""
     return re.sub(
-        "[\x7f-\xa0\ufeff\u2028\u2029\ufffe\uffff\ud800-\udfff]",
+        "[\x7f-\x9f\ufeff\u2028\u2029\ufffe\uffff\ud800-\udfff]",
         lambda found: f"\\u{ord(found.group()):04x}",
-        json.dumps(value, ensure_ascii=False),
+        text,
     )
 
 

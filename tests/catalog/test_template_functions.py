@@ -74,6 +74,17 @@ def test_to_yaml_can_be_indented_under_a_key(value: Any) -> None:
     assert _read(text) == {"key": value}
 
 
+@pytest.mark.parametrize("code", [0x7F, 0x80, 0x85, 0x9F, 0x2028, 0x2029, 0xFEFF, 0xFFFE])
+def test_block_scalar_can_contain_to_json(code: int) -> None:
+    text = to_json({"tags": [f"x{chr(code)}y"]})
+    assert text.isascii()
+    assert json.loads(text) == {"tags": [f"x{chr(code)}y"]}
+
+
+def test_to_json_keeps_text_of_other_languages() -> None:
+    assert to_json("\u00e9t\u00e9\u00a0\u65e5") == '"\u00e9t\u00e9\u00a0\u65e5"'
+
+
 @given(_DATA)
 def test_to_json_is_json_and_yaml(value: Any) -> None:
     assert json.loads(to_json(value)) == value

@@ -214,6 +214,15 @@ def test_rejects_invalid_fragments(run: Run, template: str, message: str) -> Non
     assert re.search(r"template\.yaml\.j2:[12]$", caught.value.where)
 
 
+@pytest.mark.parametrize("code", [0x0D, 0x7F, 0x85, 0x2028, 0xFFFE])
+def test_character_that_a_template_cannot_write_is_an_error_of_the_parameter(run: Run, code: int) -> None:
+    template = f"{CONTAINER}documents:\n- {{apiVersion: v1, kind: X, text: {{{{ params.items[1] }}}}}}\n"
+    with pytest.raises(UsageError) as caught:
+        run({"items": ["a", f"x{chr(code)}y"]}, spec=SPEC, jinja=template)
+    assert caught.value.message == f"agent: parameter items[1] contains the unsupported character U+{code:04X}"
+    assert run({"items": ["a", f"x{chr(code)}y"]}, spec=SPEC, jinja=CONTAINER).containers
+
+
 def test_error_for_an_instance_name_that_is_read_as_a_number_says_how_to_quote(run: Run) -> None:
     with pytest.raises(LibraryError, match="must be a string, got the number 5") as caught:
         run(jinja="containers:\n- name: {{ '5' }}\n  image: b:1\n")

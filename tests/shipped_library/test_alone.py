@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
 
 from sidecarctl.authoring import lint, test_runner
 from sidecarctl.authoring.test_cases import find_cases, read_case, run_case
-from sidecarctl.authoring.trial import find_injected_parts, run_trial
+from sidecarctl.authoring.trial import Trial, find_injected_parts, run_trial
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import pipeline
@@ -93,6 +94,25 @@ def test_instance_name_can_look_like_another_type(name: str, instance: str) -> N
         result = run_trial(replace(trial, instance=instance))
         assert case.refused or result.text is not None, (case.name, result.errors)
         assert "must be a string" not in result.errors
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "problem"),
+    [
+        ("service-registrar", {"tags": ["x\u2028y\x7f"]}, ""),
+        ("fluentd", {"labels": {"a": "x\u2028y"}}, "parameter labels.a contains the unsupported character U+2028"),
+        ("logstash", {"exclude_path": "a\r\nb"}, ""),
+        ("vector", {"labels": {"a": "x\u2028y"}}, "change labels"),
+        ("vector", {"labels": {"a": "x\\u2028\u00a0y"}}, ""),
+        ("nginx-tls", {"tls": {"secretName": "a"}, "port": 8085, "redirectPort": 8085}, "port, redirectPort"),
+        ("nginx-tls", {"tls": {"secretName": "a"}, "port": 8085, "healthPort": 8085}, "port, redirectPort"),
+    ],
+)
+def test_allowed_value_works_or_is_an_error_of_the_parameter(name: str, given: dict[str, Any], problem: str) -> None:
+    result = run_trial(Trial(sidecars()[name], DEPLOYMENT, given))
+    assert problem in result.errors
+    assert bool(result.errors) == bool(problem), result.errors
+    assert "template output" not in result.errors
 
 
 @pytest.mark.parametrize("name", NAMES)
