@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+        if argv is None:
+            _ignore_interrupts()
     except SidecarctlError as error:
         code = _report(error)
     except OSError as error:
@@ -56,6 +58,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         code = _bug(error)
     sys.exit(code)
+
+
+def _ignore_interrupts() -> None:
+    """Let a second Ctrl-C have no effect: the process ends, and Python would print a traceback."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _open_streams() -> None:

@@ -225,6 +225,11 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
     for container in workload.containers:
         if container.role not in _MODES or container.name in owned or not container.name or container == main:
             continue
+        if not workload.name or set("*?[").intersection(workload.name):
+            where = str(document.locate((*workload.path, "metadata", "name")))
+            shown = f'the name "{workload.name}"' if workload.name else "a name that is not text"
+            candidates.errors.append(InputError(f"no rule can select a workload with {shown}", where=where))
+            break
         invalid = names.check_dns_label(container.name)
         if invalid:  # the name of a sidecar is that of its directory
             where = str(document.locate((*container.path, "name")))

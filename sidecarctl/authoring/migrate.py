@@ -27,6 +27,7 @@ from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.signals import end_on_signals
+from sidecarctl.files.sources import NO_FILE, Stamp
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
@@ -224,9 +225,11 @@ def _fragment(group: Group) -> dict[str, Any]:
     return fragment
 
 
-def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write the files. Raise UsageError if the file of a sidecar already exists, OutputError if a link leads out of the
-    repository.
+def write_files(folder: Path, texts: Mapping[str, str], stamp: Stamp = NO_FILE) -> None:
+    """Write the files; `stamp` is that of the composition when it was read.
+
+    Raise UsageError if the file of a sidecar already exists, OutputError if a link leads out of the repository or if
+    another program has written one of the files meanwhile.
     """
     for path in texts:
         if path != FILE_NAME and (folder / path).exists():
@@ -235,7 +238,7 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
                 hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
     root = repository_root(folder.resolve())
-    write_all(Write(folder / path, text, root=root) for path, text in texts.items())
+    write_all(Write(folder / path, text, stamp if path == FILE_NAME else NO_FILE, root) for path, text in texts.items())
 
 
 def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:

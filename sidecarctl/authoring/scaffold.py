@@ -16,7 +16,7 @@ from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.files.patterns import repository_root
-from sidecarctl.files.sources import Source, read_source
+from sidecarctl.files.sources import NO_FILE, Source, read_source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.yamltext import emit
@@ -240,7 +240,7 @@ def write_files(scaffold: Scaffold) -> None:
 
     Raise LibraryError if the new sidecar fails its test, OutputError if a link leads out of `scaffold.root`.
     """
-    write_all(Write(scaffold.folder / path, text, root=scaffold.root) for path, text in scaffold.files.items())
+    write_all(Write(scaffold.folder / path, text, NO_FILE, scaffold.root) for path, text in scaffold.files.items())
     sidecar = read_sidecar(scaffold.folder, str(scaffold.folder.parent))
     for case in find_cases(sidecar):
         verdict = run_case(sidecar, case, update=True)

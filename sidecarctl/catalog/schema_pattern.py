@@ -57,7 +57,7 @@ def validator_class() -> Any:
             schema = {**schema, "patternProperties": {to_python(pattern): patterns[pattern] for pattern in patterns}}
         yield from additional(validator, rule, value, schema)
 
-    return extend(
+    return extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {
             "pattern": check_pattern,

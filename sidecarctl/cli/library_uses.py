@@ -15,6 +15,7 @@ from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.layers import read_file
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.files.sources import Source, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import read as read_record
@@ -114,6 +115,7 @@ def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
     if own:
         whole = len(own) == len(listed)
         edits = [Remove(("spec", "libraries"))] if whole else [Remove(("spec", "libraries", at)) for at in own]
-        (document,) = split(path.read_bytes().decode("utf-8"), str(path))
+        read = read_source(Source(str(path), path))
+        (document,) = split(read.text, str(path))
         assert document.root is not None
-        yield Write(path, document.head + splice(document.text, document.root, edits).text)
+        yield Write(path, document.head + splice(document.text, document.root, edits).text, read.stamp)

@@ -11,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_origin
 
 from sidecarctl.cli.options import Argument, Command, Option
+from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 
 HELP_FLAGS = ("--help", "-h")
+# Names of files can have any bytes; `--set` has a message of its own.
+_OF_FILES = ("PATH", "FILE", "DIR", "GLOB", "KEY=PATH", "KEY=VALUE")
+_SURROGATE = lazy_pattern("[\ud800-\udfff]")
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 _FALSE = ("0", "false", "f", "no", "n", "off")
 
@@ -177,8 +182,10 @@ def _from_env(parameter: Parameter, env: Mapping[str, str], default: Any) -> Any
 
 
 def _convert(parameter: Parameter, texts: list[str]) -> Any:
-    """Return the value of an option, of which the last text counts. Raises ValueError."""
+    """Return the value of an option, of which the last text counts. Raises ValueError, and UsageError for bytes in a text."""
     assert isinstance(parameter.spec, Option)
+    if parameter.spec.metavar not in _OF_FILES and any(_SURROGATE.search(text) for text in texts):
+        raise UsageError(f"value of {parameter.spec.flags[0]} is not valid UTF-8", hint="encode it as UTF-8")
     if parameter.kind is list:
         return texts
     text = texts[-1]

@@ -147,13 +147,16 @@ def check_record(delivery: Delivery) -> None:
                 )
 
 
-def finish(delivery: Delivery, done: Sequence[Done]) -> int:
-    """Report outdated files, record what was written, prune stale files; return the exit code."""
+def finish(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> int:
+    """Report outdated files, record what was written, prune stale files; return the exit code.
+
+    A run that is not `complete` has errors: it deletes nothing, because a file may be missing only because of one.
+    """
     stale: list[Stale] = []
     if delivery.flags.output and is_directory_output(delivery):
-        stale = _stale(delivery, done)
+        stale = _stale(delivery, done, complete)
     if delivery.flags.writes_nothing:
-        return _report_outdated(delivery, done, stale)
+        return _report_outdated(delivery, done, stale if complete else [])
     return EXIT_OK
 
 
@@ -185,7 +188,7 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
     return text
 
 
-def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
+def _stale(delivery: Delivery, done: Sequence[Done], complete: bool) -> list[Stale]:
     assert delivery.flags.output and delivery.mirror
     folder = Path(delivery.flags.output)
     results = [one for one in done if one.result and not one.result.failed]
@@ -194,10 +197,11 @@ def _stale(delivery: Delivery, done: Sequence[Done]) -> list[Stale]:
         for path, one in zip(targets(delivery, results), results)
         if one.result
     }
-    stale = stale_files(folder, made)
+    failed = [one.source.relative or "stdin.yaml" for one in done if one.result is None or one.result.failed]
+    stale = stale_files(folder, [*made, *map(str, failed)])
     if delivery.flags.writes_nothing:
         return stale
-    gone = [each for each in stale if not each.changed] if delivery.mirror.prune else []
+    gone = [each for each in stale if not each.changed] if delivery.mirror.prune and complete else []
     delete(gone, folder)
     _report_stale(delivery, stale, gone)
     text = remembered(folder, made, [each.path for each in gone])
@@ -212,7 +216,8 @@ def _report_stale(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Sta
         if not delivery.flags.quiet:
             console.report(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
+    kept = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
     for each in stale:
         if each not in gone:
-            why = "edited since it was written, so it is kept" if each.changed else "--prune deletes it"
+            why = "edited since it was written, so it is kept" if each.changed else kept
             console.report(f"{each.path}: no longer rendered; {why}")

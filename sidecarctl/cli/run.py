@@ -107,7 +107,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
-        code = max(code, prune.finish(delivery, done))
+        code = max(code, prune.finish(delivery, done, complete=not errors and not failed))
     return code
 
 

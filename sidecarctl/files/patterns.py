@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -131,16 +132,21 @@ def _read_spec(directory: Path, is_root: bool) -> Any:
     # Imported here: its import takes longer than reading a small directory.
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(_valid(lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of `re`, about `[[`
+        return GitIgnoreSpec.from_lines(_valid(lines))
 
 
 def _valid(lines: list[str]) -> Iterator[str]:
-    """Yield the patterns that Git accepts: a trailing backslash or a lone `!` would be an error in pathspec."""
+    """Yield the patterns that can match: a trailing backslash, a lone `!`, or an empty range (`[z-a]`) is an error in pathspec.
+
+    Git accepts these lines, and they match nothing.
+    """
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     for line in lines:
         try:
             GitIgnoreSpecPattern(line)
-        except ValueError:
+        except (ValueError, re.error, OverflowError, RecursionError):
             continue
         yield line

@@ -8,18 +8,25 @@ from contextlib import contextmanager
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains."""
+    """Let SIGTERM and SIGHUP raise SystemExit, as Ctrl-C raises KeyboardInterrupt, so that no temporary file remains.
+
+    After the first signal, others have no effect until the end: a second one would interrupt the removal of these files.
+    `timeout`, `make`, and shells often send two.
+    """
     import signal
     import threading
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    changed = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    changed = [number for number in numbers if before[number] in (signal.SIG_DFL, signal.default_int_handler)]
 
     def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
+        for each in changed:
+            signal.signal(each, lambda *_: None)  # not SIG_IGN: Python warns if it is set after the signal came
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     for number in changed:
         signal.signal(number, end)
@@ -27,7 +34,7 @@ def end_on_signals() -> Iterator[None]:
         yield
     finally:
         for number in changed:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, before[number])
 
 
 @contextmanager

@@ -103,9 +103,12 @@ def read_small(path: Path, limit: limits.Limit = limits.FILE, *, regular: bool =
     return data
 
 
+NO_FILE: Stamp = (0, 0, 0)  # the stamp of a file that does not exist
+
+
 def stamp_of(status: os.stat_result | None) -> Stamp:
     """Return what changes when a file changes, or when a file that does not exist is created."""
-    return (0, 0, 0) if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
+    return NO_FILE if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def decode(data: bytes, name: str) -> str:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from sidecarctl.files.directory import Directory, OutputError, leads_out, lock, open_directory
@@ -63,6 +64,7 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     staged: dict[Path, _Staged] = {}
     roots: dict[Path, str] = {}
     lost: list[str] = []
+    made: list[Path] = []
     try:
         for write in writes:
             target = Path(os.path.realpath(write.path))
@@ -75,6 +77,7 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
                 ):
                     raise leads_out(write.path, write.root)
                 if _is_replaceable(write):
+                    _make_parents(target, made)
                     lost += _stage(write, target, staged)
                 else:
                     write.path.write_bytes(write.text.encode("utf-8"))
@@ -90,7 +93,18 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     finally:
         for one in staged.values():
             _discard(one)
+        for made_directory in reversed(made):
+            with suppress(OSError):  # it has files
+                made_directory.rmdir()
     return tuple(lost)
+
+
+def _make_parents(target: Path, made: list[Path]) -> None:
+    """Create the directories above a file, and append them, from the top to the bottom. Raises OSError."""
+    missing = list(takewhile(lambda directory: not directory.exists(), target.parents))
+    for directory in reversed(missing):
+        made.append(directory)
+        directory.mkdir(exist_ok=True)
 
 
 def _discard(one: _Staged) -> None:
@@ -143,7 +157,6 @@ def _is_replaceable(write: Write) -> bool:
 
 def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
     """Write the new text to a temporary file next to its target. Yields what of the old file could not be kept."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     with open_directory(target.parent) as directory:
         yield from _stage_in(directory, write, target, staged)
 

@@ -254,7 +254,7 @@ def _name_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]
 
 def _port_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]:
     # Ordinary init containers have ended before the others bind their ports.
-    taken: dict[tuple[Any, str], tuple[Container, int]] = {}
+    taken: dict[tuple[str, str], tuple[Container, int]] = {}
     for container in workload.containers:
         if container.role in ("app", "classic", "sidecar"):
             for index, port in enumerate(as_list(container.value.get("ports"))):
@@ -276,5 +276,5 @@ def _port_conflicts(workload: Workload, fragment: Fragment) -> Iterator[Finding]
                 )
 
 
-def _port_key(port: Mapping[str, Any]) -> tuple[Any, str]:
-    return port.get("containerPort"), str(port.get("protocol", "TCP"))
+def _port_key(port: Mapping[str, Any]) -> tuple[str, str]:
+    return str(port.get("containerPort")), str(port.get("protocol", "TCP"))

@@ -184,7 +184,10 @@ def check_workloads(value: object, kube_version: str, level: str, kinds: Kinds) 
 
 def check_companion(value: object, kube_version: str) -> list[Finding]:
     """Return the schema errors of a companion; none for a kind that Kubernetes does not have, such as PodMonitor."""
-    if not isinstance(value, dict) or (value.get("apiVersion"), value.get("kind")) not in schemas(kube_version).kinds:
+    if not isinstance(value, dict):
+        return []
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    if not (isinstance(api_version, str) and (api_version, kind) in schemas(kube_version).kinds):
         return []
     label = f"{value['kind']}/{as_mapping(value.get('metadata')).get('name', '')}"
     found = check_object.check_object(value, kube_version)

@@ -49,6 +49,10 @@ class Fetched:
     kind: str
 
 
+class _GitError(InputError):
+    """Git itself failed, with a message."""
+
+
 @dataclass(frozen=True)
 class _Git:
     """A temporary bare repository and what Git may do in it."""
@@ -87,7 +91,9 @@ class _Git:
 
     def _watch(self, process: subprocess.Popen[bytes], out: int, most: int) -> None:
         """Wait for a process, and raise InputError when it takes too long, fetches too much, or prints too much."""
-        while process.poll() is None:
+        ended = False
+        while not ended:
+            ended = process.poll() is not None
             if time.monotonic() > self.deadline:
                 limit = limits.FETCH_SECONDS
                 raise InputError(f"{self.source.url}: Git took longer than {limit.value:,} seconds", hint=limit.way_out)
@@ -95,13 +101,12 @@ class _Git:
                 limit = limits.FETCH_SIZE
                 raise InputError(f"{self.source.url}: the repository is too large", hint=limit.way_out)
             if os.fstat(out).st_size > most:
-                break
-            time.sleep(_POLL)
-        if os.fstat(out).st_size > most:
-            raise InputError(
-                f"{self.source.url}: the repository has too many files or refs",
-                hint="name the directory of the library with --path",
-            )
+                raise InputError(
+                    f"{self.source.url}: the repository has too many files or refs",
+                    hint="name the directory of the library with --path",
+                )
+            if not ended:
+                time.sleep(_POLL)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not _OF_A_REPOSITORY.match(name)}
@@ -115,12 +120,12 @@ class _Git:
             "LC_ALL": "C",
         }
 
-    def _failed(self, stderr: str) -> InputError:
+    def _failed(self, stderr: str) -> _GitError:
         """Return the error for what Git printed, without credentials and control characters."""
         lines = [line for line in stderr.splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))] or lines[-1:]
         text = re.sub(r"://[^/@\s]*@", "://", "; ".join(line.partition(": ")[2] or line for line in told[:3]))
-        return InputError(
+        return _GitError(
             f"git cannot read {self.source.url}: {visible(text.strip())[:500] or 'no message'}",
             hint="check the URL and your access: `git ls-remote` with this URL must work without a prompt",
         )
@@ -240,9 +245,8 @@ def list_tree(fetched: Fetched, source: Source, path: str) -> bytes:
     try:
         if git.run("cat-file", "-t", tree).strip() == b"tree":
             return git.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree, most=limits.LIBRARY_FILES.value * 400)
-    except InputError as error:
-        if "too many" in error.message or "longer than" in error.message:
-            raise
+    except _GitError:
+        pass
     raise UsageError(f'{source.url} has no directory "{path}"', hint="check --path")
 
 

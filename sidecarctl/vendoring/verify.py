@@ -13,22 +13,29 @@ from sidecarctl.files.sources import read_small
 from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
 
+_CHANGED_ENDS = f"changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     """Return how the files of a library differ from the lock file in `home`: a line for each, with its path."""
     directory = library.directory(home)
-    if directory.is_symlink() or not directory.is_dir():
+    above = [path for path in directory.parents if path != home and path.is_relative_to(home)]
+    for path in (*reversed(above), directory):
+        if path.is_symlink():
+            return [f"{path.as_posix()}: a symbolic link instead of the directory"]
+    if not directory.is_dir():
         return [f"{directory.as_posix()}: missing directory"]
     sums = directory / SUMS_FILE
     if sums.is_symlink() or not sums.is_file():
         return [f"{sums.as_posix()}: missing file"]
-    text = read_small(sums, limits.LIBRARY_SIZE).replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
+    data = read_small(sums, limits.LIBRARY_SIZE)
+    text = data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if digest_of(text) != library.digest:
         return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]
     wanted = {match[2]: match[1] for match in map(_LINE.fullmatch, text.split("\n")) if match}
-    return _compare(directory, wanted)
+    changed = [f"{sums.as_posix()}: {_CHANGED_ENDS}"] if b"\r\n" in data else []
+    return changed + _compare(directory, wanted)
 
 
 def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
@@ -54,7 +61,7 @@ def _compare_file(file: Path, wanted: str) -> list[str]:
     if hashlib.sha256(data).hexdigest() == wanted:
         return []
     if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == wanted:
-        return [f"{shown}: changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"]
+        return [f"{shown}: {_CHANGED_ENDS}"]
     return [f"{shown}: changed file"]
 
 

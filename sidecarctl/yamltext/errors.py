@@ -124,3 +124,18 @@ def json_error(message: str, text: str, offset: int, content: str = "") -> Synta
 def looks_templated(text: str, offset: int) -> bool:
     """Return whether the line of an offset contains `{{`."""
     return "{{" in text[line_start(text, offset) : line_end(text, offset)]
+
+
+def no_document(text: str, offset: int) -> SyntaxProblem:
+    """Return the error for a document that YAML begins at an offset, and Kubernetes does not."""
+    if text.startswith("---", offset):
+        return SyntaxProblem(
+            "unsupported line end before `---`: Kubernetes tools do not see this separator",
+            offset,
+            hint="end all lines with a line feed",
+        )
+    return SyntaxProblem(
+        "unsupported text after `...`: Kubernetes tools ignore it",
+        offset,
+        hint="start a new document with `---`, or delete the text",
+    )

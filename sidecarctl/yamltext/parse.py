@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl import limits
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import scalars
-from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error
+from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error, no_document
 from sidecarctl.yamltext.layout import block_scalar_end, missing_value_offset, properties_start
 from sidecarctl.yamltext.lines import BREAK, Lines
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
@@ -145,11 +145,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
         elif kind is events.DocumentStartEvent:
             documents += 1
             if documents > 1:
-                raise SyntaxProblem(
-                    "unsupported text after `...`: Kubernetes tools ignore it",
-                    event.start_mark.index,
-                    hint="start a new document with `---`, or delete the text",
-                )
+                raise no_document(text, event.start_mark.index)
             continue
         elif kind is events.StreamEndEvent:
             return node

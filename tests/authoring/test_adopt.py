@@ -427,3 +427,15 @@ def test_library_behind_a_link_is_not_written(folder: Path) -> None:
     assert "leads out of" in outcome.stderr
     assert not list(outside.iterdir())
     assert not (folder / "sidecarctl.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["y", "'*'", "5", "[a]"])
+def test_workload_that_no_rule_can_select_is_left_out_with_its_line(name: str, tmp_path: Path) -> None:
+    for app in ("accounts", "billing", name):
+        text = (APP + BLOCK + VOLUMES).replace("APPNAME", app)
+        (tmp_path / f"{len(app)}.yaml").write_text(text)
+    outcome = run("sidecarctl adopt .", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert f"skipped: {len(name)}.yaml:4:9: no rule can select a workload with" in outcome.stderr
+    for command in next_commands(outcome.stderr):
+        assert run(command, tmp_path).code == 0, command

@@ -166,3 +166,15 @@ def test_usage_errors_name_the_value_and_the_choices(
     done = run(f"sidecarctl {command}", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr == f"error: {message}\nhelp: {help_line}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["new abc --from", "add logger --image-pull-secret", "add logger --registry", "add logger --as", "remove logger --kind",
+     "render --env", "validate --select", "add logger --kube-version", "status --namespace", "status --selector"],
+)  # fmt: skip
+def test_bytes_in_a_text_are_an_error_and_nothing_is_written(words: str, tmp_path: Path) -> None:
+    outcome = run(["sidecarctl", *words.split(), "a\udc80"], tmp_path)
+    assert outcome.code == 2
+    assert f"value of {words.split()[-1]} is not valid UTF-8" in outcome.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,10 @@ from random import Random
 
 import pytest
 
+from sidecarctl.files.directory import OutputError
+from sidecarctl.files.signals import end_on_signals
+from sidecarctl.files.sources import NO_FILE
+from sidecarctl.files.write import Write, write_all
 from tests.crash.helpers import CONFIG, POD, start, temporary_files, wait, wait_until, write_pods
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -92,6 +96,47 @@ def test_killed_worker_is_an_error_and_nothing_is_written(output: str, tmp_path:
     assert "a worker process was killed" in stderr and "--jobs 1" in stderr
     assert all(path.read_text() == old for path, old in texts.items())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_second_signal_does_not_interrupt_the_removal(first: signal.Signals, second: signal.Signals) -> None:
+    steps = []
+    with pytest.raises((KeyboardInterrupt, SystemExit)), end_on_signals():
+        try:
+            signal.raise_signal(first)
+            steps.append("went on")
+        finally:
+            signal.raise_signal(second)
+            steps.append("removed")
+    assert steps == ["removed"]
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_failed_run_leaves_no_empty_directories(tmp_path: Path) -> None:
+    writes = [Write(tmp_path / "a/b/c.yaml", "c"), Write(tmp_path / "a/d", "d"), Write(tmp_path / "a/d/e.yaml", "e")]
+    (tmp_path / "old").mkdir()
+    with pytest.raises(OutputError):
+        write_all([*writes, Write(tmp_path / "old/f.yaml", "f", (1, 2, 3))])
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    write_all(writes[:1])
+    assert (tmp_path / "a/b/c.yaml").read_text() == "c"
+
+
+def test_file_that_another_run_creates_is_not_replaced(tmp_path: Path) -> None:
+    write_all([Write(tmp_path / "sidecarctl.yaml", "first", NO_FILE)])
+    with pytest.raises(OutputError, match="changed since it was read"):
+        write_all([Write(tmp_path / "sidecarctl.yaml", "second", NO_FILE)])
+    assert (tmp_path / "sidecarctl.yaml").read_text() == "first"
+
+
+@pytest.mark.parametrize("command", ["init -q", "new a -q"])
+def test_only_one_of_several_runs_creates_a_file(command: str, tmp_path: Path) -> None:
+    write_pods(tmp_path, 3)
+    codes = sorted(wait(process)[0] for process in [start(command, tmp_path) for _ in range(4)])
+    assert codes[0] == 0
+    assert all(codes[1:])
 
 
 def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ GITIGNORES = {
     "an escaped character": ("\\#a.yaml\n", "#a.yaml", True),
     "a comment": ("# a.yaml\n", "a.yaml", False),
     "an invalid pattern": ("!\na.yaml\n", "a.yaml", True),
+    "empty ranges": ("[z-a]\n**/[z-a]/x\n[a-\\d]\n[!z-a]\na.yaml\n", "a.yaml", True),
+    "nested brackets": ("[[a].yaml\n", "a.yaml", True),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,28 @@ def test_valid_companions_are_written(tmp_path: Path) -> None:
     library(tmp_path, TEMPLATE, PROPERTIES)
     assert run(f"{ADD} -o out.yaml", tmp_path).code == 0
     assert "error" not in run("sidecarctl validate -f out.yaml", tmp_path).stdout
+
+
+@pytest.mark.parametrize("field", ["name", "kind", "apiVersion", "namespace", "labels"])
+@pytest.mark.parametrize("value", ["[]", "{a: b}", "null", "1.5"])
+def test_companion_with_a_field_of_another_type_is_no_internal_error(field: str, value: str, tmp_path: Path) -> None:
+    library(tmp_path, TEMPLATE, PROPERTIES)
+    assert run(f"{ADD} -o out.yaml -q", tmp_path).code == 0
+    text = (tmp_path / "out.yaml").read_text()
+    head, separator, companion = text.partition("---\n")
+    changed = re.sub(rf"(?m)^( *{field}:).*(\n +.*(?=\n +))*", rf"\1 {value}", companion, count=1)
+    assert changed != companion or field == "namespace"
+    (tmp_path / "out.yaml").write_text(head + separator + changed)
+    again = ADD.replace("web.yaml", "out.yaml")
+    for words in (f"{again} --set label=b", again, "sidecarctl status out.yaml", "sidecarctl remove mine out.yaml"):
+        assert run(words, tmp_path).code in (0, 1, 2, 3), words
+
+
+@pytest.mark.parametrize("port", ["{}", "{a: b}", "[]", "x", "null"])
+def test_port_of_another_type_is_no_internal_error(port: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
+        f"spec: {{containers: [{{name: web, image: 'x:1', ports: [{{containerPort: {port}}}]}}]}}\n"
+    )
+    for words in ("status", "add logger --fail-on never -i -q", "status", "upgrade --check", "remove logger"):
+        assert run(f"sidecarctl {words} web.yaml", tmp_path).code in (0, 1, 2, 3), words

@@ -136,6 +136,29 @@ def test_prune_deletes_only_unedited_rendered_files(repo: Path) -> None:
     assert not (repo / "out" / "data").exists()
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{",
+        DEPLOYMENT.replace("NAME", "web-4").replace("image:", "imagePullPolicy: Sometimes\n        image:"),
+    ],
+)
+def test_prune_keeps_everything_in_a_run_with_errors(broken: str, repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    before = tree(repo / "out")
+    (repo / "k8s" / "web-1.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1") + f"---\n{broken}\n")
+    (repo / "k8s" / "web-2.yaml").unlink()
+    outcome = run("sidecarctl render -f k8s -o out --prune --keep-going", repo)
+    assert outcome.code in (1, 3)
+    assert "web-1.yaml: " not in outcome.stderr.replace(f"{repo}", "").split("error")[0]
+    assert "out/web-2.yaml: no longer rendered; kept because of the errors" in outcome.stderr
+    assert set(tree(repo / "out")) == set(before)
+    outcome = run("sidecarctl render -f k8s -o out --prune --keep-going --check", repo)
+    assert "stale" not in outcome.stderr
+    (repo / "k8s" / "web-1.yaml").write_text(DEPLOYMENT.replace("NAME", "web-1"))
+    assert "out/web-2.yaml: deleted" in done(repo, "render -f k8s -o out --prune").stderr
+
+
 def test_prune_does_not_follow_links_out_of_the_output_directory(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     (repo / "elsewhere").mkdir()

@@ -39,6 +39,16 @@ def convert(directory: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
 
 
+def convert_sums(directory: Path) -> None:
+    sums = directory / "SHA256SUMS"
+    sums.write_bytes(sums.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def link_libraries(directory: Path) -> None:
+    directory.parent.rename(directory.parent.parent / "elsewhere")
+    directory.parent.symlink_to("elsewhere")
+
+
 def rewrite_sums(directory: Path) -> None:
     change(directory)
     files = [path for path in directory.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
@@ -55,6 +65,7 @@ def rewrite_sums(directory: Path) -> None:
         (link, f"error: {LIBRARY}/LICENSE: a symbolic link instead of the file"),
         (link_directory, f"error: {LIBRARY}/more: extra file"),
         (convert, f"error: {LIBRARY}/agent/sidecar.yaml: changed line ends; add the line `libraries/** -text`"),
+        (convert_sums, f"error: {LIBRARY}/SHA256SUMS: changed line ends"),
         (rewrite_sums, f"error: {LIBRARY}/SHA256SUMS: changed file"),
     ],
 )
@@ -70,6 +81,14 @@ def test_difference_is_an_error_that_names_the_file(
     assert sidecarctl("library verify --format json", shop).stdout.count(LIBRARY) >= 1
     assert sidecarctl("library update --force", shop).code == 0
     assert sidecarctl("library verify", shop).code == 0
+
+
+def test_link_above_a_library_is_an_error(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    link_libraries(shop / LIBRARY)
+    done = sidecarctl("library verify", shop)
+    assert done.code == 1
+    assert "error: libraries: a symbolic link instead of the directory" in done.stderr
 
 
 def test_library_that_the_lock_file_does_not_list_is_an_error(acme: Path, shop: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecarctl.errors import InputError
+from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.stream import Document, join, split
 
 PIECES = [
@@ -86,6 +87,10 @@ def test_documents_are_split_as_kubernetes_splits_them(text: str, expected: list
     [
         ("--- a: 1\n", "-:1:4"),
         ("a: 1\n--- |\n  x\n", "-:2:4"),
+        ("--- # c\ra: 1\n", "-:1:4"),
+        ("a: 1\n---  #\x85a: 1\n", "-:2:4"),
+        ("--- # c\u2028a: 1\n", "-:1:4"),
+        ("--- # c\u2029a: 1\n", "-:1:4"),
         ("%YAML 1.2\n---\na: 1\n", "-:1:1"),
         ("---\n# c\n\n%TAG ! x\n---\n", "-:4:1"),
     ],
@@ -95,6 +100,13 @@ def test_invalid_separators_are_rejected_with_their_position(text: str, where: s
         list(split(text))
     assert caught.value.where == where
     assert caught.value.hint
+
+
+def test_separator_that_only_yaml_sees_is_an_error() -> None:
+    for end in "\r\x85\u2028":
+        with pytest.raises(SyntaxProblem, match="unsupported line end before `---`"):
+            _ = next(split(f"a: 1{end}---{end}a: 2{end}")).root
+    assert [document.value for document in split("a: 1\r\n---  # c \r\na: 2\r\n")] == [{"a": 1}, {"a": 2}]
 
 
 def test_error_in_the_second_document_has_its_position_in_the_file() -> None:

@@ -39,7 +39,7 @@ def adopt(
     from sidecarctl.cli import console
     from sidecarctl.cli.build_request import pipeline_options
     from sidecarctl.composition.find import FILE_NAME
-    from sidecarctl.files.sources import Source, read_source
+    from sidecarctl.files.sources import NO_FILE, Source, read_source
 
     paths = [*path, *inputs.file] or ["."]
     target = _find_target(paths, output)
@@ -49,10 +49,10 @@ def adopt(
         console.report(adopt_report.render_nothing_found(found))
         return 0
     composition = target / FILE_NAME
-    present = read_source(Source(str(composition), composition)).text if composition.is_file() else None
-    files = migrate.build_files(found, Path(paths[0]).resolve().name, present)
+    present = read_source(Source(str(composition), composition)) if composition.is_file() else None
+    files = migrate.build_files(found, Path(paths[0]).resolve().name, present.text if present else None)
     files |= migrate.build_cases(files, found)
-    migrate.write_files(target, files)
+    migrate.write_files(target, files, (present and present.stamp) or NO_FILE)
     checks = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
     if not quiet:
         report = adopt_report.Adoption(found, checks, paths, target, list(files))
