@@ -38,7 +38,7 @@ from sidecarctl.results import field_text, plural
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, Insert
 from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import split
+from sidecarctl.yamltext.stream import split, split_readable
 
 LIBRARY = DEFAULT_LIBRARY
 VERSION = "0.1.0"
@@ -272,18 +272,27 @@ def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options
             continue
         problems = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
         record_only = _only_record_added(text, result.text)
-        notes = (*problems, *(() if record_only else ("lines other than the record would change",)))
+        notes = (*problems, *(() if record_only else ("fields other than the record would change",)))
         out.append(FileCheck(file, record_only and not notes, notes, result.failed))
     return out
 
 
 def _only_record_added(before: str, after: str) -> bool:
-    """Return True if all lines are kept and only the record and the keys that contain it are added."""
-    old, new = before.splitlines(), after.splitlines()
-    position = 0
-    for line in new:
-        if position < len(old) and line == old[position]:
-            position += 1
-        elif RECORD_ANNOTATION not in line and line.strip() not in ("annotations:", "metadata:"):
-            return False
-    return position == len(old)
+    """Return True if the documents differ only in records, and in the mappings that were added to contain them.
+
+    Compares values, because a record can share its line with other fields: in JSON, and in YAML in flow style.
+    """
+    old, new = (list(split_readable(text, "", [])) for text in (before, after))
+    return len(old) == len(new) and all(
+        one.text == other.text or _without_record(one.value) == _without_record(other.value)
+        for one, other in zip(old, new)
+    )
+
+
+def _without_record(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_record(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_record(inner) for key, inner in value.items() if key != RECORD_ANNOTATION}
+    return {key: inner for key, inner in kept.items() if inner or key not in ("annotations", "metadata")}

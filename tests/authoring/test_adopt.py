@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sidecarctl.authoring import migrate
 from tests.command import run
 
 APP = """\
@@ -95,6 +97,32 @@ def test_render_adds_records_only(folder: Path) -> None:
     after = manifests(folder)
     assert {name: without_record(text) for name, text in after.items()} == before
     assert all("sidecarctl.dev/sidecars" in text for text in after.values())
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_verifies_files_in_which_the_record_shares_a_line(suffix: str, tmp_path: Path) -> None:
+    """JSON gets a comma before the record, and a mapping in flow style is extended."""
+    for name in ("accounts", "billing"):
+        value = yaml.safe_load((APP + BLOCK + VOLUMES).replace("APPNAME", name))
+        flow = yaml.safe_dump(value, default_flow_style=None, width=1000)
+        assert f"labels: {{app: {name}}}" in flow
+        flow = flow.replace(f"metadata:\n      labels: {{app: {name}}}", f"metadata: {{labels: {{app: {name}}}}}")
+        (tmp_path / f"{name}.{suffix}").write_text(json.dumps(value, indent=2) if suffix == "json" else flow)
+    outcome = run("sidecarctl adopt .", tmp_path)
+    assert "verified: 2 files of 2" in outcome.stderr, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("after", "only"),
+    [
+        ("metadata: {annotations: {sidecarctl.dev/sidecars: x}}\nspec: {a: [1]}\n", True),
+        ("metadata: {annotations: {sidecarctl.dev/sidecars: x}}\nspec: {a: [2]}\n", False),
+        ("metadata: {annotations: {sidecarctl.dev/sidecars: x, b: c}}\nspec: {a: [1]}\n", False),
+        ("spec: {a: [1]}\n---\nkind: ConfigMap\n", False),
+    ],
+)
+def test_fields_other_than_the_record_are_seen(after: str, only: bool) -> None:
+    assert migrate._only_record_added("spec: {a: [1]}\n", after) is only
 
 
 @pytest.mark.parametrize("adopt", ["", " --adopt"])
