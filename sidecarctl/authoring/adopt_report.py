@@ -10,7 +10,10 @@ from pathlib import Path
 from sidecarctl.authoring.discover import Candidate, Discovery, Group
 from sidecarctl.authoring.migrate import LIBRARY, FileCheck, describe_secret, secret_parameters
 from sidecarctl.authoring.test_cases import FOLDER, INPUT
+from sidecarctl.authoring.test_runner import run_tests
+from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.composition.find import FILE_NAME
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.kube.secret_values import MASK
 from sidecarctl.report.terminal import visible
 from sidecarctl.results import plural
@@ -27,6 +30,7 @@ class Adoption:
     paths    files and directories that were searched
     home     where the composition and the library are
     written  files in that directory
+    errors   what `sidecarctl test` reports for the entries that were written
     """
 
     found: Discovery
@@ -34,6 +38,14 @@ class Adoption:
     paths: Sequence[str]
     home: Path
     written: Sequence[str]
+    errors: Sequence[Finding] = ()
+
+
+def find_errors(found: Discovery, home: Path) -> list[Finding]:
+    """Return the errors that `sidecarctl test` reports for the written entries, such as a container without a memory limit."""
+    catalog = open_catalog([home / LIBRARY])
+    tested = run_tests(catalog, [group.name for group in found.groups])
+    return [finding for one in tested for finding in one.findings if finding.severity is Severity.ERROR]
 
 
 def render_report(adoption: Adoption) -> str:
@@ -51,6 +63,7 @@ def render_report(adoption: Adoption) -> str:
         if f"{LIBRARY}/{group.name}/{FOLDER}/deployment/{INPUT}" not in adoption.written:
             lines.append(f"no test case: {group.name} cannot be added to a plain Deployment; add a test case for it")
     lines += (f"wrote: {folder / path}" for path in adoption.written)
+    lines += _errors(adoption.errors)
     lines += ["", *_restarts(found), "", "next:", *(f"  {command}" for command in next_commands(adoption))]
     return "".join(f"{visible(line)}\n" for line in lines)
 
@@ -105,6 +118,16 @@ def _secrets(group: Group, folder: Path) -> Iterator[str]:
         instead = f"parameter {parameters[secret]}" if secret in parameters else f"the text {MASK}"
         place = folder / (f"{LIBRARY}/{group.name}/sidecar.yaml" if secret in parameters else FILE_NAME)
         yield f"  its value was not copied: {place} has {instead} in its place; refer to a Secret instead"
+
+
+def _errors(errors: Sequence[Finding]) -> Iterator[str]:
+    """Yield what fails `sidecarctl test`, and how to fix it."""
+    if errors:
+        yield ""
+        yield f"warning: `sidecarctl test` fails until you fix {plural(len(errors), 'error')} in the library:"
+    for error in errors:
+        yield f"  {error.place}: {error.message}"
+        yield f"    {error.help}"
 
 
 def _restarts(found: Discovery) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sidecarctl import limits
 from sidecarctl.cli.edit_flags import EditFlags
-from sidecarctl.cli.inputs import InputOptions
+from sidecarctl.cli.inputs import InputOptions, describe_taken
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
@@ -100,7 +100,8 @@ def check_options(delivery: Delivery) -> None:
     if delivery.flags.in_place and delivery.flags.output:
         raise UsageError("--in-place cannot be combined with --output", hint="use only one of them")
     if delivery.flags.in_place and "-" in delivery.files:
-        raise UsageError("--in-place requires files: stdin cannot be replaced", hint="name files or directories")
+        hint = describe_taken(delivery.inputs.sidecars) or "name files or directories"
+        raise UsageError("--in-place requires files: stdin cannot be replaced", hint=hint)
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:

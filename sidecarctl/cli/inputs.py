@@ -23,12 +23,14 @@ class InputOptions:
     """Which inputs a command reads.
 
     leave_out  whether a source is not an input: the composition's own files
+    sidecars   words of the command line that are sidecars, for the error if there is no input
     """
 
     paths: tuple[str, ...] = ()
     walk: WalkOptions = WalkOptions()
     stdin_name: str = STDIN
     leave_out: Callable[[Source], bool] | None = None
+    sidecars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,31 +43,44 @@ class Inputs:
 
 
 def input_options(
-    paths: Sequence[str], flags: InputFlags, manifests: Sequence[str] = (), exclude: Sequence[Exclude] = ()
+    paths: Sequence[str],
+    flags: InputFlags,
+    manifests: Sequence[str] = (),
+    exclude: Sequence[Exclude] = (),
+    sidecars: Sequence[str] = (),
 ) -> InputOptions:
     """Return the input options of a command line.
 
     manifests  paths to read if the command line names none: `spec.manifests` of a composition
     exclude    the patterns of `spec.exclude`
+    sidecars   the words of the command line that are sidecars
 
     Raises UsageError if no path is named and stdin is a terminal.
     """
     given = (*paths, *flags.file) or tuple(manifests)
     if not given:
         if sys.stdin is None or sys.stdin.isatty():
-            raise no_input_error("no path given and nothing piped to stdin")
+            raise no_input_error("no path given and nothing piped to stdin", sidecars)
         given = (STDIN,)
     patterns = (*(Exclude(pattern) for pattern in flags.exclude), *exclude)
     return InputOptions(
         given,
         WalkOptions(patterns, not flags.no_gitignore, flags.force_exclude),
         flags.stdin_filename or STDIN,
+        sidecars=tuple(sidecars),
     )
 
 
-def no_input_error(why: str) -> UsageError:
-    """Return the error for a command that has nothing to read."""
-    return UsageError(f"no input: {why}", hint="name manifests or directories, or pipe manifests to stdin")
+def no_input_error(why: str, sidecars: Sequence[str] = ()) -> UsageError:
+    """Return the error for a command that has nothing to read. Among the `sidecars` can be the name of a directory."""
+    hint = describe_taken(sidecars) or "name manifests or directories, or pipe manifests to stdin"
+    return UsageError(f"no input: {why}", hint=hint)
+
+
+def describe_taken(sidecars: Sequence[str]) -> str:
+    """Return how to name a path that was read as a sidecar, or "" if none of the sidecars exists as a path."""
+    word = next(filter(os.path.lexists, sidecars), None)
+    return f'"{word}" is read as the name of a sidecar here; for the path of this name, use -f {word}' if word else ""
 
 
 def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
@@ -111,7 +126,7 @@ def _read(
         errors.append(error)
         return
     if source.path is None and not read.text.strip("\ufeff \t\r\n"):
-        raise no_input_error("stdin is empty")
+        raise no_input_error("stdin is empty", options.sidecars)
     reason = walk.describe_text(source, read.text, options.walk)
     if reason:
         skipped.append(Skipped(source.name, reason))
@@ -152,15 +167,17 @@ def with_leave_out(options: InputOptions, leave_out: Callable[[Source], bool]) -
     return replace(options, leave_out=leave_out)
 
 
-def split_paths(words: Sequence[str], *, only_paths: bool = False) -> tuple[list[str], list[str]]:
+def split_paths(
+    words: Sequence[str], *, only_paths: bool = False, is_sidecar: Callable[[str], bool] = lambda word: True
+) -> tuple[list[str], list[str]]:
     """Return the sidecars and the paths among words.
 
     A path exists, contains a slash, ends in a suffix of manifests, or is `-`. If every word is a path, the first bare word
-    is a sidecar: a directory can have the name of a sidecar. `only_paths`: the command takes no sidecars.
+    is a sidecar, if `is_sidecar`: a directory can have the name of a sidecar. `only_paths`: the command takes no sidecars.
     """
     looks = [is_path(word) for word in words]
     bare = next((at for at, word in enumerate(words) if not _is_written_as_path(word)), None)
-    if all(looks) and bare is not None and not only_paths:
+    if all(looks) and bare is not None and not only_paths and is_sidecar(words[bare]):
         looks[bare] = False
     sidecars = [word for word, path in zip(words, looks) if not path]
     return sidecars, [word for word, path in zip(words, looks) if path]

@@ -208,6 +208,31 @@ def test_written_library_passes_its_test_cases(folder: Path) -> None:
     assert "1 case" in outcome.stdout + outcome.stderr
 
 
+def test_reports_what_fails_the_tests_of_the_written_library(folder: Path) -> None:
+    for name in SIX:
+        text = (folder / f"{name}.yaml").read_text()
+        for limit in ("128Mi", "256Mi"):
+            text = text.replace(f"          limits:\n            memory: {limit}\n", "")
+            text = text.replace(f", limits: {{memory: {limit}}}", "")
+        (folder / f"{name}.yaml").write_text(text.replace("fluent-bit:5.1.1", "fluent-bit:5"))
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0
+    assert "`sidecarctl test` fails until you fix 2 errors in the library:" in outcome.stderr
+    template = folder.parent / "sidecars/shipper/template.yaml"
+    place = "sidecars/shipper/template.yaml:"
+    assert f'{place}3:10: image "fluent/fluent-bit:5" is not pinned to an exact version\n' in outcome.stderr
+    assert 'container "shipper" has no limits.memory\n    set resources.limits.memory; ' in outcome.stderr
+    assert run("sidecarctl test", folder.parent).code == 1
+    fixed = template.read_text().replace("fluent-bit:5", "fluent-bit:5.1.1")
+    fixed = fixed.replace("    requests:", "    limits: {memory: 64Mi}\n    requests:", 1)
+    template.write_text(fixed)
+    assert run("sidecarctl test --update", folder.parent).code == 0
+    assert run("sidecarctl render -f team --adopt -i", folder.parent).code == 0
+    assert run("sidecarctl upgrade --enforce -f team -i", folder.parent).code == 0
+    assert (folder / "accounts.yaml").read_text().count("memory: 64Mi") == 4
+    assert "fluent-bit:5.1.1" in (folder / "accounts.yaml").read_text()
+
+
 def set_in(folder: Path, names: tuple[str, ...], old: str, new: str) -> None:
     for name in names:
         file = folder / f"{name}.yaml"

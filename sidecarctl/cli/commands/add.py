@@ -86,7 +86,7 @@ def add(
         position=position,
     )
     delivery = Delivery(
-        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude(), sidecars=sidecars),
         settings,
         edit,
         needs_workload=True,

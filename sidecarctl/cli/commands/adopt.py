@@ -55,7 +55,8 @@ def adopt(
     migrate.write_files(target, files, (present and present.stamp) or NO_FILE)
     checks = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
     if not quiet:
-        report = adopt_report.Adoption(found, checks, paths, target, list(files))
+        errors = adopt_report.find_errors(found, target)
+        report = adopt_report.Adoption(found, checks, paths, target, list(files), errors)
         console.report(adopt_report.render_report(report))
     return 0
 

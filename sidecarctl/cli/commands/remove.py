@@ -44,7 +44,7 @@ def remove(
         workloads=build_request.workload_filter(workloads),
     )
     delivery = Delivery(
-        input_options(paths, inputs, exclude=rule_config.nearest_exclude(required=False)),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude(required=False), sidecars=sidecars),
         settings,
         edit,
         idle=f"nothing to remove: no {'instances' if all else 'instance of ' + ' or '.join(sidecars)} found",

@@ -39,10 +39,14 @@ def upgrade(
     from sidecarctl.cli import build_request, rule_config, run
     from sidecarctl.cli.delivery import Delivery
     from sidecarctl.cli.inputs import input_options, split_paths
+    from sidecarctl.cli.libraries import open_libraries
     from sidecarctl.inject import pipeline
     from sidecarctl.inject.process import process_documents
 
-    sidecars, paths = split_paths(sidecars)
+    sidecars, paths = split_paths(
+        sidecars,
+        is_sidecar=lambda word: bool(inputs.file) or word.partition("@")[0] in open_libraries(library).names(),
+    )
     settings = build_request.edit_options(
         edit,
         rule_config.nearest_kinds(),
@@ -61,7 +65,7 @@ def upgrade(
         shared=shared,
     )
     delivery = Delivery(
-        input_options(paths, inputs, exclude=rule_config.nearest_exclude()),
+        input_options(paths, inputs, exclude=rule_config.nearest_exclude(), sidecars=sidecars),
         settings,
         edit,
         idle="nothing to upgrade: no instances found",
