@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.catalog import schema_pattern
 from sidecarctl.errors import did_you_mean
 from sidecarctl.kube.names import REGISTRY
 from sidecarctl.lazy_dataclass import dataclass
@@ -66,7 +65,9 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
     """Return the violations found by `jsonschema`. Raise SchemaFault for an invalid schema."""
     from jsonschema.exceptions import SchemaError  # takes 100 ms to import
 
-    validator = schema_pattern.validator_class()(schema)
+    from sidecarctl.catalog.schema_pattern import validator_class
+
+    validator = validator_class()(schema)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about patterns: for the author, not for the user
@@ -150,9 +151,10 @@ def _describe_required(schema: object) -> str:
 
 
 def _unknown_fields(error: Any, path: Path) -> list[SchemaProblem]:
-    known = list(error.schema.get("properties", {}))
-    patterns = list(error.schema.get("patternProperties", {}))
-    unknown = [k for k in error.instance if k not in known and not any(schema_pattern.search(p, k) for p in patterns)]
+    from sidecarctl.catalog.schema_pattern import search
+
+    known, patterns = (list(error.schema.get(key, {})) for key in ("properties", "patternProperties"))
+    unknown = [k for k in error.instance if k not in known and not any(search(p, k) for p in patterns)]
     allowed = f"known fields: {', '.join(known[:12])}{', …' * (len(known) > 12)}" if known else "no fields are allowed"
     return [
         SchemaProblem((*path, key), "unknown field", did_you_mean(key, known) or allowed, on_key=True)

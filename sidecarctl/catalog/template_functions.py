@@ -103,7 +103,7 @@ def _data(value: object) -> object:
             raise Looked
         return value._text
     if isinstance(value, Mapping):
-        return {_data(str(key)): _data(inner) for key, inner in value.items()}
+        return {_data(scalar_text(key)): _data(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_data(inner) for inner in value]
     if isinstance(value, str):

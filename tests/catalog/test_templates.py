@@ -121,6 +121,15 @@ def test_error_in_included_file_has_its_location(run: Run, library: Path) -> Non
         "{{ ''.encode() }}",
         "{{ [1, 2] | random }}",
         "{{ lipsum() }}",
+        "{{ range | lower }}",
+        "{{ [fail] | capitalize }}",
+        "{{ params.items | title }}",
+        "{{ range(3) | map('string') | upper }}",
+        "{{ {'a': fail} | urlencode }}",
+        "{{ fail | wordcount }}",
+        "{{ {range: 1} | to_yaml }}",
+        "{{ [1, 2] | join(params.items) }}",
+        "{{ dict.update(params, {'a': 1}) }}",
     ],
 )
 def test_rejects_sandbox_escapes(run: Run, template: str) -> None:

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from jinja2 import StrictUndefined, Undefined
+from jinja2.filters import do_capitalize, do_lower, do_title, do_upper, do_urlencode
 
 from sidecarctl import limits
 from sidecarctl.catalog import template_functions
@@ -141,7 +142,7 @@ def _join(values: Iterable[Any], separator: str = "", attribute: str | int | Non
     texts = [str(printable(value)) for value in values]
     if sum(map(len, texts)) + len(separator) * len(texts) > meter.get().max_text:
         raise too_long("text:")
-    return mark_placeholders(check_value(str(separator).join(texts)))
+    return mark_placeholders(check_value(str(printable(separator)).join(texts)))
 
 
 def _replace(text: Any, old: str, new: str, count: int = -1) -> str:
@@ -170,6 +171,24 @@ def _trim(text: Any) -> Any:
     return mark_placeholders(str(printable(text)).strip())
 
 
+def _as_text(value: Any) -> Any:
+    """Return the text of a scalar. Filters of Jinja take any value, and would print functions with their address in memory."""
+    return value if isinstance(value, (str, Placeholder, Undefined)) else scalar_text(value)
+
+
+def _of_text(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda value: function(_as_text(value))
+
+
+def _urlencode(value: Any) -> str:
+    """Return text, or the pairs of a mapping or list, encoded for a URL."""
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    if isinstance(value, (list, tuple)):
+        return do_urlencode([(_as_text(key), _as_text(item)) for key, item in value])
+    return do_urlencode(_as_text(value))
+
+
 # String methods that can produce large results, checked before they run.
 STRING_METHODS: dict[str, Callable[..., Any]] = {
     "replace": _replace,
@@ -193,5 +212,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "replace": _replace,
     "indent": _indent,
     "trim": _trim,
+    "capitalize": _of_text(do_capitalize),
+    "lower": _of_text(do_lower),
+    "title": _of_text(do_title),
+    "upper": _of_text(do_upper),
+    "urlencode": _urlencode,
+    "wordcount": _of_text(lambda text: len(text.split())),
     "string": lambda value: mark_placeholders(str(printable(value))),
 }

@@ -64,7 +64,6 @@ class _Loader(BaseLoader):
 # Jinja filters that are cheap and deterministic.
 _JINJA_FILTERS = [
     "abs",
-    "capitalize",
     "count",
     "d",
     "default",
@@ -77,7 +76,6 @@ _JINJA_FILTERS = [
     "last",
     "length",
     "list",
-    "lower",
     "map",
     "max",
     "min",
@@ -88,12 +86,8 @@ _JINJA_FILTERS = [
     "selectattr",
     "sort",
     "sum",
-    "title",
     "truncate",
     "unique",
-    "upper",
-    "urlencode",
-    "wordcount",
 ]
 _SAFE_TESTS = frozenset(("defined", "undefined", "none", "true", "false", "boolean", "filter", "test"))
 _METHODS: dict[type, frozenset[str]] = {
@@ -198,6 +192,8 @@ class Environment(ImmutableSandboxedEnvironment):
         for kind, allowed in _METHODS.items():
             if isinstance(obj, kind):
                 return attr in allowed
+        if isinstance(obj, type):  # `dict.update(params)` would change the inputs
+            return False
         return super().is_safe_attribute(obj, attr, value)
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
