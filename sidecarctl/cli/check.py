@@ -228,4 +228,4 @@ def _fix_summary(done: Sequence[Fix], before: Sequence[SourceText], after: Seque
 
 def _list_fixes(done: Sequence[Fix]) -> None:
     for one in done:
-        console.report(f"fixed {one.finding.rule} at {one.finding.place}: {one.description}")
+        console.report_line(f"fixed {one.finding.rule} at {one.finding.place}: {one.description}")

@@ -66,6 +66,11 @@ def report(message: str) -> None:
         discard(sys.stderr)
 
 
+def report_line(line: str) -> None:
+    """Write a line of plain text to stderr, with control characters of names as escapes."""
+    report(terminal.visible(line))
+
+
 def discard(stream: TextIO) -> None:
     """Discard what is buffered in a stream, and all that is written to it later."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -74,16 +79,14 @@ def discard(stream: TextIO) -> None:
 def report_lost(lost: Sequence[str]) -> None:
     """Write what of the replaced files could not be kept to stderr."""
     for each in lost:
-        report(f"note: {each}")
+        report_line(f"note: {each}")
 
 
 @cache
 def report_foreign(path: Path, owner: int) -> None:
     """Write to stderr, once in a run, that a file or directory is not used because it belongs to another user (uid)."""
-    report(
-        f"warning: {path} is not used: it belongs to another user (uid {owner})\n"
-        f"help: run sidecarctl as that user (in a container, with `--user {owner}`), or change the owner"
-    )
+    report_line(f"warning: {path} is not used: it belongs to another user (uid {owner})")
+    report_line(f"help: run sidecarctl as that user (in a container, with `--user {owner}`), or change the owner")
 
 
 def report_findings(findings: Sequence[Finding], *, group: bool = False) -> None:

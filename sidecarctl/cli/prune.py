@@ -168,9 +168,9 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         if delivery.flags.output:
             for one in done:
                 if one.outdated:
-                    console.report(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
+                    console.report_line(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
         for name in leftover:
-            console.report(f"{name}: stale, no longer rendered")
+            console.report_line(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
         console.report(
             f"{number} of {plural(len(done) + len(leftover), 'file')} outdated" if number else _match(delivery, done)
@@ -214,10 +214,10 @@ def _stale(delivery: Delivery, done: Sequence[Done], complete: bool) -> list[Sta
 def _report_stale(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Stale]) -> None:
     for each in gone:
         if not delivery.flags.quiet:
-            console.report(f"{each.path}: deleted, no longer rendered")
+            console.report_line(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
     kept = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
     for each in stale:
         if each not in gone:
             why = "edited since it was written, so it is kept" if each.changed else kept
-            console.report(f"{each.path}: no longer rendered; {why}")
+            console.report_line(f"{each.path}: no longer rendered; {why}")

@@ -58,6 +58,43 @@ def test_manifest_text_cannot_send_control_sequences(words: str, tmp_path: Path)
     assert not set(STEERS) & set(outcome.stdout + outcome.stderr)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="file names cannot have these characters")
+def test_file_name_cannot_send_control_sequences(tmp_path: Path) -> None:
+    names = ["a\x1b[31m", "b\nline", "c\x85", "d\u202e", "e\x9b31m", "f\rg"]
+    for number, name in enumerate(names):
+        (tmp_path / "k" / name).mkdir(parents=True)
+        (tmp_path / "k" / name / f"{name}.yaml").write_text(POD.replace("name: web", f"name: web-{number}", 1))
+    outputs = [run("sidecarctl init k", tmp_path)]
+    (tmp_path / "k/sidecarctl.yaml").rename(tmp_path / "sidecarctl.yaml")
+    with (tmp_path / "sidecarctl.yaml").open("w") as composition:
+        composition.write(
+            "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+            "spec: {rules: [{select: {kinds: [Pod]}, sidecars: [{name: logger}]}]}\n"
+        )
+    outputs += [
+        run(f"sidecarctl {words}", tmp_path)
+        for words in (
+            "validate k --fix -v", "list --for k", "status k", "graph k", "render k -o out/", "render k -o out/ --check -v"
+        )
+    ]  # fmt: skip
+    for name in names[:2]:
+        (tmp_path / "k" / name / f"{name}.yaml").unlink()
+    with (tmp_path / "out" / names[0] / f"{names[0]}.yaml").open("a") as edited:
+        edited.write("# edited\n")
+    outputs += [
+        run(f"sidecarctl {words}", tmp_path)
+        for words in (
+            "render k -o out/ --check --prune",
+            "render k -o out/",
+            "render k -o out/ --prune",
+            "add logger k -i",
+        )
+    ]
+    for outcome in outputs:
+        assert not [char for char in "\x1b\x9b\x85\u202e\r" if char in outcome.stdout + outcome.stderr], outcome
+        assert not [line for line in outcome.stderr.splitlines() if line.startswith("line")]
+
+
 @pytest.mark.parametrize("words", [words for words in LOOKS if "github" in words])
 def test_name_cannot_inject_a_workflow_command(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)

@@ -85,7 +85,7 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
         return max(error.exit_code for error in errors)
     for pod in found if format != "text" else ():
         if pod.more_services:
-            console.report(f"note: the graph leaves out {pod.more_services:,} Services that lead to {pod.label}")
+            console.report_line(f"note: the graph leaves out {pod.more_services:,} Services that lead to {pod.label}")
     text = _tree(found, output) if format == "text" else _drawing(format)(found)
     if output:
         write_all([Write(Path(output), text)])

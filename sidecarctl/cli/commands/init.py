@@ -58,9 +58,9 @@ def init(
     text = build_composition(name, libraries, manifests, _find_example(found, home))
     write_all([Write(file, text, NO_FILE, repository_root(home.resolve()))])
     if not quiet:
-        console.report(f"created {file}")
+        console.report_line(f"created {file}")
         for line in _describe(found, home, file, manifests):
-            console.report(line)
+            console.report_line(line)
         console.report_skipped(found.skipped)
     return 0
 
@@ -130,7 +130,7 @@ def _describe(inputs: Inputs, home: Path, file: Path, manifests: Sequence[str]) 
     option = "" if home == Path() else f" -c {shlex.quote(str(file))}"
     if not count:
         lines.append(f"no workloads found in {place}: set spec.manifests, or pipe manifests to `render`")
-        return [*lines, f"next:\n  edit {file}\n  helm template <chart> | sidecarctl render{option} --diff"]
+        return [*lines, "next:", f"  edit {file}", f"  helm template <chart> | sidecarctl render{option} --diff"]
     lines.append(f"found {plural(count, 'workload')} in {', '.join(str(home / path) for path in manifests)}")
     if found.groups:
         adopted = " ".join(shlex.quote(str(home / path)) for path in manifests) if home != Path() else "."
@@ -138,5 +138,8 @@ def _describe(inputs: Inputs, home: Path, file: Path, manifests: Sequence[str]) 
     paths = " ".join(f"--for {shlex.quote(str(home / path))}" for path in manifests)
     return [
         *lines,
-        f"next:\n  sidecarctl list {paths}\n  edit {file}: add rules\n  sidecarctl render{option} --diff",
+        "next:",
+        f"  sidecarctl list {paths}",
+        f"  edit {file}: add rules",
+        f"  sidecarctl render{option} --diff",
     ]
