@@ -184,7 +184,10 @@ def _complete(argv: list[str]) -> int:
     from sidecarctl.cli.completion import complete_bash
 
     with redirect_stderr(StringIO()):
-        offered = complete_bash(os.environ)
+        try:
+            offered = complete_bash(os.environ)
+        except SidecarctlError:
+            offered = []
         if offered is None:
             return _typer(argv)
     print("\n".join(offered))  # noqa: T201

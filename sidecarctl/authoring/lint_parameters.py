@@ -120,7 +120,7 @@ class Subject:
     @cached_property
     def rows(self) -> list[ParameterRow]:
         """The parameters."""
-        return list_parameters(self.sidecar.parameters)
+        return list_parameters(self.sidecar.parameters, str(self.sidecar.file))
 
     @cached_property
     def uses(self) -> list[Use] | None:

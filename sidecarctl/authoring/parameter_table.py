@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.json_schema import resolve_ref
+from sidecarctl.errors import LibraryError
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from sidecarctl.authoring.trial import InjectedParts
 
 _MAX_DEPTH = 12
+# References that branch multiply: 30 schemas can have a billion parameters.
+_MAX_ROWS = 2000
+_MAX_TYPE = 300  # characters
 _MISSING = object()
 _OMITTED_DEFAULTS: tuple[object, ...] = (_MISSING, None, {}, [], "")
 
@@ -55,9 +60,14 @@ class ParameterRow:
         return ", ".join([self.type, *marks])
 
 
-def list_parameters(schema: Mapping[str, Any]) -> list[ParameterRow]:
-    """Return the parameters of a schema, nested ones after their parent."""
-    return list(_property_rows(schema, schema, ()))
+def list_parameters(schema: Mapping[str, Any], where: str = "") -> list[ParameterRow]:
+    """Return the parameters of a schema, nested ones after their parent. Raise LibraryError for more than 2,000."""
+    rows = list(islice(_property_rows(schema, schema, ()), _MAX_ROWS + 1))
+    if len(rows) > _MAX_ROWS:
+        raise LibraryError(
+            f"the schema has more than {_MAX_ROWS:,} parameters", where=where, hint="use fewer references that branch"
+        )
+    return rows
 
 
 def list_common_parameters() -> list[ParameterRow]:
@@ -122,16 +132,30 @@ def _default(schema: Mapping[str, Any]) -> str:
 
 def describe_type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     """Return a short description of the values that a schema accepts."""
+    return _describe_type(schema, root, {})
+
+
+def _describe_once(part: Any, root: Mapping[str, Any], known: dict[int, str]) -> str:
+    """Return the description of a part of a schema; `known` has those of parts that were described, or are being described."""
+    if id(part) not in known:
+        known[id(part)] = "any value"
+        inner = _resolve_ref(part, root)
+        text = _describe_type(inner, root, known)
+        known[id(part)] = text if len(text) <= _MAX_TYPE or "enum" in inner else "any value"
+    return known[id(part)]
+
+
+def _describe_type(schema: Mapping[str, Any], root: Mapping[str, Any], known: dict[int, str]) -> str:
     if "enum" in schema:
         return " | ".join(_word(value) for value in schema["enum"])
     if "const" in schema:
         return _word(schema["const"])
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema and "type" not in schema:
-            texts = [describe_type(_resolve_ref(branch, root), root) for branch in schema[keyword]]
+            texts = [_describe_once(branch, root, known) for branch in schema[keyword]]
             return " or ".join(dict.fromkeys(texts))
     kind = schema.get("type", "object" if "properties" in schema else "any value")
-    words = [_describe_one_type(each, schema, root) for each in (kind if isinstance(kind, list) else [kind])]
+    words = [_describe_one_type(each, schema, root, known) for each in (kind if isinstance(kind, list) else [kind])]
     bounds = _bounds(schema)
     return " or ".join(words) + (f", {bounds}" if bounds else "")
 
@@ -140,13 +164,13 @@ def _word(value: object) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def _describe_one_type(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+def _describe_one_type(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any], known: dict[int, str]) -> str:
     if kind == "array":
-        inner = _resolve_ref(schema.get("items"), root)
-        return f"list of {_plural(describe_type(inner, root))}" if inner else "list"
+        inner = schema.get("items")
+        return f"list of {_plural(_describe_once(inner, root, known))}" if _resolve_ref(inner, root) else "list"
     if kind == "object" and "properties" not in schema:
-        inner = _resolve_ref(schema.get("additionalProperties"), root)
-        return f"map of {_plural(describe_type(inner, root))}" if inner else "map"
+        inner = schema.get("additionalProperties")
+        return f"map of {_plural(_describe_once(inner, root, known))}" if _resolve_ref(inner, root) else "map"
     return {"object": "map", "boolean": "true | false", "null": "null"}.get(kind, kind)
 
 

@@ -56,7 +56,9 @@ def _score_in_text(entry: Entry, word: str) -> int:
     found, sidecar = _score(entry, word), entry.sidecar
     if found or sidecar is None:
         return found
-    if any(contains(set(stems(".".join(row.path))), word) for row in list_parameters(sidecar.parameters)):
+    if any(
+        contains(set(stems(".".join(row.path))), word) for row in list_parameters(sidecar.parameters, str(sidecar.file))
+    ):
         return _PARAMETER
     return _TEXT if contains(set(stems(sidecar.description)), word) else 0
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.authoring.parameter_table import list_parameters
 from sidecarctl.authoring.test_cases import MANIFEST
 from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.catalog.sidecar import read_sidecar
+from sidecarctl.errors import LibraryError
 from tests.authoring.library_kit import TEMPLATE, command, entry
 from tests.command import run
 
@@ -81,3 +84,36 @@ def test_unknown_sidecar_gets_a_suggestion(tmp_path: Path) -> None:
     done = command("show loger", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert 'did you mean "logger"?' in done.stderr
+
+
+_BRANCHES: dict[str, tuple[str, str]] = {
+    "anyOf: [{$ref: NEXT}, {$ref: NEXT}]": ("show", "  a  integer"),
+    "anyOf: [{type: array, items: {$ref: NEXT}}, {type: object, additionalProperties: {$ref: NEXT}}]": (
+        "show",
+        "  a  list of ",
+    ),
+    "anyOf: [{type: string}, {type: array, items: {$ref: FIRST}}]": ("show", "  a  string or list of "),
+    "properties: {l: {$ref: NEXT}, r: {$ref: NEXT}}": ("", "the schema has more than 2,000 parameters"),
+}
+
+
+@pytest.mark.parametrize("branch", _BRANCHES)
+def test_schema_with_references_that_branch_is_described_or_refused(branch: str, tmp_path: Path) -> None:
+    command, text = _BRANCHES[branch]
+    defs = {f"x{number}": branch.replace("NEXT", f"'#/$defs/x{number + 1}'") for number in range(30)}
+    schema = "".join(f"      {name}: {{{part.replace('FIRST', repr('#/$defs/x0'))}}}\n" for name, part in defs.items())
+    folder = tmp_path / "library" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: mine, version: 1.0.0, summary: Mine.}\n"
+        "spec:\n  engine: jinja\n  parameters:\n    properties: {a: {$ref: '#/$defs/x0'}}\n    $defs:\n"
+        f"{schema}      x30: {{type: integer}}\n"
+    )
+    (folder / "template.yaml.j2").write_text("containers: [{name: mine, image: 'x:1.0.0'}]\n")
+    if command:
+        outcome = run(f"sidecarctl {command} mine --library library", tmp_path)
+        assert outcome.code == 0, outcome.stderr
+        assert text in outcome.stdout
+    else:
+        with pytest.raises(LibraryError, match=text):
+            list_parameters(read_sidecar(folder, "library").parameters)
