@@ -10,17 +10,19 @@ import fnmatch
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.cpu_time import TooSlow, time_limit
 from sidecarctl.errors import InputError
-from sidecarctl.files.sources import read_small
+from sidecarctl.files.sources import Stamp, read_small, stamp_of
 from sidecarctl.lazy_dataclass import dataclass, field
 
 GITIGNORE = ".gitignore"
+_MOST_PATTERNS = 5_000  # each path is compared with all of them
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,21 @@ class GitIgnore:
 
 def _check(spec: Any, relative: str, holder: Path) -> bool | None:
     """Return whether patterns ignore a path, None if none of them matches. Raises InputError if that takes too long."""
-    with time_limit():  # a pattern with many `*` takes exponential time on some names
-        try:
-            include: bool | None = spec.check_file(relative).include
-        except TooSlow as problem:
-            raise InputError(
-                f"a pattern in {holder / GITIGNORE} {problem}",
-                hint="simplify the patterns with many `*`, or use --no-gitignore",
-            ) from None
+    with _limited(holder):  # a pattern with many `*` takes exponential time on some names
+        include: bool | None = spec.check_file(relative).include
     return include
+
+
+@contextmanager
+def _limited(holder: Path) -> Iterator[None]:
+    try:
+        with time_limit():
+            yield
+    except TooSlow as problem:
+        raise InputError(
+            f"a pattern in {holder / GITIGNORE} {problem}",
+            hint="simplify the patterns with many `*`, or use --no-gitignore",
+        ) from None
 
 
 def repository_root(start: Path) -> Path:
@@ -120,24 +128,40 @@ def repository_root(start: Path) -> Path:
 
 def _read_spec(directory: Path, is_root: bool) -> Any:
     """Return the patterns of a directory, None without any."""
-    lines: list[str] = []
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]
+    found = []
     for file in files:
+        with suppress(OSError):
+            found.append((file, stamp_of(file.stat())))
+    return _compile_files(directory, tuple(found)) if found else None
+
+
+# A glob looks up each file that it finds by itself.
+@lru_cache(maxsize=256)
+def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> Any:
+    lines: list[str] = []
+    for file, _ in files:
         try:
             lines += read_small(file).decode("utf-8", "replace").splitlines()
         except OSError:
             continue
-    if not any(line.strip() and not line.startswith("#") for line in lines):
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    if not lines:
         return None
+    if len(lines) > _MOST_PATTERNS:
+        raise InputError(
+            f"{directory / GITIGNORE} has more than {_MOST_PATTERNS:,} patterns",
+            hint="use fewer patterns, or --no-gitignore",
+        )
     # Imported here: its import takes longer than reading a small directory.
     from pathspec import GitIgnoreSpec
 
-    with warnings.catch_warnings():
+    with _limited(directory), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of `re`, about `[[`
-        return GitIgnoreSpec.from_lines(_valid(lines))
+        return GitIgnoreSpec(list(_compile(lines)))
 
 
-def _valid(lines: list[str]) -> Iterator[str]:
+def _compile(lines: Iterable[str]) -> Iterator[Any]:
     """Yield the patterns that can match: a trailing backslash, a lone `!`, or an empty range (`[z-a]`) is an error in pathspec.
 
     Git accepts these lines, and they match nothing.
@@ -146,7 +170,6 @@ def _valid(lines: list[str]) -> Iterator[str]:
 
     for line in lines:
         try:
-            GitIgnoreSpecPattern(line)
+            yield GitIgnoreSpecPattern(line)
         except (ValueError, re.error, OverflowError, RecursionError):
             continue
-        yield line

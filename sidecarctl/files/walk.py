@@ -38,12 +38,6 @@ _LEVELS_WITHOUT_REPOSITORY = 2
 _CHART_FILES = ("Chart.yaml", "Chart.yml")
 _VALUES = lazy_pattern(r"(?:values|.*[-_.]values|values[-_.].*)\.(?:ya?ml|json)|.*\.schema\.json|requirements\.ya?ml")
 _ASSERTION = lazy_pattern(r"\d+-(?:assert|errors?)(?:[-_.].*)?\.ya?ml")
-_CHAINSAW = ("chainsaw-test.yaml", "chainsaw-test.yml")
-_CHAINSAW_FILE = lazy_pattern(r"(?:.*[-_.])?(?:assert\w*|errors?)(?:[-_.].*)?\.ya?ml")
-_CHECKS = lazy_pattern(
-    r"^(?P<indent>[ \t-]*)(?:assert|error):[^\n]*\n[ \t-]*file:[ \t]*[\"']?(?P<file>[^\s\"']+)", re.MULTILINE
-)
-
 # A manifest of this name mentions sidecarctl.dev in annotations only.
 _LIBRARY_ENTRY = lazy_pattern(r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?sidecarctl\.dev/", re.MULTILINE)
 
@@ -226,6 +220,8 @@ class _Walk:
         return ""
 
     def _file_reason(self, path: Path, surroundings: _Surroundings) -> str:
+        from sidecarctl.files.chainsaw import is_chainsaw_check  # a single file does without
+
         name = path.name
         if name.startswith("."):
             return HIDDEN
@@ -237,7 +233,7 @@ class _Walk:
             return KUSTOMIZATION
         if _is_chart_file(path, surroundings.chart):
             return CHART
-        if _ASSERTION.fullmatch(name) or _is_chainsaw_check(path):
+        if _ASSERTION.fullmatch(name) or is_chainsaw_check(path):
             return ASSERTION
         return surroundings.named.describe(path)
 
@@ -266,20 +262,6 @@ def _is_chart_file(path: Path, chart: Path | None) -> bool:
     if path.name in _CHART_FILES or _VALUES.fullmatch(path.name) or parts[0] in ("templates", "ci"):
         return True
     return len(parts) > 2 and parts[0] == "charts"
-
-
-def _is_chainsaw_check(path: Path) -> bool:
-    """Return True for a file that a chainsaw test beside it compares with the cluster."""
-    test = next((path.parent / name for name in _CHAINSAW if (path.parent / name).is_file()), None)
-    if test is None or path.name in _CHAINSAW:
-        return False
-    if _CHAINSAW_FILE.fullmatch(path.name):
-        return True
-    try:
-        text = read_small(test).decode("utf-8", "replace")
-    except OSError:
-        return False
-    return any(os.path.normpath(found["file"]) == path.name for found in _CHECKS.finditer(text))
 
 
 def describe_text(source: Source, text: str, options: WalkOptions) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from sidecarctl.cli.inputs import InputOptions, read_inputs
 from sidecarctl.errors import InputError
-from sidecarctl.files import kustomization
+from sidecarctl.files import kustomization, patterns
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import Source
 from sidecarctl.files.walk import WalkOptions, find_sources
@@ -253,6 +253,32 @@ def test_manifest_of_the_name_of_a_library_entry_is_read_with_its_sidecars(tmp_p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a timer")
+def test_gitignore_is_compiled_once_for_the_files_of_a_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("b.yaml\n")
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(POD)
+    compiled: list[object] = []
+    original = patterns._compile
+    monkeypatch.setattr(patterns, "_compile", lambda lines: compiled.append(lines) or original(lines))  # type: ignore[func-returns-value]
+    found = read_inputs(InputOptions((f"{tmp_path}/**/*.yaml",), WalkOptions()))
+    assert [source.path.name for source, _ in found.sources if source.path] == ["a.yaml", "c.yaml"]
+    assert len(compiled) == 1
+    (tmp_path / ".gitignore").write_text("a.yaml\n")
+    os.utime(tmp_path / ".gitignore", (1, 1))
+    found = read_inputs(InputOptions((f"{tmp_path}/**/*.yaml",), WalkOptions()))
+    assert [source.path.name for source, _ in found.sources if source.path] == ["b.yaml", "c.yaml"]
+
+
+def test_gitignore_with_too_many_patterns_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD)
+    (tmp_path / ".gitignore").write_text("# comment\n\n" * 5000 + "b\n" * 5_000)
+    assert walked(tmp_path)[0] == ["a.yaml"]
+    (tmp_path / ".gitignore").write_text("b\n" * 5_001)
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert "has more than 5,000 patterns" in str(error)
+
+
 def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".gitignore").write_text("*a" * 60 + "b\n")
     (tmp_path / f"{'a' * 100}.yaml").write_text(repository.WORKLOAD.format(name="web"))
