@@ -62,7 +62,10 @@ def split_owner(owner: str) -> tuple[str, str]:
 def find_companions(
     first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
 ) -> list[Companion]:
-    """Return the companions of an instance, in order: items of the workload's List, or the documents behind it."""
+    """Return the companions of an instance, in order: items of the workload's List, or the documents behind it.
+
+    An object of the name of a companion that has exactly this owner belongs to another workload of the same name.
+    """
     known = find_known(workload, instance)
     found: Iterable[Companion]
     if workload.path:
@@ -73,14 +76,21 @@ def find_companions(
             for index, document in enumerate(companions, 1)
             if read_owner(document)
         )
-    return [each for each in found if belongs_to(each, workload, instance, known)]
+    own = [each for each in found if belongs_to(each, workload, instance, known)]
+    owner = (workload.label, instance.name)
+    exact = {each.identity for each in own if each.owner == owner}
+    return [each for each in own if each.owner == owner or each.identity not in exact]
 
 
 @dataclass(frozen=True)
 class _ListCompanions:
-    """The items of a List that have an owner, also by owner (label, instance) and by identity."""
+    """The items of a List that have an owner, also by owner (label, instance) and by identity.
+
+    holders  labels of the other items that have a record: what they own belongs to no other workload
+    """
 
     items: Sequence[Companion]
+    holders: frozenset[str]
     by_owner: Mapping[tuple[str, str], Sequence[Companion]]
     by_identity: Mapping[str, Sequence[Companion]]
 
@@ -92,27 +102,48 @@ class _ListCompanions:
             values: Any = document.value
             for step in path:
                 values = values[step]
-            items = [
-                Companion(item, path=(*path, index))
-                for index, item in enumerate(as_list(values))
-                if read_object_owner(item)
-            ]
+            listed = as_list(values)
+            items = [Companion(item, path=(*path, n)) for n, item in enumerate(listed) if read_object_owner(item)]
+            holders = frozenset(
+                label_of(each) for each in listed if not read_object_owner(each) and holds_key(each, RECORD_ANNOTATION)
+            )
             by_owner: dict[tuple[str, str], list[Companion]] = {}
             by_identity: dict[str, list[Companion]] = {}
             for each in items:
                 by_owner.setdefault(each.owner, []).append(each)
                 by_identity.setdefault(each.identity, []).append(each)
-            document.memo[key] = _ListCompanions(items, by_owner, by_identity)
+            document.memo[key] = _ListCompanions(items, holders, by_owner, by_identity)
         found: _ListCompanions = document.memo[key]
         return found
 
     def find_candidates(self, workload: Workload, instance: Instance, known: Iterable[str]) -> Iterable[Companion]:
         """Return the items that can belong to an instance, in order: all of them only if none has exactly this owner."""
         exact = self.by_owner.get((workload.label, instance.name), ())
-        if not exact:
-            return self.items
-        named = (each for identity in known for each in self.by_identity.get(identity, ()))
-        return sorted({id(each): each for each in (*exact, *named)}.values(), key=lambda each: each.path[-1])
+        named = (each for identity in known for each in self.by_identity.get(identity, ())) if exact else self.items
+        free = (each for each in named if each.owner[0] not in self.holders)
+        return sorted({id(each): each for each in (*exact, *free)}.values(), key=lambda each: each.path[-1])
+
+
+def label_of(value: object) -> str:
+    """Return the label of an object, as `Workload.label` does."""
+    data = as_mapping(value)
+    metadata = as_mapping(data.get("metadata"))
+    name = metadata.get("name") or metadata.get("generateName") or "(no name)"
+    return "/".join(str(each) for each in (data.get("kind"), metadata.get("namespace"), name) if each)
+
+
+def holds_key(value: object, key: str) -> bool:
+    """Return True if a mapping anywhere in a value has a key."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            if key in each:
+                return True
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+    return False
 
 
 def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
@@ -190,11 +221,12 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
     for index, workload, _ in holders:
         by_label.setdefault(workload.label, []).append(index)
     behind: dict[int, list[int]] = {}
-    for index in sorted(owned):
-        companion = Companion(as_mapping(documents[index].value))
+    companions = {index: Companion(as_mapping(documents[index].value)) for index in sorted(owned)}
+    exact = {(*each.owner, each.identity) for each in companions.values()}
+    for index, companion in companions.items():
         homes = by_label.get(companion.owner[0])
         # Of several workloads with one name, the companion belongs to the one that it follows.
-        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders)
+        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders, exact)
         if home is not None:
             behind.setdefault(home, []).append(index)
     moved = {index for indices in behind.values() for index in indices}
@@ -214,13 +246,22 @@ def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, R
         return
 
 
-def _find_home(companion: Companion, index: int, holders: Sequence[tuple[int, Workload, Record]]) -> int | None:
-    """Return the nearest document that a companion belongs to whose owner is not in the input."""
+def _find_home(
+    companion: Companion,
+    index: int,
+    holders: Sequence[tuple[int, Workload, Record]],
+    exact: Collection[tuple[str, str, str]],
+) -> int | None:
+    """Return the nearest document that a companion belongs to whose owner is not in the input.
+
+    `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.
+    """
     name = companion.owner[1]
     fitting = [
         home
         for home, workload, record in holders
         if (instance := record.instances.get(name))
+        and (workload.label, name, companion.identity) not in exact
         and belongs_to(companion, workload, instance, find_known(workload, instance))
     ]
     return min(fitting, key=lambda home: abs(home - index), default=None)

@@ -12,8 +12,8 @@ from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
-from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companion_search import find_companions
+from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.inject.companion_search import find_companions, identify
 from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
@@ -87,6 +87,7 @@ def add_sidecar(
     plans: list[Plan] = []
     upgrades: list[Upgrade] = []
     edits: list[Edit] = []
+    new: list[tuple[Workload, str, dict[str, Any]]] = []
     kept: set[tuple[str, str]] = set()
     able = [
         (workload, prune_record(workload, records.read(workload)))
@@ -113,7 +114,9 @@ def add_sidecar(
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
             if not planned.refused:
-                edits += insert_list_items(first.value, workload, planned.instance.name, planned.documents)
+                own = _without_shared(planned, new)
+                edits += insert_list_items(first.value, workload, planned.instance.name, own)
+                new += ((workload, planned.instance.name, value) for value in own)
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
@@ -130,14 +133,25 @@ def add_sidecar(
     if request.adopt:
         plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
         current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
-    new: list[tuple[Workload, str, dict[str, Any]]] = []
-    for planned in plans:
-        for value in () if planned.workload.path else planned.documents:
-            # Several pod templates of one object share equal companions.
-            if not any(identical(value, other) for _, _, other in new):
-                new.append((planned.workload, planned.instance.name, value))
     documents = drop_documents((first, *companions), changed, following)
-    return replace(current, documents=place_companions(documents, new, following))
+    made = [each for each in new if not each[0].path]
+    return replace(current, documents=place_companions(documents, made, following))
+
+
+def _without_shared(planned: Plan, made: Sequence[tuple[Workload, str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the companions of a plan without those that another pod template of the same object has already.
+
+    Raises UsageError if both need different ones of one name.
+    """
+    beside = [value for workload, _, value in made if workload.path == planned.workload.path]
+    own = [value for value in planned.documents if not any(identical(value, other) for other in beside)]
+    for value in own:
+        if any(identify(value) == identify(other) for other in beside):
+            raise UsageError(
+                f"the pod templates of {planned.workload.label} need different versions of {identify(value)}",
+                hint="leave the workload out, or choose the same containers in all of its pod templates",
+            )
+    return own
 
 
 def _find_renamed(workload: Workload, record: Record, name: str) -> tuple[Finding, ...]:
@@ -205,13 +219,13 @@ def _edit_companions(
 ) -> tuple[dict[int, Document | None], list[Edit]]:
     """Return the changed companions by index, None for removed ones, and the edits with those of items of a List."""
     changed: dict[int, Document | None] = {}
-    out = list(edits)
+    listed: dict[PathTuple, list[Edit]] = {}  # several pod templates of one object share a companion
     for upgrade in upgrades:
         for each in upgrade.companions:
             path, index = each.companion.path, each.companion.index
             if path:
-                out += [Remove(path, "companion")] if each.removed else []
-                out += [replace(edit, path=(*path, *edit.path)) for edit in each.edits]
+                listed[path] = [Remove(path, "companion")] if each.removed else []
+                listed[path] += [replace(edit, path=(*path, *edit.path)) for edit in each.edits]
             elif each.removed:
                 changed[index] = None
             else:
@@ -219,7 +233,7 @@ def _edit_companions(
                 assert document.root is not None
                 done = splice(document.text, document.root, each.edits)
                 changed[index] = document.with_text(done.text, done.root)
-    return changed, out
+    return changed, [*edits, *(edit for each in listed.values() for edit in each)]
 
 
 def _set_subject(error: UsageError, document: Document, workload: Workload, request: Request) -> None:
