@@ -86,6 +86,7 @@ class InstanceChange:
     next_steps  what the user or the app must do after it was added
     parameters, fields  what an update changes: recorded parameters, and fields of the manifest
     changelog  the library's changes between the two versions, newest first: (version, text)
+    companions  the new ones: (kind, name, namespace)
     """
 
     action: str
@@ -100,6 +101,7 @@ class InstanceChange:
     parameters: tuple[FieldChange, ...] = ()
     fields: tuple[FieldChange, ...] = ()
     changelog: tuple[tuple[str, str], ...] = ()
+    companions: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)

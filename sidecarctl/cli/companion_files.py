@@ -1,33 +1,23 @@
-"""Companions and the files of a run: companions in other files than their workloads, and names that are taken."""
+"""Companions in other files of a run than their workloads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.findings import Finding
 from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
-from sidecarctl.inject.companions import (
-    DUPLICATE_RULE,
-    OWNER_ANNOTATION,
-    Identity,
-    added_companions,
-    read_object_owner,
-    read_owner,
-)
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, objects
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.annotation import Record
-from sidecarctl.yamltext.stream import Document, split_readable
+from sidecarctl.yamltext.stream import split_readable
 
 Item = tuple[Source, Read]
-_NAME = lazy_pattern(r"\bname[\"']?:[ \t]*[\"']?([-a-z0-9.]+)")
 
 
 @dataclass(frozen=True)
@@ -113,34 +103,3 @@ def transform_together(
         if not result.failed:
             texts.update(result.beside)
     return done, texts
-
-
-def find_taken_names(done: Sequence[Done]) -> Iterator[Finding]:
-    """Yield an error for each object of a file that has the kind, namespace, and name of a companion that is added to it."""
-    for one in done:
-        if one.result is None or one.result.failed or OWNER_ANNOTATION not in one.result.text:
-            continue
-        added = {
-            identity: (instance, f"{change.label}/{instance}")
-            for change in one.result.changes
-            for identity, instance in added_companions(change)
-        }
-        names = {name for _, name, _ in added}
-        for document in split_readable(one.read.text, one.source.name, []) if added else ():
-            if not names.isdisjoint(_NAME.findall(document.text)):
-                yield from _compare_names(document, added)
-
-
-def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
-    for value, path in objects(document.value):
-        metadata = as_mapping(value.get("metadata"))
-        kind, name = str(value.get("kind")), str(metadata.get("name"))
-        instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
-        if instance and read_object_owner(value) != owner:
-            yield Finding(
-                DUPLICATE_RULE,
-                f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
-                path=(*path, "metadata", "name"),
-                help="rename it, or give the instance another name with --as",
-                place=document.locate((*path, "metadata", "name")),
-            )

@@ -21,7 +21,6 @@ from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.lazy_dataclass import replace
@@ -82,7 +81,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
-    caused = [] if errors else [*_find_caused(delivery, done), *_find_taken_names(done)]
+    caused = [] if errors else _find_caused(delivery, done)
     findings += caused
     changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
     failed = any(one.result is not None and one.result.failed for one in done) or (
@@ -133,22 +132,6 @@ def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
     ]
     settings = delivery.settings
     return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
-
-
-def _find_taken_names(done: Sequence[Done]) -> list[Finding]:
-    """Return errors for names of companions that other objects of their file have."""
-    if not any(_may_have_taken_names(one) for one in done):
-        return []
-    from sidecarctl.cli.companion_files import find_taken_names
-
-    return list(find_taken_names(done))
-
-
-def _may_have_taken_names(one: Done) -> bool:
-    """Return False for a file without companions, or with nothing but workloads that changed."""
-    if one.result is None or not one.result.changed or OWNER_ANNOTATION not in one.result.text:
-        return False
-    return one.read.text.count("kind") > len(one.result.changes)
 
 
 def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:

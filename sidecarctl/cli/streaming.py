@@ -12,8 +12,9 @@ from sidecarctl import limits
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.files.sources import input_too_large
 from sidecarctl.findings import Finding
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, Identity
 from sidecarctl.inject.pipeline import ProcessedDocuments
+from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, join, split
 
@@ -82,6 +83,7 @@ def transform(
     with _temporary() as out, _temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
+        added: dict[Identity, tuple[str, str]] = {}
         try:
             if _needs_whole_input(stream, name, fronts):
                 yield None
@@ -93,6 +95,8 @@ def transform(
                 lines.write(render(walked).encode("utf-8", "surrogateescape"))
                 findings += walked.findings
                 workloads += len(walked.changes)
+                added.update(added_names(walked.changes))
+            findings += find_taken_names(documents(stream, name), added)
         except UnicodeDecodeError:
             yield None
         except InputError as error:

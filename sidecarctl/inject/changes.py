@@ -11,7 +11,7 @@ from sidecarctl.kube import quantity
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
-from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Added, Instance, Record
@@ -23,9 +23,9 @@ def collect_changes(
     before: Document, result: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
 ) -> list[WorkloadChange]:
     """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
-    plans: dict[str, dict[str, Plan]] = {}
+    plans: dict[tuple[object, ...], dict[str, Plan]] = {}
     for plan in result.plans:
-        plans.setdefault(plan.workload.label, {})[plan.instance.name] = plan
+        plans.setdefault(_key(plan.workload), {})[plan.instance.name] = plan
     skipped = {workload.label: reason for workload, reason in result.skipped}
     removed = {one.workload.label: one for one in result.removals}
     out = []
@@ -35,10 +35,15 @@ def collect_changes(
         line = before.locate(workload.path).line
         if workload.label in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
-        elif workload.label in plans or workload.label in removed:
-            change = _compare(workload, after, before, line, plans.get(workload.label, {}), kept)
+        elif _key(workload) in plans or workload.label in removed:
+            change = _compare(workload, after, before, line, plans.get(_key(workload), {}), kept)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
+
+
+def _key(workload: Workload) -> tuple[object, ...]:
+    """Return what tells a workload from others, also from other pod templates of its object; edits can move it in its List."""
+    return (workload.label, *workload.template_path[len(workload.path) :])
 
 
 def _change(workload: Workload, file: str, line: int, **more: Any) -> WorkloadChange:
@@ -87,8 +92,14 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         _parts(action, present, now, plan),
         "adopted unchanged" if plan and plan.adopting else "",
         _next_steps(plan, now) if plan and action == "added" else "",
-        *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ()),
+        *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ((), (), ())),
+        tuple(map(_identity, plan.documents)) if plan and action in ("added", "updated") else (),
     )
+
+
+def _identity(companion: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = as_mapping(companion.get("metadata"))
+    return str(companion.get("kind")), str(metadata.get("name")), str(metadata.get("namespace") or "")
 
 
 def _parts(action: str, instance: Instance, now: Record, plan: Plan | None) -> tuple[str, ...]:
@@ -102,7 +113,8 @@ def _parts(action: str, instance: Instance, now: Record, plan: Plan | None) -> t
 
 def _next_steps(plan: Plan, record: Record) -> str:
     """Return what to do after adding an instance; for a front, also which port clients must connect to."""
-    ports = [find_chain(record.fronts, front.upstream)[-1].port for front in plan.instance.fronts]
+    chains = (find_chain(record.fronts, front.upstream) for front in plan.instance.fronts)
+    ports = [chain[-1].port for chain in chains if chain]
     steps = [f"{SERVICE_STEP} {' and '.join(map(str, ports))}."] if ports else []
     return "\n".join([*steps, plan.next_steps] if plan.next_steps else steps)
 

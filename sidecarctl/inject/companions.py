@@ -115,23 +115,23 @@ def _parsed(document: Document) -> object:
 
 
 def added_companions(change: WorkloadChange) -> Iterator[tuple[Identity, str]]:
-    """Yield the companions of the instances that a workload gets, each with its instance."""
+    """Yield the new companions of a workload, each with its instance."""
     for instance in change.instances:
-        if instance.action == "added":
-            for kind, _, name in (part.partition(" ") for part in instance.parts):
-                if kind[:1].isupper():
-                    yield (kind, name, change.namespace), instance.name
+        for identity in instance.companions:
+            yield identity, instance.name
 
 
-def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[Identity, str]) -> Iterator[Finding]:
-    """Yield an error for each companion that has the name of a companion of another workload; add the new ones to `owners`.
+def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[Identity, tuple[str, int]]) -> Iterator[Finding]:
+    """Yield an error for each companion that has the name of a companion of another workload.
 
-    `Deployment/web` and `Pod/web` have companions of one name, and the last one that is applied replaces the other.
+    `owners` has label and line of the workload of each earlier one, and gets the new ones. `Deployment/web` and `Pod/web`
+    have companions of one name, and the last one that is applied replaces the other. Of two objects of one kind and name, the
+    last one replaces the other itself; objects with one `generateName`, which ends in a hyphen, exist side by side.
     """
     for change in changes:
         for identity, instance in added_companions(change):
-            first = owners.setdefault(identity, change.label)
-            if first != change.label:
+            first, line = owners.setdefault(identity, (change.label, change.line))
+            if first != change.label or (line != change.line and change.name.endswith("-")):
                 message = f"{instance} adds {identity[0]} {identity[1]} to {first} and {change.label}: one would replace the other"
                 hint = "give the instance of one of them another name with --as"
                 place = Place(change.file, change.line, 1, change.line, 1)

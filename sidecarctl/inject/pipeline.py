@@ -218,6 +218,26 @@ def run(
     Documents that `selects` rejects are not validated or changed. A document that cannot be parsed is an error of the
     result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
     """
+    result = _run(text, step, options, file, selects, beside)
+    if result.errors or OWNER_ANNOTATION not in result.text or text.count("kind") <= len(result.changes):
+        return result  # without companions, or with nothing but workloads that changed
+    from sidecarctl.inject.taken_names import added_names, find_taken_names
+
+    taken = tuple(find_taken_names(split_readable(text, file, []), added_names(result.changes)))
+    if not taken:
+        return result
+    result = replace(result, findings=(*result.findings, *taken))
+    return replace(result, text=text, beside={}, documents=()) if options.fails else result
+
+
+def _run(
+    text: str,
+    step: Step,
+    options: Options,
+    file: str,
+    selects: DocumentFilter | None,
+    beside: Sequence[tuple[str, str]],
+) -> Result:
     broken: list[SidecarctlError] = []
     options = fit_jobs(options, text, file)
     documents = split_readable(text, file, broken)

@@ -107,7 +107,7 @@ def process_documents(
 
 
 def _with_shared_names(processed: Iterable[ProcessedDocuments]) -> Iterator[ProcessedDocuments]:
-    owners: dict[Identity, str] = {}
+    owners: dict[Identity, tuple[str, int]] = {}
     for one in processed:
         shared = tuple(find_shared_names(one.changes, owners)) if one.changes else ()
         yield replace(one, findings=(*one.findings, *shared)) if shared else one

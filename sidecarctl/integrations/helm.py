@@ -19,6 +19,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.pipeline import Options, render_documents
+from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, WorkloadChange
@@ -139,6 +140,7 @@ def run(
         merge_notes(
             (
                 *walked.findings,
+                *find_taken_names(documents, added_names(walked.changes)),
                 *find_caused(documents, walked.documents, settings.kube_version, settings.kinds, settings.severities),
                 *find_unused_rules(selection, walked.rules),
             )

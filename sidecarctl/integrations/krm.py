@@ -13,6 +13,7 @@ from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
+from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import read_composition
 from sidecarctl.integrations.renames import follow_renames
@@ -182,7 +183,8 @@ def _apply_selection(given: ResourceList, selection: Selection, settings: Option
     documents = gather_companions(items, settings.kinds)
     walked = render_documents(documents, selection, settings)
     back = restore_order(walked.documents)
-    return replace(walked, documents=tuple(back))
+    taken = find_taken_names(items, added_names(walked.changes))
+    return replace(walked, documents=tuple(back), findings=(*walked.findings, *taken))
 
 
 def _is_unchanged(given: ResourceList, walked: ProcessedDocuments) -> bool:

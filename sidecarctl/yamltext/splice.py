@@ -111,7 +111,7 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
 
 
 # What the parser takes for a line break or a blank in some places only.
-_UNUSUAL = lazy_pattern("[\x85\u2028\u2029]|\ufeff|^ *\t", re.MULTILINE)
+_UNUSUAL = lazy_pattern("[\x85\u2028\u2029]|\ufeff|(?:^|(?<=\r)) *\t", re.MULTILINE)
 
 
 def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:

@@ -1,0 +1,46 @@
+"""Names of new companions that other objects of the input have: the last one that is applied replaces the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from sidecarctl.findings import Finding
+from sidecarctl.inject.companions import DUPLICATE_RULE, Identity, added_companions, read_object_owner
+from sidecarctl.kube.workload import as_mapping, objects
+from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.results import WorkloadChange
+from sidecarctl.yamltext.stream import Document
+
+_NAME = lazy_pattern(r"\bname[\"']?:[ \t]*[\"']?([-a-z0-9.]+)")
+
+
+def added_names(changes: Iterable[WorkloadChange]) -> dict[Identity, tuple[str, str]]:
+    """Return instance and owner of each new companion."""
+    return {
+        identity: (instance, f"{change.label}/{instance}")
+        for change in changes
+        for identity, instance in added_companions(change)
+    }
+
+
+def find_taken_names(documents: Iterable[Document], added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
+    """Yield an error for each object of the input that has the kind, namespace, and name of a new companion."""
+    names = {name for _, name, _ in added}
+    for document in documents if added else ():
+        if not names.isdisjoint(_NAME.findall(document.text)):
+            yield from _compare_names(document, added)
+
+
+def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
+    for value, path in objects(document.value):
+        metadata = as_mapping(value.get("metadata"))
+        kind, name = str(value.get("kind")), str(metadata.get("name"))
+        instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
+        if instance and read_object_owner(value) != owner:
+            yield Finding(
+                DUPLICATE_RULE,
+                f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
+                path=(*path, "metadata", "name"),
+                help="rename it, or give the instance another name with --as",
+                place=document.locate((*path, "metadata", "name")),
+            )
