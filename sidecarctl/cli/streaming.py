@@ -14,7 +14,6 @@ from sidecarctl.files.sources import input_too_large
 from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import OWNER_ANNOTATION, Identity
 from sidecarctl.inject.pipeline import ProcessedDocuments
-from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.stream import Document, join, split
 
@@ -80,6 +79,8 @@ def transform(
 
     With `fronts`, Services and other objects around the pods are compared with what is added.
     """
+    from sidecarctl.inject.taken_names import added_names, find_taken_names  # most inputs are short
+
     with _temporary() as out, _temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
