@@ -37,9 +37,18 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
+FIELDS = (
+    "env: [{name: T, value: {{ params.token | quote }}}]",
+    "image: {{ params.token | quote }}",
+    "securityContext: {seLinuxOptions: {level: {{ params.token | quote }}}}",
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("format_name", ["text", "json"])
-def test_old_and_new_secret_are_not_in_the_report_of_a_change(format_name: str, tmp_path: Path) -> None:
-    library(tmp_path)
+def test_old_and_new_secret_are_not_in_the_report_of_a_change(field: str, format_name: str, tmp_path: Path) -> None:
+    image = "" if field.startswith("image") else "image: x:1\n  "
+    library(tmp_path, f"containers:\n- name: mine\n  {image}{field}\n")
     assert run(f"{WITH} -o out.yaml", tmp_path).code == 0
     add = ADD.replace("web.yaml", "out.yaml")
     words = (
