@@ -173,6 +173,9 @@ MISPLACED = {
     f"- name: a\n  image: x:1\ndocuments:\n- apiVersion: v1\n  kind: {VALUE}\n  metadata: {{name: x}}\n": (
         "invalid fragment: documents[0].kind: invalid value"
     ),
+    f"- name: a\n  image: x:1\npod: {{imagePullSecrets: [{{name: '{VALUE}!'}}]}}\n": (
+        "invalid fragment: pod.imagePullSecrets[0].name: invalid value"
+    ),
     f"- name: a\n  image: x:1\n  restartPolicy: {VALUE}\n": "containers[0].restartPolicy: invalid value",
     "- name: a\n  image: x:1\n  env: {{ params[params.token] }}\n": "template error",
     "- name: a\n  image: {{ params.token | quantity }}\n": "template error",
