@@ -18,6 +18,7 @@ _QUANTITIES: dict[str, Any] = {
     },
 }
 _NAME = {"type": "string", "minLength": 1}
+_OBJECT_NAME = {"type": "string", "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -40,12 +41,12 @@ SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {
                 "anyOf": [
-                    _NAME,
+                    _OBJECT_NAME,
                     {
                         "type": "object",
                         "additionalProperties": False,
                         "required": ["name"],
-                        "properties": {"name": _NAME},
+                        "properties": {"name": _OBJECT_NAME},
                     },
                 ]
             },

@@ -13,14 +13,10 @@ from sidecarctl.inject.merge import Merge
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload
 from sidecarctl.lazy_dataclass import replace
-from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import apply
 
 _HIDDEN = "(hidden)"
-_NO_TEXT = lazy_pattern(
-    r"\.(?:c|initC)ontainers\[[^\]]*\]\.(?:image|imagePullPolicy|ports|resources|restartPolicy|securityContext)\b"
-)
 _LONGEST = 70
 
 
@@ -43,11 +39,11 @@ def diff_companion(identity: str, before: Any, after: Any) -> Iterator[FieldChan
 
 
 def hide_secrets(changes: Iterable[FieldChange], sidecar: Sidecar) -> Iterator[FieldChange]:
-    """Yield changes. If the sidecar has a secret parameter, without the values of fields that templates write text to."""
+    """Yield changes, without values if the sidecar has a secret parameter: its template can write it to any field."""
     hidden = has_secrets(sidecar.parameters)
     for change in changes:
         before, after = (value if value is ABSENT else _HIDDEN for value in (change.before, change.after))
-        yield FieldChange(change.path, before, after) if hidden and not _NO_TEXT.search(change.path) else change
+        yield FieldChange(change.path, before, after) if hidden else change
 
 
 def _without_equivalents(before: Any, after: Any, path: PathTuple = ()) -> Any:

@@ -17,7 +17,7 @@ from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companion_search import gather_companions, restore_order
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.kube.workload import as_mapping
@@ -165,7 +165,7 @@ def _add_origins(documents: Sequence[Document]) -> list[Document]:
     out: list[Document] = []
     workload: Document | None = None
     for document in documents:
-        if OWNER_ANNOTATION not in document.text:
+        if read_owner(document) is None:  # a List with a companion among its items is no companion
             workload = document
         elif workload is not None:
             document = _with_origin(document, workload)

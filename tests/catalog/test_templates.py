@@ -358,3 +358,15 @@ def test_rejects_substitution_of_missing_path(run: Run, path: str, message: str)
         run(spec=spec, plain=template)
     assert message in caught.value.message
     assert "template.yaml" in caught.value.where
+
+
+@pytest.mark.parametrize("kind", ["configMap", "Config Map", "Config/Map", '"v1"', "K" * 64])
+def test_companion_needs_a_kind_name(run: Run, kind: str) -> None:
+    with pytest.raises(LibraryError, match=r"invalid fragment: documents\[0\]\.kind: must "):
+        run(jinja=f"documents:\n- apiVersion: v1\n  kind: {kind!r}\n  metadata:\n    name: a\n")
+
+
+@pytest.mark.parametrize("name", ["http://a", "Reg_cred", "a" * 254])
+def test_pull_secret_of_a_template_needs_an_object_name(run: Run, name: str) -> None:
+    with pytest.raises(LibraryError, match=r"invalid fragment: pod\.imagePullSecrets\[0\]\.name: must "):
+        run(jinja=f"pod:\n  imagePullSecrets:\n  - name: {name}\n")

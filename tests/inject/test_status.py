@@ -41,12 +41,15 @@ documents:
       one
       version VERSION
 """
+# The template can write the token to any field.
+HIDDEN = ("(hidden)", "(hidden)")
 
 
-def shelve(repo: Path, version: str) -> None:
+def shelve(repo: Path, version: str, *, secret: bool = True) -> None:
     folder = repo / "lib" / f"helper@{version}"
-    folder.mkdir(parents=True)
-    (folder / "sidecar.yaml").write_text(SIDECAR.replace("VERSION", version))
+    folder.mkdir(parents=True, exist_ok=True)
+    sidecar = SIDECAR if secret else SIDECAR.replace(", writeOnly: true", "")
+    (folder / "sidecar.yaml").write_text(sidecar.replace("VERSION", version))
     (folder / "template.yaml.j2").write_text(TEMPLATE.replace("VERSION", version))
 
 
@@ -86,10 +89,21 @@ def test_reports_edited_fields(repo: Path) -> None:
     edit(repo, "    one\n", "    two\n")
     found = {change["path"]: (change.get("before"), change.get("after")) for change in instance(repo)["edits"]}
     assert found == {
-        "spec.template.spec.initContainers[helper].resources.limits.memory": ("64Mi", "1Gi"),
-        'ConfigMap web-1-helper.data."helper.conf" line 1': ("(hidden)", "(hidden)"),  # could hold the token
+        "spec.template.spec.initContainers[helper].resources.limits.memory": HIDDEN,
+        'ConfigMap web-1-helper.data."helper.conf" line 1': HIDDEN,
     }
     assert status(repo, "--check").code == 1
+
+
+def test_values_are_shown_if_no_parameter_is_secret(repo: Path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        shelve(repo, version, secret=False)
+    edit(repo, "limits:\n            memory: 64Mi", "limits:\n            memory: 1Gi")
+    found = instance(repo)
+    assert [(change["before"], change["after"]) for change in found["edits"]] == [("64Mi", "1Gi")]
+    changes = {change["path"]: change.get("after") for change in found["upgrade"]}
+    assert changes["spec.template.spec.initContainers[helper].image"] == "example.com/helper:1.1.0"
+    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "version 1.1.0"
 
 
 def test_deleted_container_is_an_edit(repo: Path) -> None:
@@ -109,8 +123,8 @@ def test_shows_what_an_upgrade_would_change(repo: Path) -> None:
     assert found["available"] == "1.1.0"
     assert found["edits"] == []
     changes = {change["path"]: change.get("after") for change in found["upgrade"]}
-    assert changes["spec.template.spec.initContainers[helper].image"] == "example.com/helper:1.1.0"
-    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "(hidden)"  # could hold the token
+    assert changes["spec.template.spec.initContainers[helper].image"] == "(hidden)"
+    assert changes['ConfigMap web-1-helper.data."helper.conf" line 2'] == "(hidden)"
     assert "an upgrade to 1.1.0 would change:" in status(repo).stdout
 
 
@@ -221,7 +235,7 @@ def test_formats_of_ci_systems_have_a_finding_for_each_state(repo: Path) -> None
     command, text = next(line for line in outcome.stdout.splitlines() if line.startswith("::")).rsplit("::", 1)
     assert command == "::error file=web.yaml,line=2,title=edited-sidecar"
     assert "sidecar helper 1.0.0 is edited: spec.template.spec.initContainers[helper].resources.limits.memory" in text
-    assert "64Mi -> 1Gi" in text
+    assert "(hidden) -> (hidden)" in text
     assert '"edited-sidecar"' in status(repo, "--format sarif").stdout
     assert '"edited-sidecar"' in status(repo, "--format gitlab").stdout
     assert "<failure" in status(repo, "--format junit").stdout

@@ -100,6 +100,21 @@ def test_companion_gets_helm_4_origin_annotation(folder: Path) -> None:
     }
 
 
+LIST = "apiVersion: v1\nkind: List\nitems:\n- " + WEB.format(annotations="").replace("\n", "\n  ").rstrip(" ")
+LIST = LIST.replace("name: web", "name: listed")
+
+
+@pytest.mark.parametrize("text", [HELM_3, WEB.format(annotations=ORIGIN)])
+def test_list_with_a_companion_keeps_its_own_origin(text: str, folder: Path) -> None:
+    before, added = (render(folder, each).stdout for each in (text, f"{text}---\n{LIST}"))
+    assert added.count("sidecarctl.dev/owner: Deployment/listed/logger") == 1
+    assert [added.count(word) for word in ("# Source: ", "postrender-filename")] == [
+        before.count(word) for word in ("# Source: ", "postrender-filename")
+    ]
+    assert added.startswith(f"{before}---\n{LIST.partition('  metadata:')[0]}")
+    assert run("sidecarctl remove --all -f -", folder, stdin=added).stdout == f"{text}---\n{LIST}"
+
+
 def test_finds_companion_sorted_before_its_workload(folder: Path) -> None:
     web, companion = render(folder, WEB.format(annotations="")).stdout.split("---\n")
     text = companion + "---\n" + web

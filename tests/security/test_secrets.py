@@ -37,9 +37,18 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
+FIELDS = (
+    "env: [{name: T, value: {{ params.token | quote }}}]",
+    "image: {{ params.token | quote }}",
+    "securityContext: {seLinuxOptions: {level: {{ params.token | quote }}}}",
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("format_name", ["text", "json"])
-def test_old_and_new_secret_are_not_in_the_report_of_a_change(format_name: str, tmp_path: Path) -> None:
-    library(tmp_path)
+def test_old_and_new_secret_are_not_in_the_report_of_a_change(field: str, format_name: str, tmp_path: Path) -> None:
+    image = "" if field.startswith("image") else "image: x:1\n  "
+    library(tmp_path, f"containers:\n- name: mine\n  {image}{field}\n")
     assert run(f"{WITH} -o out.yaml", tmp_path).code == 0
     add = ADD.replace("web.yaml", "out.yaml")
     words = (
@@ -161,6 +170,12 @@ MISPLACED = {
     f"- name: a\n  image: x:1\n  {VALUE}: 1\n  {VALUE}: 2\n": "invalid YAML (line 5)",
     f"- name: {VALUE}=!\n  image: x:1\n": "invalid fragment: containers[0].name: invalid value",
     f"- name: a\n  image: x:1\n  {VALUE}: 1\n": "invalid fragment: containers[0]: invalid value",
+    f"- name: a\n  image: x:1\ndocuments:\n- apiVersion: v1\n  kind: {VALUE}\n  metadata: {{name: x}}\n": (
+        "invalid fragment: documents[0].kind: invalid value"
+    ),
+    f"- name: a\n  image: x:1\npod: {{imagePullSecrets: [{{name: '{VALUE}!'}}]}}\n": (
+        "invalid fragment: pod.imagePullSecrets[0].name: invalid value"
+    ),
     f"- name: a\n  image: x:1\n  restartPolicy: {VALUE}\n": "containers[0].restartPolicy: invalid value",
     "- name: a\n  image: x:1\n  env: {{ params[params.token] }}\n": "template error",
     "- name: a\n  image: {{ params.token | quantity }}\n": "template error",
