@@ -51,7 +51,8 @@ def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator
     """Yield `work(item)` for each item, in order, computed by `jobs` processes (0: chosen by the number of items)."""
     processes = process_count(jobs, len(items))
     if processes == 1:
-        yield from map(work, items)
+        for item in items:  # not `map`: there, a StopIteration of `work` would end the items without a word
+            yield work(item)
         return
     size = max(1, min(_MAX_CHUNK, len(items) // (processes * _CHUNKS_PER_WORKER)))
     chunks = [range(start, min(start + size, len(items))) for start in range(0, len(items), size)]
@@ -67,9 +68,11 @@ def spread_stream(items: Iterable[_T], work: Callable[[_T], _R], jobs: int) -> I
     head = list(islice(rest, _MIN_ITEMS_PER_WORKER * _processors())) if jobs != 1 else []
     processes = process_count(jobs, len(head))
     if processes == 1 or len(head) <= _FIRST:
-        yield from map(work, chain(head, rest))
+        for item in chain(head, rest):
+            yield work(item)
     else:
-        yield from map(work, head[:_FIRST])
+        for item in head[:_FIRST]:
+            yield work(item)
         yield from _spread_chunks(_chunks(chain(head[_FIRST:], rest)), work, processes)
     for error in failure:
         raise error

@@ -255,9 +255,10 @@ def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kub
     from sidecarctl.inject.merge import ENFORCE
 
     own = planned.workload
-    number = next(
-        n for n, w in number_workloads(first, kinds) if (w.path, w.template_path) == (own.path, own.template_path)
-    )
+    places = {(w.path, w.template_path): number for number, w in number_workloads(first, kinds)}
+    number = places.get((own.path, own.template_path))
+    if number is None:  # a companion of another workload
+        return planned
     again = replace(request, adopt=False, mode=planned.instance.mode, on_conflict=ENFORCE)
     try:
         after = add_sidecar(DocumentResult((first,)), again, kube_version, kinds, None, frozenset({number}))

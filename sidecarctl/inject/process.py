@@ -100,7 +100,8 @@ def process_documents(
         return replace(done, documents=tuple(one.without_nodes() for one in done.documents))
 
     if options.jobs == 1:
-        return _with_shared_names(map(process, group_companions(documents)))
+        # Not `map`: there, a StopIteration of `process` would end the documents without a word.
+        return _with_shared_names(process(group) for group in group_companions(documents))
     from sidecarctl import workers
 
     return _with_shared_names(workers.spread_stream(group_companions(documents), process_apart, options.jobs))

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import libyaml
+from sidecarctl.yamltext.errors import SyntaxProblem
 
 if TYPE_CHECKING or not libyaml.load():
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -115,8 +117,12 @@ def _without_pairs(text: str) -> EventSource:
 
 
 def _unused(text: str) -> str:
-    """Return a private use character that does not occur in the text."""
-    return next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+    """Return a private use character that does not occur in the text. Raises SyntaxProblem if all do."""
+    used = set(text)
+    for code in chain(range(0xE000, 0xF900), range(0xF0000, 0xFFFFE)):
+        if chr(code) not in used:
+            return chr(code)
+    raise SyntaxProblem("the document contains all private use characters", 0, hint="remove some of them")
 
 
 def _pure_events(text: str) -> Callable[[], Any]:
