@@ -140,22 +140,29 @@ def _reported(
 def _documents(text: SourceText) -> Iterator[Document | Finding]:
     """Yield each document of a text, parsed, or a finding if it cannot be parsed."""
     broken: list[SidecarctlError] = []
+    lines: list[str] = []
+
+    def unparsed(error: SidecarctlError) -> Finding:
+        if not lines:  # only once: a text can have many errors
+            lines.extend(text.text.split("\n"))
+        return _unparsed(error, text.file, lines)
+
     for document in split_readable(text.text, text.file, broken):
-        yield from (_unparsed(error, text) for error in broken)
+        yield from map(unparsed, broken)
         broken.clear()
         try:
             document.root  # noqa: B018
             yield document
         except InputError as error:
-            yield _unparsed(error, text)
-    yield from (_unparsed(error, text) for error in broken)
+            yield unparsed(error)
+    yield from map(unparsed, broken)
 
 
-def _unparsed(error: SidecarctlError, text: SourceText) -> Finding:
-    """Return the finding for a parse error, with its place."""
-    place = Place.parse(error.where, error.line_text) or Place(text.file, 1, 1, 1, 1)
+def _unparsed(error: SidecarctlError, file: str, lines: list[str]) -> Finding:
+    """Return the finding for a parse error in a text of these lines, with its place."""
+    place = Place.parse(error.where, error.line_text) or Place(file, 1, 1, 1, 1)
     if not isinstance(error, SyntaxProblem):  # an error of the stream has no line text
-        place = replace(place, line_text=text.text.split("\n")[place.line - 1].rstrip("\r"))
+        place = replace(place, line_text=lines[place.line - 1].rstrip("\r"))
     return Finding(SYNTAX, error.message, why=rules()[SYNTAX].reason, help=error.hint, place=place)
 
 

@@ -6,7 +6,7 @@ In JSON streams, consecutive objects are separate documents.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.errors import InputError, SidecarctlError
@@ -139,29 +139,58 @@ def split(text: str, file: str = "-", line: int = 0, index: int = 0) -> Iterator
     `line` and `index` are the numbers of the first line and document. Raises InputError for a separator line with anything
     but spaces and a comment, and for a directive, as Kubernetes' own reader does.
     """
+    return _split(text, file, line, index, _raise)
+
+
+def _raise(error: InputError) -> None:
+    raise error
+
+
+def _split(text: str, file: str, line: int, index: int, report: Callable[[InputError], None]) -> Iterator[Document]:
+    """Yield the documents of a text, and call `report` with the errors of the stream.
+
+    Continues after an error at the next separator, in one pass: a text can have many errors.
+    """
     start, head = 0, ""
+    skipped = False  # the text after an invalid separator
     if text.startswith("\ufeff"):
         head, start = "\ufeff", 1
     for at, end in _separators(text):
-        if at > start or head.strip("\ufeff"):
+        if skipped:
+            line += text.count("\n", start, at)
+            skipped = False
+        elif at > start or head.strip("\ufeff"):
             body = text[start:at]
-            for document in _objects(head, body, file, line, index):
-                yield document
+            try:
+                for document in _objects(head, body, file, line, index):
+                    index += 1
+                    yield document
+            except InputError as error:
+                report(error)
                 index += 1
             line += (head + body).count("\n")
             head = ""
         separator = text[at:end]
-        if not _BLANK_AFTER.match(separator.rstrip("\n")):
-            raise InputError(
-                f'invalid document separator "{separator.rstrip()}": only spaces and a comment can follow `---`',
-                where=f"{file}:{line + 1}:4",
-                hint="move the text after `---` to the next line",
-            )
-        head += separator
         start = end
+        if not _BLANK_AFTER.match(separator.rstrip("\n")):
+            report(
+                InputError(
+                    f'invalid document separator "{separator.rstrip()}": only spaces and a comment can follow `---`',
+                    where=f"{file}:{line + 1}:4",
+                    hint="move the text after `---` to the next line",
+                )
+            )
+            line, index, head, skipped = line + 1, index + 1, "", True
+            continue
+        head += separator
         if text.startswith("\ufeff", start):  # concatenated files, each with a byte order mark
             head, start = head + "\ufeff", start + 1
-    yield from _objects(head, text[start:], file, line, index)
+    if skipped:
+        return
+    try:
+        yield from _objects(head, text[start:], file, line, index)
+    except InputError as error:
+        report(error)
 
 
 def can_split(text: str, file: str = "-") -> bool:
@@ -181,22 +210,7 @@ def split_readable(
 
     Appends the errors of the stream to `errors`. A document that cannot be parsed raises its error when it is used.
     """
-    lines = text.split("\n") if text else []
-    start = 0
-    while True:
-        try:
-            for document in split("\n".join(lines[start:]) if start else text, file, line + start, index):
-                index = document.index + 1
-                yield document
-            return
-        except InputError as error:
-            errors.append(error)
-            place = Place.parse(error.where)
-            after = place.line - line if place else len(lines)
-            following = next((n for n in range(after, len(lines)) if lines[n].startswith("---")), None)
-            if following is None or following <= start:
-                return
-            start, index = following, index + 1
+    return _split(text, file, line, index, errors.append)
 
 
 def _separators(text: str) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from sidecarctl.validate.check_files import SourceText, validate_texts
 from sidecarctl.validate.registry import rules
+from sidecarctl.validate.rule_selection import select_rules
 from tests.command import Outcome, run
 
 WEB = """\
@@ -319,3 +321,21 @@ def test_sidecar_is_added_to_a_deployment_config_in_v1(tmp_path: Path) -> None:
     text = WEB.replace("apps/v1", "v1").replace("kind: Deployment", "kind: DeploymentConfig")
     done = run("sidecarctl add logger", tmp_path, stdin=text.replace("matchLabels: {app: web}", "app: web"))
     assert (done.code, "name: logger" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize("error", ["--- x\n", "%A\n---\n"])
+def test_an_error_of_the_stream_does_not_read_the_whole_text_again(error: str) -> None:
+    selection = select_rules()
+
+    def measure(count: int) -> float:
+        text = error * count + "---\n" + "# a comment\n" * 200_000
+        started = time.process_time()
+        findings = validate_texts([SourceText(text, "f")], selection).findings
+        took = time.process_time() - started
+        assert [one.place.line for one in findings if one.place] == [
+            1 + number * error.count("\n") for number in range(count)
+        ]
+        assert {one.place.line_text for one in findings if one.place} == {error.split("\n")[0]}
+        return took
+
+    assert min(measure(300) for _ in range(3)) <= 10 * max(measure(1) for _ in range(3))

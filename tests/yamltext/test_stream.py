@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.yamltext.errors import SyntaxProblem
-from sidecarctl.yamltext.stream import Document, join, split
+from sidecarctl.yamltext.stream import Document, join, split, split_readable
 
 PIECES = [
     "---\n",
@@ -131,3 +133,40 @@ def test_empty_document_has_a_position_but_no_root() -> None:
     document = Document("", "# only a comment\n")
     assert document.root is None and document.value is None
     assert str(document.locate(("a",))) == "-:1:1"
+
+
+def read_errors(text: str, line: int = 0) -> tuple[list[tuple[int, int, str]], list[str]]:
+    """Return line, index, and text of the documents that can be read, and the places of the errors."""
+    errors: list[SidecarctlError] = []
+    documents = [(one.line, one.index, one.text) for one in split_readable(text, "f", errors, line)]
+    return documents, [error.where for error in errors]
+
+
+@pytest.mark.parametrize(
+    ("text", "documents", "places"),
+    [
+        ("a: 1\n--- x\nb: 2\n---\nc: 3\n", [(0, 0, "a: 1\n"), (4, 2, "c: 3\n")], ["f:2:4"]),
+        ("--- x\n--- y\r\n---\nc: 3\n", [(3, 2, "c: 3\n")], ["f:1:4", "f:2:4"]),
+        ("--- x\n%A\n--- y", [], ["f:1:4", "f:3:4"]),
+        ("%A\n--- # c\n\n%B\n---\nc: 3\n", [(5, 2, "c: 3\n")], ["f:1:1", "f:4:1"]),
+        ("\ufeff%A\n--- x\n", [], ["f:1:1", "f:2:4"]),
+        ("a: 1\n---\n\ufeff%A\n", [(0, 0, "a: 1\n")], ["f:3:1"]),
+    ],
+)
+def test_reading_continues_at_the_next_separator_after_an_error(
+    text: str, documents: list[tuple[int, int, str]], places: list[str]
+) -> None:
+    assert read_errors(text) == (documents, places)
+    moved = [f"f:{int(place.split(':')[1]) + 7}:{place.split(':')[2]}" for place in places]
+    assert read_errors(text, 7)[1] == moved
+
+
+@pytest.mark.parametrize("error", ["--- x\n", "%A\n---\n"])
+def test_an_error_of_the_stream_does_not_read_the_rest_of_the_text_again(error: str) -> None:
+    def measure(count: int) -> float:
+        text = error * count + "---\n" + "# a comment\n" * 200_000
+        started = time.process_time()
+        assert len(read_errors(text)[1]) == count
+        return time.process_time() - started
+
+    assert min(measure(300) for _ in range(3)) <= 10 * max(measure(1) for _ in range(3))
