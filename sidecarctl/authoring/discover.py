@@ -275,9 +275,9 @@ def _add_shared_parts(found: Candidate) -> Candidate:
     notes: list[str] = []
     for volume in as_list(pod.get("volumes")):
         name = as_mapping(volume).get("name")
-        if name not in used:
+        if not isinstance(name, str) or name not in used:
             continue
-        app_mounts = {c.name: mounts for c in others if (mounts := _mounts_of(c, str(name)))}
+        app_mounts = {c.name: mounts for c in others if (mounts := _mounts_of(c, name))}
         if app_mounts and ("emptyDir" not in volume or not set(app_mounts) <= {c.name for c in apps}):
             notes.append(f'volume "{name}" is not included: the app uses it')
             continue

@@ -177,7 +177,12 @@ class _Extraction:
                 continue
             index, volume = defined[name]
             token = self.add_expression("instance") + f"-{name}"
-            app_mounts = [m for c in self.others for m in as_list(c.value.get("volumeMounts")) if m.get("name") == name]
+            app_mounts = [
+                m
+                for c in self.others
+                for m in as_list(c.value.get("volumeMounts"))
+                if as_mapping(m).get("name") == name
+            ]
             if name not in paths:
                 paths[name] = token
                 volumes.append({"name": token, **self.convert_source(volume, bool(app_mounts), companions)})

@@ -165,7 +165,7 @@ def _add_origins(documents: Sequence[Document]) -> list[Document]:
     out: list[Document] = []
     workload: Document | None = None
     for document in documents:
-        if read_owner(document) is None:  # a List with a companion among its items is no companion
+        if read_owner(document) is None:  # also a List that contains a companion
             workload = document
         elif workload is not None:
             document = _with_origin(document, workload)

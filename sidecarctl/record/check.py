@@ -18,7 +18,8 @@ VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
 _MAX_INSTANCES = 500
 _MODES = ("native", "classic", "init")
-_DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+# Names of RBAC objects can have colons.
+_DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?")
 # The pod settings that a sidecar can add.
 _POD_SETTINGS = lazy_pattern(
     r"securityContext/[A-Za-z]+|shareProcessNamespace|terminationGracePeriodSeconds"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -492,3 +493,12 @@ def test_workload_that_no_rule_can_select_is_left_out_with_its_line(name: str, t
     assert f"skipped: {len(name)}.yaml:4:9: no rule can select a workload with" in outcome.stderr
     for command in next_commands(outcome.stderr):
         assert run(command, tmp_path).code == 0, command
+
+
+@pytest.mark.parametrize("name", ["[x]", "{x: y}", "5"])
+def test_volume_with_a_name_that_is_not_text_is_left_out(name: str, tmp_path: Path) -> None:
+    for app in ("accounts", "billing"):
+        text = (APP + BLOCK + VOLUMES).replace("APPNAME", app)
+        (tmp_path / f"{app}.yaml").write_text(re.sub(r"(volumes:\n +- name:) .*", rf"\1 {name}", text, count=1))
+    for words in ("adopt . -o out", "init out -f ."):
+        assert run(f"sidecarctl {words}", tmp_path).code in (0, 2, 3)

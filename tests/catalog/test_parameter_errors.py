@@ -130,7 +130,7 @@ def test_parameters_nested_almost_to_the_limit_are_an_error(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("given", ["imagePullSecrets[0]=http://a", "imagePullSecrets[0].name=Reg_cred"])
-def test_pull_secret_that_is_no_object_name_is_an_error_of_the_parameter(given: str, tmp_path: Path) -> None:
+def test_invalid_name_of_a_pull_secret_is_an_error_of_the_parameter(given: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, f"add logger --set {given}")
     key, _, value = given.partition("=")
     assert f'parameter "{key}" must be a name of lowercase letters, digits, hyphens, and dots, got "{value}"' in message

@@ -87,3 +87,12 @@ def test_port_of_another_type_is_no_internal_error(port: str, tmp_path: Path) ->
     )
     for words in ("status", "add logger --fail-on never -i -q", "status", "upgrade --check", "remove logger"):
         assert run(f"sidecarctl {words} web.yaml", tmp_path).code in (0, 1, 2, 3), words
+
+
+def test_companion_with_a_colon_in_its_name_is_recorded(tmp_path: Path) -> None:
+    role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: 'shop:{{ companion }}'}, rules: []}"
+    library(tmp_path, f"containers: [{{name: mine, image: 'x:1'}}]\ndocuments: [{role}]\n", "{}")
+    text = (tmp_path / "web.yaml").read_text()
+    assert run(f"{ADD} -i -q", tmp_path).code == 0
+    assert run("sidecarctl remove mine web.yaml -i -q", tmp_path).code == 0
+    assert (tmp_path / "web.yaml").read_text() == text
