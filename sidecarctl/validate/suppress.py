@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from sidecarctl.errors import did_you_mean
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
@@ -45,32 +45,46 @@ class Suppressed:
 class _Ignore:
     """One rule name in an ignore; `rule` is "" for an ignore without a rule name.
 
-    `lines` are the line of a comment and the line that it belongs to, None for an annotation.
+    lines      of a comment: its line and the line that it belongs to; None for an annotation
+    root       of an annotation: the path of its object
+    label      of an annotation: the label of the workload
+    container  of an annotation: the only container that it covers, "" for all
     """
 
     rule: str
-    covers: Callable[[Finding], bool]
     place: Place
     path: PathTuple = ()
     reason: str = ""
     label: str = ""
     hint: str = ""
     lines: tuple[int, int] | None = None
+    root: PathTuple = ()
+    container: str = ""
 
 
 class _Index:
-    """The ignores of one rule, to find those that cover a finding without asking all of them."""
+    """The ignores of one rule. Finds those that cover a finding without asking all of them.
+
+    used  the ignores that cover a finding
+    """
 
     def __init__(self) -> None:
-        self._others: list[_Ignore] = []
+        self.used: set[_Ignore] = set()
+        # By the path of the object or the label of the workload, and the container: the annotations that are not used yet.
+        self._annotations: dict[tuple[PathTuple | str, str], list[_Ignore]] = {}
+        self._root_lengths: set[int] = set()
         self._by_first: dict[int, list[_Ignore]] = {}
         self._by_last: dict[int, list[_Ignore]] = {}
         self._firsts: list[int] = []
+        # By the first and last line of a finding: the reason of the comments that cover it, None without a comment.
+        self._reasons: dict[tuple[int, int], str | None] = {}
 
     def add(self, ignore: _Ignore) -> None:
         """Add an ignore; comments come in the order of their lines."""
         if ignore.lines is None:
-            self._others.append(ignore)
+            self._root_lengths.add(len(ignore.root))
+            for scope in (ignore.root, ignore.label):
+                self._annotations.setdefault((scope, ignore.container), []).append(ignore)
             return
         first, last = ignore.lines
         if first not in self._by_first:
@@ -78,15 +92,40 @@ class _Index:
         self._by_first.setdefault(first, []).append(ignore)
         self._by_last.setdefault(last, []).append(ignore)
 
-    def find(self, finding: Finding) -> list[_Ignore]:
-        """Return the ignores that cover a finding."""
-        near = list(self._others)
-        if finding.place is not None:
-            start, end = finding.place.line, finding.place.end_line
+    def hide(self, finding: Finding) -> str | None:
+        """Return the reason of the ignores that cover a finding, "" without one; None if no ignore covers it."""
+        annotated = self._use_annotations(finding)
+        commented = self._use_comments(finding.place) if finding.place is not None else None
+        return "" if commented is None and annotated else commented
+
+    def _use_annotations(self, finding: Finding) -> bool:
+        """Return whether an annotation covers a finding."""
+        if not self._annotations:
+            return False
+        path = finding.path
+        scopes = [path[:length] for length in self._root_lengths] if path else [finding.workload]
+        keys = ((scope, container) for scope in scopes for container in {"", finding.container})
+        found = [self._annotations[key] for key in keys if key in self._annotations]
+        for unused in found:
+            self.used.update(unused)
+            unused.clear()
+        return bool(found)
+
+    def _use_comments(self, place: Place) -> str | None:
+        """Return the reason of the first comment with one that covers a place, None if no comment covers it.
+
+        A comment covers what is on its line, and what starts on the line that it belongs to.
+        """
+        start = place.line
+        end = place.end_line - (place.end_line > start and place.end_column == 1)
+        if (start, end) not in self._reasons:
             inside = self._firsts[bisect_left(self._firsts, start) : bisect_right(self._firsts, end)]
-            near += (one for line in inside for one in self._by_first[line])
-            near += (one for one in self._by_last.get(start, ()) if one.lines and one.lines[0] < start)
-        return [one for one in near if one.covers(finding)]
+            found = [one for line in inside for one in self._by_first[line]]
+            found += (one for one in self._by_last.get(start, ()) if one.lines and one.lines[0] < start)
+            self.used.update(found)
+            reason = next((one.reason for one in found if one.reason), "")
+            self._reasons[start, end] = reason if found else None
+        return self._reasons[start, end]
 
 
 def suppress(
@@ -122,18 +161,16 @@ def _split(findings: Iterable[Finding], ignores: list[_Ignore]) -> tuple[list[Fi
     """Return the findings to report, the ignored findings, and the ignores that hide one."""
     kept: list[Finding] = []
     ignored: list[Ignored] = []
-    used: set[_Ignore] = set()
     by_rule: dict[str, _Index] = {}
     for ignore in ignores:
         by_rule.setdefault(ignore.rule, _Index()).add(ignore)
     for finding in findings:
-        hiding = by_rule[finding.rule].find(finding) if finding.rule in by_rule else []
-        if hiding:
-            ignored.append(Ignored(finding, next((one.reason for one in hiding if one.reason), "")))
-            used.update(hiding)
-        else:
+        reason = by_rule[finding.rule].hide(finding) if finding.rule in by_rule else None
+        if reason is None:
             kept.append(finding)
-    return kept, ignored, used
+        else:
+            ignored.append(Ignored(finding, reason))
+    return kept, ignored, set[_Ignore]().union(*(index.used for index in by_rule.values()))
 
 
 def _unused(ignore: _Ignore) -> Finding:
@@ -176,14 +213,13 @@ def _comments(document: Document) -> Iterator[_Ignore]:
         names, reason = found.group(1) or "", found.group(2).strip()
         block = _block_of(document, found.start(), block)
         lines = document.line + document.lines.at(found.start())[0] + 1, document.line + block[1] + 1
-        covers = _covers_lines(*lines)
         whole = document.place(found.start(), found.end())
         starts = _starts(names)
         if not starts:
-            yield _Ignore("", covers, whole, reason=reason, lines=lines)
+            yield _Ignore("", whole, reason=reason, lines=lines)
         for name, start in starts.items():
             place = document.place(found.start(1) + start, found.start(1) + start + len(name))
-            yield _Ignore(name, covers, place, reason=reason, lines=lines)
+            yield _Ignore(name, place, reason=reason, lines=lines)
 
 
 def _starts(names: str) -> dict[str, int]:
@@ -226,48 +262,30 @@ def _block_of(document: Document, offset: int, known: tuple[int, int]) -> tuple[
     return own, below
 
 
-def _covers_lines(first: int, last: int) -> Callable[[Finding], bool]:
-    """Return a function that is True for the findings on the line of a comment, or on the line that it belongs to."""
-
-    def covers(finding: Finding) -> bool:
-        place = finding.place
-        if place is None:
-            return False
-        end = place.end_line - (place.end_line > place.line and place.end_column == 1)
-        return place.line <= first <= end or place.line == last
-
-    return covers
-
-
 def _annotations(document: Document) -> Iterator[_Ignore]:
     """Yield the ignores in annotations of objects and their pod templates."""
-    pods = list(workloads(document.value))
+    pods: dict[PathTuple, list[Workload]] = {}
+    for pod in workloads(document.value):
+        pods.setdefault(pod.path, []).append(pod)
+    suggestions = _MOST_SUGGESTIONS
     for value, path in objects(document.value):
-        own = [pod for pod in pods if pod.path == path]
+        own = pods.get(path, [])
+        label = own[0].label if own else ""
+        names: dict[str, None] | None = None
         holders = {path: value} | {pod.template_path: pod.template for pod in own}
         for holder_path, holder in holders.items():
             for key, text in as_mapping(as_mapping(holder.get("metadata")).get("annotations")).items():
-                if isinstance(text, str) and (key == ANNOTATION or key.startswith(f"{ANNOTATION}.")):
-                    where = (*holder_path, "metadata", "annotations", key)
-                    yield from _annotation(document, where, text, path, own)
-
-
-def _annotation(
-    document: Document, where: PathTuple, text: str, root: PathTuple, pods: list[Workload]
-) -> Iterator[_Ignore]:
-    container = str(where[-1]).removeprefix(ANNOTATION).removeprefix(".")
-    label = pods[0].label if pods else ""
-
-    def covers(finding: Finding) -> bool:
-        inside = finding.path[: len(root)] == root if finding.path else finding.workload == label
-        return inside and (not container or finding.container == container)
-
-    hint = ""
-    names = [one.name for pod in pods for one in pod.containers]
-    if container and container not in names:
-        hint = f'unknown container "{container}"; {did_you_mean(container, names)}'.removesuffix("; ")
-    ignore = _Ignore("", covers, document.locate(where), where, label=label, hint=hint)
-    rules = _starts(text)
-    yield from (replace(ignore, rule=rule) for rule in rules)
-    if not rules:
-        yield ignore
+                if not (isinstance(text, str) and (key == ANNOTATION or key.startswith(f"{ANNOTATION}."))):
+                    continue
+                where = (*holder_path, "metadata", "annotations", key)
+                container, hint = key.removeprefix(ANNOTATION).removeprefix("."), ""
+                if container and names is None:
+                    names = dict.fromkeys(one.name for pod in own for one in pod.containers)
+                if names is not None and container and container not in names:
+                    close = did_you_mean(container, names if suggestions > 0 else ())
+                    hint = f'unknown container "{container}"; {close}'.removesuffix("; ")
+                    suggestions -= 1
+                ignore = _Ignore(
+                    "", document.locate(where), where, label=label, hint=hint, root=path, container=container
+                )
+                yield from (replace(ignore, rule=rule) for rule in _starts(text) or ("",))

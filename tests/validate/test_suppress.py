@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -250,3 +253,78 @@ def test_reason_does_not_contain_crlf() -> None:
     (source,) = split("a: 1  # sidecarctl: ignore[port-conflict] why\r\nb: 2\r\n", "web.yaml")
     result = suppress(source, [finding(source, "port-conflict", "a")], known=KNOWN)
     assert result.ignored[0].reason == "why"
+
+
+def test_container_suggestions_are_limited() -> None:
+    names = "".join(f"    sidecarctl.dev/ignore.lgger{number}: port-conflict\n" for number in range(101))
+    source = manifest(top=f"  annotations:\n{names}")
+    helps = [one.help for one in suppress(source, [], known=KNOWN).kept]
+    assert helps[:2] == [f'unknown container "lgger{number}"; did you mean "logger"?' for number in (0, 1)]
+    assert helps[100] == 'unknown container "lgger100"'
+
+
+def test_annotations_of_templates_of_one_object_are_all_used() -> None:
+    template = (
+        "{metadata: {annotations: {sidecarctl.dev/ignore: floating-image}}, spec: {containers: [{name: a, image: a}]}}"
+    )
+    job = f"  - {{name: a, template: {{spec: {{template: {template}}}}}}}\n"
+    head = "apiVersion: jobset.x-k8s.io/v1alpha2\nkind: JobSet\nmetadata: {name: a}\nspec:\n  replicatedJobs:\n"
+    source = document(head + job + job)
+    findings = [finding(source, "floating-image", "spec", "replicatedJobs", number) for number in (0, 1)]
+    for found in ([], findings[:1], findings):
+        result = suppress(source, found, known=KNOWN)
+        assert (len(result.ignored), len(result.kept)) == (len(found), 0 if found else 2)
+
+
+def make_pod(annotations: str, containers: str, top: str = "") -> str:
+    return f"kind: Pod\napiVersion: v1\nmetadata:\n{annotations}spec:\n{top}  containers: [{containers}]\n"
+
+
+def annotate(count: int, name: str) -> str:
+    lines = (f"    sidecarctl.dev/ignore.{name}{number}: floating-image\n" for number in range(count))
+    return "  annotations:\n" + "".join(lines)
+
+
+def make_containers(count: int) -> str:
+    return ", ".join(f"{{name: c{number}}}" for number in range(count))
+
+
+def make_list(metadata: str) -> str:
+    return f"- {{apiVersion: v1, kind: Pod, metadata: {metadata}, spec: {{containers: [{{name: c0}}]}}}}\n"
+
+
+LIST = "apiVersion: v1\nkind: List\nitems:\n"
+IGNORES: dict[str, Callable[[int], str]] = {
+    "containers": lambda n: make_pod(annotate(n, "c"), make_containers(n)),
+    "unknown containers": lambda n: make_pod(annotate(n, "xx"), make_containers(n)),
+    "objects": lambda n: LIST + n * make_list("{annotations: {sidecarctl.dev/ignore: floating-image}}"),
+    "containers of objects": lambda n: (
+        LIST + n * make_list("{annotations: {sidecarctl.dev/ignore.c0: floating-image}}")
+    ),
+    "comment before a List": lambda n: f"# sidecarctl: ignore[floating-image]\n{LIST}" + n * make_list("{}"),
+    "comments before a line": lambda n: make_pod(
+        "  name: a\n", make_containers(n), n * "  # sidecarctl: ignore[floating-image] x\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IGNORES)
+def test_each_ignore_and_each_finding_costs_the_same(kind: str) -> None:
+    """CPU time for many ignores and findings, against a sixteenth of them."""
+
+    def measure(count: int) -> float:
+        source = document(IGNORES[kind](count))
+        paths: list[PathTuple]
+        if isinstance(source.value, dict) and "items" in source.value:
+            paths = [("items", number, "spec", "containers", 0, "name") for number in range(count)]
+        else:
+            paths = [("spec", "containers", number, "name") for number in range(count)]
+        findings = [finding(source, "floating-image", *path, container=f"c{path[-2]}") for path in paths]
+        started = time.process_time()
+        result = suppress(source, findings, known=KNOWN)
+        took = time.process_time() - started
+        nothing_hidden = kind in ("unknown containers", "comment before a List")
+        assert len(result.ignored) == (0 if nothing_hidden else count)
+        return took
+
+    assert min(measure(4800) for _ in range(3)) <= 48 * max(measure(300) for _ in range(3))
