@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidecarctl.yamltext.insert import KeyPlace
 
 # YAML also ends a comment at a carriage return, NEL, and two separators of Unicode; Kubernetes drops what follows in this line.
-_BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#[^\r\x85\u2028\u2029]*)?\r*$")
+_BLANK_AFTER = lazy_pattern(r"---(?:[ \t\r]|$)[ \t\r]*(?:#[^\r\x85\u2028\u2029]*\r*)?$")
 _REST_OF_LINE = lazy_pattern(r"[ \t\r]*\n?")
 _GAP = lazy_pattern(r"\s*")
 # Comments can hold only printable ASCII here: other characters may be an error, which the parser finds.
