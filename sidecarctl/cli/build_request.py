@@ -17,7 +17,7 @@ from sidecarctl.cli.options import InputFlags, WorkloadFlags
 from sidecarctl.cli.rule_config import severities_for, severities_of
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
 from sidecarctl.composition.annotations import INJECT, read_namespaces
-from sidecarctl.composition.find import FILE_NAME, find_composition_file, ignore
+from sidecarctl.composition.find import FILE_NAME, find_composition_file, report_nothing
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
 from sidecarctl.errors import InputError, UsageError
@@ -183,7 +183,7 @@ def with_rules(settings: Options, composition: Composition, *, fail_on: str = "e
     return replace(
         settings,
         workloads=replace(settings.workloads, hooks=hooks),
-        severities=lambda file: severities or severities_for(file, ignore),
+        severities=lambda file: severities or severities_for(file, report_nothing),
         fails=fail_on != "never",
     )
 

@@ -15,16 +15,16 @@ FILE_NAME = "sidecarctl.yaml"
 Report = Callable[[Path, int], None]
 
 
-def ignore(path: Path, owner: int) -> None:
+def report_nothing(path: Path, owner: int) -> None:
     """Report nothing."""
 
 
-def find_composition_file(start: Path, report: Report = ignore) -> Path | None:
+def find_composition_file(start: Path, report: Report = report_nothing) -> Path | None:
     """Return the nearest sidecarctl.yaml in `start` or above, up to the root of the repository; None if there is none."""
     return find_file(start, FILE_NAME, report)
 
 
-def find_file(start: Path, name: str, report: Report = ignore) -> Path | None:
+def find_file(start: Path, name: str, report: Report = report_nothing) -> Path | None:
     """Return the nearest file of this name in `start` or above, up to the root of the repository; None if there is none.
 
     A file or link of another user than the current one and root is reported and does not count: other users can write to
