@@ -177,18 +177,15 @@ def _find_command(name: str) -> CommandInfo:
 
 
 def _complete(argv: list[str]) -> int:
-    """Answer a shell that completes a command line. A warning would end up in the middle of that line."""
+    """Answer a shell that completes a command line."""
     from contextlib import redirect_stderr
     from io import StringIO
 
     from sidecarctl.cli.completion import complete_bash
 
-    with redirect_stderr(StringIO()):
-        try:
-            offered = complete_bash(os.environ)
-        except SidecarctlError:
-            offered = []
-        if offered is None:
+    offered = complete_bash(os.environ)
+    if offered is None:
+        with redirect_stderr(StringIO()):
             return _typer(argv)
     print("\n".join(offered))  # noqa: T201
     return 0

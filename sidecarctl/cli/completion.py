@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -173,7 +175,18 @@ def rules(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_bash(env: Mapping[str, str]) -> list[str] | None:
-    """Return the words that bash offers for the line in its completion variables; None to leave the answer to typer."""
+    """Return the words that bash offers for the line in its completion variables; None to leave the answer to typer.
+
+    Nothing goes to stderr, where it would end up in the middle of the command line. After an error, there are no words.
+    """
+    with redirect_stderr(StringIO()):
+        try:
+            return _complete_bash(env)
+        except SidecarctlError:
+            return []
+
+
+def _complete_bash(env: Mapping[str, str]) -> list[str] | None:
     if env.get("_SIDECARCTL_COMPLETE") != "complete_bash":
         return None
     try:

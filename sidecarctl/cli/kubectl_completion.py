@@ -16,19 +16,12 @@ _OFFER_FILES, _NO_FILES = 0, 4
 def answer(words: Sequence[str]) -> str:
     """Return what the program prints for the words after `kubectl sidecar`."""
     import shlex
-    from contextlib import redirect_stderr
-    from io import StringIO
 
     from sidecarctl.cli.completion import complete_bash
-    from sidecarctl.errors import SidecarctlError
 
     line = ["sidecarctl", *(words or [""])]
     env = {"_SIDECARCTL_COMPLETE": "complete_bash", "COMP_WORDS": shlex.join(line), "COMP_CWORD": str(len(line) - 1)}
-    try:
-        with redirect_stderr(StringIO()):
-            offered = complete_bash(env)
-    except SidecarctlError:
-        offered = None
+    offered = complete_bash(env)
     # An option whose value is a file offers nothing of its own.
     directive = _NO_FILES if offered else _OFFER_FILES
     return "".join(f"{word}\n" for word in (*(offered or ()), f":{directive}"))

@@ -16,7 +16,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record import annotation as records
@@ -122,14 +122,6 @@ class _ListCompanions:
         named = (each for identity in known for each in self.by_identity.get(identity, ())) if exact else self.items
         free = (each for each in named if each.owner[0] not in self.holders)
         return sorted({id(each): each for each in (*exact, *free)}.values(), key=lambda each: each.path[-1])
-
-
-def label_of(value: object) -> str:
-    """Return the label of an object, as `Workload.label` does."""
-    data = as_mapping(value)
-    metadata = as_mapping(data.get("metadata"))
-    name = metadata.get("name") or metadata.get("generateName") or "(no name)"
-    return "/".join(str(each) for each in (data.get("kind"), metadata.get("namespace"), name) if each)
 
 
 def holds_key(value: object, key: str) -> bool:

@@ -52,8 +52,7 @@ class Workload:
     @property
     def label(self) -> str:
         """`Deployment/web`, or `Deployment/prod/web` if the namespace is set."""
-        name = self.name or "(no name)"
-        return f"{self.kind}/{self.namespace}/{name}" if self.namespace else f"{self.kind}/{name}"
+        return _label(self.kind, self.namespace, self.name)
 
     @property
     def pod_path(self) -> PathTuple:
@@ -128,6 +127,21 @@ class Workload:
                     yield Container(own, name, value, (*self.pod_path, field, index))
 
 
+def label_of(value: object) -> str:
+    """Return the label of an object of any kind, as `Workload.label` does."""
+    data = as_mapping(value)
+    metadata = as_mapping(data.get("metadata"))
+    return _label(_text(data.get("kind")), _text(metadata.get("namespace")), _name_of(metadata))
+
+
+def _label(kind: str, namespace: str, name: str) -> str:
+    return "/".join(each for each in (kind, namespace, name or "(no name)") if each)
+
+
+def _name_of(metadata: dict[str, Any]) -> str:
+    return _text(metadata.get("name")) or _text(metadata.get("generateName"))
+
+
 def get_own_metadata(workload: Workload, field: str) -> dict[str, Any]:
     """Return the labels or annotations of the workload itself, not of its pod template."""
     return as_mapping(as_mapping(workload.value.get("metadata")).get(field))
@@ -183,7 +197,7 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
                 kind,
                 group_of(api_version),
                 api_version,
-                _text(metadata.get("name")) or _text(metadata.get("generateName")),
+                _name_of(metadata),
                 _text(metadata.get("namespace")),
                 item,
                 path,

@@ -1,0 +1,170 @@
+"""Run a step over the text of a file: split into documents, process, check names, and join; the result has the new text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.findings import Finding
+from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.process import (
+    DocumentFilter,
+    Options,
+    ProcessedDocuments,
+    Step,
+    fit_jobs,
+    has_errors,
+    process_documents,
+)
+from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.results import WorkloadChange
+from sidecarctl.yamltext.stream import Document, join, split_readable
+
+
+@dataclass(frozen=True)
+class Result:
+    """A text after the pipeline. If the run fails, `text` is the input.
+
+    rules   the numbers of the composition's rules that selected a workload
+    errors  of documents that cannot be parsed; the others are processed
+    fails   False if errors among the findings do not fail the run
+    beside  the new texts of other files with companions of these workloads, by file name
+    """
+
+    text: str
+    changes: tuple[WorkloadChange, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    original: str = field(default="", repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[Document, ...] = field(default=(), repr=False)
+    rules: frozenset[int] = frozenset()
+    errors: tuple[SidecarctlError, ...] = ()
+    fails: bool = True
+
+    @property
+    def changed(self) -> bool:
+        """True if the text differs from the input."""
+        return self.text != self.original
+
+    @property
+    def failed(self) -> bool:
+        """True if a finding is an error that fails the run, or a document cannot be parsed."""
+        return bool(self.errors) or (self.fails and has_errors(self.findings))
+
+
+def run(
+    text: str,
+    step: Step,
+    options: Options,
+    file: str = "-",
+    selects: DocumentFilter | None = None,
+    beside: Sequence[tuple[str, str]] = (),
+) -> Result:
+    """Run the pipeline over a text. Raises BugError if an edit fails verification.
+
+    Documents that `selects` rejects are not validated or changed. A document that cannot be parsed is an error of the
+    result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
+    """
+    result = _run(text, step, options, file, selects, beside)
+    if result.errors or OWNER_ANNOTATION not in result.text or text.count("kind") <= len(result.changes):
+        return result  # without companions, or with nothing but workloads that changed
+    from sidecarctl.inject.taken_names import added_names, find_taken_names
+
+    taken = tuple(find_taken_names(split_readable(text, file, []), added_names(result.changes)))
+    if not taken:
+        return result
+    result = replace(result, findings=(*result.findings, *taken))
+    return replace(result, text=text, beside={}, documents=()) if options.fails else result
+
+
+def _run(
+    text: str,
+    step: Step,
+    options: Options,
+    file: str,
+    selects: DocumentFilter | None,
+    beside: Sequence[tuple[str, str]],
+) -> Result:
+    broken: list[SidecarctlError] = []
+    options = fit_jobs(options, text, file)
+    documents = split_readable(text, file, broken)
+    if beside:
+        result = _run_with_files(text, list(documents), beside, step, options, selects)
+        return _with_errors(result, broken)
+    if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
+        result = _run_on_sorted(text, list(documents), step, options, selects)
+        return _with_errors(result, broken)
+    out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
+    # Keep texts, not documents: the nodes of a finished document are freed.
+    for processed in process_documents(documents, step, options, selects):
+        out.append(join(processed.documents))
+        changes += processed.changes
+        findings += processed.findings
+        broken += processed.errors
+    failed = bool(broken) or (options.fails and has_errors(findings))
+    new = text if failed else "".join(out)
+    return Result(new, tuple(changes), tuple(findings), text, errors=tuple(broken), fails=options.fails)
+
+
+def _with_errors(result: Result, errors: Sequence[SidecarctlError]) -> Result:
+    """Return a result with the errors of documents that could not be split, which leave the text as it was."""
+    return replace(result, text=result.original, errors=(*errors, *result.errors)) if errors else result
+
+
+def _run_on_sorted(
+    text: str,
+    documents: list[Document],
+    step: Step,
+    options: Options,
+    selects: DocumentFilter | None,
+    count: int | None = None,
+) -> Result:
+    """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory.
+
+    Documents from number `count` on are of other files: they are in the result, but not in its text.
+    """
+    gathered = gather_companions(documents, options.kinds)
+    whole = join_results(process_documents(gathered, step, options, selects))
+    out = restore_order(whole.documents)
+    failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
+    new = text if failed else join(each for each in out if count is None or each.index < count)
+    others = () if count is None else tuple(each for each in out if each.index >= count)
+    return Result(new, whole.changes, whole.findings, text, errors=whole.errors, fails=options.fails, documents=others)
+
+
+def _run_with_files(
+    text: str,
+    documents: list[Document],
+    beside: Sequence[tuple[str, str]],
+    step: Step,
+    options: Options,
+    selects: DocumentFilter | None,
+) -> Result:
+    """Run the pipeline over a text and the companions that other files have; other documents of these files stay."""
+    others = [(name, each) for name, content in beside for each in split_readable(content, name, [])]
+    count = len(documents)
+    for number, (_, document) in enumerate(others):
+        document.index = count + number
+    ours = [document for _, document in others if read_owner(document) is not None]
+    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, count)
+    if whole.failed or whole.errors:
+        return whole
+    left = {document.index: document for document in whole.documents}
+    removed = {document.index for document in ours} - left.keys()
+    texts: dict[str, list[Document]] = {name: [] for name, _ in beside}
+    for name, document in others:
+        if document.index not in removed:
+            texts[name].append(left.get(document.index, document))
+    return replace(whole, beside={name: join(each) for name, each in texts.items()}, documents=())
+
+
+def join_results(processed: Iterable[ProcessedDocuments]) -> ProcessedDocuments:
+    """Return documents, changes, findings, and errors of all parts as one."""
+    parts = list(processed)
+    return ProcessedDocuments(
+        tuple(document for one in parts for document in one.documents),
+        tuple(change for one in parts for change in one.changes),
+        tuple(finding for one in parts for finding in one.findings),
+        errors=tuple(error for one in parts for error in one.errors),
+    )
