@@ -8,7 +8,9 @@ from typing import Any
 from sidecarctl.catalog.json_schema import SchemaProblem, find_problems
 from sidecarctl.catalog.sidecar import load_schema
 from sidecarctl.errors import LibraryError
+from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass, field
+from sidecarctl.record.check import check_entry
 
 Item = Mapping[str, Any]
 
@@ -83,9 +85,30 @@ def fragment_fields() -> frozenset[str]:
 
 
 def find_fragment_problems(value: object) -> list[SchemaProblem]:
-    """Return schema violations and duplicate names of containers and volumes."""
+    """Return schema violations, duplicate names of containers and volumes, and names that a record cannot hold."""
     found = find_problems(load_schema("fragment"), value)
-    return found or [*_duplicate_names(value, ("containers", "initContainers")), *_duplicate_names(value, ("volumes",))]
+    return found or [
+        *_duplicate_names(value, ("containers", "initContainers")),
+        *_duplicate_names(value, ("volumes",)),
+        *_find_unrecordable(value),
+    ]
+
+
+def _find_unrecordable(value: Any) -> Iterator[SchemaProblem]:
+    """Yield each name of app and pod that a record would not hold, so that `remove` could not read the record."""
+    app, pod = value.get("app", {}), value.get("pod", {})
+    names: list[tuple[str, str, PathTuple]] = [
+        *(("env", each["name"], ("app", "env", n, "name")) for n, each in enumerate(app.get("env", ()))),
+        *(
+            ("volumeMounts", each["mountPath"], ("app", "volumeMounts", n, "mountPath"))
+            for n, each in enumerate(app.get("volumeMounts", ()))
+        ),
+        *((key, name, ("pod", key)) for key in ("annotations", "labels") for name in pod.get(key, ())),
+        *(("pod", f"securityContext/{name}", ("pod", "securityContext")) for name in pod.get("securityContext", ())),
+    ]
+    for key, name, path in names:
+        if problem := check_entry(key, name):
+            yield SchemaProblem(path, f'invalid name "{name.removeprefix("securityContext/")}": {problem}')
 
 
 def _duplicate_names(value: Any, keys: tuple[str, ...]) -> list[SchemaProblem]:

@@ -104,6 +104,11 @@ def _reject_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON value")
 
 
+def check_entry(key: str, text: str) -> str | None:
+    """Return why a record cannot hold an entry under a key such as `labels` or `volumeMounts`, or None."""
+    return _CHECKS[key](text)
+
+
 @cache_by_content  # a run that adds sidecars reads the entries of earlier ones again
 def _check_instance(data: Any, name: str, version: int) -> None:
     """Raise ValueError for an entry that sidecarctl does not write."""

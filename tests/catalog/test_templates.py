@@ -370,3 +370,25 @@ def test_companion_needs_a_kind_name(run: Run, kind: str) -> None:
 def test_pull_secret_of_a_template_needs_an_object_name(run: Run, name: str) -> None:
     with pytest.raises(LibraryError, match=r"invalid fragment: pod\.imagePullSecrets\[0\]\.name: must "):
         run(jinja=f"pod:\n  imagePullSecrets:\n  - name: {name}\n")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("app:\n  env:\n  - name: A=B\n    value: x\n", r"app\.env\[0\]\.name: invalid name \"A=B\": "),
+        (
+            'app:\n  volumeMounts:\n  - name: v\n    mountPath: "/a\\tb"\n',
+            r"app\.volumeMounts\[0\]\.mountPath: invalid name",
+        ),
+        ("pod:\n  annotations:\n    a b: x\n", r"pod\.annotations: invalid name \"a b\": use letters"),
+        ("pod:\n  annotations:\n    sidecarctl.dev/sidecars: x\n", r"pod\.annotations: .* it is the record"),
+        ("pod:\n  labels:\n    -a: x\n", r"pod\.labels: invalid name \"-a\": start and end"),
+        (
+            "pod:\n  securityContext:\n    fs-group: 1\n",
+            r"pod\.securityContext: invalid name \"fs-group\": sidecars do not",
+        ),
+    ],
+)
+def test_name_that_a_record_cannot_hold_is_an_error_of_the_template(run: Run, part: str, message: str) -> None:
+    with pytest.raises(LibraryError, match=f"invalid fragment: {message}"):
+        run(jinja=part)

@@ -176,6 +176,10 @@ MISPLACED = {
     f"- name: a\n  image: x:1\npod: {{imagePullSecrets: [{{name: '{VALUE}!'}}]}}\n": (
         "invalid fragment: pod.imagePullSecrets[0].name: invalid value"
     ),
+    f"- name: a\n  image: x:1\napp: {{env: [{{name: '{VALUE}=', value: x}}]}}\n": (
+        "invalid fragment: app.env[0].name: invalid value"
+    ),
+    f"- name: a\n  image: x:1\npod: {{labels: {{'{VALUE} !': x}}}}\n": "invalid fragment: pod.labels: invalid value",
     f"- name: a\n  image: x:1\n  restartPolicy: {VALUE}\n": "containers[0].restartPolicy: invalid value",
     "- name: a\n  image: x:1\n  env: {{ params[params.token] }}\n": "template error",
     "- name: a\n  image: {{ params.token | quantity }}\n": "template error",
