@@ -77,9 +77,17 @@ def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
     out = []
     for name, digest in sorted(known(folder).items()):
         path = folder / name
-        if name not in names and path.is_file() and _is_inside(path, folder):
+        if name not in names and _is_file(path) and _is_inside(path, folder):
             out.append(Stale(path, _digest_of(path) != digest))
     return out
+
+
+def _is_file(path: Path) -> bool:
+    """Return True for an existing file; False also for a name that no file can have, which Path.is_file raises for."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
@@ -90,7 +98,7 @@ def _is_inside(path: Path, folder: Path) -> bool:
 def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path]) -> str:
     """Return the new list of written files: earlier entries without `forgotten`, and `made` (path to text)."""
     gone = {path.relative_to(folder).as_posix() for path in forgotten}
-    entries = {name: digest for name, digest in known(folder).items() if name not in gone and (folder / name).exists()}
+    entries = {name: digest for name, digest in known(folder).items() if name not in gone and _is_file(folder / name)}
     entries.update({name: _digest(text) for name, text in made.items()})
     return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in sorted(entries.items()))
 

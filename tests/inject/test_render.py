@@ -194,6 +194,16 @@ def test_prune_keeps_a_file_that_the_name_of_another_one_lists(repo: Path, mark:
     }
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y", '"\\u0000"', '"\\ud800"'])
+def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name: str) -> None:
+    done(repo, "render -f k8s -o out")
+    record = repo / "out/.sidecarctl-outputs"
+    before = record.read_text()
+    record.write_text(f"{before}{'0' * 64}  {name}\n")
+    done(repo, "render -f k8s -o out --prune")
+    assert record.read_text() == before
+
+
 def test_prune_requires_an_output_directory(repo: Path) -> None:
     assert "--prune requires an output directory" in done(repo, "render -f k8s -i --prune", 2).stderr
 
