@@ -7,7 +7,8 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError, UsageError, did_you_mean
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
         if argv is None:
-            _ignore_interrupts()
+            _end_now(code)
     except SidecarctlError as error:
         code = _report(error)
     except OSError as error:
@@ -60,11 +61,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _ignore_interrupts() -> None:
-    """Let a second Ctrl-C have no effect: the process ends, and Python would print a traceback."""
+def _end_now(code: int) -> NoReturn:
+    """End the process without waiting for threads and workers. A second Ctrl-C has no effect, and prints no traceback."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _open_streams() -> None:
@@ -125,6 +130,10 @@ def _run(argv: list[str], *, alone: bool) -> int:
     if not argv or argv[0] in ("help", "-h", "--help"):
         return _help(argv)
     if argv[0] in ("--install-completion", "--show-completion"):
+        if len(argv) > 1:
+            raise UsageError(
+                f"{argv[0]} takes no argument", hint=f"it is for the shell that runs it: `sidecarctl {argv[0]}`"
+            )
         return _typer(argv)
     info = _find_command(argv[0])
     command = info.load()

@@ -102,7 +102,10 @@ def _chunks(items: Iterator[_T]) -> Iterator[list[_T]]:
 
 @contextmanager
 def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Executor]:
-    """Start workers that inherit the items and the function. Raises InputError if one of them is killed."""
+    """Start workers that inherit the items and the function. Raises InputError if one of them is killed.
+
+    After Ctrl-C nothing waits for the workers, which end with this process: one can wait for a lock that is never released.
+    """
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
@@ -111,15 +114,19 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
     sys.stderr.flush()
     _inherited.append((items, work))
     pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
+    wait = True
     try:
         yield pool
+    except KeyboardInterrupt:
+        wait = False
+        raise
     except BrokenProcessPool:
         raise InputError(
             "a worker process was killed, possibly because the memory is full; nothing was written",
             hint="run again with --jobs 1, which takes less memory",
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait, cancel_futures=True)
         _inherited.pop()
 
 

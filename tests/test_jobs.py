@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.workers import process_count, spread
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
+from tests.crash.helpers import default_signals
 
 WEB = """\
 apiVersion: apps/v1
@@ -138,3 +140,24 @@ def test_workers_exit_when_their_parent_is_killed() -> None:
     process.kill()
     # The pipe closes when the last worker exits.
     process.communicate(timeout=30)
+
+
+INTERRUPTED = PROGRAM.replace(
+    "list(spread(range(100), work, 2))",
+    "command._run = lambda *_, **__: list(spread(range(100), work, 2))\ncommand.main()",
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
+def test_ctrl_c_does_not_wait_for_workers() -> None:
+    """A worker that waits for a lock, which an interrupt left, kept the process for ever."""
+    program = f"import sidecarctl.__main__ as command\n{INTERRUPTED}"
+    with default_signals():
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    assert process.stdout is not None
+    assert {process.stdout.readline(), process.stdout.readline()}  # both workers are busy
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, "")

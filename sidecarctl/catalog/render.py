@@ -186,6 +186,8 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
         raise (refusal.moved_to(place) if place else refusal) from None
     except LibraryError as error:
         if error.where == template:
+            if f'at most 63, got "{data["instance"][:20]}' in error.message and data["instance"] != sidecar.name:
+                error.hint = "the sidecar builds names from the name of the instance: give a shorter one with --as"
             error.where = f"{template}:{_find_line(sidecar, error.message)}"
         raise
     given = [name for name in parameters.common if name not in parameters.shared]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.authoring.library_kit import entry
-from tests.command import ROOT
+from tests.command import ROOT, run
 
 
 def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidecarctl")) -> list[str]:
@@ -97,3 +97,10 @@ def test_names_are_completed_once_and_versions_after_an_at_sign(tmp_path: Path) 
     entry(tmp_path / "lib", version="1.0.0", folder="agent@1.0.0")
     assert _completed("sidecarctl show --library lib age", tmp_path) == ["agent"]
     assert _completed("sidecarctl show --library lib agent@", tmp_path) == ["agent@1.1.0", "agent@1.0.0"]
+
+
+@pytest.mark.parametrize("flag", ["--show-completion", "--install-completion"])
+def test_completion_script_is_only_for_the_shell_that_runs_it(flag: str, tmp_path: Path) -> None:
+    outcome = run(f"sidecarctl {flag} fish", tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert f"{flag} takes no argument" in outcome.stderr

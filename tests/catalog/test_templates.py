@@ -14,6 +14,7 @@ from library_kit import CONTAINER, entry, inputs
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
+from tests.command import run as run_command
 
 Run = Callable[..., Fragment]
 SPEC = """\
@@ -392,3 +393,11 @@ def test_pull_secret_of_a_template_needs_an_object_name(run: Run, name: str) -> 
 def test_name_that_a_record_cannot_hold_is_an_error_of_the_template(run: Run, part: str, message: str) -> None:
     with pytest.raises(LibraryError, match=f"invalid fragment: {message}"):
         run(jinja=part)
+
+
+def test_long_name_of_an_instance_is_blamed_for_the_names_that_a_template_builds_from_it(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    image: nginx:1.27\n"
+    (tmp_path / "web.yaml").write_text(pod)
+    outcome = run_command(f"sidecarctl add logger --as {'a' * 63} -f web.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "give a shorter one with --as" in outcome.stderr

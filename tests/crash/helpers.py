@@ -45,7 +45,7 @@ def start(arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
         "SIDECARCTL_NO_CACHE": "1",
         **env,
     }
-    with _default_signals():
+    with default_signals():
         return subprocess.Popen(
             [sys.executable, "-m", "sidecarctl", *arguments.split()],
             cwd=cwd,
@@ -58,7 +58,7 @@ def start(arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def _default_signals() -> Iterator[None]:
+def default_signals() -> Iterator[None]:
     """Let a new process end on signals, also if the tests run in the background or without a terminal and ignore them."""
     ignored = [
         number
