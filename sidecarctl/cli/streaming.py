@@ -138,7 +138,7 @@ def _needs_whole_input(stream: IO[bytes], name: str, fronts: bool) -> bool:
 
     if any(needs_whole_run(piece) or (fronts and is_around_pods(piece)) for piece in _pieces(stream)):
         return True
-    from sidecarctl.inject.companion_search import has_displaced_companions
+    from sidecarctl.inject.displaced_companions import has_displaced_companions
 
     if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
         return False

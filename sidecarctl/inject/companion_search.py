@@ -6,24 +6,20 @@ a run; it is edited where it is.
 
 from __future__ import annotations
 
-import re
-from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
+from sidecarctl.inject.companions import read_object_owner, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of, workloads
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.stream import Document
 
-_OWNER = lazy_pattern(re.escape(OWNER_ANNOTATION) + r"""["']?\s*:\s*["']?([^\s"',}]+)""")
 # Fields of a volume that name a ConfigMap or Secret, and the kind.
 _VOLUME_SOURCES = (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"))
 
@@ -180,55 +176,6 @@ def _is_renamed(before: str, now: str, companion: str) -> bool:
     return companion.startswith(f"{prefix}{before}") and companion.endswith(suffix)
 
 
-# ---- documents that were sorted or moved -----------------------------------------------------------------------------
-
-
-def has_displaced_companions(documents: Iterable[Document]) -> bool:
-    """Return True if a companion does not follow its workload. Cheap: compares texts and parses nothing."""
-    holder = ""
-    for document in documents:
-        match = _OWNER.search(document.text)
-        if match is None:
-            holder = document.text
-            continue
-        kind, _, rest = match[1].partition("/")
-        name = rest.rpartition("/")[0].rpartition("/")[2]
-        if RECORD_ANNOTATION not in holder or kind not in holder or name not in holder:
-            return True
-    return False
-
-
-def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
-    """Move each companion behind its workload. A companion without a workload stays behind the document before it."""
-    owned = {index for index, each in enumerate(documents) if read_owner(each) is not None}
-    if not owned:
-        return list(documents)
-    holders = [
-        (index, workload, record)
-        for index, document in enumerate(documents)
-        if index not in owned and RECORD_ANNOTATION in document.text
-        for workload, record in read_records(document, kinds)
-    ]
-    by_label: dict[str, list[int]] = {}
-    for index, workload, _ in holders:
-        by_label.setdefault(workload.label, []).append(index)
-    behind: dict[int, list[int]] = {}
-    companions = {index: Companion(as_mapping(documents[index].value)) for index in sorted(owned)}
-    exact = {(*each.owner, each.identity) for each in companions.values()}
-    for index, companion in companions.items():
-        homes = by_label.get(companion.owner[0])
-        # Of several workloads with one name, the companion belongs to the one that it follows.
-        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders, exact)
-        if home is not None:
-            behind.setdefault(home, []).append(index)
-    moved = {index for indices in behind.values() for index in indices}
-    order: list[int] = []
-    for index in range(len(documents)):
-        if index not in moved:
-            order += (index, *behind.get(index, ()))
-    return [documents[index] for index in order]
-
-
 def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
     """Yield the workloads of a document with their records; invalid ones are reported when the document is processed."""
     try:
@@ -236,29 +183,3 @@ def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, R
             yield workload, records.read(workload)
     except SidecarctlError:
         return
-
-
-def _find_home(
-    companion: Companion,
-    index: int,
-    holders: Sequence[tuple[int, Workload, Record]],
-    exact: Collection[tuple[str, str, str]],
-) -> int | None:
-    """Return the nearest document that a companion belongs to whose owner is not in the input.
-
-    `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.
-    """
-    name = companion.owner[1]
-    fitting = [
-        home
-        for home, workload, record in holders
-        if (instance := record.instances.get(name))
-        and (workload.label, name, companion.identity) not in exact
-        and belongs_to(companion, workload, instance, find_known(workload, instance))
-    ]
-    return min(fitting, key=lambda home: abs(home - index), default=None)
-
-
-def restore_order(documents: Sequence[Document]) -> list[Document]:
-    """Return documents in the order of the input; a new companion stays behind its workload."""
-    return sorted(documents, key=lambda document: document.index)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.record.annotation import Added
-from sidecarctl.record.paths import find_setting, index_items
+from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.sha256 import sha256
 
 _LENGTH = 8
@@ -45,8 +45,9 @@ def _content(workload: Workload, added: Added) -> Any:
             yield field, container, list(_find_all(containers.get(container, {}).get(field), key, holders[container]))
     for field, keys in (("annotations", added.annotations), ("labels", added.labels)):
         yield field, [as_mapping(workload.metadata.get(field)).get(key) for key in sorted(keys)]
+    settings = find_settings(workload.pod, added.pod)
     for text in sorted(added.pod):
-        yield text, find_setting(workload.pod, text)
+        yield text, settings[text][1] if text in settings else None
 
 
 def _find_all(items: Any, key: str, values: Iterable[str]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record.annotation import Added, Instance, Record, write
-from sidecarctl.record.paths import decode_path, encode_path, find_setting, index_items, record_path
+from sidecarctl.record.paths import decode_path, encode_path, find_settings, index_items, record_path
 from sidecarctl.yamltext.edits import Edit, Insert, Replace, Restore, apply
 from sidecarctl.yamltext.splice import filled_texts
 from sidecarctl.yamltext.stream import Document
@@ -128,7 +128,7 @@ def keep_present(workload: Workload, added: Added) -> Added:
         env=dict(_present_items(workload, "env", "name", added.env)),
         annotations=tuple(key for key in added.annotations if key in workload.annotations),
         labels=tuple(key for key in added.labels if key in as_mapping(workload.metadata.get("labels"))),
-        pod=tuple(text for text in added.pod if find_setting(pod, text) is not None),
+        pod=tuple(find_settings(pod, added.pod)),
     )
 
 

@@ -14,8 +14,7 @@ from sidecarctl.record.annotation import Added, Instance, Record, write
 from sidecarctl.record.paths import (
     RecordError,
     decode_path,
-    find_setting,
-    find_setting_path,
+    find_settings,
     index_items,
     parse_empty,
     record_path,
@@ -130,33 +129,42 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         for key in keys:
             present = key in as_mapping(workload.metadata.get(field))
             yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
+    settings = find_settings(pod, added.pod)
     for text in added.pod:
-        missing = find_setting(pod, text) is None
-        yield f"pod {text}", None if missing else (*pod_path, *find_setting_path(pod, text))
+        yield f"pod {text}", (*pod_path, *settings[text][0]) if text in settings else None
 
 
 def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
     """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
-    staying = dict(staying)
+    if not added.volumes:
+        return added, staying
+    ranks = {name: rank for rank, name in enumerate(staying)}
+    owners: dict[str, str] = {}
+    for name, other in staying.items():
+        for container in (*other.added.containers, *other.added.init_containers):
+            owners.setdefault(container, name)
+    users: dict[str, list[str]] = {}
+    for container, volume in _mounts(workload):
+        if container in owners:
+            users.setdefault(volume, []).append(owners[container])
+    given: dict[str, list[str]] = {}
     for volume in added.volumes:
-        recipient = next(
-            (name for name, other in staying.items() if mounts_volume(workload, other.added, volume)), None
-        )
-        if recipient is None:
-            continue
-        staying[recipient] = with_volumes(workload, staying[recipient], [volume], added)
-        added = without_volumes(workload, added, [volume])
-    return added, staying
+        if volume in users:
+            given.setdefault(min(users[volume], key=ranks.__getitem__), []).append(volume)
+    inherited = {name: with_volumes(workload, staying[name], volumes, added) for name, volumes in given.items()}
+    left = without_volumes(workload, added, [volume for volumes in given.values() for volume in volumes])
+    return left, {**staying, **inherited}
 
 
 def with_volumes(workload: Workload, instance: Instance, volumes: Sequence[str], former: Added) -> Instance:
     """Return an instance that inherits volumes, with the app's mounts of them that their former owner added."""
     added, mounts = instance.added, dict(instance.added.volume_mounts)
+    wanted = frozenset(volumes)
     for container, paths in former.volume_mounts.items():
-        own = mounts.get(container, ())
-        new = (each for each in paths if _mounted_volume(workload, container, each) in volumes and each not in own)
-        if inherited := tuple(new):
-            mounts[container] = (*own, *inherited)
+        own = dict.fromkeys(mounts.get(container, ()))
+        inherited = [each for each in paths if workload.mounted_volumes.get((container, each)) in wanted]
+        if inherited:
+            mounts[container] = tuple({**own, **dict.fromkeys(inherited)})
     return replace(
         instance,
         added=replace(added, volumes=(*added.volumes, *volumes), volume_mounts=mounts),
@@ -168,36 +176,30 @@ def without_volumes(workload: Workload, added: Added, volumes: Sequence[str]) ->
     """Return what an instance added, without volumes and the app's mounts of them."""
     if not volumes:
         return added
+    gone = frozenset(volumes)
     mounts = {
-        container: tuple(each for each in paths if _mounted_volume(workload, container, each) not in volumes)
+        container: tuple(each for each in paths if workload.mounted_volumes.get((container, each)) not in gone)
         for container, paths in added.volume_mounts.items()
     }
     return replace(
         added,
-        volumes=tuple(each for each in added.volumes if each not in volumes),
+        volumes=tuple(each for each in added.volumes if each not in gone),
         volume_mounts={container: paths for container, paths in mounts.items() if paths},
     )
 
 
-def mounts_volume(workload: Workload, added: Added, volume: str) -> bool:
-    """Return True if a container of an instance mounts a volume."""
+def used_volumes(workload: Workload, added: Added) -> frozenset[str]:
+    """Return the names of the volumes that the containers of an instance mount."""
     own = {*added.containers, *added.init_containers}
-    return any(
-        as_mapping(mount).get("name") == volume
-        for container in workload.containers
-        if container.name in own
-        for mount in as_list(container.value.get("volumeMounts"))
-    )
+    return frozenset(volume for container, volume in _mounts(workload) if container in own)
 
 
-def _mounted_volume(workload: Workload, container: str, path: str) -> Any:
-    """Return the name of the volume that a container mounts at a path."""
-    for each in workload.containers:
-        if each.name == container:
-            for mount in as_list(each.value.get("volumeMounts")):
-                if as_mapping(mount).get("mountPath") == path:
-                    return mount.get("name")
-    return None
+def _mounts(workload: Workload) -> Iterator[tuple[str, str]]:
+    """Yield container and volume of each mount."""
+    for container in workload.containers:
+        for mount in as_list(container.value.get("volumeMounts")):
+            if isinstance(volume := as_mapping(mount).get("name"), str):
+                yield container.name, volume
 
 
 def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, None]) -> Iterator[Edit]:

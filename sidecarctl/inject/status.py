@@ -14,8 +14,9 @@ from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
-from sidecarctl.inject.companion_search import Companion, find_companions, gather_companions, has_displaced_companions
+from sidecarctl.inject.companion_search import Companion, find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.displaced_companions import gather_companions, has_displaced_companions
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
 from sidecarctl.inject.merge import KEEP

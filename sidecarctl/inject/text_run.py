@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
-from sidecarctl.inject.companion_search import gather_companions, has_displaced_companions, restore_order
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.process import (
     DocumentFilter,
@@ -92,9 +91,12 @@ def _run(
     if beside:
         result = _run_with_files(text, list(documents), beside, step, options, selects)
         return _with_errors(result, broken)
-    if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
-        result = _run_on_sorted(text, list(documents), step, options, selects)
-        return _with_errors(result, broken)
+    if OWNER_ANNOTATION in text:
+        from sidecarctl.inject.displaced_companions import has_displaced_companions
+
+        if has_displaced_companions(split_readable(text, file, [])):
+            result = _run_on_sorted(text, list(documents), step, options, selects)
+            return _with_errors(result, broken)
     out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
     # Keep texts, not documents: the nodes of a finished document are freed.
     for processed in process_documents(documents, step, options, selects):
@@ -124,6 +126,8 @@ def _run_on_sorted(
 
     Documents from number `count` on are of other files: they are in the result, but not in its text.
     """
+    from sidecarctl.inject.displaced_companions import gather_companions, restore_order
+
     gathered = gather_companions(documents, options.kinds)
     whole = join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)

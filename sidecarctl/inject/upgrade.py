@@ -12,7 +12,7 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
-from sidecarctl.inject.removal import mounts_volume, with_volumes
+from sidecarctl.inject.removal import used_volumes, with_volumes
 from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
@@ -120,7 +120,8 @@ def plan_upgrade(
 def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:
     """Return those of the volumes that the planned containers mount."""
     after = apply_at(bare, planned.edits)
-    return [each for each in volumes if mounts_volume(after, planned.instance.added, each)]
+    used = used_volumes(after, planned.instance.added)
+    return [each for each in volumes if each in used]
 
 
 def _part(base: Rendering | Unknown, identity: str | None) -> Any:

@@ -16,8 +16,8 @@ from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companion_search import gather_companions, restore_order
 from sidecarctl.inject.companions import read_owner
+from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.kube.workload import as_mapping

@@ -11,7 +11,7 @@ from sidecarctl.composition.select import Selection, find_unused_rules
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companion_search import gather_companions, restore_order
+from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
 from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.integrations import resource_list

@@ -101,6 +101,17 @@ class Workload:
                 found.setdefault((str(container.path[-2]), container.name), container)
         return found
 
+    @cached_property
+    def mounted_volumes(self) -> dict[tuple[str, str], str]:
+        """The volume that a container mounts at a path, by name of the container and path; the first one of each."""
+        found: dict[tuple[str, str], str] = {}
+        for container in self.containers:
+            for mount in map(as_mapping, as_list(container.value.get("volumeMounts"))):
+                path, name = mount.get("mountPath"), mount.get("name")
+                if isinstance(path, str) and isinstance(name, str):
+                    found.setdefault((container.name, path), name)
+        return found
+
     def container_of(self, path: PathTuple) -> Container | None:
         """Return the container that a path of the document leads to or into."""
         return self._containers_by_path.get(path[: len(self.template_path) + 3])

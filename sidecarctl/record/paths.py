@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
@@ -57,22 +58,24 @@ def _find_unnamed(workload: Workload, field: str, text: str) -> int | None:
     return index if unnamed else None
 
 
-def find_setting(pod: Any, text: str) -> Any:
-    """Return the pod setting at a recorded path such as `securityContext/fsGroup`, None if it is missing."""
-    value: Any = pod
-    for step in find_setting_path(pod, text):
-        value = value[step] if isinstance(step, int) else as_mapping(value).get(step)
-    return value
+def find_settings(pod: Any, texts: Iterable[str]) -> dict[str, tuple[PathTuple, Any]]:
+    """Return path below the pod spec and value of each recorded setting, such as `securityContext/fsGroup`, that the pod has.
 
-
-def find_setting_path(pod: Any, text: str) -> PathTuple:
-    """Return the path below the pod spec of a recorded setting. Pull secrets are recorded by name: imagePullSecrets/NAME."""
-    field, _, name = text.partition("/")
-    if field != PULL_SECRETS:
-        return tuple(text.split("/"))
-    items = as_mapping(pod).get(field)
-    index = find_index(items, "name", name) if isinstance(items, list) else None
-    return (field, name) if index is None else (field, index)
+    Pull secrets are recorded by name: `imagePullSecrets/NAME`.
+    """
+    secrets = index_items(as_mapping(pod).get(PULL_SECRETS), "name")
+    found: dict[str, tuple[PathTuple, Any]] = {}
+    for text in texts:
+        field, _, name = text.partition("/")
+        path: PathTuple = (
+            (field, secrets[name]) if field == PULL_SECRETS and name in secrets else tuple(text.split("/"))
+        )
+        value: Any = pod
+        for step in path:
+            value = value[step] if isinstance(step, int) else as_mapping(value).get(step)
+        if value is not None:
+            found[text] = (path, value)
+    return found
 
 
 def find_index(items: list[Any], key: str, value: object) -> int | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.inject.companion_search import has_displaced_companions
+from sidecarctl.inject.displaced_companions import has_displaced_companions
 from sidecarctl.yamltext.stream import split
 from tests.command import run
 
@@ -34,6 +34,7 @@ def companion(owner: str) -> str:
 
 OTHER = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n"
 SHOP, BLOG = workload("shop"), workload("blog")
+IN_BLOCK_STYLE = SHOP.replace("metadata: {name: shop}", "metadata:\n  name: plain")
 LOGS, PROXY = companion("Deployment/shop/logger"), companion("Deployment/shop/proxy")
 
 
@@ -43,7 +44,11 @@ LOGS, PROXY = companion("Deployment/shop/logger"), companion("Deployment/shop/pr
         (SHOP, LOGS),
         (SHOP, LOGS, PROXY),
         (OTHER, SHOP, LOGS, BLOG, OTHER),
-        (workload("shop", "StatefulSet"), companion("StatefulSet/prod/shop/logger")),
+        (workload("shop, namespace: prod", "StatefulSet"), companion("StatefulSet/prod/shop/logger")),
+        (IN_BLOCK_STYLE.replace("plain", "'shop'"), LOGS),
+        (IN_BLOCK_STYLE.replace("plain", '"sh\\x6fp"'), LOGS),
+        (IN_BLOCK_STYLE.replace("plain", "&name shop # the shop"), LOGS),
+        (IN_BLOCK_STYLE.replace("plain", "shop\n  namespace: prod"), companion("Deployment/prod/shop/logger")),
     ],
 )
 def test_companions_behind_their_workload_are_not_displaced(documents: tuple[str, ...]) -> None:
@@ -59,6 +64,12 @@ def test_companions_behind_their_workload_are_not_displaced(documents: tuple[str
         (SHOP, LOGS, BLOG, PROXY),
         (workload("shop", "StatefulSet"), LOGS),
         (workload("shop", record="note: none"), LOGS),
+        (workload("shop-admin"), LOGS),
+        (workload("blog, labels: {app: shop}"), LOGS),
+        (workload("shop, namespace: prod"), companion("Deployment/test/shop/logger")),
+        (IN_BLOCK_STYLE.replace("plain", 'shop\n  "namespace": prod'), LOGS),
+        (IN_BLOCK_STYLE.replace("plain", 'blog\n  annotations: {note: "x\n  name: shop"}'), LOGS),
+        (IN_BLOCK_STYLE.replace("plain", "blog\n  labels:\n    name: shop"), LOGS),
     ],
     ids=[
         "before it",
@@ -67,6 +78,12 @@ def test_companions_behind_their_workload_are_not_displaced(documents: tuple[str
         "the second one",
         "another kind",
         "without record",
+        "a longer name",
+        "a label of the name",
+        "another namespace",
+        "a quoted key",
+        "a line of a quoted text",
+        "a label called name",
     ],
 )
 def test_detects_displaced_companions(documents: tuple[str, ...]) -> None:
@@ -85,6 +102,26 @@ def test_removes_companions_in_any_order(order: tuple[int, ...], tmp_path: Path)
     removed = run("sidecarctl remove logger -q", tmp_path, stdin=moved)
     assert removed.code == 0, removed.stderr
     assert removed.stdout.removeprefix("---\n") == "---\n".join(plain[index // 2] for index in order if index % 2 == 0)
+
+
+@pytest.mark.parametrize("names", [("web", "web-admin"), ("web\n  namespace: one", "web\n  namespace: two")])
+def test_companions_behind_a_workload_whose_text_has_the_name_are_found(names: tuple[str, str], tmp_path: Path) -> None:
+    plain = [IN_BLOCK_STYLE.replace("plain", name).replace("sidecarctl.dev/sidecars: '{}'", "") for name in names]
+    added = run("sidecarctl add logger -q", tmp_path, stdin="---\n".join(plain)).stdout.split("---\n")
+    moved = "---\n".join((added[0], added[2], added[1], added[3]))
+    upgraded = run("sidecarctl upgrade logger -q --set logDir=/other", tmp_path, stdin=moved)
+    assert (upgraded.code, upgraded.stderr) == (0, "")
+    removed = run("sidecarctl remove logger", tmp_path, stdin=moved)
+    assert (removed.stdout, "companion-left-behind" in removed.stderr) == ("---\n".join(plain), False)
+
+
+def test_companion_of_the_original_stays_when_it_is_removed_from_a_copy(tmp_path: Path) -> None:
+    original = IN_BLOCK_STYLE.replace("plain", "web").replace("sidecarctl.dev/sidecars: '{}'", "")
+    workload, companion = run("sidecarctl add logger -q", tmp_path, stdin=original).stdout.split("---\n")
+    copied = "---\n".join((workload, workload.replace("name: web\n", "name: web2\n", 1), companion))
+    removed = run("sidecarctl remove logger -q --name web2", tmp_path, stdin=copied)
+    assert removed.code == 0
+    assert companion in removed.stdout
 
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: web:1}\n"

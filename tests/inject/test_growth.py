@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +155,40 @@ def test_volumes_are_indexed_once_for_all_instances(work: str) -> None:
     counted = count_calls(function, *codes)
     assert counted["_documents_by_volume"] == 1
     assert counted["as_mapping"] <= 3 * COUNT, counted
+
+
+def _handing_over(size: int) -> dict[str, Any]:
+    """A pod with volumes that another sidecar mounts too."""
+    mounts = [{"name": f"v-{number}", "mountPath": f"/v/{number}"} for number in range(size)]
+    return {
+        "initContainers": [{"name": name, "volumeMounts": mounts} for name in ("one", "two")],
+        "containers": [{"name": "web"}],
+        "volumes": [{"name": mount["name"]} for mount in mounts],
+    }
+
+
+def _pull_secrets(size: int) -> dict[str, Any]:
+    return {
+        "containers": [{"name": "web"}],
+        "imagePullSecrets": [{"name": f"v-{number}"} for number in range(size)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "entry"),
+    [(_handing_over, ("volumes", "v-{}")), (_pull_secrets, ("pod", "imagePullSecrets/v-{}"))],
+)
+def test_what_a_removal_takes_away_or_hands_over_costs_the_same_each(
+    make: Callable[[int], dict[str, Any]], entry: tuple[str, str]
+) -> None:
+    def count(size: int) -> int:
+        field, text = entry
+        names = [text.format(number) for number in range(size)]
+        instances = {"one": {"initContainers": ["one"], field: names}, "two": {"initContainers": ["two"]}}
+        record_text = json.dumps({"v": 2, "instances": instances})
+        template = {"metadata": {"annotations": {RECORD_ANNOTATION: record_text}}, "spec": make(size)}
+        (found,) = workloads({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}})
+        present = record.read(found)
+        return sum(count_calls(lambda: removal.plan_removal(found, present, ["one"])).values())
+
+    assert 0 < count(8 * COUNT) <= 9 * count(COUNT)

@@ -1,0 +1,156 @@
+"""Companions that do not follow their workload: Helm and kustomize sort documents by kind, and people move them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Collection, Iterable, Sequence
+
+from sidecarctl.errors import InputError
+from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, label_of
+from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record.annotation import Record
+from sidecarctl.yamltext.scalars import reads_as_itself
+from sidecarctl.yamltext.stream import Document
+
+# Documents in block style, as people and programs write nearly all of them.
+_KIND = lazy_pattern(r"^kind:[ \t]+([A-Z][A-Za-z]*)[ \t]*\r?$", re.MULTILINE)
+_METADATA = lazy_pattern(r"^metadata:[ \t]*\r?\n((?:[ \t]+\S[^\n]*(?:\n|\Z)|[ \t]*\r?\n)+)", re.MULTILINE)
+_ENTRY = lazy_pattern(r"""["']?([-A-Za-z0-9_./]+)["']?:(?:[ \t]+(.*))?""")
+_PLAIN = lazy_pattern(r"""["']?([A-Za-z0-9][-A-Za-z0-9./]*)["']?""")
+
+
+def has_displaced_companions(documents: Iterable[Document]) -> bool:
+    """Return True if a companion does not follow the workload that its owner annotation names.
+
+    Cheap: it parses only documents whose label or owner cannot be read from block style.
+    """
+    holder: Document | None = None
+    label = ""
+    for document in documents:
+        owner = _find_owner(document)
+        if owner is None:
+            holder = document
+            continue
+        if holder is not None:
+            label, holder = (_find_label(holder) if RECORD_ANNOTATION in holder.text else ""), None
+        if owner.rpartition("/")[0] != label:
+            return True
+    return False
+
+
+def _find_label(document: Document) -> str:
+    """Return the label of the object in a document, "" if it cannot be parsed."""
+    kinds, entries = _KIND.findall(document.text), _metadata(document)
+    if len(kinds) == 1 and entries and "name" in entries:
+        namespace = _plain(entries["namespace"][0]) if "namespace" in entries else ""
+        name = _plain(entries["name"][0])
+        if name and namespace is not None:
+            return "/".join(each for each in (kinds[0], namespace, name) if each)
+    try:
+        return label_of(document.value)
+    except InputError:
+        return ""
+
+
+def _find_owner(document: Document) -> str | None:
+    """Return the owner annotation of a companion, None for any other document."""
+    if OWNER_ANNOTATION not in document.text:
+        return None
+    _, lines = (_metadata(document) or {}).get("annotations", ("", []))
+    text, _ = (_entries(lines) or {}).get(OWNER_ANNOTATION, ("", []))
+    return _plain(text) or read_owner(document)
+
+
+def _metadata(document: Document) -> dict[str, tuple[str, list[str]]] | None:
+    blocks = _METADATA.findall(document.text)
+    return _entries(blocks[0].split("\n")) if len(blocks) == 1 else None
+
+
+def _entries(lines: Iterable[str]) -> dict[str, tuple[str, list[str]]] | None:
+    """Return, for each key of a mapping in block style, the text behind it and the lines below it; None for another style."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    depth, below = -1, list[str]()
+    for line in lines:
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        if bare.count('"') % 2 or bare.count("'") % 2:  # a quoted text of several lines
+            return None
+        indent = len(line) - len(line.lstrip(" "))
+        depth = indent if depth < 0 else depth
+        if found and (indent > depth or (indent == depth and bare.startswith("- "))):
+            below.append(line)
+            continue
+        entry = _ENTRY.fullmatch(bare) if indent == depth else None
+        if entry is None or entry[1] in found:
+            return None
+        below = []
+        found[entry[1]] = (entry[2] or "", below)
+    return found
+
+
+def _plain(text: str) -> str | None:
+    """Return the string that a scalar without escapes is; None for any other text."""
+    match = _PLAIN.fullmatch(text)
+    return match[1] if match and (text != match[1] or reads_as_itself(text)) else None
+
+
+def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
+    """Move each companion behind its workload. A companion without a workload stays behind the document before it."""
+    owned = {index for index, each in enumerate(documents) if read_owner(each) is not None}
+    if not owned:
+        return list(documents)
+    holders = [
+        (index, workload, record)
+        for index, document in enumerate(documents)
+        if index not in owned and RECORD_ANNOTATION in document.text
+        for workload, record in read_records(document, kinds)
+    ]
+    by_label: dict[str, list[int]] = {}
+    for index, workload, _ in holders:
+        by_label.setdefault(workload.label, []).append(index)
+    behind: dict[int, list[int]] = {}
+    companions = {index: Companion(as_mapping(documents[index].value)) for index in sorted(owned)}
+    exact = {(*each.owner, each.identity) for each in companions.values()}
+    for index, companion in companions.items():
+        homes = by_label.get(companion.owner[0])
+        # Of several workloads with one name, the companion belongs to the one that it follows.
+        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders, exact)
+        if home is not None:
+            behind.setdefault(home, []).append(index)
+    moved = {index for indices in behind.values() for index in indices}
+    order: list[int] = []
+    for index in range(len(documents)):
+        if index not in moved:
+            order += (index, *behind.get(index, ()))
+    return [documents[index] for index in order]
+
+
+def _find_home(
+    companion: Companion,
+    index: int,
+    holders: Sequence[tuple[int, Workload, Record]],
+    exact: Collection[tuple[str, str, str]],
+) -> int | None:
+    """Return the nearest document that a companion belongs to whose owner is not in the input.
+
+    `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.
+    """
+    name = companion.owner[1]
+    fitting = [
+        home
+        for home, workload, record in holders
+        if (instance := record.instances.get(name))
+        and (workload.label, name, companion.identity) not in exact
+        and belongs_to(companion, workload, instance, find_known(workload, instance))
+    ]
+    return min(fitting, key=lambda home: abs(home - index), default=None)
+
+
+def restore_order(documents: Sequence[Document]) -> list[Document]:
+    """Return documents in the order of the input; a new companion stays behind its workload."""
+    return sorted(documents, key=lambda document: document.index)
