@@ -126,7 +126,7 @@ def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
     result = {}
     for key, part in value.items():
         if key in ("app", "pod") and isinstance(part, dict):
-            part = {name: inner for name, inner in part.items() if inner is not None}
+            part = {name: _drop_nulls(inner) for name, inner in part.items() if inner is not None}
         elif key in ("containers", "initContainers") and isinstance(part, list):
             part = [_drop_nulls(item) for item in part]
         if part is not None:

@@ -12,7 +12,7 @@ from sidecarctl.inject.companion_search import Companion, belongs_to, find_known
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, may_hold
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.stream import split_readable
@@ -34,13 +34,13 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple
 
     A companion whose workload several files have belongs to the one in its directory.
     """
-    holding = [item for item in items if OWNER_ANNOTATION in item[1].text]
+    holding = [item for item in items if may_hold(item[1].text, OWNER_ANNOTATION)]
     if len(items) < 2 or not holding:
         return {}
     holders = [
         _Holder(source.name, workload, record)
         for source, read in items
-        if RECORD_ANNOTATION in read.text
+        if may_hold(read.text, RECORD_ANNOTATION)
         for document in split_readable(read.text, source.name, [])
         if read_owner(document) is None
         for workload, record in read_records(document, kinds)

@@ -111,7 +111,7 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
     """
     assert delivery.flags.output
     target = Path(delivery.flags.output)
-    if len(done) == 1 and not target.is_dir() and not (delivery.mirror and is_directory_output(delivery)):
+    if len(done) == 1 and not is_directory_output(delivery):
         return [target]
     from sidecarctl.files.directory import check_inside
 
@@ -126,13 +126,17 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
 
 
 def is_directory_output(delivery: Delivery) -> bool:
-    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
+    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs.
+
+    A directory or a pattern counts as several, so that the output does not depend on what it contains.
+    """
+    from sidecarctl.files.walk import is_glob
     from sidecarctl.files.write import is_directory
 
     return (
         is_directory(delivery.flags.output or "")
         or len(delivery.files) > 1
-        or any(Path(file).is_dir() for file in delivery.files)
+        or any(Path(file).is_dir() or is_glob(file) for file in delivery.files)
     )
 
 

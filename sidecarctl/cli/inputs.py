@@ -106,7 +106,18 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
             errors.append(_nothing_found(path, own))
         skipped += own
-    return Inputs(_once(kept), tuple(skipped), tuple(errors))
+    sources = _once(kept)
+    _check_name_of_stdin(sources)
+    return Inputs(sources, tuple(skipped), tuple(errors))
+
+
+def _check_name_of_stdin(found: Sequence[tuple[Source, Read]]) -> None:
+    """Raise UsageError if stdin has the name of a file: results and messages are told apart by name."""
+    names = {source.name for source, _ in found if source.path is None}
+    if any(source.path is not None and source.name in names for source, _ in found):
+        raise UsageError(
+            f"stdin and a file have the same name {next(iter(names))}", hint="set another name with --stdin-filename"
+        )
 
 
 def _read(

@@ -139,8 +139,9 @@ def _needs_whole_input(stream: IO[bytes], name: str, fronts: bool) -> bool:
     if any(needs_whole_run(piece) or (fronts and is_around_pods(piece)) for piece in _pieces(stream)):
         return True
     from sidecarctl.inject.displaced_companions import has_displaced_companions
+    from sidecarctl.kube.workload import may_hold
 
-    if not any(OWNER_ANNOTATION in piece for piece in _pieces(stream)):
+    if not any(may_hold(piece, OWNER_ANNOTATION) for piece in _pieces(stream)):
         return False
     return has_displaced_companions(documents(stream, name))
 

@@ -26,7 +26,7 @@ def _expand(parts: tuple[str, ...], onerror: Callable[[OSError], None]) -> set[s
     while below[:1] == (STARS,):
         below = below[1:]
     found: set[str] = set()
-    for start in _expand(parts[:at], onerror) if at else ["."]:
+    for start in filter(os.path.isdir, _expand(parts[:at], onerror)) if at else ["."]:
         for root, directories, _ in os.walk(start, onerror=onerror):
             directories[:] = [each for each in directories if not each.startswith(".")]
             found |= _expand((*Path(glob.escape(root)).parts, *(below or ("*",))), onerror)

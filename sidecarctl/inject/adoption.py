@@ -100,21 +100,23 @@ def _owned_volumes(
     names = {c.name for c in own}
     shared_paths = {mount["mountPath"] for mount in fragment.volume_mounts}
     target_names = {target.name for target in targets}
+    own_names = {each["name"] for each in fragment.volumes}
     volumes: list[str] = []
     mounts: dict[str, tuple[str, ...]] = {}
-    for volume in as_list(workload.pod.get("volumes")):
-        name = as_mapping(volume).get("name")
-        users = [
-            (c, m)
-            for c in workload.containers
-            for m in as_list(c.value.get("volumeMounts"))
-            if as_mapping(m).get("name") == name
-        ]
-        others = [(c, m["mountPath"]) for c, m in users if c.name not in names]
-        if not isinstance(name, str) or name in taken or len(others) == len(users):
+    users: dict[str, list[tuple[Container, str]]] = {}
+    for c in workload.containers:
+        for mount in map(as_mapping, as_list(c.value.get("volumeMounts"))):
+            if isinstance(mount.get("name"), str) and isinstance(mount.get("mountPath"), str):
+                users.setdefault(mount["name"], []).append((c, mount["mountPath"]))
+    for volume in map(as_mapping, as_list(workload.pod.get("volumes"))):
+        name = volume.get("name")
+        if not isinstance(name, str) or name in taken or name not in users:
+            continue
+        others = [(c, path) for c, path in users[name] if c.name not in names]
+        if len(others) == len(users[name]):
             continue
         # A volume that is not an emptyDir may hold the app's own data.
-        same_name = name in {each["name"] for each in fragment.volumes}
+        same_name = name in own_names
         ours = "emptyDir" in volume and all(
             c.name in target_names and (same_name or path in shared_paths) for c, path in others
         )

@@ -13,7 +13,7 @@ from typing import Any
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.findings import Finding, Place
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload, as_mapping, may_hold
 from sidecarctl.record import annotation as records
 from sidecarctl.results import WorkloadChange
 from sidecarctl.sha256 import sha256
@@ -91,7 +91,7 @@ def hash_config(documents: Sequence[dict[str, Any]]) -> str:
 
 def read_owner(document: Document) -> str | None:
     """Return the owner annotation of a companion, None for any other document."""
-    if OWNER_ANNOTATION not in document.text:
+    if not may_hold(document.text, OWNER_ANNOTATION):
         return None
     owner = as_mapping(as_mapping(as_mapping(_parsed(document)).get("metadata")).get("annotations")).get(
         OWNER_ANNOTATION

@@ -10,7 +10,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, label_of
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, label_of, may_hold
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.scalars import reads_as_itself
@@ -36,7 +36,7 @@ def has_displaced_companions(documents: Iterable[Document]) -> bool:
             holder = document
             continue
         if holder is not None:
-            label, holder = (_find_label(holder) if RECORD_ANNOTATION in holder.text else ""), None
+            label, holder = (_find_label(holder) if may_hold(holder.text, RECORD_ANNOTATION) else ""), None
         if owner.rpartition("/")[0] != label:
             return True
     return False
@@ -58,7 +58,7 @@ def _find_label(document: Document) -> str:
 
 def _find_owner(document: Document) -> str | None:
     """Return the owner annotation of a companion, None for any other document."""
-    if OWNER_ANNOTATION not in document.text:
+    if not may_hold(document.text, OWNER_ANNOTATION):
         return None
     _, lines = (_metadata(document) or {}).get("annotations", ("", []))
     text, _ = (_entries(lines) or {}).get(OWNER_ANNOTATION, ("", []))
@@ -107,7 +107,7 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
     holders = [
         (index, workload, record)
         for index, document in enumerate(documents)
-        if index not in owned and RECORD_ANNOTATION in document.text
+        if index not in owned and may_hold(document.text, RECORD_ANNOTATION)
         for workload, record in read_records(document, kinds)
     ]
     by_label: dict[str, list[int]] = {}

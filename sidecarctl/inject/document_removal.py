@@ -11,7 +11,7 @@ from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
@@ -136,7 +136,7 @@ def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Fi
 
 def concerns_removal(document: Document, names: Sequence[str] | None) -> bool:
     """Return True if a document has a record, or may have lost it; False for one that cannot be parsed and has none."""
-    if _may_have_record(document.text):
+    if may_hold(document.text, RECORD_ANNOTATION):
         return True
     try:
         return may_have_instance(document.text, names) and document.value is not None
@@ -146,9 +146,6 @@ def concerns_removal(document: Document, names: Sequence[str] | None) -> bool:
 
 def may_have_instance(text: str, names: Sequence[str] | None) -> bool:
     """Return False if a text certainly has neither a record nor containers with the names of instances."""
-    return _may_have_record(text) or ("ontainers" in text and (names is None or any(name in text for name in names)))
-
-
-def _may_have_record(text: str) -> bool:
-    """Return False if a text certainly has no record; an escape can hide one."""
-    return "sidecars" in text or "\\u" in text or "\\x" in text
+    return may_hold(text, RECORD_ANNOTATION) or (
+        "ontainers" in text and (names is None or any(name in text for name in names))
+    )

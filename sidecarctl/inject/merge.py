@@ -120,6 +120,8 @@ class Merge:
             self.edits.append(Remove(path, _REASON))
         elif current is ABSENT or (current in (None, [], {}) and isinstance(next, (dict, list)) and next):
             self.edits.append(Insert(path, next, _REASON))
+        elif next is None and isinstance(current, int) and isinstance(path[-1], str):
+            self.edits.append(Restore(path, " null", None, _REASON))
         elif isinstance(current, (dict, list)) and (next is None or next in ([], {})):
             self.edits.append(Restore(path, {"[]": " []", "{}": " {}"}.get(str(next), " null"), next, _REASON))
         elif isinstance(current, (dict, list)) or isinstance(next, (dict, list)):

@@ -207,8 +207,8 @@ def _plan_edits(workload: Workload, record: Record, leaves: Mapping[PathTuple, N
     was = {
         path: text for path, text in ((decode_path(workload, t), w) for t, w in record.was.items()) if path is not None
     }
-    gone: dict[PathTuple, None] = dict(leaves)
-    restored: dict[PathTuple, str] = {}
+    gone: dict[PathTuple, None] = {path: None for path in leaves if path not in was}
+    restored: dict[PathTuple, str] = {path: was[path] for path in leaves if path in was}  # settings that were empty
     holders: dict[PathTuple, list[PathTuple]] = {}
     for path in gone:
         holders.setdefault(path[:-1], []).append(path)

@@ -8,7 +8,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.fronts import Front, find_app_port, find_chain
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, may_hold, workloads
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
@@ -49,7 +49,7 @@ def read_known(documents: Sequence[Document], kinds: Kinds) -> dict[tuple[str, s
     """Return the records with changed ports, by file, workload, and pod template."""
     found: dict[tuple[str, str, PathTuple], Record] = {}
     for document in documents:
-        if "retargeted" in document.text and RECORD_ANNOTATION in document.text and is_readable(document):
+        if "retargeted" in document.text and may_hold(document.text, RECORD_ANNOTATION) and is_readable(document):
             for one in workloads(document.value, kinds):
                 try:
                     found[document.file, one.label, one.template_path[len(one.path) :]] = records.read(one)

@@ -26,7 +26,7 @@ from sidecarctl.inject.upgrade import plan_upgrade
 from sidecarctl.inject.upgrade_base import Rendering, is_unedited, own_part, render_base, without_instance
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
-from sidecarctl.kube.workload import Workload
+from sidecarctl.kube.workload import Workload, may_hold
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Instance, Record
@@ -100,7 +100,7 @@ def _gathered_documents(
     if beside:
         others = [each for name, other in beside for each in split_readable(other, name, []) if read_owner(each)]
         return gather_companions([*split_readable(text, file, errors), *others], options.kinds)
-    if OWNER_ANNOTATION in text and has_displaced_companions(split_readable(text, file, [])):
+    if may_hold(text, OWNER_ANNOTATION) and has_displaced_companions(split_readable(text, file, [])):
         return gather_companions(list(split_readable(text, file, errors)), options.kinds)
     return split_readable(text, file, errors)
 

@@ -16,6 +16,7 @@ from sidecarctl.inject.process import (
     has_errors,
     process_documents,
 )
+from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import WorkloadChange
 from sidecarctl.yamltext.stream import Document, join, split_readable
@@ -66,7 +67,7 @@ def run(
     result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
     """
     result = _run(text, step, options, file, selects, beside)
-    if result.errors or OWNER_ANNOTATION not in result.text or text.count("kind") <= len(result.changes):
+    if result.errors or not may_hold(result.text, OWNER_ANNOTATION) or text.count("kind") <= len(result.changes):
         return result  # without companions, or with nothing but workloads that changed
     from sidecarctl.inject.taken_names import added_names, find_taken_names
 
@@ -91,7 +92,7 @@ def _run(
     if beside:
         result = _run_with_files(text, list(documents), beside, step, options, selects)
         return _with_errors(result, broken)
-    if OWNER_ANNOTATION in text:
+    if may_hold(text, OWNER_ANNOTATION):
         from sidecarctl.inject.displaced_companions import has_displaced_companions
 
         if has_displaced_companions(split_readable(text, file, [])):

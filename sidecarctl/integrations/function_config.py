@@ -157,7 +157,16 @@ def _from_config_map(data: object, name: str, label: str, folder: Path, environm
         return None
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise UsageError("data: expected string values", where=label, hint="quote the values")
-    options = {_KEYS[key]: value for key, value in data.items() if key in _KEYS}
+    options: dict[str, str] = {}
+    for key in data:
+        if key in _KEYS and _KEYS[key] in options:
+            raise UsageError(
+                f"data has {key} and {next(each for each in data if _KEYS.get(each) == _KEYS[key])}",
+                where=f"{label}, data.{key}",
+                hint=f"use {_KEYS[key]} for all of them",
+            )
+        if key in _KEYS:
+            options[_KEYS[key]] = data[key]
     parameters = {key: value for key, value in data.items() if key not in _KEYS}
     if "composition" in options:
         _reject_other_keys(data, label)

@@ -39,7 +39,13 @@ def log_path(given: str | None, env: Mapping[str, str]) -> Path | None:
     """Return the log file: the option, the environment variable, or, under Helm 4, a file in the user cache directory."""
     chosen = given or env.get(VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError:
+            raise UsageError(
+                f"cannot write log file {chosen}: there is no such user, or it has no home directory",
+                hint=f"set another file with --log-file or {VARIABLE}",
+            ) from None
     return default_path(env) if env.get(_UNDER_HELM_4) else None
 
 
@@ -67,7 +73,7 @@ def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
         grown = path.exists() and path.stat().st_size > _MAX_BYTES
         # In a shared directory, a symbolic link may point to a file of another user.
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if grown else os.O_APPEND) | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as stream:
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(head + body + ("" if body.endswith("\n") else "\n"))
     except OSError as problem:
         if required:

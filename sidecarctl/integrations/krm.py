@@ -119,9 +119,12 @@ def _file_path(item: dict[str, Any]) -> dict[str, Any]:
     path, index = _annotation(item, _PATH), _annotation(item, _INDEX)
     if not path:
         return {}
-    return {"file": {"path": path, **({"index": int(index)} if index.isdecimal() else {})}}
+    return {
+        "file": {"path": path, **({"index": int(index)} if index.isdecimal() and len(index) <= _MAX_DIGITS else {})}
+    }
 
 
+_MAX_DIGITS = 18
 # Prepares a composition, or the default one if None. Raises UsageError.
 PrepareSelection = Callable[["Composition | None"], tuple[Selection, Options]]
 _OUTDATED = "run the function without --check, or `sidecarctl render`, first"

@@ -12,7 +12,7 @@ from typing import Any
 
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, may_hold, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.paths import record_path
@@ -36,7 +36,7 @@ def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document
     workloads_by_label = {
         former: (index, workload)
         for index, document in enumerate(documents)
-        if RECORD_ANNOTATION in document.text
+        if may_hold(document.text, RECORD_ANNOTATION)
         for workload in workloads(document.value, kinds)
         for former in _former_labels(workload)
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.kube.workload import MAX_RECORD, RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import MAX_RECORD, RECORD_ANNOTATION, Workload, as_list, as_mapping, may_hold
 from sidecarctl.lazy_dataclass import dataclass
 
 # From the app to the client. A login reads and sets cookies, so TLS ends before it, and it protects all that is behind it.
@@ -33,12 +33,14 @@ class Front:
 
 def has_fronts(text: str) -> bool:
     """Return False if a text certainly has no record with a front."""
-    return "fronts" in text and RECORD_ANNOTATION in text
+    return "fronts" in text and may_hold(text, RECORD_ANNOTATION)
 
 
 def concerns_retargeting(texts: Iterable[str], *, enabled: bool) -> bool:
     """Return False if texts certainly have no record with a changed port, nor one with a front if `enabled`."""
-    return any(RECORD_ANNOTATION in text and ("retargeted" in text or (enabled and "fronts" in text)) for text in texts)
+    return any(
+        may_hold(text, RECORD_ANNOTATION) and ("retargeted" in text or (enabled and "fronts" in text)) for text in texts
+    )
 
 
 def is_front(value: object) -> bool:

@@ -153,6 +153,11 @@ def _name_of(metadata: dict[str, Any]) -> str:
     return _text(metadata.get("name")) or _text(metadata.get("generateName"))
 
 
+def may_hold(text: str, annotation: str) -> bool:
+    """Return False if a text certainly has no annotation of this name; an escape can hide one."""
+    return annotation in text or "\\u" in text or "\\x" in text or annotation.replace("/", "\\/") in text
+
+
 def get_own_metadata(workload: Workload, field: str) -> dict[str, Any]:
     """Return the labels or annotations of the workload itself, not of its pod template."""
     return as_mapping(as_mapping(workload.value.get("metadata")).get(field))

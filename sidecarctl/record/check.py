@@ -160,7 +160,7 @@ def _check_annotation(key: str) -> str | None:
 
 
 def _check_mount_path(path: str) -> str | None:
-    return None if path and path.isprintable() else "expected a path"
+    return None if path and path.isprintable() else "use a path of printable characters"
 
 
 _BY_CONTAINER = ("volumeMounts", "env")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from difflib import Match, SequenceMatcher
 from sidecarctl.report.terminal import paint, visible
 
 _NO_LINE_END = "\\ No newline at end of file\n"
+# Bytes that stand for themselves between double quotes.
+_UNQUOTED = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 _STYLES = {"+": "added", "-": "removed"}
 
 
@@ -52,9 +55,16 @@ def _lines(text: str) -> list[str]:
 
 
 def _label(file: str) -> str:
-    """Return a file name on one line; with a trailing tab, as diff writes it, if it contains a space."""
-    name = visible(file)
-    return f"{name}\t" if " " in name else name
+    """Return a file name on one line: with a trailing tab, as diff writes it, if it contains a space, or quoted."""
+    if file.startswith('"') or visible(file) != file:
+        return _quote(file)
+    return f"{file}\t" if " " in file else file
+
+
+def _quote(file: str) -> str:
+    """Return a name as `git diff` quotes it, which `patch` and `git apply` read: other bytes as octal numbers."""
+    quoted = (chr(each) if each in _UNQUOTED else f"\\{each:03o}" for each in os.fsencode(file))
+    return f'"{"".join(quoted)}"'
 
 
 def _range(start: int, end: int) -> str:

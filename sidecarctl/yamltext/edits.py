@@ -36,7 +36,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class Restore:
-    """Empty the collection at `path` and write `text` after the colon instead; `text` must mean `value`."""
+    """Empty the collection, or drop the scalar, at `path`, and write `text` after the colon instead; `text` must mean `value`."""
 
     path: PathTuple
     text: str

@@ -163,7 +163,7 @@ def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known:
         raise EditRefused(
             f"{dotted(path) or 'the document'} is empty and cannot be filled in place",
             path,
-            hint="write `[]` or `{}` without an anchor or tag, or delete the key",
+            hint="delete the key, or its anchor and tag",
         )
     end = max(node.end, place)
     if in_place or not isinstance(holder, Mapping):

@@ -55,15 +55,16 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Spl
 
 
 def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
-    """Cut the members of a collection and restore the text that was there before."""
+    """Cut the members of a collection, or a scalar, and restore the text that was there before."""
     nodes = trail(root, edit.path)
     node = nodes[-1]
-    if len(nodes) <= len(edit.path) or not isinstance(node, (Mapping, Sequence)):
-        raise BugError(f"nothing to restore at {dotted(edit.path)}")
-    place = value_offset(text, nodes)
+    place = value_offset(text, nodes) if len(nodes) > len(edit.path) else None
     if place is None:
         raise BugError(f"nothing to restore at {dotted(edit.path)}")
-    if node.flow:
+    if not isinstance(node, (Mapping, Sequence)):
+        end = len(text[: node.end].rstrip("\r\n"))  # a block scalar ends behind its last line break
+        yield Splice(place, end, edit.text)
+    elif node.flow:
         yield Splice(place, node.end, edit.text)
     else:
         yield from _replace_members(text, node, place, edit.text)

@@ -318,3 +318,13 @@ def test_kustomizations_that_include_each_other_are_parsed_a_few_times(
     assert len([each for each in found if isinstance(each, Source)]) == len(names)
     assert all(each.gets_selectors for each in found if isinstance(each, Source))
     assert len(parsed) <= 2 * len(names)  # by its own path, and by that of a link
+
+
+def test_file_that_matches_a_part_before_stars_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "apps" / "a").mkdir(parents=True)
+    for name in ("README.md", "web.yaml", "apps/README.md"):
+        (tmp_path / name).write_text("read me")
+    (tmp_path / "apps" / "a" / "web.yaml").write_text(POD)
+    for pattern in ("*/**/*.yaml", "apps/*/**/*.yaml"):
+        found = [one.name for one in find_sources([f"{tmp_path}/{pattern}"])]
+        assert found == [str(tmp_path / "apps" / "a" / "web.yaml")]

@@ -134,3 +134,12 @@ def test_companions_of_two_workloads_of_one_name_are_removed_with_the_one_that_t
     assert added.stdout.count("kind: ConfigMap") == 2, added.stderr
     removed = run("sidecarctl remove logger", tmp_path, stdin=added.stdout)
     assert (removed.stdout, "companion-left-behind" in removed.stderr) == (text, False)
+
+
+@pytest.mark.parametrize("escape", ["\\/", "\\x2f", "\\u002f"])
+def test_companion_and_record_with_escaped_keys_are_found(escape: str, tmp_path: Path) -> None:
+    text = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"web:1"}]}}\n'
+    added = run("sidecarctl add logger -q", tmp_path, stdin=text).stdout
+    escaped = added.replace('"sidecarctl.dev/', f'"sidecarctl.dev{escape}')
+    removed = run("sidecarctl remove logger", tmp_path, stdin=escaped)
+    assert (removed.stdout, "companion-left-behind" in removed.stderr) == (text, False)

@@ -160,3 +160,35 @@ def test_a_grace_period_stays_for_a_sidecar_whose_hook_sleeps_longer_than_the_de
     text = remove(folder, add(folder, POD, "one", "two"), "one")
     assert "terminationGracePeriodSeconds: 60" in text
     assert remove(folder, text, "two") == POD
+
+
+@pytest.mark.parametrize(
+    "empty", ["", " null", " ~ # none", "   # none", "\n    ~", "\n    # none\n    null"], ids=lambda text: repr(text)
+)
+def test_removal_restores_a_setting_that_was_empty(folder: Path, empty: str) -> None:
+    text = POD.replace("spec:\n", f"spec:\n  shareProcessNamespace:{empty}\n")
+    added = add(folder, text, "one", "two")
+    assert added.count("shareProcessNamespace: true" if "\n" not in empty else "shareProcessNamespace:") == 1
+    assert remove(folder, remove(folder, added, "one"), "two") == text
+    by_hand = added.replace("shareProcessNamespace: true", "shareProcessNamespace: false")
+    assert remove(folder, remove(folder, by_hand, "one"), "two") == text
+
+
+def test_upgrade_that_drops_a_setting_restores_what_was_there(folder: Path) -> None:
+    text = POD.replace("spec:\n", "spec:\n  shareProcessNamespace: ~ # none\n")
+    added = add(folder, text, "one")
+    template = folder / "library" / "one" / "template.yaml"
+    template.write_text(template.read_text().replace("  shareProcessNamespace: true\n", ""))
+    done = run(["sidecarctl", "upgrade", "one", "--library", "library"], folder, stdin=added)
+    assert done.code == 0, done.stderr
+    assert "  shareProcessNamespace: ~ # none\n" in done.stdout
+    assert remove(folder, done.stdout, "one") == text
+
+
+def test_setting_of_a_template_without_a_value_is_absent(folder: Path) -> None:
+    template = folder / "library" / "one" / "template.yaml"
+    template.write_text(template.read_text().replace("fsGroup: 2000", "fsGroup: null, runAsNonRoot: true"))
+    added = add(folder, POD, "one")
+    assert "fsGroup" not in added
+    assert add(folder, added, "one") == added
+    assert remove(folder, added, "one") == POD

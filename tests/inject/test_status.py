@@ -257,3 +257,11 @@ def test_missing_instance_is_an_error_in_formats_of_ci_systems(tmp_path: Path) -
     assert "::error file=web.yaml,line=2,title=missing-sidecar::" in outcome.stdout
     outcome = run("sidecarctl status -f web.yaml --format sarif", tmp_path)
     assert [each["ruleId"] for each in json.loads(outcome.stdout)["runs"][0]["results"]] == ["missing-sidecar"]
+
+
+def test_stdin_with_the_name_of_a_file_is_an_error(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: web:1}\n"
+    (tmp_path / "a.yaml").write_text(pod)
+    outcome = run("sidecarctl status - a.yaml --stdin-filename a.yaml", tmp_path, stdin=pod.replace("web", "other"))
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "stdin and a file have the same name a.yaml" in outcome.stderr

@@ -310,6 +310,7 @@ def test_conflict_is_reported_as_result_and_on_stderr(tmp_path: Path) -> None:
         (config_map(sidcar="logger"), 'did you mean "sidecar"?'),
         (config_map(sidecars="logger", logdir="/x"), "functionConfig ConfigMap/function-input, data.logdir"),
         (config_map(sidecars="logger,metrics", logDir="/x"), "it can belong to 2 sidecars"),
+        (config_map(sidecar="logger", sidecars="metrics"), "data has sidecars and sidecar"),
         (config_map(composition="nowhere.yaml"), "nowhere.yaml"),
         (config_map(composition="a.yaml", sidecars="logger"), "cannot be combined with sidecars"),
         ("logger", "functionConfig is not an object"),
@@ -420,3 +421,11 @@ def test_reordered_items_keep_their_documents(values: list[Any], data: st.DataOb
     copies = [document.with_text(document.text) for document in order]
     found = yaml.safe_load(resource_list.write(given_list, copies, []))["items"]
     assert found == [document.value for document in order]
+
+
+def test_index_annotation_of_any_length_is_no_internal_error(tmp_path: Path) -> None:
+    web = deployment()
+    web["metadata"]["annotations"] = {PATH: "web.yaml", "config.kubernetes.io/index": "1" * 5000}
+    outcome = krm(listed([web], injection()), tmp_path)
+    (result,) = yaml.safe_load(outcome.stdout)["results"]
+    assert (outcome.code, result["file"]) == (0, {"path": "web.yaml"})

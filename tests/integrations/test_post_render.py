@@ -188,6 +188,22 @@ def test_rejects_unwritable_log_file_option(folder: Path) -> None:
     assert "cannot write log file" in outcome.stderr
 
 
+def test_log_file_of_an_unknown_user_is_an_error(folder: Path) -> None:
+    outcome = render(folder, HELM_3, "--log-file", "~nosuchuser/x.log")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "cannot write log file ~nosuchuser/x.log" in outcome.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names must be text")
+def test_log_names_a_directory_that_is_not_utf_8(folder: Path) -> None:
+    odd = folder / os.fsdecode(b"d\xff")
+    odd.mkdir()
+    (odd / "sidecarctl.yaml").write_text((folder / "sidecarctl.yaml").read_text())
+    outcome = render(odd, HELM_3, "--log-file", "x.log")
+    assert outcome.code == 0, outcome.stderr
+    assert "added logger" in (odd / "x.log").read_text()
+
+
 def test_helm_4_log_is_in_the_cache_without_colors(folder: Path) -> None:
     env = {
         "HELM_PLUGIN_NAME": "sidecarctl",

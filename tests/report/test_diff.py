@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,14 @@ def test_diff_of_many_similar_documents_has_one_hunk_per_change() -> None:
     assert diff.count("\n@@") == 300
     assert diff.count("\n+  logger: 1\n+  line3: 1\n") == 300
     assert "\n-" not in diff.replace("--- f\n", "")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names must be text")
+@pytest.mark.parametrize("name", [b"s\xff.yaml", b"line\nbreak.yaml", b'"quoted".yaml', b"\x1b[31m.yaml"])
+def test_patch_applies_the_diff_of_a_file_with_an_odd_name(tmp_path: Path, name: bytes) -> None:
+    file = tmp_path / os.fsdecode(name)
+    file.write_text("one\n")
+    diff = unified_diff("one\n", "two\n", os.fsdecode(name))
+    assert "\\n" not in diff.splitlines()[0]
+    subprocess.run(["patch", "-p0"], cwd=tmp_path, input=diff.encode(), check=True, capture_output=True)
+    assert file.read_text() == "two\n"

@@ -194,3 +194,17 @@ def test_common_patterns_are_described_in_words(pattern: str) -> None:
 def test_value_that_does_not_match_a_pattern_is_explained_in_words(tmp_path: Path) -> None:
     done = run("sidecarctl add logger --set logDir=logs", tmp_path, stdin=WEB)
     assert 'parameter "logDir" must be an absolute path' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-f a.yaml -o out/", "-f a.yaml -f bad.yaml --keep-going -o out", "-f k8s -o out", "-f 'k8s/*.yaml' -o out"],
+)
+def test_output_is_a_directory_for_several_inputs_whatever_becomes_of_them(words: str, tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: web:1}\n"
+    (tmp_path / "k8s").mkdir()
+    for name in ("a.yaml", "k8s/a.yaml"):
+        (tmp_path / name).write_text(pod)
+    (tmp_path / "bad.yaml").write_text("a: [")
+    run(f"sidecarctl add logger -q {words}", tmp_path)
+    assert (tmp_path / "out" / "a.yaml").is_file()
