@@ -6,28 +6,26 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.process import ProcessedDocuments
 from sidecarctl.inject.retarget_entries import (
     Port,
-    RenamedKey,
     RetargetedPod,
     describe_port,
     document_number,
     entry_key,
     explain_disagreement,
-    find_unseen_keys,
     find_wanted,
-    forget,
     is_readable,
     make_pod,
     parse_former,
     read_known,
     read_port_text,
-    share_namespace,
+    split_key,
 )
+from sidecarctl.inject.retarget_matches import Match, match_entries
 from sidecarctl.inject.retarget_ports import SelectedPods
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
@@ -101,10 +99,6 @@ class _Run:
         self.stream = stream
         self.pods = pods
         self.selected = SelectedPods(stream, pods)
-        self.by_key: dict[str, list[RetargetedPod]] = {}
-        for pod in pods:
-            for key in pod.known:
-                self.by_key.setdefault(key, []).append(pod)
         self.enabled = enabled
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
@@ -114,14 +108,21 @@ class _Run:
     def plan(self) -> None:
         """Plan the edits of all references, then those of the records."""
         references = list(find_references(self.stream))
-        present = {entry_key(reference) for reference in references}
-        renamed = [(pod, keys) for pod in self.pods if (keys := find_unseen_keys(pod, present))]
-        seen: set[str] = set()
-        for reference in references:
-            seen |= self._plan_reference(reference, renamed)
+        matches = match_entries(self.pods, references, self.selected.find)
+        for owners in matches.by_reference.values():
+            for pod, key in owners:
+                pod.entries.pop(key, None)  # it gets the key of the reference
+        for number, reference in enumerate(references):
+            selected = self.selected.find(reference)
+            if number in matches.by_reference:
+                self._follow(reference, matches.by_reference[number], selected)
+            elif number in matches.changed:
+                self._leave(reference, matches.changed[number], selected)
+            elif self.enabled and reference.editable:
+                self._begin(reference, selected)
+        for pod, key in matches.absent:
+            self._report_absent(pod, key)
         for pod in self.pods:
-            for key in [key for key in pod.entries if key not in seen]:
-                self._report_absent(pod, key)
             if pod.record.instances and pod.entries != pod.record.retargeted:
                 text = records.write(replace(pod.record, retargeted=pod.entries), pod.view.workload)
                 self._add(document_number(pod.view.path), Replace(record_path(pod.view.workload), text, "record"))
@@ -135,28 +136,7 @@ class _Run:
         done = splice(document.text, document.root, edits)
         return document.with_text(done.text, done.root)
 
-    def _plan_reference(
-        self, reference: Reference, renamed: Sequence[tuple[RetargetedPod, Mapping[RenamedKey, str]]]
-    ) -> set[str]:
-        """Plan the change of one reference, and return the keys of the entries that it has in records."""
-        selected = self.selected.find(reference)
-        key = entry_key(reference)
-        owners = [pod for pod in self.by_key.get(key, ()) if share_namespace(reference, pod)]
-        keys = {key}
-        if not owners and renamed:
-            chosen = {id(pod) for pod in selected}
-            former = reference.object.kind, reference.key, reference.value
-            found = [(pod, each) for pod, unseen in renamed if id(pod) in chosen and (each := unseen.get(former))]
-            owners = [pod for pod, _ in found]
-            keys.update(each for _, each in found)
-        if owners:
-            old = next(each for each in (key, *keys) if each in owners[0].known)
-            self._follow(reference, key, old, owners, selected)
-        elif self.enabled and reference.editable:
-            self._begin(reference, key, selected)
-        return keys
-
-    def _begin(self, reference: Reference, key: str, selected: Sequence[RetargetedPod]) -> None:
+    def _begin(self, reference: Reference, selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that bypasses a front."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
         value = reference.port if reference.value is None else reference.value
@@ -169,52 +149,62 @@ class _Run:
             return
         (port,) = ports
         assert port is not None
-        if former is None or not is_retarget_key(key):
+        if former is None or not all(is_retarget_key(entry_key(reference, pod)) for pod in selected):
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
             for pod in selected:
-                pod.entries[key] = (former, port)
+                pod.entries[entry_key(reference, pod)] = (former, port)
 
-    def _follow(
-        self,
-        reference: Reference,
-        key: str,
-        old: str,
-        owners: Sequence[RetargetedPod],
-        selected: Sequence[RetargetedPod],
-    ) -> None:
+    def _follow(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that an earlier run changed, or restore it."""
-        former, written = owners[0].known[old]
-        known = {id(pod) for pod in owners}
-        others = [pod for pod in selected if id(pod) not in known]
-        concerned = [*owners, *others]
-        original = parse_former(former)
-        value = reference.port if original is None else original
-        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view), written) for pod in owners}
-        wanted |= {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in others}
-        if reference.value != written:
-            if wanted == {None} and reference.value != original:
-                self._skip(
-                    reference,
-                    f"it was changed from {written} by hand",
-                    f"set it to {former or value} if it should lead to the app",
-                )
-            if wanted == {None}:
-                forget(owners, old)
-            return
+        entry = former, _ = owners[0][0].known[owners[0][1]]
+        own = [pod for pod, _ in owners]
+        known = {id(pod) for pod in own}
+        concerned = [*own, *(pod for pod in selected if id(pod) not in known)]
+        wanted = self._wanted_now(reference, owners, selected)
         if len(wanted) > 1:
             self._skip(
                 reference,
                 explain_disagreement(reference, concerned),
                 "remove the sidecar from all of them, or from none",
             )
+            kept, holders = entry, own
+        else:
+            (port,) = wanted
+            done = self._restore(reference, former) if port is None else self._change(reference, port)
+            if done and port is None:
+                return
+            kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
+        for pod in holders:
+            pod.entries[entry_key(reference, pod)] = kept
+
+    def _leave(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
+        """Leave a reference alone that a person changed since."""
+        former, written = owners[0][0].known[owners[0][1]]
+        original = parse_former(former)
+        if self._wanted_now(reference, owners, selected) != {None}:
             return
-        (port,) = wanted
-        done = self._restore(reference, former, original) if port is None else self._change(reference, port)
-        if done:
-            forget(owners, old)
-            for pod in concerned if port is not None else ():
-                pod.entries[key] = (former, port)  # type: ignore[assignment]
+        if reference.value != original:
+            self._skip(
+                reference,
+                f"it was changed from {written} by hand",
+                f"set it to {former or reference.port} if it should lead to the app",
+            )
+        for pod, key in owners:
+            pod.entries.pop(key, None)
+
+    def _wanted_now(
+        self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]
+    ) -> set[Port | None]:
+        """Return the ports that a reference of an entry must have for its pods, None for the former one."""
+        former, written = owners[0][0].known[owners[0][1]]
+        original = parse_former(former)
+        value = reference.port if original is None else original
+        own = [pod for pod, _ in owners]
+        known = {id(pod) for pod in own}
+        wanted = {find_wanted(reference, pod, resolve_number(value, pod.view), written) for pod in own}
+        others = (pod for pod in selected if id(pod) not in known)
+        return wanted | {find_wanted(reference, pod, resolve_number(value, pod.view)) for pod in others}
 
     def _change(self, reference: Reference, port: Port) -> bool:
         if reference.value == port:
@@ -222,7 +212,8 @@ class _Run:
         edit = (Insert if reference.value is None else Replace)(reference.path[1:], port, "retarget")
         return self._try(reference, edit, port, "retargeted")
 
-    def _restore(self, reference: Reference, former: str, original: Port | None) -> bool:
+    def _restore(self, reference: Reference, former: str) -> bool:
+        original = parse_former(former)
         path = reference.path[1:]
         edit = Remove(path, "retarget") if original is None else Replace(path, original, "retarget", former)
         return self._try(reference, edit, original, "restored")
@@ -272,7 +263,7 @@ class _Run:
     def _report_absent(self, pod: RetargetedPod, key: str) -> None:
         """Report an object that is in no input file, if its port is wrong now. The entry stays for a run that has it."""
         former, written = pod.known[key]
-        kind, name, *_ = key.split("/")
+        kind, name, _ = split_key(key)
         number = resolve_number(parse_former(former) or 0, pod.view)
         chain = find_chain(pod.record.fronts, number)
         if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] or pod.record.fronts)]:

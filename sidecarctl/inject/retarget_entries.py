@@ -21,7 +21,6 @@ from sidecarctl.yamltext.stream import Document
 
 Port = int | str
 Entry = tuple[str, Port]
-RenamedKey = tuple[str, str, "Port | None"]
 
 
 @dataclass
@@ -77,30 +76,21 @@ def document_number(path: PathTuple) -> int:
     return int(path[0])
 
 
-def entry_key(reference: Reference) -> str:
-    return f"{reference.object.kind}/{reference.object.name}/{reference.key}"
+def entry_key(reference: Reference, pod: RetargetedPod) -> str:
+    """Return the key of a reference in the record of a pod: `Service/web/http`.
 
-
-def share_namespace(reference: Reference, pod: RetargetedPod) -> bool:
-    return reference.object.kind == "PodMonitor" or reference.object.namespace == pod.view.object.namespace
-
-
-def find_unseen_keys(pod: RetargetedPod, present: set[str]) -> Mapping[RenamedKey, str]:
-    """Return the keys of entries whose object is not present under its name, by kind, port, and written value.
-
-    An object that was renamed, as kustomize does, is found by these, if only one entry has them.
+    A PodMonitor can be in another namespace than the pod: `PodMonitor/monitoring/web/0`.
     """
-    found: dict[RenamedKey, list[str]] = {}
-    for key, (_, written) in pod.known.items():
-        if key not in present:
-            kind, _, port = key.split("/", 2)
-            found.setdefault((kind, port, written), []).append(key)
-    return {what: keys[0] for what, keys in found.items() if len(keys) == 1}
+    one = reference.object
+    name = one.name if one.namespace == pod.view.object.namespace else f"{one.namespace}/{one.name}"
+    return f"{one.kind}/{name}/{reference.key}"
 
 
-def forget(pods: Sequence[RetargetedPod], key: str) -> None:
-    for pod in pods:
-        pod.entries.pop(key, None)
+def split_key(key: str) -> tuple[str, str, str]:
+    """Return kind, name, and place of a key; the name of an object in another namespace is `monitoring/web`."""
+    kind, *steps = key.split("/")
+    named = 2 if kind == "PodMonitor" and len(steps) > 2 else 1
+    return kind, "/".join(steps[:named]), "/".join(steps[named:])
 
 
 def find_wanted(reference: Reference, pod: RetargetedPod, number: int, written: Port | None = None) -> Port | None:

@@ -426,3 +426,56 @@ def test_the_port_of_an_object_in_no_file_stays_right_after_the_port_of_the_app_
     write(tmp_path, shop=read(tmp_path)["shop.yaml"].replace("containerPort: 8080", "containerPort: 8081"))
     outcome = call("upgrade proxy shop.yaml -i --set proxy.upstreamPort=8081", tmp_path)
     assert "not in the input" not in outcome.stderr
+
+
+POLICY_OF_TWO_RULES = POLICY.replace(
+    "  - ports: [{port: 8080, protocol: TCP}]\n", "  - ports:\n    - port: 8080\n  - ports:\n    - port: http\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        (POLICY, "  ingress:\n", "  ingress:\n  - ports: [{port: 9999}]\n"),
+        (POLICY_OF_TWO_RULES, "  ingress:\n", "  ingress:\n  - ports: [{port: 9999}]\n"),
+        (POLICY_OF_TWO_RULES, "  - ports:\n", "  - ports:\n    - port: 9999\n"),
+        (MONITOR, "  podMetricsEndpoints:\n", "  podMetricsEndpoints:\n  - port: admin\n"),
+        (SERVICE.replace("name: http, ", ""), "port: 80,", "port: 8000,"),
+        (SERVICE.replace("name: http, ", ""), "port: 80,", "name: site, port: 80,"),
+        (SERVICE, "name: http,", "name: site,"),
+    ],
+)
+def test_a_port_whose_place_changed_is_restored(tmp_path: Path, text: str, before: str, after: str) -> None:
+    write(tmp_path, web=DEPLOYMENT, around=text)
+    call("add proxy web.yaml around.yaml -i --retarget", tmp_path)
+    edited = tmp_path / "around.yaml"
+    assert "10000" in edited.read_text() or "port: proxy" in edited.read_text()
+    edited.write_text(edited.read_text().replace(before, after, 1))
+    assert call("remove proxy web.yaml around.yaml -i", tmp_path).stderr.count("warning") == 0
+    assert read(tmp_path) == {"web.yaml": DEPLOYMENT, "around.yaml": text.replace(before, after, 1)}
+
+
+def test_an_upgrade_follows_a_port_whose_place_changed(tmp_path: Path) -> None:
+    write(tmp_path, web=DEPLOYMENT, around=POLICY)
+    call("add proxy web.yaml around.yaml -i --retarget", tmp_path)
+    edited = tmp_path / "around.yaml"
+    edited.write_text(edited.read_text().replace("  ingress:\n", "  ingress:\n  - ports: [{port: 9999}]\n"))
+    call("upgrade proxy --set port=10001 web.yaml around.yaml -i", tmp_path)
+    assert "{port: 10001, protocol: TCP}" in edited.read_text()
+    call("remove proxy web.yaml around.yaml -i", tmp_path)
+    assert edited.read_text() == POLICY.replace("  ingress:\n", "  ingress:\n  - ports: [{port: 9999}]\n")
+
+
+def test_monitors_of_one_name_in_two_namespaces_are_restored(tmp_path: Path) -> None:
+    monitors = [
+        MONITOR.replace("name: shop}", f"name: shop, namespace: {name}}}")
+        .replace("  selector:", "  namespaceSelector: {any: true}\n  selector:")
+        .replace("port: http", port)
+        for name, port in (("one", "port: http"), ("two", "portNumber: 8080"))
+    ]
+    files = {"web": DEPLOYMENT, "monitors": "---\n".join(monitors)}
+    write(tmp_path, **files)
+    call("add proxy web.yaml monitors.yaml -i --retarget", tmp_path)
+    assert "port: proxy" in read(tmp_path)["monitors.yaml"] and "portNumber: 10000" in read(tmp_path)["monitors.yaml"]
+    assert call("remove proxy web.yaml monitors.yaml -i", tmp_path).stderr.count("warning") == 0
+    assert read(tmp_path) == {f"{name}.yaml": text for name, text in files.items()}
