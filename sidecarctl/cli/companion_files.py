@@ -8,25 +8,15 @@ from pathlib import PurePath
 from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
+from sidecarctl.inject.companion_search import Companion, Holder, Homes, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, may_hold
-from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.record.annotation import Record
+from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, may_hold
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import split_readable
 
 Item = tuple[Source, Read]
-
-
-@dataclass(frozen=True)
-class _Holder:
-    """A workload with a record, and the name of its file."""
-
-    file: str
-    workload: Workload
-    record: Record
 
 
 def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple[str, ...]]:
@@ -38,48 +28,39 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple
     if len(items) < 2 or not holding:
         return {}
     holders = [
-        _Holder(source.name, workload, record)
+        Holder(workload, record, source.name)
         for source, read in items
         if may_hold(read.text, RECORD_ANNOTATION)
         for document in split_readable(read.text, source.name, [])
         if read_owner(document) is None
         for workload, record in read_records(document, kinds)
     ]
-    by_label: dict[str, list[_Holder]] = {}
-    by_file: dict[str, list[_Holder]] = {}
+    by_file: dict[str, list[Holder]] = {}
     for each in holders:
-        by_label.setdefault(each.workload.label, []).append(each)
-        by_file.setdefault(each.file, []).append(each)
+        by_file.setdefault(each.place, []).append(each)
+    homes, own_homes = Homes(holders), {file: Homes(own) for file, own in by_file.items()}
     found: dict[str, dict[str, None]] = {}
     for source, read in holding:
         for document in split_readable(read.text, source.name, []):
             if read_owner(document) is not None:
                 companion = Companion(as_mapping(document.value))
-                own, owners = by_file.get(source.name, []), by_label.get(companion.owner[0], [])
-                home = next(
-                    (home for among in (own, owners, holders) if (home := _find_home(companion, source.name, among))),
-                    "",
+                own = own_homes.get(source.name)
+                home = (_find_home(companion, source.name, own) if own else "") or _find_home(
+                    companion, source.name, homes
                 )
                 if home and home != source.name:
                     found.setdefault(home, {})[source.name] = None
     return {file: tuple(others) for file, others in found.items()}
 
 
-def _find_home(companion: Companion, file: str, holders: Sequence[_Holder]) -> str:
+def _find_home(companion: Companion, file: str, homes: Homes) -> str:
     """Return the file of the workload that a companion belongs to, "" if there is none or more than one."""
-    fitting = [each.file for each in holders if _fits(companion, each)]
+    named = [each for each in homes.find_labelled(companion) if companion.owner[1] in each.record.instances]
+    fitting = [each.place for each in named or homes.find_fitting(companion)]
     if file in fitting:
         return file
     near = [each for each in fitting if PurePath(each).parent == PurePath(file).parent] or fitting
     return near[0] if len(set(near)) == 1 else ""
-
-
-def _fits(companion: Companion, holder: _Holder) -> bool:
-    label, name = companion.owner
-    instance = holder.record.instances.get(name)
-    if instance is None or holder.workload.label == label:
-        return instance is not None
-    return belongs_to(companion, holder.workload, instance, find_known(holder.workload, instance))
 
 
 def transform_together(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sidecarctl.inject.document import DocumentResult
+from sidecarctl.inject.document import DocumentResult, number_workloads
 from sidecarctl.inject.plan import Plan
+from sidecarctl.inject.record_edits import keep_present
 from sidecarctl.kube import quantity
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.pod_resources import PodResources, compute_pod_resources
-from sidecarctl.kube.workload import Workload, as_mapping, workloads
+from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Added, Instance, Record
@@ -30,8 +31,8 @@ def collect_changes(
     removed = {one.workload.label: one for one in result.removals}
     out = []
     kept = None if result.documents and result.documents[0].text == before.text else result.kept
-    # Both sides have the same workloads in the same order: companions are not workloads.
-    for workload, after in zip(workloads(before.value, kinds), workloads(result.documents[0].value, kinds)):
+    # Both sides have the same workloads in the same order, without companions.
+    for (_, workload), (_, after) in zip(number_workloads(before, kinds), number_workloads(result.documents[0], kinds)):
         line = before.locate(workload.path).line
         if workload.label in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
@@ -69,14 +70,16 @@ def _compare(
     was, now = records.read(old), records.read(new)
     names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
     instances = tuple(
-        _instance(name, was, now, kept is None or (old.label, name) in kept, touched.get(name))
+        _instance(name, was, now, kept is None or (old.label, name) in kept, touched.get(name), old)
         for name in names
         if name in touched or name not in now.instances
     )
     return _change(old, before.file, line, instances=instances, replicas=old.replicas)
 
 
-def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan | None) -> InstanceChange:
+def _instance(
+    name: str, was: Record, now: Record, unchanged: bool, plan: Plan | None, workload: Workload
+) -> InstanceChange:
     old, new = was.instances.get(name), now.instances.get(name)
     present = new or old
     assert present is not None
@@ -89,7 +92,7 @@ def _instance(name: str, was: Record, now: Record, unchanged: bool, plan: Plan |
         present.version,
         previous,
         present.mode,
-        _parts(action, present, now, plan),
+        _parts(action, present, now, plan, workload),
         "adopted unchanged" if plan and plan.adopting else "",
         _next_steps(plan, now) if plan and action == "added" else "",
         *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ((), (), ())),
@@ -102,10 +105,15 @@ def _identity(companion: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(companion.get("kind")), str(metadata.get("name")), str(metadata.get("namespace") or "")
 
 
-def _parts(action: str, instance: Instance, now: Record, plan: Plan | None) -> tuple[str, ...]:
-    """Return what an instance consists of, or what of it is gone: others can inherit a volume, and need the same label."""
+def _parts(action: str, instance: Instance, now: Record, plan: Plan | None, workload: Workload) -> tuple[str, ...]:
+    """Return what an instance consists of, or what of it is gone: others can inherit a volume, and need the same label.
+
+    `workload` is the one before the run: a person may have removed a part of the instance.
+    """
     if action == "unchanged":
         return ()
+    if action == "removed":
+        instance = replace(instance, added=keep_present(workload, instance.added))
     parts = list_parts(instance, plan.adopted if plan else {})
     stay = {part for each in now.instances.values() for part in list_parts(each, {})} if action == "removed" else ()
     return tuple(part for part in parts if part not in stay)

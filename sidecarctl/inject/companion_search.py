@@ -142,7 +142,8 @@ def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
 def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:
     """Return True if an object with an owner is a companion of an instance.
 
-    Its owner is the workload, or it is among the `known` objects of the instance, or both were renamed in the same way.
+    Its owner is the workload, or it is among the `known` objects of the instance and its owner had the kind or the name of the
+    workload, or both were renamed in the same way.
     """
     label, name = companion.owner
     if name != instance.name:
@@ -154,9 +155,46 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
     if namespace and workload.namespace and namespace != workload.namespace:
         return False
     kind, _, owner = label.partition("/")
-    return kind == workload.kind and (
-        companion.identity in known or _is_renamed(owner.rpartition("/")[2], workload.name, str(metadata.get("name")))
-    )
+    former = owner.rpartition("/")[2]
+    if companion.identity in known:
+        return kind == workload.kind or former == workload.name  # a person changed the kind, or the name
+    return kind == workload.kind and _is_renamed(former, workload.name, str(metadata.get("name")))
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A workload with a record, and where it is: the number of its document, or the name of its file."""
+
+    workload: Workload
+    record: Record
+    place: Any
+
+
+class Homes:
+    """Workloads that can have companions, found without comparing each of them with each companion."""
+
+    def __init__(self, holders: Iterable[Holder]) -> None:
+        self._by_label: dict[str, list[Holder]] = {}
+        self._by_instance: dict[str, list[Holder]] = {}
+        self._by_known: dict[tuple[str, str], list[Holder]] = {}
+        for holder in holders:
+            self._by_label.setdefault(holder.workload.label, []).append(holder)
+            for name, instance in holder.record.instances.items():
+                self._by_instance.setdefault(name, []).append(holder)
+                for identity in find_known(holder.workload, instance):
+                    self._by_known.setdefault((name, identity), []).append(holder)
+
+    def find_labelled(self, companion: Companion) -> list[Holder]:
+        """Return the workloads that the owner annotation of a companion names."""
+        return self._by_label.get(companion.owner[0], [])
+
+    def find_fitting(self, companion: Companion) -> list[Holder]:
+        """Return the workloads that a companion belongs to, although its owner annotation names another one."""
+        name = companion.owner[1]
+        known = self._by_known.get((name, companion.identity))
+        identities = (companion.identity,) if known else ()
+        among = known or self._by_instance.get(name, [])
+        return [each for each in among if belongs_to(companion, each.workload, each.record.instances[name], identities)]
 
 
 def _references(workload: Workload, instance: Instance) -> Iterator[str]:

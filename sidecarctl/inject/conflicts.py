@@ -201,7 +201,7 @@ def _use_adopted_volumes(fragment: Fragment, adopted: Mapping[str, Item]) -> Fra
         if theirs is None:
             return own
         renamed = {**own, "name": theirs["name"]}
-        if theirs.get("subPath"):
+        if isinstance(theirs.get("subPath"), str) and theirs["subPath"]:
             # The sidecar's own subPath is relative to the directory that the app mounts.
             renamed["subPath"] = "/".join(filter(None, (theirs["subPath"], own.get("subPath", ""))))
         return renamed

@@ -7,12 +7,11 @@ from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.companion_search import Companion, belongs_to, find_known, read_records
+from sidecarctl.inject.companion_search import Companion, Holder, Homes, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, label_of, may_hold
+from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, label_of, may_hold
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.scalars import reads_as_itself
 from sidecarctl.yamltext.stream import Document
 
@@ -104,22 +103,19 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
     owned = {index for index, each in enumerate(documents) if read_owner(each) is not None}
     if not owned:
         return list(documents)
-    holders = [
-        (index, workload, record)
+    homes = Homes(
+        Holder(workload, record, index)
         for index, document in enumerate(documents)
         if index not in owned and may_hold(document.text, RECORD_ANNOTATION)
         for workload, record in read_records(document, kinds)
-    ]
-    by_label: dict[str, list[int]] = {}
-    for index, workload, _ in holders:
-        by_label.setdefault(workload.label, []).append(index)
+    )
     behind: dict[int, list[int]] = {}
     companions = {index: Companion(as_mapping(documents[index].value)) for index in sorted(owned)}
     exact = {(*each.owner, each.identity) for each in companions.values()}
     for index, companion in companions.items():
-        homes = by_label.get(companion.owner[0])
+        own = [each.place for each in homes.find_labelled(companion)]
         # Of several workloads with one name, the companion belongs to the one that it follows.
-        home = homes[max(bisect(homes, index) - 1, 0)] if homes else _find_home(companion, index, holders, exact)
+        home = own[max(bisect(own, index) - 1, 0)] if own else _find_home(companion, index, homes, exact)
         if home is not None:
             behind.setdefault(home, []).append(index)
     moved = {index for indices in behind.values() for index in indices}
@@ -130,23 +126,15 @@ def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Docum
     return [documents[index] for index in order]
 
 
-def _find_home(
-    companion: Companion,
-    index: int,
-    holders: Sequence[tuple[int, Workload, Record]],
-    exact: Collection[tuple[str, str, str]],
-) -> int | None:
+def _find_home(companion: Companion, index: int, homes: Homes, exact: Collection[tuple[str, str, str]]) -> int | None:
     """Return the nearest document that a companion belongs to whose owner is not in the input.
 
     `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.
     """
-    name = companion.owner[1]
     fitting = [
-        home
-        for home, workload, record in holders
-        if (instance := record.instances.get(name))
-        and (workload.label, name, companion.identity) not in exact
-        and belongs_to(companion, workload, instance, find_known(workload, instance))
+        each.place
+        for each in homes.find_fitting(companion)
+        if (each.workload.label, companion.owner[1], companion.identity) not in exact
     ]
     return min(fitting, key=lambda home: abs(home - index), default=None)
 

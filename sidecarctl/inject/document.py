@@ -5,6 +5,7 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,13 @@ from sidecarctl.composition.request import Request
 from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import find_companions, identify
-from sidecarctl.inject.companions import OWNER_ANNOTATION, insert_list_items, place_companions
+from sidecarctl.inject.companions import (
+    OWNER_ANNOTATION,
+    format_owner,
+    insert_list_items,
+    place_companions,
+    read_object_owner,
+)
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
 from sidecarctl.inject.placement import make_key_placer
@@ -94,7 +101,9 @@ def add_sidecar(
         for workload in _select_workloads(first, kinds, numbers)
         if not find_unusable_reason(workload)
     ]
+    paths = Counter(workload.path for workload, _ in able)
     for workload, old in able:
+        several = paths[workload.path] > 1
         if request.adopt and request.is_recorded(old.instances.get(request.instance)):
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
@@ -104,6 +113,7 @@ def add_sidecar(
             continue
         try:
             if request.instance in old.instances:
+                _check_same_sidecar(request, old.instances[request.instance])
                 upgrade = _plan_upgrade(first, companions, workload, old, request, kube_version)
                 planned = upgrade.planned
                 upgrades.append(upgrade)
@@ -114,7 +124,7 @@ def add_sidecar(
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
             if not planned.refused:
-                own = _without_shared(planned, new)
+                own = _without_shared(planned, [*new, *_find_shared(planned, first, companions)] if several else new)
                 edits += insert_list_items(first.value, workload, planned.instance.name, own)
                 new += ((workload, planned.instance.name, value) for value in own)
         except UsageError as error:
@@ -152,6 +162,32 @@ def _without_shared(planned: Plan, made: Sequence[tuple[Workload, str, dict[str,
                 hint="leave the workload out, or choose the same containers in all of its pod templates",
             )
     return own
+
+
+def _find_shared(
+    planned: Plan, first: Document, companions: Sequence[Document]
+) -> Iterator[tuple[Workload, str, dict[str, Any]]]:
+    """Yield the companions in the input that another pod template of the same object has for the planned instance."""
+    workload, name = planned.workload, planned.instance.name
+    holder: Any = first.value
+    for step in workload.path[:-1]:
+        holder = holder[step]
+    wanted = {identify(value): value for value in planned.documents}
+    values: Sequence[Any] = holder if workload.path else [each.value for each in companions]
+    for value in values:
+        if read_object_owner(value) == format_owner(workload, name) and identify(value) in wanted:
+            # Labels and annotations of other programs make no difference.
+            same = {**value, "metadata": None} == {**wanted[identify(value)], "metadata": None}
+            yield workload, name, wanted[identify(value)] if same else value
+
+
+def _check_same_sidecar(request: Request, present: Instance) -> None:
+    """Raise UsageError if the command line would replace another sidecar; a composition can."""
+    if not request.by and present.sidecar != request.sidecar.name:
+        raise UsageError(
+            f"instance {present.name} is sidecar {present.sidecar}, not {request.sidecar.name}",
+            hint=f"give the new instance another name with --as, or remove {present.name} first",
+        )
 
 
 def _find_renamed(workload: Workload, record: Record, name: str) -> tuple[Finding, ...]:
@@ -281,6 +317,4 @@ def number_workloads(document: Document, kinds: Kinds) -> Iterator[tuple[int, Wo
 
 
 def _select_workloads(document: Document, kinds: Kinds, numbers: frozenset[int] | None) -> list[Workload]:
-    if numbers is None:
-        return list(workloads(document.value, kinds))
-    return [workload for number, workload in number_workloads(document, kinds) if number in numbers]
+    return [workload for number, workload in number_workloads(document, kinds) if numbers is None or number in numbers]

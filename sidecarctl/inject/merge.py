@@ -97,6 +97,15 @@ class Merge:
             if all(is_equivalent(base.get(key), current.get(key), item) for key in current.keys):
                 self._write(path, current.values, whole)  # every item goes
                 return
+        start = len(self.edits)
+        self._add_each(path, base, current, next)
+        gone = [edit for edit in self.edits[start:] if isinstance(edit, Remove) and edit.path[:-1] == path]
+        if not next.keys and len(gone) == len(current.values) == len(self.edits) - start:
+            del self.edits[start:]
+            self._write(path, current.values, whole)
+
+    def _add_each(self, path: PathTuple, base: _Items, current: _Items, next: _Items) -> None:
+        item = (*path, 0)
         for key in dict.fromkeys((*current.keys, *next.keys)):
             old, new = base.get(key), next.get(key)
             if key in current.keys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.findings import PathTuple
@@ -55,15 +55,18 @@ def plan_removal(
     staying = {name: value for name, value in record.instances.items() if name not in going}
     leaves: dict[PathTuple, None] = {}
     missing: list[str] = []
+    volumes: set[str] = set()
     for name in going:
         added = without_volumes(workload, record.instances[name].added, keep)
         if not for_upgrade:
             added, staying = _hand_over_volumes(workload, added, staying)
+            volumes.update(added.volumes)
         for what, path in _paths(workload, _without_shared(added, [other.added for other in staying.values()])):
             if path is None:
                 missing.append(what)
             else:
                 leaves[path] = None
+    leaves.update(dict.fromkeys(_find_mounts(workload, volumes, leaves)))
     if for_upgrade:
         # Keep the record for its order; the plan that follows writes it.
         return Removal(
@@ -134,6 +137,16 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         yield f"pod {text}", (*pod_path, *settings[text][0]) if text in settings else None
 
 
+def _find_mounts(workload: Workload, volumes: Collection[str], gone: Collection[PathTuple]) -> Iterator[PathTuple]:
+    """Yield the paths of mounts of volumes that go, also of those that a person changed or added, in containers that stay."""
+    for container in workload.containers if volumes else ():
+        for index, mount in enumerate(as_list(container.value.get("volumeMounts"))):
+            path = (*container.path, "volumeMounts", index)
+            name = as_mapping(mount).get("name")
+            if isinstance(name, str) and name in volumes and container.path not in gone and path not in gone:
+                yield path
+
+
 def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
     """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
     if not added.volumes:
@@ -147,6 +160,10 @@ def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]
     for container, volume in _mounts(workload):
         if container in owners:
             users.setdefault(volume, []).append(owners[container])
+    for name, other in staying.items():
+        for container, paths in other.added.volume_mounts.items():
+            for path in paths:
+                users.setdefault(workload.mounted_volumes.get((container, path), ""), []).append(name)
     given: dict[str, list[str]] = {}
     for volume in added.volumes:
         if volume in users:

@@ -18,7 +18,7 @@ from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.record.annotation import Record
+from sidecarctl.record.annotation import Added, Record
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
 from sidecarctl.yamltext.stream import Document
@@ -102,7 +102,10 @@ def plan_upgrade(
         own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
-    instance = with_volumes(after, replace(planned.instance, digest=digest), kept, present.added)
+    instance = replace(planned.instance, digest=digest)
+    if merge.conflicts:
+        instance = replace(instance, added=_with_kept(after, instance.added, present.added, record))
+    instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
     edits = upgrade_record_edits(document, workload, record, instance, own_edits)
     return Upgrade(
@@ -115,6 +118,33 @@ def plan_upgrade(
         tuple(diff_values(recorded, instance.parameters)),
         not isinstance(base, Unknown),
     )
+
+
+def _with_kept(after: Workload, new: Added, former: Added, record: Record) -> Added:
+    """Return what an instance adds, with what it added before and a conflict keeps: `remove` must find it.
+
+    What other instances added too is theirs.
+    """
+    others = [each.added for each in record.instances.values() if each.added is not former]
+    left = keep_present(after, former)
+
+    def join(attribute: str) -> tuple[str, ...]:
+        theirs = {name for other in others for name in getattr(other, attribute)}
+        own = (name for name in getattr(left, attribute) if name not in theirs)
+        return tuple(dict.fromkeys((*getattr(new, attribute), *own)))
+
+    def join_by_container(attribute: str) -> dict[str, tuple[str, ...]]:
+        theirs = {(c, name) for other in others for c, names in getattr(other, attribute).items() for name in names}
+        own: dict[str, tuple[str, ...]] = dict(getattr(new, attribute))
+        for container, names in getattr(left, attribute).items():
+            more = (name for name in names if (container, name) not in theirs)
+            own[container] = tuple(dict.fromkeys((*own.get(container, ()), *more)))
+        return {container: names for container, names in own.items() if names}
+
+    lists = ("containers", "init_containers", "volumes", "annotations", "labels", "pod")
+    parts: dict[str, Any] = {name: join(name) for name in lists}
+    parts.update((name, join_by_container(name)) for name in ("volume_mounts", "env"))
+    return replace(new, **parts)
 
 
 def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:

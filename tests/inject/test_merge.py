@@ -106,7 +106,7 @@ CONFLICTS: dict[str, tuple[Any, Any, Any, tuple[Any, ...], Any]] = {
     "scalar: library removed, person changed": ({"image": "1"}, {"image": "2"}, {}, ("image",), {}),
     "scalar: person removed, library changed": ({"image": "1"}, {}, {"image": "3"}, ("image",), {"image": "3"}),
     "keyed list: person removed, library changed": (env(A="1"), {}, env(A="2"), ("env",), env(A="2")),
-    "keyed list: library removed, person changed": (env(A="1"), env(A="2"), {}, ("env", 0), {"env": []}),
+    "keyed list: library removed, person changed": (env(A="1"), env(A="2"), {}, ("env", 0), {}),
     "keyed list: both added one key": (env(), env(A="1"), env(A="2"), ("env", 0, "value"), env(A="2")),
     "plain list: both changed one place": (
         {"args": ["a"]},

@@ -229,6 +229,14 @@ declare(
     fix="Remove the sidecar again with that file in the input, or delete the object by hand.",
 )
 declare(
+    "recorded-container-missing",
+    Severity.WARNING,
+    layer="composing",
+    what="A container that got variables or mounts of a removed sidecar is gone.",
+    why="A container that a person renamed keeps them, and they may refer to files or ports of the sidecar.",
+    fix="Remove them from the container, or restore its name and remove the sidecar again.",
+)
+declare(
     "newer-than-library",
     Severity.WARNING,
     layer="composing",
