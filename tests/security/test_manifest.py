@@ -41,6 +41,12 @@ spec:
   selector: {{a: {json.dumps(EVIL)}}}
   ports: [{{name: {json.dumps(EVIL)}, port: 80, targetPort: {json.dumps(EVIL)}}}]
 """
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: x}
+spec: {rules: [{select: {all: true}, sidecars: [logger]}]}
+"""
 LOOKS = [
     *(f"validate --format {name}" for name in ("text", "json", "sarif", "github", "gitlab", "junit", "markdown")),
     *(f"graph --format {name}" for name in ("text", "mermaid", "svg", "markdown")),
@@ -131,7 +137,9 @@ def test_name_cannot_inject_markup_into_xml(words: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [words for words in LOOKS if "markdown" in words])
 def test_name_cannot_inject_markup_into_markdown(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)  # `status` prints workloads that should have sidecars
     outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    assert "owned" in outcome.stdout
     outside_code = re.sub(r"```.*?```|``.*?``|`[^`\n]*`", "", outcome.stdout, flags=re.DOTALL)
     assert "<script" not in outside_code.replace("\\<script", "")
     assert "](javascript" not in outside_code.replace("\\](javascript", "")
