@@ -112,7 +112,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
 
 
 def is_glob(text: str) -> bool:
-    """Return True for a pattern; a path that exists is no pattern."""
+    """Return True for a pattern; a path that exists is never one."""
     return not _MAGIC.isdisjoint(text) and not os.path.lexists(text)
 
 
