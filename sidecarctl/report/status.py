@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.report.terminal import paint, visible, width_of, wrap
+from sidecarctl.report.terminal import paint, visible, width_of, without_commands, wrap
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 
 VERSION = 1
@@ -68,7 +68,7 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
     for cells, style in rows:
         padded = [_cell(cell, size) for cell, size in zip(cells, sizes)]
         if style == "file":
-            yield cells[0]
+            yield without_commands(cells[0])
         elif style == "bold":
             yield paint("  ".join(padded).rstrip(), style, color)
         else:

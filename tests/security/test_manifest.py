@@ -115,7 +115,15 @@ def test_name_cannot_inject_a_workflow_command(words: str, tmp_path: Path) -> No
      "add logger k --library {}", "add logger k --set x={}", "render k --env {}", "show {}", "explain {}"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "name", ["a\n::warning::b", "a\n  ::warning::b", "a ::warning::b ::warning::b ::warning::b", "a\n##[warning]b"]
+    "name",
+    [
+        "a\n::warning::b",
+        "a\n  ::warning::b",
+        "a ::warning::b ::warning::b ::warning::b",
+        "a\n##[warning]b",
+        "##vso[task.x a=b]c",
+        "a\n##VSO[task.x]c",
+    ],
 )
 def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str, tmp_path: Path) -> None:
     # GitHub reads both streams, skips blanks before `::`, and finds `##[` anywhere in a line.
@@ -124,7 +132,18 @@ def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str
     outcome = run(["sidecarctl", *(word.format(name) for word in words.split())], tmp_path, env={"COLUMNS": "20"})
     lines = (outcome.stdout + outcome.stderr).splitlines()
     assert lines
-    assert not [line for line in lines if line.strip().startswith("::") or "##[" in line]
+    assert not [
+        line for line in lines if line.strip().startswith("::") or re.search(r"##(vso)?\[", line, re.IGNORECASE)
+    ]
+
+
+def test_name_cannot_inject_a_workflow_command_into_status(tmp_path: Path) -> None:
+    for number, name in enumerate(("::warning::a.yaml", " ::warning::b.yaml", "##vso[task.x]c.yaml")):
+        (tmp_path / name).write_text(POD.replace("name: web", f"name: web-{number}", 1))
+    assert run("sidecarctl add logger -f . -i", tmp_path).code == 0
+    lines = run("sidecarctl status .", tmp_path).stdout.splitlines()
+    assert any("warning" in line for line in lines)
+    assert not [line for line in lines if line.strip().startswith("::") or "##vso[" in line]
 
 
 @pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
