@@ -223,6 +223,11 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
         "geheim: 1\n",
         "kind: geheim\n",
         "{kind: Secret, geheim: 1}\n",
+        "-----BEGIN geheim KEY-----\n",
+        "---geheim\n",
+        "%geheim x\n",
+        "a: |\n---geheim\n",
+        "%YAML 1.geheim\n",
     ],
 )
 def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:
