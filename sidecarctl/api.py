@@ -30,7 +30,7 @@ from sidecarctl.api_arguments import (
     check_word,
     check_words,
 )
-from sidecarctl.catalog.catalog import Catalog, open_catalog, split_request
+from sidecarctl.catalog.catalog import Catalog, open_catalog, split_requests
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.composition.select import resolve_selection
@@ -120,7 +120,7 @@ class Session:
         options, text = _read_arguments(text, kube_version, file)
         wanted = UpgradeRequest(
             self._catalog(),
-            dict(map(split_request, check_words("sidecars", sidecars))),
+            split_requests(check_words("sidecars", sidecars)),
             _read_changes(parameters),
             check_choice("on_conflict", on_conflict, _POLICIES),
         )

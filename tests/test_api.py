@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sidecarctl
+from sidecarctl.errors import UsageError
 from tests.command import run
 
 DEPLOYMENT = """\
@@ -90,6 +91,11 @@ def test_session_offers_every_function() -> None:
     added = session.add(DEPLOYMENT, ["log-tail"]).text
     assert session.remove(added).text == DEPLOYMENT
     assert session.check(added).findings is not None
+
+
+def test_upgrade_refuses_two_versions_of_a_sidecar() -> None:
+    with pytest.raises(UsageError, match="two versions of logger"):
+        sidecarctl.upgrade(DEPLOYMENT, ["logger@9.0.0", "logger@1.0.0"])
 
 
 def test_upgrade_keeps_recorded_parameters() -> None:

@@ -43,6 +43,15 @@ STREAMS = {
 }
 
 
+@pytest.mark.parametrize("name", ["vendor/in.yaml", "in.yaml"])
+def test_force_exclude_leaves_out_a_long_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(GOOD)
+    outcome = run(f"sidecarctl add logger -f {name} --force-exclude --exclude vendor", tmp_path)
+    assert (outcome.code, bool(outcome.stdout)) == (0, name == "in.yaml"), outcome.stderr
+
+
 def answers(command: str, folder: Path, text: bytes) -> tuple[Outcome, Outcome]:
     """Return the results for an input that is streamed, and for the same input processed as a whole."""
     (folder / "in.yaml").write_bytes(text)

@@ -6,7 +6,7 @@ Entries of the shipped library are listed from an index, if their files have the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,6 +153,16 @@ def split_request(request: str) -> tuple[str, str]:
     if at and not _VERSION.match(version):
         raise UsageError(f'invalid version "{version}"', hint=f"use a full version: {name}@1.0.0")
     return name, version
+
+
+def split_requests(requests: Iterable[str]) -> dict[str, str]:
+    """Return the version by name, as `split_request` does. Raise UsageError for two versions of one name."""
+    versions: dict[str, str] = {}
+    for name, version in map(split_request, requests):
+        if versions.setdefault(name, version) != version:
+            both = " and ".join(each or "the newest" for each in (versions[name], version))
+            raise UsageError(f"two versions of {name}: {both}", hint="name one of them")
+    return versions
 
 
 def version_order(version: str) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
+from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
@@ -214,7 +215,7 @@ def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> 
         parameter = properties.get(name)
         if parameter is None:
             rule, hint = "unknown parameter", f"use one of {', '.join((*_NEXT_STEPS_INPUTS, *properties))}"
-        elif parameter.get("writeOnly"):
+        elif has_secrets(parameter):
             rule, hint = "the parameter is secret (writeOnly)", "use another parameter"
         elif parameter.get("default") is None and name not in required:
             rule, hint = "the parameter may have no value", "use a parameter that is required or has a default"
@@ -227,6 +228,10 @@ def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> 
 
 def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:
     """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none."""
+    if sidecar.next_steps and has_secrets(sidecar.parameters):
+        from sidecarctl.catalog.secret_parameters import remove_secrets  # few sidecars need it
+
+        parameters = remove_secrets(parameters, sidecar.parameters)  # one behind a reference or in a branch
     values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
     return _PLACEHOLDER.sub(lambda match: _format_value(values.get(match[1])), sidecar.next_steps)
 

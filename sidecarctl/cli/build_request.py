@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl import limits
-from sidecarctl.catalog.catalog import Catalog, split_request
+from sidecarctl.catalog.catalog import Catalog, split_requests
 from sidecarctl.cli import console
 from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
@@ -90,12 +90,12 @@ def upgrade_request(
 ) -> UpgradeRequest:
     """Return the request to upgrade instances or sidecars (`logger` or `logger@1.1.0`); no names select all.
 
-    Raises UsageError for an invalid name, version, or parameter.
+    Raises UsageError for an invalid name, version, or parameter, and for two versions of one name.
     """
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
 
     catalog = open_libraries(libraries)
-    versions = dict(split_request(name) for name in names)
+    versions = split_requests(names)
     given = [name for name in versions if name in catalog.names()] or catalog.names()
     changes = _parameter_changes(given, sets, values, set_files, unset, reset, shared)
     return UpgradeRequest(catalog, versions, changes, conflict_policy(on_conflict, enforce) or "fail")

@@ -62,13 +62,23 @@ def instances_and_paths(ctx: object, incomplete: str) -> list[tuple[str, str]]:
     from sidecarctl.cli.rule_config import nearest_kinds
     from sidecarctl.cli.selection import find_instances
 
-    _, named = split_paths(_given(ctx, "sidecars"))
+    _, words = split_paths(_given(ctx, "sidecars"))
+    named = [*words, *_given(ctx, "file")]
+    paths = [path for path in named or ["."] if not _can_block(path)]
+    if not paths:
+        return _paths(incomplete)
     try:
-        inputs = read_inputs(input_options([*named, *_given(ctx, "file")] or ["."], InputFlags()))
+        inputs = read_inputs(input_options(paths, InputFlags()))
         found = find_instances(inputs, nearest_kinds(required=False))
     except SidecarctlError:
         found = {}
     return [*((name, "instance") for name in found if name.startswith(incomplete)), *_paths(incomplete)]
+
+
+def _can_block(path: str) -> bool:
+    """Return True for stdin and for pipes and devices, whose reading can wait for what the user types."""
+    found = Path(path)
+    return path == "-" or (found.exists() and not (found.is_file() or found.is_dir()))
 
 
 def _paths(incomplete: str) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ def is_possible(delivery: Delivery) -> bool:
         or delivery.flags.writes_nothing
         or delivery.mirror
         or delivery.flags.keep_going
+        or delivery.inputs.walk.force_exclude  # a long file can be one to leave out
     )
     single = delivery.flags.format == "text" and len(delivery.files) == 1 and delivery.settings.workloads.selects_all
     return not whole and single

@@ -18,7 +18,6 @@ from sidecarctl.findings import PathTuple, Place
 from sidecarctl.kube.kinds import GroupKind, Templates
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.errors import SyntaxProblem
 from sidecarctl.yamltext.stream import Document, split
 
 # The name in `defaults` that stands for all sidecars.
@@ -144,7 +143,7 @@ def read_file(path: Path) -> CompositionFile:
     text = decode(data, name).removeprefix("\ufeff")
     try:
         documents = [d for d in split(text, name) if d.value is not None]
-    except SyntaxProblem as problem:
+    except InputError as problem:
         if _COMPOSITION.search(text):
             raise
         # Another file: the message must not quote it.

@@ -69,7 +69,7 @@ class WorkloadFilter:
 
     def find_exclusion(self, workload: Workload) -> str:
         """Return why a matching workload is left out, an empty string if it is not."""
-        if not self.hooks and is_hook(workload) and not _requests_sidecars(workload):
+        if not self.hooks and is_hook(workload) and not requests_sidecars(workload):
             return HOOK_REASON
         if self.opt_out and read_inject(workload) == OPT_OUT and not self._asks_for(workload):
             return OPT_OUT_REASON
@@ -148,7 +148,8 @@ def read_inject(workload: Workload) -> str:
     return str(found).lower() if isinstance(found, bool) else str(found).strip()
 
 
-def _requests_sidecars(workload: Workload) -> bool:
+def requests_sidecars(workload: Workload) -> bool:
+    """Return True if the inject annotation of a workload requests sidecars, and does not opt out."""
     return read_inject(workload) not in ("", OPT_OUT)
 
 

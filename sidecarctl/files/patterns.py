@@ -1,7 +1,7 @@
 """Patterns that leave files out: `.gitignore` files, and the patterns of --exclude and `spec.exclude`.
 
-An exclude pattern has two forms. Without a slash it matches the name of a file or directory at any depth (`vendor`,
-`*.tmpl.yaml`). With a slash it matches a path relative to its base (`charts/`, `deploy/**/values.yaml`).
+An exclude pattern has two forms. Without a slash it matches the name of a file or directory at any depth below its
+base (`vendor`, `*.tmpl.yaml`). With a slash it matches a path relative to its base (`charts/`, `deploy/**/values.yaml`).
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Exclude:
         pattern = self.pattern.removeprefix("./").rstrip("/")
         if not pattern:
             return False
-        if "/" not in pattern:
-            return any(_regex(pattern).fullmatch(part) for part in path.parts)
         own = str(absolute(path))
         relative = own if pattern.startswith("/") else os.path.relpath(own, self.base)
         parts = Path(relative).as_posix().split("/")
+        if "/" not in pattern:
+            return any(_regex(pattern).fullmatch(part) for part in parts)
         start = 2 if pattern.startswith("/") else 1
         return any(_regex(pattern).fullmatch("/".join(parts[:end])) for end in range(start, len(parts) + 1))
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sidecarctl.composition.annotations import INJECT, OPT_OUT
 from sidecarctl.composition.select import Selection, find_unused_rules
+from sidecarctl.composition.workload_filter import HOOK, requests_sidecars
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
@@ -20,7 +20,8 @@ from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.inject.taken_names import added_names, find_taken_names
-from sidecarctl.kube.workload import as_mapping
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_run import find_caused
@@ -86,7 +87,6 @@ def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
 
 
 STREAM = "standard input"
-HOOK = "helm.sh/hook"
 ORIGIN = "postrenderer.helm.sh/postrender-filename"
 # Helm 4 reports empty output as an error; Helm 3 takes it for an empty release.
 _NOTHING = "# the chart renders nothing\n"
@@ -135,7 +135,7 @@ def run(
     skipped_hooks: list[Document] = []
 
     def skip(document: Document) -> bool:
-        if hooks or not _is_skipped_hook(document):
+        if hooks or not _is_skipped_hook(document, settings.kinds):
             return False
         skipped_hooks.append(document)
         return True
@@ -158,12 +158,12 @@ def run(
     return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks), retargeted=walked.retargeted)
 
 
-def _is_skipped_hook(document: Document) -> bool:
+def _is_skipped_hook(document: Document, kinds: Kinds) -> bool:
     """Return True for a hook that does not request sidecars by annotation."""
     if HOOK not in document.text:
         return False
     annotations = as_mapping(as_mapping(as_mapping(document.value).get("metadata")).get("annotations"))
-    return HOOK in annotations and annotations.get(INJECT, OPT_OUT) in (OPT_OUT, False, "")
+    return HOOK in annotations and not any(map(requests_sidecars, workloads(document.value, kinds)))
 
 
 def _add_origins(documents: Sequence[Document]) -> list[Document]:

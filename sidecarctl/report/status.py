@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.report.terminal import paint, visible, width_of, wrap
+from sidecarctl.report.terminal import paint, visible, width_of, without_commands, wrap
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 
 VERSION = 1
@@ -68,7 +68,7 @@ def _table(workloads: Sequence[WorkloadStatus], color: bool, width: int) -> Iter
     for cells, style in rows:
         padded = [_cell(cell, size) for cell, size in zip(cells, sizes)]
         if style == "file":
-            yield cells[0]
+            yield without_commands(cells[0])
         elif style == "bold":
             yield paint("  ".join(padded).rstrip(), style, color)
         else:
@@ -170,9 +170,11 @@ def _change(change: FieldChange) -> Mapping[str, Any]:
 
 def render_markdown(workloads: Sequence[WorkloadStatus]) -> str:
     """Return the table as Markdown, with the totals below it."""
-    lines = ["| Workload | Sidecar | Version | Upgrade | State |", "|---|---|---|---|---|"]
-    for workload in workloads:
-        for one in workload.instances:
-            cells = (workload.label, _called(one), one.version or "–", one.available or "–", one.state)
-            lines.append("| " + " | ".join(visible(cell).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", totals(workloads)]) + "\n"
+    from sidecarctl.report.machine.ci import code, prose, table  # the other formats do without
+
+    rows = [
+        (code(workload.label), *map(prose, (_called(one), one.version or "–", one.available or "–", one.state)))
+        for workload in workloads
+        for one in workload.instances
+    ]
+    return f"{table(('Workload', 'Sidecar', 'Version', 'Upgrade', 'State'), rows)}\n\n{totals(workloads)}\n"

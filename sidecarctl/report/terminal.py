@@ -90,6 +90,8 @@ def _visible_char(char: str) -> str:
 
 
 _COMMAND = lazy_pattern(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+# Azure Pipelines finds its commands anywhere in a line.
+_AZURE_COMMAND = lazy_pattern(r"##((?:vso)?\[)", re.IGNORECASE)
 
 
 def without_commands(text: str) -> str:
@@ -101,11 +103,12 @@ def visible(text: str, keep: str = "") -> str:
     """Return a text with every character that could control a terminal written as an escape (`\\x1b`).
 
     These are control and format characters (including bidirectional overrides), line separators, lone surrogates, and
-    noncharacters. Characters in `keep` stay. `##[` starts a command of GitHub and Azure Pipelines, so it is escaped too.
+    noncharacters. Characters in `keep` stay. `##[` and `##vso[` start a command of GitHub or Azure Pipelines, so they are
+    escaped too.
     """
     if not (text.isascii() and text.isprintable()):
         text = "".join(char if char in keep else _visible_char(char) for char in text)
-    return text.replace("##[", "#\\x23[")
+    return _AZURE_COMMAND.sub(r"#\\x23\1", text) if "##" in text else text
 
 
 @lru_cache(maxsize=4096)

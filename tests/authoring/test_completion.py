@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -11,14 +12,17 @@ import pytest
 
 from tests.authoring.library_kit import entry
 from tests.command import ROOT, run
+from tests.crash.helpers import write_pods
 
 
 def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidecarctl")) -> list[str]:
     """Return the bash completions of the last word of a line."""
     words = shlex.split(line) + ([""] if line.endswith(" ") else [])
+    reads, writes = os.pipe()  # as of a terminal, its reading would wait
     done = subprocess.run(
         [sys.executable, *program],
         cwd=folder,
+        stdin=reads,
         env={
             "PYTHONPATH": str(ROOT),
             "_SIDECARCTL_COMPLETE": "complete_bash",
@@ -28,7 +32,10 @@ def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidec
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
+    os.close(reads)
+    os.close(writes)
     assert "Traceback" not in done.stderr
     return done.stdout.splitlines()
 
@@ -90,6 +97,17 @@ _TYPER = ("-c", "from sidecarctl.__main__ import _typer; _typer([])")
 def test_fast_completion_equals_typer(line: str, tmp_path: Path) -> None:
     # typer does not order -h and --help.
     assert sorted(_completed(line, tmp_path)) == sorted(_completed(line, tmp_path, _TYPER))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a named pipe")
+@pytest.mark.parametrize("words", ["-f -", "pipe.yaml", "pipe.yaml -"])
+@pytest.mark.parametrize("command", ["remove", "upgrade"])
+def test_completion_does_not_wait_for_stdin_or_a_pipe(command: str, words: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    write_pods(tmp_path, 1)
+    assert run("sidecarctl add logger -f web-000.yaml -i", tmp_path).code == 0
+    assert "logger" not in _completed(f"sidecarctl {command} {words} l", tmp_path)
+    assert _completed(f"sidecarctl {command} {words} web-000.yaml l", tmp_path) == ["logger"]
 
 
 def test_names_are_completed_once_and_versions_after_an_at_sign(tmp_path: Path) -> None:

@@ -188,6 +188,22 @@ def test_exclude_has_the_two_pattern_forms_of_ruff(what: str, tmp_path: Path) ->
     assert (EXCLUDED in skipped.values()) is excluded
 
 
+@pytest.mark.parametrize("start", ["k8s", "{root}/k8s", "{root}/k8s/*.yaml"])
+def test_exclude_does_not_match_directories_above_its_base(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "vendor" / "repo"
+    (root / "k8s" / "vendor").mkdir(parents=True)
+    for path in (root / "k8s" / "a.yaml", root / "k8s" / "vendor" / "b.yaml"):
+        path.write_text(POD)
+    options = WalkOptions((Exclude("vendor", root),))
+    monkeypatch.chdir(root)
+    found = [one for one in find_sources([start.format(root=root)], options=options) if not isinstance(one, Skipped)]
+    assert [Path(one.name).name for one in found] == ["a.yaml"]
+    monkeypatch.chdir(tmp_path)
+    assert [Path(one.name).name for one in find_sources(["vendor/repo/k8s/*.yaml"], options=options)] == ["a.yaml"]
+
+
 def test_glob_matches_files_and_directories(tmp_path: Path) -> None:
     root = repository.build(tmp_path)
     found = list(find_sources([f"{root}/de*/w*.yaml"]))

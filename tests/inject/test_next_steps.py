@@ -36,6 +36,10 @@ spec:
       verbose: {type: boolean, default: false}
       size: {type: string}
       token: {type: string, default: x, writeOnly: true}
+      login: {type: object, default: {}, properties: {user: {type: string}, password: {type: string, writeOnly: true}}}
+      referred: {$ref: "#/$defs/secret", default: x}
+      outer: {type: object, default: {}, properties: {user: {type: string}, inner: {$ref: "#/$defs/secret"}}}
+    $defs: {secret: {type: string, writeOnly: true}}
 """
 TEMPLATE = """\
 pod: {labels: {helper: "yes"}}
@@ -117,6 +121,7 @@ def test_long_streams_report_once(tmp_path: Path) -> None:
         ("'{sise}'", 'invalid placeholder "{sise}" in nextSteps: unknown parameter'),
         ("'{size}'", 'invalid placeholder "{size}" in nextSteps: the parameter may have no value'),
         ("'{token}'", 'invalid placeholder "{token}" in nextSteps: the parameter is secret (writeOnly)'),
+        ("'{login}'", 'invalid placeholder "{login}" in nextSteps: the parameter is secret (writeOnly)'),
         ("'{target.x}'", "nextSteps"),
         ("'{0}'", "nextSteps"),
         ("'{{x}}'", "nextSteps"),
@@ -129,3 +134,14 @@ def test_rejects_invalid_texts(text: str, message: str, tmp_path: Path) -> None:
     assert outcome.code == 2
     assert message in " ".join(outcome.stderr.split())
     assert "sidecar.yaml:7:" in outcome.stderr
+
+
+def test_secret_behind_a_reference_is_left_out(tmp_path: Path) -> None:
+    write_library(tmp_path, "'use {referred} and {outer}.'")
+    (tmp_path / "in.yaml").write_text(POD.replace("NAME", "web"))
+    sets = "--set target=/srv --set referred=geheim-1 --set outer.user=bob --set outer.inner=geheim-2"
+    for more in ("", " --format json"):
+        outcome = run(f"sidecarctl add helper --library lib -f in.yaml -i {sets}{more}", tmp_path)
+        assert outcome.code == 0, outcome.stderr
+        assert "geheim" not in outcome.stdout + outcome.stderr
+        (tmp_path / "in.yaml").write_text(POD.replace("NAME", "web"))

@@ -201,7 +201,7 @@ def test_groups_workloads_by_file(repo: Path) -> None:
 
 
 def test_markdown_is_a_table(repo: Path) -> None:
-    assert "| Deployment/web-1 | helper | 1.0.0 | – | in sync |" in status(repo, "--format markdown").stdout
+    assert "| `Deployment/web-1` | helper | 1.0.0 | – | in sync |" in status(repo, "--format markdown").stdout
 
 
 def test_reports_an_invalid_record(repo: Path) -> None:

@@ -94,6 +94,16 @@ def test_upgrade_to_a_pinned_version_and_back(repo: Path) -> None:
     assert text(repo) == MANIFEST != before
 
 
+@pytest.mark.parametrize(
+    ("names", "both"), [("agent@9.0.0 agent@1.1.0", "9.0.0 and 1.1.0"), ("agent agent@1.0.0", "the newest and 1.0.0")]
+)
+def test_upgrade_refuses_two_versions_of_a_sidecar(names: str, both: str, repo: Path) -> None:
+    before = text(repo)
+    assert f"two versions of agent: {both}" in call(repo, f"upgrade {names} web.yaml -i", 2).stderr
+    assert text(repo) == before
+    call(repo, "upgrade agent@1.1.0 agent@1.1.0 web.yaml -i")
+
+
 def test_add_keeps_recorded_parameters(repo: Path) -> None:
     call(repo, "add agent@1.0.0 web.yaml -i --set level=warn")
     assert "--period=5" in text(repo) and "--level=warn" in text(repo)

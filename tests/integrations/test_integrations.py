@@ -116,6 +116,14 @@ def test_action_fails_and_annotates_outdated_manifests(repository: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+def test_action_takes_a_command_of_several_lines(repository: Path) -> None:
+    files = {"files": "manifests/web.yaml"}
+    assert action(repository, command="validate", **files).returncode == 0
+    done = action(repository, command="validate\n\n--pod-security\n  restricted\n", **files)
+    assert done.returncode == 1, done.stderr
+    assert "title=pod-security" in done.stdout
+
+
 def test_action_reports_composition_errors(repository: Path) -> None:
     composition = repository / "manifests" / "sidecarctl.yaml"
     composition.write_text(composition.read_text().replace("logDir", "logdir"))

@@ -128,6 +128,20 @@ def test_reports_skipped_hooks(folder: Path) -> None:
     assert "skipped 1 Helm hook; --hooks includes them" in outcome.stderr
 
 
+REQUEST, REFUSAL = "\n    sidecarctl.dev/inject: logger", '\n    sidecarctl.dev/inject: "false"'
+
+
+@pytest.mark.parametrize(
+    ("own", "pods", "skipped"),
+    [("", REQUEST, 0), (REFUSAL, REQUEST, 0), (REQUEST, "", 0), (REQUEST, REFUSAL, 1), ("", REFUSAL, 1)],
+)
+def test_annotation_of_the_pod_template_includes_a_hook(own: str, pods: str, skipped: int, folder: Path) -> None:
+    metadata = "".join(line and f"    {line}\n" for line in f"metadata:\n  annotations:{pods}".splitlines())
+    hook = HOOK.format(more=own).replace("  template:\n", "  template:\n" + (metadata if pods else ""))
+    outcome = render(folder, hook)
+    assert ("skipped 1 Helm hook" in outcome.stderr, "name: logger" in outcome.stdout) == (bool(skipped), not skipped)
+
+
 def test_option_hooks_includes_hooks(folder: Path) -> None:
     wanted = ["Deployment", "ConfigMap", "Job", "ConfigMap", "Service"]
     assert kinds(render(folder, HELM_4, "--hooks")) == wanted

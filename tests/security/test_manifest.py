@@ -41,6 +41,12 @@ spec:
   selector: {{a: {json.dumps(EVIL)}}}
   ports: [{{name: {json.dumps(EVIL)}, port: 80, targetPort: {json.dumps(EVIL)}}}]
 """
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: x}
+spec: {rules: [{select: {all: true}, sidecars: [logger]}]}
+"""
 LOOKS = [
     *(f"validate --format {name}" for name in ("text", "json", "sarif", "github", "gitlab", "junit", "markdown")),
     *(f"graph --format {name}" for name in ("text", "mermaid", "svg", "markdown")),
@@ -109,7 +115,15 @@ def test_name_cannot_inject_a_workflow_command(words: str, tmp_path: Path) -> No
      "add logger k --library {}", "add logger k --set x={}", "render k --env {}", "show {}", "explain {}"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "name", ["a\n::warning::b", "a\n  ::warning::b", "a ::warning::b ::warning::b ::warning::b", "a\n##[warning]b"]
+    "name",
+    [
+        "a\n::warning::b",
+        "a\n  ::warning::b",
+        "a ::warning::b ::warning::b ::warning::b",
+        "a\n##[warning]b",
+        "##vso[task.x a=b]c",
+        "a\n##VSO[task.x]c",
+    ],
 )
 def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str, tmp_path: Path) -> None:
     # GitHub reads both streams, skips blanks before `::`, and finds `##[` anywhere in a line.
@@ -118,7 +132,18 @@ def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str
     outcome = run(["sidecarctl", *(word.format(name) for word in words.split())], tmp_path, env={"COLUMNS": "20"})
     lines = (outcome.stdout + outcome.stderr).splitlines()
     assert lines
-    assert not [line for line in lines if line.strip().startswith("::") or "##[" in line]
+    assert not [
+        line for line in lines if line.strip().startswith("::") or re.search(r"##(vso)?\[", line, re.IGNORECASE)
+    ]
+
+
+def test_name_cannot_inject_a_workflow_command_into_status(tmp_path: Path) -> None:
+    for number, name in enumerate(("::warning::a.yaml", " ::warning::b.yaml", "##vso[task.x]c.yaml")):
+        (tmp_path / name).write_text(POD.replace("name: web", f"name: web-{number}", 1))
+    assert run("sidecarctl add logger -f . -i", tmp_path).code == 0
+    lines = run("sidecarctl status .", tmp_path).stdout.splitlines()
+    assert any("warning" in line for line in lines)
+    assert not [line for line in lines if line.strip().startswith("::") or "##vso[" in line]
 
 
 @pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
@@ -131,7 +156,9 @@ def test_name_cannot_inject_markup_into_xml(words: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [words for words in LOOKS if "markdown" in words])
 def test_name_cannot_inject_markup_into_markdown(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)  # `status` prints workloads that should have sidecars
     outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    assert "owned" in outcome.stdout
     outside_code = re.sub(r"```.*?```|``.*?``|`[^`\n]*`", "", outcome.stdout, flags=re.DOTALL)
     assert "<script" not in outside_code.replace("\\<script", "")
     assert "](javascript" not in outside_code.replace("\\](javascript", "")
@@ -196,6 +223,11 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
         "geheim: 1\n",
         "kind: geheim\n",
         "{kind: Secret, geheim: 1}\n",
+        "-----BEGIN geheim KEY-----\n",
+        "---geheim\n",
+        "%geheim x\n",
+        "a: |\n---geheim\n",
+        "%YAML 1.geheim\n",
     ],
 )
 def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:
