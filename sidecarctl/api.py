@@ -34,6 +34,7 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog, split_requests
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.composition.select import resolve_selection
+from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.inject.upgrade_instances import UpgradeRequest
@@ -82,12 +83,15 @@ class Session:
     ) -> Result:
         """Add sidecars to every workload of a text; upgrade instances that exist already.
 
+        Helm hooks, and workloads that opted out by annotation, are left out, as by the command.
+
         parameters  values by sidecar name; recorded parameters that are not given stay
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
         retarget    change Services and NetworkPolicies of the text that bypass a sidecar in front of the app
         file        the file name in findings
         """
         options, text = _read_arguments(text, kube_version, file)
+        options = replace(options, workloads=WorkloadFilter(hooks=False, opt_out=True))
         requests = build_requests(
             self._catalog(),
             check_words("sidecars", sidecars),
@@ -144,12 +148,12 @@ class Session:
         kube_version: str = "",
         file: str = "-",
     ) -> Result:
-        """Apply the composition in a file to every workload of a text."""
+        """Apply the composition in a file to every workload of a text, Helm hooks left out."""
         wanted = load_composition(check_path("composition", composition), check_word("environment", environment))
         version = check_word("kube_version", kube_version) or wanted.kube_version or versions.NEWEST
         options, text = _read_arguments(text, version, file)
         selection = resolve_selection(wanted, self._catalog(wanted.libraries), options.kube_version)
-        options = replace(options, kinds=wanted.kinds)
+        options = replace(options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=False))
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
     def check(

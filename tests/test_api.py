@@ -104,3 +104,13 @@ def test_upgrade_keeps_recorded_parameters() -> None:
     assert not result.failed
     assert "/srv/log" in result.text and '"refresh_interval":7' in result.text
     assert sidecarctl.upgrade(result.text).text == result.text
+
+
+def test_add_and_render_leave_out_hooks_and_workloads_that_opted_out(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(COMPOSITION)
+    hook = DEPLOYMENT.replace("{name: web}", "{name: web, annotations: {helm.sh/hook: pre-install}}")
+    opted_out = DEPLOYMENT.replace("{name: web}", '{name: web, annotations: {sidecarctl.dev/inject: "false"}}')
+    for text in (hook, opted_out):
+        assert sidecarctl.add(text, ["logger"]).text == text
+        assert sidecarctl.render(text, tmp_path / "c.yaml").text == text
+        assert run("sidecarctl add logger", tmp_path, stdin=text).stdout == text

@@ -66,7 +66,7 @@ def _default(parameter: Parameter) -> Any:
 
 def _annotation(parameter: Parameter) -> Any:
     spec = parameter.spec
-    complete = getattr(completion, spec.complete) if spec.complete else None
+    complete = completion.keep_plain(getattr(completion, spec.complete)) if spec.complete else None
     base: Any = {bool: bool, int: int, str: Optional[str], list: list[str]}[parameter.kind]
     if isinstance(spec, Argument):
         return Annotated[
@@ -80,7 +80,10 @@ def _annotation(parameter: Parameter) -> Any:
 
 def _option(spec: Option, kind: type, complete: Any) -> Any:
     metavar = spec.metavar or ("" if kind is bool else None)
-    return typer.Option(*spec.flags, help=spec.help, metavar=metavar, envvar=spec.env or None, autocompletion=complete)
+    least = 0 if kind is int else None
+    return typer.Option(
+        *spec.flags, help=spec.help, metavar=metavar, envvar=spec.env or None, autocompletion=complete, min=least
+    )
 
 
 def usage_error(problem: Any, argv: Sequence[str]) -> UsageError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.authoring.parameter_table import list_common_parameters, list_parameters
 from sidecarctl.catalog.sidecar import Sidecar
@@ -96,7 +97,7 @@ def _paths(incomplete: str) -> list[tuple[str, str]]:
     return [
         (f"{prefix}{each.name}{'/' if each.is_dir() else ''}", "")
         for each in shown
-        if each.is_dir() or each.name.endswith(SUFFIXES)
+        if (each.is_dir() or each.name.endswith(SUFFIXES)) and (prefix or not each.name.startswith("-"))
     ]
 
 
@@ -191,9 +192,32 @@ def complete_bash(env: Mapping[str, str]) -> list[str] | None:
     """
     with redirect_stderr(StringIO()):
         try:
-            return _complete_bash(env)
-        except SidecarctlError:
+            offered = _complete_bash(env)
+        except (SidecarctlError, OSError):
             return []
+    return None if offered is None else [word for word in offered if is_plain(word)]
+
+
+# Shells insert what they are offered as it is: `$(...)` in the name of a file would run when the line does.
+_PLAIN = re.compile(r"(?![=~])[\w@%+=:,./~\[\]-]*")
+_ACTIVE = str.maketrans("\\`$", "   ")
+
+
+def is_plain(word: str) -> bool:
+    """Return True for a word that means itself in every shell; others are not offered."""
+    return _PLAIN.fullmatch(word) is not None
+
+
+def keep_plain(complete: Callable[..., Iterable[str | tuple[str, str]]]) -> Callable[..., Any]:
+    """Return a function of this module without words that a shell would read as something else, also in descriptions."""
+
+    def keep(found: Iterable[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
+        pairs = ((each, "") if isinstance(each, str) else each for each in found)
+        return [(word, text.translate(_ACTIVE)) if text else word for word, text in pairs if is_plain(word)]
+
+    if "ctx" in inspect.signature(complete).parameters:
+        return lambda ctx, incomplete: keep(complete(ctx, incomplete))
+    return lambda incomplete: keep(complete(incomplete))
 
 
 def _complete_bash(env: Mapping[str, str]) -> list[str] | None:

@@ -55,9 +55,16 @@ def input_options(
     exclude    the patterns of `spec.exclude`
     sidecars   the words of the command line that are sidecars
 
-    Raises UsageError if no path is named and stdin is a terminal.
+    Raises UsageError if no path is named and stdin is a terminal, InputError for a pipe or device among `manifests`.
     """
-    given = (*paths, *flags.file) or tuple(manifests)
+    given = (*paths, *flags.file)
+    if not given:
+        given = tuple(manifests)
+        for path in given:
+            if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH110, PTH112, PTH113
+                raise InputError(
+                    f"{path} is not a regular file", hint="remove it from spec.manifests of the composition"
+                )
     if not given:
         if sys.stdin is None or sys.stdin.isatty():
             raise no_input_error("no path given and nothing piped to stdin", sidecars)
@@ -146,9 +153,18 @@ def _read(
 
 
 def _once(kept: list[tuple[Source, Read]]) -> tuple[tuple[Source, Read], ...]:
-    """Return the sources without those that another path already named."""
-    unique = {str(source.path.resolve()) if source.path else STDIN: (source, read) for source, read in reversed(kept)}
-    return tuple(reversed(unique.values()))
+    """Return the sources without those that another path already named, and without links to one of the others."""
+    unique: dict[str, tuple[Source, Read]] = {}
+    for source, read in kept:
+        key = str(source.path.resolve()) if source.path else STDIN
+        known = unique.get(key)
+        if known is None or (_is_link(known[0]) and not _is_link(source)):
+            unique[key] = source, read
+    return tuple(unique.values())
+
+
+def _is_link(source: Source) -> bool:
+    return source.path is not None and source.path.is_symlink()
 
 
 def _nothing_found(path: str, skipped: Sequence[Skipped]) -> UsageError:

@@ -51,7 +51,7 @@ def _parse(text: str) -> dict[str, str]:
         digest, _, word = line.partition("  ")
         name = _read_name(word)
         path = PurePosixPath(name)
-        if len(digest) == 64 and name and not path.is_absolute() and ".." not in path.parts:
+        if len(digest) == 64 and name == path.as_posix() and not path.is_absolute() and ".." not in path.parts:
             found[name] = digest
     return found
 

@@ -32,16 +32,22 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
                 continue
             done.add(real)
             if not target.is_file():
-                near = did_you_mean(target.name, _names(target.parent))
-                raise UsageError(
-                    f"file not found: {target}",
-                    where=str(place),
-                    hint=near or "check the path: includes are relative to the file that contains them",
-                )
+                raise _missing(target, str(place))
             yield from visit(read_file(target), (*above, real))
         yield file
 
     yield from visit(first, (path.resolve(),) if path else ())
+
+
+def _missing(target: Path, where: str) -> UsageError:
+    if target.exists() and not target.is_dir():
+        return UsageError(f"{target} is not a regular file", where=where, hint="remove the include")
+    return UsageError(
+        f"file not found: {target}",
+        where=where,
+        hint=did_you_mean(target.name, _names(target.parent))
+        or "check the path: includes are relative to the file that contains them",
+    )
 
 
 def _short(path: Path) -> str:

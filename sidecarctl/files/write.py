@@ -146,8 +146,10 @@ def _is_replaceable(write: Write) -> bool:
         mode = write.path.stat().st_mode
     except FileNotFoundError:
         return True
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+    if stat.S_ISREG(mode):
         return True
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{write.path} is a directory; no files written", hint="delete it, or choose another output")
     if write.stamp is not None or write.root is not None:
         raise OutputError(
             f"{write.path} is not a regular file and cannot be replaced; no files written", hint="use -o FILE"

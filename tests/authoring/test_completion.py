@@ -122,3 +122,44 @@ def test_completion_script_is_only_for_the_shell_that_runs_it(flag: str, tmp_pat
     outcome = run(f"sidecarctl {flag} fish", tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert f"{flag} takes no argument" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["$(touch x)", "`touch x`", "\\\\$(touch x)", "a b", "a;b", "-f", "a'b", 'a"b', "~a", "a*"]
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_names_that_a_shell_would_read_as_something_else_are_not_offered(name: str, shell: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.yaml").write_text("{}")
+    (tmp_path / "web.yaml").write_text("{}")
+    done = subprocess.run(
+        [sys.executable, "-m", "sidecarctl"],
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(ROOT),
+            "_SIDECARCTL_COMPLETE": f"complete_{shell}",
+            "_TYPER_COMPLETE_ARGS": "sidecarctl add logger ",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "COMP_WORDS": "sidecarctl add logger ",
+            "COMP_CWORD": "3",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "web.yaml" in done.stdout
+    assert f"{name}.yaml" not in done.stdout and "touch" not in done.stdout
+
+
+def test_completion_below_a_directory_that_is_gone_offers_nothing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = "import os; os.rmdir(os.getcwd()); from sidecarctl.cli.kubectl_completion import answer; print(answer(['remove', '']))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=gone,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [":0"]

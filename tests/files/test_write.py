@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.files.directory import OutputError
+from sidecarctl.files.directory import Directory, OutputError
 from sidecarctl.files.sources import stamp_of
 from sidecarctl.files.write import Write, is_directory, write_all
 
@@ -83,15 +84,28 @@ def test_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
     assert old.path.read_text() == "new"
 
 
-def test_failed_write_keeps_the_other_files_and_reports_the_reason(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_other_files_and_reports_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = write(tmp_path / "old")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write .*new: .*\w.*; no files written") as caught:
         write_all([old, Write(tmp_path / "file" / "new", "new")])
     assert "None" not in str(caught.value)
     (tmp_path / "directory").mkdir()
-    with pytest.raises(OutputError, match=r"cannot replace .*directory: Is a directory; 1 of 2 files written"):
+    with pytest.raises(OutputError, match=r"directory is a directory; no files written"):
         write_all([old, Write(tmp_path / "directory", "new")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file", "old"]
+    replace = Directory.replace
+
+    def fail_for_last(self: Directory, old: str, new: str) -> None:
+        if new == "last":
+            raise OSError(errno.EIO, "Input/output error")
+        replace(self, old, new)
+
+    monkeypatch.setattr(Directory, "replace", fail_for_last)
+    with pytest.raises(OutputError, match=r"cannot replace .*last: Input/output error; 1 of 2 files written"):
+        write_all([old, Write(tmp_path / "last", "new")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "file", "old"]
 
 

@@ -194,6 +194,33 @@ def test_prune_keeps_a_file_that_the_name_of_another_one_lists(repo: Path, mark:
     }
 
 
+def test_prune_keeps_a_file_of_this_run_whatever_form_its_name_has_in_the_list(repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    record = repo / "out/.sidecarctl-outputs"
+    before = record.read_text()
+    lines = [line for line in before.splitlines() if line.endswith("  web-1.yaml")]
+    record.write_text(
+        before + "".join(f"{line.replace('  web', f'  {form}web')}\n" for line in lines for form in ("./", "data/..//"))
+    )
+    done(repo, "render -f k8s -o out --prune")
+    assert (repo / "out/web-1.yaml").exists()
+
+
+def test_directory_in_the_place_of_an_output_is_an_error_that_says_so(repo: Path) -> None:
+    (repo / "out" / "web-1.yaml").mkdir(parents=True)
+    outcome = done(repo, "render -f k8s -o out", 3)
+    assert "web-1.yaml is a directory; no files written" in outcome.stderr
+    assert not (repo / "out" / "web-2.yaml").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+def test_link_beside_its_target_does_not_replace_it_in_the_output(repo: Path) -> None:
+    (repo / "k8s" / "0.yaml").symlink_to("web-1.yaml")
+    done(repo, "render -f k8s -o out")
+    assert (repo / "out" / "web-1.yaml").is_file()
+    assert not (repo / "out" / "0.yaml").exists()
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y", '"\\u0000"', '"\\ud800"'])
 def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name: str) -> None:
     done(repo, "render -f k8s -o out")

@@ -318,3 +318,36 @@ def test_mixed_types_are_wrapped_in_dyn() -> None:
 def test_globs_become_re2_expressions() -> None:
     assert cel.matches("n", ["web", "a.b"]) == 'n in ["web", "a.b"]'
     assert cel.matches("n", ["web-*", "a.b?", "[!x]y"]) == 'n.matches("^(web-.*|a\\\\.b.|[^x]y)$")'
+
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web.v1}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+"""
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {generateName: NAME-}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: "job:1"}]}}}
+"""
+
+
+def test_objects_without_a_name_that_no_rule_selects_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(composition({"select": {"kinds": ["Deployment"]}, "sidecars": ["log-tail"]}))
+    (tmp_path / "web.yaml").write_text("---\n".join([JOB.replace("NAME", "a"), WEB, JOB.replace("NAME", "b")]))
+    exported = objects(run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path))[0]
+    assert [patch["target"]["kind"] for patch in exported["patches"]] == ["Deployment"]
+
+
+def test_names_in_the_patch_list_match_only_themselves(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(composition({"select": {"kinds": ["Deployment"]}, "sidecars": ["log-tail"]}))
+    (tmp_path / "web.yaml").write_text(WEB)
+    (patch,) = objects(run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path))[0]["patches"]
+    assert re.fullmatch(patch["target"]["name"], "web.v1")
+    assert not re.fullmatch(patch["target"]["name"], "web-v1")

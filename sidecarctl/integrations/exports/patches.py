@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,12 +104,15 @@ def build_patches(texts: Iterable[tuple[str, str]], selection: Selection, settin
     for text, name in texts:
         result = render(text, selection, settings, name)
         findings += result.findings
-        before = {_identity(one): one for one in split(text, name) if one.value is not None}
+        before: dict[tuple[str, ...], deque[Document]] = {}
+        for one in split(text, name):
+            before.setdefault(_identity(one), deque()).append(one)
         for document in split(result.text, name):
             value = document.value
             if not isinstance(value, dict):
                 continue
-            old = before.get(_identity(document))
+            same = before.get(_identity(document))  # objects with a generateName have no name; their order stays
+            old = same.popleft() if same else None
             if old is None:
                 companions.append(value)
             elif old.text != document.text:
@@ -159,16 +163,18 @@ def render_component(patches: ManifestPatches, composition: str) -> list[ExportF
     if companions:
         kustomization["resources"] = [COMPANIONS]
     kustomization["patches"] = [
-        {"target": {k: _escape(k, v) for k, v in one.target.items()}, "patch": emit.document(list(one.operations))}
-        for one in patches.patches
+        {"target": _escape_names(one.target), "patch": emit.document(list(one.operations))} for one in patches.patches
     ]
     comment = render_header("kustomize (Component)", composition, differences, use)
     return [ExportFile(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
 
 
-def _escape(key: str, value: str) -> str:
-    """Escape a name or namespace: kustomize reads both as regular expressions that match the whole value."""
-    return re.escape(value).replace("\\-", "-") if key in ("name", "namespace") else value
+def _escape_names(target: Mapping[str, str]) -> dict[str, str]:
+    """Escape name and namespace of a target: kustomize reads both as regular expressions that match the whole value."""
+    return {
+        key: re.escape(value).replace("\\-", "-") if key in ("name", "namespace") else value
+        for key, value in target.items()
+    }
 
 
 def render_patch_list(patches: ManifestPatches, composition: str) -> list[ExportFile]:
@@ -176,7 +182,7 @@ def render_patch_list(patches: ManifestPatches, composition: str) -> list[Export
     _require_patches(patches, composition)
     use = "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization."
     comment = render_header("JSON patches", composition, _DIFFERENCES, use)
-    entries = [{"target": dict(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
+    entries = [{"target": _escape_names(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
     return [ExportFile("patches.yaml", render_stream(comment, [{"patches": entries}, *patches.companions]))]
 
 
