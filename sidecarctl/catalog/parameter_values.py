@@ -118,6 +118,11 @@ def _nullable(schema: Any, root: Any) -> bool:
     return not admitted or "null" in admitted
 
 
+def has_default(schema: Any, root: Any) -> bool:
+    """Return whether the schema of a property, which can be a boolean, declares a default other than null."""
+    return isinstance(schema, Mapping) and {**_follow_refs(schema, root), **schema}.get("default") is not None
+
+
 def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
     schema = _follow_refs(schema, root)
     if depth > 50:

@@ -75,6 +75,32 @@ def _all_texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
+def may_have_secret(name: str, schema: Any) -> bool:
+    """Return whether the value of a parameter is secret, or can have a secret in it: a property, an item, or a key.
+
+    `schema` is that of all parameters, and has a secret somewhere.
+    """
+    whole = _applying([schema], schema)
+    if _is_secret(whole, schema):
+        return True
+    seen: set[int] = set()
+    waiting: list[Any] = list(_below(whole, name, schema))
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not isinstance(part, (Mapping, list)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, list):
+            waiting += part
+            continue
+        if part.get("writeOnly") is True:
+            return True
+        waiting += part.values()
+        if "$ref" in part:
+            waiting.append(_target(part["$ref"], schema))
+    return False
+
+
 def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
     """Return schemas with all that apply to the same value, or can: behind references, in branches and conditions."""
     found: dict[int, Mapping[str, Any]] = {}
@@ -85,13 +111,18 @@ def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
             continue
         found[id(schema)] = schema
         if "$ref" in schema:
-            target = resolve_ref(root, schema["$ref"])
-            waiting.append(_UNKNOWN if target is None else target)
+            waiting.append(_target(schema["$ref"], root))
         for keyword in _BRANCHES:
             waiting += schema[keyword] if isinstance(schema.get(keyword), list) else ()
         waiting += (schema.get(keyword) for keyword in _CONDITIONS)
         waiting += _mapping(schema.get("dependentSchemas")).values()
     return list(found.values())
+
+
+def _target(reference: Any, root: Any) -> Any:
+    """Return the schema that a reference leads to, one of a secret if it is unknown."""
+    target = resolve_ref(root, reference)
+    return _UNKNOWN if target is None else target
 
 
 def _below(schemas: _Schemas, step: str | int, root: Any) -> _Schemas:

@@ -207,22 +207,34 @@ def _read_app_variables(source: YamlFile, spec: Mapping[str, Any]) -> Mapping[st
 
 def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:
     """Return the text of `nextSteps`. Raises LibraryError for a placeholder that may have no value or a secret one."""
+    names = [name for name in _PLACEHOLDER.findall(text) if name not in _NEXT_STEPS_INPUTS]
+    if not names:
+        return text
+    from sidecarctl.catalog.parameter_values import has_default
+
     properties, required = schema.get("properties", {}), schema.get("required", ())
-    for name in _PLACEHOLDER.findall(text):
-        if name in _NEXT_STEPS_INPUTS:
-            continue
-        parameter = properties.get(name)
-        if parameter is None:
+    for name in names:
+        if name not in properties:
             rule, hint = "unknown parameter", f"use one of {', '.join((*_NEXT_STEPS_INPUTS, *properties))}"
-        elif parameter.get("writeOnly"):
+        elif _may_have_secret(name, schema):
             rule, hint = "the parameter is secret (writeOnly)", "use another parameter"
-        elif parameter.get("default") is None and name not in required:
+        elif name not in required and not has_default(properties[name], schema):
             rule, hint = "the parameter may have no value", "use a parameter that is required or has a default"
         else:
             continue
         where = source.place(("metadata", "nextSteps"))
         raise LibraryError(f'invalid placeholder "{{{name}}}" in nextSteps: {rule}', where=where, hint=hint)
     return text
+
+
+def _may_have_secret(name: str, schema: Mapping[str, Any]) -> bool:
+    from sidecarctl.catalog.parameter_values import has_secrets
+
+    if not has_secrets(schema):  # most sidecars have none, and do not need the other module
+        return False
+    from sidecarctl.catalog.secret_parameters import may_have_secret
+
+    return may_have_secret(name, schema)
 
 
 def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:

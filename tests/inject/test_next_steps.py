@@ -129,3 +129,32 @@ def test_rejects_invalid_texts(text: str, message: str, tmp_path: Path) -> None:
     assert outcome.code == 2
     assert message in " ".join(outcome.stderr.split())
     assert "sidecar.yaml:7:" in outcome.stderr
+
+
+def test_parameter_with_a_boolean_schema_has_the_given_value(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(file.read_text().replace("[target]", "[target, any]") + "      any: true\n")
+    assert next_lines(add(tmp_path, " --set any=1")) == ["next: Set it to 1."]
+
+
+def test_default_can_be_behind_a_reference(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(
+        file.read_text() + "      any: {$ref: '#/$defs/any'}\n    $defs: {any: {type: boolean, default: false}}\n"
+    )
+    assert next_lines(add(tmp_path)) == ["next: Set it to false."]
+
+
+def test_boolean_schema_of_an_optional_parameter_has_no_value(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(file.read_text() + "      any: true\n")
+    outcome = run("sidecarctl list log-tail --library lib", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    outcome = add(tmp_path)
+    assert outcome.code == 2
+    assert 'invalid placeholder "{any}" in nextSteps: the parameter may have no value' in " ".join(
+        outcome.stderr.split()
+    )
