@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
+from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
@@ -269,7 +269,7 @@ def _resolve_path(source: YamlFile, folder: Path, text: str, path: tuple[str, ..
             where=source.place(path),
             hint="use a file in the sidecar directory",
         )
-    if not wanted.exists():
+    if not path_exists(wanted):
         raise LibraryError(
             f'{path_text(path)}: file not found: "{text}"',
             where=source.place(path),

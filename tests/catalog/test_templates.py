@@ -85,6 +85,8 @@ def test_template_can_include_files_of_its_directory(run: Run) -> None:
         ("{{ 1 + 'a' }}", 1, "unsupported operand"),
         ("{{ 1 / 0 }}", 1, "division by zero"),
         ("{% include 'nope' %}", 1, 'file not found: "nope"'),
+        (f"{{% include '{'x' * 300}' %}}", 1, 'file not found: "xxx'),
+        (f"{{% include 'x' ~ '{'x' * 300}' %}}", 1, 'file not found: "xxx'),
         ("{{ 'x' | quantity }}", 1, "invalid quantity"),
         ("{{ '+' | dns_name }}", 1, "no letter or digit"),
     ],
@@ -94,6 +96,13 @@ def test_error_has_the_line(run: Run, library: Path, template: str, line: int, m
         run(spec=SPEC, jinja=template)
     assert message in caught.value.message
     assert caught.value.where == f"{library}/agent/template.yaml.j2:{line}"
+
+
+@pytest.mark.parametrize("spec", ["  template: NAME\n", "  engine: kcl\n  modules: {part: NAME}\n"])
+def test_name_that_no_file_can_have_is_an_error_of_the_library(run: Run, library: Path, spec: str) -> None:
+    with pytest.raises(LibraryError, match='file not found: "xxx') as caught:
+        run(spec=spec.replace("NAME", "x" * 300), jinja="", kcl="")
+    assert caught.value.where.startswith(f"{library}/agent/sidecar.yaml:")
 
 
 def test_error_in_included_file_has_its_location(run: Run, library: Path) -> None:
