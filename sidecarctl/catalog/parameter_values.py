@@ -15,6 +15,8 @@ from sidecarctl.yamltext.parse import SyntaxProblem, parse
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 
+_MAX_DEPTH = 50
+
 
 def _follow_refs(schema: Any, root: Any) -> Any:
     for _ in range(20):
@@ -57,8 +59,10 @@ def _item(schema: Any, root: Any) -> Any:
     return next((b["items"] for b in _branches(schema, root) if isinstance(b.get("items"), Mapping)), {})
 
 
-def _types(schema: Any, root: Any) -> set[str]:
-    """Return the JSON types that a schema accepts, empty for any."""
+def _types(schema: Any, root: Any, depth: int = 0) -> set[str]:
+    """Return the JSON types that a schema accepts, empty for any. Raise SchemaFault for a branch that leads to itself."""
+    if depth > _MAX_DEPTH:
+        raise SchemaFault("endless branches: a $ref refers to itself")
     names: set[str] = set()
     schema = _follow_refs(schema, root)
     if "type" in schema:
@@ -67,7 +71,7 @@ def _types(schema: Any, root: Any) -> set[str]:
     if values:
         return {_JSON_TYPES.get(type(value), "null") for value in values}
     for keyword in ("anyOf", "oneOf"):
-        inner = [_types(branch, root) for branch in schema.get(keyword, ())]
+        inner = [_types(branch, root, depth + 1) for branch in schema.get(keyword, ())]
         if inner and all(inner):
             names = names.union(*inner)
     return names
@@ -125,7 +129,7 @@ def has_default(schema: Any, root: Any) -> bool:
 
 def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
     schema = _follow_refs(schema, root)
-    if depth > 50:
+    if depth > _MAX_DEPTH:
         raise SchemaFault("endless defaults: a $ref refers to itself")
     if isinstance(value, list):
         return [with_defaults(inner, _item(schema, root), root, depth + 1) for inner in value]

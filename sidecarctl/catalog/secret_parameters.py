@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import resolve_ref
+from sidecarctl.catalog.json_schema_messages import resolve_ref, same_value_schemas
 from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.time_limit import pattern_matches
 from sidecarctl.errors import TemplateRefusal, UsageError
@@ -17,8 +17,6 @@ _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
-_BRANCHES = ("allOf", "anyOf", "oneOf")
-_CONDITIONS = ("if", "then", "else", "not")
 _SHORT = 4  # characters; shorter texts are masked as whole words only
 
 
@@ -112,10 +110,7 @@ def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
         found[id(schema)] = schema
         if "$ref" in schema:
             waiting.append(_target(schema["$ref"], root))
-        for keyword in _BRANCHES:
-            waiting += schema[keyword] if isinstance(schema.get(keyword), list) else ()
-        waiting += (schema.get(keyword) for keyword in _CONDITIONS)
-        waiting += _mapping(schema.get("dependentSchemas")).values()
+        waiting += same_value_schemas(schema)
     return list(found.values())
 
 
