@@ -128,18 +128,19 @@ def has_default(schema: Any, root: Any) -> bool:
 
 
 def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
+    """Return a value with the defaults of its schema. `depth` counts defaults in defaults; given values can be deeper."""
     schema = _follow_refs(schema, root)
     if depth > _MAX_DEPTH:
         raise SchemaFault("endless defaults: a $ref refers to itself")
     if isinstance(value, list):
-        return [with_defaults(inner, _item(schema, root), root, depth + 1) for inner in value]
+        return [with_defaults(inner, _item(schema, root), root, depth) for inner in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
     for name, inner in schema.get("properties", {}).items():
         target = _follow_refs(inner, root)
         if name in value and (value[name] is not None or _nullable(inner, root)):
-            result[name] = with_defaults(value[name], inner, root, depth + 1)
+            result[name] = with_defaults(value[name], inner, root, depth)
         elif isinstance(inner, Mapping) and "default" in {**target, **inner}:
             default = copy.deepcopy({**target, **inner}["default"])
             result[name] = with_defaults(default, inner, root, depth + 1)
@@ -147,7 +148,7 @@ def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
             result[name] = with_defaults({}, inner, root, depth + 1)
     for name, inner in value.items():
         if name not in schema.get("properties", {}):
-            result[name] = with_defaults(inner, _property(schema, name, root), root, depth + 1)
+            result[name] = with_defaults(inner, _property(schema, name, root), root, depth)
     return result
 
 

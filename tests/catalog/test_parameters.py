@@ -200,6 +200,14 @@ def test_reference_below_itself_is_valid(library: Path, find: Callable[[str], Si
         resolve(find("agent"), {"p": ["a", [1]]})
 
 
+def test_given_value_can_be_deeper_than_defaults(library: Path, find: Callable[[str], Sidecar]) -> None:
+    entry(library, spec="  parameters: {properties: {p: {type: array}}}\n")
+    deep: list[Any] = []
+    for _ in range(60):
+        deep = [deep]
+    assert resolve(find("agent"), {"p": deep}).values == {"p": deep}
+
+
 def test_defaults_are_copied(sidecar: Sidecar) -> None:
     resolve(sidecar, {"repo": "x"}).values["tls"]["names"].append("changed")
     assert resolve(sidecar, {"repo": "x"}).values["tls"]["names"] == []
