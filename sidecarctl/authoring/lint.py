@@ -67,7 +67,7 @@ def missing_description(subject: Subject) -> Iterator[Finding]:
             )
 
 
-_PINNED = re.compile(r"(@sha256:[0-9a-f]{64}|:[^:/@]*\d+\.\d+[^:/@]*)$")
+_PINNED = re.compile(r"(@sha256:[0-9a-f]{64}|:(?=[^:/@]*$)[^:/@]*?\d\.\d[^:/@]*)$")
 
 
 def unpinned_image(subject: Subject) -> Iterator[Finding]:

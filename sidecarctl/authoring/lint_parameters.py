@@ -46,8 +46,8 @@ def _read_errors() -> tuple[type[Exception], ...]:
     try:
         from jinja2 import TemplateError
     except ImportError:
-        return (LibraryError, RecursionError)
-    return (LibraryError, TemplateError, RecursionError)
+        return (LibraryError, RecursionError, ValueError)
+    return (LibraryError, TemplateError, RecursionError, ValueError)  # ValueError: a number of too many digits
 
 
 def _jinja_uses(sidecar: Sidecar) -> Iterator[Use]:

@@ -126,9 +126,15 @@ def _options(case: Case, sidecar: Sidecar) -> dict[str, Any]:
     mode = value.get("mode", "")
     if mode and mode not in MODES:
         raise LibraryError(f'invalid mode "{mode}"', where=source.place(("mode",)), hint=f"one of: {', '.join(MODES)}")
-    found = {_OPTIONS[key]: part if key == "containers" else str(part) for key, part in value.items()}
+    found = {
+        _OPTIONS[key]: part if key == "containers" else str(part) for key, part in value.items() if part is not None
+    }
     if "containers" in found:
-        found["containers"] = tuple(found["containers"] or ())
+        names = found["containers"] or []
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            where = source.place(("containers",))
+            raise LibraryError("containers: expected a list of names", where=where, hint="write `containers: [web]`")
+        found["containers"] = tuple(names)
     return found
 
 
@@ -229,13 +235,28 @@ def _size(trial: Trial) -> tuple[int, str]:
     return len(str(trial.given)), trial.file
 
 
-def required_values(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each required parameter that has an example or enum in its schema."""
+_MAX_DEPTH = 12
+
+
+def _with_target(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema with the one that it refers to; an empty one for a boolean."""
+    if not isinstance(schema, Mapping):
+        return {}
+    target = resolve_ref(root, schema["$ref"]) if "$ref" in schema else None
+    return {**target, **schema} if isinstance(target, Mapping) else schema
+
+
+def required_values(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """Return a value for each required parameter that has an example or enum in its schema.
+
+    A schema that requires itself has no values, so the depth has a limit.
+    """
+    if depth > _MAX_DEPTH:
+        return {}
     properties = schema.get("properties", {})
     values: dict[str, Any] = {}
     for name in schema.get("required", ()):
-        part = properties.get(name, {})
-        part = {**(resolve_ref(root, part["$ref"]) or {}), **part} if "$ref" in part else part
+        part = _with_target(properties.get(name), root)
         if "default" in part:
             continue
         if part.get("examples"):
@@ -243,5 +264,5 @@ def required_values(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[
         elif part.get("enum"):
             values[name] = part["enum"][0]
         elif "properties" in part:
-            values[name] = required_values(part, root)
+            values[name] = required_values(part, root, depth + 1)
     return values

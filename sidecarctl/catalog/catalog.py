@@ -166,10 +166,21 @@ def split_requests(requests: Iterable[str]) -> dict[str, str]:
 
 
 def version_order(version: str) -> tuple[object, ...]:
-    """Return a sort key for semantic versions: a pre-release comes before its release, build metadata is ignored."""
+    """Return a sort key for semantic versions: a pre-release comes before its release, build metadata is ignored.
+
+    Raise ValueError for a part that is not a number.
+    """
     core, _, pre = version.partition("+")[0].partition("-")
-    parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in pre.split(".")] if pre else []
-    return (*(int(part) for part in core.split(".")), not pre, parts)
+    parts = [(0, _number_order(part), "") if part.isdecimal() else (1, (0, ""), part) for part in pre.split(".")]
+    return (*map(_number_order, core.split(".")), not pre, parts if pre else [])
+
+
+def _number_order(digits: str) -> tuple[int, str]:
+    """Return a sort key for a number. It is not converted: Python refuses more than 4,300 digits."""
+    if not (digits.isascii() and digits.isdecimal()):
+        raise ValueError(f'invalid number "{digits}"')
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def open_catalog(extra: Sequence[Path] = (), env: Mapping[str, str] = os.environ) -> Catalog:

@@ -19,7 +19,9 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.lazy_dataclass import dataclass
 
 CHANGELOG_FILE = "CHANGELOG.md"
-_HEADING = re.compile(r"## +\[?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)\]?(?:\([^)]*\))?(?: +(?:-|–) +(\S+))?\s*")
+_HEADING = re.compile(
+    r"## +\[?([0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?)\]?(?:\([^)]*\))?(?: +(?:-|–) +(\S+))?\s*"
+)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LINK = re.compile(r"\[[^]]+\]: ")
 

@@ -55,6 +55,14 @@ def _line_column(text: str, offset: int) -> str:
     return f"{line + 1}:{column + 1}"
 
 
+def path_exists(path: Path) -> bool:
+    """Return whether a file exists; False for a name that no file can have, such as one of 300 characters."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> str:
     """Return the text of a file of the entry in `folder`.
 

@@ -90,6 +90,7 @@ def find_fragment_problems(value: object) -> list[SchemaProblem]:
     return found or [
         *_duplicate_names(value, ("containers", "initContainers")),
         *_duplicate_names(value, ("volumes",)),
+        *_duplicate_documents(value),
         *_find_unrecordable(value),
     ]
 
@@ -120,6 +121,17 @@ def _duplicate_names(value: Any, keys: tuple[str, ...]) -> list[SchemaProblem]:
                 found.append(SchemaProblem((key, index, "name"), f'duplicate name "{item["name"]}"'))
             seen.add(item["name"])
     return found
+
+
+def _duplicate_documents(value: Any) -> Iterator[SchemaProblem]:
+    seen: set[tuple[str, ...]] = set()
+    for index, item in enumerate(value.get("documents", ())):
+        group, slash, _ = item["apiVersion"].partition("/")
+        metadata = item["metadata"]
+        identity = (group if slash else "", item["kind"], str(metadata.get("namespace") or ""), metadata["name"])
+        if identity in seen:
+            yield SchemaProblem(("documents", index), f"duplicate object {item['kind']}/{metadata['name']}")
+        seen.add(identity)
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.errors import did_you_mean
@@ -76,6 +76,8 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
             _hide_secrets(error, schema)
         problems = [problem for error in errors for problem in _to_problems(error)]
     except RecursionError:
+        if _is_endless(schema):
+            raise SchemaFault("endless validation: a $ref refers to itself") from None
         return [SchemaProblem((), "nested too deeply, or a pattern of its schema is")]
     except (SchemaError, re.error, TypeError, AttributeError, OverflowError) as error:
         raise SchemaFault(str(error)) from None
@@ -84,6 +86,41 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
             raise
         raise SchemaFault(str(error)) from None
     return list(dict.fromkeys(problems))
+
+
+_BRANCHES = ("allOf", "anyOf", "oneOf")
+_CONDITIONS = ("if", "then", "else", "not")
+
+
+def same_value_schemas(schema: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the schemas in a schema that apply to the same value: branches and conditions, without references."""
+    for keyword in _BRANCHES:
+        yield from schema[keyword] if isinstance(schema.get(keyword), list) else ()
+    yield from (schema[keyword] for keyword in _CONDITIONS if keyword in schema)
+    dependent = schema.get("dependentSchemas")
+    yield from dependent.values() if isinstance(dependent, Mapping) else ()
+
+
+def _is_endless(root: Any) -> bool:
+    """Return whether a reference leads to itself for the same value, so that no value can be validated."""
+    from graphlib import CycleError, TopologicalSorter
+
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not isinstance(part, (Mapping, list)):
+            continue
+        seen.add(id(part))
+        waiting += part if isinstance(part, list) else part.values()
+        if isinstance(part, Mapping):
+            sorter.add(id(part), *map(id, same_value_schemas(part)), id(resolve_ref(root, part.get("$ref"))))
+    try:
+        sorter.prepare()
+    except CycleError:
+        return True
+    return False
 
 
 _MOST_REFERENCES = 20  # one after the other

@@ -15,6 +15,8 @@ from sidecarctl.yamltext.parse import SyntaxProblem, parse
 
 _JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 
+_MAX_DEPTH = 50
+
 
 def _follow_refs(schema: Any, root: Any) -> Any:
     for _ in range(20):
@@ -57,8 +59,10 @@ def _item(schema: Any, root: Any) -> Any:
     return next((b["items"] for b in _branches(schema, root) if isinstance(b.get("items"), Mapping)), {})
 
 
-def _types(schema: Any, root: Any) -> set[str]:
-    """Return the JSON types that a schema accepts, empty for any."""
+def _types(schema: Any, root: Any, depth: int = 0) -> set[str]:
+    """Return the JSON types that a schema accepts, empty for any. Raise SchemaFault for a branch that leads to itself."""
+    if depth > _MAX_DEPTH:
+        raise SchemaFault("endless branches: a $ref refers to itself")
     names: set[str] = set()
     schema = _follow_refs(schema, root)
     if "type" in schema:
@@ -67,7 +71,7 @@ def _types(schema: Any, root: Any) -> set[str]:
     if values:
         return {_JSON_TYPES.get(type(value), "null") for value in values}
     for keyword in ("anyOf", "oneOf"):
-        inner = [_types(branch, root) for branch in schema.get(keyword, ())]
+        inner = [_types(branch, root, depth + 1) for branch in schema.get(keyword, ())]
         if inner and all(inner):
             names = names.union(*inner)
     return names
@@ -118,19 +122,25 @@ def _nullable(schema: Any, root: Any) -> bool:
     return not admitted or "null" in admitted
 
 
+def has_default(schema: Any, root: Any) -> bool:
+    """Return whether the schema of a property, which can be a boolean, declares a default other than null."""
+    return isinstance(schema, Mapping) and {**_follow_refs(schema, root), **schema}.get("default") is not None
+
+
 def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
+    """Return a value with the defaults of its schema. `depth` counts defaults in defaults; given values can be deeper."""
     schema = _follow_refs(schema, root)
-    if depth > 50:
+    if depth > _MAX_DEPTH:
         raise SchemaFault("endless defaults: a $ref refers to itself")
     if isinstance(value, list):
-        return [with_defaults(inner, _item(schema, root), root, depth + 1) for inner in value]
+        return [with_defaults(inner, _item(schema, root), root, depth) for inner in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
     for name, inner in schema.get("properties", {}).items():
         target = _follow_refs(inner, root)
         if name in value and (value[name] is not None or _nullable(inner, root)):
-            result[name] = with_defaults(value[name], inner, root, depth + 1)
+            result[name] = with_defaults(value[name], inner, root, depth)
         elif isinstance(inner, Mapping) and "default" in {**target, **inner}:
             default = copy.deepcopy({**target, **inner}["default"])
             result[name] = with_defaults(default, inner, root, depth + 1)
@@ -138,7 +148,7 @@ def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
             result[name] = with_defaults({}, inner, root, depth + 1)
     for name, inner in value.items():
         if name not in schema.get("properties", {}):
-            result[name] = with_defaults(inner, _property(schema, name, root), root, depth + 1)
+            result[name] = with_defaults(inner, _property(schema, name, root), root, depth)
     return result
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import resolve_ref
+from sidecarctl.catalog.json_schema_messages import resolve_ref, same_value_schemas
 from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.time_limit import pattern_matches
 from sidecarctl.errors import TemplateRefusal, UsageError
@@ -17,8 +17,6 @@ _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
-_BRANCHES = ("allOf", "anyOf", "oneOf")
-_CONDITIONS = ("if", "then", "else", "not")
 _SHORT = 4  # characters; shorter texts are masked as whole words only
 
 
@@ -75,6 +73,32 @@ def _all_texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
+def may_have_secret(name: str, schema: Any) -> bool:
+    """Return whether the value of a parameter is secret, or can have a secret in it: a property, an item, or a key.
+
+    `schema` is that of all parameters, and has a secret somewhere.
+    """
+    whole = _applying([schema], schema)
+    if _is_secret(whole, schema):
+        return True
+    seen: set[int] = set()
+    waiting: list[Any] = list(_below(whole, name, schema))
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not isinstance(part, (Mapping, list)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, list):
+            waiting += part
+            continue
+        if part.get("writeOnly") is True:
+            return True
+        waiting += part.values()
+        if "$ref" in part:
+            waiting.append(_target(part["$ref"], schema))
+    return False
+
+
 def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
     """Return schemas with all that apply to the same value, or can: behind references, in branches and conditions."""
     found: dict[int, Mapping[str, Any]] = {}
@@ -85,13 +109,15 @@ def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:
             continue
         found[id(schema)] = schema
         if "$ref" in schema:
-            target = resolve_ref(root, schema["$ref"])
-            waiting.append(_UNKNOWN if target is None else target)
-        for keyword in _BRANCHES:
-            waiting += schema[keyword] if isinstance(schema.get(keyword), list) else ()
-        waiting += (schema.get(keyword) for keyword in _CONDITIONS)
-        waiting += _mapping(schema.get("dependentSchemas")).values()
+            waiting.append(_target(schema["$ref"], root))
+        waiting += same_value_schemas(schema)
     return list(found.values())
+
+
+def _target(reference: Any, root: Any) -> Any:
+    """Return the schema that a reference leads to, one of a secret if it is unknown."""
+    target = resolve_ref(root, reference)
+    return _UNKNOWN if target is None else target
 
 
 def _below(schemas: _Schemas, step: str | int, root: Any) -> _Schemas:

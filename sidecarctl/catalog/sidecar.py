@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, read_yaml
+from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists, read_yaml
 from sidecarctl.catalog.json_schema import find_problems, path_text
-from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
@@ -208,16 +207,18 @@ def _read_app_variables(source: YamlFile, spec: Mapping[str, Any]) -> Mapping[st
 
 def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:
     """Return the text of `nextSteps`. Raises LibraryError for a placeholder that may have no value or a secret one."""
+    names = [name for name in _PLACEHOLDER.findall(text) if name not in _NEXT_STEPS_INPUTS]
+    if not names:
+        return text
+    from sidecarctl.catalog.parameter_values import has_default
+
     properties, required = schema.get("properties", {}), schema.get("required", ())
-    for name in _PLACEHOLDER.findall(text):
-        if name in _NEXT_STEPS_INPUTS:
-            continue
-        parameter = properties.get(name)
-        if parameter is None:
+    for name in names:
+        if name not in properties:
             rule, hint = "unknown parameter", f"use one of {', '.join((*_NEXT_STEPS_INPUTS, *properties))}"
-        elif has_secrets(parameter):
+        elif _may_have_secret(name, schema):
             rule, hint = "the parameter is secret (writeOnly)", "use another parameter"
-        elif parameter.get("default") is None and name not in required:
+        elif name not in required and not has_default(properties[name], schema):
             rule, hint = "the parameter may have no value", "use a parameter that is required or has a default"
         else:
             continue
@@ -226,12 +227,18 @@ def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> 
     return text
 
 
+def _may_have_secret(name: str, schema: Mapping[str, Any]) -> bool:
+    from sidecarctl.catalog.parameter_values import has_secrets
+
+    if not has_secrets(schema):  # most sidecars have none, and do not need the other module
+        return False
+    from sidecarctl.catalog.secret_parameters import may_have_secret
+
+    return may_have_secret(name, schema)
+
+
 def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:
     """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none."""
-    if sidecar.next_steps and has_secrets(sidecar.parameters):
-        from sidecarctl.catalog.secret_parameters import remove_secrets  # few sidecars need it
-
-        parameters = remove_secrets(parameters, sidecar.parameters)  # one behind a reference or in a branch
     values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
     return _PLACEHOLDER.sub(lambda match: _format_value(values.get(match[1])), sidecar.next_steps)
 
@@ -262,7 +269,7 @@ def _resolve_path(source: YamlFile, folder: Path, text: str, path: tuple[str, ..
             where=source.place(path),
             hint="use a file in the sidecar directory",
         )
-    if not wanted.exists():
+    if not path_exists(wanted):
         raise LibraryError(
             f'{path_text(path)}: file not found: "{text}"',
             where=source.place(path),

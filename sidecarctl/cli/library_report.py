@@ -119,12 +119,19 @@ def describe_update(update: Update, home: Path, *, dry_run: bool) -> list[str]:
 def describe_removal(library: LockedLibrary, home: Path, files: Sequence[Path], *, dry_run: bool) -> list[str]:
     """Return the report of a removed library: what was deleted, and the compositions that no longer list it."""
     word = "would remove" if dry_run else "removed"
+    directory = library.directory(home)
+    exists = directory.is_dir()
     places = [
-        library.directory(home).as_posix(),
+        *([directory.as_posix()] if exists else []),
         f"its entry in {LOCK_FILE}",
         *(f"its entry in {file}" for file in files),
     ]
-    return [f"{paint(word, 'removed', console.color())} library {library.name}: {visible(', '.join(places))}"]
+    lines = [f"{paint(word, 'removed', console.color())} library {library.name}: {visible(', '.join(places))}"]
+    if exists:
+        return lines
+    color = console.color()
+    missing = f"{directory.as_posix()} does not exist, so rules and manifests with its sidecars are unknown"
+    return [f"{paint('warning:', 'warning', color)} {visible(missing)}", *lines]
 
 
 def _revision(locked: LockedLibrary) -> str:

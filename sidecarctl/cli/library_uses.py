@@ -43,16 +43,20 @@ class Uses:
 def find_uses(directory: Path, home: Path) -> Uses:
     """Return what uses the library in `directory`, in the repository below `home`.
 
-    Raises EditRefused or UsageError for a composition whose entry cannot be removed.
+    Of a directory that does not exist, the sidecars are unknown, so only the files are found. Raises EditRefused or
+    UsageError for a composition whose entry cannot be removed.
     """
-    catalog = open_libraries()
     inputs = read_inputs(input_options([str(home)], InputFlags()))
     paths = [Path(one.name) for one in inputs.skipped if one.reason == COMPOSITION]
+    files = tuple(write for path in paths for write in _without_directory(path, directory))
+    if not directory.is_dir():
+        return Uses((), (), files)
+    catalog = open_libraries()
     compositions = list(_compositions(paths))
     return Uses(
         tuple(each for one in compositions for each in _rules(one, catalog, directory)),
         tuple(_workloads(inputs, catalog, directory)),
-        tuple(write for path in paths for write in _without_directory(path, directory)),
+        files,
     )
 
 
@@ -99,6 +103,14 @@ def _is_from(catalog: Catalog, request: str, directory: Path) -> bool:
     return False
 
 
+def _is_same(path: Path, directory: Path) -> bool:
+    """Return whether a path leads to a directory; False for one that cannot be followed, such as a link to itself."""
+    try:
+        return path.resolve() == directory.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
     """Yield the composition without the entries of `spec.libraries` that are the directory, if it has some."""
     try:
@@ -107,7 +119,7 @@ def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
         return
     spec = file.value["spec"]
     listed = spec.get("libraries") or []
-    own = [at for at, name in enumerate(listed) if (path.parent / name).resolve() == directory.resolve()]
+    own = [at for at, name in enumerate(listed) if _is_same(path.parent / name, directory)]
     if own and path.is_symlink():
         raise UsageError(
             f"{path} is a symbolic link, and lists the library", hint="edit the file that it points to first"

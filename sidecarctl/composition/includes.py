@@ -20,7 +20,12 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
         for target, place in file.includes:
             if "\0" in str(target):
                 raise UsageError("invalid path: contains a NUL character", where=str(place))
-            real = target.resolve()
+            try:
+                real = target.resolve()
+            except (OSError, RuntimeError):  # before Python 3.13, a link to itself
+                raise UsageError(
+                    f"cannot follow the links of {target}", where=str(place), hint="replace the link"
+                ) from None
             if real in above:
                 names = [_short(one) for one in (*above[above.index(real) :], real)]
                 raise UsageError(

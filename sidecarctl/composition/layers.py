@@ -94,7 +94,9 @@ class Layer:
             defaults[name] = defaults[name].overlay(entry) if name in defaults else entry
         rules = list(self.rules)
         for rule in over.rules:
-            at = next((i for i, one in enumerate(rules) if rule.name and one.name == rule.name), None)
+            at = next(
+                (i for i, one in enumerate(rules) if rule.name and i < len(self.rules) and one.name == rule.name), None
+            )
             if at is None:
                 rules.append(rule)
             else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import Catalog, Entry, version_order
 from sidecarctl.catalog.changelog import changes_between
-from sidecarctl.catalog.entry_files import checksum
+from sidecarctl.catalog.entry_files import CASES, list_files
 from sidecarctl.errors import LibraryError
+from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
 
 
@@ -46,7 +48,7 @@ def _updates(
 ) -> Iterator[SidecarUpdate]:
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
-        if old and new and _version(old) == _version(new) and checksum(old.folder) == checksum(new.folder):
+        if old and new and _version(old) == _version(new) and _digest(old.folder) == _digest(new.folder):
             continue
         missing = _version(old) if old and new and (name, _version(old)) not in versions else ""
         yield SidecarUpdate(
@@ -57,6 +59,18 @@ def _updates(
             missing,
             new.error.message if new and new.error else "",
         )
+
+
+def _digest(folder: Path) -> tuple[tuple[str, str], ...] | str:
+    """Return the names and SHA-256 digests of the files of a sidecar, except test cases; a unique text if one is unreadable.
+
+    The checksum of the catalog can be forged.
+    """
+    try:
+        found = sorted(list_files(str(folder), CASES))
+        return tuple((name, hashlib.sha256(read_small(Path(file))).hexdigest()) for name, file in found)
+    except OSError:
+        return str(folder)
 
 
 def _entries(library: Path | None) -> list[Entry]:

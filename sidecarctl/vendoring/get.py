@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring import git, oci
 from sidecarctl.vendoring.library_files import choose_files, digest_of, format_sums, parse_tree
 from sidecarctl.vendoring.lock import LockedLibrary
@@ -42,7 +43,21 @@ def get_library(name: str, text: str, path: str, home: Path) -> Library:
             f"no repository or archive at {source.url}", hint="check the path, or use a URL such as https://host/path"
         )
     absolute = replace(source, url=str(where.resolve()))
-    return _read(LockedLibrary(name, _relative(absolute.url, home), "", source.ref, check_path(path)), absolute)
+    locked = LockedLibrary(name, _relative(absolute.url, home), "", source.ref, check_path(path))
+    _check_recorded(locked, absolute, home)
+    return _read(locked, absolute)
+
+
+def _check_recorded(locked: LockedLibrary, source: Source, home: Path) -> None:
+    """Raise UsageError for a path that cannot be read from the lock file again; links can lead to one."""
+    try:
+        again = source_of(locked, home)
+    except UsageError as problem:
+        raise UsageError(problem.message, hint=f"rename {visible(source.url)}, or move it") from None
+    if again != source:
+        raise UsageError(
+            f'invalid library source "{visible(locked.source)}"', hint=f"rename {visible(source.url)}, or move it"
+        )
 
 
 def get_again(locked: LockedLibrary, home: Path) -> Library:
@@ -59,7 +74,7 @@ def get_again(locked: LockedLibrary, home: Path) -> Library:
 
 def source_of(locked: LockedLibrary, home: Path) -> Source:
     """Return the source of a lock entry, a path as an absolute one. Nothing in the entry is trusted: raise UsageError."""
-    source = parse_source(locked.source)
+    source = parse_source(locked.source, home)
     if source.ref:  # part of a path that is gone now
         source = Source(f"{source.url}@{source.ref}", local=source.local)
     url = str((home / source.url).resolve()) if source.local else source.url
@@ -67,10 +82,12 @@ def source_of(locked: LockedLibrary, home: Path) -> Source:
 
 
 def _relative(path: str, home: Path) -> str:
+    """Return a path as the lock file has it, in a form that is not taken for a URL or an option when the path is gone."""
     try:
-        return Path(os.path.relpath(path, home.resolve())).as_posix()
+        relative = Path(os.path.relpath(path, home.resolve())).as_posix()
     except ValueError:  # another drive of Windows
         return path
+    return f"./{relative}" if ":" in relative.partition("/")[0] or relative.startswith("-") else relative
 
 
 def _read(locked: LockedLibrary, source: Source) -> Library:

@@ -218,10 +218,21 @@ def _fetch(git: _Git, ref: str) -> str:
             raise
         git.run(*fetch, "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         name = ref
-    found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+    try:
+        found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+    except _GitError:
+        raise _no_commit(url, ref) from None
     if not _COMMIT.match(found):
         raise InputError(f"{url}: Git did not return a commit")
     return found
+
+
+def _no_commit(url: str, ref: str) -> UsageError:
+    """Return the error for a ref that was fetched, or is a commit that all branches and tags do not have."""
+    if _COMMIT.match(ref):
+        return UsageError(f"{url} has no commit {ref}", hint="name a commit of one of its branches or tags")
+    short = ref.removeprefix("refs/tags/").removeprefix("refs/heads/")
+    return UsageError(f'"{short}" of {url} is not a commit', hint="name a branch, a commit, or a tag of a commit")
 
 
 def is_rewritten(source: Source, known: str) -> bool | None:

@@ -22,6 +22,7 @@ _OF_GIT = (".gitattributes", ".gitignore", ".gitmodules", ".gitkeep")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(?:\..*)?\Z")
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
 _LONGEST_PATH = 240
+_LONGEST_NAME = 255  # bytes, on most file systems
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 
@@ -122,6 +123,8 @@ def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str])
     if len(file.path) > _LONGEST_PATH:
         return f"the path {shown[:60]}... is longer than {_LONGEST_PATH} characters"
     parts = file.path.split("/")
+    if _fold(parts[0]) == _fold(SUMS_FILE):
+        return f"the name {visible(parts[0])} is reserved for the checksums of the library"
     for part in parts:
         why = name_problem(part)
         if why:
@@ -140,6 +143,8 @@ def name_problem(name: str) -> str:
         return "leads out of the library"
     if not name.isprintable():
         return "contains control or invisible characters"
+    if len(name.encode()) > _LONGEST_NAME:
+        return f"is longer than {_LONGEST_NAME} bytes"
     folded = "".join(char for char in _fold(name) if unicodedata.category(char) != "Cf").rstrip(". ")
     if folded == ".git" or re.fullmatch(r"git~\d+", folded):
         return "is reserved for Git"

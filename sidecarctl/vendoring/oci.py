@@ -224,4 +224,5 @@ def _limited(data: bytes, most: int, source: str) -> bytes:
 
 
 def _is_tar(data: bytes) -> bool:
-    return data[257:262] == b"ustar"
+    # The empty layer that image builders write is only the end of a tar file: two or more blocks of zeros.
+    return data[257:262] == b"ustar" or (len(data) >= 2 * tarfile.BLOCKSIZE and not data.strip(b"\0"))

@@ -31,8 +31,11 @@ class Source:
     local: bool = False
 
 
-def parse_source(text: str) -> Source:
-    """Return the source that `URL[@REF]` names. Raise UsageError for a form that Git could misread, and for credentials."""
+def parse_source(text: str, home: Path = Path()) -> Source:
+    """Return the source that `URL[@REF]` names. Paths are relative to `home`.
+
+    Raise UsageError for a form that Git could misread, and for credentials.
+    """
     if any(not char.isprintable() or char.isspace() for char in text) or not text:
         raise UsageError(f'invalid library source "{visible(text)}": spaces and control characters are not allowed')
     if text.startswith("-"):
@@ -42,11 +45,12 @@ def parse_source(text: str) -> Source:
         raise UsageError(f'invalid library source "{text}": remote helpers are not allowed', hint=_HINT)
     if scheme:
         return _from_url(text, scheme[1].lower())
-    if not Path(text).exists() and _SCP.match(text) and not _DRIVE.match(text):
+    exists = (home / text).exists()
+    if not exists and _SCP.match(text) and not _DRIVE.match(text):
         host, _, path = text.partition(":")
         path, ref = _split_ref(path)
         return Source(f"{host}:{path}", check_ref(ref))
-    path, ref = (text, "") if Path(text).exists() else _split_ref(text)
+    path, ref = (text, "") if exists else _split_ref(text)
     return Source(path, check_ref(ref), local=True)
 
 

@@ -29,7 +29,10 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     sums = directory / SUMS_FILE
     if sums.is_symlink() or not sums.is_file():
         return [f"{sums.as_posix()}: missing file"]
-    data = read_small(sums, limits.LIBRARY_SIZE)
+    try:
+        data = read_small(sums, limits.LIBRARY_SIZE)
+    except OSError as problem:
+        return [f"{sums.as_posix()}: cannot read it: {problem.strerror or problem}"]
     text = data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if digest_of(text) != library.digest:
         return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]

@@ -148,3 +148,26 @@ def test_shipped_sidecars_are_valid() -> None:
     for found in open_catalog([], {}).entries():
         assert found.error is None, f"{found.error and found.error.where}: {found.error}"
         assert found.folder.parent == shipped_library()
+
+
+def test_long_versions_are_compared_as_numbers() -> None:
+    long = "9" * 5000
+    versions = [
+        "1.2.0",
+        "1.9.0",
+        "1.10.0-9",
+        "1.10.0-10",
+        f"1.10.0-{long}",
+        "1.10.0-a",
+        "1.10.0",
+        "1.010.1",
+        f"{long}.0.0",
+    ]
+    backwards = versions[::-1]
+    assert sorted(backwards, key=version_order) == versions
+
+
+@pytest.mark.parametrize("version", ["", "1.x", "1..2", "1.\u00b2.0", "1.0.-1"])
+def test_version_without_numbers_has_no_order(version: str) -> None:
+    with pytest.raises(ValueError, match="invalid number"):
+        version_order(version)

@@ -52,6 +52,12 @@ def test_reads_versions_dates_and_text_newest_first(library: Path) -> None:
     )
 
 
+def test_version_can_have_more_digits_than_python_converts(library: Path) -> None:
+    long = f"1.0.{'9' * 5000}"
+    found = read_changelog(write(library, f"## 1.0.0\n\n- One.\n\n## {long}\n\n- Many.\n"))
+    assert [one.version for one in found] == [long, "1.0.0"]
+
+
 def test_windows_line_ends_are_no_part_of_the_text(library: Path) -> None:
     folder = write(library, "")
     (folder / "CHANGELOG.md").write_bytes(b"## 1.0.0 - 2026-01-01\r\n\r\n- One.\r\n")

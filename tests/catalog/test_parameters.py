@@ -170,6 +170,44 @@ def test_invalid_default_or_schema_is_a_library_error(library: Path, find: Calla
         resolve(find("agent"), {})
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{anyOf: [{$ref: '#/$defs/q'}, {type: string}]}",
+        "{oneOf: [{type: string}, {$ref: '#/$defs/q'}]}",
+        "{allOf: [{type: string}, {$ref: '#/$defs/q'}]}",
+        "{not: {$ref: '#/$defs/q'}}",
+        "{if: {$ref: '#/$defs/q'}}",
+        "{dependentSchemas: {a: {$ref: '#/$defs/q'}}}",
+        "{$ref: '#/$defs/q'}",
+    ],
+)
+def test_reference_that_leads_to_itself_is_a_library_error(
+    library: Path, find: Callable[[str], Sidecar], schema: str
+) -> None:
+    spec = f"  parameters: {{$defs: {{q: {schema}}}, properties: {{p: {{$ref: '#/$defs/q'}}}}}}\n"
+    entry(library, spec=spec)
+    with pytest.raises(LibraryError, match=r"a \$ref refers to itself") as caught:
+        resolve(find("agent"), {"p": RawText("{a: 1}")})
+    assert caught.value.where == f"{library}/agent/sidecar.yaml"
+
+
+def test_reference_below_itself_is_valid(library: Path, find: Callable[[str], Sidecar]) -> None:
+    tree = "{anyOf: [{type: string}, {type: array, items: {$ref: '#/$defs/q'}}]}"
+    entry(library, spec=f"  parameters: {{$defs: {{q: {tree}}}, properties: {{p: {{$ref: '#/$defs/q'}}}}}}\n")
+    assert resolve(find("agent"), {"p": ["a", ["b"]]}).values == {"p": ["a", ["b"]]}
+    with pytest.raises(UsageError, match="p"):
+        resolve(find("agent"), {"p": ["a", [1]]})
+
+
+def test_given_value_can_be_deeper_than_defaults(library: Path, find: Callable[[str], Sidecar]) -> None:
+    entry(library, spec="  parameters: {properties: {p: {type: array}}}\n")
+    deep: list[Any] = []
+    for _ in range(60):
+        deep = [deep]
+    assert resolve(find("agent"), {"p": deep}).values == {"p": deep}
+
+
 def test_defaults_are_copied(sidecar: Sidecar) -> None:
     resolve(sidecar, {"repo": "x"}).values["tls"]["names"].append("changed")
     assert resolve(sidecar, {"repo": "x"}).values["tls"]["names"] == []

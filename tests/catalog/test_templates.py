@@ -85,6 +85,8 @@ def test_template_can_include_files_of_its_directory(run: Run) -> None:
         ("{{ 1 + 'a' }}", 1, "unsupported operand"),
         ("{{ 1 / 0 }}", 1, "division by zero"),
         ("{% include 'nope' %}", 1, 'file not found: "nope"'),
+        (f"{{% include '{'x' * 300}' %}}", 1, 'file not found: "xxx'),
+        (f"{{% include 'x' ~ '{'x' * 300}' %}}", 1, 'file not found: "xxx'),
         ("{{ 'x' | quantity }}", 1, "invalid quantity"),
         ("{{ '+' | dns_name }}", 1, "no letter or digit"),
     ],
@@ -94,6 +96,22 @@ def test_error_has_the_line(run: Run, library: Path, template: str, line: int, m
         run(spec=SPEC, jinja=template)
     assert message in caught.value.message
     assert caught.value.where == f"{library}/agent/template.yaml.j2:{line}"
+
+
+_SAME = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: c}}"
+
+
+def test_fragment_cannot_have_an_object_twice(run: Run) -> None:
+    with pytest.raises(LibraryError, match="duplicate object ConfigMap/a"):
+        run(jinja=f"documents: [{_SAME}, {_SAME}]")
+    assert len(run(jinja=f"documents: [{_SAME}, {_SAME.replace('name: a', 'name: d')}]").documents) == 2
+
+
+@pytest.mark.parametrize("spec", ["  template: NAME\n", "  engine: kcl\n  modules: {part: NAME}\n"])
+def test_name_that_no_file_can_have_is_an_error_of_the_library(run: Run, library: Path, spec: str) -> None:
+    with pytest.raises(LibraryError, match='file not found: "xxx') as caught:
+        run(spec=spec.replace("NAME", "x" * 300), jinja="", kcl="")
+    assert caught.value.where.startswith(f"{library}/agent/sidecar.yaml:")
 
 
 def test_error_in_included_file_has_its_location(run: Run, library: Path) -> None:
@@ -401,3 +419,44 @@ def test_long_name_of_an_instance_is_blamed_for_the_names_that_a_template_builds
     outcome = run_command(f"sidecarctl add logger --as {'a' * 63} -f web.yaml", tmp_path)
     assert outcome.code == 2
     assert "give a shorter one with --as" in outcome.stderr
+
+
+def test_image_pattern_and_lint_walk_end_for_extreme_templates(library: Path, find: Callable[[str], Any]) -> None:
+    from sidecarctl.authoring.lint import _PINNED
+    from sidecarctl.authoring.lint_parameters import find_uses
+
+    assert not _PINNED.search("a:" + "1" * 200_000)
+    assert [bool(_PINNED.search(name)) for name in ("a:1.2", "a:v1.20-x", "h:5.1/a:x", "a:1", "a:latest")] == [
+        *(True, True, False, False, False)
+    ]
+    entry(library, jinja="{{ 1" + "1" * 5000 + " }}")
+    assert find_uses(find("agent")) is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "{required: [p], properties: {p: true}}",
+        "{$defs: {q: {type: object, required: [l], properties: {l: {$ref: '#/$defs/q'}}}}, required: [p], "
+        "properties: {p: {$ref: '#/$defs/q'}}}",
+    ],
+)
+def test_required_parameter_of_any_schema_has_an_example_or_none(
+    library: Path, find: Callable[[str], Any], parameters: str
+) -> None:
+    from sidecarctl.authoring.test_cases import run_example
+
+    entry(library, spec=f"  parameters: {parameters}\n")
+    assert run_example(find("agent")).trial is not None
+
+
+@pytest.mark.parametrize("value", ["5", "[1]", "[[x]]", "[null]", "web"])
+def test_containers_of_a_case_are_a_list_of_names(library: Path, find: Callable[[str], Any], value: str) -> None:
+    from sidecarctl.authoring.test_cases import find_cases, read_case
+
+    folder = entry(library) / "tests" / "one"
+    folder.mkdir(parents=True)
+    (folder / "case.yaml").write_text(f"containers: {value}\n")
+    sidecar = find("agent")
+    with pytest.raises(LibraryError, match="containers: expected a list of names"):
+        read_case(sidecar, find_cases(sidecar)[0])

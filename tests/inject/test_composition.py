@@ -249,3 +249,17 @@ def test_finds_the_nearest_composition_in_parent_directories(tmp_path: Path, mon
     assert found is not None
     assert found.resolve() == path
     assert not found.is_absolute()
+
+
+def test_include_that_is_a_link_to_itself_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    message = refused(tmp_path, "include: [loop.yaml]").message
+    assert "cannot follow the links" in message or "file not found" in message
+
+
+def test_rules_of_one_file_do_not_merge_with_each_other() -> None:
+    from sidecarctl.composition.layers import Layer, RawRule
+    from sidecarctl.findings import Place
+
+    rules = tuple(RawRule("front", Place("sidecarctl.yaml", line, 1, line, 2), {}) for line in (1, 2))
+    assert Layer().overlay(Layer(rules=rules)).rules == rules

@@ -36,10 +36,6 @@ spec:
       verbose: {type: boolean, default: false}
       size: {type: string}
       token: {type: string, default: x, writeOnly: true}
-      login: {type: object, default: {}, properties: {user: {type: string}, password: {type: string, writeOnly: true}}}
-      referred: {$ref: "#/$defs/secret", default: x}
-      outer: {type: object, default: {}, properties: {user: {type: string}, inner: {$ref: "#/$defs/secret"}}}
-    $defs: {secret: {type: string, writeOnly: true}}
 """
 TEMPLATE = """\
 pod: {labels: {helper: "yes"}}
@@ -121,7 +117,6 @@ def test_long_streams_report_once(tmp_path: Path) -> None:
         ("'{sise}'", 'invalid placeholder "{sise}" in nextSteps: unknown parameter'),
         ("'{size}'", 'invalid placeholder "{size}" in nextSteps: the parameter may have no value'),
         ("'{token}'", 'invalid placeholder "{token}" in nextSteps: the parameter is secret (writeOnly)'),
-        ("'{login}'", 'invalid placeholder "{login}" in nextSteps: the parameter is secret (writeOnly)'),
         ("'{target.x}'", "nextSteps"),
         ("'{0}'", "nextSteps"),
         ("'{{x}}'", "nextSteps"),
@@ -136,12 +131,30 @@ def test_rejects_invalid_texts(text: str, message: str, tmp_path: Path) -> None:
     assert "sidecar.yaml:7:" in outcome.stderr
 
 
-def test_secret_behind_a_reference_is_left_out(tmp_path: Path) -> None:
-    write_library(tmp_path, "'use {referred} and {outer}.'")
-    (tmp_path / "in.yaml").write_text(POD.replace("NAME", "web"))
-    sets = "--set target=/srv --set referred=geheim-1 --set outer.user=bob --set outer.inner=geheim-2"
-    for more in ("", " --format json"):
-        outcome = run(f"sidecarctl add helper --library lib -f in.yaml -i {sets}{more}", tmp_path)
-        assert outcome.code == 0, outcome.stderr
-        assert "geheim" not in outcome.stdout + outcome.stderr
-        (tmp_path / "in.yaml").write_text(POD.replace("NAME", "web"))
+def test_parameter_with_a_boolean_schema_has_the_given_value(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(file.read_text().replace("[target]", "[target, any]") + "      any: true\n")
+    assert next_lines(add(tmp_path, " --set any=1")) == ["next: Set it to 1."]
+
+
+def test_default_can_be_behind_a_reference(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(
+        file.read_text() + "      any: {$ref: '#/$defs/any'}\n    $defs: {any: {type: boolean, default: false}}\n"
+    )
+    assert next_lines(add(tmp_path)) == ["next: Set it to false."]
+
+
+def test_boolean_schema_of_an_optional_parameter_has_no_value(tmp_path: Path) -> None:
+    write_library(tmp_path, "'Set it to {any}.'")
+    file = tmp_path / "lib/helper/sidecar.yaml"
+    file.write_text(file.read_text() + "      any: true\n")
+    outcome = run("sidecarctl list log-tail --library lib", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    outcome = add(tmp_path)
+    assert outcome.code == 2
+    assert 'invalid placeholder "{any}" in nextSteps: the parameter may have no value' in " ".join(
+        outcome.stderr.split()
+    )

@@ -151,6 +151,16 @@ def test_secret_at_any_place_of_a_schema_is_not_in_record_and_reports(place: str
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_secret_at_any_place_of_a_schema_cannot_be_in_next_steps(place: str, tmp_path: Path) -> None:
+    _library_of(place, tmp_path)
+    file = next(tmp_path.glob("*/*/sidecar.yaml"))
+    file.write_text(file.read_text().replace("summary:", "nextSteps: 'Use {token}.', summary:"))
+    outcome = run(f"{ADD} --set mine.token={SECRET}", tmp_path)
+    assert outcome.code == 2
+    assert 'invalid placeholder "{token}" in nextSteps: the parameter is secret (writeOnly)' in outcome.stderr
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("form", ["VALUE", "[VALUE]", "[[VALUE]]", "{VALUE: 1}", "{a: [VALUE]}", "{a: {b: [VALUE]}}"])
 def test_secret_in_the_wrong_form_is_not_shown(form: str, place: str, tmp_path: Path) -> None:
     _library_of(place, tmp_path)

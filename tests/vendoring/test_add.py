@@ -156,3 +156,12 @@ def test_wrong_name_or_source_is_explained(command: str, message: str, acme: Pat
     done = sidecarctl(command, shop)
     assert (done.code, message in done.stderr) == (2, True), done.stderr
     assert snapshot(shop).keys() == {"web.yaml"}
+
+
+def test_ref_that_is_not_a_commit_of_the_repository_is_explained(acme: Path, shop: Path) -> None:
+    git(acme, "tag", "tree", "HEAD^{tree}")
+    missing = "0123456789" * 4
+    for ref, message in ((missing, f"has no commit {missing}"), ("tree", '"tree" of')):
+        done = sidecarctl(f"library add acme ../acme@{ref}", shop)
+        assert (done.code, message in done.stderr) == (2, True), done.stderr
+        assert "access" not in done.stderr

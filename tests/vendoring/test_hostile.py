@@ -62,11 +62,18 @@ def test_link_as_the_directory_of_a_sidecar_is_not_followed(acme: Path, shop: Pa
         *("con", "AUX.yaml", "com1.txt", "a:b", "a\\b", "end.", "end ", "qu?stion"),
         *("line\nbreak", "escape\x1b[2J", "bidi\u202etxt", "zero\u200bwidth"),
         "long" * 70,
+        "\u8a9e" * 86,
     ],
 )
 def test_dangerous_file_name_is_refused(name: str) -> None:
     message = refusal(TreeFile(f"agent/{name}", "100644", 1, "b"))
     assert message == visible(message)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "sha256sums"])
+def test_name_of_the_checksums_is_reserved(name: str) -> None:
+    assert "reserved for the checksums" in refusal(TreeFile(f"{name}/sidecar.yaml", "100644", 1, "b"))
+    choose_files([METADATA, TreeFile(f"agent/{name}", "100644", 1, "b")], "acme")
 
 
 def test_names_that_differ_only_in_case_or_form_are_refused() -> None:
@@ -325,3 +332,30 @@ def test_lock_file_cannot_make_git_run_something_or_lead_out(acme: Path, shop: P
         assert done.code == 2, (new, done.stderr)
         assert "s3cr3t" not in done.stderr
     assert not list(shop.rglob("ran"))
+
+
+@pytest.mark.parametrize("name", [b"my lib", b"l\xe9b"])
+def test_link_to_a_path_that_the_lock_file_cannot_have_is_refused(name: bytes, acme: Path, shop: Path) -> None:
+    target = acme.parent / os.fsdecode(name)
+    try:
+        acme.rename(target)
+    except OSError:
+        pytest.skip("the file system has no such names")
+    acme.symlink_to(target)
+    done = sidecarctl("library add acme ../acme", shop)
+    assert (done.code, "spaces and control characters are not allowed" in done.stderr) == (2, True), done.stderr
+    assert snapshot(shop).keys() == CLEAN
+
+
+@pytest.mark.parametrize("name", ["host:acme", "-acme", "a::b", "acme@", "acme@a~b", "acme@v1"])
+def test_recorded_path_is_always_a_path(name: str, acme: Path, shop: Path) -> None:
+    acme.rename(shop / name)
+    assert sidecarctl(f"library add acme ./{name}", shop).code == 0
+    (shop / "below").mkdir()
+    for directory in (shop, shop / "below"):
+        done = sidecarctl("library update acme", directory)
+        assert done.code == 0, done.stderr
+    (shop / name).rename(shop / "gone")
+    done = sidecarctl("library update acme", shop)
+    assert done.code == 2
+    assert "git cannot read" not in done.stderr

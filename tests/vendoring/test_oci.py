@@ -323,3 +323,10 @@ def test_index_of_indexes_that_never_ends_is_an_error(tmp_path: Path, shop: Path
         data = json.dumps({"manifests": [{"digest": f"sha256:{digest}", "mediaType": INDEX}]}).encode()
     (tmp_path / "lib" / "index.json").write_bytes(data)
     assert sidecarctl("library add acme ../lib", shop).code == 3
+
+
+def test_empty_layer_is_a_tar_file() -> None:
+    from sidecarctl.vendoring.oci import _is_tar
+
+    assert _is_tar(bytes(1024))
+    assert not _is_tar(bytes(100))

@@ -109,6 +109,26 @@ def test_missing_directory_does_not_keep_the_entry(added: Path) -> None:
     assert not (added / "sidecarctl.lock").exists()
 
 
+def test_entry_of_a_composition_goes_with_a_missing_directory(added: Path) -> None:
+    text = COMPOSITION.replace("  - ./own\n", "")
+    (added / "sidecarctl.yaml").write_text(text)
+    (added / "libraries/acme").rename(added.parent / "gone")
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+    assert "warning: libraries/acme does not exist, so rules and manifests with its sidecars are unknown" in done.stderr
+    assert "removed library acme: its entry in sidecarctl.lock, its entry in sidecarctl.yaml" in done.stderr
+    assert sidecarctl("render -f web.yaml", added).code == 0
+
+
+@pytest.mark.parametrize("path", ['"a\\0b"', "loop"])
+def test_path_of_another_composition_that_leads_nowhere_is_not_the_library(path: str, added: Path) -> None:
+    (added / "sub").mkdir()
+    (added / "sub/loop").symlink_to("loop")
+    (added / "sub/sidecarctl.yaml").write_text(COMPOSITION.replace("./own", path).replace("libraries/acme ", "x "))
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+
+
 @pytest.mark.parametrize("path", ["libraries", "libraries/acme", "sidecarctl.lock"])
 def test_nothing_behind_a_symbolic_link_is_deleted(path: str, added: Path) -> None:
     target = added.parent / "elsewhere"

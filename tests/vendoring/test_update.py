@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.catalog.entry_files import checksum
+from sidecarctl.vendoring.changes import compare_libraries
 from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
 
 
@@ -77,6 +79,15 @@ def test_changed_files_without_a_new_version_are_reported(acme: Path, shop: Path
     (acme / "agent" / "template.yaml.j2").write_text("containers: [{name: {{ instance }}, image: x:2}]\n")
     commit(acme)
     assert "its files changed, and its version did not" in sidecarctl("library update", shop).stderr
+
+
+def test_forged_checksum_does_not_hide_a_change(tmp_path: Path) -> None:
+    old, new = (tmp_path / name for name in ("old", "new"))
+    for library, comment in ((old, b"plumless"), (new, b"buckeroo")):  # both have the CRC-32 4ddb0c25
+        write_sidecar(library)
+        (library / "agent/notes.txt").write_bytes(comment)
+    assert checksum(old / "agent") == checksum(new / "agent")
+    assert [one.rewritten for one in compare_libraries(old, new)] == [True]
 
 
 def test_files_changed_by_hand_are_overwritten_only_with_force(acme: Path, shop: Path) -> None:

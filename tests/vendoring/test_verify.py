@@ -83,6 +83,14 @@ def test_difference_is_an_error_that_names_the_file(
     assert sidecarctl("library verify", shop).code == 0
 
 
+def test_checksums_that_are_too_large_are_a_difference(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    with (shop / "libraries/acme/SHA256SUMS").open("wb") as file:
+        file.truncate(20 << 20)
+    done = sidecarctl("library verify", shop)
+    assert (done.code, "libraries/acme/SHA256SUMS: cannot read it" in done.stderr) == (1, True), done.stderr
+
+
 def test_link_above_a_library_is_an_error(acme: Path, shop: Path) -> None:
     assert sidecarctl("library add acme ../acme", shop).code == 0
     link_libraries(shop / LIBRARY)

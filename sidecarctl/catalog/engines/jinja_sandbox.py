@@ -30,7 +30,7 @@ from sidecarctl.catalog.engines.jinja_filters import (
     printable,
     too_long,
 )
-from sidecarctl.catalog.entry_files import CASES, read_text
+from sidecarctl.catalog.entry_files import CASES, path_exists, read_text
 from sidecarctl.catalog.render_reuse import Looked, Placeholder
 from sidecarctl.errors import LibraryError
 
@@ -53,7 +53,7 @@ class _Loader(BaseLoader):
                 f'template "{template}" is in the directory of test cases', hint="move it to another directory"
             )
         file = self.folder / path
-        if not file.exists():
+        if not path_exists(file):
             raise TemplateNotFound(template, f'file not found: "{template}"')
         text = read_text(file, self.folder, limits.TEMPLATE)
         stamp = file.stat().st_mtime_ns

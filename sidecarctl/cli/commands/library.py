@@ -179,8 +179,9 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
     library = locked[name]
     check_removable(library, home)
     directory = library.directory(home)
-    uses = find_uses(directory, home) if directory.is_dir() else None
-    if uses is not None and not flags.force:
+    exists = directory.is_dir()
+    uses = find_uses(directory, home)
+    if exists and not flags.force:
         changed = find_differences(library, home)
         if changed:
             raise _changed(name, changed, "delete")
@@ -189,10 +190,9 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
                 f"library {name} is in use: {_shorten([*uses.rules, *uses.workloads])}",
                 hint="delete the rules, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
-    files = uses.files if uses else ()
+    report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
     if not flags.check:
-        uninstall(library, lock, files)
-    report = library_report.describe_removal(library, home, [file.path for file in files], dry_run=flags.check)
+        uninstall(library, lock, uses.files)
     library_report.print_report(report, quiet=flags.quiet)
     return EXIT_FINDINGS if flags.check else EXIT_OK
 
