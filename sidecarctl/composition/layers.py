@@ -70,18 +70,19 @@ class RawRule:
 
 @dataclass(frozen=True)
 class Layer:
-    """The content of a file, or of an environment in it."""
+    """The content of a file, or of an environment in it. None is not set: a later layer can set false or an empty list."""
 
     kube_version: str = ""
     kube_version_place: Place | None = None
     libraries: tuple[tuple[Path, Place], ...] = ()
     kinds: Mapping[GroupKind, Templates] = field(default_factory=dict)
-    manifests: tuple[str, ...] = ()
+    manifests: tuple[str, ...] | None = None
     exclude: tuple[Exclude, ...] = ()
     exclude_namespaces: tuple[str, ...] = ()
     defaults: Mapping[str, SidecarEntry] = field(default_factory=dict)
     rules: tuple[RawRule, ...] = ()
     on_conflict: str = ""
+    enforce: bool | None = None
     retarget: bool | None = None
 
     def overlay(self, over: Layer) -> Layer:
@@ -107,14 +108,21 @@ class Layer:
             kube_version_place=over.kube_version_place or self.kube_version_place,
             libraries=tuple(dict((*over.libraries, *self.libraries)).items()),
             kinds={**self.kinds, **over.kinds},
-            manifests=over.manifests or self.manifests,
+            manifests=self.manifests if over.manifests is None else over.manifests,
             exclude=tuple(dict.fromkeys((*self.exclude, *over.exclude))),
             exclude_namespaces=tuple(dict.fromkeys((*self.exclude_namespaces, *over.exclude_namespaces))),
             defaults=defaults,
             rules=tuple(rules),
             on_conflict=over.on_conflict or self.on_conflict,
+            enforce=over._sets_enforce(self.enforce),
             retarget=self.retarget if over.retarget is None else over.retarget,
         )
+
+    def _sets_enforce(self, before: bool | None) -> bool | None:
+        """Return whether edits are overwritten after this layer: its own value, no if it chooses another policy, or as before."""
+        if self.enforce is None and self.on_conflict:
+            return False
+        return before if self.enforce is None else self.enforce
 
 
 @dataclass(frozen=True)
@@ -236,7 +244,7 @@ class _Reader:
                 for i, each in enumerate(data.get("libraries", ()))
             ),
             {_group_kind(kind): _template_paths(paths) for kind, paths in data.get("kinds", {}).items()},
-            tuple(_relative(self.directory / each) for each in data.get("manifests", ())),
+            tuple(_relative(self.directory / each) for each in data["manifests"]) if "manifests" in data else None,
             tuple(Exclude(each, self.directory) for each in data.get("exclude", ())),
             tuple(data.get("excludeNamespaces", ())),
             {
@@ -244,7 +252,8 @@ class _Reader:
                 for name, each in data.get("defaults", {}).items()
             },
             tuple(self.rule(each, (*at, "rules", i)) for i, each in enumerate(data.get("rules", ()))),
-            on_conflict="enforce" if data.get("enforce") else data.get("onConflict", ""),
+            on_conflict=data.get("onConflict", ""),
+            enforce=data.get("enforce"),
             retarget=data.get("retarget"),
         )
 

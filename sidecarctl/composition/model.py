@@ -119,11 +119,11 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         tuple(_library(path, place) for path, place in layer.libraries),
         kinds,
         layer.exclude_namespaces,
-        layer.manifests,
+        layer.manifests or (),
         layer.exclude,
         environment,
         tuple(one.file for one in files),
-        on_conflict=layer.on_conflict or "fail",
+        on_conflict="enforce" if layer.enforce else layer.on_conflict or "fail",
         retarget=layer.retarget or False,
     )
 

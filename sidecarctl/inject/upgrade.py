@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.catalog.parameter_values import has_secrets
+from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
@@ -115,9 +117,21 @@ def plan_upgrade(
         tuple(hide_secrets(_describe_changes(workload, after, beside.edits), request.sidecar))
         if own_edits or beside.edits
         else (),
-        tuple(diff_values(recorded, instance.parameters)),
+        tuple(diff_values(_without_new_secrets(recorded, request.sidecar), instance.parameters)),
         not isinstance(base, Unknown),
     )
+
+
+def _without_new_secrets(recorded: Mapping[str, Any], sidecar: Sidecar) -> Mapping[str, Any]:
+    """Return recorded parameters without those that this version of the sidecar makes secret: their values are not shown."""
+    if not has_secrets(sidecar.parameters):
+        return recorded
+    from sidecarctl.catalog.renamed_parameters import carry_over
+    from sidecarctl.catalog.secret_parameters import remove_secrets
+
+    carried = carry_over(recorded, sidecar.renamed_parameters)
+    public = remove_secrets(carried, sidecar.parameters)
+    return recorded if public == carried else public
 
 
 def _with_kept(after: Workload, new: Added, former: Added, record: Record) -> Added:

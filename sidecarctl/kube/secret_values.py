@@ -29,9 +29,11 @@ _HARMLESS_WORDS = frozenset(
 _CHECKSUM_WORDS = {"rev", "ref", "revision", "commit", "sha", "sha1", "sha256", "digest", "checksum", "hash", "image"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-# A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>.
-_REFERENCE = re.compile(r"\$\(|\$\{|\$[A-Za-z_]|\A<.*>\Z|\A" + MASK + r"\Z")
-_HARMLESS_VALUE = re.compile(r"\A(?:true|false|yes|no|on|off|none|null|[./~].*)?\Z", re.IGNORECASE)
+# A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>. A password can contain `$` and a letter.
+_REFERENCE = re.compile(r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A" + MASK + r"\Z")
+# A path has several steps, or is a word: /var/run/token, ./token. A password can start with a slash.
+_PATH = r"(?:~|\.{1,2})?/[\w.-]+/[\w./-]*|(?:~|\.{1,2})?/(?-i:[a-z.-]*)"
+_HARMLESS_VALUE = re.compile(rf"\A(?:true|false|yes|no|on|off|none|null|{_PATH})?\Z", re.IGNORECASE)
 _FLAG = re.compile(r"(--?[A-Za-z][\w.-]*)(=)(.*)", re.DOTALL)
 _BARE_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
 # Each pattern has one group, the part to mask. Their time is linear: repetitions before what decides have a limit.

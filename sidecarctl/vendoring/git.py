@@ -117,6 +117,7 @@ class _Git:
             "GIT_ALLOW_PROTOCOL": "file" if _is_local(self.source) else "https:ssh",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_DEFAULT_HASH": "sha1",
             "LC_ALL": "C",
         }
 
@@ -125,6 +126,11 @@ class _Git:
         lines = [line for line in stderr.splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))] or lines[-1:]
         text = re.sub(r"://[^/@\s]*@", "://", "; ".join(line.partition(": ")[2] or line for line in told[:3]))
+        if "mismatched algorithms" in text:
+            return _GitError(
+                f"{self.source.url} has SHA-256 objects, which are not supported",
+                hint="use a repository with SHA-1 objects, or an OCI archive",
+            )
         return _GitError(
             f"git cannot read {self.source.url}: {visible(text.strip())[:500] or 'no message'}",
             hint="check the URL and your access: `git ls-remote` with this URL must work without a prompt",

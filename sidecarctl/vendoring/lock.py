@@ -78,7 +78,14 @@ class LockFile:
         return self.path.parent
 
     def with_libraries(self, libraries: Iterable[LockedLibrary]) -> Write:
-        """Return the write that gives the file other libraries, and that fails if the file changed since it was read."""
+        """Return the write that gives the file other libraries, and that fails if the file changed since it was read.
+
+        Raises UsageError for a symbolic link.
+        """
+        if self.path.is_symlink():
+            raise UsageError(
+                f"{self.path} is a symbolic link", hint="replace the link with what it points to, or delete it"
+            )
         return Write(self.path, format_lock(libraries), self.stamp, root=self.path.parent)
 
 

@@ -263,3 +263,25 @@ def test_rules_of_one_file_do_not_merge_with_each_other() -> None:
 
     rules = tuple(RawRule("front", Place("sidecarctl.yaml", line, 1, line, 2), {}) for line in (1, 2))
     assert Layer().overlay(Layer(rules=rules)).rules == rules
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "policy", "manifests"),
+    [
+        ("enforce: true, manifests: [a]", "enforce: false, manifests: []", "fail", ()),
+        ("enforce: true, manifests: [a]", "retarget: true", "enforce", ("a",)),
+        ("enforce: true", "onConflict: keep", "keep", ()),
+        ("onConflict: keep", "enforce: false", "keep", ()),
+        ("onConflict: keep", "enforce: true", "enforce", ()),
+    ],
+)
+def test_a_later_layer_can_set_false_and_an_empty_list(
+    base: str, over: str, policy: str, manifests: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "sidecarctl.yaml"
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+    rules = "rules: [{select: {all: true}, sidecars: [logger]}]"
+    file.write_text(f"{head}spec: {{{base}, {rules}, environments: {{later: {{{over}}}}}}}\n")
+    found = load_composition(file, "later")
+    assert (found.on_conflict, tuple(Path(each).name for each in found.manifests)) == (policy, manifests)

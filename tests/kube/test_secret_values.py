@@ -36,6 +36,11 @@ def test_other_names(name: str) -> None:
     [
         ("hunter2", "DB_PASSWORD", "REPLACE_ME"),
         ("1234", "PASSWORD", "REPLACE_ME"),
+        ("hun$ter2", "PASSWORD", "REPLACE_ME"),
+        ("/slash9Secret", "PASSWORD", "REPLACE_ME"),
+        (".dot9Secret", "PASSWORD", "REPLACE_ME"),
+        ("~tilde9Secret", "PASSWORD", "REPLACE_ME"),
+        ("--password=hun$ter2", "", "--password=REPLACE_ME"),
         ("--password=hunter2", "", "--password=REPLACE_ME"),
         ("-token=a=b", "", "-token=REPLACE_ME"),
         ("postgres://app:hunter2@db:5432/shop", "DATABASE", "postgres://app:REPLACE_ME@db:5432/shop"),

@@ -293,3 +293,20 @@ def test_values_file_that_cannot_be_parsed_is_not_shown(text: str, tmp_path: Pat
     assert outcome.code == 3, outcome.stderr
     assert "values.yaml:2:" in outcome.stderr
     assert SECRET not in outcome.stderr.lower()
+
+
+@pytest.mark.parametrize("format_name", ["text", "json"])
+def test_recorded_value_of_a_parameter_that_becomes_secret_is_not_shown(format_name: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    file = tmp_path / "lib" / "mine" / "sidecar.yaml"
+    secret = file.read_text()
+    assert "writeOnly: true" in secret
+    file.write_text(secret.replace("writeOnly: true", "writeOnly: false"))
+    assert run(f"{WITH} -o out.yaml", tmp_path).code == 0
+    assert f'"token":"{SECRET}"' in (tmp_path / "out.yaml").read_text()
+    file.write_text(secret.replace("version: 1.0.0", "version: 1.1.0"))
+    outcome = run(f"{ADD.replace('web.yaml', 'out.yaml')} -v -o new.yaml --format {format_name}", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert "1.1.0" in outcome.stdout + outcome.stderr
+    assert SECRET not in outcome.stdout + outcome.stderr
+    assert f'"token":"{SECRET}"' not in (tmp_path / "new.yaml").read_text()

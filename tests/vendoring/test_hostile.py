@@ -307,11 +307,27 @@ def test_libraries_behind_a_symbolic_link_are_not_written(acme: Path, shop: Path
 
 
 def test_lock_file_behind_a_link_is_not_written(acme: Path, shop: Path, tmp_path: Path) -> None:
-    (shop / "sidecarctl.lock").symlink_to(tmp_path / "elsewhere.lock")
-    done = sidecarctl("library add acme ../acme", shop)
-    assert (done.code, "leads out of" in done.stderr) == (3, True), done.stderr
-    assert not (tmp_path / "elsewhere.lock").exists()
-    assert not (shop / "libraries/acme").exists()
+    for target in (tmp_path / "elsewhere.lock", shop / "inside.lock"):
+        (shop / "sidecarctl.lock").symlink_to(target)
+        done = sidecarctl("library add acme ../acme", shop)
+        assert (done.code, "is a symbolic link" in done.stderr) == (2, True), done.stderr
+        assert not target.exists()
+        assert not (shop / "libraries/acme").exists()
+        (shop / "sidecarctl.lock").unlink()
+
+
+def test_repository_with_sha256_objects_is_refused_with_the_reason(shop: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q", "--object-format=sha256")
+    write_sidecar(other / "logs")
+    commit(other)
+    done = sidecarctl("library add other ../other", shop)
+    assert (done.code, "SHA-256 objects, which are not supported" in done.stderr) == (3, True), done.stderr
+
+
+def test_default_format_of_objects_of_the_user_does_not_matter(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop, GIT_DEFAULT_HASH="sha256").code == 0
 
 
 def test_lock_file_cannot_make_git_run_something_or_lead_out(acme: Path, shop: Path) -> None:
