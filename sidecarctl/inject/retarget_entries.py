@@ -19,6 +19,7 @@ from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.nodes import child
 from sidecarctl.yamltext.stream import Document
 
+NO_NAMESPACE = "-"
 Port = int | str
 Entry = tuple[str, Port]
 
@@ -79,10 +80,10 @@ def document_number(path: PathTuple) -> int:
 def entry_key(reference: Reference, pod: RetargetedPod) -> str:
     """Return the key of a reference in the record of a pod: `Service/web/http`.
 
-    A PodMonitor can be in another namespace than the pod: `PodMonitor/monitoring/web/0`.
+    A PodMonitor can be in another namespace than the pod: `PodMonitor/monitoring/web/0`, with `-` for none.
     """
     one = reference.object
-    name = one.name if one.namespace == pod.view.object.namespace else f"{one.namespace}/{one.name}"
+    name = one.name if one.namespace == pod.view.object.namespace else f"{one.namespace or NO_NAMESPACE}/{one.name}"
     return f"{one.kind}/{name}/{reference.key}"
 
 

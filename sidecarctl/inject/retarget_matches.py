@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from sidecarctl.inject.retarget_entries import Port, RetargetedPod, entry_key, split_key
+from sidecarctl.inject.retarget_entries import NO_NAMESPACE, Port, RetargetedPod, split_key
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.validate.surroundings import Reference
 
 # A pod, and the key of an entry of its record.
 Match = tuple[RetargetedPod, str]
 _Object = tuple[str, str, str]
+_ANY = "*"  # for a namespace
 _Place = tuple[str, str, "int | str | None"]
 # A pod, and its entries that have no reference with the written port, with the references of each one's key.
 _Lost = tuple[RetargetedPod, dict[str, list[int]]]
@@ -41,6 +42,7 @@ def match_entries(
     for number, reference in enumerate(references):
         one = reference.object
         by_object.setdefault((one.kind, one.namespace, one.name), []).append(number)
+        by_object.setdefault((one.kind, _ANY, one.name), []).append(number)
     lost: dict[int, _Lost] = {}
     for pod in pods:
         rest = _match_objects(pod, references, by_object, found)
@@ -62,11 +64,10 @@ def _match_objects(
     """Match the entries of a pod with the objects that they name; return the rest, with the references of each one's key."""
     rest: dict[str, list[int]] = {}
     for (kind, name), keys in _group(pod.known).items():
-        namespace, _, own_name = name.rpartition("/")
-        numbers = by_object.get((kind, namespace or pod.view.object.namespace, own_name), ())
+        numbers = _find_object(pod, kind, name, by_object)
         by_key: dict[str, list[int]] = {}  # several for objects of one name, as two environments have them
         for number in numbers:
-            by_key.setdefault(entry_key(references[number], pod), []).append(number)
+            by_key.setdefault(f"{kind}/{name}/{references[number].key}", []).append(number)
         for written, entries in _group_by_port(pod, keys).items():
             ports = [number for number in numbers if references[number].value == written]
             matched = set()
@@ -75,6 +76,18 @@ def _match_objects(
                 matched.add(key)
             rest.update((key, by_key.get(key, [])) for key in entries if key not in matched)
     return rest
+
+
+def _find_object(pod: RetargetedPod, kind: str, name: str, by_object: Mapping[_Object, Sequence[int]]) -> Sequence[int]:
+    """Return the references of the object that an entry names: in the namespace of the pod unless it names another one.
+
+    Earlier records have no namespace for a PodMonitor in another one.
+    """
+    namespace, _, own_name = name.rpartition("/")
+    if namespace:
+        return by_object.get((kind, "" if namespace == NO_NAMESPACE else namespace, own_name), ())
+    found = by_object.get((kind, pod.view.object.namespace, name), ())
+    return found or (by_object.get((kind, _ANY, name), ()) if kind == "PodMonitor" else ())
 
 
 def _pair(

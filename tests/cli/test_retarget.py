@@ -479,3 +479,22 @@ def test_monitors_of_one_name_in_two_namespaces_are_restored(tmp_path: Path) -> 
     assert "port: proxy" in read(tmp_path)["monitors.yaml"] and "portNumber: 10000" in read(tmp_path)["monitors.yaml"]
     assert call("remove proxy web.yaml monitors.yaml -i", tmp_path).stderr.count("warning") == 0
     assert read(tmp_path) == {f"{name}.yaml": text for name, text in files.items()}
+
+
+@pytest.mark.parametrize("namespace", ["", ", namespace: monitoring"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_monitor_in_another_namespace_than_the_pod_is_restored(namespace: str, earlier: bool, tmp_path: Path) -> None:
+    monitor = MONITOR.replace("name: shop}", f"name: shop{namespace}}}").replace(
+        "  selector:", "  namespaceSelector: {any: true}\n  selector:"
+    )
+    web = DEPLOYMENT.replace("  name: shop\n", "  name: shop\n  namespace: prod\n", 1)
+    write(tmp_path, web=web, monitor=monitor)
+    call("add proxy web.yaml monitor.yaml -i --retarget", tmp_path)
+    assert "port: proxy" in read(tmp_path)["monitor.yaml"]
+    if earlier:  # the record of a version that wrote no namespace
+        file = tmp_path / "web.yaml"
+        file.write_text(
+            file.read_text().replace("PodMonitor/-/", "PodMonitor/").replace("PodMonitor/monitoring/", "PodMonitor/")
+        )
+    assert call("remove proxy web.yaml monitor.yaml -i", tmp_path).stderr.count("warning") == 0
+    assert read(tmp_path) == {"web.yaml": web, "monitor.yaml": monitor}
