@@ -41,6 +41,7 @@ class Delivery:
     next_steps  report what the user or the app must do after a sidecar was added
     fronts      sidecars are added that take traffic for the app, so that other objects are compared
     retarget    change ports in objects around the pods that bypass a sidecar in front of the app
+    several     the run has several inputs, also if all but one of them cannot be processed
     """
 
     inputs: InputOptions
@@ -53,6 +54,7 @@ class Delivery:
     next_steps: bool = False
     fronts: bool = False
     retarget: bool = False
+    several: bool = False
 
     @property
     def reports_unknown_kinds(self) -> bool:
@@ -111,7 +113,11 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
     """
     assert delivery.flags.output
     target = Path(delivery.flags.output)
-    if len(done) == 1 and not is_directory_output(delivery):
+    from sidecarctl.files.write import is_directory
+
+    if not (
+        delivery.several or is_directory(delivery.flags.output) or (delivery.mirror and is_directory_output(delivery))
+    ):
         return [target]
     from sidecarctl.files.directory import check_inside
 
@@ -126,17 +132,13 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
 
 
 def is_directory_output(delivery: Delivery) -> bool:
-    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs.
-
-    A directory or a pattern counts as several, so that the output does not depend on what it contains.
-    """
-    from sidecarctl.files.walk import is_glob
+    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
     from sidecarctl.files.write import is_directory
 
     return (
         is_directory(delivery.flags.output or "")
         or len(delivery.files) > 1
-        or any(Path(file).is_dir() or is_glob(file) for file in delivery.files)
+        or any(Path(file).is_dir() for file in delivery.files)
     )
 
 

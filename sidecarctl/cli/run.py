@@ -73,6 +73,7 @@ def _transform_stream(
 
 
 def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
+    delivery = replace(delivery, several=len(done) + len(inputs.errors) > 1)
     errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
     errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]

@@ -41,7 +41,7 @@ class Exclude:
         relative = own if pattern.startswith("/") else os.path.relpath(own, self.base)
         parts = Path(relative).as_posix().split("/")
         if "/" not in pattern:
-            return any(_regex(pattern).fullmatch(part) for part in parts)
+            return any(part != ".." and _regex(pattern).fullmatch(part) for part in parts)
         start = 2 if pattern.startswith("/") else 1
         return any(_regex(pattern).fullmatch("/".join(parts[:end])) for end in range(start, len(parts) + 1))
 

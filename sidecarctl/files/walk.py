@@ -95,7 +95,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         yield from _Walk(path, options).run()
     elif path.exists() or path.is_symlink():
         yield from _named_file(text, path, options)
-    elif is_glob(text):
+    elif not _MAGIC.isdisjoint(text):
         from sidecarctl.files.globs import STARS, expand_glob
 
         matches = expand_glob(text, _unreadable_directory)
@@ -109,11 +109,6 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
                 yield from _found_file(Path(match), options)
     else:
         raise InputError(f"no such file or directory: {text}", hint="check the path")
-
-
-def is_glob(text: str) -> bool:
-    """Return True for a pattern; a path that exists is a path, whatever its characters."""
-    return not _MAGIC.isdisjoint(text) and not os.path.lexists(text)
 
 
 def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:

@@ -219,6 +219,7 @@ def _plan_upgrade(
     kube_version: str,
 ) -> Upgrade:
     """Return the upgrade of an instance, with its findings in the plan."""
+    from sidecarctl.inject.unrecorded import find_lost_holders
     from sidecarctl.inject.upgrade import plan_upgrade
     from sidecarctl.inject.upgrade_findings import find_upgrade_findings
 
@@ -226,9 +227,10 @@ def _plan_upgrade(
     found = find_companions(first, companions, workload, instance)
     upgrade = plan_upgrade(first, workload, record, request, kube_version, found)
     findings = find_upgrade_findings(upgrade, request, first, companions)
+    lost = find_lost_holders(workload, record, [request.instance])
     planned = replace(
         upgrade.planned,
-        findings=(*upgrade.planned.findings, *findings),
+        findings=(*upgrade.planned.findings, *findings, *lost),
         fields=upgrade.fields,
         parameters=upgrade.parameters,
         changelog=tuple(_changes_since(request.sidecar, instance)) if upgrade.changes else (),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError
-from sidecarctl.findings import Finding, Severity, list_first
+from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
@@ -48,7 +48,7 @@ def remove_instances(
     workloads_filter: WorkloadFilter = EVERY_WORKLOAD,
 ) -> DocumentResult:
     """Remove instances (by instance or sidecar name; None removes all) from every workload of a document."""
-    from sidecarctl.inject.unrecorded import find_left_behind
+    from sidecarctl.inject.unrecorded import find_left_behind, find_lost_holders
 
     removals: list[Removal] = []
     findings: list[Finding] = []
@@ -59,32 +59,12 @@ def remove_instances(
         if going:
             removals.append(plan_whole_removal(document, companions, workload, record, going))
             findings += left_behind_findings(removals[-1])
-            findings += _find_lost_holders(workload, record, going)
+            findings += find_lost_holders(workload, record, going)
     return DocumentResult(
         apply_removals((document, *companions), removals, following),
         removals=tuple(removals),
         findings=tuple(findings),
     )
-
-
-def _find_lost_holders(workload: Workload, record: Record, names: Sequence[str]) -> Iterator[Finding]:
-    """Yield a warning for each container that got variables or mounts and is gone: another one may have them now."""
-    present = {container.name for container in workload.containers}
-    for name in names:
-        added = record.instances[name].added
-        for container in dict.fromkeys((*added.env, *added.volume_mounts)):
-            if container in present:
-                continue
-            items = (*added.env.get(container, ()), *added.volume_mounts.get(container, ()))
-            yield Finding(
-                "recorded-container-missing",
-                f'container "{container}" is gone, so what {name} added to it is not removed: {list_first(items, 5)}',
-                Severity.WARNING,
-                workload.pod_path,
-                on_key=True,
-                help="if the container was renamed, remove these from it",
-                workload=workload.label,
-            )
 
 
 def plan_whole_removal(

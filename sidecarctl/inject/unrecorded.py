@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.composition.request import Request
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.findings import Finding, Severity, list_first
 from sidecarctl.kube.names import parse_image
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
@@ -111,6 +111,25 @@ def find_left_behind(
     hashed = [c.name for c in workload.containers if config_hash_annotation(c.name) in workload.annotations]
     yield from find_unrecorded(workload, record, hashed if wanted is None else wanted)
     yield from (replace(one, severity=Severity.WARNING) for one in find_renamed(workload, record, going))
+
+
+def find_lost_holders(workload: Workload, record: Record, names: Collection[str]) -> Iterator[Finding]:
+    """Yield a warning for each container that got variables or mounts and is gone: another one may have them now."""
+    present = {container.name for container in workload.containers}
+    for name in names:
+        added = record.instances[name].added
+        for container in dict.fromkeys((*added.env, *added.volume_mounts)):
+            items = (*added.env.get(container, ()), *added.volume_mounts.get(container, ()))
+            if container not in present:
+                yield Finding(
+                    "recorded-container-missing",
+                    f'container "{container}" is gone; if it was renamed, it keeps what {name} added: {list_first(items, 5)}',
+                    Severity.WARNING,
+                    workload.pod_path,
+                    on_key=True,
+                    help="restore its name, or remove these from the renamed container",
+                    workload=workload.label,
+                )
 
 
 def _has_traces(workload: Workload, container: Container) -> bool:

@@ -28,7 +28,7 @@ from sidecarctl.record.model import Added as Added
 from sidecarctl.record.model import AppMounts
 from sidecarctl.record.model import Instance as Instance
 from sidecarctl.record.model import Record as Record
-from sidecarctl.record.paths import RecordError, index_items, record_path
+from sidecarctl.record.paths import RecordError, record_path
 from sidecarctl.yamltext.style import cache_by_content
 
 VERSION = 2
@@ -146,32 +146,8 @@ def _expand(workload: Workload, record: Record, left_out: Mapping[str, frozenset
             derived["documents"] = _derive_documents(documents, added.volumes)
         if key in annotations and key not in added.annotations:
             derived["annotations"] = (*added.annotations, key)
-        if added.env or added.volume_mounts:
-            derived.update(_follow_renamed(workload, added))
         instances[name] = _add_derived(instance, derived) if derived else instance
     return replace(record, instances=instances)
-
-
-def _follow_renamed(workload: Workload, added: Added) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
-    """Yield the variables and mounts in the app by the name that their container has now.
-
-    A container that is gone was renamed if exactly one other has everything that an instance added to it.
-    """
-    present = {container.name for container in workload.containers}
-    for attribute, field, key in (("env", "env", "name"), ("volume_mounts", "volumeMounts", "mountPath")):
-        holders: Mapping[str, tuple[str, ...]] = getattr(added, attribute)
-        if present.issuperset(holders):
-            continue
-        items = {
-            container.name: index_items(container.value.get(field), key)
-            for container in workload.containers
-            if container.name not in holders and container.role in ("app", "init", "sidecar")
-        }
-        found = {}
-        for holder, names in holders.items():
-            able = [name for name, own in items.items() if own.keys() >= set(names)]
-            found[able[0] if holder not in present and names and len(able) == 1 else holder] = names
-        yield attribute, found
 
 
 def _add_derived(instance: Instance, derived: Mapping[str, Any]) -> Instance:
