@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import SHIPPED, Entry
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
 _BROKEN = "broken"
@@ -110,7 +110,7 @@ def _summary(entries: Sequence[Entry]) -> str:
 
 def list_data(entries: Sequence[Entry]) -> str:
     """Return the list as JSON."""
-    return json.dumps([_entry(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n"
+    return to_json([_entry(entry) for entry in entries])
 
 
 def _entry(entry: Entry) -> dict[str, object]:

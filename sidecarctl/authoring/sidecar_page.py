@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import SHIPPED
 from sidecarctl.catalog.sidecar import Sidecar
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
 
 if TYPE_CHECKING:
@@ -188,4 +189,4 @@ def page_data(sidecar: Sidecar) -> str:
             "refused": outcome.errors,
         },
     }
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    return to_json(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.results import plural
 from sidecarctl.vendoring import git
@@ -217,13 +217,13 @@ def libraries_data(locked: Mapping[str, LockedLibrary], home: Path) -> str:
         }
         for one in locked.values()
     ]
-    return json.dumps({"libraries": rows}, indent=2, ensure_ascii=False) + "\n"
+    return to_json({"libraries": rows})
 
 
 def differences_data(differences: Mapping[str, Sequence[str]], unlocked: Sequence[str]) -> str:
     """Return the result of `library verify` as JSON."""
     rows = [{"name": name, "differences": list(found)} for name, found in differences.items()]
-    return json.dumps({"libraries": rows, "notInLockFile": list(unlocked)}, indent=2, ensure_ascii=False) + "\n"
+    return to_json({"libraries": rows, "notInLockFile": list(unlocked)})
 
 
 def print_differences(differences: Mapping[str, Sequence[str]], unlocked: Sequence[str], *, quiet: bool) -> None:

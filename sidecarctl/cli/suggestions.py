@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,6 +16,7 @@ from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
 from sidecarctl.results import plural
 from sidecarctl.yamltext.stream import Document, split_readable
@@ -149,4 +149,4 @@ def offers_data(offers: Sequence[Offer]) -> str:
         }
         for offer in offers
     ]
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    return to_json(rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sidecarctl.findings import Severity
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, width_of, wrap
 from sidecarctl.results import ROLE_TEXT
 
@@ -138,4 +138,4 @@ def _cell(text: str) -> str:
 def render_rules_json(pages: Page | Sequence[Page]) -> str:
     """Return one page or several as JSON."""
     many = [asdict(one) for one in ([pages] if isinstance(pages, Page) else pages)]
-    return json.dumps(many[0] if isinstance(pages, Page) else many, indent=2, ensure_ascii=False) + "\n"
+    return to_json(many[0] if isinstance(pages, Page) else many)

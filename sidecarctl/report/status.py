@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, width_of, without_commands, wrap
 from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStatus, plural
 
@@ -143,7 +144,7 @@ def document(workloads: Sequence[WorkloadStatus], version: str) -> dict[str, Any
 
 def render_json(workloads: Sequence[WorkloadStatus], version: str) -> str:
     """Return the status as JSON in ASCII."""
-    return json.dumps(document(workloads, version), indent=2, default=str) + "\n"
+    return to_json(document(workloads, version))
 
 
 def _instance(one: InstanceStatus) -> dict[str, Any]:

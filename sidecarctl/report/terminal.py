@@ -91,7 +91,7 @@ def _visible_char(char: str) -> str:
 
 _COMMAND = lazy_pattern(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 # Azure Pipelines finds its commands anywhere in a line.
-_AZURE_COMMAND = lazy_pattern(r"##((?:vso)?\[)", re.IGNORECASE)
+AZURE_COMMAND = lazy_pattern(r"##((?:vso)?\[)", re.IGNORECASE)
 
 
 def without_commands(text: str) -> str:
@@ -108,7 +108,7 @@ def visible(text: str, keep: str = "") -> str:
     """
     if not (text.isascii() and text.isprintable()):
         text = "".join(char if char in keep else _visible_char(char) for char in text)
-    return _AZURE_COMMAND.sub(r"#\\x23\1", text) if "##" in text else text
+    return AZURE_COMMAND.sub(r"#\\x23\1", text) if "##" in text else text
 
 
 @lru_cache(maxsize=4096)
@@ -131,8 +131,10 @@ def cells(line: str) -> tuple[tuple[str, ...], int]:
     """
     shown: list[str] = []
     column = 0
-    for char in line:
+    commands = {match.start() + 1 for match in AZURE_COMMAND.finditer(line)} if "##" in line else ()
+    for index, char in enumerate(line):
         cell = " " * (TAB_STOP - column % TAB_STOP) if char == "\t" else _visible_char(char)
+        cell = "\\x23" if index in commands else cell
         shown.append(cell)
         column += width_of(cell)
     return tuple(shown), column

@@ -204,6 +204,14 @@ def test_kcl_template_cannot_read_the_environment(tmp_path: Path) -> None:
 def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
     properties = r'{token: {type: string, description: "a\e[2Jb", default: "\e]0;x\a"}}'
     library(tmp_path, CONTAINER.replace("x:1", '"x\\e[31m:1"'), properties, summary=r'"\e[31mred\x07 \u202e"')
-    for words in ("list", "show mine", "test mine", "add mine -f web.yaml -v", "add mine -f web.yaml --diff"):
+    for words in (
+        "list",
+        "list --format json",
+        "show mine",
+        "show mine --format json",
+        "test mine",
+        "add mine -f web.yaml -v",
+        "add mine -f web.yaml --diff",
+    ):
         outcome = run(f"sidecarctl {words} --library lib", tmp_path)
         assert not set("\x1b\x07\u202e") & set(outcome.stdout + outcome.stderr), words

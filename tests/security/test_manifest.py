@@ -146,6 +146,17 @@ def test_name_cannot_inject_a_workflow_command_into_status(tmp_path: Path) -> No
     assert not [line for line in lines if line.strip().startswith("::") or "##vso[" in line]
 
 
+@pytest.mark.parametrize("words", LOOKS)
+def test_name_cannot_inject_a_command_of_azure_pipelines_into_any_format(words: str, tmp_path: Path) -> None:
+    name = "##vso[task.prependpath]x ##[error]y ##VSO[task.z]"
+    (tmp_path / "evil.yaml").write_text(POD.replace("name: web", f'name: "{name}"'))
+    outcome = run(f"sidecarctl {words} -f evil.yaml", tmp_path)
+    assert "task.prependpath" in outcome.stdout + outcome.stderr or not words.startswith("validate")
+    assert not re.search(r"##(vso)?\[", outcome.stdout + outcome.stderr, re.IGNORECASE)
+    if words == "validate --format json":
+        assert name in str(json.loads(outcome.stdout))
+
+
 @pytest.mark.parametrize("words", [words for words in LOOKS if "svg" in words or "junit" in words])
 def test_name_cannot_inject_markup_into_xml(words: str, tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(HOSTILE)

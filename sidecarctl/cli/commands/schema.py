@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from sidecarctl.cli import options as o
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.files.sources import data_directory
+from sidecarctl.report.json_text import to_json
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog
@@ -38,7 +38,7 @@ def text(name: str, catalog: Catalog) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return to_json(value)
 
 
 def values_schema(sidecars: Iterable[Sidecar]) -> dict[str, Any]:

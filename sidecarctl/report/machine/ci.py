@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from sidecarctl.findings import Finding, Severity
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
 from sidecarctl.report.text import closing_line
@@ -53,7 +53,7 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 def render_gitlab(report: Report) -> str:
     """Return the Code Quality list; `[]` for no findings."""
     pairs = with_fingerprints(report, sort_findings(report.findings))
-    return json.dumps([_entry(report, finding, fingerprint) for finding, fingerprint in pairs], indent=2) + "\n"
+    return to_json([_entry(report, finding, fingerprint) for finding, fingerprint in pairs])
 
 
 def _entry(report: Report, finding: Finding, fingerprint: str) -> dict[str, object]:

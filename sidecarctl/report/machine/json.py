@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from sidecarctl.findings import AutoFix, Finding, Ignored, Place, Related, Severity
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.machine import with_fingerprints
 from sidecarctl.results import (
     ABSENT,
@@ -24,7 +23,7 @@ VERSION = 1
 
 def render_json(report: Report) -> str:
     """Return the report as ASCII JSON. Lines and columns start at 1, ends are exclusive."""
-    return json.dumps(document(report), indent=2) + "\n"
+    return to_json(document(report))
 
 
 def document(report: Report) -> dict[str, object]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import quote
 
 from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.report.json_text import to_json
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
 from sidecarctl.report.terminal import visible
 from sidecarctl.results import Report, RuleCard, describe_subject, sort_findings
@@ -36,7 +36,7 @@ def render_sarif(report: Report) -> str:
         ],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2) + "\n"
+    return to_json(log)
 
 
 def _rule_cards(report: Report, findings: list[Finding]) -> list[RuleCard]:
