@@ -175,12 +175,12 @@ class Homes:
 
     def __init__(self, holders: Iterable[Holder]) -> None:
         self._by_label: dict[str, list[Holder]] = {}
-        self._by_instance: dict[str, list[Holder]] = {}
+        self._by_name: dict[tuple[str, str], list[Holder]] = {}
         self._by_known: dict[tuple[str, str], list[Holder]] = {}
         for holder in holders:
             self._by_label.setdefault(holder.workload.label, []).append(holder)
             for name, instance in holder.record.instances.items():
-                self._by_instance.setdefault(name, []).append(holder)
+                self._by_name.setdefault((name, holder.workload.name), []).append(holder)
                 for identity in find_known(holder.workload, instance):
                     self._by_known.setdefault((name, identity), []).append(holder)
 
@@ -190,10 +190,11 @@ class Homes:
 
     def find_fitting(self, companion: Companion) -> list[Holder]:
         """Return the workloads that a companion belongs to, although its owner annotation names another one."""
-        name = companion.owner[1]
+        label, name = companion.owner
         known = self._by_known.get((name, companion.identity))
         identities = (companion.identity,) if known else ()
-        among = known or self._by_instance.get(name, [])
+        names = () if known else _new_names(label.rpartition("/")[2], companion.identity.partition("/")[2])
+        among = known or [each for now in names for each in self._by_name.get((name, now), ())]
         return [each for each in among if belongs_to(companion, each.workload, each.record.instances[name], identities)]
 
 
@@ -204,6 +205,17 @@ def _references(workload: Workload, instance: Instance) -> Iterator[str]:
         if isinstance(volume, dict) and isinstance(name := volume.get("name"), str) and name in own:
             for field, key, kind in _VOLUME_SOURCES:
                 yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
+
+
+def _new_names(before: str, companion: str) -> Iterator[str]:
+    """Yield the names with which a workload that was called `before` fits a companion, as `_is_renamed` says."""
+    found = set[str]()
+    at = companion.find(before) if before else -1
+    while at >= 0:
+        rest = companion[at + len(before) :]
+        found.update(companion[:at] + before + rest[cut:] for cut in range(len(rest) + 1))
+        at = companion.find(before, at + 1)
+    yield from sorted(found)
 
 
 def _is_renamed(before: str, now: str, companion: str) -> bool:
