@@ -78,20 +78,22 @@ class Session:
         keep_qos: bool = False,
         on_conflict: str = "fail",
         retarget: bool = False,
+        hooks: bool = False,
         kube_version: str = versions.NEWEST,
         file: str = "-",
     ) -> Result:
         """Add sidecars to every workload of a text; upgrade instances that exist already.
 
-        Helm hooks, and workloads that opted out by annotation, are left out, as by the command.
+        Workloads that opted out by annotation are left out, as by the command.
 
         parameters  values by sidecar name; recorded parameters that are not given stay
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
         retarget    change Services and NetworkPolicies of the text that bypass a sidecar in front of the app
+        hooks       add sidecars to Helm hooks too
         file        the file name in findings
         """
         options, text = _read_arguments(text, kube_version, file)
-        options = replace(options, workloads=WorkloadFilter(hooks=False, opt_out=True))
+        options = replace(options, workloads=WorkloadFilter(hooks=hooks, opt_out=True))
         requests = build_requests(
             self._catalog(),
             check_words("sidecars", sidecars),
@@ -145,15 +147,16 @@ class Session:
         composition: PathText,
         *,
         environment: str = "",
+        hooks: bool = False,
         kube_version: str = "",
         file: str = "-",
     ) -> Result:
-        """Apply the composition in a file to every workload of a text, Helm hooks left out."""
+        """Apply the composition in a file to every workload of a text; to Helm hooks only with `hooks`."""
         wanted = load_composition(check_path("composition", composition), check_word("environment", environment))
         version = check_word("kube_version", kube_version) or wanted.kube_version or versions.NEWEST
         options, text = _read_arguments(text, version, file)
         selection = resolve_selection(wanted, self._catalog(wanted.libraries), options.kube_version)
-        options = replace(options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=False))
+        options = replace(options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=hooks))
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
     def check(
@@ -190,6 +193,7 @@ def add(
     keep_qos: bool = False,
     on_conflict: str = "fail",
     retarget: bool = False,
+    hooks: bool = False,
     kube_version: str = versions.NEWEST,
     file: str = "-",
 ) -> Result:
@@ -205,6 +209,7 @@ def add(
         keep_qos=keep_qos,
         on_conflict=on_conflict,
         retarget=retarget,
+        hooks=hooks,
         kube_version=kube_version,
         file=file,
     )
@@ -246,11 +251,14 @@ def render(
     *,
     environment: str = "",
     libraries: Sequence[PathText] = (),
+    hooks: bool = False,
     kube_version: str = "",
     file: str = "-",
 ) -> Result:
     """Call `Session.render` once; `libraries` are searched before those of the composition."""
-    return Session(libraries).render(text, composition, environment=environment, kube_version=kube_version, file=file)
+    return Session(libraries).render(
+        text, composition, environment=environment, hooks=hooks, kube_version=kube_version, file=file
+    )
 
 
 def check(

@@ -113,4 +113,6 @@ def test_add_and_render_leave_out_hooks_and_workloads_that_opted_out(tmp_path: P
     for text in (hook, opted_out):
         assert sidecarctl.add(text, ["logger"]).text == text
         assert sidecarctl.render(text, tmp_path / "c.yaml").text == text
+        assert (sidecarctl.add(text, ["logger"], hooks=True).text == text) is (text == opted_out)
+        assert (sidecarctl.render(text, tmp_path / "c.yaml", hooks=True).text == text) is (text == opted_out)
         assert run("sidecarctl add logger", tmp_path, stdin=text).stdout == text

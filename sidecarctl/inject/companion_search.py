@@ -142,8 +142,8 @@ def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
 def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:
     """Return True if an object with an owner is a companion of an instance.
 
-    Its owner is the workload, or it is among the `known` objects of the instance and its owner had the kind or the name of the
-    workload, or both were renamed in the same way.
+    Its owner is the workload, or it is among the `known` objects of the instance, or both were renamed in the same way. The
+    kind must be the same: another workload of this name can be a copy, whose original still uses the companion.
     """
     label, name = companion.owner
     if name != instance.name:
@@ -156,9 +156,9 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
         return False
     kind, _, owner = label.partition("/")
     former = owner.rpartition("/")[2]
-    if companion.identity in known:
-        return kind == workload.kind or former == workload.name  # a person changed the kind, or the name
-    return kind == workload.kind and _is_renamed(former, workload.name, str(metadata.get("name")))
+    return kind == workload.kind and (
+        companion.identity in known or _is_renamed(former, workload.name, str(metadata.get("name")))
+    )
 
 
 @dataclass(frozen=True)

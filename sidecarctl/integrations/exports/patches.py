@@ -180,7 +180,10 @@ def _escape_names(target: Mapping[str, str]) -> dict[str, str]:
 def render_patch_list(patches: ManifestPatches, composition: str) -> list[ExportFile]:
     """Return one file: the list of patches with their targets, then the companions."""
     _require_patches(patches, composition)
-    use = "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization."
+    use = (
+        "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization, which reads the names "
+        "of targets as regular expressions."
+    )
     comment = render_header("JSON patches", composition, _DIFFERENCES, use)
     entries = [{"target": _escape_names(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
     return [ExportFile("patches.yaml", render_stream(comment, [{"patches": entries}, *patches.companions]))]
