@@ -76,8 +76,7 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
             _hide_secrets(error, schema)
         problems = [problem for error in errors for problem in _to_problems(error)]
     except RecursionError:
-        if _is_endless(schema):
-            raise SchemaFault("endless validation: a $ref refers to itself") from None
+        check_endless(schema)
         return [SchemaProblem((), "nested too deeply, or a pattern of its schema is")]
     except (SchemaError, re.error, TypeError, AttributeError, OverflowError) as error:
         raise SchemaFault(str(error)) from None
@@ -101,8 +100,8 @@ def same_value_schemas(schema: Mapping[str, Any]) -> Iterator[Any]:
     yield from dependent.values() if isinstance(dependent, Mapping) else ()
 
 
-def _is_endless(root: Any) -> bool:
-    """Return whether a reference leads to itself for the same value, so that no value can be validated."""
+def check_endless(root: Any) -> None:
+    """Raise SchemaFault if a reference leads to itself for the same value, so that no value can be validated."""
     from graphlib import CycleError, TopologicalSorter
 
     sorter: TopologicalSorter[int] = TopologicalSorter()
@@ -119,8 +118,7 @@ def _is_endless(root: Any) -> bool:
     try:
         sorter.prepare()
     except CycleError:
-        return True
-    return False
+        raise SchemaFault("endless validation: a $ref refers to itself") from None
 
 
 _MOST_REFERENCES = 20  # one after the other

@@ -6,7 +6,7 @@ import re
 import warnings
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, explain_errors
+from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, check_endless, explain_errors
 from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time
 
 
@@ -15,6 +15,7 @@ def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
     try:
         answer = run_in_child(_explain, (schema, value))
     except TooSlow as problem:
+        check_endless(schema)  # the limit of memory can come before that of recursion
         raise SchemaFault(f"validating the value {problem}") from None
     if isinstance(answer, str):
         raise SchemaFault(answer)

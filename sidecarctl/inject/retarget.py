@@ -149,11 +149,13 @@ class _Run:
             return
         (port,) = ports
         assert port is not None
-        if former is None or not all(is_retarget_key(entry_key(reference, pod)) for pod in selected):
+        namespaces = [pod.view.object.namespace for pod in selected]
+        keys = {each: entry_key(reference, each) for each in set(namespaces)}
+        if former is None or not all(map(is_retarget_key, keys.values())):
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
-            for pod in selected:
-                pod.entries[entry_key(reference, pod)] = (former, port)
+            for pod, namespace in zip(selected, namespaces):
+                pod.entries[keys[namespace]] = (former, port)
 
     def _follow(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that an earlier run changed, or restore it."""
@@ -176,7 +178,7 @@ class _Run:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
         for pod in holders:
-            pod.entries[entry_key(reference, pod)] = kept
+            pod.entries[entry_key(reference, pod.view.object.namespace)] = kept
 
     def _leave(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Leave a reference alone that a person changed since."""

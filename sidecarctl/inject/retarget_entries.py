@@ -77,13 +77,13 @@ def document_number(path: PathTuple) -> int:
     return int(path[0])
 
 
-def entry_key(reference: Reference, pod: RetargetedPod) -> str:
-    """Return the key of a reference in the record of a pod: `Service/web/http`.
+def entry_key(reference: Reference, namespace: str) -> str:
+    """Return the key of a reference in the record of a pod of a namespace: `Service/web/http`.
 
     A PodMonitor can be in another namespace than the pod: `PodMonitor/monitoring/web/0`, with `-` for none.
     """
     one = reference.object
-    name = one.name if one.namespace == pod.view.object.namespace else f"{one.namespace or NO_NAMESPACE}/{one.name}"
+    name = one.name if one.namespace == namespace else f"{one.namespace or NO_NAMESPACE}/{one.name}"
     return f"{one.kind}/{name}/{reference.key}"
 
 
