@@ -64,6 +64,12 @@ def check_name(name: str) -> None:
         raise UsageError(f'invalid library name "{visible(name)}": {problem}', hint="choose another name")
 
 
+def check_no_link(path: Path) -> None:
+    """Raise UsageError for a symbolic link: what is elsewhere is neither written nor deleted."""
+    if path.is_symlink():
+        raise UsageError(f"{path} is a symbolic link", hint="replace the link with what it points to, or delete it")
+
+
 @dataclass(frozen=True)
 class LockFile:
     """A lock file and its libraries by name. `stamp` tells whether another run changed it since it was read."""
@@ -82,10 +88,7 @@ class LockFile:
 
         Raises UsageError for a symbolic link.
         """
-        if self.path.is_symlink():
-            raise UsageError(
-                f"{self.path} is a symbolic link", hint="replace the link with what it points to, or delete it"
-            )
+        check_no_link(self.path)
         return Write(self.path, format_lock(libraries), self.stamp, root=self.path.parent)
 
 

@@ -9,19 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE
-from sidecarctl.errors import UsageError
 from sidecarctl.files.directory import OutputError
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile
+from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile, check_no_link
 
 
 def check_removable(library: LockedLibrary, home: Path) -> None:
     """Raise UsageError if the library or the lock file is behind a symbolic link: what is elsewhere is not deleted."""
     directory = library.directory(home)
     for path in (home / LIBRARIES, directory, home / LOCK_FILE):
-        if path.is_symlink():
-            raise UsageError(f"{path} is a symbolic link", hint="replace the link with what it points to, or delete it")
+        check_no_link(path)
 
 
 def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:

@@ -232,9 +232,9 @@ declare(
     "recorded-container-missing",
     Severity.WARNING,
     layer="composing",
-    what="A container that got variables or mounts of a removed sidecar is gone.",
-    why="A container that a person renamed keeps them, and they may refer to files or ports of the sidecar.",
-    fix="Remove them from the container, or restore its name and remove the sidecar again.",
+    what="A container that got variables or mounts of a sidecar is gone.",
+    why="If a person renamed it, it keeps them, and the record does not list them under its new name.",
+    fix="Restore the name of the container, or remove them from it.",
 )
 declare(
     "newer-than-library",
