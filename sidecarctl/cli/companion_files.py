@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.inject.companion_search import Companion, Holder, Homes, read_records
+from sidecarctl.inject.companion_search import Beside, Companion, CompanionKey, Holder, Homes, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, may_hold
-from sidecarctl.lazy_dataclass import replace
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import split_readable
 
 Item = tuple[Source, Read]
 
 
-def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple[str, ...]]:
-    """Map each file to the other files that have companions of its workloads; files without such companions are left out.
+@dataclass(frozen=True)
+class Group:
+    """The other files that have companions of a file's workloads, and the companions in all these that are of other files."""
+
+    files: Sequence[str]
+    claimed: frozenset[CompanionKey]
+
+    def read(self, texts: Mapping[str, str]) -> Beside:
+        """Return the group with the current texts of its files."""
+        return Beside(tuple((name, texts[name]) for name in self.files), self.claimed)
+
+
+def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group]:
+    """Map each file to its group; files whose companions follow from their own text are left out.
 
     A companion whose workload several files have belongs to the one in its directory.
     """
@@ -35,52 +47,68 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, tuple
         if read_owner(document) is None
         for workload, record in read_records(document, kinds)
     ]
-    by_file: dict[str, list[Holder]] = {}
-    for each in holders:
-        by_file.setdefault(each.place, []).append(each)
-    homes, own_homes = Homes(holders), {file: Homes(own) for file, own in by_file.items()}
-    found: dict[str, dict[str, None]] = {}
+    homes = Homes(holders)
+    files: dict[str, dict[str, None]] = {}  # of each workload's file: the files with its companions
+    owners: dict[str, list[tuple[CompanionKey, frozenset[str]]]] = {}  # of each file with companions: whose they can be
     for source, read in holding:
         for document in split_readable(read.text, source.name, []):
-            if read_owner(document) is not None:
-                companion = Companion(as_mapping(document.value))
-                own = own_homes.get(source.name)
-                home = (_find_home(companion, source.name, own) if own else "") or _find_home(
-                    companion, source.name, homes
-                )
-                if home and home != source.name:
-                    found.setdefault(home, {})[source.name] = None
-    return {file: tuple(others) for file, others in found.items()}
+            if read_owner(document) is None:
+                continue
+            companion = Companion(as_mapping(document.value))
+            found = _find_homes(companion, source.name, homes)
+            owners.setdefault(source.name, []).append((companion.key, found))
+            if len(found) == 1 and source.name not in found:
+                files.setdefault(next(iter(found)), {})[source.name] = None
+    groups: dict[str, Group] = {}
+    for name in {*files, *owners}:
+        others = tuple(files.get(name, ()))
+        claimed = frozenset(
+            key for file in (name, *others) for key, found in owners.get(file, ()) if found and name not in found
+        )
+        if others or claimed:
+            groups[name] = Group(others, claimed)
+    return groups
 
 
-def _find_home(companion: Companion, file: str, homes: Homes) -> str:
-    """Return the file of the workload that a companion belongs to, "" if there is none or more than one."""
+def _find_homes(companion: Companion, file: str, homes: Homes) -> frozenset[str]:
+    """Return the file of the workload that a companion belongs to; several that are equally likely, or none.
+
+    The workload that it names and that uses it comes first: others can be copies of that.
+    """
     named = [each for each in homes.find_labelled(companion) if companion.owner[1] in each.record.instances]
-    fitting = [each.place for each in named or homes.find_fitting(companion)]
-    if file in fitting:
-        return file
-    near = [each for each in fitting if PurePath(each).parent == PurePath(file).parent] or fitting
-    return near[0] if len(set(near)) == 1 else ""
+    renamed = homes.find_fitting(companion)
+    own = [each for each in named if each.place == file]
+    users = [each for each in named if each.uses(companion)]
+    for among in (own, users, [each for each in renamed if each.place == file], named, renamed):
+        if among:
+            near = [each for each in among if PurePath(each.place).parent == PurePath(file).parent]
+            return frozenset(each.place for each in near or among)
+    return frozenset()
 
 
 def transform_together(
     items: Sequence[Item],
-    groups: dict[str, tuple[str, ...]],
-    transform: Callable[[str, str, Sequence[tuple[str, str]]], Result],
+    groups: Mapping[str, Group],
+    transform: Callable[[str, str, Beside], Result],
 ) -> tuple[dict[str, Done], dict[str, str]]:
-    """Transform the files that have companions elsewhere; return their results, and the new texts of the other files."""
+    """Transform the files that have a group; return their results, and the new texts of all files."""
     texts = {source.name: read.text for source, read in items}
     done: dict[str, Done] = {}
     for source, read in items:
         if source.name not in groups:
             continue
-        others = [(name, texts[name]) for name in groups[source.name]]
         try:
-            result = transform(texts[source.name], source.name, others)
+            result = transform(texts[source.name], source.name, groups[source.name].read(texts))
         except SidecarctlError as error:
             done[source.name] = Done(source, read, error=error)
             continue
         done[source.name] = Done(source, read, replace(result, original=read.text))
         if not result.failed:
             texts.update(result.beside)
-    return done, texts
+            texts[source.name] = result.text
+    # The run over a file can also change one that is done: its companions.
+    return {name: _with_text(one, texts[name]) for name, one in done.items()}, texts
+
+
+def _with_text(done: Done, text: str) -> Done:
+    return replace(done, result=replace(done.result, text=text)) if done.result else done

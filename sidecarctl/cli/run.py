@@ -21,6 +21,7 @@ from sidecarctl.cli.streaming import Streamed, Walk
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_INPUT, EXIT_OK, SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding, Severity
+from sidecarctl.inject.companion_search import ALONE, Beside
 from sidecarctl.inject.pipeline import ProcessedDocuments, Result
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.lazy_dataclass import replace
@@ -33,8 +34,8 @@ from sidecarctl.yamltext.stream import split_readable
 if TYPE_CHECKING:
     from sidecarctl.files.write import Write
 
-# The text of a file, its name, and other files with companions of its workloads.
-Transform = Callable[[str, str, Sequence[tuple[str, str]]], Result]
+# The text of a file, its name, and what other files have to do with its workloads.
+Transform = Callable[[str, str, Beside], Result]
 Prepare = Callable[[Inputs], Transform]
 
 
@@ -183,7 +184,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
         if source.name in together:
             return together[source.name]
         try:
-            result = transform(texts.get(source.name, read.text), source.name, ())
+            result = transform(texts.get(source.name, read.text), source.name, ALONE)
             return Done(source, read, replace(result, original=read.text))
         except SidecarctlError as error:
             return Done(source, read, error=error)

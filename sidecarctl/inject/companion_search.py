@@ -20,6 +20,8 @@ from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.stream import Document
 
+# The label of the owner, its instance, and `Kind/name`.
+CompanionKey = tuple[str, str, str]
 # Fields of a volume that name a ConfigMap or Secret, and the kind.
 _VOLUME_SOURCES = (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"))
 
@@ -38,9 +40,29 @@ class Companion:
         return identify(self.value)
 
     @cached_property
+    def key(self) -> CompanionKey:
+        """Owner and identity: only one object of a file has them."""
+        return (*self.owner, self.identity)
+
+    @cached_property
     def owner(self) -> tuple[str, str]:
         """The owner's label and the instance."""
         return split_owner(read_object_owner(self.value))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the other files of a run have to do with the workloads of a file.
+
+    files    other files, by name and text, that have companions of these workloads
+    claimed  the companions in the file or in `files` that belong to workloads of other files
+    """
+
+    files: Sequence[tuple[str, str]] = ()
+    claimed: Collection[CompanionKey] = ()
+
+
+ALONE = Beside()
 
 
 def identify(value: object) -> str:
@@ -142,8 +164,7 @@ def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
 def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:
     """Return True if an object with an owner is a companion of an instance.
 
-    Its owner is the workload, or it is among the `known` objects of the instance, or both were renamed in the same way. The
-    kind must be the same: another workload of this name can be a copy, whose original still uses the companion.
+    Its owner is the workload, or it is among the `known` objects of the instance, or both were renamed in the same way.
     """
     label, name = companion.owner
     if name != instance.name:
@@ -154,11 +175,11 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
     namespace = metadata.get("namespace") or ""
     if namespace and workload.namespace and namespace != workload.namespace:
         return False
+    if companion.identity in known:
+        return True
     kind, _, owner = label.partition("/")
     former = owner.rpartition("/")[2]
-    return kind == workload.kind and (
-        companion.identity in known or _is_renamed(former, workload.name, str(metadata.get("name")))
-    )
+    return kind == workload.kind and _is_renamed(former, workload.name, str(metadata.get("name")))
 
 
 @dataclass(frozen=True)
@@ -168,6 +189,12 @@ class Holder:
     workload: Workload
     record: Record
     place: Any
+
+    def uses(self, companion: Companion) -> bool:
+        """Return True if the instance that a companion names has it, in the same namespace."""
+        namespace = as_mapping(companion.value.get("metadata")).get("namespace") or ""
+        instance = self.record.instances[companion.owner[1]]
+        return namespace == self.workload.namespace and companion.identity in find_known(self.workload, instance)
 
 
 class Homes:

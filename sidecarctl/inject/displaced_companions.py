@@ -7,7 +7,7 @@ from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.companion_search import Companion, Holder, Homes, read_records
+from sidecarctl.inject.companion_search import Companion, CompanionKey, Holder, Homes, read_records
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, label_of, may_hold
@@ -98,35 +98,44 @@ def _plain(text: str) -> str | None:
     return match[1] if match and (text != match[1] or reads_as_itself(text)) else None
 
 
-def gather_companions(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
-    """Move each companion behind its workload. A companion without a workload stays behind the document before it."""
-    owned = {index for index, each in enumerate(documents) if read_owner(each) is not None}
-    if not owned:
+def gather_companions(
+    documents: Sequence[Document], kinds: Kinds, claimed: Collection[CompanionKey] = ()
+) -> list[Document]:
+    """Move each companion behind its workload. A companion without a workload stays behind the document before it.
+
+    `claimed` companions belong to workloads of other files, so they come first: behind no workload.
+    """
+    companions = {
+        index: Companion(as_mapping(each.value)) for index, each in enumerate(documents) if read_owner(each) is not None
+    }
+    if not companions:
         return list(documents)
+    foreign = [index for index, companion in companions.items() if companion.key in claimed]
     homes = Homes(
         Holder(workload, record, index)
         for index, document in enumerate(documents)
-        if index not in owned and may_hold(document.text, RECORD_ANNOTATION)
+        if index not in companions and may_hold(document.text, RECORD_ANNOTATION)
         for workload, record in read_records(document, kinds)
     )
     behind: dict[int, list[int]] = {}
-    companions = {index: Companion(as_mapping(documents[index].value)) for index in sorted(owned)}
-    exact = {(*each.owner, each.identity) for each in companions.values()}
+    exact = {each.key for each in companions.values()}
     for index, companion in companions.items():
+        if companion.key in claimed:
+            continue
         own = [each.place for each in homes.find_labelled(companion)]
         # Of several workloads with one name, the companion belongs to the one that it follows.
         home = own[max(bisect(own, index) - 1, 0)] if own else _find_home(companion, index, homes, exact)
         if home is not None:
             behind.setdefault(home, []).append(index)
-    moved = {index for indices in behind.values() for index in indices}
-    order: list[int] = []
+    moved = {*foreign, *(index for indices in behind.values() for index in indices)}
+    order = foreign
     for index in range(len(documents)):
         if index not in moved:
             order += (index, *behind.get(index, ()))
     return [documents[index] for index in order]
 
 
-def _find_home(companion: Companion, index: int, homes: Homes, exact: Collection[tuple[str, str, str]]) -> int | None:
+def _find_home(companion: Companion, index: int, homes: Homes, exact: Collection[CompanionKey]) -> int | None:
     """Return the nearest document that a companion belongs to whose owner is not in the input.
 
     `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.

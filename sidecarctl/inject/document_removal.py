@@ -126,7 +126,7 @@ def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Fi
     name = identity.replace("/", " ")
     return Finding(
         LEFT_BEHIND_RULE,
-        f"{name} of {instance} is not in the input, so it is not removed",
+        f"{name} of {instance} is not in the input or belongs to another workload, so it is not removed",
         Severity.WARNING,
         workload.template_path,
         on_key=True,

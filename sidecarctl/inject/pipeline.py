@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import SidecarctlError
+from sidecarctl.inject.companion_search import ALONE, Beside
 from sidecarctl.inject.document import RepairOptions
 from sidecarctl.inject.document_addition import add_sidecars, repair_chains
 from sidecarctl.inject.document_removal import DocumentResult, concerns_removal, may_have_instance, remove_instances
@@ -80,7 +81,7 @@ def remove(
     names: Sequence[str] | None,
     options: Options,
     file: str = "-",
-    beside: Sequence[tuple[str, str]] = (),
+    beside: Beside = ALONE,
 ) -> Result:
     """Remove instances from every workload of a text; None removes all.
 
@@ -114,9 +115,7 @@ def _for_removal(options: Options) -> Options:
     return replace(options, checks_input=False, severities=severities)
 
 
-def render(
-    text: str, chosen: Selection, options: Options, file: str = "-", beside: Sequence[tuple[str, str]] = ()
-) -> Result:
+def render(text: str, chosen: Selection, options: Options, file: str = "-", beside: Beside = ALONE) -> Result:
     """Apply a composition to a text. Workloads that it neither selects nor owns are not validated.
 
     `chosen` knows the Namespaces of the run; those of the text count too.

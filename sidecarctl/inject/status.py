@@ -5,7 +5,7 @@ What was written last time is found as for an upgrade; the fields that differ fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sidecarctl.catalog.catalog import Catalog, version_order
 from sidecarctl.catalog.parameters import has_secrets, resolve
@@ -14,7 +14,7 @@ from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
-from sidecarctl.inject.companion_search import Companion, find_companions
+from sidecarctl.inject.companion_search import ALONE, Beside, Companion, find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.displaced_companions import gather_companions, has_displaced_companions
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
@@ -56,11 +56,10 @@ def collect_status(
     file: str = "-",
     chosen: Selection | None = None,
     errors: list[SidecarctlError] | None = None,
-    beside: Sequence[tuple[str, str]] = (),
+    beside: Beside = ALONE,
 ) -> list[WorkloadStatus]:
     """Return the status of every workload of a text, in document order, including missing instances of a composition.
 
-    `beside` are other files, by name and text, that have companions of these workloads.
     Appends the errors of documents that cannot be parsed to `errors`, or raises the first one without it. Raises
     LibraryError for an invalid sidecar.
     """
@@ -94,12 +93,12 @@ def collect_status(
 
 
 def _gathered_documents(
-    text: str, options: Options, file: str, errors: list[SidecarctlError], beside: Sequence[tuple[str, str]]
+    text: str, options: Options, file: str, errors: list[SidecarctlError], beside: Beside
 ) -> Iterable[Document]:
     """Return the documents of a text with each companion behind its workload, which kustomize and Helm do not keep."""
-    if beside:
-        others = [each for name, other in beside for each in split_readable(other, name, []) if read_owner(each)]
-        return gather_companions([*split_readable(text, file, errors), *others], options.kinds)
+    if beside.files or beside.claimed:
+        others = [each for name, other in beside.files for each in split_readable(other, name, []) if read_owner(each)]
+        return gather_companions([*split_readable(text, file, errors), *others], options.kinds, beside.claimed)
     if may_hold(text, OWNER_ANNOTATION) and has_displaced_companions(split_readable(text, file, [])):
         return gather_companions(list(split_readable(text, file, errors)), options.kinds)
     return split_readable(text, file, errors)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
+from sidecarctl.inject.companion_search import ALONE, Beside, CompanionKey
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.process import (
     DocumentFilter,
@@ -59,12 +60,12 @@ def run(
     options: Options,
     file: str = "-",
     selects: DocumentFilter | None = None,
-    beside: Sequence[tuple[str, str]] = (),
+    beside: Beside = ALONE,
 ) -> Result:
     """Run the pipeline over a text. Raises BugError if an edit fails verification.
 
     Documents that `selects` rejects are not validated or changed. A document that cannot be parsed is an error of the
-    result and does not hide the others. `beside` are other files, by name and text, that have companions of its workloads.
+    result and does not hide the others.
     """
     result = _run(text, step, options, file, selects, beside)
     if result.errors or not may_hold(result.text, OWNER_ANNOTATION) or text.count("kind") <= len(result.changes):
@@ -84,19 +85,19 @@ def _run(
     options: Options,
     file: str,
     selects: DocumentFilter | None,
-    beside: Sequence[tuple[str, str]],
+    beside: Beside,
 ) -> Result:
     broken: list[SidecarctlError] = []
     options = fit_jobs(options, text, file)
     documents = split_readable(text, file, broken)
-    if beside:
+    if beside.files:
         result = _run_with_files(text, list(documents), beside, step, options, selects)
         return _with_errors(result, broken)
     if may_hold(text, OWNER_ANNOTATION):
         from sidecarctl.inject.displaced_companions import has_displaced_companions
 
-        if has_displaced_companions(split_readable(text, file, [])):
-            result = _run_on_sorted(text, list(documents), step, options, selects)
+        if beside.claimed or has_displaced_companions(split_readable(text, file, [])):
+            result = _run_on_sorted(text, list(documents), step, options, selects, beside.claimed)
             return _with_errors(result, broken)
     out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
     # Keep texts, not documents: the nodes of a finished document are freed.
@@ -121,6 +122,7 @@ def _run_on_sorted(
     step: Step,
     options: Options,
     selects: DocumentFilter | None,
+    claimed: Collection[CompanionKey],
     count: int | None = None,
 ) -> Result:
     """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory.
@@ -129,7 +131,7 @@ def _run_on_sorted(
     """
     from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 
-    gathered = gather_companions(documents, options.kinds)
+    gathered = gather_companions(documents, options.kinds, claimed)
     whole = join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)
     failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
@@ -141,23 +143,23 @@ def _run_on_sorted(
 def _run_with_files(
     text: str,
     documents: list[Document],
-    beside: Sequence[tuple[str, str]],
+    beside: Beside,
     step: Step,
     options: Options,
     selects: DocumentFilter | None,
 ) -> Result:
     """Run the pipeline over a text and the companions that other files have; other documents of these files stay."""
-    others = [(name, each) for name, content in beside for each in split_readable(content, name, [])]
+    others = [(name, each) for name, content in beside.files for each in split_readable(content, name, [])]
     count = len(documents)
     for number, (_, document) in enumerate(others):
         document.index = count + number
     ours = [document for _, document in others if read_owner(document) is not None]
-    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, count)
+    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, beside.claimed, count)
     if whole.failed or whole.errors:
         return whole
     left = {document.index: document for document in whole.documents}
     removed = {document.index for document in ours} - left.keys()
-    texts: dict[str, list[Document]] = {name: [] for name, _ in beside}
+    texts: dict[str, list[Document]] = {name: [] for name, _ in beside.files}
     for name, document in others:
         if document.index not in removed:
             texts[name].append(left.get(document.index, document))

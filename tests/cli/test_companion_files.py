@@ -116,6 +116,52 @@ def test_workload_renamed_by_hand_keeps_its_companion(repo: Path) -> None:
     assert texts(repo)["config.yaml"] == OWN
 
 
+@pytest.mark.parametrize("place", ["config.yaml", "copy.yaml", "a.yaml"])
+@pytest.mark.parametrize(
+    ("before", "after", "selection"),
+    [
+        ("name: front\nspec:", "name: copy\nspec:", "--name copy"),
+        ("kind: Deployment", "kind: StatefulSet", "--kind StatefulSet"),
+        ("name: front\nspec:", "name: front\n  namespace: test\nspec:", "-n test"),
+    ],
+    ids=["another name", "another kind", "another namespace"],
+)
+def test_companion_of_the_original_stays_when_it_is_removed_from_a_copy_in_another_file(
+    before: str, after: str, selection: str, place: str, repo: Path
+) -> None:
+    original, config = texts(repo)["workload.yaml"], texts(repo)["config.yaml"]
+    assert original.count(before) == 1
+    below = f"---\n{config}" if place == "config.yaml" else ""
+    (repo / "k8s" / place).write_text(original.replace(before, after) + below)
+    copied = texts(repo)
+    call("add logger k8s -i --set logDir=/var/log/front", repo)
+    assert texts(repo) == copied
+    outcome = call(f"remove logger k8s -i {selection}", repo)
+    assert "warning[companion-left-behind]: ConfigMap front-logger" in outcome.stderr
+    expected = DEPLOYMENT.replace(before, after) + below
+    assert texts(repo) == {"config.yaml": config, "workload.yaml": original, place: expected}
+    call("remove logger k8s -i", repo)
+    assert "sidecarctl" not in "".join(texts(repo).values())
+
+
+def test_companions_in_files_with_workloads_of_their_own(repo: Path) -> None:
+    """Each of three files has the ConfigMap of the next file's workload."""
+    names = ("one", "two", "three")
+    for name in names:
+        (repo / f"{name}.yaml").write_text(DEPLOYMENT.replace("front", name))
+        call(f"add logger {name}.yaml -i", repo)
+    parts = {name: (repo / f"{name}.yaml").read_text().split("---\n") for name in names}
+    for name, other in zip(names, (*names[1:], names[0]), strict=True):
+        (repo / f"{name}.yaml").write_text("---\n".join((parts[name][0], parts[other][1])))
+    files = " ".join(f"{name}.yaml" for name in names)
+    call(f"upgrade logger {files} -i --set flush=7", repo)
+    for name in names:
+        assert (repo / f"{name}.yaml").read_text().count("flush: 7") == 1
+    call(f"remove logger {files} -i", repo)
+    for name in names:
+        assert (repo / f"{name}.yaml").read_text() == DEPLOYMENT.replace("front", name)
+
+
 POD = """\
 ---
 apiVersion: v1

@@ -73,11 +73,13 @@ def test_variables_of_the_app_stay_after_the_container_of_the_sidecar_is_gone(tm
 # ---- other kinds and names ---------------------------------------------------------------------------------------
 
 
-def test_companion_of_a_workload_of_another_kind_stays_and_a_warning_says_so(tmp_path: Path) -> None:
-    changed = call(tmp_path, "add logger -q", WEB).stdout.replace("kind: Deployment", "kind: StatefulSet")
-    removed = call(tmp_path, "remove logger", changed)
-    assert "kind: ConfigMap" in removed.stdout
-    assert "warning[companion-left-behind]" in removed.stderr
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_companion_is_found_after_the_kind_of_its_workload_changed(kind: str, tmp_path: Path) -> None:
+    changed = call(tmp_path, "add logger -q", WEB).stdout.replace("kind: Deployment", f"kind: {kind}")
+    upgraded = call(tmp_path, "upgrade -q --set logger.logDir=/other", changed)
+    assert (upgraded.stdout.count("kind: ConfigMap"), upgraded.stderr) == (1, "")
+    for text in (changed, upgraded.stdout):
+        assert call(tmp_path, "remove logger -q", text).stdout == WEB.replace("kind: Deployment", f"kind: {kind}")
 
 
 def test_add_does_not_replace_another_sidecar_of_the_instance(tmp_path: Path) -> None:

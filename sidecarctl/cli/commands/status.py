@@ -60,17 +60,18 @@ def print_status(
     from sidecarctl.cli import console
     from sidecarctl.cli.companion_files import find_companion_files
     from sidecarctl.cli.selection import nothing_found_error
+    from sidecarctl.inject.companion_search import ALONE
     from sidecarctl.inject.status import collect_status
     from sidecarctl.report import status as report
     from sidecarctl.report import terminal
 
     inputs = read_inputs(given)
     errors: list[SidecarctlError] = list(inputs.errors)
-    elsewhere = find_companion_files(inputs.sources, settings.kinds)
+    groups = find_companion_files(inputs.sources, settings.kinds)
     texts = {source.name: read.text for source, read in inputs.sources}
     found = []
     for name, text in texts.items():
-        beside = [(other, texts[other]) for other in elsewhere.get(name, ())]
+        beside = groups[name].read(texts) if name in groups else ALONE
         found += collect_status(text, catalog, settings, name, chosen, errors, beside)
     for error in errors:
         console.report_error(error)
