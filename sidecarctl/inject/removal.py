@@ -147,10 +147,16 @@ def _find_mounts(workload: Workload, volumes: Collection[str], gone: Collection[
                 yield path
 
 
-def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]) -> tuple[Added, dict[str, Any]]:
+def _hand_over_volumes(
+    workload: Workload, added: Added, staying: Mapping[str, Instance]
+) -> tuple[Added, dict[str, Instance]]:
     """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
-    if not added.volumes:
-        return added, staying
+    heirs = find_heirs(workload, added, staying) if added.volumes else {}
+    return without_volumes(workload, added, tuple(heirs)), give_volumes(workload, added, staying, heirs)
+
+
+def find_heirs(workload: Workload, added: Added, staying: Mapping[str, Instance]) -> dict[str, str]:
+    """Return, for each volume that other instances use too, the name of the first of these instances."""
     ranks = {name: rank for rank, name in enumerate(staying)}
     owners: dict[str, str] = {}
     for name, other in staying.items():
@@ -164,13 +170,18 @@ def _hand_over_volumes(workload: Workload, added: Added, staying: dict[str, Any]
         for container, paths in other.added.volume_mounts.items():
             for path in paths:
                 users.setdefault(workload.mounted_volumes.get((container, path), ""), []).append(name)
+    return {volume: min(users[volume], key=ranks.__getitem__) for volume in added.volumes if volume in users}
+
+
+def give_volumes(
+    workload: Workload, added: Added, staying: Mapping[str, Instance], heirs: Mapping[str, str]
+) -> dict[str, Instance]:
+    """Return the instances with the volumes that they inherit; `heirs` maps volumes to instances."""
     given: dict[str, list[str]] = {}
-    for volume in added.volumes:
-        if volume in users:
-            given.setdefault(min(users[volume], key=ranks.__getitem__), []).append(volume)
+    for volume, name in heirs.items():
+        given.setdefault(name, []).append(volume)
     inherited = {name: with_volumes(workload, staying[name], volumes, added) for name, volumes in given.items()}
-    left = without_volumes(workload, added, [volume for volumes in given.values() for volume in volumes])
-    return left, {**staying, **inherited}
+    return {**staying, **inherited}
 
 
 def with_volumes(workload: Workload, instance: Instance, volumes: Sequence[str], former: Added) -> Instance:

@@ -14,13 +14,14 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
-from sidecarctl.inject.removal import used_volumes, with_volumes
+from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes
 from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.record.annotation import Added, Record
+from sidecarctl.record.annotation import Added, Instance, Record
+from sidecarctl.record.paths import index_items
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
 from sidecarctl.yamltext.stream import Document
@@ -85,9 +86,11 @@ def plan_upgrade(
     bare = around = without_instance(workload, record, request.instance)
     planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
-    if not planned.refused and len(kept) < len(present.inherited):
-        around = without_instance(workload, record, request.instance, kept)
-        planned = plan_instance(around, record, request.for_instance(present), kube_version, found)
+    heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
+    left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
+    if heirs or (not planned.refused and len(kept) < len(present.inherited)):
+        around = without_instance(workload, record, request.instance, (*kept, *heirs))
+        planned = plan_instance(around, left, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
     new = render_plan(around, planned)
@@ -106,10 +109,10 @@ def plan_upgrade(
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest)
     if merge.conflicts:
-        instance = replace(instance, added=_with_kept(after, instance.added, present.added, record))
+        instance = replace(instance, added=_with_kept(after, instance.added, present.added, left))
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
-    edits = upgrade_record_edits(document, workload, record, instance, own_edits)
+    edits = upgrade_record_edits(document, workload, left, instance, own_edits)
     return Upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
@@ -166,6 +169,42 @@ def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list
     after = apply_at(bare, planned.edits)
     used = used_volumes(after, planned.instance.added)
     return [each for each in volumes if each in used]
+
+
+def _find_heirs(
+    workload: Workload, bare: Workload, record: Record, planned: Plan, kept: Sequence[str]
+) -> dict[str, str]:
+    """Return the instances that inherit volumes of the upgraded one: they use them, and the plan has no longer all of them.
+
+    A volume is complete with the app's mounts of it.
+    """
+    name = planned.instance.name
+    former = record.instances[name].added
+    others = {other: each for other, each in record.instances.items() if other != name}
+    if not former.volumes or not others:
+        return {}
+    after = apply_at(bare, planned.edits)
+    there = index_items(after.pod.get("volumes"), "name")
+    incomplete = {
+        workload.mounted_volumes.get((container, path))
+        for container, paths in former.volume_mounts.items()
+        for path in paths
+        if after.mounted_volumes.get((container, path)) != workload.mounted_volumes.get((container, path))
+    }
+    inherited = record.instances[name].inherited
+    lost = [
+        volume
+        for volume in former.volumes
+        if volume not in kept and (volume in inherited or volume in incomplete or volume not in there)
+    ]
+    return find_heirs(workload, replace(former, volumes=tuple(lost)), others) if lost else {}
+
+
+def _hand_over(workload: Workload, record: Record, name: str, heirs: Mapping[str, str]) -> dict[str, Instance]:
+    """Return the instances of a record after those of `heirs` inherited volumes of another one."""
+    others = {other: each for other, each in record.instances.items() if other != name}
+    given = give_volumes(workload, record.instances[name].added, others, heirs)
+    return {each: given.get(each, instance) for each, instance in record.instances.items()}
 
 
 def _part(base: Rendering | Unknown, identity: str | None) -> Any:

@@ -106,3 +106,51 @@ def test_the_name_of_an_instance_removes_no_other_instance_of_the_sidecar(folder
     assert "name: second" in (folder / "web.yaml").read_text()
     done(folder, "remove log-tail -f web.yaml -i")
     assert (folder / "web.yaml").read_text() == WEB
+
+
+# ---- changes of the sidecar that added the volume ----------------------------------------------------------------
+
+
+def test_volume_and_mount_stay_when_the_first_sidecar_moves_to_another_directory(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "add log-tail --set logDir=/srv/other -f web.yaml -i")
+    text = (folder / "web.yaml").read_text()
+    app = text[text.index("  - name: web\n") :]
+    assert "- name: log-tail-logs\n      mountPath: /srv/log\n" in app
+    assert "in sync" in done(folder, "status -f web.yaml --check").stdout
+    for other in ("logger", "vector"):
+        done(folder, f"add {other} -f web.yaml --check")
+    done(folder, "add log-tail --set logDir=/srv/log -f web.yaml -i")
+    done(folder, "remove --all -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
+
+
+def test_heir_that_moves_leaves_the_volume_to_the_others(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "remove log-tail -f web.yaml -i")
+    done(folder, "add log-tail --set log-tail.logDir=/srv/log --set log-tail.path=a.log -f web.yaml -i")
+    done(folder, "add logger --set logDir=/srv/other -f web.yaml -i")
+    assert "in sync" in done(folder, "status -f web.yaml --check").stdout
+    done(folder, "remove --all -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
+
+
+def test_volume_stays_when_the_first_sidecar_uses_one_of_the_app(folder: Path) -> None:
+    web = WEB + "    volumeMounts:\n    - {name: data, mountPath: /data}\n  volumes:\n  - {name: data, emptyDir: {}}\n"
+    (folder / "web.yaml").write_text(web)
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "add log-tail --set logDir=/data -f web.yaml -i")
+    assert "in sync" in done(folder, "status -f web.yaml --check").stdout
+    done(folder, "remove --all -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == web
+
+
+def test_volume_of_the_parameter_volumes_stays_for_the_other_sidecar(folder: Path) -> None:
+    extra = "{volumes: [{name: certs, emptyDir: {}}], volumeMounts: [{name: certs, mountPath: /certs}]}"
+    (folder / "values.yaml").write_text(f"log-tail: {extra}\nlogger: {extra}\n")
+    done(folder, "add log-tail logger --values values.yaml -f web.yaml -i")
+    done(folder, "add log-tail --unset volumes --unset volumeMounts -f web.yaml -i")
+    assert "name: certs" in (folder / "web.yaml").read_text()
+    assert "in sync" in done(folder, "status -f web.yaml --check").stdout
+    done(folder, "remove --all -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
