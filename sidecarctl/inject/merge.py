@@ -127,7 +127,7 @@ class Merge:
             self._write_list(path, current, next)
         elif next is ABSENT:
             self.edits.append(Remove(path, _REASON))
-        elif current is ABSENT or (current in (None, [], {}) and isinstance(next, (dict, list)) and next):
+        elif current is ABSENT or _fills(path, current, next):
             self.edits.append(Insert(path, next, _REASON))
         elif next is None and isinstance(current, int) and isinstance(path[-1], str):
             self.edits.append(Restore(path, " null", None, _REASON))
@@ -172,7 +172,7 @@ def _as_items(path: PathTuple, base: Any, current: Any, next: Any) -> tuple[_Ite
     for each in (base, current, next):
         known = each.without if isinstance(each, Unknown) else each
         items = [] if known is ABSENT or known is None else known
-        keys = index_by_merge_key(path, items)
+        keys = index_by_merge_key(path, items, repeats=True)
         if keys is None:
             return None
         sides.append(_Items(items, keys, isinstance(each, Unknown)))
@@ -188,6 +188,13 @@ def _is_map(path: PathTuple, base: Any, current: Any, next: Any) -> bool:
         and all(isinstance(each, dict) or each is ABSENT for each in sides)
         and sum(isinstance(each, dict) for each in sides) > 1
     )
+
+
+def _fills(path: PathTuple, current: Any, next: Any) -> bool:
+    """Return True if a value takes the place of an empty one, whose text the record keeps for a removal."""
+    if isinstance(next, (dict, list)):
+        return current in (None, [], {}) and bool(next)
+    return current is None and next is not None and isinstance(path[-1], str)
 
 
 def _are_collections(one: Any, two: Any) -> bool:

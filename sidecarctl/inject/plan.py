@@ -16,7 +16,7 @@ from sidecarctl.inject.companions import add_owner, companion_name
 from sidecarctl.inject.conflicts import fit_fragment
 from sidecarctl.inject.instance_edits import InstanceEdits
 from sidecarctl.inject.pod_conflicts import find_pod_conflicts
-from sidecarctl.inject.targets import build_template_inputs, choose_targets
+from sidecarctl.inject.targets import build_template_inputs, choose_targets, find_former_targets
 from sidecarctl.kube.fronts import fragment_fronts
 from sidecarctl.kube.pod_resources import qos_class
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -71,7 +71,8 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     """
     mode = placement.resolve_mode(request, kube_version)
     own = {name for each in record.instances.values() for name in each.added.init_containers}
-    targets = choose_targets(workload, request.containers, request.sidecar.targets, own)
+    former = find_former_targets(workload, record.instances.get(request.instance))
+    targets = choose_targets(workload, request.containers, request.sidecar.targets, own, former)
     companion = companion_name(workload, request.instance)
     inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version)
     fragment = render(request.sidecar, request.parameters, inputs)

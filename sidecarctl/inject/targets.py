@@ -18,15 +18,21 @@ from sidecarctl.kube.workload import (
     as_list,
     as_mapping,
 )
+from sidecarctl.record.annotation import Instance
 
 
 def choose_targets(
-    workload: Workload, wanted: tuple[str, ...], rule: str, sidecars: Collection[str] = ()
+    workload: Workload,
+    wanted: tuple[str, ...],
+    rule: str,
+    sidecars: Collection[str] = (),
+    former: Collection[str] = (),
 ) -> tuple[Container, ...]:
     """Return the containers that get the sidecar's mounts and variables.
 
     `wanted` are names or globs of app containers, or else of init containers. If there are none, `rule` decides: "all" app
-    containers, or "default" for the one that the annotation kubectl.kubernetes.io/default-container names, else the first.
+    containers, or "default" for one of `former`, else the one that the annotation kubectl.kubernetes.io/default-container
+    names, else the first: a container that a person puts before it does not take its place.
     Injected proxies, such as istio-proxy, are targets only by name, or if there is nothing else. `sidecars` are the
     init containers that sidecarctl added. Raises UsageError for a name or glob that matches no container.
     """
@@ -48,7 +54,30 @@ def choose_targets(
     if rule == "all":
         return apps
     default = workload.annotations.get(DEFAULT_CONTAINER_ANNOTATION)
-    return tuple(c for c in apps if c.name == default)[:1] or apps[:1]
+    return tuple(c for c in apps if c.name in former)[:1] or tuple(c for c in apps if c.name == default)[:1] or apps[:1]
+
+
+def find_former_targets(workload: Workload, instance: Instance | None) -> frozenset[str]:
+    """Return the containers that an instance gave mounts or variables, or whose port it serves; None if it is new.
+
+    Mounts of an inherited volume do not count: another sidecar chose their containers.
+    """
+    if instance is None:
+        return frozenset()
+    mounted = {
+        container
+        for container, paths in instance.added.volume_mounts.items()
+        for path in paths
+        if workload.mounted_volumes.get((container, path)) not in instance.inherited
+    }
+    served = {front.upstream for front in instance.fronts}
+    listening = (
+        container.name
+        for container in (workload.containers if served else ())
+        for port in as_list(container.value.get("ports"))
+        if as_mapping(port).get("containerPort") in served
+    )
+    return frozenset((*mounted, *instance.added.env)) or frozenset(listening)
 
 
 def _matching(containers: tuple[Container, ...], pattern: str) -> list[Container]:

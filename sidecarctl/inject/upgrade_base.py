@@ -18,6 +18,7 @@ from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.yamltext.edits import Replace
 
 
 @dataclass(frozen=True)
@@ -97,29 +98,58 @@ def render_base(
     base_request = request.recorded(instance)
     if base_request is None:
         return None
-    for former in _former_identities(bare, found):
-        for version in (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version)):
-            try:
-                planned = plan_instance(former, record, base_request, version, found)
-            except SidecarctlError:
-                continue
-            if planned.refused:
-                continue
-            rendering = render_plan(former, planned)
-            after = replace(bare, template=rendering.template)
-            if instance.digest in ("", compute_digest(after, planned.instance.added, planned.documents)):
-                return rendering
+    versions = (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version))
+    candidates = [(former, version) for former in (*_former_identities(bare, found), bare) for version in versions]
+    for former, version in (
+        *candidates,
+        *((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name)),
+    ):
+        try:
+            planned = plan_instance(former, record, base_request, version, found)
+        except SidecarctlError:
+            continue
+        if planned.refused:
+            continue
+        rendering = render_plan(former, planned)
+        after = replace(bare, template=rendering.template)
+        if instance.digest in ("", *_digests(after, planned)):
+            return rendering
     return None
 
 
+def _digests(after: Workload, planned: Plan) -> Iterator[str]:
+    """Yield the digest of a rendering, then those with former names of the container that gets mounts and variables."""
+    added = planned.instance.added
+    yield compute_digest(after, added, planned.documents)
+    holders = list({**added.volume_mounts, **added.env})
+    if len(holders) != 1:
+        return
+    for name in _guess_names(after, holders[0]):
+        mounts, env = ({name: values for values in each.values()} for each in (added.volume_mounts, added.env))  # noqa: B035
+        renamed = replace(added, volume_mounts=mounts, env=env)
+        yield compute_digest(_rename_container(after, holders[0], name), renamed, planned.documents)
+
+
+def _rename_container(workload: Workload, before: str, after: str) -> Workload:
+    path = next(each.path for each in workload.containers if each.name == before)
+    return apply_at(workload, [Replace((*path, "name"), after)])
+
+
 def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[Workload]:
-    """Yield the workload with the name that its companions know it by, then with its own."""
+    """Yield the workload with each name that its companions know it by."""
     labels = dict.fromkeys(each.owner[0] for each in found)
     for label in labels:
         parts = label.split("/")
         if label != bare.label and parts[0] == bare.kind and len(parts) in (2, 3):
             yield replace(bare, name=parts[-1], namespace=parts[1] if len(parts) == 3 else "")
-    yield bare
+
+
+def _guess_names(workload: Workload, *known: str) -> Iterator[str]:
+    """Yield names that the workload or its container may have had before a person renamed it: other parts still have them."""
+    labels = as_mapping(workload.metadata.get("labels")).values()
+    for name in dict.fromkeys((workload.name, *labels, *(each.name for each in workload.containers))):
+        if isinstance(name, str) and name and name not in known:
+            yield name
 
 
 def own_part(value: Mapping[str, Any], new: Rendering) -> dict[str, Any]:

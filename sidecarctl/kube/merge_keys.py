@@ -33,10 +33,11 @@ MAP_FIELDS = frozenset(
 )
 
 
-def index_by_merge_key(path: PathTuple, items: Any) -> Mapping[Hashable, int] | None:
+def index_by_merge_key(path: PathTuple, items: Any, *, repeats: bool = False) -> Mapping[Hashable, int] | None:
     """Return the index of each item of the list at `path` by its key.
 
-    None if the list has no merge key, or if an item lacks it or shares it with another one.
+    None if the list has no merge key, or if an item lacks it or, without `repeats`, shares it with another one. With it, the
+    key of such an item has its number too.
     """
     if not isinstance(items, list) or not path:
         return None
@@ -46,11 +47,13 @@ def index_by_merge_key(path: PathTuple, items: Any) -> Mapping[Hashable, int] | 
     if fields is None:
         return None
     found: dict[Hashable, int] = {}
+    counts: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             return None
         key = tuple(item.get(name, _DEFAULTS.get(name)) for name in fields)
-        if any(not isinstance(part, (str, int)) for part in key) or key in found:
+        if any(not isinstance(part, (str, int)) for part in key) or (key in found and not repeats):
             return None
-        found[key] = index
+        count = counts[key] = counts.get(key, 0) + 1
+        found[key if count == 1 else (key, count)] = index
     return found

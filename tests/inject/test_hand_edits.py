@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,51 @@ def test_companions_in_a_list_get_no_sidecars(tmp_path: Path) -> None:
     assert again.stdout == done.stdout
     assert "Job/" not in again.stderr
     assert call(tmp_path, "remove one -q", done.stdout).stdout == alone
+
+
+# ---- changed containers ------------------------------------------------------------------------------------------
+
+FRONT = "      containers:\n      - name: front\n        image: registry.example/front:1.0.0\n        ports: [{containerPort: 9000}]\n"
+LOGIN = "oauth2-proxy --set secretName=l --set email-domain[0]=example.com --set oidc-issuer-url=https://l.example.com"
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    ["logger --set logDir=/l", "auto-instrumentation --set language=java", "proxy", LOGIN],
+    ids=lambda it: it[:6],
+)
+def test_container_before_that_of_the_app_does_not_take_its_place(sidecar: str, tmp_path: Path) -> None:
+    web = WEB + "        ports: [{containerPort: 8080}]\n"
+    added = call(tmp_path, f"add {sidecar} -q", web).stdout
+    changed = added.replace("      containers:\n", FRONT)
+    assert changed.count("name: front") == 1
+    assert call(tmp_path, "upgrade -q", changed).stdout == changed
+    assert call(tmp_path, f"add {sidecar} -q", changed).stdout == changed
+    assert call(tmp_path, "remove --all -q", changed).stdout == web.replace("      containers:\n", FRONT)
+
+
+def test_upgrade_knows_its_base_after_workload_or_container_were_renamed(tmp_path: Path) -> None:
+    added = call(tmp_path, "add auto-instrumentation -q --set language=java", WEB).stdout
+    renamed = added.replace("  name: web\nspec:", "  name: shop\nspec:")
+    bumped = re.sub(r"(image: ghcr.io.*)", r"\1-alpine", renamed)
+    assert bumped != renamed != added
+    upgraded = call(tmp_path, "upgrade -q", bumped).stdout
+    assert "-alpine\n" in upgraded
+    assert "value: shop\n" in upgraded
+    added = call(tmp_path, "add logger -q", WEB).stdout
+    bumped = re.sub(r"(image: cr.fluentbit.*)", r"\1-debug", added.replace("- name: web\n", "- name: app\n"))
+    assert "5.1.2-debug" in call(tmp_path, "upgrade -q", bumped).stdout
+
+
+def test_upgrade_keeps_variables_of_an_app_that_has_one_name_twice(tmp_path: Path) -> None:
+    web = WEB + "        env:\n        - {name: A, value: '1'}\n        - {name: A, value: '2'}\n"
+    added = call(tmp_path, "add auto-instrumentation -q --set language=java", web).stdout
+    own = "        # needed until 2027\n        - {name: MINE, value: '3'} # ours\n"
+    at = added.index("        volumeMounts:\n", added.index("- name: web\n"))
+    changed = added[:at] + own + added[at:]
+    upgraded = call(tmp_path, "add auto-instrumentation -q --set serviceName=shop", changed).stdout
+    before, after = (
+        [line for line in text.splitlines() if "sidecarctl.dev" not in line] for text in (changed, upgraded)
+    )
+    different = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert different == [("          value: web", "          value: shop")]

@@ -192,3 +192,17 @@ def test_setting_of_a_template_without_a_value_is_absent(folder: Path) -> None:
     assert "fsGroup" not in added
     assert add(folder, added, "one") == added
     assert remove(folder, added, "one") == POD
+
+
+@pytest.mark.parametrize("empty", ["", " null", " ~ # none"])
+def test_removal_restores_an_empty_setting_that_an_upgrade_filled(folder: Path, empty: str) -> None:
+    text = POD.replace("spec:\n", f"spec:\n  shareProcessNamespace:{empty}\n")
+    template = folder / "library" / "one" / "template.yaml"
+    whole = template.read_text()
+    template.write_text(whole.replace("  shareProcessNamespace: true\n", ""))
+    added = add(folder, text, "one")
+    template.write_text(whole)
+    done = run(["sidecarctl", "upgrade", "one", "--library", "library"], folder, stdin=added)
+    assert done.code == 0, done.stderr
+    assert "shareProcessNamespace: true" in done.stdout
+    assert remove(folder, done.stdout, "one") == text
