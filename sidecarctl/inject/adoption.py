@@ -137,7 +137,10 @@ def _owned_env(fragment: Fragment, targets: tuple[Container, ...]) -> Iterator[t
 
 
 def difference_findings(workload: Workload, request: Request, before: Any, after: Any) -> list[Finding]:
-    """Return one finding with the fields in which an adopted instance differs from the library, none if there are none."""
+    """Return one finding with the fields in which an adopted instance differs from the library, none if there are none.
+
+    `before` and `after` are the workload's object as it is, and as the library would write it.
+    """
     changes = [
         change
         for change in diff_values(before, after)
@@ -147,7 +150,7 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
         return []
     fields = plural(len(changes), "field")
     wanted = f"{request.sidecar.name} {request.sidecar.version}"
-    prefix = field_text(workload.pod_path) + "."
+    prefix = field_text(workload.pod_path[len(workload.path) :]) + "."
     return [
         Finding(
             "adopted-differs",

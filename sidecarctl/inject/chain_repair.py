@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import ParameterChanges, Request
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.findings import Finding
 from sidecarctl.inject.chains import find_chain_problems, find_misplaced
 from sidecarctl.inject.document import RepairOptions, add_sidecar, number_workloads
@@ -48,9 +48,11 @@ def repair(
         if request is None:
             break  # reported below
         plans = current.plans
-        current = add_sidecar(
-            replace(current, plans=()), request, options.kube_version, kinds, following, frozenset({number})
-        )
+        only = frozenset({number})
+        try:
+            current = add_sidecar(replace(current, plans=()), request, options.kube_version, kinds, following, only)
+        except UsageError:  # such as a target that a person renamed
+            break  # reported below
         repaired = {_identity(each) for each in current.plans}
         current = replace(current, plans=_join(plans, current.plans), kept=current.kept - repaired)
         if any(planned.refused for planned in current.plans):

@@ -93,12 +93,8 @@ def find_chain_problems(workload: Workload, record: Record, before: Record) -> I
 
 
 def _help_for_gone(instance: Instance) -> str:
-    if UPSTREAM in instance.parameters:
-        return f"remove {instance.name} too, or run `sidecarctl upgrade {instance.name} --unset {UPSTREAM}` first"
-    return (
-        f"remove {instance.name} too, or set SIDECARCTL_LIBRARY to a library that has "
-        f"{instance.sidecar} {instance.version}"
-    )
+    more = f" --unset {UPSTREAM}" if UPSTREAM in instance.parameters else ""
+    return f"remove {instance.name} too, or run `sidecarctl upgrade {instance.name}{more}` first"
 
 
 def _shared_upstream(workload: Workload, one: Front, two: Front) -> Finding:

@@ -27,16 +27,16 @@ def collect_changes(
     plans: dict[tuple[object, ...], dict[str, Plan]] = {}
     for plan in result.plans:
         plans.setdefault(_key(plan.workload), {})[plan.instance.name] = plan
-    skipped = {workload.label: reason for workload, reason in result.skipped}
-    removed = {one.workload.label: one for one in result.removals}
+    skipped = {_key(workload): reason for workload, reason in result.skipped}
+    removed = {_key(one.workload) for one in result.removals}
     out = []
     kept = None if result.documents and result.documents[0].text == before.text else result.kept
     # Both sides have the same workloads in the same order, without companions.
     for (_, workload), (_, after) in zip(number_workloads(before, kinds), number_workloads(result.documents[0], kinds)):
         line = before.locate(workload.path).line
-        if workload.label in skipped:
-            out.append(_change(workload, before.file, line, skipped=skipped[workload.label]))
-        elif _key(workload) in plans or workload.label in removed:
+        if _key(workload) in skipped:
+            out.append(_change(workload, before.file, line, skipped=skipped[_key(workload)]))
+        elif _key(workload) in plans or _key(workload) in removed:
             change = _compare(workload, after, before, line, plans.get(_key(workload), {}), kept)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out

@@ -127,6 +127,7 @@ def add_sidecar(
                 own = _without_shared(planned, [*new, *_find_shared(planned, first, companions)] if several else new)
                 edits += insert_list_items(first.value, workload, planned.instance.name, own)
                 new += ((workload, planned.instance.name, value) for value in own)
+                planned = replace(planned, documents=tuple(own))
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
@@ -134,6 +135,7 @@ def add_sidecar(
     current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
         return current
+    before = first
     changed, edits = _edit_companions(upgrades, companions, edits)
     if edits:
         try:
@@ -141,7 +143,13 @@ def add_sidecar(
         except BugError as bug:
             raise BugError(f"{request.instance}: {bug.message}") from bug
     if request.adopt:
-        plans = [_with_upgrade_findings(first, each, request, kube_version, kinds) for each in plans]
+        places = {(w.path, w.template_path): number for number, w in number_workloads(before, kinds)}
+        plans = [
+            _with_upgrade_findings(
+                first, places[each.workload.path, each.workload.template_path], each, request, kube_version, kinds
+            )
+            for each in plans
+        ]
         current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
     documents = drop_documents((first, *companions), changed, following)
     made = [each for each in new if not each[0].path]
@@ -285,18 +293,19 @@ def _set_subject(error: UsageError, document: Document, workload: Workload, requ
         error.where = error.where or where
 
 
-def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kube_version: str, kinds: Kinds) -> Plan:
-    """Add findings on how an adopted sidecar differs from the library; return any other plan unchanged."""
+def _with_upgrade_findings(
+    first: Document, number: int, planned: Plan, request: Request, kube_version: str, kinds: Kinds
+) -> Plan:
+    """Add findings on how an adopted sidecar differs from the library; return any other plan unchanged.
+
+    The path of a workload in a List can have changed, so its `number` in the document tells which it is.
+    """
     if not planned.adopting:
         return planned
     from sidecarctl.inject import adoption
     from sidecarctl.inject.merge import ENFORCE
 
     own = planned.workload
-    places = {(w.path, w.template_path): number for number, w in number_workloads(first, kinds)}
-    number = places.get((own.path, own.template_path))
-    if number is None:  # a companion of another workload
-        return planned
     again = replace(request, adopt=False, mode=planned.instance.mode, on_conflict=ENFORCE)
     try:
         after = add_sidecar(DocumentResult((first,)), again, kube_version, kinds, None, frozenset({number}))
@@ -305,7 +314,8 @@ def _with_upgrade_findings(first: Document, planned: Plan, request: Request, kub
     refused = [f.message for one in after.plans if one.refused for f in one.findings if f.severity is Severity.ERROR]
     if refused:
         return replace(planned, findings=(adoption.blocked_upgrade_finding(own, request, refused[0]),))
-    found = adoption.difference_findings(own, request, first.value, after.documents[0].value)
+    ours, theirs = (dict(number_workloads(each, kinds))[number].value for each in (first, after.documents[0]))
+    found = adoption.difference_findings(own, request, ours, theirs)
     return replace(planned, findings=tuple(found))
 
 

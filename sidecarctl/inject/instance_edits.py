@@ -77,10 +77,25 @@ class InstanceEdits:
             self._list_items("containers", own, (*self.workload.pod_path, "containers"))
             self._check_targets(targets, _AFTER_ALL)
 
-    def _init_index(self, existing: list[Any]) -> int:
+    def _find_position(self, field_: str) -> int | None:
+        """Return the index that the parameter `position` gives.
+
+        None without it, and for a present instance if the container that it names has gone since: an upgrade keeps the order.
+        """
         position = self.request.parameters.common.get("position")
-        if position and self.mode != "classic":
-            return placement.find_position(self.workload, "initContainers", position)
+        present = self.record.instances.get(self.request.instance)
+        if not position:
+            return None
+        if present and present.parameters.get("position") == position and isinstance(position, Mapping):
+            (name,) = position.values()
+            if all(container.name != name for container in self.workload.containers):
+                return None
+        return placement.find_position(self.workload, field_, position)
+
+    def _init_index(self, existing: list[Any]) -> int:
+        index = self._find_position("initContainers") if self.mode != "classic" else None
+        if index is not None:
+            return index
         if self.request.sidecar.start == "after-init":
             return placement.find_end_index(existing, self.record, self.request.instance, "initContainers")
         return placement.find_start_index(existing, self.record, self.request)
@@ -110,10 +125,8 @@ class InstanceEdits:
     def _list_items(self, field_: str, items: Any, path: PathTuple) -> None:
         if items:
             existing = as_list(self.workload.pod.get(field_))
-            position = self.request.parameters.common.get("position") if field_ == "containers" else None
-            if position:
-                index = placement.find_position(self.workload, field_, position)
-            else:
+            index = self._find_position(field_) if field_ == "containers" else None
+            if index is None:
                 index = placement.find_end_index(existing, self.record, self.request.instance, field_)
             self._insert(path, index, items)
             self._added[field_] = [item["name"] for item in items]

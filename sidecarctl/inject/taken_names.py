@@ -36,11 +36,14 @@ def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]
         metadata = as_mapping(value.get("metadata"))
         kind, name = str(value.get("kind")), str(metadata.get("name"))
         instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
-        if instance and read_object_owner(value) != owner:
+        if instance:
+            own = read_object_owner(value) == owner
             yield Finding(
                 DUPLICATE_RULE,
                 f"{kind} {name} exists already, and sidecar {instance} adds one of the same name",
                 path=(*path, "metadata", "name"),
-                help="rename it, or give the instance another name with --as",
+                help="put it and its workload into one List, or write both as documents of their own"
+                if own
+                else "rename it, or give the instance another name with --as",
                 place=document.locate((*path, "metadata", "name")),
             )

@@ -68,7 +68,8 @@ def run(
     result and does not hide the others.
     """
     result = _run(text, step, options, file, selects, beside)
-    if result.errors or not may_hold(result.text, OWNER_ANNOTATION) or text.count("kind") <= len(result.changes):
+    changed = {(each.label, each.line) for each in result.changes}  # one object can have several pod templates
+    if result.errors or not may_hold(result.text, OWNER_ANNOTATION) or text.count("kind") <= len(changed):
         return result  # without companions, or with nothing but workloads that changed
     from sidecarctl.inject.taken_names import added_names, find_taken_names
 
@@ -135,7 +136,7 @@ def _run_on_sorted(
     whole = join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)
     failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
-    new = text if failed else join(each for each in out if count is None or each.index < count)
+    new = text if failed else _join(text, [each for each in out if count is None or each.index < count])
     others = () if count is None else tuple(each for each in out if each.index >= count)
     return Result(new, whole.changes, whole.findings, text, errors=whole.errors, fails=options.fails, documents=others)
 
@@ -159,11 +160,18 @@ def _run_with_files(
         return whole
     left = {document.index: document for document in whole.documents}
     removed = {document.index for document in ours} - left.keys()
-    texts: dict[str, list[Document]] = {name: [] for name, _ in beside.files}
+    before = dict(beside.files)
+    texts: dict[str, list[Document]] = {name: [] for name in before}
     for name, document in others:
         if document.index not in removed:
             texts[name].append(left.get(document.index, document))
-    return replace(whole, beside={name: join(each) for name, each in texts.items()}, documents=())
+    return replace(whole, beside={name: _join(before[name], each) for name, each in texts.items()}, documents=())
+
+
+def _join(before: str, documents: Sequence[Document]) -> str:
+    """Join the documents of a file. Its byte order mark stays when a companion was the first one and is removed."""
+    text = join(documents)
+    return f"\ufeff{text}" if text and before.startswith("\ufeff") and not text.startswith("\ufeff") else text
 
 
 def join_results(processed: Iterable[ProcessedDocuments]) -> ProcessedDocuments:

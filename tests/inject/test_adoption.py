@@ -112,3 +112,16 @@ def test_the_only_container_of_the_app_is_not_adopted(tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(alone)
     outcome = run(f"{ADD} --adopt --as nginx", tmp_path)
     assert (outcome.code, "container-conflict" in outcome.stderr) == (1, True), outcome.stderr
+
+
+def test_items_of_a_list_are_compared_with_the_library_one_by_one(tmp_path: Path) -> None:
+    item = (
+        "- apiVersion: v1\n  kind: Pod\n  metadata: {name: %s}\n"
+        "  spec:\n    containers:\n    - {name: app, image: 'registry.example/app:1.0.0'}\n"
+    )
+    by_hand = "    - {name: logger, image: 'fluent/fluent-bit:3.0.0'}\n"
+    for items in (item % "one" + by_hand, item % "one" + item % "two" + by_hand):
+        text = f"apiVersion: v1\nkind: List\nitems:\n{items}"
+        outcome = run("sidecarctl add logger --adopt --set logDir=/l", tmp_path, stdin=text)
+        assert "info[adopted-differs]" in outcome.stderr
+        assert 'containers[logger].image: "fluent/fluent-bit:3.0.0", would be' in outcome.stderr

@@ -245,3 +245,19 @@ def test_a_record_beyond_the_limits_is_an_error(instances: dict[str, object], pr
     assert result.failed
     assert result.text == annotated
     assert any(problem in finding.message for finding in result.findings)
+
+
+def test_removal_keeps_the_place_of_a_front_that_was_put_beside_the_removed_one() -> None:
+    text = add(SHOP, "proxy").text
+    text = add(text, "nginx-tls", nginx_tls={"position": {"before": "proxy"}}).text
+    result = Session().remove(text, ["proxy"])
+    assert errors(result) == []
+    assert upstreams(result.text) == {"nginx-tls": 8080}
+    assert Session().remove(result.text, ["nginx-tls"]).text == SHOP
+
+
+def test_removal_is_refused_if_the_next_front_cannot_follow() -> None:
+    text = add(SHOP, "proxy").text
+    text = Session().add(text, ["nginx-tls"], {"nginx-tls": PARAMETERS["nginx-tls"]}, containers=["shop"]).text
+    (error,) = errors(Session().remove(text.replace("- name: shop\n", "- name: web\n"), ["proxy"]))
+    assert error == "[broken-proxy-chain] nginx-tls forwards to port 10000 of proxy, which no longer listens there"

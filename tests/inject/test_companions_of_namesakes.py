@@ -141,3 +141,37 @@ def test_companion_that_an_upgrade_brings_must_have_a_free_name(tmp_path: Path) 
     assert outcome.code == 0, outcome.stderr
     words = "add config-reloader x.yaml -i --set reload-method=signal --set process-executable-name=app"
     assert "ConfigMap web-config-reloader exists already" in command(words, tmp_path, code=1)
+
+
+TWO_TEMPLATES = """\
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {name: web}
+spec:
+  leaderWorkerTemplate:
+    leaderTemplate: {spec: {containers: [{name: a, image: 'a:1'}]}}
+    workerTemplate: {spec: {containers: [{name: a, image: 'a:1'}]}}
+"""
+
+
+def test_taken_name_is_an_error_for_an_object_with_several_pod_templates(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(TWO_TEMPLATES + TAKEN)
+    shown = command("add logger x.yaml -i", tmp_path, code=1)
+    assert "ConfigMap web-logger exists already" in shown
+
+
+def test_companion_on_the_other_side_of_a_list_is_not_written_twice(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(POD % "name: web")
+    command("add logger x.yaml -i -q", tmp_path)
+    pod, companion = (tmp_path / "x.yaml").read_text().split("---\n")
+    (tmp_path / "x.yaml").write_text(listed(pod) + f"---\n{companion}")
+    shown = command("add logger --set logDir=/x --on-conflict overwrite x.yaml -i", tmp_path, code=1)
+    assert "ConfigMap web-logger exists already" in shown
+    assert "put it and its workload into one List" in shown
+
+
+def test_report_tells_the_pod_templates_of_one_object_apart(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(TWO_TEMPLATES.replace(", image: 'a:1'}]}}\n", "}]}}\n", 1))
+    shown = command("add log-tail x.yaml -i", tmp_path)
+    assert shown.count("skipped: has no container with an image") == 1
+    assert "added log-tail" in shown

@@ -143,3 +143,10 @@ def test_companion_and_record_with_escaped_keys_are_found(escape: str, tmp_path:
     escaped = added.replace('"sidecarctl.dev/', f'"sidecarctl.dev{escape}')
     removed = run("sidecarctl remove logger", tmp_path, stdin=escaped)
     assert (removed.stdout, "companion-left-behind" in removed.stderr) == (text, False)
+
+
+def test_byte_order_mark_stays_when_a_companion_is_the_first_document(tmp_path: Path) -> None:
+    workload, companion = run("sidecarctl add logger -q", tmp_path, stdin=POD).stdout.split("---\n")
+    (tmp_path / "x.yaml").write_text(f"\ufeff{companion}---\n{workload}", encoding="utf-8")
+    assert run("sidecarctl remove logger -q x.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "x.yaml").read_text(encoding="utf-8") == f"\ufeff---\n{POD}"
