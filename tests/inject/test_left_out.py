@@ -145,3 +145,20 @@ def test_namespace_in_a_directory_above_or_beside_decides(folder: Path) -> None:
     assert run("sidecarctl render . -i", folder).code == 0
     changed = {str(path.parent.relative_to(folder)) for path in folder.rglob("web.yaml") if path.read_text() != QUIET}
     assert changed == {"prod", "prod/apps", "dev/apps/deep"}
+
+
+@pytest.mark.parametrize("text", [HOOK, NAMESPACE.format(value="false") + "---\n" + QUIET], ids=["hook", "namespace"])
+def test_status_misses_nothing_where_render_adds_nothing(text: str, folder: Path) -> None:
+    (folder / "web.yaml").write_text(text)
+    assert run("sidecarctl render web.yaml --check", folder).code == 0
+    done = run("sidecarctl status web.yaml --check", folder)
+    assert (done.code, "missing" in done.stdout) == (0, False)
+
+
+def test_status_misses_what_a_namespace_in_another_file_requests(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(COMPOSITION.replace("all: true", "names: [other]"))
+    (folder / "web.yaml").write_text(QUIET)
+    assert run("sidecarctl status web.yaml --check", folder).code == 0
+    (folder / "namespace.yaml").write_text(NAMESPACE.format(value="log-tail"))
+    done = run("sidecarctl status namespace.yaml web.yaml --check", folder)
+    assert (done.code, "missing" in done.stdout) == (1, True)
