@@ -262,6 +262,14 @@ def test_kustomization_adds_selectors_to_the_resources_of_directories_that_it_in
     assert walked(tmp_path)[1]["app/web.yaml"] == PARTIAL
 
 
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 5000, "x/" * 5000, "kustomization.yaml/x"])
+def test_resource_that_cannot_be_a_path_is_ignored(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(repository.WORKLOAD.format(name="web"))
+    text = f'commonLabels: {{app: web}}\nresources: [web.yaml, "{name}"]\n'
+    (tmp_path / "kustomization.yaml").write_text(text)
+    assert walked(tmp_path)[0] == ["web.yaml"]
+
+
 def test_manifest_of_the_name_of_a_library_entry_is_read_with_its_sidecars(tmp_path: Path) -> None:
     annotation = "metadata:\n  annotations:\n    sidecarctl.dev/inject: logger\n"
     (tmp_path / "sidecar.yaml").write_text(repository.WORKLOAD.format(name="web").replace("metadata:\n", annotation, 1))
