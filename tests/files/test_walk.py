@@ -137,6 +137,12 @@ GITIGNORES = {
     "a comment": ("# a.yaml\n", "a.yaml", False),
     "an invalid pattern": ("!\na.yaml\n", "a.yaml", True),
     "empty ranges": ("[z-a]\n**/[z-a]/x\n[a-\\d]\n[!z-a]\na.yaml\n", "a.yaml", True),
+    "a byte order mark": ("\ufeffa.yaml\n", "a.yaml", True),
+    "Windows line ends": ("b.yaml\r\na.yaml\r\n", "a.yaml", True),
+    **{
+        f"a comment with {ord(separator):#x}": (f"# see{separator}a.yaml\n", "a.yaml", False)
+        for separator in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+    },
     "nested brackets": ("[[a].yaml\n", "a.yaml", True),
 }
 
@@ -145,7 +151,7 @@ GITIGNORES = {
 def test_gitignore_is_read_as_git_reads_it(what: str, tmp_path: Path) -> None:
     patterns, name, ignored = GITIGNORES[what]
     (tmp_path / ".git").mkdir()
-    (tmp_path / ".gitignore").write_text(patterns)
+    (tmp_path / ".gitignore").write_text(patterns, "utf-8", newline="")
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(POD)
