@@ -14,7 +14,7 @@ from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.libraries import open_libraries
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
-from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.cli.rule_config import severities_for
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
 from sidecarctl.composition.find import FILE_NAME, find_composition_file, report_nothing
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
@@ -177,6 +177,8 @@ def edit_options(edit: EditFlags, kinds: Kinds, workloads: WorkloadFilter) -> Op
 
 def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:
     """Return the options of a run of a composition: with its severities, --fail-on, and whether hooks are included."""
+    from sidecarctl.composition.severities import severities_of
+
     severities = severities_of(composition)
     return replace(
         settings,
