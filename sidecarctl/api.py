@@ -34,6 +34,7 @@ from sidecarctl.catalog.catalog import Catalog, open_catalog, split_requests
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.composition.select import resolve_selection
+from sidecarctl.composition.severities import severities_of
 from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options, Result
@@ -156,7 +157,10 @@ class Session:
         version = check_word("kube_version", kube_version) or wanted.kube_version or versions.NEWEST
         options, text = _read_arguments(text, version, file)
         selection = resolve_selection(wanted, self._catalog(wanted.libraries), options.kube_version)
-        options = replace(options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=hooks))
+        severities = severities_of(wanted)
+        options = replace(
+            options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=hooks), severities=lambda file: severities
+        )
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
     def check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,12 @@ def test_add_and_render_leave_out_hooks_and_workloads_that_opted_out(tmp_path: P
         assert (sidecarctl.add(text, ["logger"], hooks=True).text == text) is (text == opted_out)
         assert (sidecarctl.render(text, tmp_path / "c.yaml", hooks=True).text == text) is (text == opted_out)
         assert run("sidecarctl add logger", tmp_path, stdin=text).stdout == text
+
+
+@pytest.mark.parametrize(("rules", "failed"), [({}, True), ({"unknown-field": "warning"}, False)])
+def test_render_applies_the_severities_of_the_composition(rules: dict[str, str], failed: bool, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"{COMPOSITION}  validate: {{rules: {json.dumps(rules)}}}\n")
+    text = DEPLOYMENT.replace("        image:", "        imagee: x\n        image:", 1)
+    result = sidecarctl.render(text, tmp_path / "c.yaml")
+    assert (result.failed, result.changed) == (failed, not failed)
+    assert bool(run("sidecarctl render -c c.yaml", tmp_path, stdin=text).code) is failed

@@ -14,9 +14,8 @@ from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, input_options
 from sidecarctl.cli.libraries import open_libraries
 from sidecarctl.cli.options import InputFlags, WorkloadFlags
-from sidecarctl.cli.rule_config import severities_for, severities_of
+from sidecarctl.cli.rule_config import severities_for
 from sidecarctl.cli.shared_parameters import SharedFlags, shared_parameters, with_position
-from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.find import FILE_NAME, find_composition_file, report_nothing
 from sidecarctl.composition.request import ParameterChanges, Request, build_requests
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter, make_filter
@@ -27,7 +26,6 @@ from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.lazy_dataclass import replace
-from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
     from sidecarctl.composition.model import Composition
@@ -179,6 +177,8 @@ def edit_options(edit: EditFlags, kinds: Kinds, workloads: WorkloadFilter) -> Op
 
 def with_rules(settings: Options, composition: Composition, *, fail_on: str = "error", hooks: bool = True) -> Options:
     """Return the options of a run of a composition: with its severities, --fail-on, and whether hooks are included."""
+    from sidecarctl.composition.severities import severities_of
+
     severities = severities_of(composition)
     return replace(
         settings,
@@ -289,13 +289,11 @@ def own_files(composition: Composition, named: Sequence[str], output: str | None
     return is_own
 
 
-def with_namespaces(chosen: Selection, inputs: Inputs) -> Selection:
-    """Return a prepared composition that knows the inject annotations of the Namespaces of a run."""
-    found: dict[str, str] = {}
-    for source, read in inputs.sources:
-        if INJECT in read.text:
-            found.update(read_namespaces(split_readable(read.text, source.name, [])))
-    return replace(chosen, namespaces=found) if found else chosen
+def with_namespaces(chosen: Selection, inputs: Inputs) -> Callable[[str], Selection]:
+    """Return a function from a file of a run to the composition that knows the inject annotations of its Namespaces."""
+    from sidecarctl.composition.namespaces import NamespaceSelections
+
+    return NamespaceSelections(chosen, [(source.name, read.text) for source, read in inputs.sources]).select
 
 
 def unused_rules(chosen: Selection) -> Callable[[Sequence[Result]], list[Finding]]:

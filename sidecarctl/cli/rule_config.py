@@ -12,7 +12,7 @@ from sidecarctl.composition.find import Report, find_composition_file
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
+from sidecarctl.validate.rule_selection import Severities
 
 if TYPE_CHECKING:
     from sidecarctl.composition.model import Composition
@@ -64,33 +64,14 @@ def _directory(file: str, working_directory: str) -> Path:
     return Path(working_directory, file).resolve().parent
 
 
-def severities_of(composition: Composition) -> Severities:
-    """Return the severities that a composition and its includes set, the including file last. Raises UsageError."""
-    found: dict[str, str] = {}
-    for file in composition.files:
-        path = Path(file)
-        if path.is_file():
-            found.update(_read_severities(path))
-    return found
-
-
 @cache
 def _nearest(directory: Path, report: Report) -> Severities:
     path = find_composition_file(directory, report)
-    return _read_severities(path) if path else {}
+    return _read_once(path) if path else {}
 
 
 @cache
-def _read_severities(path: Path) -> Severities:
-    from sidecarctl.composition.layers import read_file
-    from sidecarctl.validate.registry import current_name, rules
+def _read_once(path: Path) -> Severities:
+    from sidecarctl.composition.severities import read_severities
 
-    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
-    known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
-    severities = {current_name(name): severity for name, severity in configured.items()}
-    severities.update({name: severity for name, severity in configured.items() if name in known})
-    for name in severities:
-        if name not in known:
-            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
-    # YAML 1.1 reads an unquoted `off` as false.
-    return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}
+    return read_severities(path)

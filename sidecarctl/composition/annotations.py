@@ -5,12 +5,12 @@
     sidecarctl.dev/logger.logDir: /srv/log        set a parameter of an instance, or of every instance of a sidecar
 
 They are set on the pod template or on the workload; the pod template takes precedence. `inject` can also be set on a
-Namespace of the same run, for the workloads in it that do not set it themselves.
+Namespace of the same run, for the workloads in it that do not set it themselves; see `namespaces`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import RawText, assign
@@ -115,20 +115,24 @@ class InjectAnnotations:
 
 def read_namespaces(documents: Iterable[Document]) -> dict[str, str]:
     """Return the inject annotations of the Namespaces among documents, by name."""
-    found: dict[str, str] = {}
+    annotated = (document for document in documents if INJECT in document.text)
+    return {name: inject for name, inject in list_namespaces(annotated) if inject is not None}
+
+
+def list_namespaces(documents: Iterable[Document]) -> Iterator[tuple[str, str | None]]:
+    """Yield the name and inject annotation of each Namespace among documents, None for one without the annotation."""
     for document in documents:
-        if "Namespace" not in document.text or INJECT not in document.text:
+        if "Namespace" not in document.text:
             continue
         try:
             every = list(objects(document.value))
         except InputError:
             continue
         for value, _ in every:
-            metadata = as_mapping(value.get("metadata"))
-            annotations = as_mapping(metadata.get("annotations"))
-            if value.get("kind") == "Namespace" and value.get("apiVersion") == "v1" and INJECT in annotations:
-                found[str(metadata.get("name"))] = _text_of(annotations[INJECT])
-    return found
+            if value.get("kind") == "Namespace" and value.get("apiVersion") == "v1":
+                metadata = as_mapping(value.get("metadata"))
+                annotations = as_mapping(metadata.get("annotations"))
+                yield str(metadata.get("name")), _text_of(annotations[INJECT]) if INJECT in annotations else None
 
 
 def _text_of(value: object) -> str:

@@ -15,6 +15,7 @@ from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAn
 from sidecarctl.composition.layers import EVERY_SIDECAR, SidecarEntry
 from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
 from sidecarctl.composition.request import Request, order_requests
+from sidecarctl.composition.workload_filter import read_inject
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.kube.workload import Workload
@@ -42,8 +43,9 @@ class WorkloadChoice:
 class Selection:
     """A composition resolved for a Kubernetes version and a library.
 
-    `namespaces` are the inject annotations of the Namespaces of the run, by name; `shared` are common parameters for all
-    sidecars.
+    namespaces           the inject annotations of the Namespaces of the run, by name
+    namespace_conflicts  the files of Namespaces with different inject annotations, by name
+    shared               common parameters for all sidecars
     """
 
     composition: Composition
@@ -53,17 +55,21 @@ class Selection:
     adopt: bool = False
     on_conflict: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
+    namespace_conflicts: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
 
     def choose(self, workload: Workload, record: Record) -> WorkloadChoice:
-        """Return the requests of the composition and of the workload's annotations. Raises UsageError for conflicting rules."""
+        """Return the requests of the composition and of the workload's annotations.
+
+        Raises UsageError for conflicting rules, and for Namespaces with different annotations.
+        """
         if any(fnmatchcase(workload.namespace, glob) for glob in self.composition.exclude_namespaces):
             return WorkloadChoice()
         selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = read_annotations(workload, record, self.namespaces.get(workload.namespace, ""))
+        own = read_annotations(workload, record, self._inherited(workload))
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
@@ -75,6 +81,16 @@ class Selection:
         wanted = self._entries_by_instance([rule for _, rule in selecting], workload)
         requests, findings = self._merge_own(wanted, own, record)
         return WorkloadChoice(self._ordered(requests), numbers, tuple(findings))
+
+    def _inherited(self, workload: Workload) -> str:
+        """Return the inject annotation of the namespace of a workload."""
+        files = self.namespace_conflicts.get(workload.namespace)
+        if files and not read_inject(workload):
+            raise UsageError(
+                f"{workload.label}: conflicting annotations {INJECT} of Namespace {workload.namespace} in {files}",
+                hint="set the annotation on the workload, or render the directory of each Namespace by itself",
+            )
+        return self.namespaces.get(workload.namespace, "")
 
     def requests_of(self, rule: Rule) -> tuple[Request, ...]:
         """Return the requests of one rule, in order, regardless of workloads."""

@@ -73,8 +73,8 @@ def _with_included(resources: frozenset[str], labeled: frozenset[str]) -> frozen
     found, read = {*labeled, *resources}, set[str]()
     while pending and len(found) < _MOST_RESOURCES:
         path = Path(pending.pop())
-        real = os.path.realpath(path)
-        if real not in read and path.is_dir():
+        # `os.path.isdir` is False, not an error, for a NUL and for a name that is too long.
+        if os.path.isdir(path) and (real := os.path.realpath(path)) not in read:  # noqa: PTH112
             read.add(real)
             new = _read(path)[0].resources - found
             found |= new

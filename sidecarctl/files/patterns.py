@@ -142,7 +142,7 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> An
     lines: list[str] = []
     for file, _ in files:
         try:
-            lines += read_small(file).decode("utf-8", "replace").splitlines()
+            lines += _split_lines(read_small(file).decode("utf-8", "replace"))
         except OSError:
             continue
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
@@ -159,6 +159,11 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> An
     with _limited(directory), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of `re`, about `[[`
         return GitIgnoreSpec(list(_compile(lines)))
+
+
+def _split_lines(text: str) -> Iterator[str]:
+    r"""Yield lines as Git reads them: `\n` and `\r\n` end a line, other separators do not, and a leading BOM is skipped."""
+    return (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
 
 
 def _compile(lines: Iterable[str]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import read_annotations
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.composition.select import Selection
+from sidecarctl.composition.workload_filter import WorkloadFilter
 from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
 from sidecarctl.inject.companion_search import ALONE, Beside, Companion, find_companions
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
@@ -35,6 +36,7 @@ from sidecarctl.results import ABSENT, FieldChange, InstanceStatus, WorkloadStat
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.stream import Document, split_readable
 
+_WITHOUT_HOOKS = WorkloadFilter(hooks=False)
 # Edits that cannot be listed.
 _EDITED = (FieldChange("", ABSENT, ABSENT),)
 
@@ -105,11 +107,14 @@ def _gathered_documents(
 
 
 def _missing_instances(workload: Workload, record: Record, chosen: Selection | None) -> Iterable[InstanceStatus]:
-    """Return the instances that a composition or the workload's own annotation requests but the record does not have."""
+    """Return the instances that a composition or the workload's own annotation requests but the record does not have.
+
+    A composition requests none for a Helm hook, as `render` leaves it out.
+    """
     wanted: dict[str, str] = {}
-    if chosen is not None:
+    if chosen is not None and not _WITHOUT_HOOKS.find_exclusion(workload):
         wanted = {request.instance: request.sidecar.name for request in chosen.choose(workload, record).requests}
-    else:
+    elif chosen is None:
         own = read_annotations(workload, record)
         wanted = (
             {name.partition("@")[0]: name.partition("@")[0] for name in own.sidecars}

@@ -241,6 +241,8 @@ def _reject_other_keys(data: Mapping[str, str], label: str) -> None:
 
 
 def _load_file(path: Path, environment: str, label: str) -> Composition:
+    if "\0" in str(path):
+        raise UsageError("invalid path: contains a NUL character", where=f"{label}, data.composition")
     try:
         return load_composition(path, environment)
     except InputError as error:

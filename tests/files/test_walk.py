@@ -137,6 +137,12 @@ GITIGNORES = {
     "a comment": ("# a.yaml\n", "a.yaml", False),
     "an invalid pattern": ("!\na.yaml\n", "a.yaml", True),
     "empty ranges": ("[z-a]\n**/[z-a]/x\n[a-\\d]\n[!z-a]\na.yaml\n", "a.yaml", True),
+    "a byte order mark": ("\ufeffa.yaml\n", "a.yaml", True),
+    "Windows line ends": ("b.yaml\r\na.yaml\r\n", "a.yaml", True),
+    **{
+        f"a comment with {ord(separator):#x}": (f"# see{separator}a.yaml\n", "a.yaml", False)
+        for separator in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+    },
     "nested brackets": ("[[a].yaml\n", "a.yaml", True),
 }
 
@@ -145,7 +151,7 @@ GITIGNORES = {
 def test_gitignore_is_read_as_git_reads_it(what: str, tmp_path: Path) -> None:
     patterns, name, ignored = GITIGNORES[what]
     (tmp_path / ".git").mkdir()
-    (tmp_path / ".gitignore").write_text(patterns)
+    (tmp_path / ".gitignore").write_text(patterns, "utf-8", newline="")
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(POD)
@@ -260,6 +266,14 @@ def test_kustomization_adds_selectors_to_the_resources_of_directories_that_it_in
     with (tmp_path / "prod" / "kustomization.yaml").open("a") as file:
         file.write("labels: [{pairs: {app: web}, includeSelectors: true}]\n")
     assert walked(tmp_path)[1]["app/web.yaml"] == PARTIAL
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 5000, "x/" * 5000, "kustomization.yaml/x"])
+def test_resource_that_cannot_be_a_path_is_ignored(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(repository.WORKLOAD.format(name="web"))
+    text = f'commonLabels: {{app: web}}\nresources: [web.yaml, "{name}"]\n'
+    (tmp_path / "kustomization.yaml").write_text(text)
+    assert walked(tmp_path)[0] == ["web.yaml"]
 
 
 def test_manifest_of_the_name_of_a_library_entry_is_read_with_its_sidecars(tmp_path: Path) -> None:

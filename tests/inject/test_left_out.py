@@ -98,3 +98,67 @@ def test_namespace_can_request_sidecars(folder: Path) -> None:
     (folder / "sidecarctl.yaml").write_text(COMPOSITION.replace("all: true", "names: [other]"))
     done = run("sidecarctl render", folder, stdin=NAMESPACE.format(value="log-tail") + "---\n" + QUIET)
     assert "Deployment/quiet/web: added log-tail" in done.stderr
+
+
+def write_stages(folder: Path, **values: str) -> None:
+    """Write a directory for each stage, with a workload and the Namespace; an empty value is no annotation."""
+    for stage, value in values.items():
+        (folder / stage).mkdir()
+        (folder / stage / "web.yaml").write_text(QUIET)
+        text = NAMESPACE.format(value=value)
+        (folder / stage / "namespace.yaml").write_text(text if value else text.partition("  annotations:")[0])
+
+
+@pytest.mark.parametrize("paths", ["dev prod", "prod dev", "."])
+@pytest.mark.parametrize("other", ["true", ""])
+def test_namespace_of_the_same_directory_decides(other: str, paths: str, folder: Path) -> None:
+    write_stages(folder, dev="false", prod=other)
+    done = run(f"sidecarctl render {paths} -i", folder)
+    assert done.code == 0, done.stderr
+    assert (folder / "dev/web.yaml").read_text() == QUIET
+    assert (folder / "prod/web.yaml").read_text() != QUIET
+
+
+@pytest.mark.parametrize("order", ["dev prod", "prod dev"])
+def test_namespaces_that_differ_are_an_error_for_a_workload_elsewhere(order: str, folder: Path) -> None:
+    write_stages(folder, dev="false", prod="true")
+    (folder / "app").mkdir()
+    (folder / "app/web.yaml").write_text(QUIET)
+    done = run(f"sidecarctl render {order} app -i", folder)
+    assert (done.code, (folder / "prod/web.yaml").read_text()) == (2, QUIET)
+    assert (
+        "error: Deployment/quiet/web: conflicting annotations sidecarctl.dev/inject of Namespace quiet "
+        "in dev/namespace.yaml and prod/namespace.yaml" in done.stderr
+    )
+    own = QUIET.replace("  labels:\n", '  annotations:\n    sidecarctl.dev/inject: "true"\n  labels:\n', 1)
+    (folder / "app/web.yaml").write_text(own)
+    assert run(f"sidecarctl render {order} app -i", folder).code == 0
+
+
+def test_namespace_in_a_directory_above_or_beside_decides(folder: Path) -> None:
+    """Of the directories above the workload, the nearest one counts."""
+    write_stages(folder, dev="false", prod="true")
+    for path in ("dev/apps/web", "dev/apps/deep/web", "prod/apps/web"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / f"{path}.yaml").write_text(QUIET)
+    (folder / "dev/apps/deep/namespace.yaml").write_text(NAMESPACE.format(value="true"))
+    assert run("sidecarctl render . -i", folder).code == 0
+    changed = {str(path.parent.relative_to(folder)) for path in folder.rglob("web.yaml") if path.read_text() != QUIET}
+    assert changed == {"prod", "prod/apps", "dev/apps/deep"}
+
+
+@pytest.mark.parametrize("text", [HOOK, NAMESPACE.format(value="false") + "---\n" + QUIET], ids=["hook", "namespace"])
+def test_status_misses_nothing_where_render_adds_nothing(text: str, folder: Path) -> None:
+    (folder / "web.yaml").write_text(text)
+    assert run("sidecarctl render web.yaml --check", folder).code == 0
+    done = run("sidecarctl status web.yaml --check", folder)
+    assert (done.code, "missing" in done.stdout) == (0, False)
+
+
+def test_status_misses_what_a_namespace_in_another_file_requests(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(COMPOSITION.replace("all: true", "names: [other]"))
+    (folder / "web.yaml").write_text(QUIET)
+    assert run("sidecarctl status web.yaml --check", folder).code == 0
+    (folder / "namespace.yaml").write_text(NAMESPACE.format(value="log-tail"))
+    done = run("sidecarctl status namespace.yaml web.yaml --check", folder)
+    assert (done.code, "missing" in done.stdout) == (1, True)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sidecarctl.integrations.exports import cel
 from sidecarctl.integrations.exports.patches import compute_operations
 from tests.command import ROOT, Outcome, run
+from tests.repository import WORKLOAD
 
 MANIFESTS = ROOT / "examples" / "integrations" / "manifests"
 POLICIES = ("mutatingadmissionpolicy", "kyverno")
@@ -271,6 +272,38 @@ def test_rejects_manifests_that_already_have_the_sidecars(tmp_path: Path) -> Non
     outcome = run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path)
     assert outcome.code == 3
     assert "changes no manifest" in outcome.stderr
+
+
+def patches_by_name(outcome: Outcome) -> dict[str, list[dict[str, Any]]]:
+    exported = objects(outcome)[0]
+    return {each["target"]["name"]: yaml.safe_load(each["patch"]) for each in exported["patches"]}
+
+
+def test_leaves_out_what_render_leaves_out(tmp_path: Path) -> None:
+    """Helm hooks, and the workloads of a Namespace that opts out, in another file."""
+    web = WORKLOAD.format(name="web")
+    hook = WORKLOAD.format(name="hook").replace("  labels:\n", "  annotations: {helm.sh/hook: test}\n  labels:\n", 1)
+    quiet = WORKLOAD.format(name="quiet").replace("  labels:\n", "  namespace: quiet\n  labels:\n", 1)
+    (tmp_path / "all.yaml").write_text("---\n".join((web, hook, quiet)))
+    (tmp_path / "namespace.yaml").write_text(
+        'apiVersion: v1\nkind: Namespace\nmetadata: {name: quiet, annotations: {sidecarctl.dev/inject: "false"}}\n'
+    )
+    text = composition({"select": {"all": True}, "sidecars": ["log-tail"]})
+    assert list(patches_by_name(export(tmp_path, "json-patch", text, "all.yaml", "namespace.yaml"))) == ["web"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_patches_change_services_that_bypass_a_sidecar(enabled: bool, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    (tmp_path / "service.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web-service}\n"
+        "spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}\n"
+    )
+    text = composition({"select": {"all": True}, "sidecars": ["proxy"]}, retarget=enabled)
+    outcome = export(tmp_path, "json-patch", text, "service.yaml", "web.yaml")
+    changed = [{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 10000}]
+    assert patches_by_name(outcome).get("web-service") == (changed if enabled else None)
+    assert ("service-bypasses-sidecar" in outcome.stderr) is not enabled
 
 
 def test_component_with_companions_requires_a_directory(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_config_map_can_name_a_composition_and_its_environment(tmp_path: Path) -
         assert sidecars(items(krm(listed([deployment()], config), tmp_path))[0]) == wanted
 
 
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
+def test_composition_that_cannot_be_a_path_is_an_error_at_the_field(name: str, tmp_path: Path) -> None:
+    outcome = krm(listed([deployment()], config_map(composition=name)), tmp_path)
+    assert (outcome.code in (2, 3), "internal error" in outcome.stderr) == (True, False)
+    assert "functionConfig ConfigMap/function-input, data.composition" in outcome.stderr
+
+
 def test_default_composition_applies_without_function_config(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(yaml.safe_dump(composition()))
     assert sidecars(items(krm(listed([deployment()]), tmp_path))[0]) == ["logger"]

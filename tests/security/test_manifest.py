@@ -301,6 +301,30 @@ def test_says_once_what_of_another_user_is_not_used(name: str, words: str, tmp_p
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("foreign", ["sidecarctl.yaml", "sidecars"])
+@pytest.mark.parametrize("paths", ["a.yaml b.yaml", "."])
+def test_adopt_does_not_extend_files_of_another_user(paths: str, foreign: str, tmp_path: Path) -> None:
+    log = POD + "    - {name: shipper, image: fluent/fluent-bit:5.1.1}\n"
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(log.replace("name: web\n", f"name: {name}\n", 1))
+    if foreign == "sidecars":
+        (tmp_path / foreign).mkdir()
+    else:
+        (tmp_path / foreign).write_text(
+            "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+            "spec: {rules: [{select: {kinds: [Pod]}, sidecars: [{name: logger}]}]}\n"
+        )
+    os.chown(tmp_path / foreign, 1234, 1234)
+    before = sorted(tmp_path.rglob("*"))
+    refused = run(f"sidecarctl adopt {paths}", tmp_path)
+    assert refused.code == 2
+    assert f"error: {foreign} belongs to another user (uid 1234)" in refused.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    named = run(f"sidecarctl adopt {paths} -o .", tmp_path)
+    assert (named.code, "wrote: sidecarctl.yaml" in named.stderr) == (0, True), named.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
 def test_completion_does_not_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sidecarctl.yaml").write_text("{}")
     os.chown(tmp_path / "sidecarctl.yaml", 1234, 1234)

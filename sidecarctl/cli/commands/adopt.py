@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
@@ -62,19 +64,41 @@ def adopt(
 
 
 def _find_target(paths: Sequence[str], output: str | None) -> Path:
-    """Return the directory for the composition: that of a present one, so that it is extended."""
-    from sidecarctl.cli import console
-    from sidecarctl.composition.find import FILE_NAME, find_composition_file
+    """Return the directory for the composition: the named one, else that of a present one, so that it is extended.
 
+    Raises UsageError if no directory is named and the composition or library in it belongs to another user.
+    """
     if output:
         return Path(output)
+    from sidecarctl.authoring.migrate import LIBRARY
+    from sidecarctl.composition.find import FILE_NAME, foreign_owner
+
+    target = _nearest_target(paths)
+    for path in (target / FILE_NAME, target / LIBRARY):
+        owner = foreign_owner(path) if path.exists() else None
+        if owner is not None:
+            raise UsageError(
+                f"{path} belongs to another user (uid {owner})",
+                hint=f"write to another directory with -o DIR, or use it anyway with -o {shlex.quote(str(target))}",
+            )
+    return target
+
+
+def _nearest_target(paths: Sequence[str]) -> Path:
+    """Return the directory of the composition in one of the paths, else of the nearest one, else the current one."""
+    from sidecarctl.cli import console
+    from sidecarctl.composition.find import FILE_NAME, find_composition_file, foreign_owner
+
     for path in paths:
-        if (Path(path) / FILE_NAME).is_file():
+        file = Path(path) / FILE_NAME
+        if not file.is_file():
+            continue
+        owner = foreign_owner(file)
+        if owner is None:
             return Path(path)
+        console.report_foreign(file, owner)
     found = find_composition_file(Path(), console.report_foreign)
-    if found is None or found.parent.resolve() == Path().resolve():
-        return Path()
-    return found.parent
+    return Path() if found is None or found.parent.resolve() == Path().resolve() else found.parent
 
 
 def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS) -> list[tuple[str, str]]:
@@ -104,7 +128,6 @@ def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path)
     """Return the pasted sidecars. Raise UsageError if there is no workload."""
     from sidecarctl.authoring import discover, migrate
     from sidecarctl.catalog.catalog import open_catalog
-    from sidecarctl.errors import UsageError
 
     library = target / migrate.LIBRARY
     found = discover.discover(texts, open_catalog([library] if library.is_dir() else []).names())

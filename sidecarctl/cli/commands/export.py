@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from sidecarctl.cli import options as o
 from sidecarctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from sidecarctl.cli.inputs import InputOptions
+    from sidecarctl.cli.inputs import InputOptions, Inputs
     from sidecarctl.files.sources import Source
     from sidecarctl.integrations.exports.injection import ExportFile
 
@@ -55,7 +55,12 @@ def export(
         return EXIT_OK
     given = build_request.composition_inputs(chosen.composition, paths, inputs)
     left_out = build_request.own_files(chosen.composition, given.paths, output)
-    found = patches.build_patches(texts(given, left_out), chosen, settings)
+    manifests = read_manifests(given, left_out)
+    found = patches.build_patches(
+        [(read.text, source.name) for source, read in manifests.sources],
+        build_request.with_namespaces(chosen, manifests),
+        build_request.with_rules(settings, chosen.composition, hooks=False),
+    )
     wrong = [finding for finding in found.findings if finding.severity is Severity.ERROR]
     console.report_findings(wrong if quiet else found.findings)
     if wrong:
@@ -64,15 +69,14 @@ def export(
     return EXIT_OK
 
 
-def texts(given: InputOptions, left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
-    """Yield text and name of each manifest. Raises the first error of an input that cannot be read."""
+def read_manifests(given: InputOptions, left_out: Callable[[Source], bool]) -> Inputs:
+    """Return the manifests. Raises the first error of an input that cannot be read."""
     from sidecarctl.cli.inputs import read_inputs, with_leave_out
 
     inputs = read_inputs(with_leave_out(given, left_out))
     for error in inputs.errors:
         raise error
-    for source, read in inputs.sources:
-        yield read.text, source.name
+    return inputs
 
 
 def write(files: Sequence[ExportFile], output: str | None) -> None:

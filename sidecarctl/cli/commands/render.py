@@ -73,7 +73,7 @@ def render(
     prune_module.check_options(delivery)
 
     def prepare(inputs: Inputs) -> Transform:
-        chosen = build_request.with_namespaces(selection, inputs)
-        return lambda text, name, beside: pipeline.render(text, chosen, settings, name, beside)
+        chosen_for = build_request.with_namespaces(selection, inputs)
+        return lambda text, name, beside: pipeline.render(text, chosen_for(name), settings, name, beside)
 
     return run.run(delivery, prepare)

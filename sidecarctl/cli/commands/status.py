@@ -57,7 +57,7 @@ def print_status(
     An input or a document that cannot be read does not hide the others.
     """
     from sidecarctl import __version__
-    from sidecarctl.cli import console
+    from sidecarctl.cli import build_request, console
     from sidecarctl.cli.companion_files import find_companion_files
     from sidecarctl.cli.selection import nothing_found_error
     from sidecarctl.inject.companion_search import ALONE
@@ -69,10 +69,11 @@ def print_status(
     errors: list[SidecarctlError] = list(inputs.errors)
     groups = find_companion_files(inputs.sources, settings.kinds)
     texts = {source.name: read.text for source, read in inputs.sources}
+    chosen_for = build_request.with_namespaces(chosen, inputs) if chosen else lambda file: None
     found = []
     for name, text in texts.items():
         beside = groups[name].read(texts) if name in groups else ALONE
-        found += collect_status(text, catalog, settings, name, chosen, errors, beside)
+        found += collect_status(text, catalog, settings, name, chosen_for(name), errors, beside)
     for error in errors:
         console.report_error(error)
     if not found and not errors:

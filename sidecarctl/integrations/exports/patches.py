@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, render
+from sidecarctl.inject.process import has_errors
+from sidecarctl.inject.retarget import retarget as retarget_ports
 from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
+from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.kube.kinds import group_of
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.validate.check_run import find_caused
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
@@ -72,6 +77,7 @@ def _name(item: Any) -> Any:
 _DIFFERENCES = (
     "Patches apply only to the workloads that they were exported from. Export again after you add a workload or change the "
     "containers of one.",
+    "Helm hooks and tests are left out; `render --hooks` includes them.",
     "Manifests are not validated when the patches are applied, and conflicts that `render` reports are not detected.",
 )
 _COMPONENT = "kustomization.yaml"
@@ -94,30 +100,60 @@ class ManifestPatches:
     findings: tuple[Finding, ...]
 
 
-def build_patches(texts: Iterable[tuple[str, str]], selection: Selection, settings: Options) -> ManifestPatches:
-    """Return the patches that apply a composition to manifests, given as (text, name). Raise UsageError for a workload
-    that a patch cannot target.
+def build_patches(
+    texts: Sequence[tuple[str, str]], choose: Callable[[str], Selection], settings: Options
+) -> ManifestPatches:
+    """Return the patches that apply a composition to manifests, given as (text, name). `choose` returns the composition for
+    a file. Raise UsageError for a workload that a patch cannot target.
     """
+    results = [render(text, choose(name), settings, name) for text, name in texts]
+    before = [list(split(text, name)) for text, name in texts]
+    after = [list(split(result.text, name)) for result, (_, name) in zip(results, texts)]
+    findings = [finding for result in results for finding in result.findings]
+    if not has_errors(findings):
+        enabled = any(choose(name).composition.retarget for _, name in texts)
+        after, more = _edit_around(before, after, settings, retarget=enabled)
+        findings += more
     patches: list[_Patch] = []
     companions: list[Mapping[str, Any]] = []
-    findings: list[Finding] = []
-    for text, name in texts:
-        result = render(text, selection, settings, name)
-        findings += result.findings
-        before: dict[tuple[str, ...], deque[Document]] = {}
-        for one in split(text, name):
-            before.setdefault(_identity(one), deque()).append(one)
-        for document in split(result.text, name):
-            value = document.value
-            if not isinstance(value, dict):
-                continue
-            same = before.get(_identity(document))  # objects with a generateName have no name; their order stays
-            old = same.popleft() if same else None
-            if old is None:
-                companions.append(value)
-            elif old.text != document.text:
-                patches.append(_Patch(_target(value, old), list(compute_operations(old.value, value))))
+    for old, new in zip(before, after):
+        for one in _compare(old, new):
+            if isinstance(one, _Patch):
+                patches.append(one)
+            else:
+                companions.append(one)
     return ManifestPatches(tuple(patches), tuple(companions), tuple(findings))
+
+
+def _edit_around(
+    before: Sequence[Sequence[Document]], after: Sequence[Sequence[Document]], settings: Options, *, retarget: bool
+) -> tuple[list[list[Document]], list[Finding]]:
+    """Return the documents of each file with changed ports in Services and NetworkPolicies, and what the edits cause."""
+    old, new = list(chain.from_iterable(before)), list(chain.from_iterable(after))
+    findings: list[Finding] = []
+    if concerns_retargeting((document.text for document in (*old, *new)), enabled=retarget):
+        done = retarget_ports(old, new, settings.kinds, enabled=retarget)
+        new, findings = list(done.documents), list(done.findings)
+    findings += find_caused(old, new, settings.kube_version, settings.kinds, settings.severities)
+    rest = iter(new)
+    return [[next(rest) for _ in part] for part in after], findings
+
+
+def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[_Patch | Mapping[str, Any]]:
+    """Yield a patch for each changed object of a file, and each companion as it is."""
+    known: dict[tuple[str, ...], deque[Document]] = {}
+    for one in before:
+        known.setdefault(_identity(one), deque()).append(one)
+    for document in after:
+        value = document.value
+        if not isinstance(value, dict):
+            continue
+        same = known.get(_identity(document))  # objects with a generateName have no name; their order stays
+        old = same.popleft() if same else None
+        if old is None:
+            yield value
+        elif old.text != document.text:
+            yield _Patch(_target(value, old), list(compute_operations(old.value, value)))
 
 
 def _identity(document: Document) -> tuple[str, ...]:
