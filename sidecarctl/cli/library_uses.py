@@ -12,6 +12,7 @@ from sidecarctl.cli.options import InputFlags
 from sidecarctl.cli.rule_config import nearest_kinds
 from sidecarctl.cli.selection import find_workloads
 from sidecarctl.composition.annotations import read_annotations
+from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.layers import read_file
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.errors import SidecarctlError, UsageError
@@ -22,8 +23,6 @@ from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
 from sidecarctl.skipped import COMPOSITION
 from sidecarctl.yamltext.edits import Remove
-from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import split
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,4 @@ def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
         whole = len(own) == len(listed)
         edits = [Remove(("spec", "libraries"))] if whole else [Remove(("spec", "libraries", at)) for at in own]
         read = read_source(Source(str(path), path))
-        (document,) = split(read.text, str(path))
-        assert document.root is not None
-        yield Write(path, document.head + splice(document.text, document.root, edits).text, read.stamp)
+        yield Write(path, edit_composition(read.text, str(path), lambda value: edits), read.stamp)

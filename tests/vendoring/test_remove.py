@@ -64,6 +64,17 @@ def test_entries_of_compositions_go_too(added: Path) -> None:
     assert sidecarctl("render -f web.yaml", added).code == 0
 
 
+@pytest.mark.parametrize("mark", ["# license\n---\n{}", "{}---\n", "{}...\n", "---\n# only\n---\n{}"])
+def test_documents_without_a_value_do_not_keep_the_entry(mark: str, added: Path) -> None:
+    text = mark.format(COMPOSITION.replace("  - ./own\n", ""))
+    (added / "sidecarctl.yaml").write_text(text)
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+    assert (added / "sidecarctl.yaml").read_text() == text.replace(
+        "  libraries:\n  - libraries/acme   # vendored\n", ""
+    )
+
+
 def test_library_in_use_is_kept(added: Path) -> None:
     (added / "sidecarctl.yaml").write_text(
         COMPOSITION.replace("  - ./own\n", "").replace(
