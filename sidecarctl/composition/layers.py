@@ -95,13 +95,11 @@ class Layer:
             defaults[name] = defaults[name].overlay(entry) if name in defaults else entry
         rules = list(self.rules)
         for rule in over.rules:
-            at = next(
-                (i for i, one in enumerate(rules) if rule.name and i < len(self.rules) and one.name == rule.name), None
-            )
-            if at is None:
-                rules.append(rule)
-            else:
+            same = [at for at, one in enumerate(self.rules) if rule.name and one.name == rule.name]
+            for at in same:
                 rules[at] = rules[at].overlay(rule)
+            if not same:
+                rules.append(rule)
         return replace(
             self,
             kube_version=over.kube_version or self.kube_version,
