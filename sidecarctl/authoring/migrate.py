@@ -21,6 +21,7 @@ from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, open_catalog
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import read_sidecar
+from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
@@ -37,8 +38,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping
 from sidecarctl.results import field_text, plural
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, Insert
-from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import split, split_readable
+from sidecarctl.yamltext.stream import split_readable
 
 LIBRARY = DEFAULT_LIBRARY
 VERSION = "0.1.0"
@@ -75,8 +75,12 @@ def build_files(found: Discovery, name: str, present: str | None = None) -> dict
 
 def extend_composition(text: str, other: Mapping[str, Any]) -> str:
     """Return the text of a composition with the rules and the library of another one added at the end."""
-    (document,) = split(text, FILE_NAME)
-    spec = as_mapping(as_mapping(document.value).get("spec"))
+    return edit_composition(text, FILE_NAME, lambda value: _additions(value, other))
+
+
+def _additions(value: object, other: Mapping[str, Any]) -> list[Edit]:
+    """Return the edits that add the rules and the library of another composition to one."""
+    spec = as_mapping(as_mapping(value).get("spec"))
     edits: list[Edit] = []
     for field in ("libraries", "rules"):
         present = as_list(spec.get(field))
@@ -85,8 +89,7 @@ def extend_composition(text: str, other: Mapping[str, Any]) -> str:
             edits += (Insert(("spec", field, len(present)), item) for item in wanted)
         elif wanted:
             edits.append(Insert(("spec", field), wanted))
-    assert document.root is not None
-    return document.head + splice(document.text, document.root, edits).text
+    return edits
 
 
 def build_composition(found: Discovery, name: str) -> dict[str, Any]:

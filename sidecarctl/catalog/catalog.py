@@ -193,8 +193,13 @@ def open_catalog(extra: Sequence[Path] = (), env: Mapping[str, str] = os.environ
     for path, origin in named:
         if not path.is_dir():
             raise UsageError(f'{origin}: library "{path}" is not a directory', hint=_library_hint(path))
-    folders = dict.fromkeys((str(path), path) for path, _ in named)
+    folders = dict.fromkeys((_label(path), path) for path, _ in named)
     return Catalog((*folders, (SHIPPED, shipped_library())))
+
+
+def _label(path: Path) -> str:
+    """Return the path as the label of a library, never that of the shipped library, which is trusted."""
+    return str(path) if str(path) != SHIPPED else os.path.join(os.curdir, path)  # noqa: PTH118
 
 
 def shipped_library() -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.cli.inputs import Inputs, input_options, read_inputs
@@ -12,25 +14,27 @@ from sidecarctl.cli.options import InputFlags
 from sidecarctl.cli.rule_config import nearest_kinds
 from sidecarctl.cli.selection import find_workloads
 from sidecarctl.composition.annotations import read_annotations
-from sidecarctl.composition.layers import read_file
+from sidecarctl.composition.edit import edit_composition
+from sidecarctl.composition.layers import EVERY_SIDECAR, read_file
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.errors import SidecarctlError, UsageError
-from sidecarctl.files.sources import Source, read_source
+from sidecarctl.files.sources import Source, read_small, read_source
 from sidecarctl.files.write import Write
+from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
-from sidecarctl.skipped import COMPOSITION
 from sidecarctl.yamltext.edits import Remove
-from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import split
+
+_NOT_WALKED = (".git", "node_modules")
+_WORDS = (b"sidecarctl.dev/", b"Composition")  # of every valid composition
 
 
 @dataclass(frozen=True)
 class Uses:
     """What uses a library.
 
-    rules      places in compositions, each with the sidecar: `sidecarctl.yaml:9:5: rule "front" adds agent`
+    rules      rules and defaults of compositions, each with the sidecar: `sidecarctl.yaml:9:5: rule "front" adds agent`
     workloads  workloads that have or request a sidecar, each with its file
     files      the compositions that list the directory, without it
     """
@@ -47,16 +51,43 @@ def find_uses(directory: Path, home: Path) -> Uses:
     UsageError for a composition whose entry cannot be removed.
     """
     inputs = read_inputs(input_options([str(home)], InputFlags()))
-    paths = [Path(one.name) for one in inputs.skipped if one.reason == COMPOSITION]
+    paths = list(_find_files(home, directory))
     files = tuple(write for path in paths for write in _without_directory(path, directory))
     if not directory.is_dir():
         return Uses((), (), files)
     catalog = open_libraries()
     compositions = list(_compositions(paths))
     return Uses(
-        tuple(each for one in compositions for each in _rules(one, catalog, directory)),
+        tuple(dict.fromkeys(each for one in compositions for each in _entries(one, catalog, directory))),
         tuple(_workloads(inputs, catalog, directory)),
         files,
+    )
+
+
+def _find_files(home: Path, directory: Path) -> Iterator[Path]:
+    """Yield the files below `home` that may be compositions, without those of other repositories and of the library.
+
+    `-c` and `spec.include` accept any file, also one that Git ignores, so it counts whatever its name and directory.
+    """
+    for root, directories, files in os.walk(home):
+        here = Path(root)
+        directories[:] = sorted(each for each in directories if not _is_foreign(here / each, directory))
+        for path in (here / name for name in sorted(files)):
+            try:
+                data = read_small(path)
+            except OSError:
+                continue
+            if all(word in data for word in _WORDS):
+                yield path
+
+
+def _is_foreign(path: Path, directory: Path) -> bool:
+    """Return whether a directory is the library, or has code of others: another work tree or installed packages."""
+    return (
+        path.name in _NOT_WALKED
+        or (path / ".git").exists()
+        or (path / "pyvenv.cfg").exists()
+        or _is_same(path, directory)
     )
 
 
@@ -70,7 +101,11 @@ def _compositions(paths: Sequence[Path]) -> Iterator[Composition]:
             continue
 
 
-def _rules(composition: Composition, catalog: Catalog, directory: Path) -> Iterator[str]:
+def _entries(composition: Composition, catalog: Catalog, directory: Path) -> Iterator[str]:
+    """Yield the rules and defaults of a composition that name a sidecar of the library."""
+    for name, entry in composition.defaults.items():
+        if name != EVERY_SIDECAR and _is_from(catalog, name, directory):
+            yield f"{entry.place}: spec.defaults has parameters of {name}"
     for rule in composition.rules:
         for entry in rule.sidecars:
             request = str(entry.data["name"])
@@ -112,22 +147,27 @@ def _is_same(path: Path, directory: Path) -> bool:
 
 
 def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
-    """Yield the composition without the entries of `spec.libraries` that are the directory, if it has some."""
+    """Yield the composition without the entries that are the directory, if it has some: its own, and of environments."""
     try:
         file = read_file(path)
     except SidecarctlError:
         return
     spec = file.value["spec"]
-    listed = spec.get("libraries") or []
-    own = [at for at, name in enumerate(listed) if _is_same(path.parent / name, directory)]
-    if own and path.is_symlink():
+    layers: dict[PathTuple, Mapping[str, Any]] = {("spec",): spec}
+    layers |= {("spec", "environments", name): each for name, each in spec.get("environments", {}).items()}
+    edits = [each for at, layer in layers.items() for each in _removals(layer, at, path.parent, directory)]
+    if edits and path.is_symlink():
         raise UsageError(
             f"{path} is a symbolic link, and lists the library", hint="edit the file that it points to first"
         )
-    if own:
-        whole = len(own) == len(listed)
-        edits = [Remove(("spec", "libraries"))] if whole else [Remove(("spec", "libraries", at)) for at in own]
+    if edits:
         read = read_source(Source(str(path), path))
-        (document,) = split(read.text, str(path))
-        assert document.root is not None
-        yield Write(path, document.head + splice(document.text, document.root, edits).text, read.stamp)
+        yield Write(path, edit_composition(read.text, str(path), lambda value: edits), read.stamp)
+
+
+def _removals(layer: Mapping[str, Any], at: PathTuple, parent: Path, directory: Path) -> list[Remove]:
+    """Return the edits that remove the directory from `libraries` at a path of a composition."""
+    listed = layer.get("libraries", ())
+    own = [index for index, name in enumerate(listed) if _is_same(parent / name, directory)]
+    holder = (*at, "libraries")
+    return [Remove(holder)] if own and len(own) == len(listed) else [Remove((*holder, index)) for index in own]

@@ -16,8 +16,11 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
     """
     done: set[Path] = set()
 
-    def visit(file: CompositionFile, above: tuple[Path, ...]) -> Iterator[CompositionFile]:
-        for target, place in file.includes:
+    # The files on the way to the current one. Not a recursive function: a chain of includes can be longer than Python's stack.
+    way = [(first, path.resolve() if path else None, iter(first.includes))]
+    while way:
+        file, _, includes = way[-1]
+        for target, place in includes:
             if "\0" in str(target):
                 raise UsageError("invalid path: contains a NUL character", where=str(place))
             try:
@@ -26,6 +29,7 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
                 raise UsageError(
                     f"cannot follow the links of {target}", where=str(place), hint="replace the link"
                 ) from None
+            above = [each for _, each, _ in way if each]
             if real in above:
                 names = [_short(one) for one in (*above[above.index(real) :], real)]
                 raise UsageError(
@@ -38,10 +42,12 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
             done.add(real)
             if not target.is_file():
                 raise _missing(target, str(place))
-            yield from visit(read_file(target), (*above, real))
-        yield file
-
-    yield from visit(first, (path.resolve(),) if path else ())
+            below = read_file(target)
+            way.append((below, real, iter(below.includes)))
+            break
+        else:
+            yield file
+            way.pop()
 
 
 def _missing(target: Path, where: str) -> UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,11 @@ class Layer:
             defaults[name] = defaults[name].overlay(entry) if name in defaults else entry
         rules = list(self.rules)
         for rule in over.rules:
-            at = next(
-                (i for i, one in enumerate(rules) if rule.name and i < len(self.rules) and one.name == rule.name), None
-            )
-            if at is None:
-                rules.append(rule)
-            else:
+            same = [at for at, one in enumerate(self.rules) if rule.name and one.name == rule.name]
+            for at in same:
                 rules[at] = rules[at].overlay(rule)
+            if not same:
+                rules.append(rule)
         return replace(
             self,
             kube_version=over.kube_version or self.kube_version,
@@ -152,20 +150,29 @@ def read_file(path: Path) -> CompositionFile:
         raise InputError(f"composition {name} is larger than {limit >> 10} KiB", hint=limits.FILE.way_out)
     text = decode(data, name).removeprefix("\ufeff")
     try:
-        documents = [d for d in split(text, name) if d.value is not None]
+        document = choose_document(split(text, name), name)
     except InputError as problem:
         if _COMPOSITION.search(text):
             raise
         # Another file: the message must not quote it.
         message = "the file is neither a composition nor valid YAML"
         raise InputError(message, where=problem.where, hint=_NO_COMPOSITION) from None
-    if len(documents) != 1:
+    return read_document(document, (), path.parent)
+
+
+def choose_document(documents: Iterable[Document], name: str) -> Document:
+    """Return the only document of a file that has a value.
+
+    Raises InputError for invalid YAML, UsageError with a place if none or several have a value.
+    """
+    found = [each for each in documents if each.value is not None]
+    if len(found) != 1:
         raise UsageError(
-            f"expected one composition, got {len(documents)} documents" if documents else "the composition is empty",
-            where=f"{name}:{documents[1].line + 1 if documents else 1}",
+            f"expected one composition, got {len(found)} documents" if found else "the composition is empty",
+            where=f"{name}:{found[1].line + 1 if found else 1}",
             hint="write one composition per file, and list other files in `spec.include`",
         )
-    return read_document(documents[0], (), path.parent)
+    return found[0]
 
 
 def read_document(document: Document, path: PathTuple, directory: Path) -> CompositionFile:

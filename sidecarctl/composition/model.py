@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
+from sidecarctl.composition.workload_filter import namespace_matches
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.findings import PathTuple, Place
@@ -237,7 +238,7 @@ def selector_matches(selector: Selector, workload: Workload) -> bool:
         _matches_any(workload.kind, selector.kinds)
         and _matches_any(workload.group or CORE, selector.groups)
         and _matches_any(workload.name, selector.names)
-        and _matches_any(workload.namespace, selector.namespaces)
+        and (not selector.namespaces or namespace_matches(workload.namespace, selector.namespaces))
         and _labels_match(selector, workload)
         and (
             not selector.annotations

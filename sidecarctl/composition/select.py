@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from sidecarctl.catalog.assignments import merge
@@ -15,7 +14,7 @@ from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAn
 from sidecarctl.composition.layers import EVERY_SIDECAR, SidecarEntry
 from sidecarctl.composition.model import Composition, Rule, Selector, selector_matches, version_matches
 from sidecarctl.composition.request import Request, order_requests
-from sidecarctl.composition.workload_filter import read_inject
+from sidecarctl.composition.workload_filter import namespace_matches, read_inject
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.kube.workload import Workload
@@ -24,7 +23,7 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.annotation import Record
 
 # A hint for the command line that does not apply to a file.
-_SET = lazy_pattern(r"--set [a-z0-9-]+\.([^=\s]+)=\S*")
+_SET = lazy_pattern(r"(?:set it with )?--set [a-z0-9-]+\.([^=\s]+)=\S*?(?=:?(?:\s|$))")
 _NO_PLACE = Place("", 0, 0, 0, 0)
 # An entry with its origin: the label of a rule, or the annotation.
 _Originated = tuple[SidecarEntry, str]
@@ -65,7 +64,7 @@ class Selection:
 
         Raises UsageError for conflicting rules, and for Namespaces with different annotations.
         """
-        if any(fnmatchcase(workload.namespace, glob) for glob in self.composition.exclude_namespaces):
+        if namespace_matches(workload.namespace, self.composition.exclude_namespaces):
             return WorkloadChoice()
         selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)

@@ -63,7 +63,7 @@ class WorkloadFilter:
         return self.selects_all or (
             (not self.kinds or _is_kind(workload, self.kinds))
             and _matches_any(workload.name, self.names)
-            and _matches_any(workload.namespace, self.namespaces)
+            and (not self.namespaces or namespace_matches(workload.namespace, self.namespaces))
             and all(one.holds(_labels(workload)) for one in self.labels)
         )
 
@@ -158,6 +158,11 @@ def _is_kind(workload: Workload, kinds: Sequence[str]) -> bool:
     own = workload.kind.lower()
     names = {own, f"{own}s", f"{own}.{workload.group}", f"{own}s.{workload.group}"}
     return any(each.lower() in names or fnmatchcase(own, each.lower()) for each in kinds)
+
+
+def namespace_matches(namespace: str, globs: Iterable[str]) -> bool:
+    """Return True if a namespace matches one of the globs. An absent one matches none, not even `*`."""
+    return bool(namespace) and any(fnmatchcase(namespace, glob) for glob in globs)
 
 
 def _matches_any(name: str, globs: Sequence[str]) -> bool:

@@ -16,7 +16,9 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.skipped import COMPOSITION, KUSTOMIZATION, OTHER, PARTIAL, PATCH, TEMPLATE
 from sidecarctl.yamltext.stream import Document, split
 
-_KEY = r"^[\"']?{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
+# A byte order mark can precede the first key of a file, and of each of concatenated files.
+_MARGIN = r"^\ufeff?[\"']?"
+_KEY = _MARGIN + r"{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
 _API_VERSION = lazy_pattern(_KEY.format("apiVersion"), re.MULTILINE)
 _KIND = lazy_pattern(_KEY.format("kind"), re.MULTILINE)
 _BODY = lazy_pattern(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
@@ -33,9 +35,15 @@ _IMAGE = lazy_pattern(r"[\"']?image[\"']?[ \t]*:")
 _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _DEFINITION = "CustomResourceDefinition"
 _WORKLOADS = (_DEFINITION, *_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
-_KIND_VALUE = lazy_pattern(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+_KIND_VALUE = lazy_pattern(_MARGIN + r"kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+# API groups of files that are not sent to the API server.
+_SETTINGS_GROUPS = {
+    "kustomize.config.k8s.io": KUSTOMIZATION,
+    "builtin": KUSTOMIZATION,
+    "sidecarctl.dev": COMPOSITION,
+}
 _SETTINGS = lazy_pattern(
-    r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?(kustomize\.config\.k8s\.io|builtin|sidecarctl\.dev)\b", re.MULTILINE
+    _MARGIN + rf"apiVersion[\"']?[ \t]*:[ \t]*[\"']?({'|'.join(map(re.escape, _SETTINGS_GROUPS))})\b", re.MULTILINE
 )
 # Files of client programs whose apiVersion looks like one of the API server.
 _CLIENT_KINDS = frozenset({("v1", "Config")})
@@ -68,7 +76,7 @@ def _describe_part(part: str) -> str:
     if api_version and kind:
         settings = _SETTINGS.search(part)
         if settings:
-            return COMPOSITION if settings.group(1) == "sidecarctl.dev" else KUSTOMIZATION
+            return _SETTINGS_GROUPS[settings.group(1)]
         name = _KIND_VALUE.search(part)
         value = part[api_version.end() :].split("\n", 1)[0].split("#")[0].strip().strip("\"'")
         return OTHER if name and (value, name.group(1)) in _CLIENT_KINDS else ""
@@ -85,7 +93,20 @@ def _classify_without_keys(text: str) -> str:
     values = list(_values(text))
     if None in values:
         return TEMPLATE if _MARKUP.search(text) else OTHER
-    return "" if any(_is_object(value) for value in values) else OTHER
+    kinds = [_describe_value(value) for value in values]
+    return "" if "" in kinds else next((kind for kind in kinds if kind != OTHER), OTHER)
+
+
+def _describe_value(value: Any) -> str:
+    """Describe the value of one document, as `_describe_part` describes its text."""
+    if not _is_object(value):
+        return OTHER
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        return ""
+    if (api_version, kind) in _CLIENT_KINDS:
+        return OTHER
+    return _SETTINGS_GROUPS.get(api_version.partition("/")[0], "")
 
 
 def _content_start(text: str) -> int:

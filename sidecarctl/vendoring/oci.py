@@ -107,7 +107,9 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
     files: dict[str, TreeFile] = {}
     left = limits.FETCH_SIZE.value  # bytes of unpacked layers
     for layer in manifest["layers"]:
-        data = _unpacked(_blob(read, layer["digest"], left, source), left, source)
+        data = _blob(read, layer["digest"], left, source)
+        if not _is_plain_file(layer):
+            data = _unpacked(data, left, source)
         left -= len(data)
         added = list(_layer_files(data, layer, source))
         for path in _deleted(files, [file.path for file, _ in added]):
@@ -183,10 +185,9 @@ def _layer_files(data: bytes, layer: Mapping[str, Any], source: str) -> Iterator
 
     Another layer, such as the signature of a chart, has none. Raise InputError for a tar file in a form that is not read.
     """
-    view, kind = memoryview(data), str(layer.get("mediaType", ""))
-    if not _is_tar(data):
-        title = str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
-        if "tar" in re.split(r"[./+]", kind) or not (kind or title):
+    view, kind, title = memoryview(data), _media_type(layer), _title(layer)
+    if _is_plain_file(layer) or not _is_tar(data):
+        if _names_tar(kind) or not (kind or title):
             raise InputError(
                 f"{source}: layer {layer['digest']} is not a tar file that can be read ({kind or 'no media type'})",
                 hint="write its layers as tar or tar+gzip, in POSIX format",
@@ -207,6 +208,26 @@ def _layer_files(data: bytes, layer: Mapping[str, Any], source: str) -> Iterator
         # tarfile takes a truncated or damaged header for the end, which is a block of zeros.
         if data[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
             raise ValueError("the archive ends early")
+
+
+def _is_plain_file(layer: Mapping[str, Any]) -> bool:
+    """Return whether a layer is a file that is stored as it is, also if it is a tar or gzip file: a titled one, unless its
+    media type names tar or oras packed a directory.
+    """
+    packed = str(layer.get("annotations", {}).get("io.deis.oras.content.unpack", "")) == "true"
+    return bool(_title(layer)) and not packed and not _names_tar(_media_type(layer))
+
+
+def _title(layer: Mapping[str, Any]) -> str:
+    return str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
+
+
+def _media_type(layer: Mapping[str, Any]) -> str:
+    return str(layer.get("mediaType", ""))
+
+
+def _names_tar(media_type: str) -> bool:
+    return "tar" in re.split(r"[./+]", media_type)
 
 
 def _unpacked(data: bytes, most: int, source: str) -> bytes:

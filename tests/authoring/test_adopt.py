@@ -189,6 +189,23 @@ def test_extends_an_existing_composition(folder: Path) -> None:
     assert run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent).code == 0
 
 
+@pytest.mark.parametrize("mark", ["# license\n---\n{}", "{}---\n", "\ufeff{}"])
+def test_extends_a_composition_beside_documents_without_a_value(mark: str, folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(mark.format(MINE))
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    text = (folder / "sidecarctl.yaml").read_text()
+    assert text.startswith(mark.format(MINE).removesuffix("---\n"))
+    assert text.endswith("---\n") == mark.endswith("---\n")
+    assert run("sidecarctl render -c team/sidecarctl.yaml -f team --adopt -i", folder.parent).code == 0
+
+
+def test_two_compositions_in_one_file_are_not_extended(folder: Path) -> None:
+    (folder / "sidecarctl.yaml").write_text(f"{MINE}---\n{MINE}")
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert (outcome.code, "expected one composition, got 2 documents" in outcome.stderr) == (2, True), outcome.stderr
+
+
 def test_result_of_an_earlier_run_is_not_overwritten(folder: Path) -> None:
     run("sidecarctl adopt team", folder.parent)
     composition = folder.parent / "sidecarctl.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +172,15 @@ def test_long_versions_are_compared_as_numbers() -> None:
 def test_version_without_numbers_has_no_order(version: str) -> None:
     with pytest.raises(ValueError, match="invalid number"):
         version_order(version)
+
+
+def test_library_named_like_the_shipped_one_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(shipped_library() / "logger", tmp_path / "shipped/logger")
+    shutil.copy(shipped_library() / "index.json", tmp_path / "shipped")
+    catalog = open_catalog([Path("shipped")])
+    loggers = [each for each in catalog.entries() if each.name == "logger"]
+    assert [each.error for each in loggers] == [None, None]
+    assert [(each.checked, each.shadowed_by) for each in loggers] == [(False, ""), (True, "./shipped")]

@@ -83,6 +83,23 @@ TEXTS = {
     "a built-in transformer": ("apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: a}\n", KUSTOMIZATION),
     "a Flux kustomization": ("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {}\n", ""),
     "a composition": ("apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nspec: {}\n", COMPOSITION),
+    "a composition after a byte order mark": (
+        "\ufeffapiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\n",
+        COMPOSITION,
+    ),
+    "a composition after a separator and a byte order mark": (
+        "# a\n---\n\ufeffapiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\n",
+        COMPOSITION,
+    ),
+    "a composition in JSON": ('{"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition"}\n', COMPOSITION),
+    "a composition in flow style": ("{apiVersion: sidecarctl.dev/v1alpha1, kind: Composition}\n", COMPOSITION),
+    "an indented composition": ("  apiVersion: sidecarctl.dev/v1alpha1\n  kind: Composition\n", COMPOSITION),
+    "a kustomization in JSON": (
+        '{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}\n',
+        KUSTOMIZATION,
+    ),
+    "a kubeconfig in JSON": ('{"apiVersion": "v1", "kind": "Config", "clusters": []}\n', OTHER),
+    "a kubeconfig after a byte order mark": ("\ufeffapiVersion: v1\nkind: Config\nclusters: []\n", OTHER),
 }
 
 

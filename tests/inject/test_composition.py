@@ -10,7 +10,7 @@ import pytest
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.composition.find import find_composition_file
 from sidecarctl.composition.model import Composition, load_composition, version_matches
-from sidecarctl.composition.select import resolve_selection
+from sidecarctl.composition.select import _SET, resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 
 HEAD = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: platform}\nspec:\n"
@@ -147,6 +147,14 @@ def test_rejects_a_file_that_includes_itself(tmp_path: Path) -> None:
     assert "include cycle" in refused(tmp_path, "include: [sidecarctl.yaml]").message
 
 
+def test_long_chain_of_includes_is_read(tmp_path: Path) -> None:
+    for number in range(1, 1200):
+        write(tmp_path, f"include: [c{number + 1}.yaml]", f"c{number}.yaml")
+    write(tmp_path, 'kubeVersion: "1.30"', "c1200.yaml")
+    composition = load_composition(tmp_path / "c1.yaml")
+    assert (composition.kube_version, len(composition.files)) == ("1.30", 1200)
+
+
 def test_merges_a_shared_include_once(tmp_path: Path) -> None:
     write(tmp_path, "rules:\n- select: {all: true}\n  sidecars: [logger]", "base.yaml")
     write(tmp_path, "include: [base.yaml]", "left.yaml")
@@ -205,6 +213,13 @@ def test_environments_can_disable_rules(tmp_path: Path) -> None:
     )
     assert len(read(tmp_path, spec).rules) == 1
     assert not read(tmp_path, spec, "dev").rules
+
+
+def test_environment_changes_every_rule_of_a_name(tmp_path: Path) -> None:
+    rules = "".join(f"- {{name: front, select: {{all: true}}, sidecars: [{one}]}}\n" for one in ("log-tail", "logger"))
+    spec = f"rules:\n{rules}environments:\n  prod: {{rules: [{{name: front, enabled: false}}]}}"
+    assert len(read(tmp_path, spec).rules) == 2
+    assert read(tmp_path, spec, "prod").rules == ()
 
 
 def test_library_paths_are_relative_to_their_file(tmp_path: Path) -> None:
@@ -285,3 +300,8 @@ def test_a_later_layer_can_set_false_and_an_empty_list(
     file.write_text(f"{head}spec: {{{base}, {rules}, environments: {{later: {{{over}}}}}}}\n")
     found = load_composition(file, "later")
     assert (found.on_conflict, tuple(Path(each).name for each in found.manifests)) == (policy, manifests)
+
+
+def test_hint_for_a_missing_parameter_names_the_file_syntax() -> None:
+    hint = _SET.sub(r"set \1 under `parameters`", "set it with --set metrics.exporter=<value>: Exporter to run")
+    assert hint == "set exporter under `parameters`: Exporter to run"

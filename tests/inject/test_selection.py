@@ -12,6 +12,7 @@ import yaml
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.composition.model import load_from_document
 from sidecarctl.composition.select import Selection, WorkloadChoice, resolve_selection
+from sidecarctl.composition.workload_filter import make_filter
 from sidecarctl.errors import UsageError
 from sidecarctl.kube.workload import workloads
 from sidecarctl.record import annotation as records
@@ -282,3 +283,16 @@ def test_annotation_can_set_required_parameters() -> None:
     with pytest.raises(UsageError, match='missing required parameter "exporter"') as caught:
         choice(chosen(rules))
     assert "--set" not in caught.value.hint
+
+
+def test_manifest_without_a_namespace_matches_no_namespace_condition() -> None:
+    text = WEB.replace("  namespace: prod\n", "")
+    every = [{"select": {"namespaces": ["*"]}, "sidecars": ["logger"]}]
+    assert len(choice(chosen(every)).requests) == 1
+    assert choice(chosen(every), text).requests == ()
+    rules = [{"select": {"all": True}, "sidecars": ["logger"]}]
+    assert choice(chosen(rules, excludeNamespaces=["*"])).requests == ()
+    assert len(choice(chosen(rules, excludeNamespaces=["*"]), text).requests) == 1
+    (document,) = split(text)
+    (workload,) = workloads(document.value)
+    assert not make_filter(namespaces=["*"]).matches(workload)

@@ -277,6 +277,27 @@ def test_layer_in_a_form_that_is_not_read_is_refused(layer: bytes, tmp_path: Pat
     assert snapshot(shop).keys() == {"web.yaml"}
 
 
+@pytest.mark.parametrize("data", [gzip.compress(b"payload"), OTHER, gzip.compress(OTHER)], ids=["gzip", "tar", "tgz"])
+def test_titled_file_is_stored_as_it_is(data: bytes, tmp_path: Path, shop: Path) -> None:
+    write_layout(tmp_path / "lib", tar(FILES), data)
+    blobs = tmp_path / "lib/blobs/sha256"
+    index = json.loads((tmp_path / "lib/index.json").read_text())
+    manifest = json.loads((blobs / index["manifests"][0]["digest"].removeprefix("sha256:")).read_bytes())
+    manifest["layers"][1] |= {
+        "mediaType": "application/octet-stream",
+        "annotations": {"org.opencontainers.image.title": "agent/data.bin"},
+    }
+    text = json.dumps(manifest).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    (blobs / digest).write_bytes(text)
+    index["manifests"][0]["digest"] = f"sha256:{digest}"
+    (tmp_path / "lib/index.json").write_text(json.dumps(index))
+    done = sidecarctl("library add acme ../lib", shop)
+    assert done.code == 0, done.stderr
+    assert (shop / "libraries/acme/agent/data.bin").read_bytes() == data
+    assert not (shop / "libraries/acme/agent/more.txt").exists()
+
+
 def test_layer_of_another_kind_is_left_out(tmp_path: Path, shop: Path) -> None:
     write_layout(tmp_path / "lib", tar(FILES), b"signature", kind="application/vnd.cncf.helm.chart.provenance.v1.prov")
     assert sidecarctl("library add acme ../lib", shop).code == 0

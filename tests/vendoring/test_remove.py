@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.vendoring.repository_kit import sidecarctl, snapshot, write_sidecar
 
@@ -64,6 +67,17 @@ def test_entries_of_compositions_go_too(added: Path) -> None:
     assert sidecarctl("render -f web.yaml", added).code == 0
 
 
+@pytest.mark.parametrize("mark", ["# license\n---\n{}", "{}---\n", "{}...\n", "---\n# only\n---\n{}"])
+def test_documents_without_a_value_do_not_keep_the_entry(mark: str, added: Path) -> None:
+    text = mark.format(COMPOSITION.replace("  - ./own\n", ""))
+    (added / "sidecarctl.yaml").write_text(text)
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+    assert (added / "sidecarctl.yaml").read_text() == text.replace(
+        "  libraries:\n  - libraries/acme   # vendored\n", ""
+    )
+
+
 def test_library_in_use_is_kept(added: Path) -> None:
     (added / "sidecarctl.yaml").write_text(
         COMPOSITION.replace("  - ./own\n", "").replace(
@@ -79,6 +93,68 @@ def test_library_in_use_is_kept(added: Path) -> None:
     assert sidecarctl("library remove acme --force", added).code == 0
     (added / "sidecarctl.yaml").unlink()
     assert sidecarctl("remove agent -f web.yaml -i", added).code == 0
+
+
+RULE = COMPOSITION.replace("  - ./own\n", "").replace("rules: []", "rules: [{select: {all: true}, sidecars: [agent]}]")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    {
+        "byte order mark": ("sidecarctl.yaml", f"\ufeff{RULE}"),
+        "JSON": ("sidecarctl.yaml", json.dumps(yaml.safe_load(RULE), indent=2)),
+        "flow style": ("sidecarctl.yaml", yaml.safe_dump(yaml.safe_load(RULE), default_flow_style=True, width=1000)),
+        "indented": ("sidecarctl.yaml", textwrap.indent(RULE, "  ")),
+        "ignored by Git": ("ignored.yaml", RULE),
+        "hidden directory": (".deploy/prod.yaml", RULE.replace("libraries/", "../libraries/")),
+        "other suffix": ("prod.txt", RULE),
+    }.values(),
+)
+def test_use_counts_in_every_form_and_place_of_a_composition(file: str, text: str, added: Path) -> None:
+    (added / ".gitignore").write_text("ignored.yaml\n")
+    path = added / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    done = sidecarctl(f"render -c {file} -f web.yaml", added)
+    assert done.code == 0, done.stderr
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "rule 1 adds agent" in done.stderr) == (2, True), done.stderr
+    assert path.read_text() == text
+    assert sidecarctl("library remove acme --force", added).code == 0
+    assert "libraries" not in yaml.safe_load(path.read_text().removeprefix("\ufeff"))["spec"]
+
+
+def test_composition_of_another_repository_is_no_use(added: Path) -> None:
+    for directory in ("node_modules/a", "worktree"):
+        (added / directory).mkdir(parents=True)
+        (added / directory / "sidecarctl.yaml").write_text(
+            RULE.replace("  libraries:\n  - libraries/acme   # vendored\n", "")
+        )
+    (added / "worktree/.git").write_text("gitdir: elsewhere\n")
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize("others", ["", ", ./own"])
+def test_entry_of_an_environment_goes_too(others: str, added: Path) -> None:
+    write_sidecar(added / "own", "mine")
+    text = COMPOSITION.replace("libraries/acme   # vendored", "libraries/acme")
+    text += f"  environments:\n    prod: {{libraries: [libraries/acme{others}]}}\n    test:\n      libraries:\n      - libraries/acme\n"
+    (added / "sidecarctl.yaml").write_text(text)
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+    assert "acme" not in (added / "sidecarctl.yaml").read_text()
+    for environment in ("prod", "test"):
+        done = sidecarctl(f"render --env {environment} -f web.yaml", added)
+        assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize("below", ["{}", "environments: {{prod: {{{}}}}}"])
+def test_defaults_are_a_use(below: str, added: Path) -> None:
+    text = COMPOSITION.replace("  - ./own\n", "") + "  " + below.format("defaults: {agent: {}}") + "\n"
+    (added / "sidecarctl.yaml").write_text(text)
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "spec.defaults has parameters of agent" in done.stderr) == (2, True), done.stderr
 
 
 def test_request_of_an_annotation_is_a_use(added: Path) -> None:

@@ -188,7 +188,7 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
         if uses.rules or uses.workloads:
             raise UsageError(
                 f"library {name} is in use: {_shorten([*uses.rules, *uses.workloads])}",
-                hint="delete the rules, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
+                hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
     report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
     if not flags.check:
