@@ -1,13 +1,14 @@
 """Records the files that `render` writes to an output directory, so that a later run can delete stale ones.
 
 The record is a text file in that directory, with a digest and a path per line; a path with other than printable characters is a
-JSON string. A file that was edited since is never deleted.
+JSON string. A file that no run wrote, that was edited since, or that is an input is never deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -96,11 +97,12 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path]) -> str:
-    """Return the new list of written files: earlier entries without `forgotten`, and `made` (path to text)."""
+    """Return the new list of written files: earlier entries and `made` (path to text), without `forgotten`."""
     gone = {path.relative_to(folder).as_posix() for path in forgotten}
-    entries = {name: digest for name, digest in known(folder).items() if name not in gone and _is_file(folder / name)}
+    entries = {name: digest for name, digest in known(folder).items() if _is_file(folder / name)}
     entries.update({name: _digest(text) for name, text in made.items()})
-    return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in sorted(entries.items()))
+    kept = sorted((name, digest) for name, digest in entries.items() if name not in gone)
+    return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in kept)
 
 
 def delete(stale_files: Iterable[Stale], folder: Path) -> None:
@@ -176,7 +178,7 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         if delivery.flags.output:
             for one in done:
                 if one.outdated:
-                    console.report_line(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
+                    console.report_line(f"{one.source.name}: {'missing' if one.missing else 'outdated'}")
         for name in leftover:
             console.report_line(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
@@ -199,20 +201,23 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
 def _stale(delivery: Delivery, done: Sequence[Done], complete: bool) -> list[Stale]:
     assert delivery.flags.output and delivery.mirror
     folder = Path(delivery.flags.output)
+    inputs = {os.path.realpath(one.source.path) for one in done if one.source.path}
     results = [one for one in done if one.result and not one.result.failed]
-    made = {
-        path.relative_to(folder).as_posix(): one.result.text
-        for path, one in zip(targets(delivery, results), results)
-        if one.result
-    }
+    rendered = [(path.relative_to(folder).as_posix(), one) for path, one in zip(targets(delivery, results), results)]
     failed = [one.source.relative or "stdin.yaml" for one in done if one.result is None or one.result.failed]
-    stale = stale_files(folder, [*made, *map(str, failed)])
+    found = stale_files(folder, [*(name for name, _ in rendered), *map(str, failed)])
+    stale = [each for each in found if os.path.realpath(each.path) not in inputs]
     if delivery.flags.writes_nothing:
         return stale
     gone = [each for each in stale if not each.changed] if delivery.mirror.prune and complete else []
     delete(gone, folder)
     _report_stale(delivery, stale, gone)
-    text = remembered(folder, made, [each.path for each in gone])
+    earlier = known(folder)
+    # A file that had this text already can be the work of a person; an input is the work of one.
+    made = {name: one.result.text for name, one in rendered if one.result and (one.outdated or name in earlier)}
+    listed = [folder / name for name in (*earlier, *made)]
+    sources = [path for path in listed if _is_file(path) and os.path.realpath(path) in inputs]
+    text = remembered(folder, made, [*(each.path for each in gone), *sources])
     memory = folder / FILE_NAME
     if not memory.exists() or known(folder) != _parse(text):
         write_all([Write(memory, text, root=folder)])

@@ -227,7 +227,7 @@ def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
     root = Path(delivery.flags.output)
     for path, one in zip(targets(delivery, done), done):
         assert one.result
-        if delivery.mirror is None or one.outdated or not path.exists():
+        if delivery.mirror is None or one.outdated:
             yield Write(path, one.result.text, root=root if path != root else None)
 
 

@@ -194,6 +194,43 @@ def test_prune_keeps_a_file_that_the_name_of_another_one_lists(repo: Path, mark:
     }
 
 
+def test_prune_keeps_a_file_that_no_run_wrote(repo: Path) -> None:
+    (repo / "out").mkdir()
+    (repo / "out/db.yaml").write_bytes((repo / "k8s/data/db.yaml").read_bytes())
+    done(repo, "render k8s/web-1.yaml k8s/data/db.yaml -o out")
+    assert "db.yaml" not in (repo / "out/.sidecarctl-outputs").read_text()
+    done(repo, "render k8s/web-1.yaml -o out --prune")
+    assert set(tree(repo / "out")) == {"web-1.yaml", "db.yaml", ".sidecarctl-outputs"}
+
+
+def test_prune_deletes_a_file_that_an_earlier_run_wrote_and_the_last_one_left_unchanged(repo: Path) -> None:
+    for _ in range(2):
+        done(repo, "render k8s/web-1.yaml k8s/data/db.yaml -o out")
+    assert "out/db.yaml: deleted" in done(repo, "render k8s/web-1.yaml -o out --prune").stderr
+
+
+def test_prune_keeps_inputs_in_the_output_directory(repo: Path) -> None:
+    done(repo, "render k8s/web-1.yaml k8s/web-2.yaml -o k8s")  # both are written over
+    done(repo, "render k8s/web-1.yaml -o k8s --prune")
+    assert set(tree(repo / "k8s")) == {"web-1.yaml", "web-2.yaml", "data/db.yaml", ".sidecarctl-outputs"}
+
+
+def test_prune_keeps_an_output_that_is_an_input_of_this_run(repo: Path) -> None:
+    done(repo, "render k8s -o out")
+    done(repo, "render out/data/db.yaml -o out --prune")  # the output is out/db.yaml
+    assert (repo / "out/data/db.yaml").is_file()
+    assert "data/db.yaml" not in (repo / "out/.sidecarctl-outputs").read_text()
+
+
+def test_writes_and_lists_an_empty_output(repo: Path) -> None:
+    (repo / "k8s/empty.yaml").write_text("")
+    done(repo, "render k8s/web-1.yaml k8s/empty.yaml -o out")
+    assert "  empty.yaml\n" in (repo / "out/.sidecarctl-outputs").read_text()
+    (repo / "out/empty.yaml").unlink()
+    outcome = done(repo, "render k8s/web-1.yaml k8s/empty.yaml -o out --check", 1)
+    assert "out/empty.yaml: missing" in outcome.stderr
+
+
 def test_prune_keeps_a_file_of_this_run_whatever_form_its_name_has_in_the_list(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     record = repo / "out/.sidecarctl-outputs"
