@@ -77,12 +77,13 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
     errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
-    done, retargeted, skipped = (done, (), ()) if errors else _retarget(delivery, done)
+    goes_on = not errors or delivery.flags.keep_going
+    done, retargeted, skipped = _retarget(delivery, done) if goes_on else (done, (), ())
     findings += skipped
     if delivery.mirror and not errors:
         findings += delivery.mirror.closing([one.result for one in done if one.result])
         done = list(compare_with_output(delivery, done))
-    caused = [] if errors else _find_caused(delivery, done)
+    caused = _find_caused(delivery, done) if goes_on else []
     findings += caused
     changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
     failed = any(one.result is not None and one.result.failed for one in done) or (
@@ -127,10 +128,9 @@ def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
         return []
     if not any(needs_whole_run(one.read.text) or (one.result and needs_whole_run(one.result.text)) for one in done):
         return []
-    before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
-    after = [
-        document for one in done if one.result for document in split_readable(one.result.text, one.source.name, [])
-    ]
+    processed = [(one, one.result) for one in done if one.result]
+    before = [document for one, _ in processed for document in split_readable(one.read.text, one.source.name, [])]
+    after = [document for one, result in processed for document in split_readable(result.text, one.source.name, [])]
     settings = delivery.settings
     return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
 
