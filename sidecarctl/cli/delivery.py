@@ -145,11 +145,17 @@ def is_directory_output(delivery: Delivery) -> bool:
 
 
 def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
-    """Yield the results with the current content of their outputs; a missing file counts as empty."""
+    """Yield the results with the current content of their outputs; a missing file counts as empty.
+
+    A source without a result stays as it is.
+    """
     if not delivery.flags.output:
         yield from done
         return
     for path, one in zip(targets(delivery, done), done):
+        if one.result is None:
+            yield one
+            continue
         text, missing = "", False
         try:
             text = sources.decode(sources.read_small(path, limits.INPUT), str(path))

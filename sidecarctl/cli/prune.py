@@ -171,6 +171,7 @@ def finish(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -
 
 
 def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -> int:
+    done = [one for one in done if one.result and not one.result.failed]
     old = [one.source.name for one in done if one.outdated]
     assert delivery.mirror
     leftover = [str(each.path) for each in stale if not each.changed] if delivery.mirror.prune else []
@@ -182,9 +183,10 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         for name in leftover:
             console.report_line(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
-        console.report(
-            f"{number} of {plural(len(done) + len(leftover), 'file')} outdated" if number else _match(delivery, done)
-        )
+        if number:
+            console.report(f"{number} of {plural(len(done) + len(leftover), 'file')} outdated")
+        elif done:
+            console.report(_match(delivery, done))
     return EXIT_FINDINGS if delivery.flags.check and leftover else EXIT_OK
 
 

@@ -80,8 +80,9 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     goes_on = not errors or delivery.flags.keep_going
     done, retargeted, skipped = _retarget(delivery, done) if goes_on else (done, (), ())
     findings += skipped
-    if delivery.mirror and not errors:
+    if delivery.mirror and not errors:  # a file that cannot be read can have the workloads of a rule
         findings += delivery.mirror.closing([one.result for one in done if one.result])
+    if delivery.mirror and goes_on:
         done = list(compare_with_output(delivery, done))
     caused = _find_caused(delivery, done) if goes_on else []
     findings += caused

@@ -268,6 +268,22 @@ def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name:
     assert record.read_text() == before
 
 
+@pytest.mark.parametrize("broken", [b"a: \xff\n", b"apiVersion: v1\nkind: Pod\nmetadata: {name: web-9}\na: [\n"])
+def test_keep_going_replaces_outdated_outputs(broken: bytes, repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("web-*", "web-2"))
+    (repo / "k8s/z.yaml").write_bytes(broken)
+    outcome = done(repo, "render -f k8s -o out --keep-going --check", 3)
+    assert "out/web-1.yaml: outdated" in outcome.stderr
+    assert "1 of 3 files outdated" in outcome.stderr
+    done(repo, "render -f k8s -o out --keep-going", 3)
+    outputs = tree(repo / "out")
+    assert outputs["web-1.yaml"] == (repo / "k8s/web-1.yaml").read_bytes()
+    listed = dict(line.split("  ")[::-1] for line in outputs.pop(".sidecarctl-outputs").decode().splitlines()[1:])
+    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in outputs.items()}
+    assert "3 files in out match" in done(repo, "render -f k8s -o out --keep-going --check", 3).stderr
+
+
 def test_prune_requires_an_output_directory(repo: Path) -> None:
     assert "--prune requires an output directory" in done(repo, "render -f k8s -i --prune", 2).stderr
 
