@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -94,11 +95,13 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
     held_back = nothing is not None or ((bool(errors) or failed) and not delivery.flags.keep_going)
     if not held_back:
+        record: Sequence[Write] = ()
         if delivery.mirror:
             from sidecarctl.cli import prune
 
-            prune.check_record(delivery)
-        _deliver(delivery, [one for one in done if one.result and not one.result.failed])
+            plan = prune.plan(delivery, done, complete=not errors and not failed)
+            record = plan.record
+        _deliver(delivery, [one for one in done if one.result and not one.result.failed], record)
     for error in errors:
         console.report_error(error)
     if nothing is not None:
@@ -109,7 +112,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
-        code = max(code, prune.finish(delivery, done, complete=not errors and not failed))
+        code = max(code, prune.finish(delivery, done, plan))
     return code
 
 
@@ -200,7 +203,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
         yield done
 
 
-def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
+def _deliver(delivery: Delivery, done: Sequence[Done], record: Sequence[Write]) -> None:
     if delivery.flags.diff:
         _print_diffs(done)
     elif delivery.flags.check:
@@ -208,7 +211,8 @@ def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
     elif delivery.flags.in_place or delivery.flags.output:
         from sidecarctl.files.write import write_all
 
-        console.report_lost(write_all((_replacements if delivery.flags.in_place else _outputs)(delivery, done)))
+        writes = (_replacements if delivery.flags.in_place else _outputs)(delivery, done)
+        console.report_lost(write_all(chain(writes, record)))
     elif delivery.flags.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -256,6 +257,30 @@ def test_link_beside_its_target_does_not_replace_it_in_the_output(repo: Path) ->
     done(repo, "render -f k8s -o out")
     assert (repo / "out" / "web-1.yaml").is_file()
     assert not (repo / "out" / "0.yaml").exists()
+
+
+# Root can write to every file, so the test of the system is replaced.
+READ_ONLY_LIST = """\
+import os, sys
+access = os.access
+os.access = lambda path, *how, **more: not str(path).endswith(".sidecarctl-outputs") and access(path, *how, **more)
+from sidecarctl.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("rule", ["web-*", "web-2"])  # without and with a changed output
+def test_read_only_list_of_outputs_leaves_every_file_unchanged(repo: Path, rule: str) -> None:
+    done(repo, "render -f k8s -o out")
+    before = tree(repo / "out")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("web-*", rule))
+    (repo / "k8s/data/db.yaml").unlink()
+    words = [sys.executable, "-c", READ_ONLY_LIST, "render", "-f", "k8s", "-o", "out", "--prune"]
+    outcome = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 3
+    assert "out/.sidecarctl-outputs is read-only; no files written" in outcome.stderr
+    assert "deleted" not in outcome.stderr
+    assert tree(repo / "out") == before
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y", '"\\u0000"', '"\\ud800"'])
