@@ -90,8 +90,8 @@ def describe_taken(sidecars: Sequence[str]) -> str:
     return f'"{word}" is read as the name of a sidecar here; for the path of this name, use -f {word}' if word else ""
 
 
-def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
-    """Read every input; `stdin` is standard input if it was already read.
+def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: bool = False) -> Inputs:
+    """Read every input; `stdin` is standard input if it was already read, `mirrors`: the output has the same directories.
 
     An input that cannot be read, and a path without a manifest, is an error that does not hide the others. Raises
     UsageError if stdin is empty.
@@ -113,7 +113,7 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
             errors.append(_nothing_found(path, own))
         skipped += own
-    sources = _once(kept)
+    sources = _once(kept, mirrors)
     _check_name_of_stdin(sources)
     return Inputs(sources, tuple(skipped), tuple(errors))
 
@@ -152,15 +152,33 @@ def _read(
         kept.append((source, read))
 
 
-def _once(kept: list[tuple[Source, Read]]) -> tuple[tuple[Source, Read], ...]:
-    """Return the sources without those that another path already named, and without links to one of the others."""
-    unique: dict[str, tuple[Source, Read]] = {}
+def _once(kept: list[tuple[Source, Read]], mirrors: bool) -> tuple[tuple[Source, Read], ...]:
+    """Return the sources without those that another path already named, and without links to one of the others.
+
+    mirrors  the output has the directories of the input: a link in another directory than its target remains
+    """
+    unique: dict[tuple[str, str], tuple[Source, Read]] = {}
+    places: dict[str, None] = {}
     for source, read in kept:
-        key = str(source.path.resolve()) if source.path else STDIN
+        place = _place(source)
+        if place in places:
+            continue
+        places[place] = None
+        key = str(source.path.resolve()) if source.path else STDIN, _directory(source) if mirrors else ""
         known = unique.get(key)
         if known is None or (_is_link(known[0]) and not _is_link(source)):
             unique[key] = source, read
     return tuple(unique.values())
+
+
+def _place(source: Source) -> str:
+    """Return the path of a source with links on the way resolved, but not the source itself."""
+    return str(source.path.parent.resolve() / source.path.name) if source.path else STDIN
+
+
+def _directory(source: Source) -> str:
+    """Return the directory of a source below the given one."""
+    return str(source.relative.parent) if source.relative else ""
 
 
 def _is_link(source: Source) -> bool:

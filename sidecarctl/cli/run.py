@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
-from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
+from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, is_directory_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
 from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
@@ -60,7 +60,8 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
                 stdin = stream.read() if path == "-" else None
         else:
             stdin = stream
-    inputs = read_inputs(delivery.inputs, stdin)
+    mirrors = bool(delivery.flags.output) and is_directory_output(delivery)
+    inputs = read_inputs(delivery.inputs, stdin, mirrors=mirrors)
     if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
         console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         return EXIT_OK

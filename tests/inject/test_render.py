@@ -259,6 +259,51 @@ def test_link_beside_its_target_does_not_replace_it_in_the_output(repo: Path) ->
     assert not (repo / "out" / "0.yaml").exists()
 
 
+@pytest.fixture
+def linked(repo: Path) -> Path:
+    """A repository whose environments have links to files of a base, and to files outside of the input."""
+    (repo / "shared.yaml").write_text(DEPLOYMENT.replace("NAME", "web-3"))
+    for name in ("dev", "prod"):
+        (repo / "k8s" / name).mkdir()
+        (repo / "k8s" / name / "web-1.yaml").symlink_to("../web-1.yaml")
+        (repo / "k8s" / name / "shared.yaml").symlink_to("../../shared.yaml")
+    return repo
+
+
+LINKED = {f"{name}/{file}.yaml" for name in ("dev", "prod") for file in ("web-1", "shared")}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+@pytest.mark.parametrize("command", ["render -f k8s", "add log-tail k8s"])
+def test_output_directory_has_files_that_are_links_to_another_directory(command: str, linked: Path) -> None:
+    done(linked, f"{command} -o out")
+    outputs = tree(linked / "out")
+    assert set(outputs) - {".sidecarctl-outputs"} == {"web-1.yaml", "web-2.yaml", "data/db.yaml", *LINKED}
+    assert outputs["dev/web-1.yaml"] == outputs["prod/web-1.yaml"] == outputs["web-1.yaml"]
+    assert outputs["dev/shared.yaml"] == outputs["prod/shared.yaml"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+def test_check_and_prune_know_outputs_of_links(linked: Path) -> None:
+    done(linked, "render -f k8s -o out")
+    assert "7 files in out match" in done(linked, "render -f k8s -o out --prune --check").stderr
+    (linked / "out/prod/shared.yaml").unlink()
+    assert "out/prod/shared.yaml: missing" in done(linked, "render -f k8s -o out --check", 1).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+def test_file_that_several_paths_name_has_one_output(linked: Path) -> None:
+    (linked / "same").symlink_to("k8s")
+    done(linked, "render k8s k8s/dev same -o out")
+    assert set(tree(linked / "out")) == {
+        ".sidecarctl-outputs",
+        "web-1.yaml",
+        "web-2.yaml",
+        "data/db.yaml",
+        *LINKED,
+    }
+
+
 # Root can write to every file, so the test of the system is replaced.
 READ_ONLY_LIST = """\
 import os, sys
