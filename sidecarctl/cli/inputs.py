@@ -13,7 +13,7 @@ from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.walk import WalkOptions
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.skipped import CHART, IGNORED, Skipped
+from sidecarctl.skipped import CHART, IGNORED, OUTPUT, Skipped
 
 STDIN = "-"
 
@@ -22,14 +22,14 @@ STDIN = "-"
 class InputOptions:
     """Which inputs a command reads.
 
-    leave_out  whether a source is not an input: the composition's own files
+    leave_out  why a source is not an input, one of skipped.REASONS, or "": such files are not reported among others
     sidecars   words of the command line that are sidecars, for the error if there is no input
     """
 
     paths: tuple[str, ...] = ()
     walk: WalkOptions = WalkOptions()
     stdin_name: str = STDIN
-    leave_out: Callable[[Source], bool] | None = None
+    leave_out: Callable[[Source], str] | None = None
     sidecars: tuple[str, ...] = ()
 
 
@@ -102,16 +102,19 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: b
     for path in dict.fromkeys(options.paths):
         before = len(kept), len(errors)
         own: list[Skipped] = []
+        left_out: list[Skipped] = []
         try:
             for found in walk.find_sources([path], options.stdin_name, options.walk):
                 if isinstance(found, Skipped):
                     own.append(found)
-                elif options.leave_out is None or not options.leave_out(found):
+                elif options.leave_out is not None and (reason := options.leave_out(found)):
+                    left_out.append(Skipped(found.name, reason))
+                else:
                     _read(found, options, stdin, kept, own, errors)
         except InputError as error:
             errors.append(error)
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
-            errors.append(_nothing_found(path, own))
+            errors.append(_nothing_found(path, [*own, *left_out]))
         skipped += own
     sources = _once(kept, mirrors)
     _check_name_of_stdin(sources)
@@ -200,6 +203,8 @@ def _nothing_found(path: str, skipped: Sequence[Skipped]) -> UsageError:
 
 def _way_out(skipped: Sequence[Skipped]) -> str:
     reasons = {one.reason for one in skipped}
+    if OUTPUT in reasons:
+        return "choose an output directory without inputs, or use --in-place"
     if CHART in reasons:
         return "run `helm template` and pipe its output, or name a file to read it anyway"
     if IGNORED in reasons:
@@ -207,7 +212,7 @@ def _way_out(skipped: Sequence[Skipped]) -> str:
     return "name a file to read it anyway"
 
 
-def with_leave_out(options: InputOptions, leave_out: Callable[[Source], bool]) -> InputOptions:
+def with_leave_out(options: InputOptions, leave_out: Callable[[Source], str]) -> InputOptions:
     """Return the options with a further test for sources that are no input."""
     return replace(options, leave_out=leave_out)
 

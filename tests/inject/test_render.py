@@ -377,6 +377,20 @@ def test_does_not_read_the_compositions_own_files_or_outputs(repo: Path) -> None
     assert set(tree(repo / "out")) == {"k8s/web-1.yaml", "k8s/web-2.yaml", "k8s/data/db.yaml", ".sidecarctl-outputs"}
 
 
+@pytest.mark.parametrize("output", [".", "k8s"])
+def test_output_directory_with_all_inputs_is_an_error_that_says_so(repo: Path, output: str) -> None:
+    outcome = done(repo, f"render k8s -o {output}", 2)
+    assert "no manifests in k8s: skipped 3 files: 3 in the output directory" in outcome.stderr
+    assert "choose an output directory without inputs, or use --in-place" in outcome.stderr
+
+
+def test_directory_with_files_of_the_composition_only_is_an_error_that_says_so(repo: Path) -> None:
+    (repo / "deploy").mkdir()
+    (repo / "sidecarctl.yaml").rename(repo / "deploy/web.yaml")
+    outcome = done(repo, "render -c deploy/web.yaml deploy", 2)
+    assert "no manifests in deploy: skipped 1 file: 1 sidecarctl file" in outcome.stderr
+
+
 def test_keeps_instances_of_the_command_line_and_other_compositions(repo: Path) -> None:
     done(repo, "add proxy --set upstreamPort=8080 -f k8s/data/db.yaml -i")
     (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team").replace("web-*", "db"))

@@ -64,7 +64,7 @@ def export(
     return EXIT_OK
 
 
-def texts(given: InputOptions, left_out: Callable[[Source], bool]) -> Iterator[tuple[str, str]]:
+def texts(given: InputOptions, left_out: Callable[[Source], str]) -> Iterator[tuple[str, str]]:
     """Yield text and name of each manifest. Raises the first error of an input that cannot be read."""
     from sidecarctl.cli.inputs import read_inputs, with_leave_out
 
