@@ -109,7 +109,8 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
         console.report_findings([] if delivery.flags.quiet else split_notes(findings)[0])
         console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         console.report_error(nothing)
-        return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
+        is_finding = delivery.needs_workload and delivery.settings.workloads.selects_all
+        return EXIT_FINDINGS if is_finding else nothing.exit_code
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:

@@ -391,6 +391,21 @@ def test_directory_with_files_of_the_composition_only_is_an_error_that_says_so(r
     assert "no manifests in deploy: skipped 1 file: 1 sidecarctl file" in outcome.stderr
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n---\n"])
+@pytest.mark.parametrize("command", ["render", "render -o out/", "upgrade", "remove --all", "remove logger --name web"])
+def test_check_of_a_file_without_an_object_fails(repo: Path, command: str, text: str) -> None:
+    (repo / "empty.yaml").write_text(text)
+    outcome = done(repo, f"{command} -f empty.yaml --check", 2)
+    assert "nothing to check: no object in empty.yaml" in outcome.stderr
+    assert "match" not in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["render", "upgrade", "remove --all"])
+def test_check_of_objects_without_a_workload_succeeds(repo: Path, command: str) -> None:
+    (repo / "settings.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")
+    done(repo, f"{command} -f settings.yaml --check")
+
+
 def test_keeps_instances_of_the_command_line_and_other_compositions(repo: Path) -> None:
     done(repo, "add proxy --set upstreamPort=8080 -f k8s/data/db.yaml -i")
     (repo / "team.yaml").write_text(COMPOSITION.replace("platform", "team").replace("web-*", "db"))
