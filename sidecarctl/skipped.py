@@ -14,6 +14,7 @@ COMPOSITION = "sidecarctl file"
 OTHER = "not a Kubernetes object"
 EXCLUDED = "excluded"
 IGNORED = "ignored by Git"
+OUTPUT = "in the output directory"
 VENDORED = "vendored"
 HIDDEN = "hidden"
 
@@ -29,6 +30,7 @@ REASONS = (
     OTHER,
     EXCLUDED,
     IGNORED,
+    OUTPUT,
     VENDORED,
     HIDDEN,
 )

@@ -26,6 +26,7 @@ from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.skipped import COMPOSITION, OUTPUT
 
 if TYPE_CHECKING:
     from sidecarctl.composition.model import Composition
@@ -272,21 +273,22 @@ def load_optional_selection(
     return None, open_libraries(libraries), pipeline_options(kube_version, "strict")
 
 
-def own_files(composition: Composition, named: Sequence[str], output: str | None) -> Callable[[Source], bool]:
-    """Return a test for sources that are not manifests: files of the composition, its libraries, and the output."""
+def own_files(composition: Composition, named: Sequence[str], output: str | None) -> Callable[[Source], str]:
+    """Return why a source is not an input, "" if it is one: files of the composition, its libraries, and the output."""
     files = {Path(file).resolve() for file in composition.files}
     directories = [directory.resolve() for directory in composition.libraries]
-    if output and Path(output).is_dir():
-        directories.append(Path(output).resolve())
+    outputs = Path(output).resolve() if output and Path(output).is_dir() else None
 
-    def is_own(source: Source) -> bool:
+    def leave_out(source: Source) -> str:
         # A file that the command line names is always an input.
         if source.path is None or source.name in named:
-            return False
+            return ""
         path = source.path.resolve()
-        return path in files or any(path.is_relative_to(directory) for directory in directories)
+        if path in files or any(path.is_relative_to(directory) for directory in directories):
+            return COMPOSITION
+        return OUTPUT if outputs and path.is_relative_to(outputs) else ""
 
-    return is_own
+    return leave_out
 
 
 def with_namespaces(chosen: Selection, inputs: Inputs) -> Callable[[str], Selection]:

@@ -71,7 +71,8 @@ class Delivery:
 class Done:
     """One source with its result, or with the error that stopped it.
 
-    `present` is the current content of the output: the input itself, or what an earlier run wrote.
+    `present` is the current content of the output: the input itself, or what an earlier run wrote. `missing`: there is no
+    output yet.
     """
 
     source: Source
@@ -79,11 +80,12 @@ class Done:
     result: Result | None = None
     error: SidecarctlError | None = None
     present: str | None = None
+    missing: bool = False
 
     @property
     def outdated(self) -> bool:
         """Whether the output differs from the result."""
-        return self.result is not None and self.result.text != self.current
+        return self.result is not None and (self.missing or self.result.text != self.current)
 
     def is_reported(self, delivery: Delivery) -> bool:
         """Return whether its changes are reported: when outputs are only compared, just those that differ."""
@@ -143,13 +145,22 @@ def is_directory_output(delivery: Delivery) -> bool:
 
 
 def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Done]:
-    """Yield the results with the current content of their outputs; a missing file counts as empty."""
+    """Yield the results with the current content of their outputs; a missing file counts as empty.
+
+    A source without a result stays as it is.
+    """
     if not delivery.flags.output:
         yield from done
         return
     for path, one in zip(targets(delivery, done), done):
+        if one.result is None:
+            yield one
+            continue
+        text, missing = "", False
         try:
             text = sources.decode(sources.read_small(path, limits.INPUT), str(path))
-        except (OSError, SidecarctlError):
-            text = ""
-        yield replace(one, present=text, source=replace(one.source, name=str(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            missing = True
+        except (OSError, SidecarctlError):  # it is replaced, or the error of writing says what it is
+            pass
+        yield replace(one, present=text, missing=missing, source=replace(one.source, name=str(path)))

@@ -13,7 +13,7 @@ from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.files.walk import WalkOptions
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.skipped import CHART, IGNORED, Skipped
+from sidecarctl.skipped import CHART, IGNORED, OUTPUT, Skipped
 
 STDIN = "-"
 
@@ -22,14 +22,14 @@ STDIN = "-"
 class InputOptions:
     """Which inputs a command reads.
 
-    leave_out  whether a source is not an input: the composition's own files
+    leave_out  why a source is not an input, one of skipped.REASONS, or "": such files are not reported among others
     sidecars   words of the command line that are sidecars, for the error if there is no input
     """
 
     paths: tuple[str, ...] = ()
     walk: WalkOptions = WalkOptions()
     stdin_name: str = STDIN
-    leave_out: Callable[[Source], bool] | None = None
+    leave_out: Callable[[Source], str] | None = None
     sidecars: tuple[str, ...] = ()
 
 
@@ -90,8 +90,8 @@ def describe_taken(sidecars: Sequence[str]) -> str:
     return f'"{word}" is read as the name of a sidecar here; for the path of this name, use -f {word}' if word else ""
 
 
-def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
-    """Read every input; `stdin` is standard input if it was already read.
+def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: bool = False) -> Inputs:
+    """Read every input; `stdin` is standard input if it was already read, `mirrors`: the output has the same directories.
 
     An input that cannot be read, and a path without a manifest, is an error that does not hide the others. Raises
     UsageError if stdin is empty.
@@ -102,18 +102,21 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None) -> Inputs:
     for path in dict.fromkeys(options.paths):
         before = len(kept), len(errors)
         own: list[Skipped] = []
+        left_out: list[Skipped] = []
         try:
             for found in walk.find_sources([path], options.stdin_name, options.walk):
                 if isinstance(found, Skipped):
                     own.append(found)
-                elif options.leave_out is None or not options.leave_out(found):
+                elif options.leave_out is not None and (reason := options.leave_out(found)):
+                    left_out.append(Skipped(found.name, reason))
+                else:
                     _read(found, options, stdin, kept, own, errors)
         except InputError as error:
             errors.append(error)
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
-            errors.append(_nothing_found(path, own))
+            errors.append(_nothing_found(path, [*own, *left_out]))
         skipped += own
-    sources = _once(kept)
+    sources = _once(kept, mirrors)
     _check_name_of_stdin(sources)
     return Inputs(sources, tuple(skipped), tuple(errors))
 
@@ -152,15 +155,33 @@ def _read(
         kept.append((source, read))
 
 
-def _once(kept: list[tuple[Source, Read]]) -> tuple[tuple[Source, Read], ...]:
-    """Return the sources without those that another path already named, and without links to one of the others."""
-    unique: dict[str, tuple[Source, Read]] = {}
+def _once(kept: list[tuple[Source, Read]], mirrors: bool) -> tuple[tuple[Source, Read], ...]:
+    """Return the sources without those that another path already named, and without links to one of the others.
+
+    mirrors  the output has the directories of the input: a link in another directory than its target remains
+    """
+    unique: dict[tuple[str, str], tuple[Source, Read]] = {}
+    places: dict[str, None] = {}
     for source, read in kept:
-        key = str(source.path.resolve()) if source.path else STDIN
+        place = _place(source)
+        if place in places:
+            continue
+        places[place] = None
+        key = str(source.path.resolve()) if source.path else STDIN, _directory(source) if mirrors else ""
         known = unique.get(key)
         if known is None or (_is_link(known[0]) and not _is_link(source)):
             unique[key] = source, read
     return tuple(unique.values())
+
+
+def _place(source: Source) -> str:
+    """Return the path of a source with links on the way resolved, but not the source itself."""
+    return str(source.path.parent.resolve() / source.path.name) if source.path else STDIN
+
+
+def _directory(source: Source) -> str:
+    """Return the directory of a source below the given one."""
+    return str(source.relative.parent) if source.relative else ""
 
 
 def _is_link(source: Source) -> bool:
@@ -182,6 +203,8 @@ def _nothing_found(path: str, skipped: Sequence[Skipped]) -> UsageError:
 
 def _way_out(skipped: Sequence[Skipped]) -> str:
     reasons = {one.reason for one in skipped}
+    if OUTPUT in reasons:
+        return "choose an output directory without inputs, or use --in-place"
     if CHART in reasons:
         return "run `helm template` and pipe its output, or name a file to read it anyway"
     if IGNORED in reasons:
@@ -189,7 +212,7 @@ def _way_out(skipped: Sequence[Skipped]) -> str:
     return "name a file to read it anyway"
 
 
-def with_leave_out(options: InputOptions, leave_out: Callable[[Source], bool]) -> InputOptions:
+def with_leave_out(options: InputOptions, leave_out: Callable[[Source], str]) -> InputOptions:
     """Return the options with a further test for sources that are no input."""
     return replace(options, leave_out=leave_out)
 

@@ -1,13 +1,14 @@
 """Records the files that `render` writes to an output directory, so that a later run can delete stale ones.
 
 The record is a text file in that directory, with a digest and a path per line; a path with other than printable characters is a
-JSON string. A file that was edited since is never deleted.
+JSON string. A file that no run wrote, that was edited since, or that is an input is never deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -96,11 +97,12 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path]) -> str:
-    """Return the new list of written files: earlier entries without `forgotten`, and `made` (path to text)."""
+    """Return the new list of written files: earlier entries and `made` (path to text), without `forgotten`."""
     gone = {path.relative_to(folder).as_posix() for path in forgotten}
-    entries = {name: digest for name, digest in known(folder).items() if name not in gone and _is_file(folder / name)}
+    entries = {name: digest for name, digest in known(folder).items() if _is_file(folder / name)}
     entries.update({name: _digest(text) for name, text in made.items()})
-    return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in sorted(entries.items()))
+    kept = sorted((name, digest) for name, digest in entries.items() if name not in gone)
+    return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in kept)
 
 
 def delete(stale_files: Iterable[Stale], folder: Path) -> None:
@@ -142,33 +144,78 @@ def check_options(delivery: Delivery) -> None:
         )
 
 
-def check_record(delivery: Delivery) -> None:
-    """Raise OutputError, before any file is written, if the list of written files would have to replace something else."""
-    if delivery.flags.output and is_directory_output(delivery) and not delivery.flags.writes_nothing:
-        record = Path(delivery.flags.output) / FILE_NAME
-        check_inside(record, Path(delivery.flags.output))
-        with suppress(FileNotFoundError, NotADirectoryError):
-            if not stat.S_ISREG(record.stat().st_mode):
-                raise OutputError(
-                    f"{record} is not a regular file, so the list of written files cannot be stored; no files written",
-                    hint="delete it",
-                )
+@dataclass(frozen=True)
+class Plan:
+    """What a run does besides writing its results.
+
+    stale   the files that earlier runs wrote and this one does not
+    gone    those of them to delete
+    record  the list of written files, to be written together with the results, so that all are written or none; still
+            with the files to delete, so that those which cannot be deleted stay listed
+    """
+
+    stale: tuple[Stale, ...] = ()
+    gone: tuple[Stale, ...] = ()
+    record: tuple[Write, ...] = ()
 
 
-def finish(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> int:
-    """Report outdated files, record what was written, prune stale files; return the exit code.
+def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> Plan:
+    """Return what to list and to delete, before any file is written. Raises OutputError for a list that is not a file.
 
     A run that is not `complete` has errors: it deletes nothing, because a file may be missing only because of one.
     """
-    stale: list[Stale] = []
-    if delivery.flags.output and is_directory_output(delivery):
-        stale = _stale(delivery, done, complete)
+    if not (delivery.flags.output and is_directory_output(delivery)):
+        return Plan()
+    assert delivery.mirror
+    folder = Path(delivery.flags.output)
+    inputs = {os.path.realpath(one.source.path) for one in done if one.source.path}
+    results = [one for one in done if one.result and not one.result.failed]
+    rendered = [(path.relative_to(folder).as_posix(), one) for path, one in zip(targets(delivery, results), results)]
+    failed = [one.source.relative or "stdin.yaml" for one in done if one.result is None or one.result.failed]
+    found = stale_files(folder, [*(name for name, _ in rendered), *map(str, failed)])
+    stale = tuple(each for each in found if os.path.realpath(each.path) not in inputs)
     if delivery.flags.writes_nothing:
-        return _report_outdated(delivery, done, stale if complete else [])
+        return Plan(stale if complete else ())
+    _check_record(folder)
+    gone = tuple(each for each in stale if not each.changed) if delivery.mirror.prune and complete else ()
+    earlier = known(folder)
+    # A file that had this text already can be the work of a person; an input is the work of one.
+    made = {name: one.result.text for name, one in rendered if one.result and (one.outdated or name in earlier)}
+    listed = [folder / name for name in (*earlier, *made)]
+    sources = [path for path in listed if _is_file(path) and os.path.realpath(path) in inputs]
+    text = remembered(folder, made, sources)
+    # A list that cannot be replaced must be noticed before files are deleted.
+    needed = bool(gone) or not (folder / FILE_NAME).exists() or earlier != _parse(text)
+    return Plan(stale, gone, (_record_of(folder, text),) if needed else ())
+
+
+def _check_record(folder: Path) -> None:
+    """Raise OutputError if the list of written files would have to replace something else."""
+    record = folder / FILE_NAME
+    check_inside(record, folder)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(record.stat().st_mode):
+            raise OutputError(
+                f"{record} is not a regular file, so the list of written files cannot be stored; no files written",
+                hint="delete it",
+            )
+
+
+def _record_of(folder: Path, text: str) -> Write:
+    return Write(folder / FILE_NAME, text, root=folder)
+
+
+def finish(delivery: Delivery, done: Sequence[Done], plan: Plan) -> int:
+    """Report outdated files, or delete and report stale files; return the exit code."""
+    if delivery.flags.writes_nothing:
+        return _report_outdated(delivery, done, plan.stale)
+    if delivery.flags.output:
+        _prune(delivery, plan, Path(delivery.flags.output))
     return EXIT_OK
 
 
 def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[Stale]) -> int:
+    done = [one for one in done if one.result and not one.result.failed]
     old = [one.source.name for one in done if one.outdated]
     assert delivery.mirror
     leftover = [str(each.path) for each in stale if not each.changed] if delivery.mirror.prune else []
@@ -176,13 +223,14 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         if delivery.flags.output:
             for one in done:
                 if one.outdated:
-                    console.report_line(f"{one.source.name}: {'outdated' if one.present else 'missing'}")
+                    console.report_line(f"{one.source.name}: {'missing' if one.missing else 'outdated'}")
         for name in leftover:
             console.report_line(f"{name}: stale, no longer rendered")
         number = len(old) + len(leftover)
-        console.report(
-            f"{number} of {plural(len(done) + len(leftover), 'file')} outdated" if number else _match(delivery, done)
-        )
+        if number:
+            console.report(f"{number} of {plural(len(done) + len(leftover), 'file')} outdated")
+        elif done:
+            console.report(_match(delivery, done))
     return EXIT_FINDINGS if delivery.flags.check and leftover else EXIT_OK
 
 
@@ -196,36 +244,20 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
     return text
 
 
-def _stale(delivery: Delivery, done: Sequence[Done], complete: bool) -> list[Stale]:
-    assert delivery.flags.output and delivery.mirror
-    folder = Path(delivery.flags.output)
-    results = [one for one in done if one.result and not one.result.failed]
-    made = {
-        path.relative_to(folder).as_posix(): one.result.text
-        for path, one in zip(targets(delivery, results), results)
-        if one.result
-    }
-    failed = [one.source.relative or "stdin.yaml" for one in done if one.result is None or one.result.failed]
-    stale = stale_files(folder, [*made, *map(str, failed)])
-    if delivery.flags.writes_nothing:
-        return stale
-    gone = [each for each in stale if not each.changed] if delivery.mirror.prune and complete else []
-    delete(gone, folder)
-    _report_stale(delivery, stale, gone)
-    text = remembered(folder, made, [each.path for each in gone])
-    memory = folder / FILE_NAME
-    if not memory.exists() or known(folder) != _parse(text):
-        write_all([Write(memory, text, root=folder)])
-    return stale
+def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
+    delete(plan.gone, folder)
+    _report_stale(delivery, plan)
+    if plan.gone:
+        write_all([_record_of(folder, remembered(folder, {}, [each.path for each in plan.gone]))])
 
 
-def _report_stale(delivery: Delivery, stale: Sequence[Stale], gone: Sequence[Stale]) -> None:
-    for each in gone:
+def _report_stale(delivery: Delivery, plan: Plan) -> None:
+    for each in plan.gone:
         if not delivery.flags.quiet:
             console.report_line(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
     kept = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
-    for each in stale:
-        if each not in gone:
+    for each in plan.stale:
+        if each not in plan.gone:
             why = "edited since it was written, so it is kept" if each.changed else kept
             console.report_line(f"{each.path}: no longer rendered; {why}")

@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
-from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, targets
+from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, is_directory_output, targets
 from sidecarctl.cli.inputs import Inputs, read_inputs
 from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
@@ -60,7 +61,8 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
                 stdin = stream.read() if path == "-" else None
         else:
             stdin = stream
-    inputs = read_inputs(delivery.inputs, stdin)
+    mirrors = bool(delivery.flags.output) and is_directory_output(delivery)
+    inputs = read_inputs(delivery.inputs, stdin, mirrors=mirrors)
     if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
         console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         return EXIT_OK
@@ -78,12 +80,14 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     errors: list[SidecarctlError] = [*inputs.errors, *(one.error for one in done if one.error is not None)]
     errors += [error for one in done if one.result for error in one.result.errors]
     findings = [finding for one in done if one.result for finding in one.result.findings]
-    done, retargeted, skipped = (done, (), ()) if errors else _retarget(delivery, done)
+    goes_on = not errors or delivery.flags.keep_going
+    done, retargeted, skipped = _retarget(delivery, done) if goes_on else (done, (), ())
     findings += skipped
-    if delivery.mirror and not errors:
+    if delivery.mirror and not errors:  # a file that cannot be read can have the workloads of a rule
         findings += delivery.mirror.closing([one.result for one in done if one.result])
+    if delivery.mirror and goes_on:
         done = list(compare_with_output(delivery, done))
-    caused = [] if errors else _find_caused(delivery, done)
+    caused = _find_caused(delivery, done) if goes_on else []
     findings += caused
     changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
     failed = any(one.result is not None and one.result.failed for one in done) or (
@@ -93,22 +97,25 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
     held_back = nothing is not None or ((bool(errors) or failed) and not delivery.flags.keep_going)
     if not held_back:
+        record: Sequence[Write] = ()
         if delivery.mirror:
             from sidecarctl.cli import prune
 
-            prune.check_record(delivery)
-        _deliver(delivery, [one for one in done if one.result and not one.result.failed])
+            plan = prune.plan(delivery, done, complete=not errors and not failed)
+            record = plan.record
+        _deliver(delivery, [one for one in done if one.result and not one.result.failed], record)
     for error in errors:
         console.report_error(error)
     if nothing is not None:
         console.report_findings([] if delivery.flags.quiet else split_notes(findings)[0])
         console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         console.report_error(nothing)
-        return nothing.exit_code if not delivery.settings.workloads.selects_all else EXIT_FINDINGS
+        is_finding = delivery.needs_workload and delivery.settings.workloads.selects_all
+        return EXIT_FINDINGS if is_finding else nothing.exit_code
     report_changes(delivery, inputs, done, findings, changes, held_back=held_back, retargeted=retargeted)
     code = exit_code(delivery, done, findings, errors)
     if delivery.mirror and not held_back:
-        code = max(code, prune.finish(delivery, done, complete=not errors and not failed))
+        code = max(code, prune.finish(delivery, done, plan))
     return code
 
 
@@ -128,10 +135,9 @@ def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
         return []
     if not any(needs_whole_run(one.read.text) or (one.result and needs_whole_run(one.result.text)) for one in done):
         return []
-    before = [document for one in done for document in split_readable(one.read.text, one.source.name, [])]
-    after = [
-        document for one in done if one.result for document in split_readable(one.result.text, one.source.name, [])
-    ]
+    processed = [(one, one.result) for one in done if one.result]
+    before = [document for one, _ in processed for document in split_readable(one.read.text, one.source.name, [])]
+    after = [document for one, result in processed for document in split_readable(result.text, one.source.name, [])]
     settings = delivery.settings
     return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
 
@@ -200,7 +206,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
         yield done
 
 
-def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
+def _deliver(delivery: Delivery, done: Sequence[Done], record: Sequence[Write]) -> None:
     if delivery.flags.diff:
         _print_diffs(done)
     elif delivery.flags.check:
@@ -208,7 +214,8 @@ def _deliver(delivery: Delivery, done: Sequence[Done]) -> None:
     elif delivery.flags.in_place or delivery.flags.output:
         from sidecarctl.files.write import write_all
 
-        console.report_lost(write_all((_replacements if delivery.flags.in_place else _outputs)(delivery, done)))
+        writes = (_replacements if delivery.flags.in_place else _outputs)(delivery, done)
+        console.report_lost(write_all(chain(writes, record)))
     elif delivery.flags.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 
@@ -228,7 +235,7 @@ def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
     root = Path(delivery.flags.output)
     for path, one in zip(targets(delivery, done), done):
         assert one.result
-        if delivery.mirror is None or one.outdated or not path.exists():
+        if delivery.mirror is None or one.outdated:
             yield Write(path, one.result.text, root=root if path != root else None)
 
 

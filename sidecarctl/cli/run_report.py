@@ -158,11 +158,16 @@ def print_report(
 
 
 def find_selection_error(delivery: Delivery, inputs: Inputs) -> SidecarctlError | None:
-    """Return the error for a run that changed nothing because the input has no workload, or none that is selected."""
-    from sidecarctl.cli.selection import no_workload_error, nothing_selected_error
+    """Return the error for a run that changed nothing because the input has no workload, or none that is selected.
+
+    With --check, also the error for input without an object.
+    """
+    from sidecarctl.cli.selection import no_workload_error, nothing_checked_error, nothing_selected_error
 
     if not delivery.settings.workloads.selects_all:
         error = nothing_selected_error(inputs, delivery.settings)
-        if error is not None or not delivery.needs_workload:
+        if error is not None:
             return error
-    return no_workload_error([source.name for source, _ in inputs.sources]) if delivery.needs_workload else None
+    if delivery.needs_workload:
+        return no_workload_error([source.name for source, _ in inputs.sources])
+    return nothing_checked_error(inputs) if delivery.flags.check else None

@@ -30,6 +30,24 @@ def no_workload_error(names: Sequence[str]) -> SidecarctlError:
     )
 
 
+def nothing_checked_error(inputs: Inputs) -> SidecarctlError | None:
+    """Return the error for a check of input without an object, None if there is one: a check of nothing is not a success."""
+    documents = (each for source, read in inputs.sources for each in split_readable(read.text, source.name, []))
+    if any(map(_has_object, documents)):
+        return None
+    names = ["stdin" if source.path is None else source.name for source, _ in inputs.sources]
+    return UsageError(
+        f"nothing to check: no object in {list_first(names, _NAMED)}", hint="check that the file has a manifest"
+    )
+
+
+def _has_object(document: Document) -> bool:
+    try:
+        return any(True for _ in objects(document.value))
+    except InputError:
+        return True
+
+
 def nothing_found_error(inputs: Inputs, settings: Options) -> SidecarctlError:
     """Return the error for input without a workload, or without one that is selected."""
     selected = None if settings.workloads.selects_all else nothing_selected_error(inputs, settings)

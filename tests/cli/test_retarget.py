@@ -87,6 +87,39 @@ def check_round_trip(directory: Path, service: str) -> None:
     assert read(directory) == before
 
 
+BROKEN_RECORD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: broken, annotations: {sidecarctl.dev/sidecars: "{"}}
+spec: {containers: [{name: app, image: registry.example/app:1.0.0}]}
+"""
+
+
+def test_keep_going_changes_and_restores_ports_beside_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    before = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    (tmp_path / "z.yml").write_bytes(b"a: \xff\n")
+    call("add proxy . -i --retarget --keep-going", tmp_path, 3)
+    assert "targetPort: 10000" in read(tmp_path)["service.yaml"]
+    outcome = call("remove proxy . -i --keep-going", tmp_path, 3)
+    assert "Service/shop: restored" in outcome.stderr
+    assert read(tmp_path) == before
+
+
+def test_keep_going_leaves_ports_of_a_workload_alone_that_is_not_written(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    before = write(tmp_path, shop=read(tmp_path)["shop.yaml"] + "---\n" + BROKEN_RECORD)
+    call("remove proxy . -i --keep-going", tmp_path, 1)
+    assert read(tmp_path) == before
+
+
+def test_keep_going_reports_a_service_that_an_edit_bypasses_beside_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    (tmp_path / "z.yml").write_bytes(b"a: \xff\n")
+    outcome = call("add proxy . -i --keep-going", tmp_path, 3)
+    assert "service-bypasses-sidecar" in outcome.stderr
+
+
 # A Service port as people write it, and as it is with the sidecar.
 PORTS = {
     "name": ("{name: http, port: 80, targetPort: http}", "{name: http, port: 80, targetPort: 10000}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -194,6 +195,43 @@ def test_prune_keeps_a_file_that_the_name_of_another_one_lists(repo: Path, mark:
     }
 
 
+def test_prune_keeps_a_file_that_no_run_wrote(repo: Path) -> None:
+    (repo / "out").mkdir()
+    (repo / "out/db.yaml").write_bytes((repo / "k8s/data/db.yaml").read_bytes())
+    done(repo, "render k8s/web-1.yaml k8s/data/db.yaml -o out")
+    assert "db.yaml" not in (repo / "out/.sidecarctl-outputs").read_text()
+    done(repo, "render k8s/web-1.yaml -o out --prune")
+    assert set(tree(repo / "out")) == {"web-1.yaml", "db.yaml", ".sidecarctl-outputs"}
+
+
+def test_prune_deletes_a_file_that_an_earlier_run_wrote_and_the_last_one_left_unchanged(repo: Path) -> None:
+    for _ in range(2):
+        done(repo, "render k8s/web-1.yaml k8s/data/db.yaml -o out")
+    assert "out/db.yaml: deleted" in done(repo, "render k8s/web-1.yaml -o out --prune").stderr
+
+
+def test_prune_keeps_inputs_in_the_output_directory(repo: Path) -> None:
+    done(repo, "render k8s/web-1.yaml k8s/web-2.yaml -o k8s")  # both are written over
+    done(repo, "render k8s/web-1.yaml -o k8s --prune")
+    assert set(tree(repo / "k8s")) == {"web-1.yaml", "web-2.yaml", "data/db.yaml", ".sidecarctl-outputs"}
+
+
+def test_prune_keeps_an_output_that_is_an_input_of_this_run(repo: Path) -> None:
+    done(repo, "render k8s -o out")
+    done(repo, "render out/data/db.yaml -o out --prune")  # the output is out/db.yaml
+    assert (repo / "out/data/db.yaml").is_file()
+    assert "data/db.yaml" not in (repo / "out/.sidecarctl-outputs").read_text()
+
+
+def test_writes_and_lists_an_empty_output(repo: Path) -> None:
+    (repo / "k8s/empty.yaml").write_text("")
+    done(repo, "render k8s/web-1.yaml k8s/empty.yaml -o out")
+    assert "  empty.yaml\n" in (repo / "out/.sidecarctl-outputs").read_text()
+    (repo / "out/empty.yaml").unlink()
+    outcome = done(repo, "render k8s/web-1.yaml k8s/empty.yaml -o out --check", 1)
+    assert "out/empty.yaml: missing" in outcome.stderr
+
+
 def test_prune_keeps_a_file_of_this_run_whatever_form_its_name_has_in_the_list(repo: Path) -> None:
     done(repo, "render -f k8s -o out")
     record = repo / "out/.sidecarctl-outputs"
@@ -221,6 +259,75 @@ def test_link_beside_its_target_does_not_replace_it_in_the_output(repo: Path) ->
     assert not (repo / "out" / "0.yaml").exists()
 
 
+@pytest.fixture
+def linked(repo: Path) -> Path:
+    """A repository whose environments have links to files of a base, and to files outside of the input."""
+    (repo / "shared.yaml").write_text(DEPLOYMENT.replace("NAME", "web-3"))
+    for name in ("dev", "prod"):
+        (repo / "k8s" / name).mkdir()
+        (repo / "k8s" / name / "web-1.yaml").symlink_to("../web-1.yaml")
+        (repo / "k8s" / name / "shared.yaml").symlink_to("../../shared.yaml")
+    return repo
+
+
+LINKED = {f"{name}/{file}.yaml" for name in ("dev", "prod") for file in ("web-1", "shared")}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+@pytest.mark.parametrize("command", ["render -f k8s", "add log-tail k8s"])
+def test_output_directory_has_files_that_are_links_to_another_directory(command: str, linked: Path) -> None:
+    done(linked, f"{command} -o out")
+    outputs = tree(linked / "out")
+    assert set(outputs) - {".sidecarctl-outputs"} == {"web-1.yaml", "web-2.yaml", "data/db.yaml", *LINKED}
+    assert outputs["dev/web-1.yaml"] == outputs["prod/web-1.yaml"] == outputs["web-1.yaml"]
+    assert outputs["dev/shared.yaml"] == outputs["prod/shared.yaml"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+def test_check_and_prune_know_outputs_of_links(linked: Path) -> None:
+    done(linked, "render -f k8s -o out")
+    assert "7 files in out match" in done(linked, "render -f k8s -o out --prune --check").stderr
+    (linked / "out/prod/shared.yaml").unlink()
+    assert "out/prod/shared.yaml: missing" in done(linked, "render -f k8s -o out --check", 1).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a permission")
+def test_file_that_several_paths_name_has_one_output(linked: Path) -> None:
+    (linked / "same").symlink_to("k8s")
+    done(linked, "render k8s k8s/dev same -o out")
+    assert set(tree(linked / "out")) == {
+        ".sidecarctl-outputs",
+        "web-1.yaml",
+        "web-2.yaml",
+        "data/db.yaml",
+        *LINKED,
+    }
+
+
+# Root can write to every file, so the test of the system is replaced.
+READ_ONLY_LIST = """\
+import os, sys
+access = os.access
+os.access = lambda path, *how, **more: not str(path).endswith(".sidecarctl-outputs") and access(path, *how, **more)
+from sidecarctl.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("rule", ["web-*", "web-2"])  # without and with a changed output
+def test_read_only_list_of_outputs_leaves_every_file_unchanged(repo: Path, rule: str) -> None:
+    done(repo, "render -f k8s -o out")
+    before = tree(repo / "out")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("web-*", rule))
+    (repo / "k8s/data/db.yaml").unlink()
+    words = [sys.executable, "-c", READ_ONLY_LIST, "render", "-f", "k8s", "-o", "out", "--prune"]
+    outcome = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 3
+    assert "out/.sidecarctl-outputs is read-only; no files written" in outcome.stderr
+    assert "deleted" not in outcome.stderr
+    assert tree(repo / "out") == before
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y", '"\\u0000"', '"\\ud800"'])
 def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name: str) -> None:
     done(repo, "render -f k8s -o out")
@@ -229,6 +336,22 @@ def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name:
     record.write_text(f"{before}{'0' * 64}  {name}\n")
     done(repo, "render -f k8s -o out --prune")
     assert record.read_text() == before
+
+
+@pytest.mark.parametrize("broken", [b"a: \xff\n", b"apiVersion: v1\nkind: Pod\nmetadata: {name: web-9}\na: [\n"])
+def test_keep_going_replaces_outdated_outputs(broken: bytes, repo: Path) -> None:
+    done(repo, "render -f k8s -o out")
+    (repo / "sidecarctl.yaml").write_text(COMPOSITION.replace("web-*", "web-2"))
+    (repo / "k8s/z.yaml").write_bytes(broken)
+    outcome = done(repo, "render -f k8s -o out --keep-going --check", 3)
+    assert "out/web-1.yaml: outdated" in outcome.stderr
+    assert "1 of 3 files outdated" in outcome.stderr
+    done(repo, "render -f k8s -o out --keep-going", 3)
+    outputs = tree(repo / "out")
+    assert outputs["web-1.yaml"] == (repo / "k8s/web-1.yaml").read_bytes()
+    listed = dict(line.split("  ")[::-1] for line in outputs.pop(".sidecarctl-outputs").decode().splitlines()[1:])
+    assert listed == {name: hashlib.sha256(data).hexdigest() for name, data in outputs.items()}
+    assert "3 files in out match" in done(repo, "render -f k8s -o out --keep-going --check", 3).stderr
 
 
 def test_prune_requires_an_output_directory(repo: Path) -> None:
@@ -252,6 +375,35 @@ def test_does_not_read_the_compositions_own_files_or_outputs(repo: Path) -> None
     for _ in range(2):
         done(repo, "render -f . -o out")
     assert set(tree(repo / "out")) == {"k8s/web-1.yaml", "k8s/web-2.yaml", "k8s/data/db.yaml", ".sidecarctl-outputs"}
+
+
+@pytest.mark.parametrize("output", [".", "k8s"])
+def test_output_directory_with_all_inputs_is_an_error_that_says_so(repo: Path, output: str) -> None:
+    outcome = done(repo, f"render k8s -o {output}", 2)
+    assert "no manifests in k8s: skipped 3 files: 3 in the output directory" in outcome.stderr
+    assert "choose an output directory without inputs, or use --in-place" in outcome.stderr
+
+
+def test_directory_with_files_of_the_composition_only_is_an_error_that_says_so(repo: Path) -> None:
+    (repo / "deploy").mkdir()
+    (repo / "sidecarctl.yaml").rename(repo / "deploy/web.yaml")
+    outcome = done(repo, "render -c deploy/web.yaml deploy", 2)
+    assert "no manifests in deploy: skipped 1 file: 1 sidecarctl file" in outcome.stderr
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n---\n"])
+@pytest.mark.parametrize("command", ["render", "render -o out/", "upgrade", "remove --all", "remove logger --name web"])
+def test_check_of_a_file_without_an_object_fails(repo: Path, command: str, text: str) -> None:
+    (repo / "empty.yaml").write_text(text)
+    outcome = done(repo, f"{command} -f empty.yaml --check", 2)
+    assert "nothing to check: no object in empty.yaml" in outcome.stderr
+    assert "match" not in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["render", "upgrade", "remove --all"])
+def test_check_of_objects_without_a_workload_succeeds(repo: Path, command: str) -> None:
+    (repo / "settings.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n")
+    done(repo, f"{command} -f settings.yaml --check")
 
 
 def test_keeps_instances_of_the_command_line_and_other_compositions(repo: Path) -> None:

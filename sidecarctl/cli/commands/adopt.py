@@ -113,7 +113,7 @@ def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS
     from sidecarctl.composition.model import load_composition
 
     composition = target / FILE_NAME
-    is_own = own_files(load_composition(composition), paths, None) if composition.is_file() else lambda source: False
+    is_own = own_files(load_composition(composition), paths, None) if composition.is_file() else lambda source: ""
     options = with_leave_out(input_options(list(paths), replace(flags, file=[])), is_own)
     found = read_inputs(options)
     if found.errors and not found.sources:

@@ -69,7 +69,7 @@ def export(
     return EXIT_OK
 
 
-def read_manifests(given: InputOptions, left_out: Callable[[Source], bool]) -> Inputs:
+def read_manifests(given: InputOptions, left_out: Callable[[Source], str]) -> Inputs:
     """Return the manifests. Raises the first error of an input that cannot be read."""
     from sidecarctl.cli.inputs import read_inputs, with_leave_out
 
