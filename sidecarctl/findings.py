@@ -83,6 +83,7 @@ class Finding:
     source    origin of the cause: "input", or the sidecar template: "sidecar logger@1.0.0"
     expected  known valid content: a type ("string"), allowed values, or names of missing items
     autofix    the safe fix, None if there is none
+    hides_line  True if the source line can have a secret, so that reports do not show it
     """
 
     rule: str
@@ -100,6 +101,7 @@ class Finding:
     place: Place | None = None
     expected: tuple[str, ...] = ()
     autofix: AutoFix | None = None
+    hides_line: bool = False
 
     @property
     def fixable(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecarctl.catalog.assignments import merge
 from sidecarctl.catalog.catalog import Catalog
+from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.parameters import Parameters, resolve
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.annotations import INJECT, NAMED_PARAMETER, InjectAnnotations, read_annotations
@@ -160,7 +161,16 @@ class Selection:
                 if not key and entry.place is not _NO_PLACE:
                     raise
                 findings.append(own.finding(key or INJECT, "invalid-inject-parameter", error))
-        return requests, [*findings, *wrong]
+        findings += wrong
+        if findings and any(self._has_secrets(entry) for entry, _ in entries.values()):
+            findings = [replace(each, hides_line=True) for each in findings]
+        return requests, findings
+
+    def _has_secrets(self, entry: SidecarEntry) -> bool:
+        try:
+            return has_secrets(self.catalog.find(str(entry.data["name"])).parameters)
+        except UsageError:
+            return False
 
     def validate(self) -> None:
         """Find every sidecar and validate every parameter of active rules and defaults. Required parameters may be missing.

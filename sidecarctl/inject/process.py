@@ -202,9 +202,8 @@ def locate_findings(document: Document, findings: Iterable[Finding]) -> Iterator
     """Set the place of findings in a document."""
     for finding in findings:
         related = tuple(replace(r, place=r.place or document.locate(r.path)) for r in finding.related)
-        yield replace(
-            finding, place=finding.place or document.locate(finding.path, on_key=finding.on_key), related=related
-        )
+        place = finding.place or document.locate(finding.path, on_key=finding.on_key)
+        yield replace(finding, place=replace(place, line_text="") if finding.hides_line else place, related=related)
 
 
 def _validate_result(

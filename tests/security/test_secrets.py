@@ -310,3 +310,22 @@ def test_recorded_value_of_a_parameter_that_becomes_secret_is_not_shown(format_n
     assert "1.1.0" in outcome.stdout + outcome.stderr
     assert SECRET not in outcome.stdout + outcome.stderr
     assert f'"token":"{SECRET}"' not in (tmp_path / "new.yaml").read_text()
+
+
+def test_line_of_an_annotation_is_not_shown_if_the_sidecar_has_secrets(tmp_path: Path) -> None:
+    home = tmp_path / "sidecars" / "sec"
+    home.mkdir(parents=True)
+    (home / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: sec, version: 1.0.0, summary: One.}\n"
+        "spec: {parameters: {properties: {token: {type: string, writeOnly: true}, pin: {type: integer, writeOnly: true}}}}\n"
+    )
+    (home / "template.yaml.j2").write_text("containers:\n- {name: {{ instance }}, image: 'a:1.0.0'}\n")
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: c}\nspec: {rules: []}\n"
+    )
+    own = "sidecarctl.dev/inject: sec, sidecarctl.dev/sec.token: Hidden1, sidecarctl.dev/sec.pin: Hidden2"
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p, annotations: {{{own}}}}}\nspec: {{containers: [{{name: a, image: 'a:1'}}]}}\n"
+    for format_name in ("text", "json", "sarif", "github"):
+        outcome = run(f"sidecarctl render --check --format {format_name}", tmp_path, stdin=pod)
+        assert "invalid-inject-parameter" in outcome.stdout + outcome.stderr
+        assert "Hidden" not in outcome.stdout + outcome.stderr

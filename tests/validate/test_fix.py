@@ -40,6 +40,9 @@ kind: Deployment
 metadata:
   name: web
 spec:
+  progressDeadlineSeconds: 600
+  revisionHistoryLimit: 10
+  strategy: {type: Recreate}
   selector:
     matchLabels: {app: web}
   template:
@@ -50,6 +53,10 @@ spec:
       - name: web
         image: registry.example/web:1.0.0
 """
+# Without the fields whose defaults differ between the versions of Deployment.
+BARE = DEPLOYMENT.replace(
+    "  progressDeadlineSeconds: 600\n  revisionHistoryLimit: 10\n  strategy: {type: Recreate}\n", ""
+)
 SIDECAR = """\
 apiVersion: v1
 kind: Pod
@@ -200,7 +207,7 @@ def test_keeps_api_version_if_meaning_changes(tmp_path: Path) -> None:
     budget = BUDGET.replace("matchLabels: {app: web}", "{}").replace("selector:\n    {}", "selector: {}")
     assert fixed(tmp_path, budget) == budget
     assert "selects no pods in the old version and all pods" in refusals(tmp_path, budget)[0]
-    daemons = DEPLOYMENT.replace("kind: Deployment", "kind: DaemonSet")
+    daemons = BARE.replace("kind: Deployment", "kind: DaemonSet")
     assert fixed(tmp_path, daemons) == daemons
     assert "updateStrategy" in refusals(tmp_path, daemons)[0]
     explicit = daemons.replace("spec:\n  selector", "spec:\n  updateStrategy: {type: OnDelete}\n  selector")
@@ -208,10 +215,40 @@ def test_keeps_api_version_if_meaning_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("strategy: {type: Recreate}", "replicas: 40", "strategy.rollingUpdate.maxUnavailable"),
+        ("{type: Recreate}", "{rollingUpdate: {maxUnavailable: 1}}", "strategy.rollingUpdate.maxSurge"),
+        ("  progressDeadlineSeconds: 600\n", "", "progressDeadlineSeconds"),
+        ("  revisionHistoryLimit: 10\n", "", "revisionHistoryLimit"),
+        ("  revisionHistoryLimit: 10\n", "  revisionHistoryLimit: null\n", "revisionHistoryLimit"),
+    ],
+)
+def test_keeps_api_version_if_a_default_of_a_deployment_changes(old: str, new: str, field: str, tmp_path: Path) -> None:
+    text = DEPLOYMENT.replace(old, new)
+    assert text != DEPLOYMENT
+    assert fixed(tmp_path, text) == text
+    assert f"{field} is not set, and its default changes" in refusals(tmp_path, text)[0]
+    older = text.replace("extensions/v1beta1", "apps/v1beta1")
+    same = field != "revisionHistoryLimit"
+    assert fixed(tmp_path, older) == (older.replace("apps/v1beta1", "apps/v1") if same else older)
+
+
+def test_keeps_a_variable_that_refers_to_one_set_between_it_and_its_twin(tmp_path: Path) -> None:
+    item = "    - {name: A, value: '%s'}\n"
+    for value, kept in (("$(B)", True), ("x$(A)", True), ("$(C)", False), ("B", False)):
+        first = POD + "    env:\n    - {name: C, value: c}\n" + item % value
+        text = first + "    - {name: B, value: b}\n" + item % value
+        assert (fixed(tmp_path, text) == text) is kept
+        if value == "$(B)":
+            assert "refers to a variable that is set after the earlier one" in refusals(tmp_path, text)[0]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
         ("  selector:\n    matchLabels: {app: web}\n", "", "missing-required"),
-        ("spec:\n  selector", "spec:\n  rollbackTo: {revision: 1}\n  selector", "unknown-field"),
+        ("  selector:\n", "  rollbackTo: {revision: 1}\n  selector:\n", "unknown-field"),
         ("matchLabels: {app: web}", "matchLabels: {app: other}", "selector-mismatch"),
     ],
 )

@@ -11,6 +11,8 @@ from typing import Any
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube import quantity
+from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, dotted
 from sidecarctl.yamltext.layout import Bounds, member_bounds
 from sidecarctl.yamltext.nodes import Alias, Scalar, Sequence, trail, walk
@@ -82,6 +84,10 @@ class _ItemList:
                 named.setdefault(_form(item.get("name")), set()).add(form)
         bounds = member_bounds(document.text, holder) if isinstance(holder, Sequence) else []
         return _ItemList(forms, first, named, bounds)
+
+
+# A reference in the value of a variable: `$(NAME)` is replaced by the value that NAME has at this place of the list.
+_REFERENCE = lazy_pattern(r"\$\(([^()]+)\)")
 
 
 def _form(value: object) -> str:
@@ -200,7 +206,14 @@ def remove_duplicate_variable(finding: Finding, document: Document, context: Fix
         return None
     items = context.items(document, path[:-1])
     namesakes = items.named.get(_form(own.get("name")), ())
-    return _dropped(finding, document, path, items.bounds) if len(namesakes) == 1 else None
+    if len(namesakes) != 1:
+        return None
+    variables, last = value_at(document.value, path[:-1]), path[-1]
+    assert isinstance(last, int)
+    between = {as_mapping(each).get("name") for each in variables[items.first[items.forms[last]] : last + 1]}
+    if between.intersection(_REFERENCE.findall(str(own.get("value")))):
+        raise EditRefused("its value refers to a variable that is set after the earlier one", path)
+    return _dropped(finding, document, path, items.bounds)
 
 
 def _item(path: PathTuple) -> PathTuple:

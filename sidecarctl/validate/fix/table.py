@@ -6,7 +6,7 @@ the object has no new errors, and no default that differs between the versions a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +72,38 @@ def _update_strategy(spec: Mapping[str, Any]) -> str:
     return "updateStrategy.type is not set, and its default changes from OnDelete to RollingUpdate"
 
 
+def _rollout(spec: Mapping[str, Any]) -> str:
+    """Compare the defaults of extensions/v1beta1 with those of apps/v1, as Kubernetes 1.15 set them."""
+    strategy = as_mapping(spec.get("strategy"))
+    rolling = {} if strategy.get("type") == "Recreate" else {"maxUnavailable": "1 to 25%", "maxSurge": "1 to 25%"}
+    pairs = (
+        ("strategy.rollingUpdate", as_mapping(strategy.get("rollingUpdate")), rolling),
+        ("spec", spec, {"progressDeadlineSeconds": "none to 600", "revisionHistoryLimit": "all to 10"}),
+    )
+    return _changed_default(pairs)
+
+
+def _history(spec: Mapping[str, Any]) -> str:
+    return _changed_default([("spec", spec, {"revisionHistoryLimit": "2 to 10"})])
+
+
+def _changed_default(pairs: Iterable[tuple[str, Mapping[str, Any], Mapping[str, str]]]) -> str:
+    """Return which field is not set although its default changes, "" if all are set."""
+    missing = [
+        (f"{holder}.{name}".removeprefix("spec."), change)
+        for holder, values, defaults in pairs
+        for name, change in defaults.items()
+        if values.get(name) is None
+    ]
+    return f"{missing[0][0]} is not set, and its default changes from {missing[0][1]}" if missing else ""
+
+
 # Functions that return why the meaning of an object changes in the new version, "" if it does not.
 _GUARDS: Mapping[tuple[str, str], Guard] = {
     ("policy/v1beta1", "PodDisruptionBudget"): _empty_selector,
     ("extensions/v1beta1", "DaemonSet"): _update_strategy,
+    ("extensions/v1beta1", "Deployment"): _rollout,
+    ("apps/v1beta1", "Deployment"): _history,
     ("apps/v1beta1", "StatefulSet"): _update_strategy,
 }
 
