@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sidecarctl.composition.annotations import INJECT, list_namespaces
@@ -45,26 +45,31 @@ class NamespaceSelections:
     def __init__(self, chosen: Selection, texts: Sequence[tuple[str, str]]) -> None:
         """Read the Namespaces of all files of the run, given by name and text."""
         self._chosen = chosen
-        self._found = find_namespaces(texts)
-        self._files = {one.file for one in self._found}
+        found = find_namespaces(texts)
+        self._files = {one.file for one in found}
+        by_name: dict[str, list[FoundNamespace]] = {}
+        for one in found:
+            by_name.setdefault(one.name, []).append(one)
+        self._everywhere = {name: ones[0].inject for name, ones in by_name.items() if len(ones) == 1}
+        self._places = {name: _Places.of(ones) for name, ones in by_name.items() if len(ones) > 1}
         self._selections: dict[Path, Selection] = {}
 
     def select(self, file: str) -> Selection:
         """Return the composition as it applies to a file."""
-        if not self._found:
+        if not self._files:
             return self._chosen
-        # The files of a directory have the same nearest Namespaces, except for those in the file itself.
-        key = absolute(Path(file)) if file in self._files else absolute(Path(file)).parent
+        key = Path()
+        if self._places:  # files of a directory have the same nearest Namespaces, except for those in the file itself
+            key = absolute(Path(file)) if file in self._files else absolute(Path(file)).parent
         if key not in self._selections:
             self._selections[key] = self._make(file)
         return self._selections[key]
 
     def _make(self, file: str) -> Selection:
-        values: dict[str, str] = {}
+        values = {name: inject for name, inject in self._everywhere.items() if inject is not None}
         conflicts: dict[str, str] = {}
-        for name in dict.fromkeys(one.name for one in self._found):
-            nearest = _find_nearest(file, [one for one in self._found if one.name == name])
-            annotated = {one.inject: one.file for one in nearest if one.inject is not None}
+        for name, places in self._places.items():
+            annotated = {one.inject: one.file for one in places.find_nearest(file) if one.inject is not None}
             if len(annotated) > 1:
                 conflicts[name] = " and ".join(sorted(set(annotated.values())))
             elif annotated:
@@ -72,22 +77,51 @@ class NamespaceSelections:
         return replace(self._chosen, namespaces=values, namespace_conflicts=conflicts)
 
 
-def _find_nearest(file: str, namespaces: Iterable[FoundNamespace]) -> list[FoundNamespace]:
-    """Return the Namespaces in a file itself, else those whose directories are nearest to it."""
-    by_distance: dict[tuple[int, ...], list[FoundNamespace]] = {}
-    for one in namespaces:
-        by_distance.setdefault(_distance(file, one.file), []).append(one)
-    return by_distance[min(by_distance)]
+@dataclass(frozen=True)
+class _Places:
+    """Where the Namespaces of one name are, by file, by directory, and by each directory above: the nearest ones there.
 
-
-def _distance(file: str, other: str) -> tuple[int, ...]:
-    """Return how far another file is: by the directories that both share, then by those below the shared ones.
-
-    A directory above `file` is as near as one beside the next lower directory, and wins.
+    A directory is the parts of its absolute path.
     """
-    if file == other:
-        return ()  # less than any other
-    own, parts = (absolute(Path(each)).parent.parts for each in (file, other))
-    shared = next((at for at, (one, two) in enumerate(zip(own, parts)) if one != two), min(len(own), len(parts)))
-    below = len(parts) - shared
-    return (1 if below else 0) - shared, below
+
+    files: Mapping[str, list[FoundNamespace]]
+    directories: Mapping[tuple[str, ...], list[FoundNamespace]]
+    below: Mapping[tuple[str, ...], tuple[int, list[FoundNamespace]]]
+
+    @staticmethod
+    def of(namespaces: Iterable[FoundNamespace]) -> _Places:
+        """Return the places of Namespaces of one name."""
+        files: dict[str, list[FoundNamespace]] = {}
+        directories: dict[tuple[str, ...], list[FoundNamespace]] = {}
+        below: dict[tuple[str, ...], tuple[int, list[FoundNamespace]]] = {}
+        for one in namespaces:
+            parts = _directory(one.file)
+            files.setdefault(one.file, []).append(one)
+            directories.setdefault(parts, []).append(one)
+            for depth in range(len(parts)):
+                distance = len(parts) - depth
+                least = below.get(parts[:depth], (distance + 1, []))[0]
+                if distance < least:
+                    below[parts[:depth]] = (distance, [one])
+                elif distance == least:
+                    below[parts[:depth]][1].append(one)
+        return _Places(files, directories, below)
+
+    def find_nearest(self, file: str) -> list[FoundNamespace]:
+        """Return the Namespaces in a file itself, else those whose directories share most with it and are least deep.
+
+        A directory above is as near as one beside the next lower directory, and wins.
+        """
+        if file in self.files:
+            return self.files[file]
+        parts = _directory(file)
+        for depth in range(len(parts), -1, -1):
+            if parts[:depth] in self.directories:
+                return self.directories[parts[:depth]]
+            if parts[: depth + 1] in self.below and depth < len(parts):
+                return self.below[parts[: depth + 1]][1]
+        return self.below[()][1]
+
+
+def _directory(file: str) -> tuple[str, ...]:
+    return absolute(Path(file)).parent.parts
