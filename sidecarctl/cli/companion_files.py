@@ -47,7 +47,7 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group
         if read_owner(document) is None
         for workload, record in read_records(document, kinds)
     ]
-    homes = Homes(holders)
+    homes = _Homes(holders)
     files: dict[str, dict[str, None]] = {}  # of each workload's file: the files with its companions
     owners: dict[str, list[tuple[CompanionKey, frozenset[str]]]] = {}  # of each file with companions: whose they can be
     for source, read in holding:
@@ -55,7 +55,7 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group
             if read_owner(document) is None:
                 continue
             companion = Companion(as_mapping(document.value))
-            found = _find_homes(companion, source.name, homes)
+            found = homes.find(companion, source.name)
             owners.setdefault(source.name, []).append((companion.key, found))
             if len(found) == 1 and source.name not in found:
                 files.setdefault(next(iter(found)), {})[source.name] = None
@@ -70,20 +70,51 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group
     return groups
 
 
-def _find_homes(companion: Companion, file: str, homes: Homes) -> frozenset[str]:
-    """Return the file of the workload that a companion belongs to; several that are equally likely, or none.
+class _Homes:
+    """The workloads of a run that can have companions, of each file, and of each directory."""
 
-    The workload that it names and that uses it comes first: others can be copies of that.
-    """
-    named = [each for each in homes.find_labelled(companion) if companion.owner[1] in each.record.instances]
-    renamed = homes.find_fitting(companion)
-    own = [each for each in named if each.place == file]
-    users = [each for each in named if each.uses(companion)]
-    for among in (own, users, [each for each in renamed if each.place == file], named, renamed):
-        if among:
-            near = [each for each in among if PurePath(each.place).parent == PurePath(file).parent]
-            return frozenset(each.place for each in near or among)
-    return frozenset()
+    def __init__(self, holders: Sequence[Holder]) -> None:
+        by_file: dict[str, list[Holder]] = {}
+        by_directory: dict[PurePath, list[Holder]] = {}
+        for each in holders:
+            by_file.setdefault(each.place, []).append(each)
+            by_directory.setdefault(PurePath(each.place).parent, []).append(each)
+        self._files = {file: Homes(own) for file, own in by_file.items()}
+        self._directories = {directory: Homes(near) for directory, near in by_directory.items()}
+        self._all = Homes(holders)
+
+    def find(self, companion: Companion, file: str) -> frozenset[str]:
+        """Return the file of the workload that a companion in `file` belongs to; several that are equally likely, or none.
+
+        The workload that it names and that uses it comes first: others can be copies of that.
+        """
+        own = self._files.get(file, _NONE)
+        near = self._directories.get(PurePath(file).parent, _NONE)
+        searches: tuple[Callable[[], Sequence[Holder]], ...] = (
+            lambda: _find_named(own, companion),
+            lambda: _find_users(near, companion),
+            lambda: _find_users(self._all, companion),
+            lambda: own.find_fitting(companion),
+            lambda: _find_named(near, companion),
+            lambda: _find_named(self._all, companion),
+            lambda: near.find_fitting(companion),
+            lambda: self._all.find_fitting(companion),
+        )
+        for search in searches:
+            if among := search():
+                return frozenset(each.place for each in among)
+        return frozenset()
+
+
+_NONE = Homes(())
+
+
+def _find_named(homes: Homes, companion: Companion) -> list[Holder]:
+    return [each for each in homes.find_labelled(companion) if companion.owner[1] in each.record.instances]
+
+
+def _find_users(homes: Homes, companion: Companion) -> list[Holder]:
+    return [each for each in _find_named(homes, companion) if each.uses(companion)]
 
 
 def transform_together(

@@ -43,7 +43,7 @@ def nothing_checked_error(inputs: Inputs) -> SidecarctlError | None:
 
 def _has_object(document: Document) -> bool:
     try:
-        return any(True for _ in objects(document.value))
+        return any("apiVersion" in value or "kind" in value for value, _ in objects(document.value))
     except InputError:
         return True
 

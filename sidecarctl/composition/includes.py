@@ -15,9 +15,11 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
     Raises UsageError for a cycle and for a missing file.
     """
     done: set[Path] = set()
+    above: dict[Path, None] = {}
 
     # The files on the way to the current one. Not a recursive function: a chain of includes can be longer than Python's stack.
     way = [(first, path.resolve() if path else None, iter(first.includes))]
+    above |= {each: None for _, each, _ in way if each}
     while way:
         file, _, includes = way[-1]
         for target, place in includes:
@@ -29,9 +31,9 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
                 raise UsageError(
                     f"cannot follow the links of {target}", where=str(place), hint="replace the link"
                 ) from None
-            above = [each for _, each, _ in way if each]
             if real in above:
-                names = [_short(one) for one in (*above[above.index(real) :], real)]
+                files = list(above)
+                names = [_short(one) for one in (*files[files.index(real) :], real)]
                 raise UsageError(
                     f"include cycle: {' -> '.join(names)}",
                     where=str(place),
@@ -44,10 +46,13 @@ def resolve_includes(first: CompositionFile, path: Path | None) -> Iterator[Comp
                 raise _missing(target, str(place))
             below = read_file(target)
             way.append((below, real, iter(below.includes)))
+            above[real] = None
             break
         else:
             yield file
-            way.pop()
+            _, closed, _ = way.pop()
+            if closed:
+                above.pop(closed, None)
 
 
 def _missing(target: Path, where: str) -> UsageError:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sidecarctl.composition.annotations import INJECT, list_namespaces
-from sidecarctl.composition.select import Selection
+from sidecarctl.composition.select import NamespaceConflict, Selection
 from sidecarctl.files.patterns import absolute
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import split_readable
+
+_SWITCHES = frozenset(("true", "false"))  # values that request no sidecar
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,13 @@ class NamespaceSelections:
 
     def _make(self, file: str) -> Selection:
         values = {name: inject for name, inject in self._everywhere.items() if inject is not None}
-        conflicts: dict[str, str] = {}
+        conflicts: dict[str, NamespaceConflict] = {}
         for name, places in self._places.items():
             annotated = {one.inject: one.file for one in places.find_nearest(file) if one.inject is not None}
             if len(annotated) > 1:
-                conflicts[name] = " and ".join(sorted(set(annotated.values())))
+                conflicts[name] = NamespaceConflict(
+                    tuple(sorted(set(annotated.values()))), requests=not _SWITCHES.issuperset(annotated)
+                )
             elif annotated:
                 (values[name],) = annotated
         return replace(self._chosen, namespaces=values, namespace_conflicts=conflicts)

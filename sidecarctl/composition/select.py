@@ -39,12 +39,20 @@ class WorkloadChoice:
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True)
+class NamespaceConflict:
+    """Namespaces of one name with different inject annotations: their files, and whether one requests sidecars."""
+
+    files: tuple[str, ...]
+    requests: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """A composition resolved for a Kubernetes version and a library.
 
     namespaces           the inject annotations of the Namespaces of the run, by name
-    namespace_conflicts  the files of Namespaces with different inject annotations, by name
+    namespace_conflicts  the Namespaces with different inject annotations, by name
     shared               common parameters for all sidecars
     """
 
@@ -55,7 +63,7 @@ class Selection:
     adopt: bool = False
     on_conflict: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
-    namespace_conflicts: Mapping[str, str] = field(default_factory=dict)
+    namespace_conflicts: Mapping[str, NamespaceConflict] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict, repr=False)
     _choices: dict[tuple[Any, ...], tuple[Request, ...]] = field(default_factory=dict, repr=False)
@@ -69,7 +77,7 @@ class Selection:
             return WorkloadChoice()
         selecting = tuple((number, rule) for number, rule in self.active if selector_matches(rule.selector, workload))
         numbers = frozenset(number for number, _ in selecting)
-        own = read_annotations(workload, record, self._inherited(workload))
+        own = read_annotations(workload, record, self._inherited(workload, matters=bool(selecting or record.instances)))
         if own is None:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
@@ -82,13 +90,19 @@ class Selection:
         requests, findings = self._merge_own(wanted, own, record)
         return WorkloadChoice(self._ordered(requests), numbers, tuple(findings))
 
-    def _inherited(self, workload: Workload) -> str:
-        """Return the inject annotation of the namespace of a workload."""
-        files = self.namespace_conflicts.get(workload.namespace)
-        if files and not read_inject(workload):
+    def _inherited(self, workload: Workload, *, matters: bool) -> str:
+        """Return the inject annotation of the namespace of a workload.
+
+        `matters`: sidecars are selected for it or recorded, so that also a value that requests none changes something.
+        """
+        conflict = self.namespace_conflicts.get(workload.namespace)
+        if conflict and (matters or conflict.requests) and not read_inject(workload):
+            files = " and ".join(conflict.files)
             raise UsageError(
                 f"{workload.label}: conflicting annotations {INJECT} of Namespace {workload.namespace} in {files}",
-                hint="set the annotation on the workload, or render the directory of each Namespace by itself",
+                hint="set the annotation on the workload, or keep one of the Namespaces"
+                if len(conflict.files) == 1
+                else "set the annotation on the workload, or render the directory of each Namespace by itself",
             )
         return self.namespaces.get(workload.namespace, "")
 

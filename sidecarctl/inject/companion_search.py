@@ -20,8 +20,8 @@ from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.stream import Document
 
-# The label of the owner, its instance, and `Kind/name`.
-CompanionKey = tuple[str, str, str]
+# The label of the owner, its instance, and `Kind/name` and namespace of the companion.
+CompanionKey = tuple[str, str, str, str]
 # Fields of a volume that name a ConfigMap or Secret, and the kind.
 _VOLUME_SOURCES = (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"))
 
@@ -39,10 +39,16 @@ class Companion:
         """`ConfigMap/web-logger`."""
         return identify(self.value)
 
+    @property
+    def namespace(self) -> str:
+        """The namespace, "" without one."""
+        namespace = as_mapping(self.value.get("metadata")).get("namespace")
+        return namespace if isinstance(namespace, str) else ""
+
     @cached_property
     def key(self) -> CompanionKey:
         """Owner and identity: only one object of a file has them."""
-        return (*self.owner, self.identity)
+        return (*self.owner, self.identity, self.namespace)
 
     @cached_property
     def owner(self) -> tuple[str, str]:
@@ -192,9 +198,10 @@ class Holder:
 
     def uses(self, companion: Companion) -> bool:
         """Return True if the instance that a companion names has it, in the same namespace."""
-        namespace = as_mapping(companion.value.get("metadata")).get("namespace") or ""
         instance = self.record.instances[companion.owner[1]]
-        return namespace == self.workload.namespace and companion.identity in find_known(self.workload, instance)
+        return companion.namespace == self.workload.namespace and companion.identity in find_known(
+            self.workload, instance
+        )
 
 
 class Homes:

@@ -138,12 +138,10 @@ def gather_companions(
 def _find_home(companion: Companion, index: int, homes: Homes, exact: Collection[CompanionKey]) -> int | None:
     """Return the nearest document that a companion belongs to whose owner is not in the input.
 
-    `exact` has label, instance, and `Kind/name` of all companions by owner: an instance has one of each name.
+    `exact` has the keys of all companions: an instance has one of each name.
     """
     fitting = [
-        each.place
-        for each in homes.find_fitting(companion)
-        if (each.workload.label, companion.owner[1], companion.identity) not in exact
+        each.place for each in homes.find_fitting(companion) if (each.workload.label, *companion.key[1:]) not in exact
     ]
     return min(fitting, key=lambda home: abs(home - index), default=None)
 

@@ -86,7 +86,10 @@ def collect_status(
                 continue
             place = _Place(document, tuple(companions), workload, record)
             instances = [_instance(place, each, catalog, options) for each in record.instances.values()]
-            instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
+            try:
+                instances += _missing_instances(workload, record, chosen) if not find_unusable_reason(workload) else []
+            except UsageError as error:  # rules or Namespaces that contradict each other hide no other workload
+                broken.append(error)
             note = "; ".join(describe_unrecorded(workload, record, catalog.names()))
             out.append(WorkloadStatus(workload.label, file, line, tuple(instances), note))
     if errors is None and broken:

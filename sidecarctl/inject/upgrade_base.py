@@ -147,8 +147,9 @@ def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[W
 def _guess_names(workload: Workload, *known: str) -> Iterator[str]:
     """Yield names that the workload or its container may have had before a person renamed it: other parts still have them."""
     labels = as_mapping(workload.metadata.get("labels")).values()
-    for name in dict.fromkeys((workload.name, *labels, *(each.name for each in workload.containers))):
-        if isinstance(name, str) and name and name not in known:
+    words = [each for each in labels if isinstance(each, str)]
+    for name in dict.fromkeys((workload.name, *words, *(each.name for each in workload.containers))):
+        if name and name not in known:
             yield name
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.sources import read_small
+from sidecarctl.kube.workload import as_mapping
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.library_files import TreeFile, choose_files
 
@@ -108,10 +109,11 @@ def _read_layout(read: _Read, source: str, below: str) -> tuple[str, dict[str, b
     left = limits.FETCH_SIZE.value  # bytes of unpacked layers
     for layer in manifest["layers"]:
         data = _blob(read, layer["digest"], left, source)
-        if not _is_plain_file(layer):
+        plain = _is_plain_file(layer, alone=len(manifest["layers"]) == 1)
+        if not plain:
             data = _unpacked(data, left, source)
         left -= len(data)
-        added = list(_layer_files(data, layer, source))
+        added = list(_layer_files(data, layer, source, plain=plain))
         for path in _deleted(files, [file.path for file, _ in added]):
             del files[path]
         for file, content in added:
@@ -180,13 +182,15 @@ def _blob(read: _Read, digest: str, most: int, source: str) -> bytes:
     return data
 
 
-def _layer_files(data: bytes, layer: Mapping[str, Any], source: str) -> Iterator[tuple[TreeFile, memoryview]]:
+def _layer_files(
+    data: bytes, layer: Mapping[str, Any], source: str, *, plain: bool
+) -> Iterator[tuple[TreeFile, memoryview]]:
     """Yield the files of an unpacked layer: the members of a tar file, or one file that the layer's title names.
 
     Another layer, such as the signature of a chart, has none. Raise InputError for a tar file in a form that is not read.
     """
     view, kind, title = memoryview(data), _media_type(layer), _title(layer)
-    if _is_plain_file(layer) or not _is_tar(data):
+    if plain or not _is_tar(data):
         if _names_tar(kind) or not (kind or title):
             raise InputError(
                 f"{source}: layer {layer['digest']} is not a tar file that can be read ({kind or 'no media type'})",
@@ -210,16 +214,19 @@ def _layer_files(data: bytes, layer: Mapping[str, Any], source: str) -> Iterator
             raise ValueError("the archive ends early")
 
 
-def _is_plain_file(layer: Mapping[str, Any]) -> bool:
-    """Return whether a layer is a file that is stored as it is, also if it is a tar or gzip file: a titled one, unless its
-    media type names tar or oras packed a directory.
+def _is_plain_file(layer: Mapping[str, Any], *, alone: bool) -> bool:
+    """Return whether a layer is a file that is stored as it is, also if it is a tar or gzip file: a titled one.
+
+    Unpacked are those whose media type names tar, directories that oras packed, and a tar file that is the only layer.
     """
-    packed = str(layer.get("annotations", {}).get("io.deis.oras.content.unpack", "")) == "true"
-    return bool(_title(layer)) and not packed and not _names_tar(_media_type(layer))
+    title = _title(layer)
+    packed = str(as_mapping(layer.get("annotations")).get("io.deis.oras.content.unpack", "")) == "true"
+    whole = alone and title.endswith((".tar", ".tgz", ".tar.gz"))
+    return bool(title) and not packed and not whole and not _names_tar(_media_type(layer))
 
 
 def _title(layer: Mapping[str, Any]) -> str:
-    return str(layer.get("annotations", {}).get("org.opencontainers.image.title", ""))
+    return str(as_mapping(layer.get("annotations")).get("org.opencontainers.image.title", ""))
 
 
 def _media_type(layer: Mapping[str, Any]) -> str:
@@ -227,7 +234,7 @@ def _media_type(layer: Mapping[str, Any]) -> str:
 
 
 def _names_tar(media_type: str) -> bool:
-    return "tar" in re.split(r"[./+]", media_type)
+    return not {"tar", "x-tar", "x-gtar", "tgz", "x-tgz"}.isdisjoint(re.split(r"[./+]", media_type))
 
 
 def _unpacked(data: bytes, most: int, source: str) -> bytes:

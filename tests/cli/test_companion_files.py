@@ -197,3 +197,23 @@ def test_name_of_another_object_of_the_file_is_refused(tmp_path: Path) -> None:
     assert "--> front.yaml:16:" in outcome.stderr
     assert (tmp_path / "front.yaml").read_text() == f"{DEPLOYMENT}---\n{taken}"
     call("add logger front.yaml -i --as logs", tmp_path)
+
+
+def test_companions_of_one_name_in_two_namespaces_in_one_file(tmp_path: Path) -> None:
+    (tmp_path / "front.yaml").write_text(DEPLOYMENT)
+    call("add logger front.yaml -i", tmp_path)
+    workload, companion = (tmp_path / "front.yaml").read_text().split("---\n")
+    (tmp_path / "front.yaml").unlink()
+    companions = []
+    for namespace in ("prod", "staging"):
+        moved = workload.replace("  name: front\nspec:", f"  name: front\n  namespace: {namespace}\nspec:")
+        (tmp_path / f"{namespace}.yaml").write_text(moved)
+        companions.append(
+            companion.replace("  name: front-logger\n", f"  name: front-logger\n  namespace: {namespace}\n")
+        )
+    (tmp_path / "config.yaml").write_text("---\n".join((OWN, *companions)))
+    call("upgrade logger . -i --set flush=7", tmp_path)
+    assert (tmp_path / "config.yaml").read_text().count("flush: 7") == 2
+    assert "all in sync" in call("status . --check", tmp_path).stdout
+    call("remove logger . -i", tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == OWN

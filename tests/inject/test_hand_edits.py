@@ -264,6 +264,9 @@ def test_upgrade_knows_its_base_after_workload_or_container_were_renamed(tmp_pat
     added = call(tmp_path, "add logger -q", WEB).stdout
     bumped = re.sub(r"(image: cr.fluentbit.*)", r"\1-debug", added.replace("- name: web\n", "- name: app\n"))
     assert "5.1.2-debug" in call(tmp_path, "upgrade -q", bumped).stdout
+    odd = bumped.replace("labels: {app: web}\n      annotations", "labels: {app: web, x: [a]}\n      annotations")
+    assert odd != bumped
+    assert "logger" in call(tmp_path, "status", odd).stdout
 
 
 def test_upgrade_keeps_variables_of_an_app_that_has_one_name_twice(tmp_path: Path) -> None:
