@@ -14,12 +14,21 @@ from sidecarctl.yamltext.stream import Document, join, split_readable
 
 
 def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
-    """Return the results of a run with changed ports, the changes, and findings about what was left alone."""
+    """Return the results of a run with changed ports, the changes, and findings about what was left alone.
+
+    With --keep-going, a file can have failed: its workloads stay as they are, and no object of it changes.
+    """
     whole = [one for one in done if one.result and not one.result.failed]
     before = [each for one in whole for each in split_readable(one.read.text, one.source.name, [])]
     parts = [list(split_readable(one.result.text, one.source.name, [])) for one in whole if one.result]
+    names = {one.source.name for one in whole}
+    failed = [one for one in done if one.source.name not in names]
+    same = [each for one in failed for each in split_readable(one.read.text, one.source.name, [])]
     result = retarget(
-        before, [each for part in parts for each in part], delivery.settings.kinds, enabled=delivery.retarget
+        [*before, *same],
+        [*(each for part in parts for each in part), *same],
+        delivery.settings.kinds,
+        enabled=delivery.retarget,
     )
     rest = iter(result.documents)
     out: dict[str, Done] = {}
@@ -27,7 +36,8 @@ def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Se
         documents = [next(rest) for _ in part]
         if one.result and any(new is not old for new, old in zip(documents, part)):
             out[one.source.name] = replace(one, result=replace(one.result, text=join(documents)))
-    return [out.get(one.source.name, one) for one in done], result.changes, _graded(delivery, before, result.findings)
+    changes = [each for each in result.changes if not each.file or each.file in names]
+    return [out.get(one.source.name, one) for one in done], changes, _graded(delivery, before, result.findings)
 
 
 def _graded(delivery: Delivery, documents: Sequence[Document], findings: Sequence[Finding]) -> list[Finding]:

@@ -159,6 +159,11 @@ class _Items:
     keys: Mapping[Hashable, int]
     unknown: bool = False
 
+    @property
+    def repeats(self) -> frozenset[Hashable]:
+        """The keys of items that share theirs with an earlier one."""
+        return frozenset(key for key in self.keys if isinstance(key, tuple) and isinstance(key[0], tuple))
+
     def get(self, key: Hashable) -> Any:
         value = self.values[self.keys[key]] if key in self.keys else ABSENT
         return Unknown(value) if self.unknown else value
@@ -176,6 +181,8 @@ def _as_items(path: PathTuple, base: Any, current: Any, next: Any) -> tuple[_Ite
         if keys is None:
             return None
         sides.append(_Items(items, keys, isinstance(each, Unknown)))
+    if len({side.repeats for side in sides}) > 1:
+        return None  # a person wrote one twice: which is whose is not known
     return sides[0], sides[1], sides[2]
 
 

@@ -113,6 +113,17 @@ def test_keep_going_leaves_ports_of_a_workload_alone_that_is_not_written(tmp_pat
     assert read(tmp_path) == before
 
 
+def test_keep_going_leaves_a_service_alone_that_also_selects_a_workload_that_failed(tmp_path: Path) -> None:
+    other = DEPLOYMENT.replace("name: shop", "name: other", 1)
+    broken = other.replace("registry.example/shop:1.0.0", "5", 1)
+    assert len({DEPLOYMENT, other, broken}) == 3
+    before = write(tmp_path, shop=DEPLOYMENT, other=broken, service=SERVICE)
+    outcome = call("add proxy . -i --retarget --keep-going --set upstreamPort=8080", tmp_path, 1)
+    assert read(tmp_path)["service.yaml"] == before["service.yaml"]
+    assert read(tmp_path)["shop.yaml"] != before["shop.yaml"]
+    assert "retarget-skipped" in outcome.stderr
+
+
 def test_keep_going_reports_a_service_that_an_edit_bypasses_beside_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
     (tmp_path / "z.yml").write_bytes(b"a: \xff\n")

@@ -110,7 +110,9 @@ def test_config_map_can_name_a_composition_and_its_environment(tmp_path: Path) -
         (config_map(composition="platform.yaml"), ["logger"]),
         (config_map(composition="platform.yaml", env="dev"), []),
     ):
-        assert sidecars(items(krm(listed([deployment()], config), tmp_path))[0]) == wanted
+        web = deployment()
+        web["metadata"]["namespace"] = "dev"
+        assert sidecars(items(krm(listed([web], config), tmp_path))[0]) == wanted
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
