@@ -93,13 +93,6 @@ class Layer:
         defaults = dict(self.defaults)
         for name, entry in over.defaults.items():
             defaults[name] = defaults[name].overlay(entry) if name in defaults else entry
-        rules = list(self.rules)
-        for rule in over.rules:
-            same = [at for at, one in enumerate(self.rules) if rule.name and one.name == rule.name]
-            for at in same:
-                rules[at] = rules[at].overlay(rule)
-            if not same:
-                rules.append(rule)
         return replace(
             self,
             kube_version=over.kube_version or self.kube_version,
@@ -110,7 +103,7 @@ class Layer:
             exclude=tuple(dict.fromkeys((*self.exclude, *over.exclude))),
             exclude_namespaces=tuple(dict.fromkeys((*self.exclude_namespaces, *over.exclude_namespaces))),
             defaults=defaults,
-            rules=tuple(rules),
+            rules=_overlay_rules(self.rules, over.rules),
             on_conflict=over.on_conflict or self.on_conflict,
             enforce=over._sets_enforce(self.enforce),
             retarget=self.retarget if over.retarget is None else over.retarget,
@@ -121,6 +114,20 @@ class Layer:
         if self.enforce is None and self.on_conflict:
             return False
         return before if self.enforce is None else self.enforce
+
+
+def _overlay_rules(under: Sequence[RawRule], over: Sequence[RawRule]) -> tuple[RawRule, ...]:
+    """Return the rules of a layer with those of another one merged over them by name; rules with a new name or none are added.
+
+    Those of `over` with one name are merged first, so that a name that both have many times costs no product.
+    """
+    names = {rule.name for rule in under if rule.name}
+    merged: dict[str, RawRule] = {}
+    for rule in over:
+        if rule.name in names:
+            merged[rule.name] = merged[rule.name].overlay(rule) if rule.name in merged else rule
+    changed = (rule.overlay(merged[rule.name]) if rule.name in merged else rule for rule in under)
+    return (*changed, *(rule for rule in over if rule.name not in names))
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,18 @@ def test_environment_changes_every_rule_of_a_name(tmp_path: Path) -> None:
     assert read(tmp_path, spec, "prod").rules == ()
 
 
+def test_equal_rule_names_in_two_layers_cost_the_same_each() -> None:
+    from sidecarctl.composition.layers import Layer, RawRule
+    from sidecarctl.findings import Place
+    from tests.calls import count_calls
+
+    def calls(count: int) -> int:
+        rules = tuple(RawRule("front", Place("sidecarctl.yaml", line, 1, line, 2), {}) for line in range(count))
+        return count_calls(lambda: Layer(rules=rules).overlay(Layer(rules=rules)), RawRule.overlay.__code__).total()
+
+    assert calls(40) <= 4 * calls(10) + 4
+
+
 def test_library_paths_are_relative_to_their_file(tmp_path: Path) -> None:
     (tmp_path / "base" / "sidecars").mkdir(parents=True)
     (tmp_path / "own").mkdir()
