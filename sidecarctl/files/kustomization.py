@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,6 @@ class NamedFiles:
     others: frozenset[str] = frozenset()
     labeled: frozenset[str] = frozenset()
 
-    def with_more(self, more: NamedFiles) -> NamedFiles:
-        """Return both together."""
-        return NamedFiles(
-            self.resources | more.resources,
-            self.patches | more.patches,
-            self.others | more.others,
-            self.labeled | more.labeled,
-        )
-
     def describe(self, path: Path) -> str:
         """Return PATCH, KUSTOMIZATION, or an empty string for a file that is a resource or is not named."""
         own = str(absolute(path))
@@ -56,30 +47,35 @@ class NamedFiles:
         return KUSTOMIZATION if any(each in self.others for each in above) else ""
 
 
-def read_named_files(directory: Path, labeled: frozenset[str] = frozenset()) -> NamedFiles:
-    """Return the files that the kustomization of a directory names; none without a readable kustomization.
+def read_named_files(directories: Iterable[Path]) -> NamedFiles:
+    """Return the files that the kustomizations of directories name; a directory without a readable one names none."""
+    read = [_read(each) for each in directories]
+    named = [each for each, _ in read]
+    labeled: set[str] = set()
+    for each, adds_selectors in read:
+        if adds_selectors:
+            labeled |= _find_included(each.resources, labeled)
+    return NamedFiles(
+        frozenset[str]().union(*(each.resources for each in named)),
+        frozenset[str]().union(*(each.patches for each in named)),
+        frozenset[str]().union(*(each.others for each in named)),
+        frozenset(labeled),
+    )
 
-    `labeled` are labeled resources of other kustomizations, with all that they include.
-    """
-    named, adds_selectors = _read(directory)
-    if not adds_selectors:
-        return named
-    return NamedFiles(named.resources, named.patches, named.others, _with_included(named.resources, labeled))
 
-
-def _with_included(resources: frozenset[str], labeled: frozenset[str]) -> frozenset[str]:
-    """Return resources with those of the kustomizations that they include as directories, and those that are known."""
-    pending = list(resources - labeled)
-    found, read = {*labeled, *resources}, set[str]()
+def _find_included(resources: frozenset[str], known: Set[str]) -> set[str]:
+    """Return resources that are not known, with those of the kustomizations that they include as directories."""
+    found, read = set(resources - known), set[str]()
+    pending = list(found)
     while pending and len(found) < _MOST_RESOURCES:
         path = Path(pending.pop())
         # `os.path.isdir` is False, not an error, for a NUL and for a name that is too long.
         if os.path.isdir(path) and (real := os.path.realpath(path)) not in read:  # noqa: PTH112
             read.add(real)
-            new = _read(path)[0].resources - found
+            new = _read(path)[0].resources - found - known
             found |= new
             pending += new
-    return frozenset(found)
+    return found
 
 
 def _read(directory: Path) -> tuple[NamedFiles, bool]:

@@ -144,7 +144,7 @@ class _Walk:
         """Yield the files below the directory in name order, and what is left out."""
         whole: list[tuple[Path, list[str]]] = []
         skipped: dict[Path, list[Skipped]] = {}
-        named = self.surroundings(self._start).named
+        kustomized = [absolute(self._start), *self._above]
         for root, directories, files in os.walk(self._start, onerror=_unreadable_directory, followlinks=False):
             here = Path(root)
             kept = []
@@ -156,8 +156,9 @@ class _Walk:
                     kept.append(name)
             directories[:] = kept
             if any(name in FILE_NAMES for name in files):
-                named = named.with_more(read_named_files(here, named.labeled))
+                kustomized.append(here)
             whole.append((here, sorted(files)))
+        named = read_named_files(kustomized)
         charts: dict[Path, Path | None] = {}
         for here, files in whole:
             inherited = charts.get(here.parent) if here != self._start else self.surroundings(here).chart
@@ -179,12 +180,9 @@ class _Walk:
     def surroundings(self, directory: Path) -> _Surroundings:
         """Return what the directories above a directory, and the directory itself, say."""
         own = absolute(directory)
-        chart, named = None, NamedFiles()
-        for each in (own, *self._above):
-            if chart is None and any((each / name).is_file() for name in _CHART_FILES):
-                chart = each
-            named = named.with_more(read_named_files(each, named.labeled))
-        return _Surroundings(chart, named)
+        around = (own, *self._above)
+        chart = next((each for each in around if any((each / name).is_file() for name in _CHART_FILES)), None)
+        return _Surroundings(chart, read_named_files(around))
 
     def file(self, path: Path, surroundings: _Surroundings) -> Iterator[Source | Skipped]:
         """Yield a file as a source, or why it is left out; nothing for pipes and devices, which could block."""
