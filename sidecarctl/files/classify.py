@@ -27,7 +27,8 @@ _SEPARATOR = lazy_pattern(r"^---.*$", re.MULTILINE)
 # exponential time on a line of `#`.
 _NO_CONTENT = lazy_pattern(r"[ \t]*(?:#.*|---.*)?\r?\n?")
 _NO_MAPPING = lazy_pattern(r"- |-\r?\n|[\[{\"' \t]")
-_JSON_PATCH = lazy_pattern(r"(?:-[ \t]+|\[\s*)\{?\s*[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
+# One run of blanks between two marks: two that can share it take quadratic time.
+_JSON_PATCH = lazy_pattern(r"(?:-[ \t]|\[)\s*(?:\{\s*)?[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
 _DIRECTIVE = lazy_pattern(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
 _MARKUP = lazy_pattern(r"\{\{|\{%|<%")
 _YTT = lazy_pattern(r"^[ \t]*#@[ \t\w/()]|[ \t]#@[ \t]", re.MULTILINE)

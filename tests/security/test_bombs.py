@@ -183,3 +183,10 @@ def test_endless_values_file_is_rejected(tmp_path: Path) -> None:
     assert done.code == 3
     assert "larger than 1024 KiB" in done.stderr
     assert "SIDECARCTL_MAX_FILE" in done.stderr
+
+
+@pytest.mark.parametrize("start", ["[", "- ", "- {", "[{"])
+def test_long_run_of_blanks_in_a_directory_takes_linear_time(start: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(start + " " * 400_000 + "x]")
+    (tmp_path / "pod.yaml").write_text(POD)
+    assert run("sidecarctl status .", tmp_path).code == 0
