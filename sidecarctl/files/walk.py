@@ -205,14 +205,15 @@ class _Walk:
         name = path.name
         if name.startswith("."):
             return HIDDEN
-        if name in _VENDORED or (path / "pyvenv.cfg").is_file():
-            return VENDORED
-        if name == "vendor" and (path / "modules.txt").is_file():
+        if name in _VENDORED:
             return VENDORED
         if any(each.matches(path) for each in self._options.exclude):
             return EXCLUDED
         if self._ignores(path, directory=True):
             return IGNORED
+        # Last, what needs a look into the directory: it can be unreadable.
+        if _has_file(path, "pyvenv.cfg") or (name == "vendor" and _has_file(path, "modules.txt")):
+            return VENDORED
         if _is_library_entry(path):
             return COMPOSITION
         return ""
@@ -241,6 +242,11 @@ class _Walk:
         if self._gitignore is None:
             self._gitignore = GitIgnore(self._start)
         return self._gitignore.ignores(path, directory=directory)
+
+
+def _has_file(directory: Path, name: str) -> bool:
+    # `Path.is_file` raises PermissionError for an unreadable directory before Python 3.14.
+    return os.path.isfile(directory / name)  # noqa: PTH113
 
 
 def _is_library_entry(directory: Path) -> bool:

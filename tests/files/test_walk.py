@@ -358,3 +358,18 @@ def test_file_that_matches_a_part_before_stars_is_no_directory(tmp_path: Path) -
     for pattern in ("*/**/*.yaml", "apps/*/**/*.yaml"):
         found = [one.name for one in find_sources([f"{tmp_path}/{pattern}"])]
         assert found == [str(tmp_path / "apps" / "a" / "web.yaml")]
+
+
+def test_unreadable_directory_that_is_left_out_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ignored", "excluded"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("ignored/\n")
+    (tmp_path / "pod.yaml").write_text(POD)
+    looked: list[str] = []
+    monkeypatch.setattr("os.path.isfile", lambda path: looked.append(str(path)))
+    _, left_out = walked(tmp_path, WalkOptions(exclude=(Exclude("excluded", tmp_path),)))
+    assert set(left_out.values()) == {HIDDEN, IGNORED, EXCLUDED}
+    assert looked == []
