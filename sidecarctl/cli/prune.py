@@ -257,7 +257,8 @@ def _report_stale(delivery: Delivery, plan: Plan) -> None:
             console.report_line(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
     kept = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
+    gone = frozenset(plan.gone)
     for each in plan.stale:
-        if each not in plan.gone:
+        if each not in gone:
             why = "edited since it was written, so it is kept" if each.changed else kept
             console.report_line(f"{each.path}: no longer rendered; {why}")
