@@ -111,7 +111,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
             yield replace(one, depth=len(path), path=None if one.index is None else path)
 
 
-_COMMENT_ON_LINE = lazy_pattern(r"[ \t]*(,?)[ \t]*#")
+_COMMENT_ON_LINE = lazy_pattern(r"[ \t]*(?:(,)[ \t]*)?#")
 
 
 def insert_into_flow(
