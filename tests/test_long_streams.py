@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sidecarctl.cli.streaming import MIN_BYTES
-from tests.command import Outcome, run
+from tests.command import ROOT, Outcome, run
 
 WEB = """\
 apiVersion: apps/v1
@@ -99,3 +102,27 @@ def test_invalid_utf8_in_a_long_stream_is_an_error(tmp_path: Path) -> None:
     assert flowing.code == whole.code == 3
     assert flowing.stderr == whole.stderr
     assert flowing.raw == b""
+
+
+@pytest.mark.parametrize("room", [0, MIN_BYTES // 4])
+@pytest.mark.parametrize("source", ["in.yaml", "-"])
+def test_stream_without_room_for_a_temporary_file_is_processed_or_an_error(
+    room: int, source: str, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    (tmp_path / "in.yaml").write_text(GOOD)
+    done = subprocess.run(
+        [sys.executable, "-m", "sidecarctl", "add", "logger", source],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(tmp_path)},
+        input=GOOD.encode(),
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )
+    error = done.stderr.decode()
+    if room:
+        assert (done.returncode, done.stdout) == (3, b""), error
+        assert f"cannot write to a temporary file in {tmp_path}" in error
+    else:
+        assert (done.returncode, done.stdout.count(b"name: logger\n")) == (0, 3), error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def open_long(path: str) -> IO[bytes] | bytes | None:
         return head
     stream = _temporary()
     while head:
-        stream.write(head)
+        _write(stream, head)
         if stream.tell() > limits.INPUT.value:
             raise input_too_large("stdin")
         head = sys.stdin.buffer.read(_PIECE)
@@ -82,7 +83,7 @@ def transform(
     """
     from sidecarctl.inject.taken_names import added_names, find_taken_names  # most inputs are short
 
-    with _temporary() as out, _temporary() as lines:
+    with _open_temporary() as out, _open_temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
         added: dict[Identity, tuple[str, str]] = {}
@@ -93,8 +94,8 @@ def transform(
             for walked in walk(documents(stream, name)):
                 for problem in walked.errors:
                     raise problem
-                out.write(join(walked.documents).encode("utf-8"))
-                lines.write(render(walked).encode("utf-8", "surrogateescape"))
+                _write(out, join(walked.documents).encode("utf-8"))
+                _write(lines, render(walked).encode("utf-8", "surrogateescape"))
                 findings += walked.findings
                 workloads += len(walked.changes)
                 added.update(added_names(walked.changes))
@@ -153,7 +154,35 @@ def rewind(file: IO[bytes]) -> IO[bytes]:
     return file
 
 
+@contextmanager
+def _open_temporary() -> Iterator[IO[bytes]]:
+    file = _temporary()
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # no room for what is still buffered, which `_write` reported
+            file.close()
+
+
 def _temporary() -> IO[bytes]:
+    """Return a temporary file, in memory if no directory for one can be written, as with a read-only file system."""
     import tempfile
 
-    return tempfile.TemporaryFile(prefix="sidecarctl-")
+    try:
+        return tempfile.TemporaryFile(prefix="sidecarctl-")
+    except OSError:
+        return io.BytesIO()
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """Write to a temporary file. Raises InputError if there is no room: main takes other errors for those of stdout."""
+    try:
+        file.write(data)
+        file.flush()
+    except OSError as problem:
+        import tempfile
+
+        raise InputError(
+            f"cannot write to a temporary file in {tempfile.gettempdir()}: {problem.strerror or problem}",
+            hint="make room there, or set TMPDIR to another directory",
+        ) from None
