@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sidecarctl.composition.annotations import INJECT, list_namespaces
 from sidecarctl.composition.select import NamespaceConflict, Selection
@@ -11,6 +12,7 @@ from sidecarctl.files.patterns import absolute
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import split_readable
 
+Value = TypeVar("Value")
 _SWITCHES = frozenset(("true", "false"))  # values that request no sidecar
 
 
@@ -54,6 +56,7 @@ class NamespaceSelections:
             by_name.setdefault(one.name, []).append(one)
         self._everywhere = {name: ones[0].inject for name, ones in by_name.items() if len(ones) == 1}
         self._places = {name: _Places.of(ones) for name, ones in by_name.items() if len(ones) > 1}
+        self._names = frozenset(by_name)
         self._selections: dict[Path, Selection] = {}
 
     def select(self, file: str) -> Selection:
@@ -68,17 +71,48 @@ class NamespaceSelections:
         return self._selections[key]
 
     def _make(self, file: str) -> Selection:
-        values = {name: inject for name, inject in self._everywhere.items() if inject is not None}
-        conflicts: dict[str, NamespaceConflict] = {}
-        for name, places in self._places.items():
-            annotated = {one.inject: one.file for one in places.find_nearest(file) if one.inject is not None}
-            if len(annotated) > 1:
-                conflicts[name] = NamespaceConflict(
-                    tuple(sorted(set(annotated.values()))), requests=not _SWITCHES.issuperset(annotated)
-                )
-            elif annotated:
-                (values[name],) = annotated
-        return replace(self._chosen, namespaces=values, namespace_conflicts=conflicts)
+        def find_value(name: str) -> str | None:
+            annotated = self._places[name].find_annotated(file) if name in self._places else {}
+            return next(iter(annotated)) if len(annotated) == 1 else self._everywhere.get(name)
+
+        def find_conflict(name: str) -> NamespaceConflict | None:
+            annotated = self._places[name].find_annotated(file)
+            if len(annotated) < 2:
+                return None
+            requests = not _SWITCHES.issuperset(annotated)
+            return NamespaceConflict(tuple(sorted(set(annotated.values()))), requests=requests)
+
+        return replace(
+            self._chosen,
+            namespaces=_FoundOnAccess(self._names, find_value),
+            namespace_conflicts=_FoundOnAccess(self._places, find_conflict),
+        )
+
+
+class _FoundOnAccess(Mapping[str, Value]):
+    """A mapping that finds its values on access: a file needs those of few Namespaces. `find` returns None for a missing one.
+
+    True unless no name can have a value.
+    """
+
+    def __init__(self, names: Collection[str], find: Callable[[str], Value | None]) -> None:
+        self._names = names
+        self._find = find
+
+    def __getitem__(self, name: str) -> Value:
+        value = self._find(name) if name in self._names else None
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
 
 
 @dataclass(frozen=True)
@@ -110,6 +144,10 @@ class _Places:
                 elif distance == least:
                     below[parts[:depth]][1].append(one)
         return _Places(files, directories, below)
+
+    def find_annotated(self, file: str) -> dict[str, str]:
+        """Return the inject annotations of the nearest Namespaces of a file, each with a file that has it."""
+        return {one.inject: one.file for one in self.find_nearest(file) if one.inject is not None}
 
     def find_nearest(self, file: str) -> list[FoundNamespace]:
         """Return the Namespaces in a file itself, else those whose directories share most with it and are least deep.

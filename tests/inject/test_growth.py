@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from sidecarctl.cli import build_request
+from sidecarctl.composition import namespaces
+from sidecarctl.composition.annotations import INJECT
+from sidecarctl.composition.namespaces import NamespaceSelections
 from sidecarctl.composition.request import Request
 from sidecarctl.inject import pipeline, removal
 from sidecarctl.inject.pipeline import Options
@@ -19,6 +22,7 @@ from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
 from sidecarctl.record.annotation import Instance
 from tests.calls import count_calls
+from tests.inject.test_selection import chosen
 
 WEB = """\
 apiVersion: apps/v1
@@ -192,3 +196,24 @@ def test_what_a_removal_takes_away_or_hands_over_costs_the_same_each(
         return sum(count_calls(lambda: removal.plan_removal(found, present, ["one"])).values())
 
     assert 0 < count(8 * COUNT) <= 9 * count(COUNT)
+
+
+def test_a_file_looks_for_the_namespaces_of_its_workloads_only(tmp_path: Path) -> None:
+    def searches(count: int) -> int:
+        inject = f"  annotations: {{{INJECT}: logger}}\n"
+        texts = [
+            (str(tmp_path / place / f"{i}.yaml"), f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n{i}\n{inject}")
+            for i in range(count)
+            for place in ("dev", "prod")
+        ]
+        selections = NamespaceSelections(chosen([]), texts)
+        pods = [
+            (str(tmp_path / "dev" / str(i) / "pod.yaml"), WEB.replace("name: web}", f"name: web, namespace: n{i}}}"))
+            for i in range(count)
+        ]
+        return count_calls(
+            lambda: [pipeline.render(text, selections.select(file), Options(facts=False), file) for file, text in pods],
+            namespaces._Places.find_nearest.__code__,
+        ).total()
+
+    assert 0 < searches(20) <= 4 * searches(5) + 4
