@@ -142,6 +142,11 @@ class CompositionFile:
     includes: tuple[tuple[Path, Place], ...]
     place: Place
 
+    @property
+    def severities(self) -> Mapping[str, Any]:
+        """The severities in `spec.validate.rules` by rule name, unchecked."""
+        return (self.value["spec"].get("validate") or {}).get("rules") or {}
+
 
 def read_file(path: Path) -> CompositionFile:
     """Read a composition file. Raises InputError for an unreadable file or invalid YAML, UsageError for any other error."""

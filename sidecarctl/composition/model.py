@@ -72,6 +72,7 @@ class Composition:
     manifests     paths to read if the command line names none
     exclude       patterns of paths to leave out of directories
     files         all files that it was read from
+    severities    `spec.validate.rules` of each file that sets some, by file
     on_conflict   fail, keep, overwrite, or enforce: what to do with edited fields that an upgrade changes too
     retarget      change ports in objects around the pods that bypass a sidecar in front of the app
     """
@@ -88,6 +89,7 @@ class Composition:
     exclude: tuple[Exclude, ...] = ()
     environment: str = ""
     files: tuple[str, ...] = ()
+    severities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on_conflict: str = "fail"
     retarget: bool = False
 
@@ -124,6 +126,7 @@ def _merged(first: CompositionFile, path: Path | None, environment: str) -> Comp
         layer.exclude,
         environment,
         tuple(one.file for one in files),
+        {one.file: one.severities for one in files if one.severities},
         on_conflict="enforce" if layer.enforce else layer.on_conflict or "fail",
         retarget=layer.retarget or False,
     )

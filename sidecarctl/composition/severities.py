@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.composition.layers import read_file
 from sidecarctl.validate.registry import current_name, rules
@@ -16,21 +17,23 @@ if TYPE_CHECKING:
 def severities_of(composition: Composition) -> Severities:
     """Return the severities that a composition and its includes set, the including file last. Raises UsageError."""
     found: dict[str, str] = {}
-    for file in composition.files:
-        path = Path(file)
-        if path.is_file():
-            found.update(read_severities(path))
+    for file, configured in composition.severities.items():
+        found.update(_checked(configured, file))
     return found
 
 
 def read_severities(path: Path) -> Severities:
     """Return the severities that one file sets. Raises UsageError, with the file, if it names an unknown rule."""
-    configured = (read_file(path).value["spec"].get("validate") or {}).get("rules") or {}
+    return _checked(read_file(path).severities, str(path))
+
+
+def _checked(configured: Mapping[str, Any], file: str) -> Severities:
+    """Return severities with the current names of rules. Raises UsageError, with the file, for an unknown rule."""
     known = [rule.name for rule in rules().values() if rule.layer in OF_MANIFESTS]
     severities = {current_name(name): severity for name, severity in configured.items()}
     severities.update({name: severity for name, severity in configured.items() if name in known})
     for name in severities:
         if name not in known:
-            raise unknown_rule_error(name, known, f"{path}: spec.validate.rules")
+            raise unknown_rule_error(name, known, f"{file}: spec.validate.rules")
     # YAML 1.1 reads an unquoted `off` as false.
     return {name: OFF if severity is False else str(severity) for name, severity in severities.items()}

@@ -438,3 +438,19 @@ def test_index_annotation_of_any_length_is_no_internal_error(tmp_path: Path) -> 
     outcome = krm(listed([web], injection()), tmp_path)
     (result,) = yaml.safe_load(outcome.stdout)["results"]
     assert (outcome.code, result["file"]) == (0, {"path": "web.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "found"), [("duplicate-port-name", 0, ""), ("no-such-rule", 2, "unknown rule")]
+)
+def test_severities_of_a_composition_in_the_function_config_count(
+    rule: str, code: int, found: str, tmp_path: Path
+) -> None:
+    web = deployment()
+    web["spec"]["template"]["spec"]["containers"][0]["ports"] = [
+        {"name": "a", "containerPort": 80},
+        {"name": "a", "containerPort": 81},
+    ]
+    outcome = krm(listed([web], composition(validate={"rules": {rule: "off"}})), tmp_path)
+    assert (outcome.code, found in outcome.stderr) == (code, True), outcome.stderr
+    assert krm(listed([web], composition()), tmp_path).code == 1
