@@ -212,7 +212,7 @@ def flow_style(text: str, trail: list[Node]) -> FlowStyle:
         inner = [n for n in _members(node) if isinstance(n, (Mapping, Sequence)) and n.flow and member_starts(n)]
         nested = not inner or any(first_on_line(text, s) for n in inner for s in member_starts(n))
     elif not starts and len(flows) > 1:
-        spread = nested = any(first_on_line(text, start) for start in member_starts(flows[-2]))
+        spread = nested = any(first_on_line(text, start) for start in member_starts(flows[-2])[:_NEAR])
         lead = blanks_of_line(text, node.start) + step
     json = _is_json(outer, outer is trail[0])
     tight = json and _gap(text, outer, ":") == ""
@@ -255,7 +255,7 @@ def _step(text: str, flows: list[Mapping | Sequence]) -> str:
     """Return the spaces that one level of a spread flow collection adds."""
     for node in reversed(flows):
         outer = blanks_of_line(text, node.start)
-        for start in member_starts(node):
+        for start in member_starts(node)[:_NEAR]:
             if first_on_line(text, start):
                 inner = blanks_of_line(text, start)
                 if len(inner) > len(outer) and inner.startswith(outer):

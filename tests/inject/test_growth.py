@@ -21,6 +21,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
 from sidecarctl.record.annotation import Instance
+from sidecarctl.yamltext.lines import first_on_line
 from tests.calls import count_calls
 from tests.inject.test_selection import chosen
 
@@ -217,3 +218,23 @@ def test_a_file_looks_for_the_namespaces_of_its_workloads_only(tmp_path: Path) -
         ).total()
 
     assert 0 < searches(20) <= 4 * searches(5) + 4
+
+
+def test_items_of_a_list_on_one_line_cost_the_same_each(tmp_path: Path) -> None:
+    requests = request_all(tmp_path, "one-line")[:1]
+
+    def calls(count: int) -> int:
+        pods = [
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"p{i}"},
+                "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+            }
+            for i in range(count)
+        ]
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+        return count_calls(lambda: pipeline.add(text, requests, Options(facts=False)), first_on_line.__code__).total()
+
+    calls(2)
+    assert 0 < calls(80) <= 2.2 * calls(40)
