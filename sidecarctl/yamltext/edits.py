@@ -254,17 +254,20 @@ def _merged_keys(mapping: Mapping) -> set[str]:
 
 def _check_needed(root: Node, edits: Iterable[Edit], aliases: Sequence[Alias]) -> None:
     """Raise EditRefused for a removal that takes an anchor away from an alias that stays."""
+    of_target: dict[int, list[Alias]] = {}
+    for alias in aliases:
+        of_target.setdefault(id(alias.target), []).append(alias)
     for edit in edits:
         if isinstance(edit, Insert):
             continue
         gone = {id(node): node for top in _removed_nodes(root, edit) for node in walk(top)}
-        for alias in aliases:
-            if id(alias) not in gone and id(alias.target) in gone:
-                raise EditRefused(
-                    f"cannot remove {dotted(edit.path)}: it contains the anchor &{alias.name}, which is used elsewhere",
-                    edit.path,
-                    hint=f"replace *{alias.name} with a copy of the value",
-                )
+        staying = (alias for node in gone for alias in of_target.get(node, ()) if id(alias) not in gone)
+        if found := next(staying, None):
+            raise EditRefused(
+                f"cannot remove {dotted(edit.path)}: it contains the anchor &{found.name}, which is used elsewhere",
+                edit.path,
+                hint=f"replace *{found.name} with a copy of the value",
+            )
 
 
 def _removed_nodes(root: Node, edit: Edit) -> Iterator[Node]:

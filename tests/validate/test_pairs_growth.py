@@ -11,6 +11,8 @@ from sidecarctl.inject.retarget import retarget
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.validate.check_files import SourceText, validate_texts
+from sidecarctl.validate.fix.apply import fix_texts
+from sidecarctl.validate.fix.fixers import FixValues
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.stream import split
 from tests.calls import count_calls
@@ -209,3 +211,17 @@ def test_volumes_of_many_containers_cost_the_same_each() -> None:
 
     validate(5)
     assert count_calls(lambda: validate(200)).total() <= 2.2 * count_calls(lambda: validate(100)).total()
+
+
+@pytest.mark.parametrize("again", ["  - *a\n", "  - {<<: *a, value: y}\n"])
+def test_repeated_variables_cost_the_same_each(again: str) -> None:
+    head = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: web\n    image: a\n    env:\n"
+    )
+
+    def fix(count: int) -> None:
+        text = f"{head}    - &a {{name: A, value: x}}\n{again.replace('  -', '    -') * count}"
+        fix_texts([SourceText(text, "a.yaml")], SELECTION, FixValues())
+
+    fix(5)
+    assert count_calls(lambda: fix(400)).total() <= 2.2 * count_calls(lambda: fix(200)).total()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.kube import quantity
-from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, dotted
 from sidecarctl.yamltext.layout import Bounds, member_bounds
@@ -61,12 +61,14 @@ class _ItemList:
     forms   a text for each item: equal texts mean identical items
     first   index of the first item of each text
     named   the texts of the items with each name
+    places  the indices of the items with each name
     bounds  start and end of each item in the text
     """
 
     forms: tuple[str, ...]
     first: Mapping[str, int]
     named: Mapping[str, set[str]]
+    places: Mapping[str, list[int]]
     bounds: Bounds
 
     @staticmethod
@@ -78,12 +80,21 @@ class _ItemList:
         forms = tuple(map(_form, items)) if isinstance(items, list) else ()
         first: dict[str, int] = {}
         named: dict[str, set[str]] = {}
+        places: dict[str, list[int]] = {}
         for index, form in enumerate(forms):
             first.setdefault(form, index)
             if isinstance(item := items[index], dict):
-                named.setdefault(_form(item.get("name")), set()).add(form)
+                name = _form(item.get("name"))
+                named.setdefault(name, set()).add(form)
+                places.setdefault(name, []).append(index)
         bounds = member_bounds(document.text, holder) if isinstance(holder, Sequence) else []
-        return _ItemList(forms, first, named, bounds)
+        return _ItemList(forms, first, named, places, bounds)
+
+    def has_between(self, name: str, start: int, end: int) -> bool:
+        """Return True if an item with this name has an index from `start` to `end`."""
+        places = self.places.get(_form(name), [])
+        following = bisect_left(places, start)
+        return following < len(places) and places[following] <= end
 
 
 # A reference in the value of a variable: `$(NAME)` is replaced by the value that NAME has at this place of the list.
@@ -208,10 +219,10 @@ def remove_duplicate_variable(finding: Finding, document: Document, context: Fix
     namesakes = items.named.get(_form(own.get("name")), ())
     if len(namesakes) != 1:
         return None
-    variables, last = value_at(document.value, path[:-1]), path[-1]
+    last = path[-1]
     assert isinstance(last, int)
-    between = {as_mapping(each).get("name") for each in variables[items.first[items.forms[last]] : last + 1]}
-    if between.intersection(_REFERENCE.findall(str(own.get("value")))):
+    earlier = items.first[items.forms[last]]
+    if any(items.has_between(name, earlier, last) for name in set(_REFERENCE.findall(str(own.get("value"))))):
         raise EditRefused("its value refers to a variable that is set after the earlier one", path)
     return _dropped(finding, document, path, items.bounds)
 
