@@ -13,7 +13,7 @@ from sidecarctl import limits
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.nodes import Alias, Node, child
+from sidecarctl.yamltext.nodes import Alias, Node, child, is_longer
 from sidecarctl.yamltext.nodes import Mapping as MappingNode
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
@@ -101,13 +101,21 @@ def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> st
 
 
 def read_yaml(path: Path, folder: Path) -> YamlFile:
-    """Return a YAML file of the entry in `folder`. Raise LibraryError with the location for invalid YAML."""
+    """Return a YAML file of the entry in `folder`.
+
+    Raise LibraryError with the location for invalid YAML, and for aliases that expand to more than a file can have.
+    """
     text = read_text(path, folder)
     try:
-        return YamlFile(str(path), text, parse(text))
+        source = YamlFile(str(path), text, parse(text))
     except SyntaxProblem as problem:
         where = f"{path}:{_line_column(text, problem.offset)}"
         raise LibraryError(problem.message, where=where, hint=problem.hint) from None
+    most = limits.FILE.value
+    if "*" in text and is_longer(source.value, most):
+        message = f"{path.name} is larger than {most >> 10} KiB with aliases expanded"
+        raise LibraryError(message, where=str(path), hint=limits.FILE.way_out)
+    return source
 
 
 def read_rendered(text: str, template: str) -> Any:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
 from sidecarctl.catalog.assignments import find_origin
 from sidecarctl.catalog.entry_files import CASES, list_files, read_rendered, read_text
@@ -27,6 +28,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext.nodes import is_longer
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
         if isinstance(result, str):
             _check_characters(sidecar, parameters, result)
             result = read_rendered(result, template)
+        _check_length(result, template)
         fragment = check_fragment(result, template)
     except TemplateRefusal as refusal:
         place = find_origin(refusal.message, parameters.origins) or parameters.where
@@ -198,6 +201,15 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
     fragment = common_parameters.apply(fragment, parameters.common)
     _check_common(sidecar, parameters, fragment)
     return fragment
+
+
+def _check_length(result: Any, template: str) -> None:
+    """Raise LibraryError for output that is short as text but long as data, by aliases or substitutions."""
+    most = limits.RENDERED.value
+    if is_longer(result, most):
+        raise LibraryError(
+            f"template output has more than {most:,} characters", where=template, hint=limits.RENDERED.way_out
+        )
 
 
 def _check_characters(sidecar: Sidecar, parameters: Parameters, text: str) -> None:

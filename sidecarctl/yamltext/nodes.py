@@ -93,3 +93,21 @@ def trail(root: Node, path: PathTuple) -> list[Node]:
             break
         found.append(below)
     return found
+
+
+def is_longer(value: Any, most: int) -> bool:
+    """Return True if the strings and keys of plain data have more than `most` characters; other scalars count as one.
+
+    An alias shares a value, so that data can be much longer than its text. It counts at each use.
+    """
+    left, pending = most, [value]
+    while pending and left >= 0:
+        each = pending.pop()
+        if isinstance(each, dict):
+            left -= sum(map(len, each))
+            pending.extend(each.values())
+        elif isinstance(each, (list, tuple)):
+            pending.extend(each)
+        else:
+            left -= len(each) if isinstance(each, str) else 1
+    return left < 0

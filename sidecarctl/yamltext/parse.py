@@ -16,7 +16,7 @@ from sidecarctl.yamltext import scalars
 from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error, no_document
 from sidecarctl.yamltext.layout import block_scalar_end, missing_value_offset, properties_start
 from sidecarctl.yamltext.lines import BREAK, Lines
-from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence
+from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, is_longer
 
 if TYPE_CHECKING:
     from sidecarctl.yamltext.events import EventSource
@@ -33,8 +33,7 @@ def parse(text: str) -> Node | None:
     """Return the root node of the one document in `text`, None if it has only blank lines and comments.
 
     Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, nesting deeper
-    than limits.DEPTH, more than limits.VALUES values (aliases expanded), more than limits.DOCUMENT characters, or a second
-    document.
+    than limits.DEPTH, more than limits.VALUES values or limits.DOCUMENT characters (aliases expanded), or a second document.
     """
     if text.startswith("\ufeff"):
         return _parse_after_mark(text)
@@ -148,6 +147,8 @@ def _compose(text: str, source: EventSource) -> Node | None:
                 raise no_document(text, event.start_mark.index)
             continue
         elif kind is events.StreamEndEvent:
+            if anchors and node is not None:
+                _check_length(node)
             return node
         else:
             continue
@@ -178,6 +179,14 @@ def _too_many(what: str, offset: int, way_out: str = "") -> SyntaxProblem:
     return SyntaxProblem(
         f"{what} more than {limits.VALUES.value:,} values", offset, hint=way_out + limits.VALUES.way_out
     )
+
+
+def _check_length(root: Node) -> None:
+    """Raise SyntaxProblem if the aliases of a document expand to too many characters."""
+    most = limits.DOCUMENT.value
+    if is_longer(root.value, most):
+        hint = f"remove aliases of long values; {limits.DOCUMENT.way_out}"
+        raise SyntaxProblem(f"aliases expand to more than {most:,} characters", root.start, hint=hint)
 
 
 def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:

@@ -26,6 +26,7 @@ INPUTS: dict[str, tuple[str, limits.Limit]] = {
     "nesting": (f"x: {'[' * 1000}{']' * 1000}\n", limits.DEPTH),
     "nesting in lines": ("x:\n" + "".join(" " * (i + 1) + "a:\n" for i in range(1000)), limits.DEPTH),
     "a scalar of 200 MB": (f"x: {'a' * 200_000_000}\n", limits.DOCUMENT),
+    "aliases of a long text": (f"x: &x {'a' * 700_000}\ny: [{'*x, ' * 100}]\n", limits.DOCUMENT),
     "a block scalar of 70 MB": ("x: |\n" + f"  {'a' * 997}\n" * 70_000, limits.DOCUMENT),
 }
 
@@ -87,6 +88,7 @@ TEMPLATES: dict[str, tuple[str, limits.Limit]] = {
     ),
     "a repeated text": ("{{ 'x' * 1000000000 }}", limits.RENDERED),
     "a growing replacement": ("{{ ('a' * 100000) | replace('a', 'b' * 1000) }}", limits.RENDERED),
+    "aliases of a long text": (f"containers: [{{x: &s {'x' * 200_000}}}, {'*s, ' * 20}]\n", limits.RENDERED),
     "a long template": ("# " + "x" * 300_000, limits.TEMPLATE),
 }
 
@@ -149,6 +151,34 @@ def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> No
         assert outcome.code in (2, 3)
         assert "is larger than 1024 KiB" in outcome.stderr
         assert "SIDECARCTL_MAX_FILE" in outcome.stderr
+
+
+LONG = f"'a': {{type: string, default: q, x-s: &s {'y' * 100_000}, x-l: [{'*s, ' * 100}]}}"
+
+
+@pytest.mark.parametrize("words", [ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"])
+def test_metadata_with_aliases_of_a_long_text_is_rejected(words: str, tmp_path: Path) -> None:
+    library(tmp_path, properties=f"{{{LONG}}}")
+    outcome = run(words, tmp_path)
+    shown = "".join((outcome.stdout + outcome.stderr).split())
+    assert "sidecar.yamlislargerthan1024KiBwithaliasesexpanded" in shown
+    assert "SIDECARCTL_MAX_FILE" in shown
+    assert outcome.code == (0 if "list" in words else 2)
+
+
+@pytest.mark.parametrize("word", ["aliases", "substitutions"])
+def test_output_of_a_plain_template_is_limited(word: str, tmp_path: Path) -> None:
+    args = ", ".join(["&s " + "y" * 100_000, *["*s"] * 30]) if word == "aliases" else ", ".join(["x"] * 30)
+    template = f"containers:\n- name: mine\n  image: x:1\n  args: [{args}]\n"
+    entry = library(tmp_path, template, f"{{a: {{type: string, default: {'z' * 100_000}}}}}", engine="plain")
+    if word == "substitutions":
+        paths = "".join(f"  - {{path: 'containers[0].args[{i}]', parameter: a}}\n" for i in range(30))
+        with (entry / "sidecar.yaml").open("a") as stream:
+            stream.write(f"  substitutions:\n{paths}")
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "template.yaml" in outcome.stderr
+    assert ("SIDECARCTL_MAX_FILE" if word == "aliases" else "SIDECARCTL_MAX_RENDERED") in outcome.stderr
 
 
 def test_every_limit_is_documented() -> None:
