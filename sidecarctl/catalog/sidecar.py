@@ -269,6 +269,12 @@ def _resolve_path(source: YamlFile, folder: Path, text: str, path: tuple[str, ..
             where=source.place(path),
             hint="use a file in the sidecar directory",
         )
+    if not wanted.is_relative_to(folder):
+        raise LibraryError(
+            f'{path_text(path)}: "{text}" is an absolute path',
+            where=source.place(path),
+            hint="use a path relative to the sidecar directory",
+        )
     if not path_exists(wanted):
         raise LibraryError(
             f'{path_text(path)}: file not found: "{text}"',

@@ -184,3 +184,14 @@ def test_library_named_like_the_shipped_one_is_not_taken_for_it(
     loggers = [each for each in catalog.entries() if each.name == "logger"]
     assert [each.error for each in loggers] == [None, None]
     assert [(each.checked, each.shadowed_by) for each in loggers] == [(False, ""), (True, "./shipped")]
+
+
+@pytest.mark.parametrize("field", ["template: {}", "engine: kcl\n  template: x.k\n  modules: {{a: {}}}"])
+def test_rejects_absolute_path_of_its_own_file(library: Path, field: str) -> None:
+    folder = entry(library)
+    (folder / "x.k").write_text("")
+    file, own = folder / "sidecar.yaml", folder / "template.yaml.j2"
+    file.write_text(file.read_text().replace("engine: jinja", field.format(own), 1))
+    with pytest.raises(LibraryError, match="is an absolute path") as caught:
+        read_sidecar(folder, "test")
+    assert caught.value.where.startswith(f"{file}:")
