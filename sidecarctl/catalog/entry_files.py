@@ -216,14 +216,19 @@ def checksum(folder: Path) -> int:
     return total
 
 
-def list_files(folder: str, left_out: str = "", below: str = "") -> list[tuple[str, str]]:
-    """Return all files below a directory as (relative path, path), except in directories named `left_out`."""
-    found = []
-    with os.scandir(folder) as scan:
-        for each in scan:
-            name = f"{below}{each.name}"
-            if each.is_dir(follow_symlinks=False):
-                found += [] if name == left_out else list_files(each.path, left_out, f"{name}/")
-            else:
-                found.append((name, each.path))
+def list_files(folder: str, left_out: str = "") -> list[tuple[str, str]]:
+    """Return all files below a directory as (relative path, path), except in directories named `left_out`.
+
+    Raise OSError for a directory that cannot be read, also one that is nested too deeply for its path.
+    """
+    found, waiting = [], [("", folder)]
+    while waiting:
+        below, path = waiting.pop()
+        with os.scandir(path) as scan:
+            for each in scan:
+                name = f"{below}{each.name}"
+                if not each.is_dir(follow_symlinks=False):
+                    found.append((name, each.path))
+                elif name != left_out:
+                    waiting.append((f"{name}/", each.path))
     return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,24 @@ def test_sidecar_that_rejects_its_defaults_is_valid(folder: Path) -> None:
     entry(folder / "lib", "picky", template='{{ fail("set this or that") }}\n')
     done = command("list --library lib", folder)
     assert "broken" not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths have at most 260 characters")
+def test_deep_directory_in_a_sidecar_does_not_break_the_library(folder: Path) -> None:
+    home = entry(folder / "lib", "deep")
+    here = os.open(home, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        listed = command("list --library lib", folder)
+        assert listed.code == 0, listed.stderr
+        assert "good  1.0.0" in listed.stdout
+        assert "deep  1.0.0" in listed.stdout
+        assert command("add good --library lib pod.yaml", folder).code == 0
+        assert command("test good --library lib", folder).code in (0, 1)
+    finally:
+        subprocess.run(["rm", "-rf", home], check=True)  # shutil.rmtree is recursive
