@@ -72,9 +72,9 @@ def _list_paths(directory: Path) -> dict[str, bool]:
     """Return the paths of everything below a directory except directories, and whether each is a symbolic link."""
     found: dict[str, bool] = {}
     for folder, directories, names in os.walk(directory):
-        for name in (*names, *directories):
+        for name, is_file in (*((name, True) for name in names), *((name, False) for name in directories)):
             path = Path(folder, name)
-            if path.is_symlink() or name in names:
+            if path.is_symlink() or is_file:
                 found[path.relative_to(directory).as_posix()] = path.is_symlink()
     return found
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sidecarctl.vendoring import verify
 from sidecarctl.vendoring.library_files import digest_of, format_sums
 from tests.vendoring.repository_kit import sidecarctl
 
@@ -127,3 +129,18 @@ def test_invalid_or_empty_lock_file_is_an_error(text: str, message: str, shop: P
 def test_digest_is_that_of_the_output_of_sha256sum() -> None:
     sums = format_sums({"b/x": b"", "a": b"1\n"})
     assert sums.splitlines()[0].endswith("  a") and digest_of(sums).startswith("sha256:")
+
+
+class Names(list[str]):
+    """Names of files that are not searched: a search for each name takes quadratic time."""
+
+    def __contains__(self, _: object) -> bool:
+        raise AssertionError("searched a list of names")
+
+
+def test_extra_files_cost_the_same_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").mkdir()
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: ((at, below, Names(names)) for at, below, names in walk(top)))
+    assert verify._list_paths(tmp_path) == {"a": False}
