@@ -67,6 +67,7 @@ def choose_files(files: Sequence[TreeFile], source: str) -> list[TreeFile]:
         raise UsageError(f"{source} contains no sidecars", hint=_where_sidecars_are(files))
     wanted = [file for file in files if _is_wanted(file.path, sidecars)]
     _check_amount(wanted, source)
+    _check_lengths(wanted, source)
     seen: dict[str, str] = {}
     directories = {str(parent) for file in wanted for parent in PurePosixPath(file.path).parents}
     for file in wanted:
@@ -113,6 +114,14 @@ def _check_amount(files: Sequence[TreeFile], source: str) -> None:
         raise InputError(f"{source}: the library has {total:,} bytes", hint=limits.LIBRARY_SIZE.way_out)
 
 
+def _check_lengths(files: Sequence[TreeFile], source: str) -> None:
+    """Raise InputError for a path that is too long. What is done with the others depends on all of their parents."""
+    for file in files:
+        if len(file.path) > _LONGEST_PATH:
+            shown = visible(file.path[:_LONGEST_PATH])[:60]
+            raise InputError(f"{source}: the path {shown}... is longer than {_LONGEST_PATH} characters", hint=_ASK)
+
+
 def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str]) -> str:
     """Return why a file must not be copied, "" if it may be. `seen` has the paths so far by their folded form."""
     shown = visible(file.path)
@@ -120,8 +129,6 @@ def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str])
         return f"{shown} is both a file and a directory"
     if file.mode not in _REGULAR:
         return f"{shown} is {_KINDS.get(file.mode, 'not a regular file')}"
-    if len(file.path) > _LONGEST_PATH:
-        return f"the path {shown[:60]}... is longer than {_LONGEST_PATH} characters"
     parts = file.path.split("/")
     if _fold(parts[0]) == _fold(SUMS_FILE):
         return f"the name {visible(parts[0])} is reserved for the checksums of the library"

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.install import install
 from sidecarctl.vendoring.library_files import TreeFile, choose_files, parse_tree
 from sidecarctl.vendoring.source import check_path, check_ref, parse_source
+from tests.calls import count_calls
 from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
 
 METADATA = TreeFile("agent/sidecar.yaml", "100644", 10, "a")
@@ -375,3 +376,13 @@ def test_recorded_path_is_always_a_path(name: str, acme: Path, shop: Path) -> No
     done = sidecarctl("library update acme", shop)
     assert done.code == 2
     assert "git cannot read" not in done.stderr
+
+
+def test_path_that_is_too_long_is_refused_before_its_parents_are_listed() -> None:
+    files = [TreeFile("agent/sidecar.yaml", "100644", 1, ""), TreeFile(f"agent/{'a/' * 2000}f", "100644", 1, "")]
+
+    def choose() -> None:
+        with pytest.raises(InputError, match="longer than 240 characters"):
+            choose_files(files, "acme")
+
+    assert count_calls(choose).total() < 1000
