@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sidecarctl import limits
@@ -206,12 +207,18 @@ spec:
 
 
 def run_example(sidecar: Sidecar) -> TrialResult:
-    """Add the sidecar to a small Deployment with as few parameters as possible. Return the last error if that fails."""
+    """Add the sidecar to a small Deployment with as few parameters as possible. Return the last error if that fails.
+
+    All trials together have the time of one template, so that one that is stopped is not tried with every test case.
+    """
     outcomes = []
+    end = monotonic() + limits.SECONDS.value
     for trial in _example_trials(sidecar):
         outcomes.append(run_trial(trial))
         if outcomes[-1].text is not None:
             return outcomes[-1]
+        if monotonic() >= end:
+            break
     # An error of the library is more useful than a missing parameter that has no default.
     return next((one for one in outcomes if isinstance(one.error, LibraryError)), outcomes[0])
 

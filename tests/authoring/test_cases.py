@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl import limits
+from sidecarctl.authoring import test_cases
+from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
+from sidecarctl.catalog.sidecar import read_sidecar
 from tests.authoring.library_kit import INPUT, TEMPLATE, command, entry
 
 CASE = "tests/pod/input.yaml"
@@ -166,3 +170,18 @@ def test_update_does_not_write_through_a_link_out_of_the_sidecar(tmp_path: Path)
     assert done.code != 0
     assert "leads out of" in done.stderr
     assert not (tmp_path / "outside.yaml").exists()
+
+
+def test_examples_share_one_limit_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = {f"tests/c{number}/input.yaml": INPUT for number in range(5)}
+    home = entry(tmp_path, template="{{ nothing }}", **cases)
+    sidecar, tried = read_sidecar(home, "test"), []
+
+    def run_slowly(trial: Trial) -> TrialResult:
+        tried.append(trial)
+        return run_trial(trial)
+
+    monkeypatch.setattr(test_cases, "run_trial", run_slowly)
+    monkeypatch.setattr(test_cases, "monotonic", lambda: len(tried) * limits.SECONDS.value / 2)
+    assert test_cases.run_example(sidecar).error is not None
+    assert len(tried) == 2
