@@ -117,7 +117,9 @@ def _first(texts: Any, patterns: Sequence[str]) -> str | None:
 def _image(container: Container) -> str:
     """Return the repository of the image, without tag and digest."""
     image = container.value.get("image")
-    return re.sub(r"(:[^/:]*)?(@.*)?\Z", "", image) if isinstance(image, str) else ""
+    name = image.partition("@")[0] if isinstance(image, str) else ""
+    tag = name.rfind(":")
+    return name[:tag] if tag > name.rfind("/") else name
 
 
 def _is_image(image: str, pattern: str) -> bool:
@@ -144,9 +146,12 @@ def _commands(container: Container) -> list[str]:
 
 def _without_interpreters(line: str) -> str:
     words = line.split()
-    while words and (words[0] in _INTERPRETERS or re.match(r"\w+=", words[0])):
-        words.pop(0)
-    return " ".join((words[0].rpartition("/")[2], *words[1:])) if words else ""
+    first = next((n for n, word in enumerate(words) if not _is_before_program(word)), len(words))
+    return " ".join((words[first].rpartition("/")[2], *words[first + 1 :])) if first < len(words) else ""
+
+
+def _is_before_program(word: str) -> bool:
+    return word in _INTERPRETERS or re.match(r"\w+=", word) is not None
 
 
 def _unread_mounts(workload: Workload, container: Container) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from sidecarctl.authoring import fits
 from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.kube.workload import Container
 from tests.command import run
 
 POD = """\
@@ -169,3 +171,28 @@ def test_search_without_a_match_names_what_was_meant(tmp_path: Path) -> None:
     assert (done.code, done.stdout) == (2, "")
     assert 'no sidecar matches "promtheus"' in done.stderr and 'did you mean "prometheus"?' in done.stderr
     assert "lists all sidecars" in run("sidecarctl list qqqq", tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("a", "a"),
+        ("a:1", "a"),
+        ("r:5000/a", "r:5000/a"),
+        ("r:5000/a:1@sha256:0", "r:5000/a"),
+        ("a@sha256:0", "a"),
+        ("@@\nx", ""),
+    ],
+)
+def test_repository_of_an_image(image: str, name: str) -> None:
+    assert fits._image(Container("app", "main", {"image": image}, ())) == name
+
+
+def test_image_with_a_line_break_takes_linear_time(tmp_path: Path) -> None:
+    write(tmp_path, {"image": "@" * 100_000 + "\nx", "command": ["sh", "-c", "a=1 " * 200_000 + "/bin/run it"]})
+    assert offers(tmp_path) == []
+
+
+def test_program_after_interpreters_and_variables() -> None:
+    assert fits._without_interpreters("exec env A=1 /bin/run it") == "run it"
+    assert fits._without_interpreters("exec A=1") == ""
