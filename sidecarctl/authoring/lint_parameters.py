@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.authoring.parameter_table import ParameterRow, list_parameters
 from sidecarctl.authoring.trial import InjectedParts, TrialResult, find_injected_parts
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
@@ -66,8 +68,11 @@ def _jinja_uses(sidecar: Sidecar) -> Iterator[Use]:
     return iter(found)
 
 
-_KCL = re.compile(r"""\bparams\b((?:\??\.[A-Za-z_]\w*|\??\[\s*(?:"[^"]+"|'[^']+')\s*\])*)(\??\[)?""")
+_KCL_WORD = re.compile(r"\w+")
+_KCL_PATH = re.compile(r"""((?:\??\.[A-Za-z_]\w*|\??\[\s*(?:"[^"]+"|'[^']+')\s*\])*)(\??\[)?""")
 _KCL_STEP = re.compile(r"""\.([A-Za-z_]\w*)|\[\s*["']([^"']+)["']\s*\]""")
+# Within a line: `\s` runs over all following blank lines, from each of them.
+_KCL_ALIAS = re.compile(r"^[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=[ \t]*\w+\.params[ \t\r]*$", re.MULTILINE)
 _KCL_COMMENT = re.compile(r"#.*")
 
 
@@ -75,14 +80,24 @@ def _kcl_uses(sidecar: Sidecar) -> Iterator[Use]:
     files = [sidecar.template, *sorted(sidecar.folder.glob("**/*.k"))]
     for file in dict.fromkeys(files):
         text = read_text(file, sidecar.folder)
-        aliases = {m[1] for m in re.finditer(r"^\s*(_?\w+)\s*(?::[^=\n]+)?=\s*\w+\.params\s*$", text, re.MULTILINE)}
-        pattern = re.compile(_KCL.pattern.replace("params", "(?:" + "|".join({"params", *aliases}) + ")", 1))
+        names = {"params", *(found[1] for found in _KCL_ALIAS.finditer(text))}
         for number, line in enumerate(text.splitlines(), 1):
             code = _KCL_COMMENT.sub("", line)
-            for found in pattern.finditer(code):
+            for found in _kcl_paths(code, names):
                 steps = tuple(a or b for a, b in _KCL_STEP.findall(found[1]))
                 if steps or found[2]:
                     yield Use(steps, str(file), number)
+
+
+def _kcl_paths(code: str, names: Collection[str]) -> Iterator[re.Match[str]]:
+    """Yield what follows each of the names in a line, as far as it is a path."""
+    end = 0
+    for word in _KCL_WORD.finditer(code):
+        if word[0] in names and word.start() >= end:
+            found = _KCL_PATH.match(code, word.end())
+            assert found is not None  # it can be empty
+            end = found.end()
+            yield found
 
 
 def _plain_uses(sidecar: Sidecar) -> Iterator[Use]:
@@ -148,28 +163,39 @@ class Subject:
         """Return the first line of the template files that contains one of the texts, by default the first line of the
         template.
         """
+        if needles not in self._places:
+            found = (_find_text(file, text, each) for each in needles for file, text in self._template_files)
+            self._places[needles] = next(filter(None, found), Place(str(self.sidecar.template), 1, 1, 1, 1))
+        return self._places[needles]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, ...], Place]:
+        return {}
+
+    @cached_property
+    def _template_files(self) -> list[tuple[Path, str]]:
+        """The texts of the template and of the other readable files next to it, up to the size of a library."""
         template = self.sidecar.template
         files = [template, *sorted(f for f in self.sidecar.folder.iterdir() if f.is_file() and f != template)]
-        for needle in filter(None, needles):
-            for file in files:
-                found = _find_text(file, self.sidecar.folder, needle)
-                if found:
-                    return found
-        return Place(str(template), 1, 1, 1, 1)
+        texts: list[tuple[Path, str]] = []
+        room = limits.LIBRARY_SIZE.value
+        for file in files:
+            if room > 0 and file.name not in (METADATA_FILE, CHANGELOG_FILE):
+                with suppress(LibraryError):
+                    texts.append((file, read_text(file, self.sidecar.folder)))
+                    room -= len(texts[-1][1])
+        return texts
 
 
-def _find_text(file: Path, folder: Path, needle: str) -> Place | None:
-    if file.name in (METADATA_FILE, CHANGELOG_FILE):
+def _find_text(file: Path, text: str, needle: str) -> Place | None:
+    """Return the place of the first line that contains the needle, without a step for each line."""
+    offset = text.find(needle) if needle.splitlines() == [needle] else -1
+    if offset < 0:
         return None
-    try:
-        text = read_text(file, folder)
-    except LibraryError:
-        return None
-    for number, line in enumerate(text.splitlines(), 1):
-        column = line.find(needle)
-        if column >= 0:
-            return Place(str(file), number, column + 1, number, column + 1 + len(needle), line)
-    return None
+    *_, before = lines = text[: offset + 1].splitlines()
+    column = len(before)
+    line = before[:-1] + text[offset:].splitlines()[0]
+    return Place(str(file), len(lines), column, len(lines), column + len(needle), line)
 
 
 def unused_parameter(subject: Subject) -> Iterator[Finding]:
@@ -205,6 +231,8 @@ def _overlaps(declared: Sequence[str], used: Sequence[str]) -> bool:
 
 def undeclared_parameter(subject: Subject) -> Iterator[Finding]:
     """A parameter that the template uses but the schema does not declare."""
+    folder = subject.sidecar.folder
+    lines = {file: read_text(Path(file), folder).splitlines() for file in {use.file for use in subject.uses or ()}}
     for use in subject.uses or ():
         known = _find_undeclared_step(subject.sidecar.parameters, use.path)
         if known is not None:
@@ -213,14 +241,13 @@ def undeclared_parameter(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 "undeclared-parameter",
                 f"the template uses undeclared parameter {name}",
-                place=_use_place(use, subject.sidecar.folder),
+                place=_use_place(use, lines[use.file]),
                 why="It cannot be set, and rendering fails where it is used.",
                 help=did_you_mean(use.path[depth], names) or "declare it in spec.parameters of sidecar.yaml",
             )
 
 
-def _use_place(use: Use, folder: Path) -> Place:
-    lines = read_text(Path(use.file), folder).splitlines()
+def _use_place(use: Use, lines: Sequence[str]) -> Place:
     text = lines[use.line - 1] if use.line <= len(lines) else ""
     column = max(text.find(use.path[-1]), 0) + 1 if use.path else 1
     return Place(use.file, use.line, column, use.line, column + len(use.path[-1]) if use.path else column, text)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring import test_runner
+from sidecarctl.authoring import lint_parameters, test_runner
+from sidecarctl.authoring.lint import lint
+from sidecarctl.authoring.lint_parameters import find_uses
+from sidecarctl.authoring.test_cases import run_example
 from sidecarctl.catalog.catalog import Catalog
+from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.findings import Finding
-from tests.authoring.library_kit import INPUT, TEMPLATE, entry
+from tests.authoring.library_kit import INPUT, TEMPLATE, command, entry
 
 ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /logs, description: Where logs are.}\n"
 
@@ -197,3 +201,37 @@ def test_changelog_has_an_entry_for_the_version(text: str, expected: list[str], 
     assert [one.message for one in found] == expected
     assert {one.rule for one in found} <= {"missing-changelog-entry"}
     assert all(str(one.place).endswith("agent/sidecar.yaml:5:12") for one in found)
+
+
+def test_blank_lines_of_a_kcl_template_take_linear_time(tmp_path: Path) -> None:
+    kcl = "\n" * 80_000 + 'containers = [{name = "agent", image = "x:1.0.0"}]\n'
+    entry(tmp_path / "lib", spec="  engine: kcl\n", **{"template.k": kcl})
+    assert "internal error" not in command("test agent --library lib", tmp_path).stderr
+
+
+def test_aliases_of_a_kcl_template_are_words(tmp_path: Path) -> None:
+    kcl = "_p = input.params\nq: any = input.params\nx = [_p.one, q?.two, params['three'].four, xq.five]\n"
+    home = entry(tmp_path, spec="  engine: kcl\n", **{"template.k": kcl})
+    uses = find_uses(read_sidecar(home, "test"))
+    assert uses is not None
+    assert [use.path for use in uses] == [("one",), ("two",), ("three", "four")]
+
+
+def test_each_template_file_is_read_once_for_all_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "containers:\n" + "".join(
+        f"- {{name: c{number}, image: 'x:{number}', env: [{{name: {{{{ params.p{number} | default('A') }}}}}}]}}\n"
+        for number in range(40)
+    )
+    home = entry(tmp_path, template=template, **{"notes.txt": "Notes.\n"})
+    sidecar = read_sidecar(home, "test")
+    outcome = run_example(sidecar)
+    reads: list[str] = []
+    read_text = lint_parameters.read_text
+    monkeypatch.setattr(
+        lint_parameters, "read_text", lambda file, folder: reads.append(file.name) or read_text(file, folder)
+    )
+    found = lint(sidecar, [outcome])
+    assert sum(one.rule == "unpinned-image" for one in found) == 40
+    assert sum(one.rule == "undeclared-parameter" for one in found) == 40
+    assert [one.place.line for one in found if one.rule == "unpinned-image" and one.place] == list(range(2, 42))
+    assert max(map(reads.count, reads)) <= 2
