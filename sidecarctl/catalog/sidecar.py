@@ -269,7 +269,7 @@ def _resolve_path(source: YamlFile, folder: Path, text: str, path: tuple[str, ..
             where=source.place(path),
             hint="use a file in the sidecar directory",
         )
-    if not wanted.is_relative_to(folder):
+    if Path(text).is_absolute() or not wanted.is_relative_to(folder):
         raise LibraryError(
             f'{path_text(path)}: "{text}" is an absolute path',
             where=source.place(path),
