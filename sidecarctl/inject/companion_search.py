@@ -14,6 +14,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companions import read_object_owner, read_owner
 from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.names import SUBDOMAIN_LENGTH
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of, workloads
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record import annotation as records
@@ -241,15 +242,16 @@ def _references(workload: Workload, instance: Instance) -> Iterator[str]:
                 yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
 
 
-def _new_names(before: str, companion: str) -> Iterator[str]:
-    """Yield the names with which a workload that was called `before` fits a companion, as `_is_renamed` says."""
-    found = set[str]()
-    at = companion.find(before) if before else -1
-    while at >= 0:
-        rest = companion[at + len(before) :]
-        found.update(companion[:at] + before + rest[cut:] for cut in range(len(rest) + 1))
-        at = companion.find(before, at + 1)
-    yield from sorted(found)
+def _new_names(before: str, companion: str) -> list[str]:
+    """Return the names with which a workload that was called `before` fits a companion, as `_is_renamed` says.
+
+    They have the first `before` of the companion's name, so there are at most as many as it has characters.
+    """
+    at = companion.find(before) if before and len(companion) <= SUBDOMAIN_LENGTH else -1
+    if at < 0:
+        return []
+    end = at + len(before)
+    return sorted(companion[:end] + companion[cut:] for cut in range(end, len(companion) + 1))
 
 
 def _is_renamed(before: str, now: str, companion: str) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.inject.companion_search import Companion, Homes
 from sidecarctl.inject.displaced_companions import has_displaced_companions
 from sidecarctl.yamltext.stream import split
+from tests.calls import count_calls
 from tests.command import run
 
 
@@ -150,3 +152,13 @@ def test_byte_order_mark_stays_when_a_companion_is_the_first_document(tmp_path: 
     (tmp_path / "x.yaml").write_text(f"\ufeff{companion}---\n{workload}", encoding="utf-8")
     assert run("sidecarctl remove logger -q x.yaml -i", tmp_path).code == 0
     assert (tmp_path / "x.yaml").read_text(encoding="utf-8") == f"\ufeff---\n{POD}"
+
+
+def test_a_renamed_workload_is_searched_in_linear_time_of_the_name_of_its_companion() -> None:
+    def count(name: str) -> int:
+        metadata = {"name": name, "annotations": {"sidecarctl.dev/owner": "Pod/a/logger"}}
+        renamed = Companion({"kind": "ConfigMap", "metadata": metadata})
+        return count_calls(lambda: Homes(()).find_fitting(renamed)).total()
+
+    assert 0 < count("a" * 200) <= 2 * count("a" * 100)
+    assert count("a" * 1000) <= count("a" * 100)  # longer than a name can be
