@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence as Seq
 
@@ -9,6 +10,7 @@ from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import (
     Edit,
     EditRefused,
@@ -60,6 +62,12 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> S
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
         result = apply_splices(text, find_splices(text, root, others, folded, place))
+        plain = [_as_json(edit) for edit in others]
+        if plain != others:
+            if (fitting := _parse_fitting(result, text, root, edits)) is not None:
+                return SpliceResult(result, fitting, filled)
+            # Another program has written the document in another style since.
+            result = apply_splices(text, find_splices(text, root, plain, folded, place))
         return SpliceResult(result, _verify(result, text, root, edits), filled)
     done = splice(text, root, others)
     # Inserts see the text after the removals: a comma, an empty collection.
@@ -108,6 +116,35 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
         return step - sum(1 for index in earlier if isinstance(index, int) and index < step)
 
     return tuple(now(depth, step) for depth, step in enumerate(path))
+
+
+def _as_json(edit: Edit) -> Edit:
+    """Return an edit that writes a former text with JSON for that text, which fits in every style of document."""
+    if isinstance(edit, Restore):
+        return Restore(edit.path, f" {json.dumps(edit.value)}", edit.value, edit.reason)
+    if isinstance(edit, Replace) and edit.text:
+        return Replace(edit.path, edit.value, edit.reason, emit.scalar(edit.value, json_style=True))
+    return edit
+
+
+def _parse_fitting(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node | None:
+    """Parse a new text; None if it does not mean what is intended, or if only the former text is JSON."""
+    try:
+        found = parse(result)
+    except SyntaxProblem:
+        return None
+    if found is None or not identical(found.value, apply(root.value, edits)):
+        return None
+    return found if _is_json(result) or not _is_json(text) else None
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a text is JSON."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 # What the parser takes for a line break or a blank in some places only.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.command import run
 
@@ -43,6 +48,46 @@ def test_remove_restores_every_style_of_empty_value(style: str, tmp_path: Path) 
     assert added.code == 0, added.stderr
     removed = run("sidecarctl remove --all", tmp_path, stdin=added.stdout)
     assert (removed.code, removed.stdout) == (0, text), removed.stderr
+
+
+def dump_yaml(value: Any) -> str:
+    """Return a value in block style, as other programs write it."""
+    stream = io.StringIO()
+    YAML().dump(value, stream)
+    return stream.getvalue()
+
+
+def load_yaml(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+FORMER_TEXTS = ["", "[]", "null", "~", "\n[]", "#x\n[]", "&a", "!!null ''", " # why", " ~", " # why\n  []", "\t[]"]
+
+
+@pytest.mark.parametrize("dump", [json.dumps, dump_yaml])
+@pytest.mark.parametrize("was", FORMER_TEXTS)
+def test_remove_restores_an_empty_value_in_a_document_of_another_style(
+    was: str, dump: Callable[[Any], str], tmp_path: Path
+) -> None:
+    added = run("sidecarctl add log-tail", tmp_path, stdin=POD.format(annotations="", spec="  volumes:\n"))
+    assert added.code == 0, added.stderr
+    pod = load_yaml(added.stdout)
+    annotations = pod["metadata"]["annotations"]
+    (key,) = [each for each in annotations if each == "sidecarctl.dev/sidecars"]
+    annotations[key] = json.dumps({**json.loads(annotations[key]), "was": {"spec/volumes": was}})
+    removed = run("sidecarctl remove --all", tmp_path, stdin=dump(pod))
+    assert removed.code == 0, removed.stderr
+    left = json.loads(removed.stdout) if dump is json.dumps else load_yaml(removed.stdout)
+    assert left["spec"]["volumes"] in (None, [])
+    assert "annotations" not in left["metadata"]
+
+
+def test_remove_after_compact_json_became_yaml_restores_the_value(tmp_path: Path) -> None:
+    pod = load_yaml(POD.format(annotations="", spec="  volumes: []\n"))
+    added = run("sidecarctl add log-tail", tmp_path, stdin=json.dumps(pod, separators=(",", ":")))
+    assert added.code == 0, added.stderr
+    removed = run("sidecarctl remove --all", tmp_path, stdin=dump_yaml(json.loads(added.stdout)))
+    assert (removed.code, load_yaml(removed.stdout)) == (0, pod), removed.stderr
 
 
 RECORD = """\

@@ -275,3 +275,20 @@ def test_key_on_a_line_after_its_question_mark(key: str, margin: str) -> None:
     done = edited(text, Insert((*path, "other"), {"a": "b"}))
     assert edited(done.text, Remove((*path, "other"))).text == text
     assert "name" not in edited(text, Remove((*path, "name"))).text
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "expected"),
+    [
+        ('{"a": 8080}', Replace(("a",), "http", text="http"), '{"a": "http"}'),
+        ("{a: 8080}", Replace(("a",), "http", text="http"), "{a: http}"),
+        ('{"a":[1]}', Restore(("a",), "~"), '{"a": null}'),
+        ('{"a":[1], b: 2}', Restore(("a",), "~"), '{"a":~, b: 2}'),
+        ("a:\n  b:\n  - 1\n", Restore(("a", "b"), "\n[]", []), "a:\n  b: []\n"),
+        ("a:\n  b:\n  - 1\n", Restore(("a", "b"), "\n   []", []), "a:\n  b:\n   []\n"),
+    ],
+)
+def test_former_text_that_does_not_fit_the_document_is_written_as_json(text: str, edit: Edit, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    assert splice(text, root, [edit]).text == expected
