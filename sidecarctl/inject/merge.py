@@ -262,10 +262,10 @@ def merge_sequences(base: Sequence[Any], current: Sequence[Any], next: Sequence[
 def _changed_ranges(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, int, Sequence[Any]]]:
     """Return the ranges of `old` that differ, each with what `new` has instead."""
     import json
-    from difflib import SequenceMatcher  # slow to import and rarely needed
+
+    from sidecarctl.yamltext.changed_ranges import find_changed_ranges  # imports difflib, which is slow
 
     texts = [
         [each if isinstance(each, str) else json.dumps(each, sort_keys=True) for each in side] for side in (old, new)
     ]
-    codes = SequenceMatcher(None, texts[0], texts[1], autojunk=False).get_opcodes()
-    return [(a, b, new[c:d]) for tag, a, b, c, d in codes if tag != "equal"]
+    return [(start, end, new[first:last]) for start, end, first, last in find_changed_ranges(*texts)]

@@ -37,14 +37,13 @@ def diff_values(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator
 def _lines(path: str, before: list[str], after: list[str]) -> Iterator[FieldChange]:
     """Yield the lines that differ, numbered as in the first text, or the whole texts if only line ends differ."""
     found = False
-    from difflib import SequenceMatcher  # slow to import and rarely needed
+    from sidecarctl.yamltext.changed_ranges import find_changed_ranges  # imports difflib, which is slow
 
-    for operation, start, end, first, last in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if operation != "equal":
-            found = True
-            old, new = before[start:end], after[first:last]
-            number = f"line {start + 1}" if end - start < 2 else f"lines {start + 1}-{end}"
-            yield FieldChange(f"{path} {number}", "\n".join(old) if old else ABSENT, "\n".join(new) if new else ABSENT)
+    for start, end, first, last in find_changed_ranges(before, after):
+        found = True
+        old, new = before[start:end], after[first:last]
+        number = f"line {start + 1}" if end - start < 2 else f"lines {start + 1}-{end}"
+        yield FieldChange(f"{path} {number}", "\n".join(old) if old else ABSENT, "\n".join(new) if new else ABSENT)
     if not found:
         yield FieldChange(path, "\n".join(before), "\n".join(after))
 

@@ -49,7 +49,7 @@ def _scalar(node: Scalar | Alias, value: Any, in_flow: bool) -> str:
 
 def _block(text: str, node: Scalar, value: Any) -> str:
     """Return a literal block with a new value; equal lines stay as they are. Empty if a literal block cannot hold it."""
-    from difflib import SequenceMatcher  # slow to import and rarely needed
+    from sidecarctl.yamltext.changed_ranges import find_changed_ranges  # imports difflib, which is slow
 
     if not isinstance(value, str) or not emit.is_literal(value) or (node.end == len(text) and value.endswith("\n")):
         return ""
@@ -65,8 +65,10 @@ def _block(text: str, node: Scalar, value: Any) -> str:
     same_end = value.endswith("\n") == str(node.value).endswith("\n")
     if node.style == "|" and same_end and len(raw) == len(old) and keeps_blank_lines(text, start) is not True:
         lines: list[str] = []
-        for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            lines += raw[a:b] if tag == "equal" else [f"{indent}{line}" if line else line for line in new[c:d]]
-        return newline.join([text[node.start : header.start()], *lines])
+        at = 0
+        for start, end, first, last in find_changed_ranges(old, new):
+            lines += [*raw[at:start], *(f"{indent}{line}" if line else line for line in new[first:last])]
+            at = end
+        return newline.join([text[node.start : header.start()], *lines, *raw[at:]])
     head = text[node.start : start] + (" " if start > node.start else "") + ("|" if value.endswith("\n") else "|-")
     return newline.join([head, *(f"{indent}{line}" if line else line for line in new)])
