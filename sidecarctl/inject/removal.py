@@ -151,7 +151,7 @@ def _hand_over_volumes(
     workload: Workload, added: Added, staying: Mapping[str, Instance]
 ) -> tuple[Added, dict[str, Instance]]:
     """Move volumes that other instances mount, and the app's mounts of them, to the first of these instances."""
-    heirs = find_heirs(workload, added, staying) if added.volumes else {}
+    heirs = find_heirs(workload, added, staying) if added.volumes and staying else {}
     return without_volumes(workload, added, tuple(heirs)), give_volumes(workload, added, staying, heirs)
 
 
@@ -163,9 +163,8 @@ def find_heirs(workload: Workload, added: Added, staying: Mapping[str, Instance]
         for container in (*other.added.containers, *other.added.init_containers):
             owners.setdefault(container, name)
     users: dict[str, list[str]] = {}
-    for container, volume in _mounts(workload):
-        if container in owners:
-            users.setdefault(volume, []).append(owners[container])
+    for container, volume in _mounts(workload, owners):
+        users.setdefault(volume, []).append(owners[container])
     for name, other in staying.items():
         for container, paths in other.added.volume_mounts.items():
             for path in paths:
@@ -219,12 +218,14 @@ def without_volumes(workload: Workload, added: Added, volumes: Sequence[str]) ->
 def used_volumes(workload: Workload, added: Added) -> frozenset[str]:
     """Return the names of the volumes that the containers of an instance mount."""
     own = {*added.containers, *added.init_containers}
-    return frozenset(volume for container, volume in _mounts(workload) if container in own)
+    return frozenset(volume for _, volume in _mounts(workload, own))
 
 
-def _mounts(workload: Workload) -> Iterator[tuple[str, str]]:
-    """Yield container and volume of each mount."""
+def _mounts(workload: Workload, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield container and volume of each mount of the containers with these names."""
     for container in workload.containers:
+        if container.name not in names:
+            continue
         for mount in as_list(container.value.get("volumeMounts")):
             if isinstance(volume := as_mapping(mount).get("name"), str):
                 yield container.name, volume
