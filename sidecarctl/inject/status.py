@@ -24,7 +24,14 @@ from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.unrecorded import describe_unrecorded
 from sidecarctl.inject.upgrade import plan_upgrade
-from sidecarctl.inject.upgrade_base import Rendering, is_unedited, own_part, render_base, without_instance
+from sidecarctl.inject.upgrade_base import (
+    Rendering,
+    is_unedited,
+    max_renderings,
+    own_part,
+    render_base,
+    without_instance,
+)
 from sidecarctl.kube.kinds import has_no_workload
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, may_hold
@@ -242,7 +249,7 @@ def _find_drift(
     """Return what the recorded version writes differently now, or another Kubernetes version for which it is in sync."""
     changes = _compare_with_upgrade(place, instance, own, catalog, options, notes) or ()
     if changes:
-        for version in reversed(SUPPORTED):
+        for version in SUPPORTED[: -1 - max_renderings(place.record) : -1]:
             other = replace(options, kube_version=version)
             if version != options.kube_version:
                 if _compare_with_upgrade(place, instance, own, catalog, other, []) == ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sidecarctl.composition.request import Request
@@ -19,6 +20,11 @@ from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.yamltext.edits import Replace
+
+# Of all instances of a workload: each rendering reads the whole pod.
+_MOST_RENDERINGS = 200
+# Former names of a workload or container, and former owners of companions, that are tried.
+_MOST_NAMES, _MOST_OWNERS = 16, 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def render_base(
     """Render the recorded version with the recorded parameters; None if that is not what was written.
 
     kustomize may have renamed the workload since, and the target Kubernetes version may have changed. Records of format 1
-    have no digest: the first rendering counts.
+    have no digest: the first rendering counts. The number of tries is limited.
     """
     instance = record.instances[request.instance]
     base_request = request.recorded(instance)
@@ -100,10 +106,8 @@ def render_base(
         return None
     versions = (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version))
     candidates = [(former, version) for former in (*_former_identities(bare, found), bare) for version in versions]
-    for former, version in (
-        *candidates,
-        *((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name)),
-    ):
+    candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
+    for former, version in candidates[: max_renderings(record)]:
         try:
             planned = plan_instance(former, record, base_request, version, found)
         except SidecarctlError:
@@ -115,6 +119,11 @@ def render_base(
         if instance.digest in ("", *_digests(after, planned)):
             return rendering
     return None
+
+
+def max_renderings(record: Record) -> int:
+    """Return how many renderings may be tried for each instance of a workload."""
+    return max(1, _MOST_RENDERINGS // len(record.instances))
 
 
 def _digests(after: Workload, planned: Plan) -> Iterator[str]:
@@ -137,20 +146,21 @@ def _rename_container(workload: Workload, before: str, after: str) -> Workload:
 
 def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[Workload]:
     """Yield the workload with each name that its companions know it by."""
-    labels = dict.fromkeys(each.owner[0] for each in found)
-    for label in labels:
-        parts = label.split("/")
-        if label != bare.label and parts[0] == bare.kind and len(parts) in (2, 3):
+    labels = dict.fromkeys(each.owner[0] for each in found if each.owner[0] != bare.label)
+    for parts in islice((label.split("/") for label in labels), _MOST_OWNERS):
+        if parts[0] == bare.kind and len(parts) in (2, 3):
             yield replace(bare, name=parts[-1], namespace=parts[1] if len(parts) == 3 else "")
 
 
 def _guess_names(workload: Workload, *known: str) -> Iterator[str]:
-    """Yield names that the workload or its container may have had before a person renamed it: other parts still have them."""
+    """Yield names that the workload or its container may have had before a person renamed it: other parts still have them.
+
+    Each costs a rendering or a digest, so a pod with many labels or containers yields only the first ones.
+    """
     labels = as_mapping(workload.metadata.get("labels")).values()
     words = [each for each in labels if isinstance(each, str)]
-    for name in dict.fromkeys((workload.name, *words, *(each.name for each in workload.containers))):
-        if name and name not in known:
-            yield name
+    names = dict.fromkeys((workload.name, *words, *(each.name for each in workload.containers)))
+    yield from islice((name for name in names if name and name not in known), _MOST_NAMES)
 
 
 def own_part(value: Mapping[str, Any], new: Rendering) -> dict[str, Any]:

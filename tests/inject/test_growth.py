@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.cli import build_request
 from sidecarctl.composition import namespaces
 from sidecarctl.composition.annotations import INJECT
 from sidecarctl.composition.namespaces import NamespaceSelections
 from sidecarctl.composition.request import Request
-from sidecarctl.inject import pipeline, removal
+from sidecarctl.inject import digest, pipeline, plan, removal
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.status import collect_status
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
@@ -238,3 +242,58 @@ def test_items_of_a_list_on_one_line_cost_the_same_each(tmp_path: Path) -> None:
 
     calls(2)
     assert 0 < calls(80) <= 2.2 * calls(40)
+
+
+def _count_renderings(text: str, folder: Path) -> Counter[str]:
+    """Return how often `status` plans a sidecar and computes a digest."""
+    catalog = Catalog((("lib", folder),))
+    codes = plan.plan_sidecar.__code__, digest.compute_digest.__code__
+    return count_calls(lambda: collect_status(text, catalog, Options(facts=False)), *codes)
+
+
+def _with_labels(size: int) -> str:
+    labels = ", ".join(f"l{number}: v{number}" for number in range(size))
+    return WEB.replace("labels: {app: web}", f"labels: {{app: web, {labels}}}")
+
+
+def _with_containers(size: int) -> str:
+    return WEB + "".join(f"      - {{name: c-{number}, image: a}}\n" for number in range(size))
+
+
+@pytest.mark.parametrize("make", [_with_labels, _with_containers])
+def test_former_names_are_guessed_for_few_labels_and_containers(make: Callable[[int], str], tmp_path: Path) -> None:
+    requests = build_request.requests(
+        ["side-1"], libraries=[library(tmp_path)], sets=[], values=[], containers=[], as_name=None, mode=None
+    )
+
+    def count(size: int) -> int:
+        text = pipeline.add(make(size), requests, Options(facts=False)).text
+        changed = re.sub('"digest":"[0-9a-f]+"', '"digest":"00000000"', text)
+        assert changed != text
+        return _count_renderings(changed, tmp_path).total()
+
+    assert 0 < count(8 * COUNT) <= count(2 * COUNT)
+
+
+def test_instances_of_one_workload_share_a_limit_of_renderings(tmp_path: Path) -> None:
+    library(tmp_path)
+
+    def count(size: int) -> int:
+        entry = {"sidecar": "side-1", "version": "1.0.0", "digest": "00000000"}
+        text = json.dumps({"v": 2, "instances": {f"i-{number}": entry for number in range(size)}})
+        metadata = f"metadata: {{annotations: {{{RECORD_ANNOTATION}: '{text}'}}, labels"
+        return _count_renderings(WEB.replace("metadata: {labels", metadata), tmp_path)["plan_sidecar"]
+
+    assert 0 < count(8 * COUNT) <= 2 * count(COUNT)
+
+
+def test_a_removal_of_all_instances_searches_no_heirs() -> None:
+    instances = {f"i-{number}": {"volumes": [f"v-{number}"]} for number in range(COUNT)}
+    pod = {"containers": [{"name": "web"}], "volumes": [{"name": f"v-{number}"} for number in range(COUNT)]}
+    annotations = {RECORD_ANNOTATION: json.dumps({"v": 2, "instances": instances})}
+    template = {"metadata": {"annotations": annotations}, "spec": pod}
+    (found,) = workloads({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}})
+    codes = removal._mounts.__code__, removal._paths.__code__
+    counted = count_calls(lambda: removal.plan_removal(found, record.read(found), list(instances)), *codes)
+    assert counted["_paths"]
+    assert not counted["_mounts"]
