@@ -90,7 +90,8 @@ STREAM = "standard input"
 ORIGIN = "postrenderer.helm.sh/postrender-filename"
 # Helm 4 reports empty output as an error; Helm 3 takes it for an empty release.
 _NOTHING = "# the chart renders nothing\n"
-_SOURCE = re.compile(r"^# Source: [^\r\n]+", re.MULTILINE)
+# To the first line break of YAML, which ends a comment.
+_SOURCE = re.compile("^# Source: [^\r\n\x85\u2028\u2029]+", re.MULTILINE)
 
 
 @dataclass(frozen=True)

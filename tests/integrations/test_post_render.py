@@ -91,6 +91,13 @@ def test_companion_gets_source_comment_of_its_workload(folder: Path) -> None:
     assert outcome.stdout.count("# Source: shop/templates/web.yaml\n") == 3
 
 
+@pytest.mark.parametrize("line_break", ["\x85", "\u2028", "\u2029"])
+def test_source_comment_ends_at_each_line_break_of_yaml(line_break: str, folder: Path) -> None:
+    text = f"# Source: shop/templates/web.yaml{line_break}" + WEB.format(annotations="")
+    companion = render(folder, text).stdout.partition("---\n")[2]
+    assert companion.startswith("# Source: shop/templates/web.yaml\napiVersion: v1\nkind: ConfigMap\n")
+
+
 def test_companion_gets_helm_4_origin_annotation(folder: Path) -> None:
     outcome = render(folder, HELM_4)
     companion = list(yaml.safe_load_all(outcome.stdout))[1]
