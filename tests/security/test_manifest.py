@@ -137,6 +137,19 @@ def test_name_cannot_inject_a_workflow_command_into_errors(name: str, words: str
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="file names cannot have these characters")
+@pytest.mark.parametrize("words", LOOKS)
+def test_file_name_cannot_inject_a_workflow_command_into_any_format(words: str, tmp_path: Path) -> None:
+    for number, name in enumerate(("a\n::error::b.yaml", "a\n  ::error::b.yaml", "::error::b.yaml")):
+        (tmp_path / name).write_text(HOSTILE.replace("kind: Pod\n", f"kind: Pod\nfield{number}: 1\n"))
+    outcome = run(f"sidecarctl {words} .", tmp_path)
+    lines = (outcome.stdout + outcome.stderr).splitlines()
+    assert lines
+    # The format of GitHub consists of commands.
+    begin = "::error::" if "github" in words else "::"
+    assert not [line for line in lines if line.strip().startswith(begin)]
+
+
 def test_name_cannot_inject_a_workflow_command_into_status(tmp_path: Path) -> None:
     for number, name in enumerate(("::warning::a.yaml", " ::warning::b.yaml", "##vso[task.x]c.yaml")):
         (tmp_path / name).write_text(POD.replace("name: web", f"name: web-{number}", 1))

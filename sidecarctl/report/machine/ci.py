@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.report.json_text import to_json
 from sidecarctl.report.machine import anchor, relative, with_fingerprints
-from sidecarctl.report.terminal import visible
+from sidecarctl.report.terminal import visible, without_commands
 from sidecarctl.report.text import closing_line
 from sidecarctl.results import InstanceChange, Report, WorkloadChange, describe_subject, sort_findings
 
@@ -112,7 +112,7 @@ def _case(finding: Finding) -> tuple[str, str]:
 def _text(finding: Finding) -> str:
     where = str(finding.place) if finding.place else finding.source
     lines = (f"{finding.severity.value}: {finding.message}", f"at {where}", finding.why, finding.help)
-    return "\n".join(visible(line, keep="\n") for line in lines if line)
+    return without_commands("\n".join(visible(line, keep="\n") for line in lines if line))
 
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
