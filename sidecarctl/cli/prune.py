@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +19,7 @@ from sidecarctl.cli import console
 from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
 from sidecarctl.files.directory import OutputError, check_inside, delete_file
-from sidecarctl.files.sources import read_small
+from sidecarctl.files.sources import NO_FILE, Stamp, read_small, stamp_of
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.lazy_dataclass import dataclass
@@ -183,10 +183,10 @@ def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> 
     made = {name: one.result.text for name, one in rendered if one.result and (one.outdated or name in earlier)}
     listed = [folder / name for name in (*earlier, *made)]
     sources = [path for path in listed if _is_file(path) and os.path.realpath(path) in inputs]
-    text = remembered(folder, made, sources)
+    record = _record_of(folder, made, sources)
     # A list that cannot be replaced must be noticed before files are deleted.
-    needed = bool(gone) or not (folder / FILE_NAME).exists() or earlier != _parse(text)
-    return Plan(stale, gone, (_record_of(folder, text),) if needed else ())
+    needed = bool(gone) or not (folder / FILE_NAME).exists() or earlier != _parse(record.text)
+    return Plan(stale, gone, (record,) if needed else ())
 
 
 def _check_record(folder: Path) -> None:
@@ -201,8 +201,21 @@ def _check_record(folder: Path) -> None:
             )
 
 
-def _record_of(folder: Path, text: str) -> Write:
-    return Write(folder / FILE_NAME, text, root=folder)
+def _record_of(folder: Path, made: Mapping[str, str], forgotten: Collection[Path]) -> Write:
+    """Return the new list of written files, see `remembered`. What another run lists until it is written is kept."""
+
+    def renew() -> str:
+        return remembered(folder, made, forgotten)
+
+    stamp = _stamp_of_record(folder)  # before the list is read
+    return Write(folder / FILE_NAME, renew(), stamp, folder, renew)
+
+
+def _stamp_of_record(folder: Path) -> Stamp:
+    try:
+        return stamp_of((folder / FILE_NAME).stat())
+    except OSError:
+        return NO_FILE
 
 
 def finish(delivery: Delivery, done: Sequence[Done], plan: Plan) -> int:
@@ -248,7 +261,7 @@ def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
     delete(plan.gone, folder)
     _report_stale(delivery, plan)
     if plan.gone:
-        write_all([_record_of(folder, remembered(folder, {}, [each.path for each in plan.gone]))])
+        write_all([_record_of(folder, {}, [each.path for each in plan.gone])])
 
 
 def _report_stale(delivery: Delivery, plan: Plan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -20,12 +20,14 @@ class Write:
 
     stamp  the stamp of the file when it was read, None to replace it in any state
     root   the directory of outputs that a link must not lead out of, None for a file that the user names
+    renew  returns the text for the file as it is now, for one that several runs share: a change is not an error then
     """
 
     path: Path
     text: str
     stamp: Stamp | None = None
     root: Path | None = None
+    renew: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,18 @@ class _Staged:
 
     stamp      the stamp that the target must still have
     directory  the identity that their directory must still have
+    renew      returns the text again if the target has another stamp
     """
 
     beside: Path
     target: Path
     stamp: Stamp | None
     directory: tuple[int, int]
+    renew: Callable[[], str] | None = None
+
+    def is_same(self, status: os.stat_result | None) -> bool:
+        """Return True if the target did not change since it was read."""
+        return self.stamp is None or stamp_of(status) == self.stamp
 
 
 def is_directory(path: str) -> bool:
@@ -122,6 +130,8 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
             with open_directory(target.parent, written) as directory:
                 lock(directory)
                 _check_unchanged(one, directory, written)
+                if one.renew is not None and not one.is_same(directory.status(target.name)):
+                    _renew(one.renew(), one, directory)
                 directory.replace(one.beside.name, target.name)
         except OSError as problem:
             raise OutputError(
@@ -132,12 +142,21 @@ def _replace_all(staged: dict[Path, _Staged]) -> None:
 
 def _check_unchanged(one: _Staged, directory: Directory, written: str) -> None:
     """Raise OutputError if a file changed since it was read, or its directory since the temporary file was written."""
-    same = one.stamp is None or stamp_of(directory.status(one.target.name)) == one.stamp
+    same = one.renew is not None or one.is_same(directory.status(one.target.name))
     if not same or directory.identity != one.directory:
         raise OutputError(
             f"{one.target} changed since it was read; {written}",
             hint="run again",
         )
+
+
+def _renew(text: str, one: _Staged, directory: Directory) -> None:
+    """Write another text to a temporary file. Raises OSError."""
+    flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(directory.entry(one.beside.name), flags, dir_fd=directory.descriptor), "wb") as stream:
+        stream.write(text.encode("utf-8"))
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _is_replaceable(write: Write) -> bool:
@@ -165,13 +184,13 @@ def _stage(write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[
 
 def _stage_in(directory: Directory, write: Write, target: Path, staged: dict[Path, _Staged]) -> Iterator[str]:
     status = directory.status(target.name)
-    if write.stamp is not None and stamp_of(status) != write.stamp:
+    if write.stamp is not None and write.renew is None and stamp_of(status) != write.stamp:
         raise OutputError(f"{write.path} changed since it was read; no files written", hint="run again")
     if status is not None and not os.access(target, os.W_OK):
         raise OutputError(f"{write.path} is read-only; no files written", hint="make it writable")
     beside = target.with_name(f".{target.name[:50]}.{os.urandom(6).hex()}.sidecarctl")
     # Register the file before it exists, so that an interrupt at any moment leaves none behind.
-    staged[target] = _Staged(beside, target, write.stamp, directory.identity)
+    staged[target] = _Staged(beside, target, write.stamp, directory.identity, write.renew)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     handle = os.open(directory.entry(beside.name), flags, 0o600, dir_fd=directory.descriptor)
     with os.fdopen(handle, "wb") as stream:

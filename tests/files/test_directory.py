@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.files import directory as directories
+from sidecarctl.files import write as writing
 from sidecarctl.files.directory import OutputError, check_inside, delete_file, open_directory
 from sidecarctl.files.sources import stamp_of
 from sidecarctl.files.write import Write, write_all
@@ -161,6 +162,22 @@ def test_file_that_changes_while_others_are_replaced_is_kept(tmp_path: Path, mon
         "a": "new",
         "b": "written by another program",
     }
+
+
+def test_file_that_several_runs_share_is_renewed_if_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_text("old\n")
+    lock = directories.lock
+
+    def write_and_lock(held: directories.Directory) -> None:
+        path.write_text("old\nother\n")
+        lock(held)
+
+    monkeypatch.setattr(writing, "lock", write_and_lock)
+    stamp = stamp_of(path.stat())
+    write_all([Write(path, "old\nown\n", stamp, renew=lambda: path.read_text() + "own\n")])
+    assert path.read_text() == "old\nother\nown\n"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_directory_that_stays_locked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -328,6 +328,42 @@ def test_read_only_list_of_outputs_leaves_every_file_unchanged(repo: Path, rule:
     assert tree(repo / "out") == before
 
 
+# Another run finishes in the middle of this one: before the files of this one are replaced, or before its list is.
+CONCURRENT = """\
+import subprocess, sys
+from sidecarctl.files import write
+moment, lock, replace_all = sys.argv.pop(1), write.lock, write._replace_all
+command = [sys.executable, "-m", "sidecarctl", "render", "k8s/data", "-o", "out/", "--quiet"]
+def locked(directory):
+    if not moments:
+        moments.append(subprocess.run(command, check=True))
+    lock(directory)
+def replaced(staged):
+    if moment == "files" and not moments:
+        moments.append(subprocess.run(command, check=True))
+    elif moment == "list":
+        write.lock = locked
+    replace_all(staged)
+moments = []
+write._replace_all = replaced
+from sidecarctl.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("moment", ["files", "list"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_concurrent_runs_list_the_outputs_of_both(repo: Path, moment: str, listed: bool) -> None:
+    if listed:
+        done(repo, "render k8s/web-1.yaml -o out/")
+    words = [sys.executable, "-c", CONCURRENT, moment, "render", "k8s/web-2.yaml", "-o", "out/"]
+    outcome = subprocess.run(words, cwd=repo, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    lines = (repo / "out/.sidecarctl-outputs").read_text().splitlines()[1:]
+    assert [line.partition("  ")[2] for line in lines] == ["db.yaml", *(["web-1.yaml"] if listed else []), "web-2.yaml"]
+    assert "out/db.yaml: deleted" in done(repo, "render k8s/web-1.yaml -o out/ --prune").stderr
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000 + "y", '"\\u0000"', '"\\ud800"'])
 def test_name_that_no_file_can_have_leaves_the_list_of_outputs(repo: Path, name: str) -> None:
     done(repo, "render -f k8s -o out")
