@@ -18,7 +18,7 @@ from sidecarctl import limits
 from sidecarctl.cli import console
 from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from sidecarctl.files.directory import OutputError, check_inside, delete_file
+from sidecarctl.files.directory import OutputError, check_inside, delete_directory, delete_file
 from sidecarctl.files.sources import NO_FILE, Stamp, read_small, stamp_of
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
@@ -105,11 +105,14 @@ def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path])
     return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in kept)
 
 
-def delete(stale_files: Iterable[Stale], folder: Path) -> None:
-    """Delete stale files and directories that become empty. Raises OutputError."""
+def delete(stale_files: Iterable[Stale], folder: Path, real: str) -> None:
+    """Delete stale files and directories that become empty. `real` is the path of the directory without links.
+
+    Raises OutputError.
+    """
     for each in stale_files:
         try:
-            delete_file(each.path, folder)
+            delete_file(each.path, folder, real)
         except FileNotFoundError:
             continue
         except OSError as problem:
@@ -121,7 +124,7 @@ def delete(stale_files: Iterable[Stale], folder: Path) -> None:
             if parent == folder:
                 break
             with suppress(OSError):
-                parent.rmdir()
+                delete_directory(parent, folder, real)
 
 
 def _digest(text: str) -> str:
@@ -152,11 +155,13 @@ class Plan:
     gone    those of them to delete
     record  the list of written files, to be written together with the results, so that all are written or none; still
             with the files to delete, so that those which cannot be deleted stay listed
+    real    the path of the output directory without links, as it was when the stale files were found
     """
 
     stale: tuple[Stale, ...] = ()
     gone: tuple[Stale, ...] = ()
     record: tuple[Write, ...] = ()
+    real: str = ""
 
 
 def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> Plan:
@@ -168,6 +173,7 @@ def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> 
         return Plan()
     assert delivery.mirror
     folder = Path(delivery.flags.output)
+    real = os.path.realpath(folder)
     inputs = {os.path.realpath(one.source.path) for one in done if one.source.path}
     results = [one for one in done if one.result and not one.result.failed]
     rendered = [(path.relative_to(folder).as_posix(), one) for path, one in zip(targets(delivery, results), results)]
@@ -186,7 +192,7 @@ def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> 
     record = _record_of(folder, made, sources)
     # A list that cannot be replaced must be noticed before files are deleted.
     needed = bool(gone) or not (folder / FILE_NAME).exists() or earlier != _parse(record.text)
-    return Plan(stale, gone, (record,) if needed else ())
+    return Plan(stale, gone, (record,) if needed else (), real)
 
 
 def _check_record(folder: Path) -> None:
@@ -258,7 +264,7 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
 
 
 def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
-    delete(plan.gone, folder)
+    delete(plan.gone, folder, plan.real)
     _report_stale(delivery, plan)
     if plan.gone:
         write_all([_record_of(folder, {}, [each.path for each in plan.gone])])

@@ -14,7 +14,7 @@ from pathlib import Path
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.lazy_dataclass import dataclass
 
-_HAS_DESCRIPTORS = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd
+_HAS_DESCRIPTORS = {os.open, os.stat, os.unlink, os.rename, os.mkdir, os.rmdir} <= os.supports_dir_fd
 _LOCK_SECONDS = 30
 
 
@@ -46,6 +46,14 @@ class Directory:
     def unlink(self, name: str) -> None:
         """Delete a file. Raises OSError."""
         os.unlink(self.entry(name), dir_fd=self.descriptor)
+
+    def mkdir(self, name: str) -> None:
+        """Create a directory in this one. Raises OSError."""
+        os.mkdir(self.entry(name), dir_fd=self.descriptor)
+
+    def rmdir(self, name: str) -> None:
+        """Delete an empty directory in this one, but no link. Raises OSError."""
+        os.rmdir(self.entry(name), dir_fd=self.descriptor)
 
     def replace(self, name: str, target: str) -> None:
         """Rename a file, in place of another one. Raises OSError."""
@@ -117,8 +125,25 @@ def leads_out(path: Path, root: Path) -> OutputError:
     )
 
 
-def delete_file(path: Path, root: Path) -> None:
-    """Delete a file below a directory, or a link instead of it. Raises OSError, or OutputError for a link on the way."""
-    check_inside(path.parent, root)
-    with open_directory(Path(os.path.realpath(path.parent))) as directory:
+def delete_file(path: Path, root: Path, real: str = "") -> None:
+    """Delete a file below a directory, or a link instead of it. Raises OSError, or OutputError for a link on the way.
+
+    real  where the directory was at first: a link that takes its place leads out of it
+    """
+    with _open_parent(path, root, real) as directory:
         directory.unlink(path.name)
+
+
+def delete_directory(path: Path, root: Path, real: str = "") -> None:
+    """Delete an empty directory below a directory. Raises as `delete_file`, and OSError for a link instead of it."""
+    with _open_parent(path, root, real) as directory:
+        directory.rmdir(path.name)
+
+
+@contextmanager
+def _open_parent(path: Path, root: Path, real: str) -> Iterator[Directory]:
+    parent = Path(os.path.realpath(path.parent))
+    if not parent.is_relative_to(real or os.path.realpath(root)):
+        raise leads_out(path, root)
+    with open_directory(parent) as directory:
+        yield directory

@@ -98,21 +98,30 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
             with open_directory(one.target.parent) as directory:
                 _check_unchanged(one, directory, "no files written")
         _replace_all(staged)
+        made.clear()  # they have files
     finally:
         for one in staged.values():
             _discard(one)
-        for made_directory in reversed(made):
-            with suppress(OSError):  # it has files
-                made_directory.rmdir()
+        for path in reversed(made):
+            # It can have files, and its path can lead elsewhere by now.
+            with suppress(OSError, OutputError), open_directory(path.parent) as directory:
+                directory.rmdir(path.name)
     return tuple(lost)
 
 
 def _make_parents(target: Path, made: list[Path]) -> None:
-    """Create the directories above a file, and append them, from the top to the bottom. Raises OSError."""
+    """Create the directories above a file, and append them, from the top to the bottom.
+
+    Raises OSError, or OutputError if another program puts a link on the way.
+    """
     missing = list(takewhile(lambda directory: not directory.exists(), target.parents))
-    for directory in reversed(missing):
-        made.append(directory)
-        directory.mkdir(exist_ok=True)
+    for path in reversed(missing):
+        with open_directory(path.parent) as directory:
+            made.append(path)
+            try:
+                directory.mkdir(path.name)
+            except FileExistsError:  # of another run
+                made.pop()
 
 
 def _discard(one: _Staged) -> None:

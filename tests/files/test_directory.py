@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sidecarctl.cli import prune
 from sidecarctl.files import directory as directories
 from sidecarctl.files import write as writing
 from sidecarctl.files.directory import OutputError, check_inside, delete_file, open_directory
@@ -98,6 +101,83 @@ def test_directory_swapped_after_the_first_file_says_how_many_were_written(
     own = tmp_path / "own"
     with pytest.raises(OutputError, match="replaced by a symbolic link; 1 of 2 files written"):
         write_all([Write(own / "a", "new"), Write(own / "b", "new")])
+
+
+@pytest.fixture
+def swap_new(tmp_path: Path) -> Callable[[], None]:
+    """A directory `out`, and `other` with an empty directory `b`. The function puts a link to `other` in place of `out/a`."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other" / "b").mkdir(parents=True)
+
+    def swapped() -> None:
+        (tmp_path / "out" / "a").rename(tmp_path / "out" / "moved")
+        (tmp_path / "out" / "a").symlink_to(tmp_path / "other")
+
+    return swapped
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_new_directory_swapped_for_a_link_does_not_delete_directories_of_the_other(
+    fails: bool, swap_new: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_all = writing._replace_all
+
+    def replace_and_swap(*staged: Any) -> None:
+        if not fails:
+            replace_all(*staged)
+        swap_new()
+        if fails:
+            raise OutputError("cannot write")
+
+    monkeypatch.setattr(writing, "_replace_all", replace_and_swap)
+    with pytest.raises(OutputError) if fails else nullcontext():
+        write_all([Write(tmp_path / "out/a/b/x", "new", root=tmp_path / "out")])
+    assert (tmp_path / "other" / "b").is_dir()
+
+
+def test_new_directory_swapped_for_a_link_gets_no_directory_in_the_other(
+    swap_new: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, mkdir = list[str](), directories.Directory.mkdir
+
+    def make_and_swap(self: directories.Directory, name: str) -> None:
+        mkdir(self, name)
+        made.append(name)
+        if name == "a":
+            swap_new()
+
+    monkeypatch.setattr(directories.Directory, "mkdir", make_and_swap)
+    with pytest.raises(OutputError, match="replaced by a symbolic link; no files written"):
+        write_all([Write(tmp_path / "out/a/c/x", "new", root=tmp_path / "out")])
+    assert made == ["a"]
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["b"]
+
+
+def test_directory_swapped_for_a_link_while_stale_files_are_deleted_does_not_change_the_other(
+    swap_new: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out/a/b").mkdir(parents=True)
+    (tmp_path / "out/a/b/x").write_text("stale")
+    unlink = directories.Directory.unlink
+
+    def unlink_and_swap(self: directories.Directory, file: str) -> None:
+        unlink(self, file)
+        swap_new()
+
+    monkeypatch.setattr(directories.Directory, "unlink", unlink_and_swap)
+    with pytest.raises(OutputError, match="through a symbolic link"):
+        prune.delete([prune.Stale(tmp_path / "out/a/b/x")], tmp_path / "out", os.path.realpath(tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["b"]
+
+
+def test_output_directory_swapped_for_a_link_before_stale_files_are_deleted_is_detected(
+    swap: Callable[[], None], tmp_path: Path
+) -> None:
+    real = os.path.realpath(tmp_path / "own")
+    swap()
+    with pytest.raises(OutputError, match="through a symbolic link"):
+        prune.delete([prune.Stale(tmp_path / "own/a")], tmp_path / "own", real)
+    assert (tmp_path / "other/a").read_text() == "other"
 
 
 def test_file_swapped_for_a_link_is_detected(tmp_path: Path) -> None:
