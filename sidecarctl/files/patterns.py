@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -38,19 +38,87 @@ class Exclude:
         if not pattern:
             return False
         own = str(absolute(path))
-        relative = own if pattern.startswith("/") else os.path.relpath(own, self.base)
-        parts = Path(relative).as_posix().split("/")
+        relative = Path(own if pattern.startswith("/") else os.path.relpath(own, self.base)).as_posix()
         if "/" not in pattern:
-            return any(part != ".." and _regex(pattern).fullmatch(part) for part in parts)
-        start = 2 if pattern.startswith("/") else 1
-        return any(_regex(pattern).fullmatch("/".join(parts[:end])) for end in range(start, len(parts) + 1))
+            return any(part != ".." and _regex(pattern).fullmatch(part) for part in relative.split("/"))
+        ends = _find_ends(_parse(pattern), relative)
+        return any(end and ends >> end & 1 for end in (*_find_slashes(relative), len(relative)))
 
 
 @lru_cache(maxsize=256)
 def _regex(pattern: str) -> re.Pattern[str]:
-    """Compile a glob; as in ruff, `*` matches slashes too, and `**/` matches no directory as well."""
-    pieces = [fnmatch.translate(piece).removesuffix(r"\Z").removesuffix(r"\z") for piece in pattern.split("**/")]
-    return re.compile("(?:.*/)?".join(pieces))
+    """Compile the pattern of a name."""
+    return re.compile(fnmatch.translate(pattern))
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A part of a pattern: characters with a regular expression that finds where they start, else `*` or `**/`."""
+
+    text: str
+    regex: re.Pattern[str] | None = None
+    width: int = 0
+
+
+_DIRECTORIES = "**/"
+# As in fnmatch: the first character of a range can be `]`.
+_TOKEN = re.compile(r"\*+|\?|\[(?:!?\][^\]]*|![^\]]+|[^\]!][^\]]*)\]|\[|[^*?\[]+")
+
+
+@lru_cache(maxsize=256)
+def _parse(pattern: str) -> tuple[_Token, ...]:
+    """Return the tokens of a pattern with a slash. As in ruff, `*` matches slashes too, and `**/` no directory as well."""
+    tokens: list[_Token] = []
+    for number, piece in enumerate(pattern.split(_DIRECTORIES)):
+        if number and tokens[-1:] != [_Token(_DIRECTORIES)]:  # a run of them means the same as one
+            tokens.append(_Token(_DIRECTORIES))
+        tokens += map(_token, _TOKEN.findall(piece))
+    return tuple(tokens)
+
+
+def _token(text: str) -> _Token:
+    if text.startswith("*"):
+        return _Token("*")
+    one = text == "?" or len(text) > 1 and text.startswith("[")
+    translated = fnmatch.translate(text).removesuffix(r"\Z").removesuffix(r"\z")
+    return _Token(text, re.compile(f"(?={translated})"), 1 if one else len(text))
+
+
+def _find_ends(tokens: Sequence[_Token], text: str) -> int:
+    """Return where a pattern that matches from the start of a text can end, a bit for each place.
+
+    A regular expression would take exponential time on some texts. This takes a step for each token.
+    """
+    whole = (2 << len(text)) - 1
+    if sum(token.width for token in tokens) > len(text):
+        return 0
+    starts: dict[_Token, int] = {_Token("*"): whole, _Token(_DIRECTORIES): _as_bits(_find_slashes(text)) << 1}
+    ends = 1
+    for token in tokens:
+        if token not in starts:
+            assert token.regex
+            starts[token] = _as_bits(match.start() for match in token.regex.finditer(text))
+        if token.regex:
+            ends = (ends & starts[token]) << token.width
+        else:
+            ends |= starts[token] & -(ends & -ends)  # from the first place on
+        if not ends:
+            return 0
+    return ends
+
+
+def _find_slashes(text: str) -> Iterator[int]:
+    return (match.start() for match in _SLASH.finditer(text))
+
+
+_SLASH = re.compile("/")
+
+
+def _as_bits(places: Iterable[int]) -> int:
+    bits = 0
+    for place in places:
+        bits |= 1 << place
+    return bits
 
 
 def absolute(path: Path) -> Path:

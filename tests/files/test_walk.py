@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
+from itertools import accumulate, product
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,7 @@ from sidecarctl.skipped import (
 )
 from sidecarctl.yamltext.stream import split
 from tests import repository
+from tests.command import run
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a:1.0.0}]}\n"
 REASONS = {
@@ -192,6 +196,31 @@ def test_exclude_has_the_two_pattern_forms_of_ruff(what: str, tmp_path: Path) ->
     names, skipped = walked(tmp_path, WalkOptions((Exclude(pattern, tmp_path),)))
     assert (name not in names) is excluded
     assert (EXCLUDED in skipped.values()) is excluded
+
+
+def plain_matches(pattern: str, path: str) -> bool:
+    """Match an exclude pattern with a regular expression, which takes exponential time on some paths."""
+    pieces = [fnmatch.translate(each).removesuffix(r"\Z").removesuffix(r"\z") for each in pattern.split("**/")]
+    above = accumulate(path.split("/"), "{}/{}".format)
+    return any(re.fullmatch("(?:.*/)?".join(pieces), each) for each in above)
+
+
+def test_exclude_matches_what_a_regular_expression_matches() -> None:
+    words = ("a", "b", "/", "a/", "*", "?", "**/", "[ab]", "[!a]", "[]a]", "[", "]", "[]", "[!]")
+    paths = ("a", "ab/a", "b/a/b", "a/a/a/a/b", "a/[/b", "[]/a", "b[!]/a]/aa")
+    patterns = [pattern for size in (2, 3, 4) for pattern in map("".join, product(words, repeat=size))]
+    for number, pattern in enumerate(each for each in patterns if "/" in each.strip("/") and each[0] != "/"):
+        path = paths[number % len(paths)]
+        assert Exclude(pattern).matches(Path(path)) == plain_matches(pattern.rstrip("/"), path), (pattern, path)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["**/" * 20 + "x/y", "a/**/" * 20 + "x/y", "a**/" * 20 + "x/y", "***/" * 20 + "x/y"]
+)
+def test_exclude_with_many_stars_ends(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "/".join("a" * 60)).mkdir(parents=True)
+    (tmp_path / "/".join("a" * 60) / "a.yaml").write_text(POD)
+    assert run(["sidecarctl", "validate", ".", "--exclude", pattern], tmp_path).code in (0, 1)
 
 
 @pytest.mark.parametrize("start", ["k8s", "{root}/k8s", "{root}/k8s/*.yaml"])
