@@ -79,7 +79,7 @@ def _parse(pattern: str) -> tuple[_Token, ...]:
 def _token(text: str) -> _Token:
     if text.startswith("*"):
         return _Token("*")
-    one = text == "?" or len(text) > 1 and text.startswith("[")
+    one = text == "?" or (len(text) > 1 and text.startswith("["))
     translated = fnmatch.translate(text).removesuffix(r"\Z").removesuffix(r"\z")
     return _Token(text, re.compile(f"(?={translated})"), 1 if one else len(text))
 
