@@ -51,13 +51,21 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
 
 
 def check_words(name: str, values: object) -> tuple[str, ...]:
-    """Return an argument that is a sequence of strings. Raises UsageError for anything else, also for a string."""
+    """Return an argument that is a sequence or set of strings. Raises UsageError for anything else, also for a string.
+
+    A set is sorted: its own order is another one in each process.
+    """
     if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, set, frozenset)):
         raise UsageError(
             f"{name}: expected a list of strings, got {_describe(values)}",
             hint=f"use {name}=[{_quote(values)}]" if isinstance(values, str) else "",
         )
-    return tuple(check_word(f"{name}[{number}]", value) for number, value in enumerate(values))
+    ordered = (
+        values
+        if isinstance(values, Sequence)
+        else sorted(values, key=lambda each: each if isinstance(each, str) else "")
+    )
+    return tuple(check_word(f"{name}[{number}]", value) for number, value in enumerate(ordered))
 
 
 def check_path(name: str, value: object) -> Path:

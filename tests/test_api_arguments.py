@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sidecarctl
+from sidecarctl.api_arguments import check_words
 from sidecarctl.errors import SidecarctlError
 
 POD = """\
@@ -167,3 +168,10 @@ def test_parameters_can_be_any_mapping_and_sequence() -> None:
     done = sidecarctl.add(POD, ("log-tail",), given)
     assert "name: A" in done.text
     assert not done.failed
+
+
+def test_set_of_words_is_sorted() -> None:
+    words = {f"sidecar-{number}" for number in range(20)}
+    assert check_words("sidecars", words) == check_words("sidecars", frozenset(words)) == tuple(sorted(words))
+    with pytest.raises(SidecarctlError, match="expected a string"):
+        check_words("sidecars", {"a", 1, None})
