@@ -303,7 +303,10 @@ def _template_paths(paths: str | Sequence[str]) -> Templates:
 
 def _relative(path: Path) -> str:
     """Return a path relative to the working directory, as messages show it."""
-    return str(path) if path.is_absolute() else os.path.relpath(path)
+    if path.is_absolute():
+        return str(path)
+    relative = os.path.relpath(path)
+    return relative if relative != "-" else f".{os.sep}-"  # a file of this name, not stdin
 
 
 def _group_kind(text: str) -> GroupKind:

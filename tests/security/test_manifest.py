@@ -348,6 +348,14 @@ def test_completion_does_not_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (outcome.stdout, outcome.stderr) == ("log-tail\n", "")
 
 
+def test_path_in_a_composition_is_never_stdin(tmp_path: Path) -> None:
+    (tmp_path / "-").write_text(POD)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("spec: {", 'spec: {manifests: ["-"], '))
+    outcome = run("sidecarctl render", tmp_path, stdin=POD.replace("name: web", "name: piped", 1))
+    assert "name: web" in outcome.stdout, outcome.stderr
+    assert "name: piped" not in outcome.stdout
+
+
 @pytest.mark.parametrize("path", ['"a\\0b"', "x" * 5000, "/dev/zero", "pipe", "."])
 @pytest.mark.parametrize("key", ["include", "manifests", "libraries"])
 def test_path_in_a_composition_that_cannot_be_read_is_an_error(path: str, key: str, tmp_path: Path) -> None:
