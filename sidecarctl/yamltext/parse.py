@@ -69,7 +69,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
     mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
     mapping_end, sequence_end = events.MappingEndEvent, events.SequenceEndEvent
     anchors: dict[str, tuple[Node, int]] = {}
-    documents = 0
+    documents = expanded = 0
     # The collection being read, its pending key, and the number of values in it; `around` is a stack of outer ones.
     mapping: Mapping | None = None
     sequence: Sequence | None = None
@@ -139,7 +139,8 @@ def _compose(text: str, source: EventSource) -> Node | None:
         elif kind is alias_event:
             node, size = _alias(event, anchors)
             count += size
-            if count > max_values:
+            expanded += size
+            if expanded > max_values:
                 raise _too_many("aliases expand to", node.start, "remove anchors that refer to each other; ")
         elif kind is events.DocumentStartEvent:
             documents += 1

@@ -21,6 +21,14 @@ ALIASES = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
 # name: (text after a valid document, the limit)
 INPUTS: dict[str, tuple[str, limits.Limit]] = {
     "aliases": (ALIASES, limits.VALUES),
+    "many aliases of a list": (
+        f"x: &x [{'a,' * 3000}]\n" + "".join(f"k{i}: [*x]\n" for i in range(700)),
+        limits.VALUES,
+    ),
+    "merge keys that grow": (
+        "x0: &x0 {a: 1}\n" + "".join(f"x{i}: &x{i} {{<<: *x{i - 1}, k{i}: 1}}\n" for i in range(1, 3000)),
+        limits.VALUES,
+    ),
     "a million keys": ("".join(f"k{number}: v\n" for number in range(1_000_000)), limits.VALUES),
     "a list of two million items": (f"x: [{'a,' * 2_000_000}]\n", limits.VALUES),
     "nesting": (f"x: {'[' * 1000}{']' * 1000}\n", limits.DEPTH),
