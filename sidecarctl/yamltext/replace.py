@@ -10,6 +10,7 @@ from sidecarctl.yamltext.edits import EditRefused, Replace, dotted
 from sidecarctl.yamltext.layout import block_indent, keeps_blank_lines, properties_end, value_offset
 from sidecarctl.yamltext.lines import BREAK, Splice, first_on_line
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
+from sidecarctl.yamltext.style import flow_style
 
 
 def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
@@ -28,8 +29,7 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
         written = "" if edit.text else _block(text, node, edit.value)
         if written:
             return Splice(node.start, node.end, written, path=edit.path)
-    in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
-    written = edit.text or _scalar(node, edit.value, in_flow)
+    written = edit.text or _scalar(text, nodes, edit.value)
     if node.end > node.start:
         return Splice(node.start, node.end, written, path=edit.path)
     place = value_offset(text, nodes)
@@ -38,11 +38,12 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
     return Splice(place, place, f" {written}", depth=len(edit.path))
 
 
-def _scalar(node: Scalar | Alias, value: Any, in_flow: bool) -> str:
-    """Return a scalar in the quotes of the one that it replaces, if it can have them."""
-    style = node.style if isinstance(node, Scalar) else ""
+def _scalar(text: str, nodes: list[Node], value: Any) -> str:
+    """Return a scalar in the quotes of the one that it replaces, the last of the nodes, if it can have them; JSON in JSON."""
+    style = getattr(nodes[-1], "style", "")
     if not isinstance(value, str) or style not in ("'", '"'):
-        return emit.scalar(value, flow=in_flow)
+        in_flow = any(getattr(holder, "flow", False) for holder in nodes[:-1])
+        return emit.scalar(value, flow=in_flow, json_style=in_flow and flow_style(text, nodes[:-1]).json)
     single = style == "'" and emit.is_printable(value) and "\n" not in value
     return "'" + value.replace("'", "''") + "'" if single else emit.json_text(value)
 

@@ -292,3 +292,17 @@ def test_former_text_that_does_not_fit_the_document_is_written_as_json(text: str
     root = parse(text)
     assert root is not None
     assert splice(text, root, [edit]).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": {"cpu": 1}}', '{"a": {"cpu": "1500m"}}'),
+        ('{"a": {"cpu": null}}\n', '{"a": {"cpu": "1500m"}}\n'),
+        ("{a: {cpu: 1}}", "{a: {cpu: 1500m}}"),
+        ('a: {"cpu": 1}\n', 'a: {"cpu": "1500m"}\n'),
+        ("a: {cpu: '1'}\n", "a: {cpu: '1500m'}\n"),
+    ],
+)
+def test_number_replaced_by_a_string_is_json_in_json(text: str, expected: str) -> None:
+    assert edited(text, Replace(("a", "cpu"), "1500m")).text == expected
