@@ -277,7 +277,7 @@ def _edit_companions(
             else:
                 document = companions[index - 1]
                 assert document.root is not None
-                done = splice(document.text, document.root, each.edits)
+                done = splice(document.text, document.root, each.edits, keep_json=document.is_json_file)
                 changed[index] = document.with_text(done.text, done.root)
     return changed, [*edits, *(edit for each in listed.values() for edit in each)]
 

@@ -105,7 +105,7 @@ def apply_removals(
     if edits:
         root = first.root
         assert root is not None
-        done = splice(first.text, root, edits)
+        done = splice(first.text, root, edits, keep_json=first.is_json_file)
         first = first.with_text(done.text, done.root)
     return drop_documents((first, *documents[1:]), {each.index: None for each in gone if not each.path}, following)
 

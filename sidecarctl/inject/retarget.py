@@ -133,7 +133,7 @@ class _Run:
         if not edits:
             return document
         assert document.root is not None
-        done = splice(document.text, document.root, edits)
+        done = splice(document.text, document.root, edits, keep_json=document.is_json_file)
         return document.with_text(done.text, done.root)
 
     def _begin(self, reference: Reference, selected: Sequence[RetargetedPod]) -> None:

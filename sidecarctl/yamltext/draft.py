@@ -51,7 +51,7 @@ class Draft(Document):
         parts = _find_parts(self.text, root, edits, place)
         intended = apply(self.intended, edits)
         if parts is None:
-            done = splice(self.text, root, edits, place)
+            done = splice(self.text, root, edits, place, keep_json=self.is_json_file)
             return _draft(self, done.text, done.root, intended)
         self._root, self._parsed = None, False
         splices = [part.splice for part in parts]

@@ -48,8 +48,8 @@ def last(_path: PathTuple, keys: list[str], _key: str) -> int:
     return len(keys)
 
 
-def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> SpliceResult:
-    """Apply edits to the text of a document and verify the result.
+def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, keep_json: bool = False) -> SpliceResult:
+    """Apply edits to the text of a document and verify the result. With `keep_json`, JSON stays JSON, for JSON files.
 
     Raises EditRefused if an anchor, alias, or merge key is in the way or an edit has no room, BugError if verification fails.
     """
@@ -64,15 +64,15 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last) -> S
         result = apply_splices(text, find_splices(text, root, others, folded, place))
         plain = [_as_json(edit) for edit in others]
         if plain != others:
-            if (fitting := _parse_fitting(result, text, root, edits)) is not None:
+            if (fitting := _parse_fitting(result, text, root, edits, keep_json)) is not None:
                 return SpliceResult(result, fitting, filled)
             # Another program has written the document in another style since.
             result = apply_splices(text, find_splices(text, root, plain, folded, place))
         return SpliceResult(result, _verify(result, text, root, edits), filled)
-    done = splice(text, root, others)
+    done = splice(text, root, others, keep_json=keep_json)
     # Inserts see the text after the removals: a comma, an empty collection.
     moved = [Insert(_behind_removals(edit.path, others), edit.value, edit.reason) for edit in inserts]
-    second = splice(done.text, done.root, moved, place)
+    second = splice(done.text, done.root, moved, place, keep_json=keep_json)
     if not identical(second.root.value, apply(root.value, edits)):
         raise BugError("the edited text does not equal the intended result")
     return SpliceResult(second.text, second.root, filled)
@@ -127,15 +127,15 @@ def _as_json(edit: Edit) -> Edit:
     return edit
 
 
-def _parse_fitting(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node | None:
-    """Parse a new text; None if it does not mean what is intended, or if only the former text is JSON."""
+def _parse_fitting(result: str, text: str, root: Node, edits: Seq[Edit], keep_json: bool) -> Node | None:
+    """Parse a new text; None if it does not mean what is intended, or is not the JSON that must stay JSON."""
     try:
         found = parse(result)
     except SyntaxProblem:
         return None
     if found is None or not identical(found.value, apply(root.value, edits)):
         return None
-    return found if _is_json(result) or not _is_json(text) else None
+    return None if keep_json and _is_json(text) and not _is_json(result) else found
 
 
 def _is_json(text: str) -> bool:

@@ -110,6 +110,11 @@ class Document:
             node = key
         return self.place(node.start, node.end)
 
+    @property
+    def is_json_file(self) -> bool:
+        """True if the name of the file says that it is JSON."""
+        return self.file.endswith(".json")
+
     def without_nodes(self) -> Document:
         """Return the document with its text only, which another process can receive cheaply."""
         return Document(self.head, self.text, self.line, self.file, self.index)
@@ -124,7 +129,7 @@ class Document:
 
         root = self.root
         assert root is not None
-        done = splice(self.text, root, edits, place)
+        done = splice(self.text, root, edits, place, keep_json=self.is_json_file)
         return self.with_text(done.text, done.root)
 
 

@@ -75,11 +75,23 @@ def test_remove_restores_an_empty_value_in_a_document_of_another_style(
     annotations = pod["metadata"]["annotations"]
     (key,) = [each for each in annotations if each == "sidecarctl.dev/sidecars"]
     annotations[key] = json.dumps({**json.loads(annotations[key]), "was": {"spec/volumes": was}})
-    removed = run("sidecarctl remove --all", tmp_path, stdin=dump(pod))
+    name = "pod.json" if dump is json.dumps else "pod.yaml"
+    (tmp_path / name).write_text(dump(pod))
+    removed = run(f"sidecarctl remove --all {name}", tmp_path)
     assert removed.code == 0, removed.stderr
     left = json.loads(removed.stdout) if dump is json.dumps else load_yaml(removed.stdout)
     assert left["spec"]["volumes"] in (None, [])
     assert "annotations" not in left["metadata"]
+
+
+@pytest.mark.parametrize("was", ["~", "", "Null"])
+def test_remove_restores_what_json_does_not_have_in_other_files(was: str, tmp_path: Path) -> None:
+    text = json.dumps(load_yaml(POD.format(annotations="", spec=""))).replace(
+        '"spec": {', f'"spec": {{"volumes":{was}, '
+    )
+    added = run("sidecarctl add log-tail", tmp_path, stdin=text)
+    assert added.code == 0, added.stderr
+    assert run("sidecarctl remove --all", tmp_path, stdin=added.stdout).stdout == text
 
 
 def test_remove_after_compact_json_became_yaml_restores_the_value(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def test_key_on_a_line_after_its_question_mark(key: str, margin: str) -> None:
 def test_former_text_that_does_not_fit_the_document_is_written_as_json(text: str, edit: Edit, expected: str) -> None:
     root = parse(text)
     assert root is not None
-    assert splice(text, root, [edit]).text == expected
+    assert splice(text, root, [edit], keep_json=True).text == expected
 
 
 @pytest.mark.parametrize(
