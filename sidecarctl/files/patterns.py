@@ -45,7 +45,7 @@ class Exclude:
         return any(end and ends >> end & 1 for end in (*_find_slashes(relative), len(relative)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_MOST_PATTERNS)
 def _regex(pattern: str) -> re.Pattern[str]:
     """Compile the pattern of a name."""
     return re.compile(fnmatch.translate(pattern))
@@ -65,7 +65,7 @@ _DIRECTORIES = "**/"
 _TOKEN = re.compile(r"\*+|\?|\[(?:!?\][^\]]*|![^\]]+|[^\]!][^\]]*)\]|\[|[^*?\[]+")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_MOST_PATTERNS)
 def _parse(pattern: str) -> tuple[_Token, ...]:
     """Return the tokens of a pattern with a slash. As in ruff, `*` matches slashes too, and `**/` no directory as well."""
     tokens: list[_Token] = []
