@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sidecarctl.yamltext.stream import Document, split
 # The name in `defaults` that stands for all sidecars.
 EVERY_SIDECAR = "*"
 _SHOWN = 5
+_MOST_MERGES = 10_000  # of rules of one name in two layers
 _NO_COMPOSITION = "check the path: a composition contains `kind: Composition`"
 _COMPOSITION = lazy_pattern("kind[\"']?: *[\"']?Composition")
 
@@ -119,15 +121,25 @@ class Layer:
 def _overlay_rules(under: Sequence[RawRule], over: Sequence[RawRule]) -> tuple[RawRule, ...]:
     """Return the rules of a layer with those of another one merged over them by name; rules with a new name or none are added.
 
-    Those of `over` with one name are merged first, so that a name that both have many times costs no product.
+    Each rule of `under` gets all of `over` with its name, so raises UsageError if both have a name many times.
     """
-    names = {rule.name for rule in under if rule.name}
-    merged: dict[str, RawRule] = {}
+    named: dict[str, list[RawRule]] = {rule.name: [] for rule in under if rule.name}
     for rule in over:
-        if rule.name in names:
-            merged[rule.name] = merged[rule.name].overlay(rule) if rule.name in merged else rule
-    changed = (rule.overlay(merged[rule.name]) if rule.name in merged else rule for rule in under)
-    return (*changed, *(rule for rule in over if rule.name not in names))
+        if rule.name in named:
+            named[rule.name].append(rule)
+    merges: dict[str, int] = {}
+    rules: list[RawRule] = []
+    for rule in under:
+        changes = named.get(rule.name, [])
+        merges[rule.name] = merges.get(rule.name, 0) + len(changes)
+        if merges[rule.name] > _MOST_MERGES:
+            raise UsageError(
+                f'the name "{rule.name}" is used by too many rules that are merged with each other',
+                where=str(changes[0].place),
+                hint="give the rules of a file different names",
+            )
+        rules.append(reduce(RawRule.overlay, changes, rule))
+    return (*rules, *(rule for rule in over if rule.name not in named))
 
 
 @dataclass(frozen=True)

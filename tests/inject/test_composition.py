@@ -222,16 +222,28 @@ def test_environment_changes_every_rule_of_a_name(tmp_path: Path) -> None:
     assert read(tmp_path, spec, "prod").rules == ()
 
 
-def test_equal_rule_names_in_two_layers_cost_the_same_each() -> None:
+def test_rules_of_one_name_are_merged_in_order(tmp_path: Path) -> None:
+    def rules(*resources: str) -> str:
+        entries = (f"{{name: logger, parameters: {{resources: {each}}}}}" for each in resources)
+        return "rules:\n" + "".join(f"- {{name: w, select: {{all: true}}, sidecars: [{one}]}}\n" for one in entries)
+
+    write(tmp_path, rules("{limits: {memory: 64Mi}}"), "base.yaml")
+    (rule,) = read(tmp_path, "include: [base.yaml]\n" + rules("null", "{limits: {cpu: 500m}}")).rules
+    assert rule.sidecars[0].data["parameters"]["resources"] == {"limits": {"cpu": "500m"}}
+
+
+def test_many_rules_of_one_name_in_two_layers_are_an_error() -> None:
     from sidecarctl.composition.layers import Layer, RawRule
     from sidecarctl.findings import Place
-    from tests.calls import count_calls
 
-    def calls(count: int) -> int:
-        rules = tuple(RawRule("front", Place("sidecarctl.yaml", line, 1, line, 2), {}) for line in range(count))
-        return count_calls(lambda: Layer(rules=rules).overlay(Layer(rules=rules)), RawRule.overlay.__code__).total()
-
-    assert calls(40) <= 4 * calls(10) + 4
+    many = Layer(rules=tuple(RawRule("front", Place("sidecarctl.yaml", line, 1, line, 2), {}) for line in range(101)))
+    few = Layer(rules=many.rules[:99])
+    assert len(few.overlay(many).rules) == 99
+    different = Layer(rules=tuple(RawRule(f"r{i}", many.rules[0].place, {}) for i in range(10_001)))
+    assert len(different.overlay(different).rules) == 10_001
+    with pytest.raises(UsageError, match='"front" is used by too many rules') as caught:
+        many.overlay(many)
+    assert caught.value.where == "sidecarctl.yaml:0:1"
 
 
 def test_library_paths_are_relative_to_their_file(tmp_path: Path) -> None:
