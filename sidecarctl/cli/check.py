@@ -137,12 +137,14 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
     found = report.findings
     custom = [one for one in found if one.rule == _UNKNOWN_KIND and one.severity is Severity.INFO]
     shown, notes = ([*found], []) if request.verbose else split_notes(found)
-    shown = [one for one in shown if request.verbose or one not in custom]
+    folded = {id(one) for one in custom} if not request.verbose else set()
+    shown = [one for one in shown if id(one) not in folded]
     if request.quiet:
         shown = [one for one in shown if one.severity is Severity.ERROR]
     write_text(render_findings(shown, color=style.color, width=style.width, group=not request.verbose), stream)
     if request.quiet:
         return
+    left_out = {id(one) for one in notes}
     for line in render_notes(notes):
         write_text(f"{line}\n", stream)
     if custom and not request.verbose:
@@ -151,7 +153,7 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
         write_text(f"skipped {plural(partial, 'partial object')}, such as kustomize patches\n", stream)
     for line in render_skipped(inputs.skipped, verbose=request.verbose):
         write_text(f"{line}\n", stream)
-    counted = [one for one in found if request.verbose or one not in (*custom, *notes)]
+    counted = [one for one in found if id(one) not in folded | left_out]
     files, ignored = len(report.files), len(report.ignored)
     write_text(closing_line(counted, files, ignored, fixed=report.fixed, color=style.color), stream)
 

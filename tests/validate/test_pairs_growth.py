@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from sidecarctl import lazy_dataclass
+from sidecarctl.__main__ import main
 from sidecarctl.findings import list_some
 from sidecarctl.inject.retarget import retarget
 from sidecarctl.kube.kinds import DEFAULT_KINDS
@@ -225,3 +228,34 @@ def test_repeated_variables_cost_the_same_each(again: str) -> None:
 
     fix(5)
     assert count_calls(lambda: fix(400)).total() <= 2.2 * count_calls(lambda: fix(200)).total()
+
+
+def test_terms_of_a_node_affinity_cost_the_same_each() -> None:
+    def validate(count: int) -> None:
+        terms = "".join(
+            f"        - matchExpressions: [{{key: {key}, operator: Exists}}]\n"
+            for key in ["beta.kubernetes.io/os"] * count
+        )
+        text = (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: web, image: a}]\n  affinity:\n"
+            f"    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n{terms}"
+        )
+        validate_texts([SourceText(text, "a.yaml")], SELECTION)
+
+    validate(5)
+    assert count_calls(lambda: validate(200)).total() <= 2.2 * count_calls(lambda: validate(100)).total()
+
+
+def test_findings_that_a_report_leaves_out_cost_the_same_each(tmp_path: Path) -> None:
+    def compared(count: int) -> int:
+        text = "---\n".join(f"apiVersion: example.com/v1\nkind: K\nmetadata: {{name: a{i}}}\n" for i in range(count))
+        (tmp_path / "a.yaml").write_text(text)
+
+        def validate() -> None:
+            with pytest.raises(SystemExit):
+                main(["validate", str(tmp_path / "a.yaml")])
+
+        return count_calls(validate, lazy_dataclass._equal.__code__).total()
+
+    compared(2)
+    assert compared(200) <= 2.2 * compared(100) + 10

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from sidecarctl.findings import PathTuple, Severity, quote
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.validate.fields import pod_volumes
 from sidecarctl.validate.pod_security_baseline import APP_ARMOR_ANNOTATION, SECCOMP_ANNOTATION, SECCOMP_POD_ANNOTATION
 from sidecarctl.validate.registry import Context, Problem, Problems, problem, rule
-from sidecarctl.validate.views import PodView, View
+from sidecarctl.validate.views import PodView
 
 # Label: its replacement, "" if it has none.
 _NODE_LABELS = {
@@ -77,18 +79,16 @@ def _node_labels(pod: PodView) -> Iterator[tuple[str, PathTuple]]:
         [term.child("preference") for term in pod.each(*_NODE_AFFINITY, preferred)],
     )
     for terms in alternatives:
-        for term in terms:
+        keys = [{expression.text("key") for expression in term.each("matchExpressions")} for term in terms]
+        counts = Counter(chain.from_iterable(keys))
+        for term, own in zip(terms, keys):
             for expression in term.each("matchExpressions"):
                 key = expression.text("key")
                 # A pod that avoids nodes does so by both labels in the same term.
                 avoids = expression.text("operator") in ("DoesNotExist", "NotIn")
-                others = [term] if avoids else [other for other in terms if other is not term]
-                if not any(_NODE_LABELS.get(key) in _keys(other) for other in others):
+                successor = _NODE_LABELS.get(key, "")
+                if not (successor in own if avoids else counts[successor] > (successor in own)):
                     yield key, expression.at("key")
-
-
-def _keys(term: View) -> set[str]:
-    return {expression.text("key") for expression in term.each("matchExpressions")}
 
 
 @rule(
