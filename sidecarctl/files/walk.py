@@ -205,15 +205,12 @@ class _Walk:
         name = path.name
         if name.startswith("."):
             return HIDDEN
-        if name in _VENDORED:
+        if name in _VENDORED or _has_file(path, "pyvenv.cfg") or (name == "vendor" and _has_file(path, "modules.txt")):
             return VENDORED
         if any(each.matches(path) for each in self._options.exclude):
             return EXCLUDED
         if self._ignores(path, directory=True):
             return IGNORED
-        # Last, what needs a look into the directory: it can be unreadable.
-        if _has_file(path, "pyvenv.cfg") or (name == "vendor" and _has_file(path, "modules.txt")):
-            return VENDORED
         if _is_library_entry(path):
             return COMPOSITION
         return ""
@@ -245,7 +242,7 @@ class _Walk:
 
 
 def _has_file(directory: Path, name: str) -> bool:
-    # `Path.is_file` raises PermissionError for an unreadable directory before Python 3.14.
+    # The directory can be unreadable: `Path.is_file` raises PermissionError before Python 3.14.
     return os.path.isfile(directory / name)  # noqa: PTH113
 
 

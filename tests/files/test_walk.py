@@ -389,16 +389,20 @@ def test_file_that_matches_a_part_before_stars_is_no_directory(tmp_path: Path) -
         assert found == [str(tmp_path / "apps" / "a" / "web.yaml")]
 
 
-def test_unreadable_directory_that_is_left_out_is_not_looked_into(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("ignored", "excluded"):
+def test_unreadable_directory_that_is_left_out_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ignored", "excluded", "venv"):
         (tmp_path / name).mkdir()
+    (tmp_path / "venv" / "pyvenv.cfg").touch()
     (tmp_path / ".git").mkdir()
-    (tmp_path / ".gitignore").write_text("ignored/\n")
+    (tmp_path / ".gitignore").write_text("ignored/\nvenv/\n")
     (tmp_path / "pod.yaml").write_text(POD)
-    looked: list[str] = []
-    monkeypatch.setattr("os.path.isfile", lambda path: looked.append(str(path)))
+
+    def is_file(path: Path) -> bool:
+        """As for a directory without permission before Python 3.14."""
+        if path.parent.name in ("ignored", "excluded"):
+            raise PermissionError(path)
+        return os.path.isfile(path)  # noqa: PTH113
+
+    monkeypatch.setattr(Path, "is_file", is_file)
     _, left_out = walked(tmp_path, WalkOptions(exclude=(Exclude("excluded", tmp_path),)))
-    assert set(left_out.values()) == {HIDDEN, IGNORED, EXCLUDED}
-    assert looked == []
+    assert left_out == {".git/": HIDDEN, "ignored/": IGNORED, "excluded/": EXCLUDED, "venv/": VENDORED}
