@@ -27,7 +27,6 @@ from sidecarctl.inject.upgrade import plan_upgrade
 from sidecarctl.inject.upgrade_base import (
     Rendering,
     is_unedited,
-    max_renderings,
     own_part,
     render_base,
     without_instance,
@@ -249,7 +248,7 @@ def _find_drift(
     """Return what the recorded version writes differently now, or another Kubernetes version for which it is in sync."""
     changes = _compare_with_upgrade(place, instance, own, catalog, options, notes) or ()
     if changes:
-        for version in SUPPORTED[: -1 - max_renderings(place.record) : -1]:
+        for version in reversed(SUPPORTED):
             other = replace(options, kube_version=version)
             if version != options.kube_version:
                 if _compare_with_upgrade(place, instance, own, catalog, other, []) == ():

@@ -107,7 +107,7 @@ def render_base(
     versions = (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version))
     candidates = [(former, version) for former in (*_former_identities(bare, found), bare) for version in versions]
     candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
-    for former, version in candidates[: max_renderings(record)]:
+    for former, version in candidates[: _max_renderings(record)]:
         try:
             planned = plan_instance(former, record, base_request, version, found)
         except SidecarctlError:
@@ -121,9 +121,9 @@ def render_base(
     return None
 
 
-def max_renderings(record: Record) -> int:
-    """Return how many renderings may be tried for each instance of a workload."""
-    return max(1, _MOST_RENDERINGS // len(record.instances))
+def _max_renderings(record: Record) -> int:
+    """Return how many renderings may be tried for each instance: at least those for all Kubernetes versions, with two names."""
+    return max(2 * len(SUPPORTED), _MOST_RENDERINGS // len(record.instances))
 
 
 def _digests(after: Workload, planned: Plan) -> Iterator[str]:
