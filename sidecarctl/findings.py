@@ -117,13 +117,14 @@ class Ignored:
     reason: str = ""
 
 
-_MAX_QUOTE_LENGTH = 60
+MAX_QUOTE_LENGTH = 60
+ELLIPSIS = "…"  # ends a shortened value
 
 
 def quote(value: object) -> str:
     """Return a value as quoted text for a message, shortened to 60 characters."""
     text = str(value).replace("\n", "\\n")
-    return f'"{text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + "…"}"'
+    return f'"{text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH] + ELLIPSIS}"'
 
 
 def list_first(names: Sequence[str], shown: int) -> str:

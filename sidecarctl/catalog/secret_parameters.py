@@ -11,6 +11,7 @@ from sidecarctl.catalog.json_schema_messages import resolve_ref, same_value_sche
 from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.time_limit import pattern_matches
 from sidecarctl.errors import TemplateRefusal, UsageError
+from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
 
 _MASK = "..."
 _SECRET = object()
@@ -165,12 +166,31 @@ def mentions(text: str, secrets: Iterable[str]) -> bool:
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with the texts of secrets masked, in any case, also if they are quoted as in JSON or Python."""
-    forms = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
+    """Return a text with the texts of secrets masked, in any case, also if they are quoted as in messages, JSON, or Python,
+    or shortened in a quote.
+    """
+    forms = {form for secret in secrets for form in _quoted_forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
         pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
         text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)
+        if ELLIPSIS in text:
+            text = _mask_shortened(text, form)
     return text
+
+
+def _quoted_forms(secret: str) -> Iterator[str]:
+    yield from (secret, secret.replace("\n", "\\n"), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+
+
+def _mask_shortened(text: str, form: str) -> str:
+    """Mask the beginning of a secret before each ellipsis: a message shows only the start of a long value."""
+    *parts, last = text.split(ELLIPSIS)
+    masked = []
+    for part in parts:
+        most = min(len(form) - 1, len(part), 2 * MAX_QUOTE_LENGTH)  # a line break takes two
+        shown = next((n for n in range(most, _SHORT - 1, -1) if part[-n:].lower() == form[:n].lower()), 0)
+        masked.append(part[:-shown] + _MASK if shown else part + ELLIPSIS)
+    return "".join(masked) + last
 
 
 _LINE = re.compile(r"\(line \d+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -35,6 +36,30 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
     for words in ("status", "status --format json", "graph", "graph --format json", "validate -v"):
         outcome = run(f"sidecarctl {words} -f out.yaml", tmp_path, env={"SIDECARCTL_LIBRARY": "lib"})
         assert SECRET not in outcome.stdout + outcome.stderr
+
+
+LONG = "hunter2" + "abcdefghij" * 8
+
+
+@pytest.mark.parametrize("secret", [LONG, LONG.replace("c", "\n"), 'hunter"two\\x\ny9'])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "resources: {limits: {memory: %s}}",
+        "livenessProbe: {httpGet: {port: %s, path: /}}",
+        "securityContext: {runAsUser: %s}",
+    ],
+)
+def test_start_or_end_of_a_long_secret_is_not_in_a_finding(field: str, secret: str, tmp_path: Path) -> None:
+    written = f"image: x:1\n  {field}" % "{{ params.token | to_json }}"
+    schema = "{token: {type: string, writeOnly: true}}"
+    library(tmp_path, f"containers:\n- name: mine\n  {written}\n", schema)
+    (tmp_path / "values.yaml").write_text(json.dumps({"mine": {"token": secret}}))
+    for words in ("", "--format json", "--format sarif", "--format github"):
+        outcome = run(f"{ADD} --values values.yaml {words}", tmp_path)
+        assert outcome.code == 1, outcome.stderr
+        assert "hunt" not in outcome.stdout + outcome.stderr
+        assert "y9" not in outcome.stdout + outcome.stderr
 
 
 FIELDS = (
