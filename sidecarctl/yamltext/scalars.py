@@ -69,7 +69,8 @@ def plain(text: str) -> Value:
     found = _INT.match(digits)
     if found:
         sign, *bases = found.groups()
-        number = next(int(d, base) for d, base in zip(bases, _BASES) if d is not None)
+        # More than 20 decimal digits have no 64 bits, and Python refuses to convert thousands.
+        number = next(int(d[:21] if base == 10 else d, base) for d, base in zip(bases, _BASES) if d is not None)
         number = -number if sign == "-" else number
         if -_INT64 <= number < _INT64 or (0 <= number < _UINT64 and not sign):
             return number

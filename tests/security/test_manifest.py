@@ -370,3 +370,16 @@ def test_path_in_a_composition_that_cannot_be_read_is_an_error(path: str, key: s
     assert outcome.code in (2, 3), outcome.stderr
     assert "bug" not in outcome.stderr
     assert "is not a regular file" in outcome.stderr or path != "pipe" or key == "libraries"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "metadata:\n  name: a\n  annotations:\n    ? DIGITS\n    : a\nspec: {containers: [{name: a, image: a}]}\n",
+        'metadata: {name: a}\nspec: {containers: [{name: a, image: a, ports: [{containerPort: "DIGITS"}]}]}\n',
+    ],
+)
+def test_number_with_thousands_of_digits_is_no_internal_error(manifest: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: Pod\n" + manifest.replace("DIGITS", "1" * 5000))
+    outcome = run("sidecarctl validate a.yaml", tmp_path)
+    assert (outcome.code in (1, 3), "internal error" in outcome.stderr) == (True, False), outcome.stderr

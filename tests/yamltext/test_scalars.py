@@ -243,3 +243,9 @@ def test_ambiguous_scalars_do_not_read_as_themselves(text: str) -> None:
 @pytest.mark.parametrize("text", ["web", "nginx:1.27", "v1", "100m", "v1.27", "a b", "http://x:80"])
 def test_plain_words_read_as_themselves(text: str) -> None:
     assert scalars.reads_as_itself(text)
+
+
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+def test_number_with_thousands_of_digits_is_text(sign: str) -> None:
+    assert scalars.resolve(sign + "1" * 5000) == sign + "1" * 5000
+    assert scalars.plain("1" * 25) == float("1" * 25)

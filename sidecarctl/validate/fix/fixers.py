@@ -286,9 +286,12 @@ def _quoted(finding: Finding, document: Document) -> Fix | None:
     return Fix(finding, (Replace(finding.path, written, description, f'"{written}"'),), description)
 
 
+_LONGEST_INTEGER = 20  # characters of a 64-bit integer
+
+
 def _unquoted(finding: Finding, document: Document) -> Fix | None:
     node = scalar_at(document, finding.path)
-    if node is None or node.style not in _QUOTES:
+    if node is None or node.style not in _QUOTES or len(node.value) > _LONGEST_INTEGER:
         return None
     value = node.value == "true" if node.value in ("true", "false") else int(node.value)
     description = f"remove the quotes: {node.value}"
