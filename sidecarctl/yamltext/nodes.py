@@ -8,7 +8,7 @@ The nodes are plain classes for speed: a run creates one for each value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sidecarctl.findings import PathTuple
@@ -98,16 +98,26 @@ def trail(root: Node, path: PathTuple) -> list[Node]:
 def is_longer(value: Any, most: int) -> bool:
     """Return True if the strings and keys of plain data have more than `most` characters; other scalars count as one.
 
-    An alias shares a value, so that data can be much longer than its text. It counts at each use.
+    An alias shares a value, so that data can be much longer than its text. It counts at each use, and is read once.
     """
-    left, pending = most, [value]
-    while pending and left >= 0:
-        each = pending.pop()
-        if isinstance(each, dict):
-            left -= sum(map(len, each))
-            pending.extend(each.values())
-        elif isinstance(each, (list, tuple)):
-            pending.extend(each)
-        else:
-            left -= len(each) if isinstance(each, str) else 1
-    return left < 0
+    lengths: dict[int, int] = {}
+    pending = [value]
+    while pending:
+        each = pending[-1]
+        if id(each) in lengths:
+            pending.pop()
+            continue
+        inner: Iterable[Any] = (
+            each.values() if isinstance(each, dict) else each if isinstance(each, (list, tuple)) else ()
+        )
+        below = [one for one in inner if isinstance(one, (dict, list, tuple)) and id(one) not in lengths]
+        if below:
+            pending += below
+            continue
+        length = sum(map(len, each)) if isinstance(each, dict) else 0
+        lengths[id(each)] = length + sum(_length(one, lengths) for one in inner)
+    return _length(value, lengths) > most
+
+
+def _length(value: Any, lengths: dict[int, int]) -> int:
+    return len(value) if isinstance(value, str) else lengths.get(id(value), 1)
