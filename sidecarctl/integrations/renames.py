@@ -6,8 +6,7 @@ companions of its base, and the next run would create duplicates, which kustomiz
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
@@ -33,17 +32,21 @@ def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document
     if not companions or not any(_NAMES in documents[index].text for index, _ in companions):
         return list(documents)
     out = list(documents)
-    workloads_by_label = {
-        former: (index, workload)
-        for index, document in enumerate(documents)
-        if may_hold(document.text, RECORD_ANNOTATION)
-        for workload in workloads(document.value, kinds)
-        for former in _former_labels(workload)
-    }
+    known: dict[tuple[str, str], list[tuple[int, Workload, frozenset[str]]]] = {}
+    for index, document in enumerate(documents):
+        if may_hold(document.text, RECORD_ANNOTATION):
+            for workload in workloads(document.value, kinds):
+                namespaces = _former_namespaces(workload)
+                for former in _former_names(workload):
+                    known.setdefault((workload.kind, former), []).append((index, workload, namespaces))
     renamed: dict[int, dict[str, dict[str, str]]] = {}
     for index, owner in companions:
-        label, _, instance = owner.rpartition("/")
-        match = workloads_by_label.get(label)
+        *label, instance = owner.split("/")
+        if len(label) not in (2, 3):
+            continue
+        namespace = label[1] if len(label) == 3 else ""
+        found = reversed(known.get((label[0], label[-1]), []))
+        match = next(((at, one) for at, one, namespaces in found if namespace in namespaces), None)
         if match is None:
             continue
         value = as_mapping(documents[index].value)
@@ -60,15 +63,16 @@ def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document
     return out
 
 
-def _former_labels(workload: Workload) -> Iterator[str]:
-    """Yield all current and previous labels of a workload."""
+def _former_names(workload: Workload) -> frozenset[str]:
+    """Return the current and previous names of a workload."""
+    return frozenset((workload.name, *_split_annotation(as_mapping(workload.value.get("metadata")), _NAMES)))
+
+
+def _former_namespaces(workload: Workload) -> frozenset[str]:
+    """Return the current and previous namespaces of a workload, "" if `default` is among them."""
     metadata = as_mapping(workload.value.get("metadata"))
-    names = {workload.name, *_split_annotation(metadata, _NAMES)}
     namespaces = {workload.namespace, *_split_annotation(metadata, _NAMESPACES)}
-    if _DEFAULT_NAMESPACE in namespaces:
-        namespaces.add("")
-    for name, namespace in product(sorted(names), sorted(namespaces)):
-        yield replace(workload, value={"metadata": {}}, name=name, namespace=namespace).label
+    return frozenset((*namespaces, "") if _DEFAULT_NAMESPACE in namespaces else namespaces)
 
 
 def _split_annotation(metadata: dict[str, Any], key: str) -> list[str]:

@@ -11,7 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecarctl.inject.companions import read_owner
 from sidecarctl.integrations import resource_list
+from sidecarctl.integrations.renames import follow_renames
+from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.yamltext.stream import Document, split
+from tests.calls import count_calls
 from tests.command import Outcome, run
 
 PATH = "internal.config.kubernetes.io/path"
@@ -454,3 +459,25 @@ def test_severities_of_a_composition_in_the_function_config_count(
     outcome = krm(listed([web], composition(validate={"rules": {rule: "off"}})), tmp_path)
     assert (outcome.code, found in outcome.stderr) == (code, True), outcome.stderr
     assert krm(listed([web], composition()), tmp_path).code == 1
+
+
+def test_previous_names_and_namespaces_are_not_multiplied() -> None:
+    def calls(count: int) -> int:
+        words = ",".join(f"n{number}" for number in range(count))
+        previous = {f"internal.config.kubernetes.io/{key}": words for key in ("previousNames", "previousNamespaces")}
+        web = deployment()
+        web["metadata"]["annotations"] = previous
+        web["spec"]["template"]["metadata"]["annotations"] = {"sidecarctl.dev/sidecars": '{"v":2,"instances":{}}'}
+        owned = {
+            "sidecarctl.dev/owner": "Deployment/n2/n1/logger",
+            "internal.config.kubernetes.io/previousNames": "old",
+        }
+        companion = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": owned}}
+        documents = [document for each in (web, companion) for document in split(yaml.safe_dump(each))]
+        out: list[Document] = []
+        counted = count_calls(lambda: out.extend(follow_renames(documents, DEFAULT_KINDS)))
+        assert read_owner(out[1]) == "Deployment/web/logger"
+        return counted.total()
+
+    calls(5)
+    assert calls(400) <= 2.2 * calls(200)
