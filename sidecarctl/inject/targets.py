@@ -9,6 +9,7 @@ from typing import Any
 from sidecarctl.catalog.render import Inputs
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import UsageError, did_you_mean
+from sidecarctl.findings import PathTuple
 from sidecarctl.kube.injectors import PROXY_NAMES
 from sidecarctl.kube.workload import (
     DEFAULT_CONTAINER_ANNOTATION,
@@ -39,8 +40,8 @@ def choose_targets(
     apps = tuple(c for c in workload.containers if c.role == "app")
     if wanted:
         others = tuple(c for c in workload.containers if c.role in ("init", "sidecar") and c.name not in sidecars)
-        chosen: list[Container] = []
-        for pattern in wanted:
+        chosen: dict[PathTuple, Container] = {}
+        for pattern in dict.fromkeys(wanted):
             matching = _matching(apps, pattern) or _matching(others, pattern)
             if not matching:
                 known = [c.name for c in (*apps, *others)]
@@ -48,8 +49,8 @@ def choose_targets(
                     f'{workload.label} has no container "{pattern}" (containers: {", ".join(known) or "none"})',
                     hint=did_you_mean(pattern, known) or "name one of them with --container",
                 )
-            chosen += [c for c in matching if c not in chosen]
-        return tuple(chosen)
+            chosen.update((c.path, c) for c in matching if c.path not in chosen)
+        return tuple(chosen.values())
     apps = tuple(c for c in apps if c.name not in PROXY_NAMES) or apps
     if rule == "all":
         return apps

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sidecarctl import lazy_dataclass
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.cli import build_request
 from sidecarctl.composition import namespaces
@@ -21,11 +22,14 @@ from sidecarctl.composition.request import Request
 from sidecarctl.inject import digest, pipeline, plan, removal
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.status import collect_status
+from sidecarctl.inject.targets import choose_targets
+from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
 from sidecarctl.record.annotation import Instance
 from sidecarctl.yamltext.lines import first_on_line
+from sidecarctl.yamltext.stream import split
 from tests.calls import count_calls
 from tests.inject.test_selection import chosen
 
@@ -297,3 +301,15 @@ def test_a_removal_of_all_instances_searches_no_heirs() -> None:
     counted = count_calls(lambda: removal.plan_removal(found, record.read(found), list(instances)), *codes)
     assert counted["_paths"]
     assert not counted["_mounts"]
+
+
+def test_patterns_of_targets_compare_each_container_once_each() -> None:
+    def compared(count: int) -> int:
+        containers = "".join(f"      - {{name: c{number}, image: a}}\n" for number in range(count))
+        (document,) = split(WEB + containers)
+        (workload,) = workloads(document.value, DEFAULT_KINDS)
+        return count_calls(
+            lambda: choose_targets(workload, ("*", "*", "c*"), "all"), lazy_dataclass._equal.__code__
+        ).total()
+
+    assert compared(80) == compared(20) == 0
