@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -123,14 +124,15 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
         return [target]
     from sidecarctl.files.directory import check_inside
 
-    taken: dict[Path, str] = {}
-    for one in done:
-        path = target / (one.source.relative or "stdin.yaml")
-        if path in taken:
-            raise UsageError(f"{one.source.name} and {taken[path]} have the same output {path}")
+    taken: dict[str, str] = {}
+    paths = [target / (one.source.relative or "stdin.yaml") for one in done]
+    for one, path in zip(done, paths):
         check_inside(path, target)
-        taken[path] = one.source.name
-    return list(taken)
+        real = os.path.realpath(path)  # two names in the directory can be links to one file
+        if real in taken:
+            raise UsageError(f"{one.source.name} and {taken[real]} have the same output {path}")
+        taken[real] = one.source.name
+    return paths
 
 
 def is_directory_output(delivery: Delivery) -> bool:

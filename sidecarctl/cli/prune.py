@@ -200,7 +200,7 @@ def _check_record(folder: Path) -> None:
     record = folder / FILE_NAME
     check_inside(record, folder)
     with suppress(FileNotFoundError, NotADirectoryError):
-        if not stat.S_ISREG(record.stat().st_mode):
+        if not stat.S_ISREG(record.lstat().st_mode):
             raise OutputError(
                 f"{record} is not a regular file, so the list of written files cannot be stored; no files written",
                 hint="delete it",

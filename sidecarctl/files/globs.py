@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 STARS = "**"
 
 
 def expand_glob(pattern: str, onerror: Callable[[OSError], None]) -> list[str]:
-    """Return the paths that match a pattern, sorted. `onerror` gets directories that cannot be read.
+    """Return the paths that match a pattern, sorted. `onerror` gets directories below `**` that cannot be read.
 
-    Unlike that of `glob.glob`, the time is linear in the number of files: two links to `.` are endlessly many directories.
+    Unlike that of `glob.glob`, the time is linear in the number of files: two links to `.` are endlessly many directories. A
+    directory that several paths lead to is read once.
     """
-    return sorted(_expand(Path(pattern).parts, onerror))
+    *steps, last = Path(pattern).parts
+    found: Iterable[str] = [""]
+    for step in steps:
+        found = _below(found, onerror) if step == STARS else _directories(_matching(found, step))
+    if last == STARS:
+        found, last = _below(found, onerror), "*"
+    return sorted(set(_matching(found, last)))
 
 
-def _expand(parts: tuple[str, ...], onerror: Callable[[OSError], None]) -> set[str]:
-    if STARS not in parts:
-        return set(glob.glob(str(Path(*parts))))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-    at = parts.index(STARS)
-    below = parts[at + 1 :]
-    while below[:1] == (STARS,):
-        below = below[1:]
-    found: set[str] = set()
-    for start in filter(os.path.isdir, _expand(parts[:at], onerror)) if at else ["."]:
-        for root, directories, _ in os.walk(start, onerror=onerror):
-            directories[:] = [each for each in directories if not each.startswith(".")]
-            found |= _expand((*Path(glob.escape(root)).parts, *(below or ("*",))), onerror)
-    return found
+def _below(starts: Iterable[str], onerror: Callable[[OSError], None]) -> list[str]:
+    """Return directories and all directories below them."""
+    seen: dict[str, None] = {}
+    for start in starts:
+        for root, directories, _ in os.walk(start or os.curdir, onerror=onerror):
+            path = "" if root == os.curdir else str(Path(root))
+            directories[:] = [] if path in seen else [each for each in directories if not each.startswith(".")]
+            seen[path] = None
+    return list(seen)
+
+
+def _directories(paths: Iterable[str]) -> list[str]:
+    """Return the paths that are directories, one for each directory."""
+    return list({os.path.realpath(path): path for path in sorted(paths, reverse=True) if os.path.isdir(path)}.values())  # noqa: PTH112
+
+
+def _matching(directories: Iterable[str], step: str) -> Iterator[str]:
+    """Yield the paths in directories whose name matches one step of a pattern."""
+    if not glob.has_magic(step):
+        paths = (os.path.join(each, step) for each in directories)  # noqa: PTH118
+        yield from filter(os.path.lexists, paths)
+        return
+    for each in directories:
+        try:
+            names = os.listdir(each or os.curdir)  # noqa: PTH208
+        except OSError:
+            continue
+        for name in fnmatch.filter(names, step):
+            if step.startswith(".") or not name.startswith("."):
+                yield os.path.join(each, name)  # noqa: PTH118

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from time import process_time
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.cpu_time import TooSlow, time_limit
 from sidecarctl.errors import InputError
 from sidecarctl.files.sources import Stamp, read_small, stamp_of
@@ -130,7 +132,7 @@ class GitIgnore:
     """The `.gitignore` files that apply below a directory: its own, those below, and those above up to the repository."""
 
     def __init__(self, start: Path) -> None:
-        self._specs: dict[Path, Any] = {}
+        self._specs: dict[Path, _Spec | None] = {}
         self._chains: dict[Path, tuple[Path, ...]] = {}
         self._start = absolute(start)
         self._root = repository_root(self._start)
@@ -161,16 +163,36 @@ class GitIgnore:
                 return
             yield parent
 
-    def _spec(self, directory: Path) -> Any:
+    def _spec(self, directory: Path) -> _Spec | None:
         if directory not in self._specs:
             self._specs[directory] = _read_spec(directory, directory == self._root)
         return self._specs[directory]
 
 
-def _check(spec: Any, relative: str, holder: Path) -> bool | None:
-    """Return whether patterns ignore a path, None if none of them matches. Raises InputError if that takes too long."""
-    with _limited(holder):  # a pattern with many `*` takes exponential time on some names
-        include: bool | None = spec.check_file(relative).include
+@dataclass
+class _Spec:
+    """The patterns of a directory, and the seconds of CPU time that slow comparisons with them took."""
+
+    patterns: Any
+    slow: float = 0.0
+
+
+_SLOW = 0.5  # seconds; thousands of ordinary patterns take less
+
+
+def _check(spec: _Spec, relative: str, holder: Path) -> bool | None:
+    """Return whether patterns ignore a path, None if none of them matches.
+
+    Raises InputError if that takes too long, for one path or for all: a pattern with many `*` takes exponential time on
+    some names.
+    """
+    start = process_time()
+    with _limited(holder):
+        include: bool | None = spec.patterns.check_file(relative).include
+        if (spent := process_time() - start) > _SLOW:
+            spec.slow += spent
+            if spec.slow > limits.SECONDS.value:
+                raise TooSlow(f"takes more than {limits.SECONDS.value} s; {limits.SECONDS.way_out}")
     return include
 
 
@@ -194,7 +216,7 @@ def repository_root(start: Path) -> Path:
     return start
 
 
-def _read_spec(directory: Path, is_root: bool) -> Any:
+def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
     """Return the patterns of a directory, None without any."""
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]
     found = []
@@ -206,7 +228,7 @@ def _read_spec(directory: Path, is_root: bool) -> Any:
 
 # A glob looks up each file that it finds by itself.
 @lru_cache(maxsize=256)
-def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> Any:
+def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> _Spec | None:
     lines: list[str] = []
     for file, _ in files:
         try:
@@ -226,7 +248,7 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> An
 
     with _limited(directory), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of `re`, about `[[`
-        return GitIgnoreSpec(list(_compile(lines)))
+        return _Spec(GitIgnoreSpec(list(_compile(lines))))
 
 
 def _split_lines(text: str) -> Iterator[str]:

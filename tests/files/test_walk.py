@@ -346,6 +346,32 @@ def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monke
     assert "gitignore takes more than 1 s" in error.message
 
 
+def test_gitignore_pattern_that_is_slow_for_each_path_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".gitignore").write_text("*a*b\n")
+    for number in range(3):
+        (tmp_path / f"{number}.yaml").write_text(repository.WORKLOAD.format(name="web"))
+    now = iter(range(0, 1000, 1))
+    monkeypatch.setattr(patterns, "process_time", lambda: 0.6 * next(now))  # each comparison takes 0.6 s
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    assert any(
+        "gitignore takes more than 1 s" in each.message for each in read_inputs(InputOptions((str(tmp_path),))).errors
+    )
+
+
+def test_glob_that_meets_links_in_circles_ends(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath("k8s", *(["d"] * 60))
+    deep.mkdir(parents=True)
+    (deep / "web.yaml").write_text(POD)
+    for name in ("l0", "l1"):
+        (tmp_path / "k8s" / name).symlink_to(".")
+    (tmp_path / "k8s/db.yaml").write_text(POD)
+    for pattern, name in (("k8s/" + "*/" * 30 + "*.yaml", "db.yaml"), ("**/d/**/d/**/d/**/d/**/d/*.yaml", "web.yaml")):
+        found = [str(each.path) for each in find_sources([f"{tmp_path}/{pattern}"])]
+        assert [Path(each).name for each in found] == [name], pattern
+
+
 def test_glob_with_stars_follows_no_links(tmp_path: Path) -> None:
     (tmp_path / "k8s/base").mkdir(parents=True)
     (tmp_path / "k8s/base/.hidden").mkdir()

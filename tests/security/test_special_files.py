@@ -164,6 +164,21 @@ def test_link_in_the_output_directory_does_not_lead_out_of_it(link: str, repo: P
     assert (repo / "victim").read_text() == "keep\n"
 
 
+def test_outputs_that_a_link_makes_one_file_are_an_error(repo: Path) -> None:
+    (repo / "in" / "b.yaml").write_text(POD.replace("name: web", "name: b", 1))
+    (repo / "out" / "b.yaml").symlink_to("pod.yaml")
+    done = run(RENDER, repo)
+    assert (done.code, "have the same output out/" in done.stderr) == (2, True), done.stderr
+
+
+def test_list_of_outputs_that_is_a_link_is_not_written(repo: Path) -> None:
+    (repo / "out" / "notes.txt").write_text("keep\n")
+    (repo / "out" / ".sidecarctl-outputs").symlink_to("notes.txt")
+    done = run(RENDER, repo)
+    assert (done.code, "is not a regular file" in done.stderr) == (3, True), done.stderr
+    assert (repo / "out" / "notes.txt").read_text() == "keep\n"
+
+
 def test_diff_does_not_show_a_file_outside_the_output_directory(repo: Path) -> None:
     (repo / "out" / "pod.yaml").symlink_to("../victim")
     done = run("sidecarctl render -c sidecarctl.yaml in -o out/ --diff", repo)
