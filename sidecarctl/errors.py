@@ -57,6 +57,9 @@ _LEAVE_OUT = (
 )
 
 
+_SEARCHED = 1_000  # characters of a message, for the names of parameters
+
+
 class TemplateRefusal(LibraryError):
     """An error that a template raises about its parameters (exit 2)."""
 
@@ -64,7 +67,8 @@ class TemplateRefusal(LibraryError):
 
     def about(self, workload: str, place: str, parameters: Iterable[str]) -> None:
         """Set the workload that the template refuses, with its place; the hint names the parameters of the message."""
-        found = (re.search(rf"\b{re.escape(name)}\b(\.[a-z]\w*)*", self.message) for name in parameters)
+        message = self.message[:_SEARCHED]
+        found = (re.search(rf"\b{re.escape(name)}\b(\.[a-z]\w*)*", message) for name in parameters)
         named = [match[0] for match in found if match]
         template, self.where = self.where, place
         way_out = f"use {' or '.join(f'--set {name}=...' for name in named)}" if named else _LEAVE_OUT

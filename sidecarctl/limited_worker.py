@@ -114,6 +114,8 @@ def _serve(connection: Any, parent: Any, memory: int) -> None:
             function, argument, seconds = connection.recv()
         except EOFError:
             return
+        except MemoryError:  # the request alone is too large
+            os._exit(1)
         _limit_time(seconds)
         try:
             answer = json.dumps({"result": function(argument)})

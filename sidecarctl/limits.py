@@ -46,13 +46,21 @@ VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the number of values 
 DEPTH = Limit("SIDECARCTL_MAX_DEPTH", 400, 10_000, "the nesting depth of a document")
 FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the size of a library or composition file in bytes")
 TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the size of a template in bytes")
-STEPS = Limit("SIDECARCTL_MAX_STEPS", 500_000, _MANY, "the number of steps of a template")
+STEPS = Limit(
+    "SIDECARCTL_MAX_STEPS",
+    500_000,
+    _MANY,
+    "the number of steps of a template, and of properties of its parameters with defaults",
+)
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
 SECONDS = Limit(
     "SIDECARCTL_MAX_SECONDS", 10, 100_000, "the run time of a template, a pattern, or reading an archive in seconds"
 )
 MEMORY = Limit(
-    "SIDECARCTL_MAX_MEMORY", 1024, 1_000_000, "the memory of a template, a pattern, or reading an archive in mebibytes"
+    "SIDECARCTL_MAX_MEMORY",
+    1024,
+    1_000_000,
+    "the memory of a template, a pattern, reading an archive, or Git in mebibytes",
 )
 LIBRARY_FILES = Limit("SIDECARCTL_MAX_LIBRARY_FILES", 5_000, _MANY, "the number of files of a vendored library")
 LIBRARY_SIZE = Limit("SIDECARCTL_MAX_LIBRARY", 16 << 20, _MANY, "the size of a vendored library in bytes")

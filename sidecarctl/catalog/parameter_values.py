@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.catalog.assignments import RawText
 from sidecarctl.catalog.json_schema import SchemaFault, resolve_ref
 from sidecarctl.catalog.time_limit import pattern_matches
@@ -127,39 +128,62 @@ def has_default(schema: Any, root: Any) -> bool:
     return isinstance(schema, Mapping) and {**_follow_refs(schema, root), **schema}.get("default") is not None
 
 
-def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0) -> Any:
-    """Return a value with the defaults of its schema. `depth` counts defaults in defaults; given values can be deeper."""
+class _Steps:
+    """Counts down properties that are visited: references that branch, and items times properties, have no other limit."""
+
+    def __init__(self) -> None:
+        self.left = limits.STEPS.value
+
+    def take(self, count: int) -> None:
+        """Raise SchemaFault if there are not so many left."""
+        self.left -= count
+        if self.left < 0:
+            raise SchemaFault(f"the parameters have more than {limits.STEPS.value:,} properties, with defaults")
+
+
+def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0, steps: _Steps | None = None) -> Any:
+    """Return a value with the defaults of its schema. `depth` counts defaults in defaults; given values can be deeper.
+
+    Raises SchemaFault for defaults without end.
+    """
     schema = _follow_refs(schema, root)
+    steps = steps or _Steps()
     if depth > _MAX_DEPTH:
         raise SchemaFault("endless defaults: a $ref refers to itself")
     if isinstance(value, list):
-        return [with_defaults(inner, _item(schema, root), root, depth) for inner in value]
+        return [with_defaults(inner, _item(schema, root), root, depth, steps) for inner in value]
     if not isinstance(value, dict):
         return value
     result: dict[str, Any] = {}
+    steps.take(len(schema.get("properties", {})) + len(value))
     for name, inner in schema.get("properties", {}).items():
         target = _follow_refs(inner, root)
         if name in value and (value[name] is not None or _nullable(inner, root)):
-            result[name] = with_defaults(value[name], inner, root, depth)
+            result[name] = with_defaults(value[name], inner, root, depth, steps)
         elif isinstance(inner, Mapping) and "default" in {**target, **inner}:
             default = copy.deepcopy({**target, **inner}["default"])
-            result[name] = with_defaults(default, inner, root, depth + 1)
+            result[name] = with_defaults(default, inner, root, depth + 1, steps)
         elif "properties" in target and not target.get("required") and target.get("type") == "object":
-            result[name] = with_defaults({}, inner, root, depth + 1)
+            result[name] = with_defaults({}, inner, root, depth + 1, steps)
     for name, inner in value.items():
         if name not in schema.get("properties", {}):
-            result[name] = with_defaults(inner, _property(schema, name, root), root, depth)
+            result[name] = with_defaults(inner, _property(schema, name, root), root, depth, steps)
     return result
 
 
-def with_nulls(value: Any, schema: Any, root: Any) -> Any:
-    """Set declared properties without a value to None, so that templates can test them with `if`."""
+def with_nulls(value: Any, schema: Any, root: Any, steps: _Steps | None = None) -> Any:
+    """Set declared properties without a value to None, so that templates can test them with `if`.
+
+    Raises SchemaFault if there are too many.
+    """
+    steps = steps or _Steps()
     if isinstance(value, list):
-        return [with_nulls(inner, _item(schema, root), root) for inner in value]
+        return [with_nulls(inner, _item(schema, root), root, steps) for inner in value]
     if not isinstance(value, dict):
         return value
     declared = [name for branch in _branches(schema, root) for name in branch.get("properties", {})]
-    result = {name: with_nulls(inner, _property(schema, name, root), root) for name, inner in value.items()}
+    steps.take(len(declared) + len(value))
+    result = {name: with_nulls(inner, _property(schema, name, root), root, steps) for name, inner in value.items()}
     return {**result, **{name: None for name in declared if name not in result}}
 
 

@@ -255,13 +255,16 @@ def _check_common(sidecar: Sidecar, parameters: Parameters, fragment: Mapping[st
         )
 
 
+_SEARCHED = 1_000  # characters of a message, which can quote much of the output
+
+
 def _find_line(sidecar: Sidecar, message: str) -> int:
     """Return the template line that a message about the output refers to, or 1 if it is not unique."""
     try:
         lines = read_text(sidecar.template, sidecar.folder).splitlines()
     except LibraryError:
         return 1
-    for quoted, key in _QUOTED.findall(message):
+    for quoted, key in _QUOTED.findall(message[:_SEARCHED]):
         found = [number for number, line in enumerate(lines, 1) if (quoted or f"{key}:") in line]
         if len(found) == 1:
             return found[0]

@@ -13,6 +13,7 @@ from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists,
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
+from sidecarctl.findings import ELLIPSIS
 from sidecarctl.lazy_dataclass import dataclass, field
 
 # The placeholders of `nextSteps` beside parameters.
@@ -238,9 +239,22 @@ def _may_have_secret(name: str, schema: Mapping[str, Any]) -> bool:
 
 
 def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:
-    """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none."""
+    """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none.
+
+    Long values, and a long text, are shortened: every workload has its own.
+    """
     values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
-    return _PLACEHOLDER.sub(lambda match: _format_value(values.get(match[1])), sidecar.next_steps)
+    text = _PLACEHOLDER.sub(
+        lambda match: _shorten(_format_value(values.get(match[1])), _LONGEST_VALUE), sidecar.next_steps
+    )
+    return _shorten(text, _LONGEST_STEPS)
+
+
+_LONGEST_VALUE, _LONGEST_STEPS = 1_000, 10_000  # characters
+
+
+def _shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + ELLIPSIS
 
 
 def _format_value(value: Any) -> str:

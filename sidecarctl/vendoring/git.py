@@ -37,6 +37,7 @@ _FETCHED = "refs/sidecarctl/fetched"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _POLL = 0.02
 _ERROR_BYTES = 64 << 10
+_MESSAGE_BYTES = 16 << 20  # of the server and of Git
 _LIST_BYTES = 4 << 20
 
 
@@ -80,7 +81,7 @@ class _Git:
             except OSError:
                 raise UsageError("git not found", hint="install Git, and make sure that it is on the PATH") from None
             try:
-                self._watch(process, out.fileno(), most)
+                self._watch(process, out.fileno(), err.fileno(), most)
             finally:
                 _stop(process)
             out.seek(0)
@@ -89,7 +90,7 @@ class _Git:
                 raise self._failed(err.read(_ERROR_BYTES).decode("utf-8", "replace"))
             return out.read()
 
-    def _watch(self, process: subprocess.Popen[bytes], out: int, most: int) -> None:
+    def _watch(self, process: subprocess.Popen[bytes], out: int, err: int, most: int) -> None:
         """Wait for a process, and raise InputError when it takes too long, fetches too much, or prints too much."""
         ended = False
         while not ended:
@@ -100,7 +101,11 @@ class _Git:
             if _size(self.repository) > limits.FETCH_SIZE.value:
                 limit = limits.FETCH_SIZE
                 raise InputError(f"{self.source.url}: the repository is too large", hint=limit.way_out)
-            if os.fstat(out).st_size > most:
+            if os.fstat(err).st_size > _MESSAGE_BYTES:
+                raise InputError(
+                    f"{self.source.url}: the server sends messages without end", hint="use another repository"
+                )
+            if os.fstat(out).st_size > most or _resident(process.pid) > limits.MEMORY.value << 20:
                 raise InputError(
                     f"{self.source.url}: the repository has too many files or refs",
                     hint="name the directory of the library with --path",
@@ -147,6 +152,14 @@ def _size(directory: Path) -> int:
             except OSError:
                 continue
     return total
+
+
+def _resident(pid: int) -> int:
+    """Return the memory of a process in bytes, 0 where the system does not say it: Git keeps all refs in memory."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -215,3 +215,75 @@ def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
     ):
         outcome = run(f"sidecarctl {words} --library lib", tmp_path)
         assert not set("\x1b\x07\u202e") & set(outcome.stdout + outcome.stderr), words
+
+
+BRANCHING = (
+    "{a: {$ref: '#/$defs/d0'}}\n    $defs: {"
+    + ", ".join(
+        f"d{i}: {{type: object, properties: {{x: {{$ref: '#/$defs/d{i + 1}'}}, y: {{$ref: '#/$defs/d{i + 1}'}}}}}}"
+        for i in range(30)
+    )
+    + ", d30: {type: object}}"
+)
+MULTIPLYING = (
+    "{a: {type: array, items: {type: object, allOf: [{properties: {"
+    + ", ".join(f"p{i}: {{}}" for i in range(3000))
+    + f"}}}}]}}, default: [{', '.join(['{}'] * 12000)}]}}}}"
+)
+
+
+@pytest.mark.parametrize("properties", [BRANCHING, MULTIPLYING])
+def test_defaults_without_end_are_an_error_in_every_thread(properties: str, tmp_path: Path) -> None:
+    library(tmp_path, CONTAINER.replace("params.token | default('none')", "'x'"), properties)
+    problems: list[str] = []
+
+    def add() -> None:
+        try:
+            sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"])
+        except SidecarctlError as error:
+            problems.append(error.message)
+
+    thread = threading.Thread(target=add, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert len(problems) == 1
+    assert "have more than 500,000 properties" in problems[0]
+
+
+@pytest.mark.parametrize("name", ["template.k", "p/x.k"])
+def test_file_of_a_kcl_template_is_limited_and_no_pipe(name: str, tmp_path: Path) -> None:
+    entry = library(tmp_path, "containers = []\n", "{}", "kcl")
+    (entry / "p").mkdir()
+    (entry / name).write_text("# " + "x" * 3_000_000)
+    assert "larger than" in run(ADD, tmp_path).stderr
+    (entry / name).unlink()
+    os.mkfifo(entry / name)
+    assert "not a regular file" in run(ADD, tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{# a: #}\n? {{ ("a: " * 60000) | to_json }}\n: 1\n' + "\n" * 60000,
+        '{{ fail("p9 " * 40000 ~ "xx pp p p9999999 " * 40000) }}',
+    ],
+)
+def test_long_message_of_a_template_is_searched_in_linear_time(template: str, tmp_path: Path) -> None:
+    properties = "{" + ", ".join(f"p{i}: {{type: string}}" for i in range(20000)) + "}"
+    library(tmp_path, template, properties)
+    assert run(ADD, tmp_path).code == 2
+
+
+def test_next_steps_are_shortened(tmp_path: Path) -> None:
+    entry = library(tmp_path, CONTAINER.replace("params.token | default('none')", "'x'"))
+    text = (
+        (entry / "sidecar.yaml")
+        .read_text()
+        .replace("summary: A test.", f'summary: A test., nextSteps: "{"{a}" * 133}"')
+    )
+    text = text.replace("{token: ", f'{{a: {{type: string, default: "{"word " * 80000}"}}, token: ')
+    (entry / "sidecar.yaml").write_text(text)
+    done = run(f"{ADD} -o out.yaml", tmp_path)
+    assert done.code == 0, done.stderr
+    assert "word word" in done.stderr
+    assert len(done.stderr) < 20_000

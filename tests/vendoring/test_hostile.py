@@ -241,6 +241,29 @@ def test_git_that_takes_too_long_is_stopped(acme: Path, shop: Path, tmp_path: Pa
     assert snapshot(shop).keys() == CLEAN
 
 
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("exec yes message >&2", "sends messages without end"),
+        (
+            "exec python3 -c 'a = bytearray(b\"x\") * (200 << 20); import time; time.sleep(60)'",
+            "too many files or refs",
+        ),
+    ],
+)
+def test_git_that_gets_messages_or_refs_without_end_is_stopped(
+    script: str, message: str, acme: Path, shop: Path, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (fake / "git").chmod(0o755)
+    path = f"{fake}{os.pathsep}{os.environ['PATH']}"
+    done = sidecarctl("library add acme ../acme", shop, PATH=path, SIDECARCTL_MAX_MEMORY="100")
+    assert (done.code, message in done.stderr) == (3, True), done.stderr
+    assert snapshot(shop).keys() == CLEAN
+
+
 def test_messages_of_a_server_cannot_send_control_sequences_or_show_credentials(shop: Path, tmp_path: Path) -> None:
     fake = tmp_path / "bin"
     fake.mkdir()

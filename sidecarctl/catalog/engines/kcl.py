@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl import limits
-from sidecarctl.catalog.entry_files import read_text
+from sidecarctl.catalog.entry_files import list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
@@ -84,6 +84,7 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
             f"sidecar {sidecar.name} requires KCL, which is not installed",
             hint="install it with pip install 'sidecarctl[kcl]'",
         )
+    _check_files(sidecar)
     folder = sidecar.folder.absolute()
     request = {
         "template": str(sidecar.template.absolute()),
@@ -101,6 +102,14 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         hint = way_out.way_out if isinstance(way_out, limits.Limit) else way_out
         raise LibraryError(f"{kind}: {answer['error']}", where=where, hint=hint)
     return answer
+
+
+def _check_files(sidecar: Sidecar) -> None:
+    """Raise LibraryError for a file that KCL could open and that is too large or not a regular file."""
+    read_text(sidecar.template, sidecar.folder, limits.TEMPLATE)
+    for name, path in list_files(str(sidecar.folder)):
+        if name.endswith(".k"):
+            read_text(Path(path), sidecar.folder)
 
 
 def _is_assertion(where: str, sidecar: Sidecar) -> bool:
