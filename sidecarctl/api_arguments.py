@@ -115,28 +115,31 @@ def _copy_mapping(where: str, value: Mapping[Any, Any], depth: int, count: list[
         if not isinstance(key, str):
             raise UsageError(f"{where}: expected strings as keys, got {_describe(key)}")
         _check_writable(where, key)
-    return {key: _copy(f"{where}[{_quote(key)}]", each, depth - 1, count) for key, each in value.items()}
+    return {str.__str__(key): _copy(f"{where}[{_quote(key)}]", each, depth - 1, count) for key, each in value.items()}
 
 
 def _copy(where: str, value: object, depth: int, count: list[int]) -> Any:
-    """Return a copy of a value as JSON data. `count` is how many values it may still have."""
+    """Return a copy of a value as JSON data. `count` is how many values it may still have.
+
+    A subclass, such as a member of an Enum, becomes the string or number that it is.
+    """
     count[0] -= 1
     if count[0] < 0:
         raise UsageError(f"parameters have more than {limits.VALUES.value:,} values", hint=limits.VALUES.way_out)
     if depth < 0:
         raise UsageError(f"{where[:100]}...: nested more than {_DEPTH} levels deep")
     if isinstance(value, str):
-        return _check_writable(where, value)
+        return _check_writable(where, str.__str__(value))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         if value.bit_length() > _LONGEST_INTEGER:
             raise UsageError(f"{where}: number with more than {_LONGEST_INTEGER} bits")
-        return value
+        return int.__int__(value)
     if isinstance(value, float):
         if not isfinite(value):
             raise UsageError(f"{where}: {value} is not a number that YAML and JSON share")
-        return value
+        return float.__float__(value)
     if isinstance(value, Mapping):
         return _copy_mapping(where, value, depth, count)
     if isinstance(value, (list, tuple)):
@@ -148,7 +151,7 @@ def _check_string(name: str, value: object) -> str:
     if not isinstance(value, str):
         hint = "decode it as UTF-8" if isinstance(value, bytes) else ""
         raise UsageError(f"{name}: expected a string, got {_describe(value)}", hint=hint)
-    return str(value)
+    return str.__str__(value)
 
 
 def _check_writable(name: str, text: str) -> str:

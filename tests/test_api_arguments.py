@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -175,3 +176,19 @@ def test_set_of_words_is_sorted() -> None:
     assert check_words("sidecars", words) == check_words("sidecars", frozenset(words)) == tuple(sorted(words))
     with pytest.raises(SidecarctlError, match="expected a string"):
         check_words("sidecars", {"a", 1, None})
+
+
+class Image(str, enum.Enum):
+    TAIL = "busybox:1.37.0"
+
+
+class User(enum.IntEnum):
+    APP = 8081
+
+
+def test_member_of_an_enum_is_its_value() -> None:
+    plain = {"logDir": "/x", "path": "a", "image": "busybox:1.37.0", "securityContext": {"runAsUser": 8081}}
+    members = {**plain, "image": Image.TAIL, "securityContext": {"runAsUser": User.APP}}
+    results = [sidecarctl.add(POD, ["log-tail"], {"log-tail": each}) for each in (members, plain)]
+    assert results[0].text == results[1].text
+    assert "busybox:1.37.0" in results[0].text

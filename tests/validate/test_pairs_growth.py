@@ -14,6 +14,7 @@ from sidecarctl.inject.retarget import retarget
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import RECORD_ANNOTATION
 from sidecarctl.validate.check_files import SourceText, validate_texts
+from sidecarctl.validate.fix import apply
 from sidecarctl.validate.fix.apply import fix_texts
 from sidecarctl.validate.fix.fixers import FixValues
 from sidecarctl.validate.rule_selection import select_rules
@@ -259,3 +260,15 @@ def test_findings_that_a_report_leaves_out_cost_the_same_each(tmp_path: Path) ->
 
     compared(2)
     assert compared(200) <= 2.2 * compared(100) + 10
+
+
+def test_fixes_that_fail_are_tried_a_limited_number_of_times() -> None:
+    def trials(count: int) -> int:
+        ports = "".join(
+            f"  - {{name: a{i}, port: '{i}'}}\n  - {{name: b{i}, port: {i}}}\n" for i in range(1, count + 1)
+        )
+        text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec:\n  selector: {{a: b}}\n  ports:\n{ports}"
+        selection = [SourceText(text, "a.yaml")], SELECTION, FixValues()
+        return count_calls(lambda: fix_texts(*selection), apply._spliced.__code__).total()
+
+    assert trials(150) <= 260

@@ -30,6 +30,7 @@ from sidecarctl.yamltext.stream import Document, can_split, join, split
 
 _INDEX = re.compile(r"\[\d+\]")
 _MAX_FOLLOW_UPS = 3
+_MOST_TRIALS = 200  # of the fixes of a document: each is a validation of the document
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class _Trial:
     def __init__(self, document: Document, context: FixContext, selection: RuleSelection) -> None:
         self.document = self.after = document
         self.context, self.selection = context, selection
+        self.trials = 0
         self.accepted: list[Fix] = []
         self.refused: list[RefusedFix] = []
         self.errors = Counter(map(_identity, self._errors(document)))
@@ -83,6 +85,9 @@ class _Trial:
 
         The reason is None if it is unclear which fix fails.
         """
+        self.trials += 1
+        if self.trials > _MOST_TRIALS:
+            return dict.fromkeys(range(len(fixes)), "too many fixes of this document failed; fix some by hand")
         together = [*self.accepted, *fixes]
         try:
             after = _spliced(self.document, together)

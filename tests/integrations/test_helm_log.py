@@ -1,0 +1,37 @@
+"""The log of `post-render` that nobody named: only in a directory and file of the user."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from sidecarctl.errors import UsageError
+from sidecarctl.integrations.helm import append_run
+
+
+def test_log_of_another_user_or_kind_is_neither_written_nor_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "sidecarctl" / "post-render.log"
+    log.parent.mkdir()
+    os.mkfifo(log)
+    results: list[bool] = []
+    thread = threading.Thread(
+        target=lambda: results.append(append_run(log, "post-render", "x", required=False)), daemon=True
+    )
+    thread.start()
+    thread.join(20)
+    assert results == [False]
+    log.unlink()
+    assert append_run(log, "post-render", "x", required=False)
+    monkeypatch.setattr(os, "getuid", lambda: os.stat(log).st_uid + 1)  # noqa: PTH116
+    assert not append_run(log, "post-render", "y", required=False)
+    assert log.read_text().count("==") == 1
+
+
+def test_log_that_the_user_named_is_an_error_if_it_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot write log file"):
+        append_run(tmp_path, "post-render", "x", required=True)
