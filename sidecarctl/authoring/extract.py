@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,12 +77,13 @@ class _Extraction:
         self.parameters: dict[str, dict[str, Any]] = {}
         self.values: dict[str, Any] = {}
         self.tokens: dict[str, str] = {}
+        self.numbers = _unused_numbers(document.value for document in documents)
         self.removed_paths: list[PathTuple] = []
         self.others = [c for c in workload.containers if c.path != source.path]
 
     def add_expression(self, expression: str) -> str:
         """Return a token that is replaced with a Jinja expression in the end."""
-        word = f"Jq{len(self.tokens)}qJ"
+        word = f"Jq{next(self.numbers)}qJ"
         self.tokens[word] = "{{ " + expression + " }}"
         return word
 
@@ -287,6 +290,13 @@ class _Extraction:
         except EditRefused as refusal:
             self.notes.append(f"the test case uses a default manifest: {refusal.message}")
             return None
+
+
+def _unused_numbers(values: Iterable[Any]) -> Iterator[int]:
+    """Return numbers for tokens that no value has."""
+    found = (number for value in values for number in re.findall(r"Jq([0-9]{1,9})qJ", json.dumps(value)))
+    taken = {int(number) for number in found}
+    return (number for number in itertools.count() if number not in taken)
 
 
 def _string_schema(description: str, **keywords: Any) -> dict[str, Any]:

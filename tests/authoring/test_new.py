@@ -169,3 +169,13 @@ def test_rejects_invalid_arguments_and_writes_nothing(words: str, message: str, 
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [f.name for f in (tmp_path / "sidecars").rglob("*")] == ["my-agent"]
+
+
+def test_text_of_a_manifest_that_looks_like_a_token_stays(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: 'web:1.0'}\n"
+        "  - {name: agent, image: 'a:1.0.0', args: [Jq0qJ, --x=Jq1qJ], env: [{name: A, value: b}]}\n"
+    )
+    made = command("new agent2 --from-manifest m.yaml --container agent --library lib", tmp_path)
+    assert made.code == 0, made.stderr
+    assert "[Jq0qJ, --x=Jq1qJ]" in (tmp_path / "lib/agent2/template.yaml.j2").read_text()
