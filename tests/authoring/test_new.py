@@ -178,4 +178,4 @@ def test_text_of_a_manifest_that_looks_like_a_token_stays(tmp_path: Path) -> Non
     )
     made = command("new agent2 --from-manifest m.yaml --container agent --library lib", tmp_path)
     assert made.code == 0, made.stderr
-    assert "[Jq0qJ, --x=Jq1qJ]" in (tmp_path / "lib/agent2/template.yaml.j2").read_text()
+    assert "  - Jq0qJ\n  - --x=Jq1qJ\n" in (tmp_path / "lib/agent2/template.yaml.j2").read_text()
