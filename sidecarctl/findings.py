@@ -121,10 +121,15 @@ MAX_QUOTE_LENGTH = 60
 ELLIPSIS = "…"  # ends a shortened value
 
 
+def shorten(text: str, most: int) -> str:
+    """Return a text with at most so many characters, and an ellipsis if it has more."""
+    return text if len(text) <= most else text[:most] + ELLIPSIS
+
+
 def quote(value: object) -> str:
     """Return a value as quoted text for a message, shortened to 60 characters."""
     text = str(value).replace("\n", "\\n")
-    return f'"{text if len(text) <= MAX_QUOTE_LENGTH else text[:MAX_QUOTE_LENGTH] + ELLIPSIS}"'
+    return f'"{shorten(text, MAX_QUOTE_LENGTH)}"'
 
 
 def list_first(names: Sequence[str], shown: int) -> str:

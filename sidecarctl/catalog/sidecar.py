@@ -13,7 +13,7 @@ from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists,
 from sidecarctl.catalog.json_schema import find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
-from sidecarctl.findings import ELLIPSIS
+from sidecarctl.findings import shorten
 from sidecarctl.lazy_dataclass import dataclass, field
 
 # The placeholders of `nextSteps` beside parameters.
@@ -245,16 +245,12 @@ def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str]
     """
     values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
     text = _PLACEHOLDER.sub(
-        lambda match: _shorten(_format_value(values.get(match[1])), _LONGEST_VALUE), sidecar.next_steps
+        lambda match: shorten(_format_value(values.get(match[1])), _LONGEST_VALUE), sidecar.next_steps
     )
-    return _shorten(text, _LONGEST_STEPS)
+    return shorten(text, _LONGEST_STEPS)
 
 
 _LONGEST_VALUE, _LONGEST_STEPS = 1_000, 10_000  # characters
-
-
-def _shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else text[:most] + ELLIPSIS
 
 
 def _format_value(value: Any) -> str:

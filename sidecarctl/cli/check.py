@@ -144,7 +144,6 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
     write_text(render_findings(shown, color=style.color, width=style.width, group=not request.verbose), stream)
     if request.quiet:
         return
-    left_out = {id(one) for one in notes}
     for line in render_notes(notes):
         write_text(f"{line}\n", stream)
     if custom and not request.verbose:
@@ -153,7 +152,8 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
         write_text(f"skipped {plural(partial, 'partial object')}, such as kustomize patches\n", stream)
     for line in render_skipped(inputs.skipped, verbose=request.verbose):
         write_text(f"{line}\n", stream)
-    counted = [one for one in found if id(one) not in folded | left_out]
+    folded.update(map(id, notes))
+    counted = [one for one in found if id(one) not in folded]
     files, ignored = len(report.files), len(report.ignored)
     write_text(closing_line(counted, files, ignored, fixed=report.fixed, color=style.color), stream)
 

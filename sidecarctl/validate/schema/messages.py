@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.findings import ELLIPSIS, Finding, PathTuple, Severity
+from sidecarctl.findings import ELLIPSIS, Finding, PathTuple, Severity, shorten
 from sidecarctl.kube import quantity
 from sidecarctl.validate.schema.checker import INT32, SchemaProblem
 from sidecarctl.validate.schema.data import Definition, Schemas, describe_range, field_span
@@ -246,12 +246,11 @@ def _yaml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value) if not isinstance(value, int) or abs(value) < 10**_MAX_QUOTE_LENGTH else ELLIPSIS
-    return text if len(text) <= _MAX_QUOTE_LENGTH else text[:_MAX_QUOTE_LENGTH] + ELLIPSIS
+    return shorten(text, _MAX_QUOTE_LENGTH)
 
 
 def _quote(value: str) -> str:
-    text = value if len(value) <= _MAX_QUOTE_LENGTH else value[:_MAX_QUOTE_LENGTH] + ELLIPSIS
-    return '"' + text.replace("\n", "\\n") + '"'
+    return '"' + shorten(value, _MAX_QUOTE_LENGTH).replace("\n", "\\n") + '"'
 
 
 def _field_name(where: PathTuple) -> str:
