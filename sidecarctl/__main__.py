@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError, UsageError, did_you_mean
+from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError, StepTooLong, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from sidecarctl.cli.command_table import CommandInfo
@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             _end_now(code)
     except SidecarctlError as error:
         code = _report(error)
+    except StepTooLong as slow:
+        code = _report(slow.error)
+        _end_now(code)  # workers can be in the middle of a step
     except OSError as error:
         if error.filename is not None:
             code = _report(_no_access(error))
@@ -125,6 +128,10 @@ def _run(argv: list[str], *, alone: bool) -> int:
         )
     from sidecarctl.cli.parser import call, describe, parse, split_words
 
+    if alone:
+        from sidecarctl import watchdog
+
+        watchdog.start()
     if "_SIDECARCTL_COMPLETE" in os.environ:
         return _complete(argv)
     if not argv or argv[0] in ("help", "-h", "--help"):

@@ -86,6 +86,14 @@ class InputError(SidecarctlError):
     exit_code = EXIT_INPUT
 
 
+class StepTooLong(BaseException):
+    """Ends a command that takes too long; `error` says so. Not an Exception: no error that a command goes on after."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class BugError(SidecarctlError):
     """A broken invariant of sidecarctl (exit 4)."""
 

@@ -62,6 +62,12 @@ MEMORY = Limit(
     1_000_000,
     "the memory of a template, a pattern, reading an archive, or Git in mebibytes",
 )
+STEP_SECONDS = Limit(
+    "SIDECARCTL_MAX_STEP_SECONDS",
+    300,
+    1_000_000,
+    "the CPU time for a step of a command, such as a file, a document, or the report, in seconds",
+)
 LIBRARY_FILES = Limit("SIDECARCTL_MAX_LIBRARY_FILES", 5_000, _MANY, "the number of files of a vendored library")
 LIBRARY_SIZE = Limit("SIDECARCTL_MAX_LIBRARY", 16 << 20, _MANY, "the size of a vendored library in bytes")
 FETCH_SIZE = Limit("SIDECARCTL_MAX_FETCH", 256 << 20, _MANY, "what is fetched or unpacked for a library in bytes")
@@ -70,6 +76,6 @@ FETCH_SECONDS = Limit(
 )
 
 ALL = (
-    *(INPUT, DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY),
+    *(INPUT, DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY, STEP_SECONDS),
     *(LIBRARY_FILES, LIBRARY_SIZE, FETCH_SIZE, FETCH_SECONDS),
 )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, StepTooLong
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -104,7 +104,8 @@ def _chunks(items: Iterator[_T]) -> Iterator[list[_T]]:
 def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Executor]:
     """Start workers that inherit the items and the function. Raises InputError if one of them is killed.
 
-    After Ctrl-C nothing waits for the workers, which end with this process: one can wait for a lock that is never released.
+    After Ctrl-C, and after a step that takes too long, nothing waits for the workers, which end with this process: one can
+    wait for a lock that is never released.
     """
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -117,7 +118,7 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
     wait = True
     try:
         yield pool
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StepTooLong):
         wait = False
         raise
     except BrokenProcessPool:

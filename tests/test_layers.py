@@ -18,6 +18,7 @@ LAYERS = {
     "lazy_pattern": 0,
     "sha256": 0,
     "limits": 1,
+    "watchdog": 1.5,
     "findings": 1,
     "limited_worker": 2,
     "cpu_time": 2.5,

@@ -36,8 +36,10 @@ POSIX_NAMES = {
 GUARDED = {
     "catalog/render_cache.py": {"geteuid", "O_NOFOLLOW"},  # used only if geteuid exists
     "cpu_time.py": {"setitimer"},  # guarded by hasattr
+    "watchdog.py": {"setitimer"},  # guarded by hasattr
     "limited_worker.py": {"fork", "resource"},  # without fork, the work runs in this process
     "composition/find.py": {"getuid"},  # guarded by hasattr
+    "integrations/helm.py": {"getuid"},  # guarded by hasattr
     "files/directory.py": {"fcntl"},  # guarded by the descriptor
     "files/write.py": {"chown", "setxattr", "listxattr"},  # guarded by hasattr
     "catalog/engines/kcl_confine.py": {"resource", "geteuid"},  # guarded by ImportError and the platform

@@ -43,11 +43,11 @@ HEAVY = (
 # Command: (maximum number of sidecarctl modules without rules, further modules that it must not import).
 COMMANDS = {
     "--version": (3, (PARSER, COMPOSE, RULES, AUTHORING, "sidecarctl.catalog")),
-    "list": (38, (PARSER, COMPOSE, RULES)),
+    "list": (39, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (76, (PARSER, COMPOSE)),
     "validate -f web.yaml": (86, (COMPOSE, AUTHORING, PACKAGE)),
-    "add logger -f web.yaml": (138, (AUTHORING, PACKAGE, *STANDARD)),
-    "remove logger -f web.yaml": (137, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines", *STANDARD)),
+    "add logger -f web.yaml": (139, (AUTHORING, PACKAGE, *STANDARD)),
+    "remove logger -f web.yaml": (138, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines", *STANDARD)),
 }
 PROGRAM = """
 import sys

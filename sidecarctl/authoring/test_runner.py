@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sidecarctl import watchdog
 from sidecarctl.authoring.lint import lint
 from sidecarctl.authoring.test_cases import CaseResult, find_cases, run_case, run_example
 from sidecarctl.catalog.catalog import Catalog, Entry
@@ -98,6 +99,7 @@ def render_summary(sidecars: Sequence[SidecarResult], *, color: bool = False) ->
 def run_tests(catalog: Catalog, names: Sequence[str], *, update: bool = False) -> Iterator[SidecarResult]:
     """Yield the results of each entry. Raise UsageError for an unknown name, and if there is no sidecar."""
     for entry in _select_entries(catalog, names):
+        watchdog.begin(entry.name)
         if entry.sidecar is None:
             yield SidecarResult(entry, error=entry.error)
             continue

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from sidecarctl import watchdog
 from sidecarctl.cli.options import InputFlags
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files import sources, walk
@@ -116,6 +117,7 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: b
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
             errors.append(_nothing_found(path, [*own, *left_out]))
         skipped += own
+    watchdog.begin()
     sources = _once(kept, mirrors)
     _check_name_of_stdin(sources)
     return Inputs(sources, tuple(skipped), tuple(errors))
@@ -138,6 +140,7 @@ def _read(
     skipped: list[Skipped],
     errors: list[SidecarctlError],
 ) -> None:
+    watchdog.begin(source.name)
     try:
         if source.path is None and stdin is not None:
             read = Read(sources.decode(stdin, source.name))

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from sidecarctl import watchdog
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
 from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, is_directory_output, targets
@@ -187,6 +188,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
 
     def work(item: tuple[Source, Read]) -> Done:
         source, read = item
+        watchdog.begin(source.name)
         if source.name in together:
             return together[source.name]
         try:
@@ -204,6 +206,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
         if done.error and done.error.exit_code != EXIT_INPUT and not delivery.flags.keep_going:
             raise done.error
         yield done
+    watchdog.begin()
 
 
 def _deliver(delivery: Delivery, done: Sequence[Done], record: Sequence[Write]) -> None:

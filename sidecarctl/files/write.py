@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
+from sidecarctl import watchdog
 from sidecarctl.files.directory import Directory, OutputError, leads_out, lock, open_directory
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
@@ -64,8 +65,12 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     """
     from sidecarctl.files.signals import end_on_signals
 
-    with end_on_signals():
-        return _write_all(writes)
+    watchdog.stop()
+    try:
+        with end_on_signals():
+            return _write_all(writes)
+    finally:
+        watchdog.begin()
 
 
 def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from sidecarctl import watchdog
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import Finding, PathTuple, Place, Severity
@@ -83,6 +84,7 @@ def process_documents(
 
     def process(group: Group) -> ProcessedDocuments:
         document, companions, following = group
+        watchdog.begin(document.file)
         unchanged = (document, *companions)
         if has_no_workload(document.text, options.kinds):
             return ProcessedDocuments(unchanged)

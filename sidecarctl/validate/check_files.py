@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from sidecarctl import watchdog
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.files.classify import is_partial_object
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
@@ -148,6 +149,7 @@ def _documents(text: SourceText) -> Iterator[Document | Finding]:
         return _unparsed(error, text.file, lines)
 
     for document in split_readable(text.text, text.file, broken):
+        watchdog.begin(text.file)
         yield from map(unparsed, broken)
         broken.clear()
         try:
@@ -168,6 +170,7 @@ def _unparsed(error: SidecarctlError, file: str, lines: list[str]) -> Finding:
 
 def _found(documents: list[Document], selection: RuleSelection) -> list[list[Finding]]:
     """Return the findings of the schema and the rules, by document."""
+    watchdog.begin()
     values = [document.value for document in documents]
     found = [list(_located(document, check_schema(document.value, selection))) for document in documents]
     errors = [{one.path for one in findings if is_rejection(one)} for findings in found]
@@ -176,6 +179,7 @@ def _found(documents: list[Document], selection: RuleSelection) -> list[list[Fin
         return documents[number].locate(path, on_key=on_key)
 
     files = [document.file for document in documents]
+    watchdog.begin()
     for number, one in check_documents(
         values, selected_rules(selection, files), selection.context, locate, selection.kinds, files
     ):

@@ -56,7 +56,7 @@ def print_status(
 
     An input or a document that cannot be read does not hide the others.
     """
-    from sidecarctl import __version__
+    from sidecarctl import __version__, watchdog
     from sidecarctl.cli import build_request, console
     from sidecarctl.cli.companion_files import find_companion_files
     from sidecarctl.cli.selection import nothing_found_error
@@ -72,8 +72,10 @@ def print_status(
     chosen_for = build_request.with_namespaces(chosen, inputs) if chosen else lambda file: None
     found = []
     for name, text in texts.items():
+        watchdog.begin(name)
         beside = groups[name].read(texts) if name in groups else ALONE
         found += collect_status(text, catalog, settings, name, chosen_for(name), errors, beside)
+    watchdog.begin()
     for error in errors:
         console.report_error(error)
     if not found and not errors:

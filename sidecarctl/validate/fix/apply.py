@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from sidecarctl import watchdog
 from sidecarctl.errors import BugError
 from sidecarctl.findings import AutoFix, Finding, PathTuple, Severity
 from sidecarctl.kube import field_order
@@ -249,6 +250,7 @@ def _round(
         own = [one for one in checked.findings if one.rule in FIXABLE]
         if not own:
             continue
+        watchdog.begin(checked.document.file)
         try:
             result = fix_document(checked.document, own, context, selection)
         except BugError:

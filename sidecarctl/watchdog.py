@@ -1,0 +1,55 @@
+"""Ends a command that spends too much CPU time on one step, such as a file or a document.
+
+The last line of defense against input that was made to take hours: other limits bound its size, not every product of sizes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidecarctl import limits
+from sidecarctl.errors import InputError, StepTooLong
+
+_seconds = 0
+_step = ""
+
+
+def start() -> None:
+    """Limit the steps of this process and its forks. Without timers (Windows), there is no limit.
+
+    For a process that does nothing else: a program that uses the Python API has its own timers.
+    """
+    global _seconds
+    import signal
+
+    if hasattr(signal, "setitimer"):
+        _seconds = limits.STEP_SECONDS.value
+        signal.signal(signal.SIGPROF, _end)
+        begin()
+
+
+def begin(step: str = "") -> None:
+    """Begin a step, such as a file: its time starts at zero. The name is for the error. A fork has no timer until it does."""
+    global _step
+    if _seconds:
+        import signal
+
+        _step = step
+        signal.setitimer(signal.ITIMER_PROF, _seconds)
+
+
+def stop() -> None:
+    """Stop the time: a change of several files is not interrupted."""
+    if _seconds:
+        import signal
+
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _end(*_: Any) -> None:
+    raise StepTooLong(
+        InputError(
+            f"{_step or 'the command'} takes more than {_seconds:,} s of CPU time",
+            hint=f"split the input; {limits.STEP_SECONDS.way_out}",
+        )
+    )
