@@ -75,6 +75,9 @@ FETCH_SECONDS = Limit(
     "SIDECARCTL_MAX_FETCH_SECONDS", 120, 100_000, "the time that Git may take for a library in seconds"
 )
 
+# The nesting depth of library files and rendered sidecars. Functions that recurse over them use several frames per level.
+LIBRARY_DEPTH = 100
+
 ALL = (
     *(INPUT, DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY, STEP_SECONDS),
     *(LIBRARY_FILES, LIBRARY_SIZE, FETCH_SIZE, FETCH_SECONDS),

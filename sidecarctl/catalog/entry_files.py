@@ -13,7 +13,7 @@ from sidecarctl import limits
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.nodes import Alias, Node, child, is_longer
+from sidecarctl.yamltext.nodes import Alias, Node, child, is_deeper, is_longer
 from sidecarctl.yamltext.nodes import Mapping as MappingNode
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
@@ -115,7 +115,15 @@ def read_yaml(path: Path, folder: Path) -> YamlFile:
     if "*" in text and is_longer(source.value, most):
         message = f"{path.name} is larger than {most >> 10} KiB with aliases expanded"
         raise LibraryError(message, where=str(path), hint=limits.FILE.way_out)
+    check_depth(source.value, path.name, str(path))
     return source
+
+
+def check_depth(value: Any, what: str, where: str) -> None:
+    """Raise LibraryError if a value from a library is nested too deeply for functions that recurse."""
+    if is_deeper(value, limits.LIBRARY_DEPTH):
+        message = f"{what} is nested deeper than {limits.LIBRARY_DEPTH} levels"
+        raise LibraryError(message, where=where, hint="nest it less deeply")
 
 
 def read_rendered(text: str, template: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
 from sidecarctl.catalog.assignments import find_origin
-from sidecarctl.catalog.entry_files import CASES, list_files, read_rendered, read_text
+from sidecarctl.catalog.entry_files import CASES, check_depth, list_files, read_rendered, read_text
 from sidecarctl.catalog.fragment import (
     Fragment,
     build_fragment,
@@ -28,7 +28,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.nodes import is_longer
+from sidecarctl.yamltext.nodes import is_deeper, is_longer
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,7 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
             _check_characters(sidecar, parameters, result)
             result = read_rendered(result, template)
         _check_length(result, template)
+        check_depth(result, "template output", template)
         fragment = check_fragment(result, template)
     except TemplateRefusal as refusal:
         place = find_origin(refusal.message, parameters.origins) or parameters.where
@@ -243,16 +244,23 @@ def _check_common(sidecar: Sidecar, parameters: Parameters, fragment: Mapping[st
     given = [name for name in _RISKY if name in parameters.common]
     if not given:
         return
-    found = [str(problem) for problem in find_fragment_problems(fragment)] or [
-        f'container "{container}" has two mounts at {path}'
-        for container, path in common_parameters.find_duplicate_mounts(fragment)
-    ]
+    if is_deeper(fragment, limits.LIBRARY_DEPTH):
+        found = [f"nested deeper than {limits.LIBRARY_DEPTH} levels"]
+    else:
+        found = _find_common_problems(fragment)
     if found:
         raise UsageError(
             f"invalid {' or '.join(given)} for {sidecar.name}: {'; '.join(found[:5])}",
             hint="; ".join(f"{name}: {_RISKY[name]}" for name in given),
             where=find_origin(given[0], parameters.origins) or parameters.where,
         )
+
+
+def _find_common_problems(fragment: Mapping[str, Any]) -> list[str]:
+    return [str(problem) for problem in find_fragment_problems(fragment)] or [
+        f'container "{container}" has two mounts at {path}'
+        for container, path in common_parameters.find_duplicate_mounts(fragment)
+    ]
 
 
 _SEARCHED = 1_000  # characters of a message, which can quote much of the output

@@ -119,5 +119,17 @@ def is_longer(value: Any, most: int) -> bool:
     return _length(value, lengths) > most
 
 
+def is_deeper(value: Any, most: int) -> bool:
+    """Return True if collections of plain data are nested in more than `most` levels, with aliases expanded."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [each for each in level if isinstance(each, (dict, list, tuple))]
+        if not level:
+            return False
+        inner = (one for each in level for one in (each.values() if isinstance(each, dict) else each))
+        level = list({id(one): one for one in inner}.values())  # an alias shares a value
+    return True
+
+
 def _length(value: Any, lengths: dict[int, int]) -> int:
     return len(value) if isinstance(value, str) else lengths.get(id(value), 1)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.authoring.library_kit import INPUT, TEMPLATE, command, entry
 
+DEEP = f"{'{a: ' * 101}1{'}' * 101}"
 PARAMETERS = "  parameters: {properties: {logDir: {type: string}}}\n"
 # Case: parts of the entry, message, location.
 BROKEN: dict[str, tuple[dict[str, str], str, str]] = {
@@ -24,6 +25,12 @@ BROKEN: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "template syntax error": ({"template": "a: 1\n{% for x in %}\n"}, "", "template.yaml.j2:2"),
     "missing template": ({"spec": "  template: other.j2\n"}, "file not found", "sidecar.yaml:9:13"),
+    "deep metadata": ({"spec": f"  parameters: {DEEP}\n"}, "is nested deeper than 100 levels", "sidecar.yaml"),
+    "deep output": (
+        {"template": f"{TEMPLATE}documents: {DEEP}\n"},
+        "is nested deeper than 100 levels",
+        "template.yaml.j2:1",
+    ),
     "template outside the directory": (
         {"spec": "  template: ../../x.j2\n"},
         "outside the sidecar directory",

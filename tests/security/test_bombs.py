@@ -12,6 +12,7 @@ import pytest
 import sidecarctl
 from sidecarctl import limits
 from sidecarctl.errors import SidecarctlError
+from sidecarctl.yamltext.nodes import is_deeper
 from tests.command import ROOT, run
 from tests.security.kit import ADD, CONTAINER, POD, library
 
@@ -187,6 +188,36 @@ def test_output_of_a_plain_template_is_limited(word: str, tmp_path: Path) -> Non
     assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
     assert "template.yaml" in outcome.stderr
     assert ("SIDECARCTL_MAX_FILE" if word == "aliases" else "SIDECARCTL_MAX_RENDERED") in outcome.stderr
+
+
+DEEP = f"{'{a: ' * 101}1{'}' * 101}"
+
+
+def test_deep_output_of_kcl_is_an_error_of_the_template(tmp_path: Path) -> None:
+    pytest.importorskip("kcl_lib")
+    deep = f"{'{a = ' * 101}1{'}' * 101}"
+    library(tmp_path, f'containers = [{{name = "mine", image = "x:1", resources = {deep}}}]\n', engine="kcl")
+    error = run(ADD, tmp_path).stderr
+    assert "template output is nested deeper than 100 levels" in error
+    assert "template.k" in error
+
+
+def test_deep_patch_is_an_error_of_the_parameter(tmp_path: Path) -> None:
+    library(tmp_path, "containers:\n- name: mine\n  image: x:1\n")
+    outcome = run([*ADD.split(), "--set", f"patch={{resources: {DEEP}}}"], tmp_path)
+    assert outcome.code == 2
+    assert "invalid patch for mine: nested deeper than 100 levels" in outcome.stderr
+    assert "--set patch" in outcome.stderr
+
+
+def test_depth_counts_what_aliases_stand_for() -> None:
+    shared: list[object] = [[]]
+    assert not is_deeper([shared, shared], 3)
+    assert is_deeper([shared, shared], 2)
+    for _ in range(60):
+        shared = [shared, shared]
+    assert is_deeper(shared, 61)
+    assert not is_deeper(shared, 62)
 
 
 def test_every_limit_is_documented() -> None:

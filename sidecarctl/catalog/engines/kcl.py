@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl import limits
-from sidecarctl.catalog.entry_files import list_files, read_text
+from sidecarctl.catalog.entry_files import check_depth, list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
@@ -41,7 +41,9 @@ def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
     The template gets one option, `input`. Raise LibraryError with the file and line for syntax errors and failed checks,
     UsageError if KCL is not installed.
     """
-    return _whole_numbers(_request(sidecar, input=inputs)["value"])
+    value = _request(sidecar, input=inputs)["value"]
+    check_depth(value, "template output", str(sidecar.template))
+    return _whole_numbers(value)
 
 
 def find_uses(sidecar: Sidecar) -> Uses:
