@@ -15,6 +15,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.record.check import MAX_INSTANCES
 
 if TYPE_CHECKING:
     from sidecarctl.record.annotation import Instance
@@ -258,30 +259,40 @@ def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameter
 def order_requests(requests: Sequence[Request]) -> list[Request]:
     """Return requests in their order, changed only as far as `startsAfter` requires.
 
-    Raises UsageError for a duplicate instance name and for a cycle.
+    Raises UsageError for a duplicate instance name, for a cycle, and for more instances than a workload can have.
     """
+    if len(requests) > MAX_INSTANCES:
+        raise UsageError(
+            f"{len(requests):,} sidecars for one workload (limit: {MAX_INSTANCES})",
+            hint="select fewer sidecars for it",
+            where=requests[MAX_INSTANCES].where,
+        )
     seen: set[str] = set()
     for request in requests:
         if request.instance in seen:
             raise UsageError(f'duplicate instance "{request.instance}"', hint="give one of them another name with --as")
         seen.add(request.instance)
-    placed: list[Request] = []
+    named: dict[str, list[Request]] = {}
+    for request in requests:
+        for name in {request.sidecar.name, request.instance}:
+            named.setdefault(name, []).append(request)
+    placed: dict[str, Request] = {}
     waiting: list[str] = []
 
     def place(request: Request) -> None:
-        if request in placed:
+        if request.instance in placed:
             return
         if request.instance in waiting:
             chain = " -> ".join([*waiting[waiting.index(request.instance) :], request.instance])
             raise UsageError(f"startsAfter cycle: {chain}", hint="remove one of the startsAfter entries")
         waiting.append(request.instance)
         for earlier in request.sidecar.starts_after:
-            for other in requests:
-                if earlier in (other.sidecar.name, other.instance) and other is not request:
+            for other in named.get(earlier, ()):
+                if other is not request:
                     place(other)
         waiting.pop()
-        placed.append(request)
+        placed[request.instance] = request
 
     for request in requests:
         place(request)
-    return placed
+    return list(placed.values())

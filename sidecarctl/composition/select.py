@@ -82,13 +82,14 @@ class Selection:
             key = tuple(number for number, _ in selecting)
             if key not in self._choices:
                 wanted = self._entries_by_instance([rule for _, rule in selecting], workload)
-                self._choices[key] = self._ordered([self._request(*each) for each in wanted.values()])
+                requests = [self._request(*each) for each in wanted.values()]
+                self._choices[key] = self._ordered(requests, workload.label)
             return WorkloadChoice(self._choices[key], numbers)
         if own.opts_out:
             return WorkloadChoice(rules=numbers)
         wanted = self._entries_by_instance([rule for _, rule in selecting], workload)
         requests, findings = self._merge_own(wanted, own, record)
-        return WorkloadChoice(self._ordered(requests), numbers, tuple(findings))
+        return WorkloadChoice(self._ordered(requests, workload.label), numbers, tuple(findings))
 
     def _inherited(self, workload: Workload, *, matters: bool) -> str:
         """Return the inject annotation of the namespace of a workload.
@@ -110,10 +111,11 @@ class Selection:
         """Return the requests of one rule, in order, regardless of workloads."""
         return self._ordered([self._request(entry, rule.label) for entry in rule.sidecars])
 
-    def _ordered(self, requests: Sequence[Request]) -> tuple[Request, ...]:
+    def _ordered(self, requests: Sequence[Request], workload: str = "") -> tuple[Request, ...]:
         try:
             return tuple(order_requests(requests))
         except UsageError as error:
+            error.workload = workload
             error.where = error.where or self.composition.file
             raise
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sidecarctl.errors import UsageError
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.plan import Plan
+from sidecarctl.kube.fronts import MAX_FRONTS
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record.annotation import Added, Instance, Record, write
+from sidecarctl.record.check import MAX_INSTANCES
 from sidecarctl.record.paths import decode_path, encode_path, find_settings, index_items, record_path
 from sidecarctl.yamltext.edits import Edit, Insert, Replace, Restore, apply
 from sidecarctl.yamltext.splice import filled_texts
@@ -35,6 +38,7 @@ def add_record_edit(document: Document, planned: Plan, old: Record) -> list[Edit
         instances={**old.instances, instance.name: instance},
         was={**old.was, **_texts_of_filled(document, workload, planned.edits)},
     )
+    _check_limits(new)
     return [*planned.edits, _write(workload, write(new, after))]
 
 
@@ -52,7 +56,19 @@ def upgrade_record_edits(
         instances={**record.instances, instance.name: instance},
         was={**record.was, **_texts_of_filled(document, workload, edits)},
     )
+    _check_limits(new)
     return [*edits, _write(workload, write(prune_record(after, new), after))]
+
+
+def _check_limits(record: Record) -> None:
+    """Raise UsageError for more instances or fronts than a record can have, which no later run could read."""
+    fronts, instances = len(record.fronts), len(record.instances)
+    if fronts > MAX_FRONTS:
+        hint = "add fewer sidecars that declare `fronts`"
+        raise UsageError(f"the workload would have {fronts:,} fronts (limit: {MAX_FRONTS})", hint=hint)
+    if instances > MAX_INSTANCES:
+        message = f"the workload would have {instances:,} sidecars (limit: {MAX_INSTANCES})"
+        raise UsageError(message, hint="add fewer sidecars")
 
 
 def _same(old: Instance, new: Instance) -> bool:

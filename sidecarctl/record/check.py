@@ -16,7 +16,7 @@ from sidecarctl.yamltext.style import cache_by_content
 
 VERSIONS = (1, 2)
 _LONGEST_NUMBER = 100
-_MAX_INSTANCES = 500
+MAX_INSTANCES = 500  # of one workload
 _MODES = ("native", "classic", "init")
 # Names of RBAC objects can have colons.
 _DOCUMENT = lazy_pattern(r"[A-Z][A-Za-z0-9]{0,62}/[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?")
@@ -42,8 +42,8 @@ def parse_record(text: object) -> dict[str, Any]:
     version = data.get("v")
     if type(version) is not int or version not in VERSIONS:
         raise ValueError(f"unsupported version {json.dumps(version)} (supported: 1 and 2)")
-    if len(data["instances"]) > _MAX_INSTANCES:
-        raise ValueError(f"it has {len(data['instances']):,} instances (limit: {_MAX_INSTANCES:,})")
+    if len(data["instances"]) > MAX_INSTANCES:
+        raise ValueError(f"it has {len(data['instances']):,} instances (limit: {MAX_INSTANCES:,})")
     taken = set[tuple[str, str]]()
     for name, instance in data["instances"].items():
         _check_instance(instance, name, version)

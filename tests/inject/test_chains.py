@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from sidecarctl.api import Session
+from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Severity
 from sidecarctl.inject.pipeline import Result
-from sidecarctl.kube.fronts import Front, find_app_port, find_chain, find_upstream
+from sidecarctl.kube.fronts import MAX_FRONTS, Front, find_app_port, find_chain, find_upstream
 from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.yamltext.stream import split
+from tests.authoring.library_kit import entry
 
 SHOP = """\
 apiVersion: apps/v1
@@ -215,6 +218,28 @@ def test_chain_follows_ports_in_the_order_of_the_record() -> None:
     fronts = [Front("a", 80, 81), Front("b", 80, 82), Front("c", 81, 80), Front("a", 80, 81), Front("d", 9, 10)]
     assert [each.instance for each in find_chain(fronts, 80)] == ["a", "c", "b"]
     assert find_chain(fronts, 7) == ()
+
+
+def add_fronts(folder: Path, count: int, text: str = SHOP) -> Result:
+    """Add a sidecar of an own library that declares so many fronts."""
+    name = f"front-{count}"
+    fronts = "".join(f"- {{upstream: {1000 + each}, port: {1000 * count + each}}}\n" for each in range(count))
+    template = f"containers:\n- {{name: {name}, image: 'registry.example/front:1.0.0'}}\nfronts:\n{fronts}"
+    entry(folder / "lib", name, spec="  engine: plain\n", **{"template.yaml": template})
+    return Session([folder / "lib"]).add(text, [name])
+
+
+def test_more_fronts_than_a_record_can_have_are_an_error_of_the_template(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="fronts: must have at most 100 items, got 101") as caught:
+        add_fronts(tmp_path, MAX_FRONTS + 1)
+    assert "template.yaml" in caught.value.where
+
+
+def test_fronts_of_several_sidecars_have_one_limit(tmp_path: Path) -> None:
+    text = add_fronts(tmp_path, 50).text
+    with pytest.raises(UsageError, match=r"would have 101 fronts \(limit: 100\)") as caught:
+        add_fronts(tmp_path, 51, text)
+    assert "Deployment/shop" in caught.value.workload
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from sidecarctl.cli import build_request
 from sidecarctl.composition import namespaces
 from sidecarctl.composition.annotations import INJECT
 from sidecarctl.composition.namespaces import NamespaceSelections
-from sidecarctl.composition.request import Request
+from sidecarctl.composition.request import Request, order_requests
+from sidecarctl.errors import UsageError
 from sidecarctl.inject import digest, pipeline, plan, removal
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.status import collect_status
@@ -31,7 +32,7 @@ from sidecarctl.record.annotation import Instance
 from sidecarctl.yamltext.lines import first_on_line
 from sidecarctl.yamltext.stream import split
 from tests.calls import count_calls
-from tests.inject.test_selection import chosen
+from tests.inject.test_selection import choice, chosen
 
 WEB = """\
 apiVersion: apps/v1
@@ -74,6 +75,24 @@ def request_all(folder: Path, word: str = "side") -> list[Request]:
         as_name=None,
         mode=None,
     )
+
+
+def many(request: Request, count: int) -> list[Request]:
+    return [lazy_dataclass.replace(request, instance=f"side-{number}") for number in range(count)]
+
+
+def test_ordering_requests_takes_linear_time(tmp_path: Path) -> None:
+    (request, *_) = request_all(tmp_path, "ordered")
+    few, more = (count_calls(lambda n=n: order_requests(many(request, n))).total() for n in (100, 400))  # type: ignore[misc]
+    assert more < 5 * few
+
+
+def test_more_sidecars_than_a_record_can_have_are_an_error_of_the_rule() -> None:
+    sidecars = [{"name": "logger", "as": f"logger-{number}"} for number in range(501)]
+    rule = {"name": "all", "select": {"kinds": ["Deployment"]}, "sidecars": sidecars}
+    with pytest.raises(UsageError, match=r"501 sidecars for one workload \(limit: 500\)") as caught:
+        choice(chosen([rule]), WEB)
+    assert (caught.value.where[:7], caught.value.workload) == ("c.yaml:", "Deployment/web")
 
 
 def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:
