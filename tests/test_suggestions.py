@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from sidecarctl.errors import did_you_mean
+from sidecarctl import errors
+from sidecarctl.errors import Suggester, did_you_mean
 from sidecarctl.validate.registry import rules
 from tests.calls import count_calls
 
@@ -30,3 +31,23 @@ def test_word_without_close_ones_is_hardly_compared() -> None:
     did_you_mean("zzzzzzzzzz", KNOWN)
     cheap = count_calls(lambda: did_you_mean("zzzzzzzzzz", KNOWN)).total()
     assert cheap < count_calls(lambda: difflib.get_close_matches("zzzzzzzzzz", KNOWN)).total() / 3
+
+
+def test_list_of_unknown_words_takes_linear_time() -> None:
+    def suggest(count: int) -> int:
+        known, suggester = [f"name-{number}" for number in range(count)], Suggester()
+        work = lambda: [suggester.did_you_mean(f"neme-{number}", known) for number in range(count)]  # noqa: E731
+        return count_calls(work, errors._may_be_close.__code__).total()
+
+    assert suggest(2_000) <= 1.5 * suggest(1_000)
+
+
+def test_suggester_compares_the_first_words() -> None:
+    suggester = Suggester()
+    found = [suggester.did_you_mean("imege", KNOWN) for _ in range(10_000)]
+    assert found[0] == found[100] == 'did you mean "image"?'
+    assert found[-1] == ""
+
+
+def test_first_word_is_compared_with_any_number_of_names() -> None:
+    assert Suggester().did_you_mean("imege", [str(number) for number in range(200_000)] + ["image"])

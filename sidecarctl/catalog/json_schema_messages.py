@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sidecarctl.errors import did_you_mean
+from sidecarctl.errors import Suggester, did_you_mean
 from sidecarctl.kube.names import REGISTRY
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
@@ -191,8 +191,9 @@ def _unknown_fields(error: Any, path: Path) -> list[SchemaProblem]:
     known, patterns = (list(error.schema.get(key, {})) for key in ("properties", "patternProperties"))
     unknown = [k for k in error.instance if k not in known and not any(search(p, k) for p in patterns)]
     allowed = f"known fields: {', '.join(known[:12])}{', …' * (len(known) > 12)}" if known else "no fields are allowed"
+    suggester = Suggester()
     return [
-        SchemaProblem((*path, key), "unknown field", did_you_mean(key, known) or allowed, on_key=True)
+        SchemaProblem((*path, key), "unknown field", suggester.did_you_mean(key, known) or allowed, on_key=True)
         for key in map(str, unknown)
     ]
 

@@ -160,10 +160,10 @@ def _check_defaults(sidecar: Sidecar) -> None:
 
 
 def _to_error(sidecar: Sidecar, problems: list[SchemaProblem], where: str) -> UsageError:
-    texts = [_describe_problem(sidecar, problem) for problem in problems]
-    message = "\n  ".join(text for text, _ in texts[:_LISTED])
-    more = f"\n  and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
-    hints = dict.fromkeys(hint for _, hint in texts[:_LISTED] if hint)
+    texts = [_describe_problem(sidecar, problem) for problem in problems[:_LISTED]]
+    message = "\n  ".join(text for text, _ in texts)
+    more = f"\n  and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    hints = dict.fromkeys(hint for _, hint in texts if hint)
     return UsageError(message + more, hint="\n".join(hints), where=where)
 
 

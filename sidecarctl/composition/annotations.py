@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sidecarctl.catalog.assignments import RawText, assign
-from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.errors import InputError, Suggester, UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata, objects
 from sidecarctl.lazy_dataclass import dataclass
@@ -62,10 +62,12 @@ class InjectAnnotations:
         """
         out: dict[str, dict[str, Any]] = {}
         findings: list[Finding] = []
+        suggester, names = Suggester(), list(known)
         for name, parameters in (self.parameters or {}).items():
             addressed = [name] if name in instances else [i for i, sidecar in instances.items() if sidecar == name]
             if not addressed and name not in recorded:
-                findings.append(self._unused_finding(name, next(iter(parameters)), known))
+                suggestion = "" if name in names else suggester.did_you_mean(name, names)
+                findings.append(self._unused_finding(name, next(iter(parameters)), suggestion))
             for key, text in parameters.items():
                 try:
                     for instance in addressed:
@@ -74,9 +76,8 @@ class InjectAnnotations:
                     findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
         return out, findings
 
-    def _unused_finding(self, name: str, parameter: str, known: Iterable[str]) -> Finding:
-        key, names = f"{PREFIX}{name}.{parameter}", list(known)
-        suggestion = "" if name in names else did_you_mean(name, names)
+    def _unused_finding(self, name: str, parameter: str, suggestion: str) -> Finding:
+        key = f"{PREFIX}{name}.{parameter}"
         return Finding(
             "unused-parameter-annotation",
             f"annotation {key} has no effect: {name} is not requested for this workload",

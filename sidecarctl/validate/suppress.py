@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from sidecarctl.errors import did_you_mean
+from sidecarctl.errors import Suggester
 from sidecarctl.findings import Finding, Ignored, PathTuple, Place, Severity
 from sidecarctl.kube.workload import Workload, as_mapping, objects, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -29,7 +29,6 @@ _COMMENT = lazy_pattern(r"(?:^|(?<=[ \t]))#[ \t]*sidecarctl:[ \t]*ignore\b(\[[^\
 _NAME = lazy_pattern(r"[^\s,\[\]]+")
 _WHY_UNUSED = "An unused ignore would silently hide the next finding of its rule."
 _MOST_NAMES = 1_000  # of one ignore; there are fewer rules
-_MOST_SUGGESTIONS = 100  # of one document: to compare names takes most of the time
 _NO_RULE = "ignore without a rule name"
 
 
@@ -148,7 +147,8 @@ def suppress(
     about, more, used = _split(about, meta)
     about += [_unused(one) for one in meta if one not in used and UNUSED in ran]
     unknown = [one for one in ignores if one.rule and one.rule not in known]
-    about += [_unknown(one, known if number < _MOST_SUGGESTIONS else ()) for number, one in enumerate(unknown)]
+    suggester = Suggester()
+    about += [_unknown(one, suggester.did_you_mean(one.rule, known)) for one in unknown]
     return Suppressed((*kept, *about), (*ignored, *more))
 
 
@@ -188,12 +188,12 @@ def _unused(ignore: _Ignore) -> Finding:
     )
 
 
-def _unknown(ignore: _Ignore, known: Collection[str]) -> Finding:
+def _unknown(ignore: _Ignore, suggestion: str) -> Finding:
     return Finding(
         UNKNOWN,
         f'unknown rule "{ignore.rule}" in ignore',
         path=ignore.path,
-        help=did_you_mean(ignore.rule, known) or "run `sidecarctl rules` to list all rules",
+        help=suggestion or "run `sidecarctl rules` to list all rules",
         workload=ignore.label,
         place=ignore.place,
     )
@@ -267,7 +267,7 @@ def _annotations(document: Document) -> Iterator[_Ignore]:
     pods: dict[PathTuple, list[Workload]] = {}
     for pod in workloads(document.value):
         pods.setdefault(pod.path, []).append(pod)
-    suggestions = _MOST_SUGGESTIONS
+    suggester = Suggester()
     for value, path in objects(document.value):
         own = pods.get(path, [])
         label = own[0].label if own else ""
@@ -282,9 +282,8 @@ def _annotations(document: Document) -> Iterator[_Ignore]:
                 if container and names is None:
                     names = dict.fromkeys(one.name for pod in own for one in pod.containers)
                 if names is not None and container and container not in names:
-                    close = did_you_mean(container, names if suggestions > 0 else ())
+                    close = suggester.did_you_mean(container, names)
                     hint = f'unknown container "{container}"; {close}'.removesuffix("; ")
-                    suggestions -= 1
                 ignore = _Ignore(
                     "", document.locate(where), where, label=label, hint=hint, root=path, container=container
                 )

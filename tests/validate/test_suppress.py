@@ -255,7 +255,8 @@ def test_reason_does_not_contain_crlf() -> None:
     assert result.ignored[0].reason == "why"
 
 
-def test_container_suggestions_are_limited() -> None:
+def test_container_suggestions_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecarctl.errors._MOST_COMPARISONS", 100)
     names = "".join(f"    sidecarctl.dev/ignore.lgger{number}: port-conflict\n" for number in range(101))
     source = manifest(top=f"  annotations:\n{names}")
     helps = [one.help for one in suppress(source, [], known=KNOWN).kept]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecarctl.errors import did_you_mean
+from sidecarctl.errors import Suggester
 from sidecarctl.findings import Related, Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.versions import enabled
@@ -139,6 +139,7 @@ def unknown_volume(pod: PodView, ctx: Context) -> Problems:
     the API server accepts such a StatefulSet, and then rejects each of its pods.
     """
     known: dict[str, Data] | None = None
+    suggester = Suggester()
     for container in pod.containers:
         for field in ("volumeMounts", "volumeDevices"):
             for index, mount in listed(container.value, field):
@@ -151,11 +152,12 @@ def unknown_volume(pod: PodView, ctx: Context) -> Problems:
                     yield problem(container.at(field, index, "name"), "missing volume name")
                 elif name not in known:
                     message = f"unknown volume {quote(name)}"
-                    yield problem(container.at(field, index, "name"), message, help=_hint(name, known))
+                    yield problem(
+                        container.at(field, index, "name"), message, help=_hint(suggester.did_you_mean(name, known))
+                    )
 
 
-def _hint(name: str, known: dict[str, Data]) -> str:
-    meant = did_you_mean(name, known)
+def _hint(meant: str) -> str:
     return f"{meant[:1].upper()}{meant[1:]}" if meant else ""
 
 
