@@ -8,11 +8,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sidecarctl.catalog.sidecar import Fit, Sidecar
+from sidecarctl.findings import shorten
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
 
+_LONGEST_REASON = 1_000  # characters
 _SHELLS = ("sh", "bash", "ash", "dash")
 _INTERPRETERS = ("exec", "env", "tini", "dumb-init", "--")
 
@@ -65,13 +67,15 @@ def _fitting(workload: Workload, sidecar: Sidecar) -> Iterator[Suggestion]:
 
 
 def _suggestion(sidecar: Sidecar, container: Container, fit: Fit, values: Mapping[str, str]) -> Suggestion:
-    def fill(text: str) -> str:
+    def fill(text: str, values: Mapping[str, str] = values) -> str:
         return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
+
+    shown = {key: shorten(value, _LONGEST_REASON) for key, value in values.items()}
 
     return Suggestion(
         sidecar.name,
         container.name if fit.role == "app" else "",
-        fill(fit.reason),
+        shorten(fill(fit.reason, shown), _LONGEST_REASON),
         {key: fill(value) for key, value in fit.parameters.items()},
         fit.examples,
         sum(map(bool, (fit.images, fit.runs, fit.mounts, fit.env, fit.annotations))),

@@ -11,7 +11,10 @@ import pytest
 
 from sidecarctl.authoring import fits
 from sidecarctl.catalog.catalog import open_catalog
-from sidecarctl.kube.workload import Container
+from sidecarctl.catalog.sidecar import Fit
+from sidecarctl.kube.workload import Container, workloads
+from sidecarctl.lazy_dataclass import replace
+from sidecarctl.yamltext.stream import split
 from tests.command import run
 
 POD = """\
@@ -196,3 +199,15 @@ def test_image_with_a_line_break_takes_linear_time(tmp_path: Path) -> None:
 def test_program_after_interpreters_and_variables() -> None:
     assert fits._without_interpreters("exec env A=1 /bin/run it") == "run it"
     assert fits._without_interpreters("exec A=1") == ""
+
+
+def test_reason_is_shortened() -> None:
+    text = POD.format(annotations="{}", init="[]", container="{name: main, image: x}")
+    (document,) = split(text.replace("name: main", f"name: {'m' * 5_000}"))
+    (workload,) = workloads(document.value)
+    sidecar = open_catalog([], {}).find("logger")
+    for reason in ("r" * 5_000, "{container}" * 100):
+        suited = replace(sidecar, fits=(Fit(reason=reason, images=["x"]),))
+        (found,) = fits.suggest(workload, [suited])
+        assert len(found.reason) == 1_001
+        assert found.reason.endswith("…")
