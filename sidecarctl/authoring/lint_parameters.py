@@ -17,11 +17,12 @@ from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.entry_files import METADATA_FILE, read_text
 from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import LibraryError, did_you_mean
+from sidecarctl.errors import LibraryError, Suggester
 from sidecarctl.findings import Finding, Place, Severity
 from sidecarctl.yamltext.stream import Document
 
 _PARAMETERS = ("spec", "parameters", "properties")
+_MOST_SEARCHES = 200  # of texts in the files of a sidecar, which can be large
 _METHODS = ("items", "keys", "values", "get")
 
 
@@ -161,9 +162,11 @@ class Subject:
 
     def template_place(self, *needles: str) -> Place:
         """Return the first line of the template files that contains one of the texts, by default the first line of the
-        template.
+        template, also after many searches.
         """
         if needles not in self._places:
+            if len(self._places) >= _MOST_SEARCHES:
+                return Place(str(self.sidecar.template), 1, 1, 1, 1)
             found = (_find_text(file, text, each) for each in needles for file, text in self._template_files)
             self._places[needles] = next(filter(None, found), Place(str(self.sidecar.template), 1, 1, 1, 1))
         return self._places[needles]
@@ -233,6 +236,7 @@ def undeclared_parameter(subject: Subject) -> Iterator[Finding]:
     """A parameter that the template uses but the schema does not declare."""
     folder = subject.sidecar.folder
     lines = {file: read_text(Path(file), folder).splitlines() for file in {use.file for use in subject.uses or ()}}
+    suggester = Suggester()
     for use in subject.uses or ():
         known = _find_undeclared_step(subject.sidecar.parameters, use.path)
         if known is not None:
@@ -243,7 +247,7 @@ def undeclared_parameter(subject: Subject) -> Iterator[Finding]:
                 f"the template uses undeclared parameter {name}",
                 place=_use_place(use, lines[use.file]),
                 why="It cannot be set, and rendering fails where it is used.",
-                help=did_you_mean(use.path[depth], names) or "declare it in spec.parameters of sidecar.yaml",
+                help=suggester.did_you_mean(use.path[depth], names) or "declare it in spec.parameters of sidecar.yaml",
             )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sidecarctl.authoring.lint_parameters import Subject
 from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.changelog import CHANGELOG_FILE, read_changelog
-from sidecarctl.catalog.renamed_parameters import current_name
-from sidecarctl.errors import LibraryError, did_you_mean
+from sidecarctl.catalog.renamed_parameters import MOST_RENAMES, current_name
+from sidecarctl.errors import LibraryError, Suggester
 from sidecarctl.findings import Finding, Severity
 
 
@@ -36,14 +36,18 @@ def missing_changelog_entry(subject: Subject) -> Iterator[Finding]:
 def invalid_renamed_parameter(subject: Subject) -> Iterator[Finding]:
     """A renamed parameter whose old name is still declared, or whose new name is not."""
     renamed = subject.sidecar.renamed_parameters
-    declared = {".".join(row.path) for row in subject.rows} | set(common_parameters.NAMES)
+    declared = dict.fromkeys([*(".".join(row.path) for row in subject.rows), *common_parameters.NAMES])
+    suggester = Suggester()
     for old in renamed:
         new = current_name(old, renamed)
         if old in declared:
             message, help = f'renamed parameter "{old}" is still declared', "delete the parameter, or its new name here"
+        elif new not in declared and new in renamed:
+            message = f'"{old}" has no current name: it is renamed in a cycle or more than {MOST_RENAMES} times'
+            help = "map it to the name of a declared parameter"
         elif new not in declared:
             message = f'new name of "{old}" is not declared: "{new}"'
-            help = did_you_mean(new, declared) or "declare it in spec.parameters"
+            help = suggester.did_you_mean(new, declared) or "declare it in spec.parameters"
         else:
             continue
         yield Finding(

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MOST_RENAMES = 100  # one after the other, of a parameter
 _MISSING = object()
 
 
@@ -23,9 +24,9 @@ def carry_over(recorded: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[
 
 
 def current_name(name: str, renamed: Mapping[str, str]) -> str:
-    """Return the current name of a parameter that was renamed, possibly several times."""
+    """Return the current name of a parameter that was renamed, possibly several times, up to a limit."""
     seen = {name}
-    while name in renamed and renamed[name] not in seen:
+    while name in renamed and renamed[name] not in seen and len(seen) <= MOST_RENAMES:
         name = renamed[name]
         seen.add(name)
     return name

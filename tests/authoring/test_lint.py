@@ -11,6 +11,7 @@ from sidecarctl.authoring.lint import lint
 from sidecarctl.authoring.lint_parameters import find_uses
 from sidecarctl.authoring.test_cases import run_example
 from sidecarctl.catalog.catalog import Catalog
+from sidecarctl.catalog.renamed_parameters import current_name
 from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.findings import Finding
 from tests.authoring.library_kit import INPUT, TEMPLATE, command, entry
@@ -179,6 +180,33 @@ def test_renamed_parameter_must_not_be_declared(tmp_path: Path) -> None:
     assert _renamed(tmp_path, "logDir", "directory", "logDir") == [("invalid-renamed-parameter", message)]
 
 
+@pytest.mark.parametrize("renamed", ["p0: p1, p1: p0", ", ".join(f"p{n}: p{n + 1}" for n in range(150))])
+def test_renamed_parameter_has_a_current_name(renamed: str, tmp_path: Path) -> None:
+    found = _linted(tmp_path, spec=f"  renamedParameters: {{{renamed}}}\n" + PARAMETER.format("p150"))
+    message = '"p0" has no current name: it is renamed in a cycle or more than 100 times'
+    assert message in [one.message for one in found if one.rule == "invalid-renamed-parameter"]
+
+
+class Names(dict[str, str]):
+    """Renamed parameters that count how often they are read."""
+
+    reads = 0
+
+    def __getitem__(self, name: str) -> str:
+        self.reads += 1
+        return super().__getitem__(name)
+
+
+def test_chain_of_renamed_parameters_takes_linear_time() -> None:
+    def count_reads(length: int) -> int:
+        renamed = Names({f"p{number}": f"p{number + 1}" for number in range(length)})
+        for name in renamed:
+            current_name(name, renamed)
+        return renamed.reads
+
+    assert count_reads(2_000) < 2.2 * count_reads(1_000)
+
+
 def test_new_name_of_a_renamed_parameter_must_be_declared(tmp_path: Path) -> None:
     message = 'new name of "logDir" is not declared: "directry"'
     assert _renamed(tmp_path, "logDir", "directry", "directory") == [("invalid-renamed-parameter", message)]
@@ -235,3 +263,18 @@ def test_each_template_file_is_read_once_for_all_findings(tmp_path: Path, monkey
     assert sum(one.rule == "undeclared-parameter" for one in found) == 40
     assert [one.place.line for one in found if one.rule == "unpinned-image" and one.place] == list(range(2, 42))
     assert max(map(reads.count, reads)) <= 2
+
+
+def test_texts_that_are_in_no_file_are_searched_a_limited_number_of_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = "containers:\n{% for n in range(300) %}- {name: c{{ n }}, image: 'x{{ n }}:latest'}\n{% endfor %}"
+    sidecar = read_sidecar(entry(tmp_path, template=template), "test")
+    outcome = run_example(sidecar)
+    searched: list[str] = []
+    find_text = lint_parameters._find_text
+    monkeypatch.setattr(lint_parameters, "_find_text", lambda *args: searched.append(args[2]) or find_text(*args))
+    places = [one.place for one in lint(sidecar, [outcome]) if one.rule == "unpinned-image"]
+    assert len(searched) <= 2 * lint_parameters._MOST_SEARCHES
+    assert len(places) == 300
+    assert all(place and place.file.endswith("template.yaml.j2") for place in places)
