@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from random import Random
 
 import pytest
 
+import sidecarctl
 from sidecarctl import errors
+from sidecarctl.authoring.lint_parameters import Subject, undeclared_parameter
+from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.errors import Suggester, did_you_mean
 from sidecarctl.validate.registry import rules
+from tests.authoring.library_kit import entry
 from tests.calls import count_calls
 
 KNOWN = [*rules(), "name", "image", "pod", "as"]
@@ -51,3 +56,23 @@ def test_suggester_compares_the_first_words() -> None:
 
 def test_first_word_is_compared_with_any_number_of_names() -> None:
     assert Suggester().did_you_mean("imege", [str(number) for number in range(200_000)] + ["image"])
+
+
+def test_unknown_volumes_are_compared_in_linear_time() -> None:
+    volumes = "".join(f"  - {{name: data-{number}, emptyDir: {{}}}}\n" for number in range(400))
+    mounts = "".join(f"    - {{name: deta-{number}, mountPath: /x{number}}}\n" for number in range(400))
+    text = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n"
+        f"  volumes:\n{volumes}  containers:\n  - name: web\n    image: x:1\n    volumeMounts:\n{mounts}"
+    )
+    compared = count_calls(lambda: sidecarctl.check(text), errors._may_be_close.__code__).total()
+    assert 400 <= compared <= errors._MOST_COMPARISONS + 400
+
+
+def test_undeclared_parameters_are_compared_in_linear_time(tmp_path: Path) -> None:
+    declared = "".join(f"      name-{number}: {{type: string}}\n" for number in range(400))
+    used = "".join(f"# {{{{ params['neme-{number}'] }}}}\n" for number in range(400))
+    home = entry(tmp_path, spec=f"  parameters:\n    properties:\n{declared}", template=used)
+    subject = Subject(read_sidecar(home, "test"), ())
+    compared = count_calls(lambda: list(undeclared_parameter(subject)), errors._may_be_close.__code__).total()
+    assert 400 <= compared <= errors._MOST_COMPARISONS + 400
