@@ -40,7 +40,7 @@ GUARDED = {
     "limited_worker.py": {"fork", "resource"},  # without fork, the work runs in this process
     "composition/find.py": {"getuid"},  # guarded by hasattr
     "integrations/helm.py": {"getuid"},  # guarded by hasattr
-    "files/directory.py": {"fcntl"},  # guarded by the descriptor
+    "files/directory.py": {"fcntl", "O_NOFOLLOW"},  # guarded by the descriptor
     "files/write.py": {"chown", "setxattr", "listxattr"},  # guarded by hasattr
     "catalog/engines/kcl_confine.py": {"resource", "geteuid"},  # guarded by ImportError and the platform
 }

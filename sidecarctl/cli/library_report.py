@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
+from sidecarctl.files.directory import open_directory
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
@@ -54,9 +55,10 @@ def get_update(locked: LockedLibrary, ref: str | None, home: Path) -> Update:
 
 def _compare(found: Library, old: Path | None) -> list[SidecarUpdate]:
     with TemporaryDirectory(prefix="sidecarctl-") as directory:
-        new = Path(directory).resolve() / found.locked.name
-        write_files(found, new)
-        return compare_libraries(old, new)
+        parent = Path(directory).resolve()
+        with open_directory(parent) as opened:
+            write_files(found, opened, found.locked.name)
+        return compare_libraries(old, parent / found.locked.name)
 
 
 def _warnings(locked: LockedLibrary, found: Library, ref: str | None, home: Path) -> list[str]:

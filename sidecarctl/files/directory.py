@@ -6,9 +6,10 @@ An open directory remains the same one when its path changes. Without directory 
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sidecarctl.errors import SidecarctlError
@@ -59,6 +60,66 @@ class Directory:
         """Rename a file, in place of another one. Raises OSError."""
         os.replace(self.entry(name), self.entry(target), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
+    def has_directory(self, name: str) -> bool:
+        """Return True if an entry is a directory, and no link to one."""
+        found = self.status(name)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    @contextmanager
+    def open_child(self, name: str) -> Iterator[Directory]:
+        """Open a directory of this one, but no link to one. Raises OSError."""
+        if self.descriptor is None:
+            yield Directory(self.path / name, None, (0, 0))
+            return
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        descriptor = os.open(name, flags, dir_fd=self.descriptor)
+        try:
+            yield Directory(self.path / name, descriptor, (0, 0))
+        finally:
+            os.close(descriptor)
+
+    def write_tree(self, name: str, contents: Mapping[str, bytes]) -> None:
+        """Write files to a new directory of this one, by their paths with slashes. Raises OSError, ValueError for `..`."""
+        self.mkdir(name)
+        with self.open_child(name) as top:
+            for path, data in contents.items():
+                *folders, file = path.split("/")
+                if not {"", ".", ".."}.isdisjoint((*folders, file)):
+                    raise ValueError(f"not a path below a directory: {path}")
+                with ExitStack() as opened:
+                    folder = top
+                    for step in folders:
+                        with suppress(FileExistsError):
+                            folder.mkdir(step)
+                        folder = opened.enter_context(folder.open_child(step))
+                    folder._write(file, data)
+
+    def _write(self, name: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(self.entry(name), flags, 0o666, dir_fd=self.descriptor), "wb") as stream:
+            stream.write(data)
+
+    def delete_tree(self, name: str) -> None:
+        """Delete a directory of this one with all that it contains. Links in it are deleted, not followed. Raises OSError."""
+        if self.descriptor is None:
+            import shutil
+
+            shutil.rmtree(self.path / name)
+            return
+        for _, folders, files, descriptor in os.fwalk(name, topdown=False, dir_fd=self.descriptor):
+            for each in files:
+                os.unlink(each, dir_fd=descriptor)
+            for each in folders:  # among them links to directories
+                linked = stat.S_ISLNK(os.stat(each, dir_fd=descriptor, follow_symlinks=False).st_mode)
+                (os.unlink if linked else os.rmdir)(each, dir_fd=descriptor)
+        self.rmdir(name)
+
+    def check(self, written: str) -> None:
+        """Raise OutputError if the path leads elsewhere by now. `written` says in this error what was written before."""
+        found = self.path.stat()
+        if self.identity != (found.st_dev, found.st_ino) or os.path.realpath(self.path) != str(self.path):
+            raise OutputError(f"{self.path} was replaced by a symbolic link; {written}", hint="run again")
+
 
 @contextmanager
 def open_directory(path: Path, written: str = "no files written") -> Iterator[Directory]:
@@ -68,13 +129,11 @@ def open_directory(path: Path, written: str = "no files written") -> Iterator[Di
     """
     descriptor = _open(path) if _HAS_DESCRIPTORS else None
     try:
-        found = path.stat()
-        identity = found.st_dev, found.st_ino
+        own = path.stat() if descriptor is None else os.fstat(descriptor)
+        directory = Directory(path, descriptor, (own.st_dev, own.st_ino))
         if descriptor is not None:
-            own = os.fstat(descriptor)
-            if (own.st_dev, own.st_ino) != identity or os.path.realpath(path) != str(path):
-                raise OutputError(f"{path} was replaced by a symbolic link; {written}", hint="run again")
-        yield Directory(path, descriptor, identity)
+            directory.check(written)
+        yield directory
     finally:
         if descriptor is not None:
             os.close(descriptor)

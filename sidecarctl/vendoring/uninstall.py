@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE
-from sidecarctl.files.directory import OutputError
+from sidecarctl.files.directory import Directory, OutputError, open_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile, check_no_link
+
+_UNCHANGED = "nothing was changed"
 
 
 def check_removable(library: LockedLibrary, home: Path) -> None:
@@ -33,26 +34,36 @@ def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) ->
 
 
 def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
-    directory = library.directory(lock.home)
-    aside = directory.with_name(f".{directory.name}.{os.urandom(6).hex()}.old.sidecarctl")
+    check_removable(library, lock.home)  # again: the uses of the library were searched since
     others = [one for one in lock.libraries.values() if one.name != library.name]
-    moved = directory.is_dir()
+    parent = Path(os.path.realpath(lock.home)) / LIBRARIES
     try:
-        if moved:
-            directory.replace(aside)
-        write_all([*files, lock.with_libraries(others)])
-    except BaseException as problem:
-        if moved and aside.exists():
-            aside.replace(directory)
-        if isinstance(problem, OSError):
-            raise OutputError(
-                f"cannot delete {directory}: {problem.strerror or problem}; nothing was changed",
-                hint="check the permissions",
-            ) from None
-        raise
-    if not others:
-        lock.path.unlink()
-    # Links inside the directory are deleted, not followed.
-    shutil.rmtree(aside, ignore_errors=True)
+        with open_directory(parent, _UNCHANGED) if parent.is_dir() else nullcontext() as directory:
+            aside = _set_aside(library, directory)
+            try:
+                write_all([*files, lock.with_libraries(others)])
+            except BaseException:
+                if directory and aside:
+                    directory.replace(aside, library.name)
+                raise
+            if not others:
+                lock.path.unlink()
+            if directory and aside:
+                with suppress(OSError):
+                    directory.delete_tree(aside)  # links in it are deleted, not followed
+    except OSError as problem:
+        raise OutputError(
+            f"cannot delete {library.directory(lock.home)}: {problem.strerror or problem}; {_UNCHANGED}",
+            hint="check the permissions",
+        ) from None
     with suppress(OSError):
-        (lock.home / LIBRARIES).rmdir()
+        parent.rmdir()
+
+
+def _set_aside(library: LockedLibrary, directory: Directory | None) -> str:
+    """Rename the directory of a library in the directory of libraries. Return the new name, or "" if there is none."""
+    if directory is None or not directory.has_directory(library.name):
+        return ""
+    aside = f".{library.name}.{os.urandom(6).hex()}.old.sidecarctl"
+    directory.replace(library.name, aside)
+    return aside

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.files.directory import Directory
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.install import install
 from sidecarctl.vendoring.library_files import TreeFile, choose_files, parse_tree
@@ -309,11 +310,13 @@ def test_failed_write_restores_what_was_there(
     if moment == "lock":
         monkeypatch.setattr(module, "write_all", fail)
     elif moment == "files":
-        monkeypatch.setattr(Path, "write_bytes", fail)
+        monkeypatch.setattr(Directory, "_write", fail)
     else:
-        real = Path.replace
+        real = Directory.replace
         monkeypatch.setattr(
-            Path, "replace", lambda one, two: fail() if one.name.endswith("new.sidecarctl") else real(one, two)
+            Directory,
+            "replace",
+            lambda self, one, two: fail() if one.endswith("new.sidecarctl") else real(self, one, two),
         )
     with pytest.raises(SidecarctlError, match="No space left"):
         install([found], read_lock(Path("sidecarctl.lock")))
@@ -326,7 +329,7 @@ def test_libraries_behind_a_symbolic_link_are_not_written(acme: Path, shop: Path
     (tmp_path / "elsewhere").mkdir()
     (shop / "libraries").symlink_to(tmp_path / "elsewhere")
     done = sidecarctl("library add acme ../acme", shop)
-    assert (done.code, "behind a symbolic link" in done.stderr) == (2, True), done.stderr
+    assert (done.code, "libraries is a symbolic link" in done.stderr) == (2, True), done.stderr
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
