@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from sidecarctl.errors import InputError, UsageError
@@ -174,13 +175,23 @@ def place_companions(
 ) -> tuple[Document, ...]:
     """Insert companions (workload, instance, value) behind the workload, in the order of the instances."""
     out = list(documents)
-    for workload, instance, value in made:
+    for workload, instance, values in _group_companions(made):
         ranks = _rank_instances(workload, instance)
         at = 1
         while at < len(out) and _rank(read_owner(out[at]) or "", ranks) <= ranks[instance]:
             at += 1
-        insert_companion(out, at, value, following)
+        for index, value in enumerate(values, at):
+            insert_companion(out, index, value, following)
     return tuple(out)
+
+
+def _group_companions(
+    made: Iterable[tuple[Workload, str, dict[str, Any]]],
+) -> Iterator[tuple[Workload, str, list[dict[str, Any]]]]:
+    """Yield the companions of each instance of a workload together: they are placed one behind the other."""
+    for _, group in groupby(made, lambda each: (id(each[0]), each[1])):
+        found = list(group)
+        yield found[0][0], found[0][1], [value for _, _, value in found]
 
 
 def _rank_instances(workload: Workload, instance: str) -> dict[str, float]:

@@ -14,19 +14,18 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject.companion_search import find_companions, identify
+from sidecarctl.inject.companion_search import find_companions
 from sidecarctl.inject.companions import (
     OWNER_ANNOTATION,
-    format_owner,
     insert_list_items,
     place_companions,
-    read_object_owner,
 )
 from sidecarctl.inject.document_removal import DocumentResult as DocumentResult
 from sidecarctl.inject.document_removal import drop_documents
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
+from sidecarctl.inject.shared_companions import SharedCompanions
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -102,8 +101,8 @@ def add_sidecar(
         if not find_unusable_reason(workload)
     ]
     paths = Counter(workload.path for workload, _ in able)
+    shared = SharedCompanions(first, companions)
     for workload, old in able:
-        several = paths[workload.path] > 1
         if request.adopt and request.is_recorded(old.instances.get(request.instance)):
             plans.append(Plan(workload, (), old.instances[request.instance]))
             kept.add((workload.label, request.instance))
@@ -124,7 +123,7 @@ def add_sidecar(
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
             if not planned.refused:
-                own = _without_shared(planned, [*new, *_find_shared(planned, first, companions)] if several else new)
+                own = shared.leave_out(planned) if paths[workload.path] > 1 else list(planned.documents)
                 edits += insert_list_items(first.value, workload, planned.instance.name, own)
                 new += ((workload, planned.instance.name, value) for value in own)
                 planned = replace(planned, documents=tuple(own))
@@ -154,39 +153,6 @@ def add_sidecar(
     documents = drop_documents((first, *companions), changed, following)
     made = [each for each in new if not each[0].path]
     return replace(current, documents=place_companions(documents, made, following))
-
-
-def _without_shared(planned: Plan, made: Sequence[tuple[Workload, str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the companions of a plan without those that another pod template of the same object has already.
-
-    Raises UsageError if both need different ones of one name.
-    """
-    beside = [value for workload, _, value in made if workload.path == planned.workload.path]
-    own = [value for value in planned.documents if not any(identical(value, other) for other in beside)]
-    for value in own:
-        if any(identify(value) == identify(other) for other in beside):
-            raise UsageError(
-                f"the pod templates of {planned.workload.label} need different versions of {identify(value)}",
-                hint="leave the workload out, or choose the same containers in all of its pod templates",
-            )
-    return own
-
-
-def _find_shared(
-    planned: Plan, first: Document, companions: Sequence[Document]
-) -> Iterator[tuple[Workload, str, dict[str, Any]]]:
-    """Yield the companions in the input that another pod template of the same object has for the planned instance."""
-    workload, name = planned.workload, planned.instance.name
-    holder: Any = first.value
-    for step in workload.path[:-1]:
-        holder = holder[step]
-    wanted = {identify(value): value for value in planned.documents}
-    values: Sequence[Any] = holder if workload.path else [each.value for each in companions]
-    for value in values:
-        if read_object_owner(value) == format_owner(workload, name) and identify(value) in wanted:
-            # Labels and annotations of other programs make no difference.
-            same = {**value, "metadata": None} == {**wanted[identify(value)], "metadata": None}
-            yield workload, name, wanted[identify(value)] if same else value
 
 
 def _check_same_sidecar(request: Request, present: Instance) -> None:
