@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 
 from sidecarctl import watchdog
 from sidecarctl.cli.options import InputFlags
@@ -165,8 +167,9 @@ def _once(kept: list[tuple[Source, Read]], mirrors: bool) -> tuple[tuple[Source,
     """
     unique: dict[tuple[str, str], tuple[Source, Read]] = {}
     places: dict[str, None] = {}
+    resolve = cache(Path.resolve)
     for source, read in kept:
-        place = _place(source)
+        place = _place(source, resolve)
         if place in places:
             continue
         places[place] = None
@@ -177,9 +180,9 @@ def _once(kept: list[tuple[Source, Read]], mirrors: bool) -> tuple[tuple[Source,
     return tuple(unique.values())
 
 
-def _place(source: Source) -> str:
+def _place(source: Source, resolve: Callable[[Path], Path]) -> str:
     """Return the path of a source with links on the way resolved, but not the source itself."""
-    return str(source.path.parent.resolve() / source.path.name) if source.path else STDIN
+    return str(resolve(source.path.parent) / source.path.name) if source.path else STDIN
 
 
 def _directory(source: Source) -> str:

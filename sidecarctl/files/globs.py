@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from sidecarctl.files.depth import check_depth
+
 STARS = "**"
 
 
@@ -31,6 +33,7 @@ def _below(starts: Iterable[str], onerror: Callable[[OSError], None]) -> list[st
     seen: dict[str, None] = {}
     for start in starts:
         for root, directories, _ in os.walk(start or os.curdir, onerror=onerror):
+            check_depth(Path(start), Path(root), "or use a pattern without `**`")
             path = "" if root == os.curdir else str(Path(root))
             directories[:] = [] if path in seen else [each for each in directories if not each.startswith(".")]
             seen[path] = None

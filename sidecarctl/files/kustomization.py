@@ -43,8 +43,13 @@ class NamedFiles:
             return ""
         if own in self.patches:
             return PATCH
-        above = (own, *map(str, Path(own).parents))
-        return KUSTOMIZATION if any(each in self.others for each in above) else ""
+        return KUSTOMIZATION if self.others and any(each in self.others for each in _with_parents(own)) else ""
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    """Yield an absolute path and those of the directories above it."""
+    yield path
+    yield from map(str, Path(path).parents)
 
 
 def read_named_files(directories: Iterable[Path]) -> NamedFiles:
@@ -80,8 +85,9 @@ def _find_included(resources: frozenset[str], known: Set[str]) -> set[str]:
 
 def _read(directory: Path) -> tuple[NamedFiles, bool]:
     """Return what the kustomization of a directory names, and whether it adds labels to selectors."""
+    own = absolute(directory)
     for name in FILE_NAMES:
-        path = absolute(directory / name)
+        path = own / name
         try:
             found = _parse(path, stamp_of(path.stat()))
         except OSError:

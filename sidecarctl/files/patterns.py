@@ -10,9 +10,9 @@ import fnmatch
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -34,17 +34,30 @@ class Exclude:
     pattern: str
     base: Path = field(default_factory=Path)
 
-    def matches(self, path: Path) -> bool:
-        """Return True if the pattern matches the path or a directory above it."""
+    def matches(self, own: Path, relative_to: Callable[[Path], str]) -> bool:
+        """Return True if the pattern matches an absolute path or a directory above it.
+
+        `relative_to` returns the path relative to a base.
+        """
         pattern = self.pattern.removeprefix("./").rstrip("/")
         if not pattern:
             return False
-        own = str(absolute(path))
-        relative = Path(own if pattern.startswith("/") else os.path.relpath(own, self.base)).as_posix()
+        relative = own.as_posix() if pattern.startswith("/") else relative_to(self.base)
         if "/" not in pattern:
             return any(part != ".." and _regex(pattern).fullmatch(part) for part in relative.split("/"))
         ends = _find_ends(_parse(pattern), relative)
         return any(end and ends >> end & 1 for end in (*_find_slashes(relative), len(relative)))
+
+
+def is_excluded(path: Path, patterns: Sequence[Exclude]) -> bool:
+    """Return True if a pattern matches the path or a directory above it. Raises InputError for too many patterns."""
+    if not patterns:
+        return False
+    if len(patterns) > _MOST_PATTERNS:
+        raise InputError(f"more than {_MOST_PATTERNS:,} exclude patterns", hint="use fewer patterns")
+    own = absolute(path)
+    relative_to = cache(lambda base: Path(os.path.relpath(own, base)).as_posix())
+    return any(each.matches(own, relative_to) for each in patterns)
 
 
 @lru_cache(maxsize=_MOST_PATTERNS)
@@ -132,41 +145,39 @@ class GitIgnore:
     """The `.gitignore` files that apply below a directory: its own, those below, and those above up to the repository."""
 
     def __init__(self, start: Path) -> None:
-        self._specs: dict[Path, _Spec | None] = {}
-        self._chains: dict[Path, tuple[Path, ...]] = {}
         self._start = absolute(start)
         self._root = repository_root(self._start)
+        self._holders: dict[Path, _Holders] = {}
+        self._off_above = False
         # A directory that is named on the command line is read even if Git ignores it.
-        self._off_above = any(self._decision(each) for each in (self._start, *self._above(self._start)))
+        self._off_above = any(self.ignores(each, directory=True) for each in (self._start, *self._start.parents))
+        self._holders.clear()
 
     def ignores(self, path: Path, *, directory: bool = False) -> bool:
         """Return True if Git ignores a path. The directories above it must not be ignored."""
-        return self._decision(absolute(path), directory=directory)
-
-    def _decision(self, path: Path, *, directory: bool = True) -> bool:
-        off_above = getattr(self, "_off_above", False)
-        for holder in self._above(path):
-            if off_above and holder != self._start and self._start.is_relative_to(holder):
-                continue
-            spec = self._spec(holder)
-            if spec is not None:
-                relative = path.relative_to(holder).as_posix() + ("/" if directory else "")
-                include = _check(spec, relative, holder)
-                if include is not None:
-                    return bool(include)
+        own = absolute(path)
+        for holder, spec in self._find_holders(own.parent):
+            relative = own.relative_to(holder).as_posix() + ("/" if directory else "")
+            include = _check(spec, relative, holder)
+            if include is not None:
+                return bool(include)
         return False
 
-    def _above(self, path: Path) -> Iterator[Path]:
-        """Yield the directories above a path, from the nearest to the root of the repository."""
-        for parent in path.parents:
-            if not parent.is_relative_to(self._root):
-                return
-            yield parent
-
-    def _spec(self, directory: Path) -> _Spec | None:
-        if directory not in self._specs:
-            self._specs[directory] = _read_spec(directory, directory == self._root)
-        return self._specs[directory]
+    def _find_holders(self, directory: Path) -> _Holders:
+        """Return the directories with patterns for a directory: itself and those above, up to the root of the repository."""
+        new: list[Path] = []
+        while directory not in self._holders and directory.is_relative_to(self._root):
+            new.append(directory)
+            if directory == self._root:
+                break
+            directory = directory.parent
+        found = self._holders.get(directory, ())
+        for each in reversed(new):
+            off = self._off_above and each != self._start and self._start.is_relative_to(each)
+            spec = None if off else _read_spec(each, each == self._root)
+            found = ((each, spec), *found) if spec else found
+            self._holders[each] = found
+        return found
 
 
 @dataclass
@@ -177,6 +188,8 @@ class _Spec:
     slow: float = 0.0
 
 
+# From the nearest to the root of the repository.
+_Holders = tuple[tuple[Path, _Spec], ...]
 _SLOW = 0.5  # seconds; thousands of ordinary patterns take less
 
 

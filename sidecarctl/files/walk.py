@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files import classify
+from sidecarctl.files.depth import check_depth
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
-from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, repository_root
+from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, is_excluded, repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
@@ -64,6 +66,7 @@ class _Surroundings:
     named: NamedFiles = field(default_factory=NamedFiles)
 
 
+_Around = Callable[[Path], "tuple[_Walk, str, _Surroundings]"]
 _MAGIC = frozenset("*?[")
 
 
@@ -101,31 +104,38 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         matches = expand_glob(text, _unreadable_directory)
         if not matches:
             raise InputError(f'no file matches "{text}"', hint="check the pattern; `**` matches directories")
+        around = cache(partial(_look_around, options=options))
         for match in matches:
             if Path(match).is_dir():
                 if STARS not in text:
                     yield from _Walk(Path(match), options).run()
             elif match.endswith(SUFFIXES):
-                yield from _found_file(Path(match), options)
+                yield from _found_file(Path(match), around)
     else:
         raise InputError(f"no such file or directory: {text}", hint="check the path")
 
 
 def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
     if options.force_exclude:
-        yield from _found_file(path, options)
+        yield from _found_file(path, partial(_look_around, options=options))
     else:
         yield Source(text, path, Path(path.name), named=True)
 
 
-def _found_file(path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
+def _found_file(path: Path, around: _Around) -> Iterator[Source | Skipped]:
     """Yield one file as a walk of its repository would, or of its directory outside of one."""
-    walk = _Walk(path.parent, options)
-    reason = walk.reason_above(path)
+    walk, reason, surroundings = around(path.parent)
     if reason:
         yield Skipped(str(path), reason)
     else:
-        yield from walk.file(path, walk.surroundings(path.parent))
+        yield from walk.file(path, surroundings)
+
+
+def _look_around(directory: Path, options: WalkOptions) -> tuple[_Walk, str, _Surroundings]:
+    """Return the walk of a directory, why a walk of the repository does not reach it, else what is around it."""
+    walk = _Walk(directory, options)
+    reason = walk.reason_above(directory)
+    return walk, reason, _Surroundings() if reason else walk.surroundings(directory)
 
 
 class _Walk:
@@ -147,6 +157,7 @@ class _Walk:
         kustomized = [absolute(self._start), *self._above]
         for root, directories, files in os.walk(self._start, onerror=_unreadable_directory, followlinks=False):
             here = Path(root)
+            check_depth(self._start, here, "or leave others out with --exclude")
             kept = []
             for name in sorted(directories):
                 reason = self._directory_reason(here / name)
@@ -169,12 +180,12 @@ class _Walk:
                 if name.endswith(SUFFIXES) or name in FILE_NAMES:
                     yield from self.file(here / name, surroundings)
 
-    def reason_above(self, path: Path) -> str:
-        """Return why a walk of the repository does not reach a file, an empty string if it does."""
-        own = absolute(path)
-        root = repository_root(own.parent)
+    def reason_above(self, directory: Path) -> str:
+        """Return why a walk of the repository does not reach a directory, an empty string if it does."""
+        own = absolute(directory)
+        root = repository_root(own)
         self._gitignore = GitIgnore(root)
-        inside = [each for each in own.parents if each != root and each.is_relative_to(root)]
+        inside = [each for each in (own, *own.parents) if each != root and each.is_relative_to(root)]
         return next((reason for each in reversed(inside) if (reason := self._directory_reason(each))), "")
 
     def surroundings(self, directory: Path) -> _Surroundings:
@@ -207,7 +218,7 @@ class _Walk:
             return HIDDEN
         if name in _VENDORED or _has_file(path, "pyvenv.cfg") or (name == "vendor" and _has_file(path, "modules.txt")):
             return VENDORED
-        if any(each.matches(path) for each in self._options.exclude):
+        if is_excluded(path, self._options.exclude):
             return EXCLUDED
         if self._ignores(path, directory=True):
             return IGNORED
@@ -221,7 +232,7 @@ class _Walk:
         name = path.name
         if name.startswith("."):
             return HIDDEN
-        if any(each.matches(path) for each in self._options.exclude):
+        if is_excluded(path, self._options.exclude):
             return EXCLUDED
         if self._ignores(path):
             return IGNORED

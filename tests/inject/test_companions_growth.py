@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sidecarctl.cli import build_request
 from sidecarctl.composition.request import Request
-from sidecarctl.inject import companions, pipeline, shared_companions
+from sidecarctl.inject import companions, pipeline
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.yamltext import edits
 from tests.calls import count_calls
 
 JOB = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a:1"}]}}}
@@ -71,8 +72,6 @@ def test_objects_of_a_list_with_several_pod_templates_share_companions_in_one_pa
 def test_pod_templates_share_many_companions_in_one_pass(tmp_path: Path) -> None:
     def compared(count: int) -> int:
         requests, text = request_with_companions(tmp_path, count), json.dumps(jobset(0))
-        return count_calls(
-            lambda: pipeline.add(text, requests, Options(facts=False)), shared_companions.identical.__code__
-        ).total()
+        return count_calls(lambda: pipeline.add(text, requests, Options(facts=False)), edits.identical.__code__).total()
 
     assert 0 < compared(80) <= 5 * compared(20)
