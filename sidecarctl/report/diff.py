@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from difflib import Match, SequenceMatcher
 
 from sidecarctl.report.terminal import paint, visible
+from sidecarctl.yamltext.changed_ranges import BoundedMatcher, Steps
 
 _NO_LINE_END = "\\ No newline at end of file\n"
 # Bytes that stand for themselves between double quotes.
 _UNQUOTED = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
+# Comparisons of two lines, a few seconds. If a long text repeats most of its lines, a hunk can include equal lines.
+_STEPS = 30_000_000
 _STYLES = {"+": "added", "-": "removed"}
 
 
@@ -88,7 +91,7 @@ class _Patience(SequenceMatcher[str]):
         """Return the matching blocks in order, with an empty one at the end, as difflib does."""
         old, new = self._texts
         blocks: list[tuple[int, int, int]] = []
-        for i, j, size in _blocks(old, new, 0, len(old), 0, len(new)):
+        for i, j, size in _blocks(old, new, 0, len(old), 0, len(new), Steps(_STEPS)):
             if blocks and blocks[-1][0] + blocks[-1][2] == i and blocks[-1][1] + blocks[-1][2] == j:
                 i, j, size = blocks[-1][0], blocks[-1][1], blocks[-1][2] + size
                 blocks.pop()
@@ -97,8 +100,10 @@ class _Patience(SequenceMatcher[str]):
         return [Match(*block) for block in _slide_blocks(old, new, blocks) if block[2]] + [Match(len(old), len(new), 0)]
 
 
-def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the common parts of two ranges: both ends, then unique lines, then what difflib finds."""
+def _blocks(
+    a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int, steps: Steps
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the common parts of two ranges: both ends, then unique lines, then what difflib finds in some steps."""
     head = 0
     while a1 + head < a2 and b1 + head < b2 and a[a1 + head] == b[b1 + head]:
         head += 1
@@ -114,13 +119,14 @@ def _blocks(a: list[str], b: list[str], a1: int, a2: int, b1: int, b2: int) -> I
         if anchors:
             for i, j in [*anchors, (a2, b2)]:
                 # An anchor starts the next range, so that it can grow downwards.
-                yield from _blocks(a, b, a1, i, b1, j)
+                yield from _blocks(a, b, a1, i, b1, j, steps)
                 a1, b1 = i, j
                 if i < a2:
                     yield i, j, 1
                     a1, b1 = i + 1, j + 1
         else:
-            for i, j, size in SequenceMatcher(None, a[a1:a2], b[b1:b2]).get_matching_blocks()[:-1]:
+            matcher = BoundedMatcher(a[a1:a2], b[b1:b2], steps, autojunk=True)
+            for i, j, size in matcher.get_matching_blocks()[:-1]:
                 yield a1 + i, b1 + j, size
     if tail:
         yield a2, b2, tail

@@ -18,26 +18,38 @@ def find_changed_ranges(old: Sequence[str], new: Sequence[str]) -> Iterator[tupl
     most = min(len(old), len(new))
     head = next((index for index in range(most) if old[index] != new[index]), most)
     tail = next((index for index in range(most - head) if old[-1 - index] != new[-1 - index]), most - head)
-    matcher = _BoundedMatcher(old[head : len(old) - tail], new[head : len(new) - tail])
+    matcher = BoundedMatcher(old[head : len(old) - tail], new[head : len(new) - tail], Steps(_STEPS), autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag != "equal":
             yield head + a, head + b, head + c, head + d
 
 
-class _BoundedMatcher(SequenceMatcher[str]):
-    """A matcher that finds no more matches after `_STEPS` comparisons: equal lines take quadratic time, or more."""
+class Steps:
+    """The comparisons of two lines that are left, for one matcher or several."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def take(self, count: int) -> bool:
+        """Take a number of them, and return False if there are not enough."""
+        if count > self._left:
+            return False
+        self._left -= count
+        return True
+
+
+class BoundedMatcher(SequenceMatcher[str]):
+    """A matcher that finds no more matches without `steps`: repeated lines take quadratic time, or more."""
 
     b2j: dict[str, list[int]]  # of difflib, which documents it
 
-    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
-        super().__init__(None, old, new, autojunk=False)
-        self._left = _STEPS
+    def __init__(self, old: Sequence[str], new: Sequence[str], steps: Steps, *, autojunk: bool) -> None:
+        super().__init__(None, old, new, autojunk=autojunk)
+        self._left = steps
         self._steps = list(accumulate((1 + len(self.b2j.get(line, ())) for line in old), initial=0))
 
     def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
         """Return the longest match in two ranges, an empty one if it would take too many steps."""
-        steps = self._steps[-1 if ahi is None else ahi] - self._steps[alo]
-        if steps > self._left:
+        if not self._left.take(self._steps[-1 if ahi is None else ahi] - self._steps[alo]):
             return Match(alo, blo, 0)
-        self._left -= steps
         return super().find_longest_match(alo, ahi, blo, bhi)

@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecarctl.report import diff
 from sidecarctl.report.diff import unified_diff
+from tests.calls import count_calls
 
 lines = st.lists(st.sampled_from(["a", "b", "- c", "  d", "", "e\r", "f\u2028g", "h\x0c"]), max_size=14)
 text = st.builds(lambda body, end: "\n".join(body) + end, lines, st.sampled_from(["", "\n", "\r\n"]))
@@ -138,3 +141,21 @@ def test_patch_applies_the_diff_of_a_file_with_an_odd_name(tmp_path: Path, name:
     assert "\\n" not in diff.splitlines()[0]
     subprocess.run(["patch", "-p0"], cwd=tmp_path, input=diff.encode(), check=True, capture_output=True)
     assert file.read_text() == "two\n"
+
+
+def test_diff_of_long_repetitive_texts_takes_limited_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"{number % 120}\n" for number in range(3000)]
+    before = "".join(lines)
+    after = "".join("new\n" + line if number % 300 == 7 else line for number, line in enumerate(lines))
+    matcher = SequenceMatcher.find_longest_match.__code__
+
+    def searches(steps: int) -> int:
+        monkeypatch.setattr(diff, "_STEPS", steps)
+        found: list[str] = []
+        calls = count_calls(lambda: found.append(unified_diff(before, after, "a.yaml")), matcher).total()
+        assert apply(before, found[0]) == after
+        return calls
+
+    assert searches(diff._STEPS) >= 9
+    assert searches(200_000) <= 4
+    assert searches(0) == 0
