@@ -7,6 +7,7 @@ stop together, and native sidecars stop after them in reverse order.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,16 +96,18 @@ def _owners(record: Record, *attributes: str) -> dict[str, str]:
 
 def _boxes(workload: Workload, record: Record, unwritable: frozenset[str]) -> Iterator[Box]:
     owners = _owners(record, "containers", "init_containers")
-    natives = [c for c in workload.containers if c.role == "sidecar"]
-    # Ephemeral containers are added to running pods, so they have no start step.
-    before = [c for c in workload.containers if c.role in ("init", "sidecar")]
+    roles = Counter(c.role for c in workload.containers)
+    before = natives = 0
     for container in workload.containers:
+        # Ephemeral containers are added to running pods, so they have no start step.
         start = stop = 0
-        if container in before:
-            start = before.index(container) + 1
-            stop = 1 + len(natives) - natives.index(container) if container in natives else 0
+        if container.role in ("init", "sidecar"):
+            before += 1
+            start = before
+            stop = 1 + roles["sidecar"] - natives if container.role == "sidecar" else 0
+            natives += container.role == "sidecar"
         elif container.role != "ephemeral":
-            start, stop = len(before) + 1, 1
+            start, stop = roles["init"] + roles["sidecar"] + 1, 1
         value = container.value
         yield Box(
             container.name,

@@ -235,21 +235,22 @@ class Mount:
     writes: bool
 
 
-def mounts_of(pod: PodView, name: object, *roles: str) -> Iterator[Mount]:
-    """Yield the mounts of a volume in containers of the given roles, or in all containers."""
-    by_volume: dict[str, list[Mount]] | None = pod.memo.get("mounts")
+def mounts_of(pod: PodView, name: object, *roles: str) -> Sequence[Mount]:
+    """Return the mounts of a volume in containers of the given roles, or in all containers."""
+    key = " ".join(("mounts", *roles))
+    by_volume: dict[str, list[Mount]] | None = pod.memo.get(key)
     if by_volume is None:
-        by_volume = pod.memo["mounts"] = {}
+        by_volume = pod.memo[key] = {}
         for container in pod.containers:
+            if roles and container.role not in roles:
+                continue
             for index, mount in listed(container.value, "volumeMounts"):
                 if isinstance(volume := mount.get("name"), str):
                     writes = mount.get("readOnly") is not True
                     by_volume.setdefault(volume, []).append(
                         Mount(container, container.at("volumeMounts", index), writes)
                     )
-    for each in by_volume.get(name, ()) if isinstance(name, str) else ():
-        if not roles or each.container.role in roles:
-            yield each
+    return by_volume.get(name, ()) if isinstance(name, str) else ()
 
 
 def check_labels(labels: object, where: PathTuple) -> Problems:

@@ -20,8 +20,9 @@ from sidecarctl.composition.annotations import INJECT
 from sidecarctl.composition.namespaces import NamespaceSelections
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import UsageError
-from sidecarctl.inject import digest, pipeline, plan, removal
+from sidecarctl.inject import digest, pipeline, plan, pod_graph, removal
 from sidecarctl.inject.pipeline import Options
+from sidecarctl.inject.pod_routes import ServiceIndex
 from sidecarctl.inject.status import collect_status
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube.kinds import DEFAULT_KINDS
@@ -29,6 +30,8 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
 from sidecarctl.record.annotation import Instance
+from sidecarctl.validate.fields import mounts_of
+from sidecarctl.validate.views import PodView
 from sidecarctl.yamltext.lines import first_on_line
 from sidecarctl.yamltext.stream import split
 from tests.calls import count_calls
@@ -332,3 +335,26 @@ def test_patterns_of_targets_compare_each_container_once_each() -> None:
         ).total()
 
     assert compared(80) == compared(20) == 0
+
+
+def test_graph_compares_no_containers_with_each_other() -> None:
+    init = "".join(f"      - {{name: i{number}, image: a}}\n" for number in range(COUNT))
+    (document,) = split(f"{WEB}      initContainers:\n{init}")
+    (found,) = workloads(document.value, DEFAULT_KINDS)
+    compared = count_calls(
+        lambda: pod_graph.build_pod(found, "1.37", "a.yaml", ServiceIndex(())), lazy_dataclass._equal.__code__
+    )
+    assert not compared.total()
+
+
+def test_mounts_of_a_volume_are_collected_once() -> None:
+    (document,) = split(
+        f"{WEB}        volumeMounts: [{{name: v, mountPath: /v}}]\n".replace("- {name", "- name").replace(
+            'web, image: "registry.example/web:1.0.0", resources: {limits: {memory: 8Mi}}}', "web"
+        )
+    )
+    (found,) = workloads(document.value, DEFAULT_KINDS)
+    view = PodView(found, (0,))
+    assert mounts_of(view, "v", "app")
+    assert mounts_of(view, "v", "app") is mounts_of(view, "v", "app")
+    assert not mounts_of(view, "v", "sidecar")

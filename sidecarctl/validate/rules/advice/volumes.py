@@ -100,7 +100,7 @@ def _unbounded(pod: PodView, ctx: Context, shared: bool) -> Problems:
                 limited = bool(effective_limits(pod.value, ctx.kube_version).get("ephemeral-storage"))
             if limited:
                 continue
-        if any(mounts_of(pod, volume.get("name"), *SIDECARS)) is shared:
+        if bool(mounts_of(pod, volume.get("name"), *SIDECARS)) is shared:
             kind = "emptyDir in memory" if in_memory else "emptyDir"
             yield problem(pod.at("volumes", index, "emptyDir"), f"{kind} {quote(volume.get('name'))} has no sizeLimit")
 
