@@ -16,7 +16,6 @@ from pathlib import Path
 
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files import classify
-from sidecarctl.files.depth import check_depth
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, is_excluded, repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small
@@ -152,6 +151,8 @@ class _Walk:
 
     def run(self) -> Iterator[Source | Skipped]:
         """Yield the files below the directory in name order, and what is left out."""
+        from sidecarctl.files.depth import check_depth  # a single file does without
+
         whole: list[tuple[Path, list[str]]] = []
         skipped: dict[Path, list[Skipped]] = {}
         kustomized = [absolute(self._start), *self._above]

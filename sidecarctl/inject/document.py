@@ -25,7 +25,6 @@ from sidecarctl.inject.document_removal import drop_documents
 from sidecarctl.inject.placement import make_key_placer
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record_edits import add_record_edit, prune_record
-from sidecarctl.inject.shared_companions import SharedCompanions
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload, as_mapping, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -37,6 +36,7 @@ from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 if TYPE_CHECKING:
+    from sidecarctl.inject.shared_companions import SharedCompanions
     from sidecarctl.inject.upgrade import Upgrade
 
 
@@ -101,7 +101,11 @@ def add_sidecar(
         if not find_unusable_reason(workload)
     ]
     paths = Counter(workload.path for workload, _ in able)
-    shared = SharedCompanions(first, companions)
+    shared: SharedCompanions | None = None
+    if len(paths) < len(able):
+        from sidecarctl.inject.shared_companions import SharedCompanions
+
+        shared = SharedCompanions(first, companions)
     for workload, old in able:
         if request.adopt and request.is_recorded(old.instances.get(request.instance)):
             plans.append(Plan(workload, (), old.instances[request.instance]))
@@ -123,7 +127,7 @@ def add_sidecar(
                 planned = _plan_new((first, *companions), workload, old, request, kube_version)
                 edits += () if planned.refused else add_record_edit(first, planned, old)
             if not planned.refused:
-                own = shared.leave_out(planned) if paths[workload.path] > 1 else list(planned.documents)
+                own = shared.leave_out(planned) if shared and paths[workload.path] > 1 else list(planned.documents)
                 edits += insert_list_items(first.value, workload, planned.instance.name, own)
                 new += ((workload, planned.instance.name, value) for value in own)
                 planned = replace(planned, documents=tuple(own))
