@@ -64,10 +64,11 @@ def resolve_ref(root: Any, ref: object) -> Any:
 def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
     """Return the violations found by `jsonschema`. Raise SchemaFault for an invalid schema."""
     from jsonschema.exceptions import SchemaError  # takes 100 ms to import
+    from referencing import Registry
 
     from sidecarctl.catalog.schema_pattern import validator_class
 
-    validator = validator_class()(schema)
+    validator = validator_class()(schema, registry=Registry())  # the default registry opens URLs and files
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # about patterns: for the author, not for the user
@@ -263,6 +264,7 @@ _PATTERN_WORDS: dict[str, str] = {
     r"^/[^,:\s]*[^,:/\s]$": "an absolute path without commas, colons, spaces, and a final slash",
     r"^(/[^/:\s]+)+$": "an absolute path without colons, spaces, and a final slash",
     r'^(/[^/:\s"$]+)+$': "an absolute path without colons, spaces, quotes, dollar signs, and a final slash",
+    r"^#/\$defs/[^/%~]+$": 'a reference of the form "#/$defs/<name>"',
     r"^https?://": "a URL that starts with http:// or https://",
     r"^https?://[^\s@]+$": "a URL that starts with http:// or https://, without spaces and credentials",
     r"^0[0-7]{3}$": 'permissions as four octal digits, for example "0644"',

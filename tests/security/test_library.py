@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sidecarctl
+from sidecarctl.catalog.json_schema_messages import SchemaFault, explain_errors
 from sidecarctl.errors import SidecarctlError
 from tests.command import run
 from tests.security.kit import ADD, CONTAINER, POD, library
@@ -94,6 +95,29 @@ def test_schema_cannot_fetch_references(ref: str, tmp_path: Path) -> None:
     outcome = run(f"{ADD} --set a=1", tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "sidecar.yaml:" in outcome.stderr
+
+
+DEFINITIONS = "\n    $defs: {d: {x-far: {$ref: '%s'}, properties: {type: {type: string}, anyOf: {type: string}}}}"
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/d/x-far", "#/$defs/d%2Fx-far", "#/$defs/d/properties", "#/$defs/d~1x-far"])
+def test_reference_leads_only_to_checked_schemas(ref: str, tmp_path: Path) -> None:
+    far = (tmp_path / "far.json").absolute()
+    far.write_text('{"enum": ["SECRET"]}')
+    library(tmp_path, properties=f"{{a: {{$ref: {ref!r}}}}}" + DEFINITIONS % far.as_uri())
+    for command in (f"{ADD} --set a=1", "sidecarctl show mine --library lib", "sidecarctl test --library lib"):
+        outcome = run(command, tmp_path)
+        printed = outcome.stdout + outcome.stderr
+        assert (outcome.code in (1, 2), "SECRET" in printed) == (True, False), printed
+        assert 'parameters.properties.a.$ref: must be a reference of the form "#/$defs/<name>"' in printed
+
+
+def test_validation_opens_no_url_or_file(tmp_path: Path) -> None:
+    """A second line of defense, for a schema that the check of the metadata let through."""
+    far = tmp_path / "far.json"
+    far.write_text("{}")
+    with pytest.raises(SchemaFault):
+        explain_errors({"$ref": far.absolute().as_uri()}, 1)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a timer")
