@@ -201,14 +201,14 @@ def _resolve(git: _Git, source: Source) -> tuple[str, str]:
         if "HEAD" not in found:
             raise UsageError(f"{source.url} has no default branch", hint="add a branch or tag to the URL: URL@REF")
         return "HEAD", ""
+    if _COMMIT.match(source.ref.lower()):  # never a branch or tag, which could have the name of any commit
+        return source.ref.lower(), "commit"
     tag, branch = f"refs/tags/{source.ref}", f"refs/heads/{source.ref}"
     found = _list_refs(git, tag, branch)
     if tag in found:
         return tag, "tag"
     if branch in found:
         return branch, "branch"
-    if _COMMIT.match(source.ref):
-        return source.ref, "commit"
     names = [name.split("/", 2)[2] for name in _list_refs(git) if name.startswith(("refs/tags/", "refs/heads/"))]
     names = sorted({name.removesuffix("^{}") for name in names})
     raise UsageError(
@@ -238,12 +238,19 @@ def _fetch(git: _Git, ref: str) -> str:
         git.run(*fetch, "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         name = ref
     try:
-        found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+        if _COMMIT.match(ref) and _read_object(git, name) != ref:
+            raise _no_commit(url, ref)
+        found = _read_object(git, f"{name}^{{commit}}")
     except _GitError:
         raise _no_commit(url, ref) from None
     if not _COMMIT.match(found):
         raise InputError(f"{url}: Git did not return a commit")
     return found
+
+
+def _read_object(git: _Git, name: str) -> str:
+    """Return the object that a name stands for. Raise InputError if there is none."""
+    return git.run("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
 
 
 def _no_commit(url: str, ref: str) -> UsageError:

@@ -163,6 +163,22 @@ def test_dangerous_ref_is_refused(ref: str) -> None:
         check_ref(ref)
 
 
+@pytest.mark.parametrize("kind", ["branch", "tag"])
+def test_commit_is_never_a_branch_or_tag_of_its_name(kind: str, acme: Path, shop: Path) -> None:
+    good = git(acme, "rev-parse", "HEAD")
+    write_sidecar(acme, version="6.6.6")
+    commit(acme)
+    for name in (good, "ab" * 20, "ab" * 32):
+        git(acme, kind, name)
+    for command in (f"add one ../acme@{good}", f"add two ../acme@{good.upper()}", "update"):
+        done = sidecarctl(f"library {command}", shop)
+        assert done.code == 0, done.stderr
+    assert (shop / "sidecarctl.lock").read_text().count(f"commit: {good}\n") == 2
+    for ref in ("ab" * 20, "ab" * 32):
+        done = sidecarctl(f"library add other ../acme@{ref}", shop)
+        assert (done.code, f"has no commit {ref}" in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc", "a/../..", "a\\b", "a\x00b"])
 def test_path_that_leads_out_is_refused(path: str) -> None:
     with pytest.raises(SidecarctlError):
