@@ -21,6 +21,7 @@ from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import list_first
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
+from sidecarctl.vendoring.process_usage import directory_size, session_memory
 from sidecarctl.vendoring.source import Source
 
 _CONFIG = (
@@ -91,21 +92,26 @@ class _Git:
             return out.read()
 
     def _watch(self, process: subprocess.Popen[bytes], out: int, err: int, most: int) -> None:
-        """Wait for a process, and raise InputError when it takes too long, fetches too much, or prints too much."""
+        """Wait for a process, and raise InputError when it exceeds a limit of time, size, memory, or output."""
         ended = False
         while not ended:
             ended = process.poll() is not None
             if time.monotonic() > self.deadline:
                 limit = limits.FETCH_SECONDS
                 raise InputError(f"{self.source.url}: Git took longer than {limit.value:,} seconds", hint=limit.way_out)
-            if _size(self.repository) > limits.FETCH_SIZE.value:
+            if directory_size(self.repository) > limits.FETCH_SIZE.value:
                 limit = limits.FETCH_SIZE
                 raise InputError(f"{self.source.url}: the repository is too large", hint=limit.way_out)
             if os.fstat(err).st_size > _MESSAGE_BYTES:
                 raise InputError(
                     f"{self.source.url}: the server sends messages without end", hint="use another repository"
                 )
-            if os.fstat(out).st_size > most or _resident(process.pid) > limits.MEMORY.value << 20:
+            if session_memory(process.pid) > limits.MEMORY.value << 20:
+                limit = limits.MEMORY
+                raise InputError(
+                    f"{self.source.url}: Git took more than {limit.value:,} MiB of memory", hint=limit.way_out
+                )
+            if os.fstat(out).st_size > most:
                 raise InputError(
                     f"{self.source.url}: the repository has too many files or refs",
                     hint="name the directory of the library with --path",
@@ -140,26 +146,6 @@ class _Git:
             f"git cannot read {self.source.url}: {visible(text.strip())[:500] or 'no message'}",
             hint="check the URL and your access: `git ls-remote` with this URL must work without a prompt",
         )
-
-
-def _size(directory: Path) -> int:
-    """Return the size of all files below a directory in bytes."""
-    total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
-            except OSError:
-                continue
-    return total
-
-
-def _resident(pid: int) -> int:
-    """Return the memory of a process in bytes, 0 where the system does not say it: Git keeps all refs in memory."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -258,17 +258,21 @@ def test_git_that_takes_too_long_is_stopped(acme: Path, shop: Path, tmp_path: Pa
     assert snapshot(shop).keys() == CLEAN
 
 
+FILL_MEMORY = "python3 -c 'a = bytearray(b\"x\") * (200 << 20); import time; time.sleep(60)'"
+HALF_MEMORY = FILL_MEMORY.replace("200", "70")
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
         ("exec yes message >&2", "sends messages without end"),
-        (
-            "exec python3 -c 'a = bytearray(b\"x\") * (200 << 20); import time; time.sleep(60)'",
-            "too many files or refs",
-        ),
+        ("exec yes output", "too many files or refs"),
+        (f"exec {FILL_MEMORY}", "Git took more than 100 MiB of memory"),
+        (f"{FILL_MEMORY}; true", "Git took more than 100 MiB of memory"),
+        (f"{HALF_MEMORY} & {HALF_MEMORY}; true", "Git took more than 100 MiB of memory"),
     ],
 )
-def test_git_that_gets_messages_or_refs_without_end_is_stopped(
+def test_git_that_takes_much_memory_or_prints_without_end_is_stopped(
     script: str, message: str, acme: Path, shop: Path, tmp_path: Path
 ) -> None:
     fake = tmp_path / "bin"

@@ -1,0 +1,46 @@
+"""What the processes of Git use: memory, and space in their directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def session_memory(session: int) -> int:
+    """Return the memory that the processes of a session do not share, in bytes; 0 on a system without /proc.
+
+    The session is that of the first process, because Git leaves most of its work to children.
+    """
+    try:
+        processes = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    except OSError:
+        return 0
+    return sum(_memory(process) for process in processes if _is_in_session(process, session))
+
+
+def _is_in_session(process: int, session: int) -> bool:
+    try:
+        return os.getsid(process) == session
+    except OSError:  # it ended
+        return False
+
+
+def _memory(process: int) -> int:
+    """Return the resident memory of a process without files and shared memory, such as packs, which Git maps."""
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_text("ascii").split()
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def directory_size(directory: Path) -> int:
+    """Return the size of all files below a directory in bytes."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
+            except OSError:
+                continue
+    return total
