@@ -21,6 +21,10 @@ _OF_GIT = (".gitattributes", ".gitignore", ".gitmodules", ".gitkeep")
 # Of folded names, so that com\u00b9 is com1.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(?:\..*)?\Z")
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\]')
+# Characters with the property Default_Ignorable_Code_Point of Unicode that `isprintable` allows, and two with blank glyphs.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff\u2800\U0001d159]"
+)
 _LONGEST_PATH = 240
 _LONGEST_NAME = 255  # bytes, on most file systems
 _REGULAR = ("100644", "100755", "100664")
@@ -148,7 +152,7 @@ def name_problem(name: str) -> str:
     """Return why a file or directory of this name must not be created, "" if it may be."""
     if name in ("", ".", ".."):
         return "leads out of the library"
-    if not name.isprintable():
+    if not name.isprintable() or _INVISIBLE.search(name):
         return "contains control or invisible characters"
     if len(name.encode()) > _LONGEST_NAME:
         return f"is longer than {_LONGEST_NAME} bytes"

@@ -72,6 +72,13 @@ def test_dangerous_file_name_is_refused(name: str) -> None:
     assert message == visible(message)
 
 
+@pytest.mark.parametrize("code", [0x34F, 0x115F, 0x17B4, 0x180B, 0x2800, 0x3164, 0xFE0F, 0xFFA0, 0x1D159, 0xE01EF])
+def test_file_name_with_an_invisible_character_is_refused(code: int) -> None:
+    for name in (chr(code), f"a{chr(code)}.yaml", f".git{chr(code)}/config"):
+        message = refusal(TreeFile(f"agent/{name}", "100644", 1, "b"))
+        assert "contains control or invisible characters" in message
+
+
 @pytest.mark.parametrize("name", ["SHA256SUMS", "sha256sums"])
 def test_name_of_the_checksums_is_reserved(name: str) -> None:
     assert "reserved for the checksums" in refusal(TreeFile(f"{name}/sidecar.yaml", "100644", 1, "b"))
