@@ -69,7 +69,7 @@ def _warnings(locked: LockedLibrary, found: Library, ref: str | None, home: Path
     if found.kind == "tag":
         return [f"the tag {locked.ref} moved from commit {before[:12]} to {after[:12]}: review the change"]
     if found.kind in ("branch", ""):
-        rewritten = git.is_rewritten(source_of(locked, home), before)
+        rewritten = git.is_rewritten(source_of(locked, home), before, after, found.deadline)
         name = f"the branch {locked.ref}" if locked.ref else "the default branch"
         if rewritten:
             return [f"{name} was rewritten and no longer contains commit {before[:12]}: review the change"]

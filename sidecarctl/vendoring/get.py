@@ -19,12 +19,14 @@ from sidecarctl.vendoring.source import Source, check_path, check_ref, parse_sou
 class Library:
     """A library that was read from its source: its lock entry, and its files by path.
 
-    kind  what the ref was: "branch", "tag", "commit", or "" for the default branch or an OCI archive
+    kind      what the ref was: "branch", "tag", "commit", or "" for the default branch or an OCI archive
+    deadline  when the time of Git for this library ends, 0 for an OCI archive
     """
 
     locked: LockedLibrary
     contents: Mapping[str, bytes]
     kind: str = ""
+    deadline: float = 0.0
 
     @property
     def sums(self) -> str:
@@ -102,4 +104,4 @@ def _read(locked: LockedLibrary, source: Source) -> Library:
         blobs = git.read_blobs(fetched, source, [file.handle for file in files], sum(file.size for file in files))
         contents = {file.path: data for file, data in zip(files, blobs)}
         found = replace(locked, commit=fetched.commit, manifest="", digest=digest_of(format_sums(contents)))
-        return Library(found, contents, fetched.kind)
+        return Library(found, contents, fetched.kind, fetched.deadline)

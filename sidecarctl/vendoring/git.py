@@ -44,11 +44,16 @@ _LIST_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Fetched:
-    """A commit in a temporary repository. `kind` says what the ref was: "branch", "tag", "commit", or "" for the default."""
+    """A commit in a temporary repository.
+
+    kind      what the ref was: "branch", "tag", "commit", or "" for the default branch
+    deadline  when the time of Git for this library ends
+    """
 
     repository: Path
     commit: str
     kind: str
+    deadline: float
 
 
 class _GitError(InputError):
@@ -165,17 +170,18 @@ def _is_local(source: Source) -> bool:
 @contextmanager
 def fetch(source: Source) -> Iterator[Fetched]:
     """Fetch the commit of a source into a temporary repository. Raise InputError or UsageError."""
-    with _temporary(source) as git:
+    deadline = time.monotonic() + limits.FETCH_SECONDS.value
+    with _temporary(source, deadline) as git:
         ref, kind = _resolve(git, source)
-        yield Fetched(git.repository, _fetch(git, ref), kind)
+        yield Fetched(git.repository, _fetch(git, ref), kind, deadline)
 
 
 @contextmanager
-def _temporary(source: Source) -> Iterator[_Git]:
+def _temporary(source: Source, deadline: float) -> Iterator[_Git]:
     with TemporaryDirectory(prefix="sidecarctl-", ignore_cleanup_errors=True) as directory:
         repository = Path(directory).resolve() / "repository"
         repository.mkdir()
-        git = _Git(repository, source, time.monotonic() + limits.FETCH_SECONDS.value)
+        git = _Git(repository, source, deadline)
         git.run("init", "--quiet", "--bare", "--template=", str(repository))
         yield git
 
@@ -247,23 +253,27 @@ def _no_commit(url: str, ref: str) -> UsageError:
     return UsageError(f'"{short}" of {url} is not a commit', hint="name a branch, a commit, or a tag of a commit")
 
 
-def is_rewritten(source: Source, known: str) -> bool | None:
-    """Return whether a branch no longer contains the commit `known`; None if it cannot be determined."""
-    with _temporary(source) as git:
-        try:
+def is_rewritten(source: Source, known: str, commit: str, deadline: float) -> bool | None:
+    """Return whether the history of a branch at `commit` lacks the commit `known`.
+
+    Return None if it cannot be determined, for example because the server gives another commit now.
+    """
+    try:
+        with _temporary(source, deadline) as git:
             ref, _ = _resolve(git, source)
             git.run(
                 *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--filter=tree:0"),
                 *("--", source.url, f"{ref}:{_FETCHED}"),
             )
-            return known not in git.run("rev-list", _FETCHED, most=64 << 20).decode().split()
-        except (InputError, UsageError):
-            return None
+            history = git.run("rev-list", _FETCHED, most=64 << 20).decode().split()
+            return known not in history if history[:1] == [commit] else None
+    except (InputError, UsageError):
+        return None
 
 
 def list_tree(fetched: Fetched, source: Source, path: str) -> bytes:
     """Return what `git ls-tree -r -z -l` prints for a directory. Raise UsageError if the commit does not have it."""
-    git = _Git(fetched.repository, source, time.monotonic() + limits.FETCH_SECONDS.value)
+    git = _Git(fetched.repository, source, fetched.deadline)
     tree = f"{fetched.commit}:{path}"
     try:
         if git.run("cat-file", "-t", tree).strip() == b"tree":
@@ -275,7 +285,7 @@ def list_tree(fetched: Fetched, source: Source, path: str) -> bytes:
 
 def read_blobs(fetched: Fetched, source: Source, names: Sequence[str], size: int) -> list[bytes]:
     """Return the contents of blobs by their object names. `size` is the sum of their sizes in bytes."""
-    git = _Git(fetched.repository, source, time.monotonic() + limits.FETCH_SECONDS.value)
+    git = _Git(fetched.repository, source, fetched.deadline)
     given = "".join(f"{name}\n" for name in names).encode()
     out = git.run("cat-file", "--batch", input=given, most=size + 200 * (len(names) + 1))
     contents: list[bytes] = []

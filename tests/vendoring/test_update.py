@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidecarctl.catalog.entry_files import checksum
+from sidecarctl.cli.library_report import get_update
+from sidecarctl.vendoring import git as module
 from sidecarctl.vendoring.changes import compare_libraries
+from sidecarctl.vendoring.lock import read_lock
 from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
 
 
@@ -66,6 +72,46 @@ def test_moved_tag_and_rewritten_branch_are_reported(acme: Path, shop: Path) -> 
     assert "warning: library branch: the branch main was rewritten" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script as SSH")
+@pytest.mark.parametrize("hidden", [True, False])
+def test_server_cannot_hide_that_a_branch_was_rewritten(hidden: bool, acme: Path, shop: Path, tmp_path: Path) -> None:
+    """The server gives the rewritten branch to the first two connections, or to all of an update."""
+    shutil.copytree(acme, tmp_path / "rewritten")
+    write_sidecar(tmp_path / "rewritten", version="6.6.6")
+    git(tmp_path / "rewritten", "commit", "--quiet", "--all", "--amend", "--message", "rewritten")
+    ssh, connections = tmp_path / "ssh.sh", tmp_path / "connections"
+    ssh.write_text(
+        f"#!/bin/sh\necho >> {connections}\n[ $(wc -l < {connections}) -le $REWRITTEN ] && served=rewritten || served=acme\n"
+        f'exec git-upload-pack "{tmp_path}/$served"\n'
+    )
+    ssh.chmod(0o755)
+    given = {"GIT_SSH_COMMAND": str(ssh), "GIT_SSH_VARIANT": "ssh"}
+    assert sidecarctl("library add acme ssh://git.example/acme@main", shop, **given, REWRITTEN="0").code == 0
+    connections.unlink()
+    done = sidecarctl("library update", shop, **given, REWRITTEN="2" if hidden else "9")
+    assert (done.code, "1.0.0 -> 6.6.6" in done.stderr) == (0, True), done.stderr
+    expected = "cannot determine whether the branch main still contains" if hidden else "the branch main was rewritten"
+    assert f"warning: library acme: {expected}" in done.stderr
+
+
+def test_git_has_one_deadline_for_a_library(acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sidecarctl("library add acme ../acme@main", shop).code == 0
+    write_sidecar(acme, version="1.0.1")
+    commit(acme)
+    monkeypatch.chdir(shop)
+    deadlines: list[float] = []
+    run_git = module._Git.run
+
+    def run_and_note(self: module._Git, *words: str, **more: Any) -> bytes:
+        deadlines.append(self.deadline)
+        return run_git(self, *words, **more)
+
+    monkeypatch.setattr(module._Git, "run", run_and_note)
+    update = get_update(read_lock(Path("sidecarctl.lock")).libraries["acme"], None, Path())
+    assert update.sidecars and not update.warnings
+    assert len(deadlines) > 5 and len(set(deadlines)) == 1
+
+
 def test_new_commit_on_a_branch_is_no_warning(acme: Path, shop: Path) -> None:
     assert sidecarctl("library add branch ../acme@main", shop).code == 0
     write_sidecar(acme, version="1.0.1")
@@ -103,8 +149,6 @@ def test_files_changed_by_hand_are_overwritten_only_with_force(acme: Path, shop:
 
 
 def test_missing_directory_is_restored(acme: Path, shop: Path) -> None:
-    import shutil
-
     assert sidecarctl("library add acme ../acme", shop).code == 0
     before = snapshot(shop)
     shutil.rmtree(shop / "libraries")
