@@ -42,14 +42,15 @@ def _property(schema: Any, name: str, root: Any) -> Any:
             return branch["properties"][name]
     for branch in _branches(schema, root):
         for pattern, inner in branch.get("patternProperties", {}).items():
-            if _matches(pattern, name):
+            if name_matches(pattern, name):
                 return inner
         if isinstance(branch.get("additionalProperties"), Mapping):
             return branch["additionalProperties"]
     return {}
 
 
-def _matches(pattern: str, name: str) -> bool:
+def name_matches(pattern: str, name: str) -> bool:
+    """Return whether a pattern of `patternProperties` matches a name. Raise SchemaFault for an invalid or slow pattern."""
     try:
         return pattern_matches(pattern, name)
     except re.error as error:

@@ -108,6 +108,11 @@ def _resolve(
             _check_defaults(sidecar)
             raise _to_error(sidecar, _hide_secrets(problems, own, schema), where)
         defaults, complete = with_defaults({}, schema, schema), with_nulls(filled, schema, schema)
+        recorded, secrets = remove_defaults(filled, defaults, schema, schema), frozenset[str]()
+        if has_secrets(schema):
+            from sidecarctl.catalog.secret_parameters import remove_secrets, secret_texts
+
+            recorded, secrets = remove_secrets(recorded, schema), secret_texts(own, schema)
     except SchemaFault as fault:
         raise LibraryError(f"invalid parameter schema of {sidecar}: {fault}", where=str(sidecar.file)) from None
     except SyntaxProblem as problem:
@@ -117,11 +122,6 @@ def _resolve(
             where=where,
             hint=problem.hint or "quote it",
         ) from None
-    recorded, secrets = remove_defaults(filled, defaults, schema, schema), frozenset[str]()
-    if has_secrets(schema):
-        from sidecarctl.catalog.secret_parameters import remove_secrets, secret_texts
-
-        recorded, secrets = remove_secrets(recorded, schema), secret_texts(own, schema)
     return Parameters(
         complete,
         {**recorded, **common},

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.json_schema_messages import resolve_ref, same_value_schemas
-from sidecarctl.catalog.parameter_values import has_secrets
-from sidecarctl.catalog.time_limit import pattern_matches
+from sidecarctl.catalog.parameter_values import has_secrets, name_matches
 from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
 
@@ -136,7 +135,7 @@ def _declared_schemas(schema: Mapping[str, Any], name: str) -> Iterator[Any]:
     if name in properties:
         yield properties[name]
     for pattern, inner in _mapping(schema.get("patternProperties")).items():
-        if pattern_matches(pattern, name):
+        if name_matches(pattern, name):
             yield inner
 
 

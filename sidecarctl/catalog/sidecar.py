@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists, read_yaml
-from sidecarctl.catalog.json_schema import find_problems, path_text
+from sidecarctl.catalog.json_schema import SchemaFault, find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
 from sidecarctl.findings import shorten
@@ -147,7 +147,10 @@ def read_sidecar(folder: Path, library: str, *, checked: bool = False, known: An
             where=source.place(found[0].path, found[0].on_key),
             hint="for all fields, run `sidecarctl schema sidecar`",
         )
-    return _build(source, folder, library)
+    try:
+        return _build(source, folder, library)
+    except SchemaFault as fault:
+        raise LibraryError(f"invalid parameter schema: {fault}", where=str(file)) from None
 
 
 def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:

@@ -129,6 +129,20 @@ def test_odd_pattern_is_an_error_without_warnings(pattern: str, tmp_path: Path) 
     assert outcome.stderr.startswith("error: ") and "internal error" not in outcome.stderr
 
 
+@pytest.mark.parametrize("steps", ["", ", nextSteps: 'Set {b}.'"])
+def test_invalid_pattern_in_a_schema_with_a_secret_is_an_error(steps: str, tmp_path: Path) -> None:
+    """Validation does not reach the pattern: the condition never holds."""
+    unreached = "\n    if: {not: {}, patternProperties: {'[a': {}}}"
+    library(
+        tmp_path,
+        properties="{b: {type: integer, default: 1}, s: {type: string, writeOnly: true}}" + unreached,
+        summary=f"A.{steps}",
+    )
+    outcome = run(f"{ADD} --set b=1", tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert 'invalid pattern "[a"' in outcome.stderr
+
+
 def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
     properties = "{a: {type: string, pattern: '%s', default: '%s!'}}"
     for pattern in (
