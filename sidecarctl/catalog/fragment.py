@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sidecarctl.catalog.json_schema import SchemaProblem, find_problems
-from sidecarctl.catalog.sidecar import load_schema
+from sidecarctl.catalog.json_schema import SchemaProblem
+from sidecarctl.catalog.sidecar import find_format_problems, load_schema
 from sidecarctl.errors import LibraryError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_dataclass import dataclass, field
@@ -86,7 +86,7 @@ def fragment_fields() -> frozenset[str]:
 
 def find_fragment_problems(value: object) -> list[SchemaProblem]:
     """Return schema violations, duplicate names of containers and volumes, and names that a record cannot hold."""
-    found = find_problems(load_schema("fragment"), value)
+    found = find_format_problems("fragment", value)
     return found or [
         *_duplicate_names(value, ("containers", "initContainers")),
         *_duplicate_names(value, ("volumes",)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists, read_yaml
-from sidecarctl.catalog.json_schema import SchemaFault, find_problems, path_text
+from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
 from sidecarctl.findings import shorten
@@ -125,6 +125,14 @@ def load_schema(name: str) -> Any:
     return json.loads((data_directory("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
+def find_format_problems(schema: str, value: object) -> list[SchemaProblem]:
+    """Return the violations of a shipped JSON Schema. That there are too many to list in time is one of them."""
+    try:
+        return find_problems(load_schema(schema), value)
+    except SchemaFault as fault:
+        return [SchemaProblem((), str(fault))]
+
+
 def read_sidecar(folder: Path, library: str, *, checked: bool = False, known: Any = None) -> Sidecar:
     """Return the sidecar in a directory. Raise LibraryError with `file:line:column` for invalid metadata.
 
@@ -139,7 +147,7 @@ def read_sidecar(folder: Path, library: str, *, checked: bool = False, known: An
             where=str(folder / METADATA_FILE),
             hint="add apiVersion, kind, metadata, and spec",
         )
-    found = [] if checked else find_problems(load_schema("sidecar"), source.value)
+    found = [] if checked else find_format_problems("sidecar", source.value)
     if found:
         lines = [str(problem) for problem in found]
         raise LibraryError(

@@ -10,8 +10,7 @@ from typing import Any
 
 from sidecarctl import limits
 from sidecarctl.catalog.assignments import merge
-from sidecarctl.catalog.json_schema import find_problems
-from sidecarctl.catalog.sidecar import load_schema
+from sidecarctl.catalog.sidecar import find_format_problems
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.files.patterns import Exclude
 from sidecarctl.files.sources import decode
@@ -238,7 +237,7 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
             where=str(document.locate((*path, "kind"))),
             hint=did_you_mean(str(kind), ["Composition"]) or "set `kind: Composition`, or check the path of the file",
         )
-    found = find_problems(load_schema("composition"), value)
+    found = find_format_problems("composition", value)
     if found:
         lines = [_format_problem(str(problem), problem.path) for problem in found]
         more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sidecarctl.catalog.entry_files import read_yaml
-from sidecarctl.catalog.json_schema import find_problems
 from sidecarctl.catalog.schema_comment import format_schema_comment
-from sidecarctl.catalog.sidecar import load_schema
+from sidecarctl.catalog.sidecar import find_format_problems
 from sidecarctl.errors import UsageError
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.files.write import Write
@@ -98,7 +97,7 @@ def read_lock(file: Path) -> LockFile:
         return LockFile(file, {}, stamp_of(None))
     stamp = stamp_of(file.stat())
     source = read_yaml(file, file.parent)
-    problems = find_problems(load_schema("lock"), source.value)
+    problems = find_format_problems("lock", source.value)
     if problems:
         raise UsageError(
             "; ".join(map(str, problems[:5])),

@@ -143,6 +143,26 @@ def test_invalid_pattern_in_a_schema_with_a_secret_is_an_error(steps: str, tmp_p
     assert 'invalid pattern "[a"' in outcome.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs a child process with limits")
+@pytest.mark.parametrize("where", ["metadata", "output", "lock file"])
+def test_too_many_errors_to_list_in_time_are_one_error(where: str, tmp_path: Path) -> None:
+    many, command = range(20_000), "sidecarctl list --library lib"
+    library(tmp_path)
+    if where == "metadata":
+        library(tmp_path, properties=f"{{{', '.join(f'p{number}: {{type: 5}}' for number in many)}}}")
+    elif where == "output":
+        library(tmp_path, template="containers:\n{% for i in range(60000) %}\n- {a: 1, x: 2}\n{% endfor %}\n")
+        command = ADD
+    else:
+        head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: LibraryLock\nlibraries:\n"
+        (tmp_path / "sidecarctl.lock").write_text(head + "- {name: A, source: '', digest: x, zz: 1}\n" * len(many))
+    outcome = run(command, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
+    printed = outcome.stdout + outcome.stderr
+    assert (outcome.code in (0, 2), "internal error" in printed) == (True, False), printed
+    assert "takes more than 1 s" in " ".join(printed.split()), printed
+    assert where != "metadata" or "logger" in printed
+
+
 def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
     properties = "{a: {type: string, pattern: '%s', default: '%s!'}}"
     for pattern in (
