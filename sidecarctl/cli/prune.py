@@ -18,11 +18,11 @@ from sidecarctl import limits
 from sidecarctl.cli import console
 from sidecarctl.cli.delivery import Delivery, Done, is_directory_output, targets
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError
-from sidecarctl.files.directory import OutputError, check_inside, delete_directory, delete_file
+from sidecarctl.files.directory import OutputError, check_inside, delete_directory, lock_parent
 from sidecarctl.files.sources import NO_FILE, Stamp, read_small, stamp_of
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import plural
 
 FILE_NAME = ".sidecarctl-outputs"
@@ -31,9 +31,10 @@ _HEAD = "# Written by sidecarctl. Lists the rendered files, so that --prune can 
 
 @dataclass(frozen=True)
 class Stale:
-    """A file that an earlier run wrote and this one does not. `changed`: edited since then, so it is kept."""
+    """A file that an earlier run wrote with a digest, and this one does not. `changed`: edited since then, so it is kept."""
 
     path: Path
+    digest: str
     changed: bool = False
 
 
@@ -79,7 +80,7 @@ def stale_files(folder: Path, made: Iterable[str]) -> list[Stale]:
     for name, digest in sorted(known(folder).items()):
         path = folder / name
         if name not in names and _is_file(path) and _is_inside(path, folder):
-            out.append(Stale(path, _digest_of(path) != digest))
+            out.append(Stale(path, digest, _digest_of(path) != digest))
     return out
 
 
@@ -105,14 +106,19 @@ def remembered(folder: Path, made: Mapping[str, str], forgotten: Iterable[Path])
     return _HEAD + "".join(f"{digest}  {_write_name(name)}\n" for name, digest in kept)
 
 
-def delete(stale_files: Iterable[Stale], folder: Path, real: str) -> None:
+def delete(stale_files: Iterable[Stale], folder: Path, real: str) -> list[Stale]:
     """Delete stale files and directories that become empty. `real` is the path of the directory without links.
 
-    Raises OutputError.
+    Return the files that changed meanwhile, which are kept. Raises OutputError.
     """
+    kept: list[Stale] = []
     for each in stale_files:
         try:
-            delete_file(each.path, folder, real)
+            with lock_parent(each.path, folder, real) as directory:
+                if _digest_of(each.path) != each.digest and directory.status(each.path.name):
+                    kept.append(replace(each, changed=True))
+                    continue
+                directory.unlink(each.path.name)
         except FileNotFoundError:
             continue
         except OSError as problem:
@@ -125,6 +131,7 @@ def delete(stale_files: Iterable[Stale], folder: Path, real: str) -> None:
                 break
             with suppress(OSError):
                 delete_directory(parent, folder, real)
+    return kept
 
 
 def _digest(text: str) -> str:
@@ -264,20 +271,19 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
 
 
 def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
-    delete(plan.gone, folder, plan.real)
-    _report_stale(delivery, plan)
+    edited = {each.path: each for each in delete(plan.gone, folder, plan.real)}
+    gone = [each for each in plan.gone if each.path not in edited]
+    _report_stale(delivery, gone, [edited.get(each.path, each) for each in plan.stale if each not in gone])
     if plan.gone:
-        write_all([_record_of(folder, {}, [each.path for each in plan.gone])])
+        write_all([_record_of(folder, {}, ())])  # it leaves out files that do not exist
 
 
-def _report_stale(delivery: Delivery, plan: Plan) -> None:
-    for each in plan.gone:
+def _report_stale(delivery: Delivery, gone: Sequence[Stale], kept: Sequence[Stale]) -> None:
+    for each in gone:
         if not delivery.flags.quiet:
             console.report_line(f"{each.path}: deleted, no longer rendered")
     assert delivery.mirror
-    kept = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
-    gone = frozenset(plan.gone)
-    for each in plan.stale:
-        if each not in gone:
-            why = "edited since it was written, so it is kept" if each.changed else kept
-            console.report_line(f"{each.path}: no longer rendered; {why}")
+    reason = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
+    for each in kept:
+        why = "edited since it was written, so it is kept" if each.changed else reason
+        console.report_line(f"{each.path}: no longer rendered; {why}")

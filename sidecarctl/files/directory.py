@@ -184,17 +184,19 @@ def leads_out(path: Path, root: Path) -> OutputError:
     )
 
 
-def delete_file(path: Path, root: Path, real: str = "") -> None:
-    """Delete a file below a directory, or a link instead of it. Raises OSError, or OutputError for a link on the way.
+@contextmanager
+def lock_parent(path: Path, root: Path, real: str = "") -> Iterator[Directory]:
+    """Open and lock the directory of a file below a directory. Raises OSError, or OutputError for a link on the way.
 
     real  where the directory was at first: a link that takes its place leads out of it
     """
     with _open_parent(path, root, real) as directory:
-        directory.unlink(path.name)
+        lock(directory)
+        yield directory
 
 
 def delete_directory(path: Path, root: Path, real: str = "") -> None:
-    """Delete an empty directory below a directory. Raises as `delete_file`, and OSError for a link instead of it."""
+    """Delete an empty directory below a directory. Raises as `lock_parent`, and OSError for a link instead of it."""
     with _open_parent(path, root, real) as directory:
         directory.rmdir(path.name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -74,6 +74,8 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
 
 
 def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
+    from sidecarctl.files.signals import defer_signals
+
     staged: dict[Path, _Staged] = {}
     roots: dict[Path, str] = {}
     lost: list[str] = []
@@ -93,7 +95,7 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
                     _make_parents(target, made)
                     lost += _stage(write, target, staged)
                 else:
-                    write.path.write_bytes(write.text.encode("utf-8"))
+                    _write_through(write)
             except OSError as problem:
                 raise OutputError(
                     f"cannot write {write.path}: {problem.strerror or problem}; no files written",
@@ -105,13 +107,27 @@ def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
         _replace_all(staged)
         made.clear()  # they have files
     finally:
-        for one in staged.values():
-            _discard(one)
-        for path in reversed(made):
-            # It can have files, and its path can lead elsewhere by now.
-            with suppress(OSError, OutputError), open_directory(path.parent) as directory:
-                directory.rmdir(path.name)
+        with defer_signals():  # also the first one must not leave temporary files
+            _clean_up(staged.values(), made)
     return tuple(lost)
+
+
+def _clean_up(staged: Iterable[_Staged], made: Sequence[Path]) -> None:
+    """Delete temporary files, and the directories that were made for them."""
+    for one in staged:
+        _discard(one)
+    for path in reversed(made):
+        # It can have files, and its path can lead elsewhere by now.
+        with suppress(OSError, OutputError), open_directory(path.parent) as directory:
+            directory.rmdir(path.name)
+
+
+def _write_through(write: Write) -> None:
+    """Write to a device or pipe. Raises OSError, OutputError if a regular file takes its place."""
+    with open(os.open(write.path, os.O_WRONLY | getattr(os, "O_BINARY", 0)), "wb") as stream:
+        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OutputError(f"{write.path} was replaced by a file; no files written", hint="run again")
+        stream.write(write.text.encode("utf-8"))
 
 
 def _make_parents(target: Path, made: list[Path]) -> None:

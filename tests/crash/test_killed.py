@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import signal
+import sys
 import time
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from sidecarctl.files.directory import OutputError
+from sidecarctl.files.directory import Directory, OutputError
 from sidecarctl.files.signals import end_on_signals
 from sidecarctl.files.sources import NO_FILE
 from sidecarctl.files.write import Write, write_all
@@ -178,3 +181,54 @@ def test_concurrent_runs_lose_nothing(tmp_path: Path) -> None:
         assert now.count("- name: logger\n") == now.count("- name: metrics\n") == 1
     assert wait(start(f"remove --all -q -i -f {folder.name}", tmp_path))[0] == 0
     assert all(path.read_text() == old for path, old in texts.items())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of directories")
+@pytest.mark.parametrize("change", ["edited", "written by another run"])
+def test_prune_keeps_a_file_that_changes_while_the_run_waits(change: str, tmp_path: Path) -> None:
+    import fcntl
+
+    write_pods(tmp_path / "in", 2)
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        "spec: {rules: [{select: {kinds: [Pod]}, sidecars: [{name: logger}]}]}\n"
+    )
+    assert wait(start("render -f in -o out", tmp_path))[0] == 0
+    stale = tmp_path / "out/web-001.yaml"
+    (tmp_path / "in/web-001.yaml").rename(tmp_path / "web-001.yaml")
+    held = os.open(tmp_path / "out", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)  # as a run does that replaces a file
+    process = start("render -f in -o out --prune", tmp_path)
+    wait_until(lambda: bool(temporary_files(tmp_path / "out")), process)  # it knows what to delete
+    if change == "edited":
+        stale.write_text("my work\n")
+    else:
+        listed = (tmp_path / "out/.sidecarctl-outputs").read_text()
+        digest = hashlib.sha256(b"newer\n").hexdigest()
+        stale.write_text("newer\n")
+        (tmp_path / "out/.sidecarctl-outputs").write_text(re.sub(r"\w+  web-001", f"{digest}  web-001", listed))
+    os.close(held)
+    code, stderr = wait(process)
+    assert (code, stale.exists()) == (0, True), stderr
+    assert "web-001.yaml: no longer rendered; edited since it was written, so it is kept" in stderr
+    assert "web-001.yaml" in (tmp_path / "out/.sidecarctl-outputs").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_a_failed_run_removes_its_files_leaves_none(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Directory.unlink
+
+    def interrupted(self: Directory, name: str) -> None:
+        unlink(self, name)
+        if name.startswith(".a."):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Directory, "unlink", interrupted)
+    (tmp_path / "new/z").mkdir(parents=True)
+    writes = [Write(tmp_path / "new/sub" / name, name) for name in "abc"]
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        write_all([*writes, Write(tmp_path / "new/z", "z")])
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["z"]

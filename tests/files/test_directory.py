@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from sidecarctl.cli import prune
 from sidecarctl.files import directory as directories
 from sidecarctl.files import write as writing
-from sidecarctl.files.directory import OutputError, check_inside, delete_file, open_directory
+from sidecarctl.files.directory import OutputError, check_inside, lock_parent, open_directory
 from sidecarctl.files.sources import stamp_of
 from sidecarctl.files.write import Write, write_all
 
@@ -166,7 +167,8 @@ def test_directory_swapped_for_a_link_while_stale_files_are_deleted_does_not_cha
 
     monkeypatch.setattr(directories.Directory, "unlink", unlink_and_swap)
     with pytest.raises(OutputError, match="through a symbolic link"):
-        prune.delete([prune.Stale(tmp_path / "out/a/b/x")], tmp_path / "out", os.path.realpath(tmp_path / "out"))
+        stale = prune.Stale(tmp_path / "out/a/b/x", hashlib.sha256(b"stale").hexdigest())
+        prune.delete([stale], tmp_path / "out", os.path.realpath(tmp_path / "out"))
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["b"]
 
 
@@ -176,7 +178,7 @@ def test_output_directory_swapped_for_a_link_before_stale_files_are_deleted_is_d
     real = os.path.realpath(tmp_path / "own")
     swap()
     with pytest.raises(OutputError, match="through a symbolic link"):
-        prune.delete([prune.Stale(tmp_path / "own/a")], tmp_path / "own", real)
+        prune.delete([prune.Stale(tmp_path / "own/a", "")], tmp_path / "own", real)
     assert (tmp_path / "other/a").read_text() == "other"
 
 
@@ -279,6 +281,20 @@ def test_outputs_stay_inside_their_directory(tmp_path: Path) -> None:
             check_inside(tmp_path / "out" / path, tmp_path / "out")
     with pytest.raises(OutputError, match="leads out of"):
         write_all([Write(tmp_path / "out" / "up" / "victim", "new", root=tmp_path / "out")])
-    with pytest.raises(OutputError, match="leads out of"):
-        delete_file(tmp_path / "out" / "up" / "victim", tmp_path / "out")
+    with (
+        pytest.raises(OutputError, match="leads out of"),
+        lock_parent(tmp_path / "out" / "up" / "victim", tmp_path / "out"),
+    ):
+        pass
     assert (tmp_path / "victim").read_text() == "keep"
+
+
+def test_file_that_takes_the_place_of_a_pipe_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").write_text("other")
+    (tmp_path / "pipe").symlink_to("other")
+    monkeypatch.setattr(writing, "_is_replaceable", lambda write: False)  # it was a pipe
+    with pytest.raises(OutputError, match="was replaced by a file"):
+        write_all([Write(tmp_path / "pipe", "new")])
+    assert (tmp_path / "other").read_text() == "other"
