@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl import __version__
 from sidecarctl.catalog.entry_files import CASES, list_files
 from sidecarctl.files.sources import read_small
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.sha256 import sha256
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _MAX_FILES = 256
 _MAX_SIZE = 16 << 20
 _MAX_NEW = 8  # per run: renderings that differ for each workload are not worth caching
 _PRIVATE = 0o700
+# Renderings, and temporary files of a killed run. The log of post-render is in the same directory.
+_NAME = lazy_pattern(r"[0-9a-f]{64}|\.rendering\..*\.sidecarctl")
 
 _enabled = False
 _written = 0
@@ -112,19 +115,23 @@ def _write(folder: Path, name: str, text: str) -> None:
     """Write a file atomically; concurrent runs write the same content."""
     import tempfile
 
-    cached = list(folder.iterdir())
+    from sidecarctl.files.signals import end_on_signals
+
+    cached = [each for each in folder.iterdir() if _NAME.fullmatch(each.name)]
     if len(cached) >= _MAX_FILES:
         for old in cached:
             with suppress(OSError):  # a directory
                 old.unlink()
-    handle, temporary = tempfile.mkstemp(dir=folder)
-    try:
-        with open(handle, "w", encoding="utf-8") as opened:
-            opened.write(text)
-        Path(temporary).replace(folder / name)
-    except OSError:
-        Path(temporary).unlink()
-        raise
+    with end_on_signals():
+        handle, temporary = tempfile.mkstemp(".sidecarctl", ".rendering.", folder)
+        try:
+            with open(handle, "w", encoding="utf-8") as opened:
+                opened.write(text)
+            Path(temporary).replace(folder / name)
+        except BaseException:  # also Ctrl-C
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
 
 
 def _name(sidecar: Sidecar, key: tuple[str, ...]) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from sidecarctl.catalog import render_cache
 
 MANIFEST = """\
 apiVersion: v1
@@ -160,3 +163,26 @@ def test_does_not_cache_secrets(library: Path) -> None:
     (library / "noter" / "sidecar.yaml").write_text(SIDECAR % ", writeOnly: true")
     assert "first" in run(library, "--set", "word=geheim")
     assert files(library) == []
+
+
+def test_full_cache_keeps_files_that_are_no_renderings(library: Path) -> None:
+    run(library)
+    folder = files(library)[0].parent
+    for number in range(300):
+        (folder / f"{number:064x}").write_text("old")
+    (folder / "post-render.log").write_text("runs\n")
+    (folder / ".rendering.x.sidecarctl").write_text("of a killed run")
+    run(library, "--set", "word=other")
+    assert (folder / "post-render.log").read_text() == "runs\n"
+    assert not (folder / f"{0:064x}").exists()
+    assert not (folder / ".rendering.x.sidecarctl").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_a_rendering_is_stored_leaves_no_temporary_file(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "replace", lambda *_: signal.raise_signal(number))
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        render_cache._write(tmp_path, "0" * 64, "text")
+    assert not list(tmp_path.iterdir())
