@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from sidecarctl.errors import EXIT_BUG, InputError, SidecarctlError, StepTooLong, UsageError, did_you_mean
+from sidecarctl.errors import EXIT_BUG, EXIT_INPUT, InputError, SidecarctlError, StepTooLong, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from sidecarctl.cli.command_table import CommandInfo
@@ -201,8 +201,9 @@ def _complete(argv: list[str]) -> int:
 
     offered = complete_bash(os.environ)
     if offered is None:
-        with redirect_stderr(StringIO()):
+        with redirect_stderr(StringIO()), suppress(StepTooLong):
             return _typer(argv)
+        return EXIT_INPUT
     print("\n".join(offered))  # noqa: T201
     return 0
 

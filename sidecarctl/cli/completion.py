@@ -17,7 +17,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.cli.command_table import BY_NAME
 from sidecarctl.cli.options import Argument, Option
 from sidecarctl.cli.parser import HELP_FLAGS, Parameter, describe, split_words
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import SidecarctlError, StepTooLong
 
 if TYPE_CHECKING:
     from sidecarctl.catalog.catalog import Catalog
@@ -193,14 +193,14 @@ def complete_bash(env: Mapping[str, str]) -> list[str] | None:
     with redirect_stderr(StringIO()):
         try:
             offered = _complete_bash(env)
-        except (SidecarctlError, OSError):
+        except (SidecarctlError, StepTooLong, OSError):
             return []
     return None if offered is None else [word for word in offered if is_plain(word)]
 
 
 # Shells insert what they are offered as it is: `$(...)` in the name of a file would run when the line does.
 _PLAIN = re.compile(r"(?![=~])[\w@%+=:,./~\[\]-]*")
-_ACTIVE = str.maketrans("\\`$", "   ")
+_ACTIVE = str.maketrans("\\`$[]", "   ()")
 
 
 def is_plain(word: str) -> bool:
@@ -211,9 +211,15 @@ def is_plain(word: str) -> bool:
 def keep_plain(complete: Callable[..., Iterable[str | tuple[str, str]]]) -> Callable[..., Any]:
     """Return a function of this module without words that a shell would read as something else, also in descriptions."""
 
+    from sidecarctl.report.terminal import visible
+
+    def describe_plainly(text: str) -> str:
+        # In one line, without the markup of rich, and without `:::`, which typer puts before descriptions for PowerShell.
+        return visible(" ".join(text.split())).translate(_ACTIVE).replace(":::", ":")
+
     def keep(found: Iterable[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
         pairs = ((each, "") if isinstance(each, str) else each for each in found)
-        return [(word, text.translate(_ACTIVE)) if text else word for word, text in pairs if is_plain(word)]
+        return [(word, describe_plainly(text)) if text else word for word, text in pairs if is_plain(word)]
 
     if "ctx" in inspect.signature(complete).parameters:
         return lambda ctx, incomplete: keep(complete(ctx, incomplete))

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from sidecarctl.errors import BugError, SidecarctlError
+from sidecarctl.errors import BugError, SidecarctlError, StepTooLong
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report import terminal, text
@@ -202,6 +202,10 @@ def log_to(path: Path | None, command: str, *, always: bool) -> Iterator[None]:
         tee.written.append(text.render_error(error, color=False, width=0))
         if helm.append_run(path, command, tee.plain_text(), required=False):
             error.hint = f"{error.hint}{'; ' if error.hint else ''}see also {path}"
+        raise
+    except StepTooLong as slow:
+        tee.written.append(text.render_error(slow.error, color=False, width=0))
+        helm.append_run(path, command, tee.plain_text(), required=False)
         raise
     except Exception as error:
         tee.written.append(f"internal error: {type(error).__name__}: {error}\n")

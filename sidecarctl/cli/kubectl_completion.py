@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from sidecarctl import watchdog
+
 # Cobra's ShellCompDirective: 0 lets the shell offer files, 4 does not.
 _OFFER_FILES, _NO_FILES = 0, 4
 
@@ -29,4 +31,5 @@ def answer(words: Sequence[str]) -> str:
 
 def main() -> None:
     """Print the answer for the words of the command line."""
+    watchdog.start()
     sys.stdout.write(answer(sys.argv[1:]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -163,3 +165,31 @@ def test_completion_below_a_directory_that_is_gone_offers_nothing(tmp_path: Path
         check=True,
     )
     assert done.stdout.split() == [":0"]
+
+
+HOSTILE = (
+    "title \x1b]0;pwn\x07 \x9b31m \x85 \u202e \u2028 \x7f end",
+    "a [/b] c [red]x",
+    "first\n;calc.exe;:::Lists",
+)
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell"])
+@pytest.mark.parametrize("summary", HOSTILE)
+def test_summary_of_a_library_is_plain_text_in_one_line(summary: str, shell: str, tmp_path: Path) -> None:
+    sidecar = entry(tmp_path / "sidecars", "mine")
+    text = (sidecar / "sidecar.yaml").read_text()
+    assert text.count("summary: ") == 1
+    (sidecar / "sidecar.yaml").write_text(re.sub("summary: .*", lambda _: f"summary: {json.dumps(summary)}", text))
+    words = {
+        "_SIDECARCTL_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": "sidecarctl add mi",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": "mi",
+    }
+    done = run("sidecarctl", tmp_path, env=words)
+    assert (done.code, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert "mine" in line
+    assert line.isprintable() or line.replace("\t", "").isprintable()
+    assert line.count(":::") == (shell == "powershell")
