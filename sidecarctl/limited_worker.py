@@ -11,12 +11,13 @@ import json
 import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from sidecarctl import limits
+from sidecarctl import limits, watchdog
 
 # Seconds of real time after which the child is stopped, as a multiple of the limit of CPU time.
 _PATIENCE = 6
@@ -62,6 +63,7 @@ class _Child:
                 self._connection.send((function, argument, seconds))
                 if self._connection.poll(seconds * _PATIENCE):
                     answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+                    watchdog.spend(answer["seconds"])
                     return answer
             except (EOFError, OSError):
                 pass  # the child ended: it exceeded a limit
@@ -69,6 +71,7 @@ class _Child:
                 self._stop()
                 raise
             code = self._stop()
+            watchdog.spend(seconds)
         raise LimitExceeded(_explain(code))
 
     def _start(self) -> None:
@@ -117,12 +120,14 @@ def _serve(connection: Any, parent: Any, memory: int) -> None:
         except MemoryError:  # the request alone is too large
             os._exit(1)
         _limit_time(seconds)
+        began = time.process_time()
         try:
-            answer = json.dumps({"result": function(argument)})
+            answer = json.dumps({"result": function(argument), "seconds": time.process_time() - began})
         except MemoryError:
             os._exit(1)
         except Exception as error:
-            answer = json.dumps({"failed": f"{type(error).__name__}: {error}"})
+            failed = f"{type(error).__name__}: {error}"
+            answer = json.dumps({"failed": failed, "seconds": time.process_time() - began})
         connection.send_bytes(answer.encode("utf-8", "surrogatepass"))
 
 

@@ -38,6 +38,16 @@ def begin(step: str = "") -> None:
         signal.setitimer(signal.ITIMER_PROF, _seconds)
 
 
+def spend(seconds: float) -> None:
+    """Count the CPU time of a child process for the step."""
+    if _seconds:
+        import signal
+
+        left = signal.getitimer(signal.ITIMER_PROF)[0]
+        if left:  # else the time is stopped
+            signal.setitimer(signal.ITIMER_PROF, max(left - seconds, 1e-6))
+
+
 def stop() -> None:
     """Stop the time: a change of several files is not interrupted."""
     if _seconds:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import ROOT, run
-from tests.security.kit import POD
+from tests.security.kit import ADD, POD, library
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no timers")
 
@@ -97,3 +97,21 @@ def test_time_to_write_files_is_not_limited(tmp_path: Path) -> None:
     environment = {**os.environ, **ONE_SECOND, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", SLOW_WRITE, str(target)], env=environment, check=True, timeout=60)
     assert target.read_text() == "text"
+
+
+@pytest.mark.parametrize("engine", ["jinja", "kcl"])
+def test_time_of_slow_templates_counts_for_the_step(engine: str, tmp_path: Path) -> None:
+    if engine == "kcl":
+        pytest.importorskip("kcl_lib")
+    template = {
+        "jinja": "containers:\n- {name: mine, image: x:1}\n{% if workload.name != 'x' %}"
+        "{% for a in range(5) %}{% for b in range(90000) %}{% set c = b %}{% endfor %}{% endfor %}{% endif %}",
+        "kcl": '_input = option("input")\n_numbers = sum([n for n in range(200000)])\n'
+        'containers = [{name = "mine", image = "x:1"} for n in [_numbers] if _input.workload.name != "x"]\n',
+    }
+    library(tmp_path, template[engine], engine=engine)
+    (tmp_path / "web.yaml").write_text(PODS[: PODS.index("web-30}")].rpartition("- api")[0])
+    assert run(ADD, tmp_path, env={"SIDECARCTL_NO_CACHE": "1"}).code == 0
+    done = run(ADD, tmp_path, env=ONE_SECOND)
+    assert (done.code, done.stdout) == (3, "")
+    assert "web.yaml takes more than 1 s" in done.stderr

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sidecarctl import limits
+from sidecarctl import limits, watchdog
 from sidecarctl.catalog.entry_files import check_depth, list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
@@ -144,6 +144,7 @@ class _Worker:
                 line = process.stdout.readline()
                 if line:
                     answer: dict[str, Any] = json.loads(line)
+                    watchdog.spend(answer.pop("seconds"))
                     return answer
             except (OSError, ValueError):
                 pass  # the process ended
@@ -152,6 +153,7 @@ class _Worker:
                 self.stop()
                 raise
             self.stop()
+            watchdog.spend(limits.SECONDS.value)
             # A process that cannot start, or has no memory for an answer, ends with 1 too.
             if process.returncode == 1 and time.monotonic() - began >= limits.SECONDS.value:
                 return {"error": f"run time exceeds {limits.SECONDS.value} s", "where": "", "kind": "slow"}

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,10 @@ def main() -> None:
         confine(max_memory << 20)
         for line in sys.stdin:
             faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            began = time.process_time()
             answer = _answer(api, json.loads(line), checked, max_characters)
             faulthandler.cancel_dump_traceback_later()
-            print(json.dumps(answer), file=answers, flush=True)
+            print(json.dumps({**answer, "seconds": time.process_time() - began}), file=answers, flush=True)
 
 
 def _answer(api: Any, request: dict[str, Any], checked: _Checked, max_characters: int) -> dict[str, Any]:
