@@ -172,23 +172,25 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
         text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)
-        if ELLIPSIS in text:
-            text = _mask_shortened(text, form)
+        for mark in (ELLIPSIS, _MASK):  # messages about a schema end a shortened value with three dots
+            if mark in text:
+                text = _mask_shortened(text, form, mark)
     return text
 
 
 def _quoted_forms(secret: str) -> Iterator[str]:
-    yield from (secret, secret.replace("\n", "\\n"), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+    yield from (secret, secret.replace("\n", "\\n"), repr(secret)[1:-1])
+    yield from (json.dumps(secret, ensure_ascii=only)[1:-1] for only in (True, False))
 
 
-def _mask_shortened(text: str, form: str) -> str:
-    """Mask the beginning of a secret before each ellipsis: a message shows only the start of a long value."""
-    *parts, last = text.split(ELLIPSIS)
+def _mask_shortened(text: str, form: str, mark: str) -> str:
+    """Mask the beginning of a secret before each mark of an omission: a message shows only the start of a long value."""
+    *parts, last = text.split(mark)
     masked = []
     for part in parts:
         most = min(len(form) - 1, len(part), 2 * MAX_QUOTE_LENGTH)  # a line break takes two
         shown = next((n for n in range(most, _SHORT - 1, -1) if part[-n:].lower() == form[:n].lower()), 0)
-        masked.append(part[:-shown] + _MASK if shown else part + ELLIPSIS)
+        masked.append(part[:-shown] + _MASK if shown else part + mark)
     return "".join(masked) + last
 
 

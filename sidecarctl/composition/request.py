@@ -167,6 +167,14 @@ class Request:
             upstream=_recorded_upstream(instance),
         )
 
+    def has_secrets(self, instance: Instance) -> bool:
+        """Return True if the sidecar has a secret parameter, or the recorded version, if the libraries have it."""
+        try:
+            versions = (self.sidecar, self._find_recorded(instance))
+        except SidecarctlError:
+            versions = (self.sidecar, None)
+        return any(has_secrets(each.parameters) for each in versions if each)
+
     def _find_recorded(self, instance: Instance) -> Sidecar | None:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.catalog.parameters import has_secrets
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import identify
 from sidecarctl.inject.companions import companion_name, format_owner, read_object_owner
-from sidecarctl.inject.field_changes import format_value, hide_secrets
+from sidecarctl.inject.field_changes import format_value, hide_values
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.secret_values import mask_text, mask_values
@@ -159,7 +160,7 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
             _container_path(workload, request.instance),
             why="\n".join(
                 f"{change.path.removeprefix(prefix)}: {_describe(change)}"
-                for change in hide_secrets(changes, request.sidecar)
+                for change in (hide_values(changes) if has_secrets(request.sidecar.parameters) else changes)
             ),
             help="to write the library's values, run `sidecarctl upgrade --enforce`; set parameters for the values to keep",
             workload=workload.label,

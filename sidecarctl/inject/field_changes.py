@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sidecarctl.catalog.parameters import has_secrets
-from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.merge import Merge
 from sidecarctl.kube.value_diff import diff_values
@@ -38,12 +36,11 @@ def diff_companion(identity: str, before: Any, after: Any) -> Iterator[FieldChan
         yield FieldChange(change.path, _HIDDEN, _HIDDEN) if kind == "Secret" else change
 
 
-def hide_secrets(changes: Iterable[FieldChange], sidecar: Sidecar) -> Iterator[FieldChange]:
-    """Yield changes, without values if the sidecar has a secret parameter: its template can write it to any field."""
-    hidden = has_secrets(sidecar.parameters)
+def hide_values(changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
+    """Yield changes without values, for a sidecar with a secret parameter: its template can write it to any field."""
     for change in changes:
         before, after = (value if value is ABSENT else _HIDDEN for value in (change.before, change.after))
-        yield FieldChange(change.path, before, after) if hidden else change
+        yield FieldChange(change.path, before, after)
 
 
 def _without_equivalents(before: Any, after: Any, path: PathTuple = ()) -> Any:

@@ -19,7 +19,7 @@ from sidecarctl.inject.companion_search import ALONE, Beside, Companion, find_co
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.displaced_companions import gather_companions, has_displaced_companions
 from sidecarctl.inject.document import find_unusable_reason, number_workloads
-from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
+from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
 from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
 from sidecarctl.inject.unrecorded import describe_unrecorded
@@ -198,7 +198,7 @@ def _find_edits(
         notes.append(f"not in the input: {', '.join(missing)}")
     changes = tuple(_compare(base, workload, found))
     if own and has_secrets(own.parameters) and changes:
-        changes = tuple(hide_secrets(changes, own))
+        changes = tuple(hide_values(changes))
         notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
     return changes
 

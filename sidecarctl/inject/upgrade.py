@@ -10,7 +10,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
-from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_secrets
+from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
@@ -55,6 +55,7 @@ class Upgrade:
     fields       fields that change, with old and new values
     parameters   recorded parameters that change
     known        False if what was written last time cannot be determined
+    secret       the sidecar has a secret parameter, so values of fields are not shown
     """
 
     planned: Plan
@@ -63,6 +64,7 @@ class Upgrade:
     fields: tuple[FieldChange, ...] = ()
     parameters: tuple[FieldChange, ...] = ()
     known: bool = True
+    secret: bool = False
 
     @property
     def changes(self) -> bool:
@@ -113,15 +115,16 @@ def plan_upgrade(
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
+    secret = request.has_secrets(present)
+    fields = tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else ()
     return Upgrade(
         replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
-        tuple(hide_secrets(_describe_changes(workload, after, beside.edits), request.sidecar))
-        if own_edits or beside.edits
-        else (),
+        tuple(hide_values(fields)) if secret else fields,
         tuple(diff_values(_without_new_secrets(recorded, request.sidecar), instance.parameters)),
         not isinstance(base, Unknown),
+        secret,
     )
 
 

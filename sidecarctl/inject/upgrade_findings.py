@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sidecarctl.catalog.parameters import has_secrets
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.companion_search import Companion
@@ -50,7 +49,7 @@ def _conflict_finding(
     enforced = request.on_conflict == ENFORCE
     message = f"edited value of {field} is overwritten" if enforced else _message(field, conflict, upgrade, sidecar)
     place, values = document.locate(path), _describe_values(conflict, upgrade, sidecar)
-    if has_secrets(request.sidecar.parameters):  # the line may have the value of one
+    if upgrade.secret:  # the line may have the value of one
         place, values = replace(place, line_text=""), ""
     return Finding(
         OVERWRITTEN_RULE if enforced else CONFLICT_RULE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
     outcome = run(f"{WITH} -v -o out.yaml --format {format_name}", tmp_path)
     assert outcome.code == 0, outcome.stderr
     assert SECRET not in outcome.stdout + outcome.stderr
-    for words in ("status", "status --format json", "graph", "graph --format json", "validate -v"):
+    for words in ("status", "status --format json", "graph", "graph --format markdown", "graph --format svg", "validate -v"):
         outcome = run(f"sidecarctl {words} -f out.yaml", tmp_path, env={"SIDECARCTL_LIBRARY": "lib"})
         assert SECRET not in outcome.stdout + outcome.stderr
 
@@ -354,3 +355,41 @@ def test_line_of_an_annotation_is_not_shown_if_the_sidecar_has_secrets(tmp_path:
         outcome = run(f"sidecarctl render --check --format {format_name}", tmp_path, stdin=pod)
         assert "invalid-inject-parameter" in outcome.stdout + outcome.stderr
         assert "Hidden" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("secret", ["hunter2xyzabc" * 10, 'pass"wörd12', "hünter2\nxyz" * 9])
+@pytest.mark.parametrize(
+    "inner", ["type: object, properties: {a: {type: string, writeOnly: true}}", "items: {writeOnly: true}, type: array"]
+)
+def test_long_or_quoted_secret_in_the_wrong_form_is_not_shown(inner: str, secret: str, tmp_path: Path) -> None:
+    library(tmp_path, CONTAINER, f"{{token: {{{inner}}}}}")
+    (tmp_path / "values.yaml").write_text(json.dumps({"mine": {"token": secret}}))
+    done = run(f"{ADD} --values values.yaml", tmp_path)
+    assert (done.code, 'parameter "token"' in done.stderr) == (2, True), done.stderr
+    assert not any(part in done.stderr for part in ("hunt", "hünt", "pass", "wörd", "xyz"))
+
+
+OLD = "{token: {type: string, writeOnly: true}}"
+NEW = "{secretName: {type: string, default: none}}"
+FROM_SECRET = (
+    "containers:\n- name: mine\n  image: x:1\n"
+    "  env: [{name: T, valueFrom: {secretKeyRef: {name: {{ params.secretName }}, key: a}}}]\n"
+)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("words", ["-v", "--format json", "--on-conflict keep -v", "--enforce -v", "--format sarif"])
+def test_secret_of_the_recorded_version_is_not_in_the_report_of_an_upgrade(
+    words: str, edited: bool, tmp_path: Path
+) -> None:
+    entry = library(tmp_path, properties=OLD)
+    assert run(f"{WITH} -o out.yaml", tmp_path).code == 0
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    library(tmp_path, FROM_SECRET, NEW)
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    if edited:
+        out = tmp_path / "out.yaml"
+        out.write_text(out.read_text().replace(SECRET, "hunter4def"))
+    done = run(f"sidecarctl upgrade --library lib -f out.yaml -o new.yaml {words}", tmp_path)
+    assert done.code == ("--on" not in words and "--enf" not in words and edited), done.stderr
+    assert "hunter" not in done.stdout + done.stderr
