@@ -15,7 +15,10 @@ import pytest
 from tests.command import ROOT, run
 from tests.security.kit import POD
 
-EVIL = "\x1b[2J\x1b]0;owned\x07\u202e\x9b31m\r\n::error::fake\n<script>alert(1)</script>|`x`](javascript:x)"
+EVIL = (
+    "\x1b[2J\x1b]0;owned\x07\u202e\x9b31m\r\n::error::fake\n<script>alert(1)</script>|`x`](javascript:x) "
+    "https://e.example www.e.example $x^2$"
+)
 STEERS = "\x1b\x07\u202e\x9b"
 HOSTILE = f"""\
 apiVersion: v1
@@ -28,6 +31,7 @@ spec:
     - name: {json.dumps(EVIL)}
       image: {json.dumps(EVIL)}
       ports: [{{containerPort: 99999, name: {json.dumps(EVIL)}}}]
+      resources: {{requests: {{{json.dumps(EVIL)}: 5}}, limits: {{{json.dumps(EVIL)}: 5}}}}
       volumeMounts: [{{name: {json.dumps(EVIL)}, mountPath: {json.dumps(EVIL)}}}]
       {json.dumps(EVIL)}: 1
   volumes:
@@ -186,6 +190,7 @@ def test_name_cannot_inject_markup_into_markdown(words: str, tmp_path: Path) -> 
     outside_code = re.sub(r"```.*?```|``.*?``|`[^`\n]*`", "", outcome.stdout, flags=re.DOTALL)
     assert "<script" not in outside_code.replace("\\<script", "")
     assert "](javascript" not in outside_code.replace("\\](javascript", "")
+    assert not re.search(r"https://e|www\.e|(?<!\\)\$x", outside_code)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
@@ -383,3 +388,13 @@ def test_number_with_thousands_of_digits_is_no_internal_error(manifest: str, tmp
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: Pod\n" + manifest.replace("DIGITS", "1" * 5000))
     outcome = run("sidecarctl validate a.yaml", tmp_path)
     assert (outcome.code in (1, 3), "internal error" in outcome.stderr) == (True, False), outcome.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("words", ["list", "update", "verify", "remove x", "add x ../x"])
+def test_lock_file_of_another_user_is_an_error_of_library(words: str, tmp_path: Path) -> None:
+    lock = tmp_path / "sidecarctl.lock"
+    lock.write_text("apiVersion: sidecarctl.dev/v1alpha1\nkind: Lock\nlibraries: []\n")
+    os.chown(lock, 1234, 1234)
+    done = run(f"sidecarctl library {words}", tmp_path)
+    assert (done.code, "sidecarctl.lock belongs to another user" in done.stderr) == (2, True), done.stderr

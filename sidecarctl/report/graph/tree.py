@@ -26,7 +26,7 @@ def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
     signs = _LINES[lines]
     facts = facts_line(pod) if lines else facts_line(pod).replace(" · ", "; ")
     yield paint(visible(pod.label), "bold", color)
-    yield from (paint(line, "dim", color) for line in wrap(facts, width))
+    yield from (paint(line, "dim", color) for line in wrap(visible(facts), width))
     yield ""
     key = max((len(row[0]) for box in pod.containers for row in _rows(box)), default=0)
     names = max((width_of(visible(box.name)) for box in pod.containers), default=0)
@@ -52,7 +52,7 @@ def _pod(pod: Pod, color: bool, width: int, lines: bool) -> Iterator[str]:
     for one in pod.instances:
         if one.documents:
             yield from _labelled(
-                "beside", f"{', '.join(one.documents).replace('/', ' ')} (of {one.name})", color, width
+                "beside", visible(f"{', '.join(one.documents).replace('/', ' ')} (of {one.name})"), color, width
             )
 
 
@@ -265,5 +265,5 @@ def _resources(pod: Pod) -> Iterator[tuple[str, ...]]:
     before, after = pod.before or pod.facts, pod.facts
     for word, old, new in (("requests", before.requests, after.requests), ("limits", before.limits, after.limits)):
         for name in dict.fromkeys((*old, *new)):
-            yield f"{word} {name}", prose(old.get(name, "none")), prose(new.get(name, "none"))
+            yield prose(f"{word} {name}"), prose(old.get(name, "none")), prose(new.get(name, "none"))
     yield "QoS class", prose(before.qos), prose(after.qos)

@@ -115,7 +115,8 @@ def _text(finding: Finding) -> str:
     return without_commands("\n".join(visible(line, keep="\n") for line in lines if line))
 
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+# Also what becomes a link or a formula without brackets.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>$-]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 def render_markdown(report: Report) -> str:
