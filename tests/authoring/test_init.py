@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,13 @@ def test_document_that_render_rejects_is_reported(tmp_path: Path) -> None:
     assert "note: k8s/broken.yaml:3" in outcome.stderr
     assert "`render` fails until it is fixed or excluded" in outcome.stderr
     assert run("sidecarctl render --check", tmp_path).code == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+def test_directory_whose_name_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"k8s\xff")
+    folder.mkdir()
+    write_manifests(folder, "web")
+    done = run("sidecarctl init", tmp_path)
+    assert (done.code, "is not UTF-8" in done.stderr) == (3, True), done.stderr
+    assert not (tmp_path / "sidecarctl.yaml").exists()

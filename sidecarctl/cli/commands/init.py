@@ -35,7 +35,7 @@ def init(
     from sidecarctl.catalog.catalog import DEFAULT_LIBRARY
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
-    from sidecarctl.errors import UsageError
+    from sidecarctl.errors import InputError, UsageError
     from sidecarctl.files.patterns import repository_root
     from sidecarctl.files.sources import NO_FILE
     from sidecarctl.files.write import Write, write_all
@@ -53,6 +53,11 @@ def init(
         raise UsageError(f"{file} already exists", hint="edit it, or choose another directory")
     found, named = _read(home, inputs)
     manifests = _relative(inputs.file, home) if inputs.file else summarize_directories(named, home)
+    if unnamed := [path for path in manifests if not _is_text(path)]:
+        raise InputError(
+            f"the path {unnamed[0]} is not UTF-8, so a composition cannot name it",
+            hint="rename it, or name others with -f",
+        )
     libraries = [f"./{DEFAULT_LIBRARY}"] if (home / DEFAULT_LIBRARY).is_dir() else []
     name = to_dns_label(home.resolve().name) or "workloads"
     text = build_composition(name, libraries, manifests, _find_example(found, home))
@@ -63,6 +68,13 @@ def init(
             console.report_line(line)
         console.report_skipped(found.skipped)
     return 0
+
+
+def _is_text(path: str) -> bool:
+    try:
+        return bool(path.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _read(home: Path, flags: o.InputFlags) -> tuple[Inputs, list[Path]]:

@@ -259,19 +259,23 @@ def open_lock() -> LockFile:
     """Return the lock file of this directory.
 
     It is next to the nearest sidecarctl.lock, else next to the nearest sidecarctl.yaml, else in the root of the repository.
+    Raises UsageError if a file of another user is there.
     """
     import os
 
     from sidecarctl.catalog.catalog import LOCK_FILE
     from sidecarctl.cli import console
-    from sidecarctl.composition.find import find_composition_file, find_file
+    from sidecarctl.composition.find import find_composition_file, find_file, foreign_owner
     from sidecarctl.files.patterns import repository_root
     from sidecarctl.vendoring.lock import read_lock
 
     lock = find_file(Path(), LOCK_FILE, console.report_foreign)
     beside = lock or find_composition_file(Path(), console.report_foreign)
     home = beside.parent if beside else Path(os.path.relpath(repository_root(Path().resolve())))
-    return read_lock(home / LOCK_FILE)
+    file = home / LOCK_FILE
+    if lock is None and file.exists() and foreign_owner(file) is not None:
+        raise UsageError(f"{file} belongs to another user", hint="delete it, or make it yours with chown")
+    return read_lock(file)
 
 
 ACTIONS: dict[str, Callable[[Sequence[str], _Flags], int]] = {
