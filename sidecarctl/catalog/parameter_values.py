@@ -139,7 +139,9 @@ class _Steps:
         """Raise SchemaFault if there are not so many left."""
         self.left -= count
         if self.left < 0:
-            raise SchemaFault(f"the parameters have more than {limits.STEPS.value:,} properties, with defaults")
+            raise SchemaFault(
+                f"the parameters have more than {limits.STEPS.value:,} properties, with defaults; {limits.STEPS.way_out}"
+            )
 
 
 def with_defaults(value: Any, schema: Any, root: Any, depth: int = 0, steps: _Steps | None = None) -> Any:

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from sidecarctl.files.sources import Stamp, read_small, stamp_of
+from sidecarctl.files.sources import Stamp, read_setting, stamp_of
 from sidecarctl.lazy_pattern import lazy_pattern
 
 _TESTS = ("chainsaw-test.yaml", "chainsaw-test.yml")
@@ -32,6 +32,6 @@ def is_chainsaw_check(path: Path) -> bool:
 
 @lru_cache(maxsize=64)
 def _named_files(test: Path, stamp: Stamp) -> frozenset[str]:
-    """Return the files that a test compares. Raises OSError."""
-    text = read_small(test).decode("utf-8", "replace")
+    """Return the files that a test compares. Raises OSError, InputError if it is too large."""
+    text = read_setting(test).decode("utf-8", "replace")
     return frozenset(os.path.normpath(found["file"]) for found in _CHECKS.finditer(text))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.files.patterns import absolute
-from sidecarctl.files.sources import Stamp, read_small, stamp_of
+from sidecarctl.files.sources import Stamp, read_setting, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.skipped import KUSTOMIZATION, PATCH
 from sidecarctl.yamltext.stream import split
@@ -99,9 +99,13 @@ def _read(directory: Path) -> tuple[NamedFiles, bool]:
 
 @lru_cache(maxsize=4096)
 def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool] | None:
-    """Return what a kustomization file names, None if it is not readable. Kustomizations include each other."""
+    """Return what a kustomization file names, None if it is not readable. Kustomizations include each other.
+
+    Raises OSError, InputError if it is too large.
+    """
+    data = read_setting(path)
     try:
-        values = [document.value for document in split(read_small(path).decode("utf-8"))]
+        values = [document.value for document in split(data.decode("utf-8"))]
     except (UnicodeDecodeError, InputError):
         return None
     value = next((one for one in values if isinstance(one, dict)), {})

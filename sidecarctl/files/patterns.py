@@ -20,7 +20,7 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.cpu_time import TooSlow, time_limit
 from sidecarctl.errors import InputError
-from sidecarctl.files.sources import Stamp, read_small, stamp_of
+from sidecarctl.files.sources import Stamp, read_setting, stamp_of
 from sidecarctl.lazy_dataclass import dataclass, field
 
 GITIGNORE = ".gitignore"
@@ -245,7 +245,7 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> _S
     lines: list[str] = []
     for file, _ in files:
         try:
-            lines += _split_lines(read_small(file).decode("utf-8", "replace"))
+            lines += _split_lines(read_setting(file).decode("utf-8", "replace"))
         except OSError:
             continue
     lines = [line for line in lines if line.strip() and not line.startswith("#")]

@@ -99,8 +99,21 @@ def read_small(path: Path, limit: limits.Limit = limits.FILE, *, regular: bool =
     with path.open("rb") as stream:
         data = stream.read(limit.value + 1)
     if len(data) > limit.value:
-        raise OSError(errno.EFBIG, f"larger than {limit.value >> 10} KiB")
+        raise OSError(errno.EFBIG, f"larger than {limit.value:,} bytes, the limit that {limit.variable} sets")
     return data
+
+
+def read_setting(path: Path) -> bytes:
+    """Return the bytes of a file that says how others are read, such as `.gitignore`. Raises OSError if it is unreadable.
+
+    Raises InputError for one that is too large: without it, files would be changed that must not be.
+    """
+    try:
+        return read_small(path)
+    except OSError as problem:
+        if problem.errno != errno.EFBIG:
+            raise
+        raise InputError(f"{path} is {problem.strerror}", hint=limits.FILE.way_out) from None
 
 
 NO_FILE: Stamp = (0, 0, 0)  # the stamp of a file that does not exist

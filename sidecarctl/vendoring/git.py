@@ -68,8 +68,12 @@ class _Git:
     source: Source
     deadline: float
 
-    def run(self, *words: str, input: bytes = b"", most: int = _LIST_BYTES) -> bytes:
-        """Run a Git command and return its output. Raise InputError if it fails or exceeds a limit."""
+    def run(self, *words: str, input: bytes = b"", most: int = _LIST_BYTES, limit: limits.Limit | None = None) -> bytes:
+        """Run a Git command and return its output. Raise InputError if it fails or exceeds a limit.
+
+        most   bytes of output
+        limit  the limit that `most` comes from, for the error
+        """
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write(input)
             given.seek(0)
@@ -87,7 +91,7 @@ class _Git:
             except OSError:
                 raise UsageError("git not found", hint="install Git, and make sure that it is on the PATH") from None
             try:
-                self._watch(process, out.fileno(), err.fileno(), most)
+                self._watch(process, out.fileno(), err.fileno(), most, limit)
             finally:
                 _stop(process)
             out.seek(0)
@@ -96,7 +100,9 @@ class _Git:
                 raise self._failed(err.read(_ERROR_BYTES).decode("utf-8", "replace"))
             return out.read()
 
-    def _watch(self, process: subprocess.Popen[bytes], out: int, err: int, most: int) -> None:
+    def _watch(
+        self, process: subprocess.Popen[bytes], out: int, err: int, most: int, limit_of_output: limits.Limit | None
+    ) -> None:
         """Wait for a process, and raise InputError when it exceeds a limit of time, size, memory, or output."""
         ended = False
         while not ended:
@@ -119,7 +125,8 @@ class _Git:
             if os.fstat(out).st_size > most:
                 raise InputError(
                     f"{self.source.url}: the repository has too many files or refs",
-                    hint="name the directory of the library with --path",
+                    hint="name the directory of the library with --path"
+                    + (f"; {limit_of_output.way_out}" if limit_of_output else ""),
                 )
             if not ended:
                 time.sleep(_POLL)
@@ -277,7 +284,8 @@ def list_tree(fetched: Fetched, source: Source, path: str) -> bytes:
     tree = f"{fetched.commit}:{path}"
     try:
         if git.run("cat-file", "-t", tree).strip() == b"tree":
-            return git.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree, most=limits.LIBRARY_FILES.value * 400)
+            words, limit = ("ls-tree", "-r", "-z", "-l", "--full-tree", tree), limits.LIBRARY_FILES
+            return git.run(*words, most=limit.value * 400, limit=limit)
     except _GitError:
         pass
     raise UsageError(f'{source.url} has no directory "{path}"', hint="check --path")

@@ -432,3 +432,12 @@ def test_unreadable_directory_that_is_left_out_is_no_error(tmp_path: Path, monke
     monkeypatch.setattr(Path, "is_file", is_file)
     _, left_out = walked(tmp_path, WalkOptions(exclude=(Exclude("excluded", tmp_path),)))
     assert left_out == {".git/": HIDDEN, "ignored/": IGNORED, "excluded/": EXCLUDED, "venv/": VENDORED}
+
+
+@pytest.mark.parametrize("name", [".gitignore", "kustomization.yaml", "chainsaw-test.yaml"])
+def test_file_that_says_what_to_skip_and_is_too_large_is_an_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD)
+    (tmp_path / name).write_text("#" * (1 << 20) + "\n")
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert f"{name} is larger than 1,048,576 bytes" in error.message
+    assert "SIDECARCTL_MAX_FILE" in error.hint

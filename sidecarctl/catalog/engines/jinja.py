@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.exceptions import SecurityError, TemplateError
 
+from sidecarctl import limits
 from sidecarctl.catalog.engines.jinja_filters import GUARDS, Meter, meter
 from sidecarctl.catalog.engines.jinja_sandbox import Environment, environment_of
 from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Looked, Placeholder, Uses
@@ -82,7 +83,7 @@ def render_here(request: tuple[Sidecar, Mapping[str, Any]]) -> str:
             hint="remove macros that call themselves, and includes that include themselves",
         ) from None
     except MemoryError as error:
-        hint = "render less: shorten loops and the text that they repeat"
+        hint = f"render less: shorten loops and the text that they repeat; {limits.MEMORY.way_out}"
         raise LibraryError("template ran out of memory", where=_locate(error, sidecar), hint=hint) from None
     except Exception as error:  # a template can raise anything
         kind = TemplateRefusal if isinstance(error, Refusal) else LibraryError
