@@ -140,7 +140,10 @@ def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
     before = [document for one, _ in processed for document in split_readable(one.read.text, one.source.name, [])]
     after = [document for one, result in processed for document in split_readable(result.text, one.source.name, [])]
     settings = delivery.settings
-    return find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
+    from sidecarctl.inject.secret_findings import mask_findings
+
+    caused = find_caused(before, after, settings.kube_version, settings.kinds, settings.severities)
+    return list(mask_findings(caused, frozenset[str]().union(*(result.secrets for _, result in processed))))
 
 
 def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps) -> str:

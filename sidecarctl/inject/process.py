@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from sidecarctl import watchdog
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError, SidecarctlError
-from sidecarctl.findings import Finding, PathTuple, Place, Severity
+from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.changes import collect_changes
 from sidecarctl.inject.companions import Identity, find_shared_names, read_owner
 from sidecarctl.inject.document import DocumentResult
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
-from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.paths import RecordError
 from sidecarctl.results import Retargeted, WorkloadChange
@@ -56,7 +55,10 @@ class Options:
 
 @dataclass(frozen=True)
 class ProcessedDocuments:
-    """Documents after the pipeline, with changes and findings. An unchanged document is the very object that was passed in."""
+    """Documents after the pipeline, with changes and findings. An unchanged document is the very object that was passed in.
+
+    secrets  the texts of secret parameters, for `mask_findings`
+    """
 
     documents: tuple[Document, ...]
     changes: tuple[WorkloadChange, ...] = ()
@@ -64,6 +66,7 @@ class ProcessedDocuments:
     rules: frozenset[int] = frozenset()
     errors: tuple[SidecarctlError, ...] = ()
     retargeted: tuple[Retargeted, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 # Edits a document and the companions behind it. The text is the head of the document after them, None at the end.
@@ -114,6 +117,7 @@ def _with_shared_names(processed: Iterable[ProcessedDocuments]) -> Iterator[Proc
     for one in processed:
         shared = tuple(find_shared_names(one.changes, owners)) if one.changes else ()
         yield replace(one, findings=(*one.findings, *shared)) if shared else one
+    watchdog.begin()
 
 
 def fit_jobs(options: Options, text: str, file: str) -> Options:
@@ -156,28 +160,13 @@ def _process(
         *_validate_result(document, result, schema, edited, options),
         *_validate_companions(document, companions, result, options),
     ]
-    if secrets := frozenset[str]().union(*(plan.secrets for plan in result.plans)):
-        findings = [_mask_secrets(finding, secrets) for finding in findings]
+    secrets = frozenset[str]().union(*(plan.secrets for plan in result.plans))
     changes = collect_changes(document, result, version, kinds, facts=options.facts)
-    return ProcessedDocuments(result.documents, tuple(changes), tuple(findings))
+    if secrets:
+        from sidecarctl.inject.secret_findings import mask_findings
 
-
-def _mask_secrets(finding: Finding, secrets: frozenset[str]) -> Finding:
-    """Return a finding without the texts of secret parameters, also in the line of the manifest."""
-    from sidecarctl.catalog.secret_parameters import mask
-
-    def place(found: Place | None) -> Place | None:
-        shown = found is None or mask(found.line_text, secrets) == found.line_text
-        return found if found is None or shown else replace(found, line_text="")
-
-    texts: dict[str, Any] = {
-        name: mask(getattr(finding, name), secrets) for name in ("message", "why", "help", "container")
-    }
-    path = tuple(mask(step, secrets) if isinstance(step, str) else step for step in finding.path)
-    related = tuple(
-        replace(each, label=mask(each.label, secrets), path=(), place=place(each.place)) for each in finding.related
-    )
-    return replace(finding, **texts, path=path, place=place(finding.place), related=related)
+        findings = list(mask_findings(findings, secrets))
+    return ProcessedDocuments(result.documents, tuple(changes), tuple(findings), secrets=secrets)
 
 
 def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:

@@ -31,6 +31,7 @@ class Result:
     errors  of documents that cannot be parsed; the others are processed
     fails   False if errors among the findings do not fail the run
     beside  the new texts of other files with companions of these workloads, by file name
+    secrets the texts of secret parameters, for `mask_findings`
     """
 
     text: str
@@ -42,6 +43,7 @@ class Result:
     rules: frozenset[int] = frozenset()
     errors: tuple[SidecarctlError, ...] = ()
     fails: bool = True
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def changed(self) -> bool:
@@ -100,16 +102,18 @@ def _run(
         if beside.claimed or has_displaced_companions(split_readable(text, file, [])):
             result = _run_on_sorted(text, list(documents), step, options, selects, beside.claimed)
             return _with_errors(result, broken)
-    out, changes, findings = list[str](), list[WorkloadChange](), list[Finding]()
+    out, changes, findings, secrets = list[str](), list[WorkloadChange](), list[Finding](), frozenset[str]()
     # Keep texts, not documents: the nodes of a finished document are freed.
     for processed in process_documents(documents, step, options, selects):
         out.append(join(processed.documents))
         changes += processed.changes
         findings += processed.findings
         broken += processed.errors
+        secrets |= processed.secrets
     failed = bool(broken) or (options.fails and has_errors(findings))
     new = text if failed else "".join(out)
-    return Result(new, tuple(changes), tuple(findings), text, errors=tuple(broken), fails=options.fails)
+    errors = tuple(broken)
+    return Result(new, tuple(changes), tuple(findings), text, errors=errors, fails=options.fails, secrets=secrets)
 
 
 def _with_errors(result: Result, errors: Sequence[SidecarctlError]) -> Result:
@@ -138,7 +142,16 @@ def _run_on_sorted(
     failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
     new = text if failed else _join(text, [each for each in out if count is None or each.index < count])
     others = () if count is None else tuple(each for each in out if each.index >= count)
-    return Result(new, whole.changes, whole.findings, text, errors=whole.errors, fails=options.fails, documents=others)
+    return Result(
+        new,
+        whole.changes,
+        whole.findings,
+        text,
+        documents=others,
+        errors=whole.errors,
+        fails=options.fails,
+        secrets=whole.secrets,
+    )
 
 
 def _run_with_files(
@@ -182,4 +195,5 @@ def join_results(processed: Iterable[ProcessedDocuments]) -> ProcessedDocuments:
         tuple(change for one in parts for change in one.changes),
         tuple(finding for one in parts for finding in one.findings),
         errors=tuple(error for one in parts for error in one.errors),
+        secrets=frozenset[str]().union(*(one.secrets for one in parts)),
     )

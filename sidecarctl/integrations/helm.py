@@ -20,6 +20,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, render_documents
+from sidecarctl.inject.secret_findings import mask_findings
 from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import as_mapping, workloads
@@ -156,12 +157,13 @@ def run(
 
     gathered = gather_companions(documents, settings.kinds)
     walked = render_documents(gathered, selection, settings, skip)
+    caused = find_caused(documents, walked.documents, settings.kube_version, settings.kinds, settings.severities)
     findings = tuple(
         merge_notes(
             (
                 *walked.findings,
                 *find_taken_names(documents, added_names(walked.changes)),
-                *find_caused(documents, walked.documents, settings.kube_version, settings.kinds, settings.severities),
+                *mask_findings(caused, walked.secrets),
                 *find_unused_rules(selection, walked.rules),
             )
         )

@@ -13,6 +13,7 @@ from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, ProcessedDocuments, render_documents
+from sidecarctl.inject.secret_findings import mask_findings
 from sidecarctl.inject.taken_names import added_names, find_taken_names
 from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import read_composition
@@ -164,7 +165,7 @@ def run(
         text = resource_list.write(given, None, results) if given else resource_list.write_error(results)
         return FunctionResult(text, error=error, code=error.exit_code)
     caused = find_caused(given.items, walked.documents, settings.kube_version, settings.kinds, settings.severities)
-    findings = [*walked.findings, *caused, *find_unused_rules(selection, walked.rules)]
+    findings = [*walked.findings, *mask_findings(caused, walked.secrets), *find_unused_rules(selection, walked.rules)]
     if check:
         findings += [*find_outdated(walked.changes, _OUTDATED), *_validate_unselected(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)

@@ -34,7 +34,14 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
     outcome = run(f"{WITH} -v -o out.yaml --format {format_name}", tmp_path)
     assert outcome.code == 0, outcome.stderr
     assert SECRET not in outcome.stdout + outcome.stderr
-    for words in ("status", "status --format json", "graph", "graph --format markdown", "graph --format svg", "validate -v"):
+    for words in (
+        "status",
+        "status --format json",
+        "graph",
+        "graph --format markdown",
+        "graph --format svg",
+        "validate -v",
+    ):
         outcome = run(f"sidecarctl {words} -f out.yaml", tmp_path, env={"SIDECARCTL_LIBRARY": "lib"})
         assert SECRET not in outcome.stdout + outcome.stderr
 
@@ -393,3 +400,41 @@ def test_secret_of_the_recorded_version_is_not_in_the_report_of_an_upgrade(
     done = run(f"sidecarctl upgrade --library lib -f out.yaml -o new.yaml {words}", tmp_path)
     assert done.code == ("--on" not in words and "--enf" not in words and edited), done.stderr
     assert "hunter" not in done.stdout + done.stderr
+
+
+SERVICE = """\
+containers: [{name: mine, image: 'x:1'}]
+documents:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: {{ companion }}}
+  spec: {selector: {app: web}, ports: [{port: 80, targetPort: {{ params.token }}}]}
+"""
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: x}
+spec: {libraries: [lib], rules: [{select: {all: true}, sidecars: [{name: mine, parameters: {token: hunter2xyz}}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"add mine --library lib -f web.yaml -o out.yaml --set token={SECRET}",
+        "render -f web.yaml -o out.yaml",
+        "render -f web.yaml -o out.yaml --format sarif",
+        "post-render --log-file log.txt",
+        "export -f web.yaml --to kustomize-component -o out",
+    ],
+)
+def test_secret_is_not_in_a_finding_that_compares_objects(words: str, tmp_path: Path) -> None:
+    library(tmp_path, SERVICE)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION)
+    web = (tmp_path / "web.yaml").read_text().replace("  name: web\n", "  name: web\n  labels: {app: web}\n", 1)
+    (tmp_path / "web.yaml").write_text(web)
+    done = run(f"sidecarctl {words}", tmp_path, stdin=web if words.startswith("post") else None)
+    log = tmp_path / "log.txt"
+    text = done.stderr + (log.read_text() if log.exists() else "") + (done.stdout if "sarif" in words else "")
+    assert "unknown-target-port" in text
+    assert SECRET not in text

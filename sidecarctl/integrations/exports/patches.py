@@ -16,6 +16,7 @@ from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.pipeline import Options, render
 from sidecarctl.inject.process import has_errors
 from sidecarctl.inject.retarget import retarget as retarget_ports
+from sidecarctl.inject.secret_findings import mask_findings
 from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.kube.kinds import group_of
@@ -113,7 +114,7 @@ def build_patches(
     if not has_errors(findings):
         enabled = any(choose(name).composition.retarget for _, name in texts)
         after, more = _edit_around(before, after, settings, retarget=enabled)
-        findings += more
+        findings += mask_findings(more, frozenset[str]().union(*(result.secrets for result in results)))
     patches: list[_Patch] = []
     companions: list[Mapping[str, Any]] = []
     for old, new in zip(before, after):
