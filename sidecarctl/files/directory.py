@@ -99,8 +99,11 @@ class Directory:
         with open(os.open(self.entry(name), flags, 0o666, dir_fd=self.descriptor), "wb") as stream:
             stream.write(data)
 
-    def delete_tree(self, name: str) -> None:
-        """Delete a directory of this one with all that it contains. Links in it are deleted, not followed. Raises OSError."""
+    def delete(self, name: str) -> None:
+        """Delete an entry with all that it contains. Links are deleted, not followed. Raises OSError."""
+        if not self.has_directory(name):
+            self.unlink(name)
+            return
         if self.descriptor is None:
             import shutil
 

@@ -22,7 +22,7 @@ from sidecarctl.findings import list_first
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.process_usage import directory_size, session_memory
-from sidecarctl.vendoring.source import Source
+from sidecarctl.vendoring.source import COMMIT, Source
 
 _CONFIG = (
     *("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.commitGraph=false"),
@@ -35,7 +35,6 @@ _OF_A_REPOSITORY = re.compile(
     r"|GRAFT_FILE|NO_REPLACE_OBJECTS|REPLACE_REF_BASE|CEILING_DIRECTORIES|TRACE.*|TEMPLATE_DIR|EXEC_PATH)\Z"
 )
 _FETCHED = "refs/sidecarctl/fetched"
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _POLL = 0.02
 _ERROR_BYTES = 64 << 10
 _MESSAGE_BYTES = 16 << 20  # of the server and of Git
@@ -200,8 +199,8 @@ def _resolve(git: _Git, source: Source) -> tuple[str, str]:
         if "HEAD" not in found:
             raise UsageError(f"{source.url} has no default branch", hint="add a branch or tag to the URL: URL@REF")
         return "HEAD", ""
-    if _COMMIT.match(source.ref.lower()):  # never a branch or tag, which could have the name of any commit
-        return source.ref.lower(), "commit"
+    if COMMIT.match(source.ref):  # never a branch or tag, which could have the name of any commit
+        return source.ref, "commit"
     tag, branch = f"refs/tags/{source.ref}", f"refs/heads/{source.ref}"
     found = _list_refs(git, tag, branch)
     if tag in found:
@@ -232,17 +231,17 @@ def _fetch(git: _Git, ref: str) -> str:
     try:
         git.run(*fetch, "--depth=1", "--", url, f"{ref}:{_FETCHED}")
     except InputError:
-        if not _COMMIT.match(ref):
+        if not COMMIT.match(ref):
             raise
         git.run(*fetch, "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         name = ref
     try:
-        if _COMMIT.match(ref) and _read_object(git, name) != ref:
+        if COMMIT.match(ref) and _read_object(git, name) != ref:
             raise _no_commit(url, ref)
         found = _read_object(git, f"{name}^{{commit}}")
     except _GitError:
         raise _no_commit(url, ref) from None
-    if not _COMMIT.match(found):
+    if not COMMIT.match(found):
         raise InputError(f"{url}: Git did not return a commit")
     return found
 
@@ -254,7 +253,7 @@ def _read_object(git: _Git, name: str) -> str:
 
 def _no_commit(url: str, ref: str) -> UsageError:
     """Return the error for a ref that was fetched, or is a commit that all branches and tags do not have."""
-    if _COMMIT.match(ref):
+    if COMMIT.match(ref):
         return UsageError(f"{url} has no commit {ref}", hint="name a commit of one of its branches or tags")
     short = ref.removeprefix("refs/tags/").removeprefix("refs/heads/")
     return UsageError(f'"{short}" of {url} is not a commit', hint="name a branch, a commit, or a tag of a commit")

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sidecarctl.files.depth import check_tree
 from sidecarctl.files.directory import Directory, OutputError, open_directory
+from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import write_all
 from sidecarctl.vendoring.get import Library
@@ -43,7 +45,7 @@ def _install(libraries: Sequence[Library], lock: LockFile) -> None:
                 parent.rmdir()
         if isinstance(problem, OSError):
             raise OutputError(
-                f"cannot write {problem.filename or parent}: {problem.strerror or problem}; {_UNCHANGED}",
+                f"cannot write {lock.home / LIBRARIES / (problem.filename or '')}: {problem.strerror or problem}; {_UNCHANGED}",
                 hint="check the permissions and the free disk space",
             ) from None
         raise
@@ -57,13 +59,16 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory)
         for library in libraries:
             target = library.locked.name
             check_no_link(library.locked.directory(lock.home))
+            check_tree(library.locked.directory(lock.home))
             mark = os.urandom(6).hex()
             new, old = (f".{target}.{mark}.{word}.sidecarctl" for word in ("new", "old"))
             swaps.append((target, new, old))
             write_files(library, directory, new)
+        lock_directory(directory)  # until the lock file is written
         directory.check(_UNCHANGED)
+        lock.check_unchanged()
         for target, new, old in swaps:
-            if directory.has_directory(target):
+            if directory.status(target) is not None:
                 directory.replace(target, old)
             directory.replace(new, target)
             replaced.append(target)
@@ -74,7 +79,7 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory)
         raise
     for _, _, old in swaps:
         with suppress(OSError):
-            directory.delete_tree(old)
+            directory.delete(old)
 
 
 def write_files(library: Library, parent: Directory, name: str) -> None:
@@ -87,8 +92,8 @@ def _restore(directory: Directory, swaps: Sequence[tuple[str, str, str]], replac
     for target, new, old in swaps:
         with suppress(OSError):
             if target in replaced:
-                directory.delete_tree(target)
-            if directory.has_directory(old):
+                directory.delete(target)
+            if directory.status(old) is not None:
                 directory.replace(old, target)
         with suppress(OSError):
-            directory.delete_tree(new)
+            directory.delete(new)

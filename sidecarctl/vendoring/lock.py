@@ -11,6 +11,7 @@ from sidecarctl.catalog.entry_files import read_yaml
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import find_format_problems
 from sidecarctl.errors import UsageError
+from sidecarctl.files.directory import OutputError
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.files.write import Write
 from sidecarctl.lazy_dataclass import dataclass
@@ -81,6 +82,12 @@ class LockFile:
     def home(self) -> Path:
         """The directory of the lock file."""
         return self.path.parent
+
+    def check_unchanged(self) -> None:
+        """Raise OutputError if another run changed the file since it was read."""
+        found = self.path.stat() if self.path.exists() else None
+        if stamp_of(found) != self.stamp:
+            raise OutputError(f"{self.path} changed since it was read; nothing was changed", hint="run again")
 
     def with_libraries(self, libraries: Iterable[LockedLibrary]) -> Write:
         """Return the write that gives the file other libraries, and that fails if the file changed since it was read.

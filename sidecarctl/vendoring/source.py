@@ -9,6 +9,7 @@ from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
 
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^:]")
 _REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?\Z")
@@ -85,13 +86,13 @@ def _split_ref(path: str) -> tuple[str, str]:
 
 
 def check_ref(ref: str) -> str:
-    """Return a ref that is safe to pass to Git; "" for none. Raise UsageError for any other."""
+    """Return a ref that is safe to pass to Git, a commit in lowercase; "" for none. Raise UsageError for any other."""
     if ref and (not _REF.match(ref) or ".." in ref or "//" in ref or ref.endswith(".lock") or len(ref) > 250):
         raise UsageError(
             f'invalid branch, tag, or commit "{visible(ref)}"',
             hint="use letters, digits, and the characters . _ / + -, and start with a letter, digit, or underscore",
         )
-    return ref
+    return ref.lower() if COMMIT.match(ref.lower()) else ref
 
 
 def check_path(path: str) -> str:

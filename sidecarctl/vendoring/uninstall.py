@@ -8,7 +8,9 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE
+from sidecarctl.files.depth import check_tree
 from sidecarctl.files.directory import Directory, OutputError, open_directory
+from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile, check_no_link
@@ -35,10 +37,15 @@ def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) ->
 
 def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
     check_removable(library, lock.home)  # again: the uses of the library were searched since
+    check_tree(library.directory(lock.home))
     others = [one for one in lock.libraries.values() if one.name != library.name]
     parent = Path(os.path.realpath(lock.home)) / LIBRARIES
     try:
         with open_directory(parent, _UNCHANGED) if parent.is_dir() else nullcontext() as directory:
+            if directory:
+                lock_directory(directory)  # until the lock file is written
+                directory.check(_UNCHANGED)
+            lock.check_unchanged()
             aside = _set_aside(library, directory)
             try:
                 write_all([*files, lock.with_libraries(others)])
@@ -47,10 +54,10 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -
                     directory.replace(aside, library.name)
                 raise
             if not others:
-                lock.path.unlink()
+                _delete_lock_file(lock)
             if directory and aside:
                 with suppress(OSError):
-                    directory.delete_tree(aside)  # links in it are deleted, not followed
+                    directory.delete(aside)  # links in it are deleted, not followed
     except OSError as problem:
         raise OutputError(
             f"cannot delete {library.directory(lock.home)}: {problem.strerror or problem}; {_UNCHANGED}",
@@ -58,6 +65,15 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -
         ) from None
     with suppress(OSError):
         parent.rmdir()
+
+
+def _delete_lock_file(lock: LockFile) -> None:
+    """Delete the lock file, which has no libraries any more. Raises OutputError."""
+    try:
+        lock.path.unlink()
+    except OSError as problem:
+        message = f"cannot delete {lock.path}: {problem.strerror or problem}; the library was removed"
+        raise OutputError(message, hint="delete it") from None
 
 
 def _set_aside(library: LockedLibrary, directory: Directory | None) -> str:

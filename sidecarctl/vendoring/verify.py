@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecarctl import limits
+from sidecarctl.errors import InputError
+from sidecarctl.files.depth import check_tree
 from sidecarctl.files.sources import read_small
 from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
@@ -26,6 +28,10 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
             return [f"{path.as_posix()}: a symbolic link instead of the directory"]
     if not directory.is_dir():
         return [f"{directory.as_posix()}: missing directory"]
+    try:
+        check_tree(directory)
+    except InputError as error:
+        return [error.message]
     sums = directory / SUMS_FILE
     if sums.is_symlink() or not sums.is_file():
         return [f"{sums.as_posix()}: missing file"]
@@ -42,8 +48,10 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
 
 
 def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
-    present = _list_paths(directory)
-    found = [f"{(directory / path).as_posix()}: missing file" for path in wanted if path not in present]
+    unreadable: list[OSError] = []
+    present = _list_paths(directory, unreadable)
+    found = [f"{each.filename}: cannot read it: {each.strerror or each}" for each in unreadable]
+    found += [f"{(directory / path).as_posix()}: missing file" for path in wanted if path not in present]
     for path, is_link in present.items():
         file = directory / path
         if path not in wanted:
@@ -68,10 +76,13 @@ def _compare_file(file: Path, wanted: str) -> list[str]:
     return [f"{shown}: changed file"]
 
 
-def _list_paths(directory: Path) -> dict[str, bool]:
-    """Return the paths of everything below a directory except directories, and whether each is a symbolic link."""
+def _list_paths(directory: Path, unreadable: list[OSError]) -> dict[str, bool]:
+    """Return the paths of everything below a directory except directories, and whether each is a symbolic link.
+
+    Appends the errors of directories that cannot be listed.
+    """
     found: dict[str, bool] = {}
-    for folder, directories, names in os.walk(directory):
+    for folder, directories, names in os.walk(directory, onerror=unreadable.append):
         for name, is_file in (*((name, True) for name in names), *((name, False) for name in directories)):
             path = Path(folder, name)
             if path.is_symlink() or is_file:

@@ -88,3 +88,30 @@ def test_signal_during_a_change_takes_effect_when_the_change_is_complete(
         assert [path.name for path in (shop / "libraries").iterdir()] == ["one"]
     else:
         assert snapshot(shop).keys() == {"web.yaml"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs locks of directories")
+@pytest.mark.parametrize("action", ["install", "uninstall"])
+def test_run_that_fails_leaves_what_another_one_installed(
+    action: str, acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    assert sidecarctl("library add one ../acme", shop).code == 0
+    lock = read_lock(Path("sidecarctl.lock"))
+    module = importlib.import_module(f"sidecarctl.vendoring.{action}")
+    wait_for_lock = module.lock_directory
+
+    def update_first(directory: Any) -> None:
+        text = lock.path.read_text()
+        lock.path.write_text(f"{text}# of another run\n")
+        (shop / "libraries/one/new").write_text("of another run")
+        wait_for_lock(directory)
+
+    monkeypatch.setattr(module, "lock_directory", update_first)
+    with pytest.raises(SidecarctlError, match="changed since it was read; nothing was changed"):
+        if action == "install":
+            module.install([get_library("one", "../acme", "", Path())], lock)
+        else:
+            module.uninstall(lock.libraries["one"], lock, [])
+    assert (shop / "libraries/one/new").read_text() == "of another run"
+    assert [path.name for path in (shop / "libraries").iterdir()] == ["one"]

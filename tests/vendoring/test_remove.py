@@ -260,3 +260,13 @@ def test_failed_write_restores_the_library(added: Path, monkeypatch: pytest.Monk
     with pytest.raises(OutputError):
         uninstall.uninstall(lock.libraries["acme"], lock, ())
     assert snapshot(added) == before
+
+
+@pytest.mark.parametrize("words", ["remove acme --force", "update --force", "verify"])
+def test_deep_directories_in_a_library_are_an_error_and_nothing_changes(words: str, added: Path) -> None:
+    (added / "libraries/acme" / "/".join("a" * 120)).mkdir(parents=True)
+    before = snapshot(added)
+    done = sidecarctl(f"library {words}", added)
+    assert (done.code != 0, "nested too deeply: more than 100 levels" in done.stderr + done.stdout) == (True, True)
+    assert snapshot(added) == before
+    assert (added / "libraries/acme" / "/".join("a" * 120)).is_dir()

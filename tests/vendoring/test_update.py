@@ -174,3 +174,14 @@ def test_failed_update_changes_nothing(break_it: str, acme: Path, shop: Path) ->
     before = snapshot(shop)
     assert sidecarctl("library update", shop).code in (2, 3)
     assert snapshot(shop) == before
+
+
+def test_file_in_the_place_of_a_library_is_replaced(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    before = snapshot(shop)
+    shutil.rmtree(shop / "libraries/acme")
+    (shop / "libraries/acme").write_text("no directory")
+    done = sidecarctl("library update --force", shop)
+    assert done.code == 0, done.stderr
+    assert snapshot(shop) == before
+    assert [path.name for path in (shop / "libraries").iterdir()] == ["acme"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,5 +143,25 @@ def test_extra_files_cost_the_same_each(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "a").write_text("")
     (tmp_path / "b").mkdir()
     walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda top: ((at, below, Names(names)) for at, below, names in walk(top)))
-    assert verify._list_paths(tmp_path) == {"a": False}
+    monkeypatch.setattr(os, "walk", lambda top, onerror: ((at, below, Names(names)) for at, below, names in walk(top)))
+    assert verify._list_paths(tmp_path, []) == {"a": False}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions")
+def test_directory_that_cannot_be_listed_is_an_error(acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sidecarctl.vendoring.lock import read_lock
+    from sidecarctl.vendoring.verify import find_differences
+
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    (shop / "libraries/acme/hidden").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:  # root may list every directory
+        if str(path).endswith("hidden"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    lock = read_lock(shop / "sidecarctl.lock")
+    (line,) = find_differences(lock.libraries["acme"], shop)
+    assert line.endswith("libraries/acme/hidden: cannot read it: Permission denied")
