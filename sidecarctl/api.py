@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sidecarctl.api_arguments import (
     check_choice,
+    check_flag,
     check_manifest,
     check_parameters,
     check_path,
@@ -94,19 +95,21 @@ class Session:
         file        the file name in findings
         """
         options, text = _read_arguments(text, kube_version, file)
-        options = replace(options, workloads=WorkloadFilter(hooks=hooks, opt_out=True))
+        options = replace(options, workloads=WorkloadFilter(hooks=check_flag("hooks", hooks), opt_out=True))
+        wanted = check_words("sidecars", sidecars)
         requests = build_requests(
             self._catalog(),
-            check_words("sidecars", sidecars),
-            _read_changes(parameters),
+            wanted,
+            _read_changes(parameters, [word.partition("@")[0] for word in wanted]),
             instance=check_word("instance", instance),
             mode=check_word("mode", mode),
             containers=check_words("containers", containers),
-            adopt=adopt,
-            keep_qos=keep_qos,
+            adopt=check_flag("adopt", adopt),
+            keep_qos=check_flag("keep_qos", keep_qos),
             on_conflict=check_choice("on_conflict", on_conflict, _POLICIES),
         )
-        return _retarget(pipeline.add(text, requests, options, file), options, file, enabled=retarget)
+        enabled = check_flag("retarget", retarget)
+        return _retarget(pipeline.add(text, requests, options, file), options, file, enabled=enabled)
 
     def upgrade(
         self,
@@ -125,14 +128,15 @@ class Session:
         on_conflict fail, keep, overwrite, or enforce: what to do with edited fields that the upgrade changes too
         """
         options, text = _read_arguments(text, kube_version, file)
+        enabled, catalog = check_flag("retarget", retarget), self._catalog()
         wanted = UpgradeRequest(
-            self._catalog(),
+            catalog,
             split_requests(check_words("sidecars", sidecars)),
-            _read_changes(parameters),
+            _read_changes(parameters, catalog.names()),
             check_choice("on_conflict", on_conflict, _POLICIES),
         )
         result = pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
-        return _retarget(result, options, file, enabled=retarget)
+        return _retarget(result, options, file, enabled=enabled)
 
     def remove(
         self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
@@ -159,7 +163,10 @@ class Session:
         selection = resolve_selection(wanted, self._catalog(wanted.libraries), options.kube_version)
         severities = severities_of(wanted)
         options = replace(
-            options, kinds=wanted.kinds, workloads=WorkloadFilter(hooks=hooks), severities=lambda file: severities
+            options,
+            kinds=wanted.kinds,
+            workloads=WorkloadFilter(hooks=check_flag("hooks", hooks)),
+            severities=lambda file: severities,
         )
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
@@ -286,8 +293,10 @@ def _read_arguments(text: str, kube_version: str, file: str) -> tuple[Options, s
     return Options(version), check_manifest(text, check_word("file", file))
 
 
-def _read_changes(parameters: Mapping[str, Mapping[str, object]] | None) -> dict[str, ParameterChanges]:
-    return {name: ParameterChanges(given) for name, given in check_parameters(parameters).items()}
+def _read_changes(
+    parameters: Mapping[str, Mapping[str, object]] | None, sidecars: Sequence[str]
+) -> dict[str, ParameterChanges]:
+    return {name: ParameterChanges(given) for name, given in check_parameters(parameters, sidecars).items()}
 
 
 def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:

@@ -50,6 +50,13 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     return word
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return an argument that is True or False. Raises UsageError for anything else."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}: expected True or False, got {_describe(value)}")
+    return value
+
+
 def check_words(name: str, values: object) -> tuple[str, ...]:
     """Return an argument that is a sequence or set of strings. Raises UsageError for anything else, also for a string.
 
@@ -70,9 +77,13 @@ def check_words(name: str, values: object) -> tuple[str, ...]:
 
 def check_path(name: str, value: object) -> Path:
     """Return a path argument. Raises UsageError for anything that is not the path of a file."""
-    if not isinstance(value, (str, os.PathLike)) or isinstance(os.fspath(value), bytes):
+    try:
+        given = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    except TypeError:  # of an object that gives something else
+        given = None
+    if not isinstance(given, str):
         raise UsageError(f"{name}: expected a path, got {_describe(value)}")
-    path = os.fspath(value)
+    path = str.__str__(given)
     if not path or "\0" in path:
         raise UsageError(f"{name}: invalid path {_quote(path)}")
     try:
@@ -93,8 +104,11 @@ def check_paths(name: str, values: object) -> tuple[Path, ...]:
     return tuple(check_path(f"{name}[{number}]", value) for number, value in enumerate(values))
 
 
-def check_parameters(values: object) -> dict[str, dict[str, Any]]:
-    """Return parameters by sidecar name as plain data that JSON can hold. Raises UsageError for anything else."""
+def check_parameters(values: object, sidecars: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return parameters by sidecar name as plain data that JSON can hold. Raises UsageError for anything else.
+
+    `sidecars` are the names that they can be for.
+    """
     if values is None:
         return {}
     if not isinstance(values, Mapping):
@@ -106,6 +120,8 @@ def check_parameters(values: object) -> dict[str, dict[str, Any]]:
         where = f"parameters[{_quote(name)}]"
         if not isinstance(given, Mapping):
             raise UsageError(f"{where}: expected a mapping, got {_describe(given)}")
+        if name not in sidecars:
+            raise UsageError(f"{where}: no such sidecar in this call", hint=did_you_mean(name[:100], sidecars) or "")
         checked[name] = _copy_mapping(where, given, _DEPTH, count)
     return checked
 

@@ -192,3 +192,46 @@ def test_member_of_an_enum_is_its_value() -> None:
     results = [sidecarctl.add(POD, ["log-tail"], {"log-tail": each}) for each in (members, plain)]
     assert results[0].text == results[1].text
     assert "busybox:1.37.0" in results[0].text
+
+
+class Ambiguous:
+    """An object without a truth value, like an array."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+@pytest.mark.parametrize("value", ["false", 1, None, [1], Ambiguous()])
+@pytest.mark.parametrize("flag", ["adopt", "keep_qos", "retarget", "hooks"])
+def test_flag_that_is_neither_true_nor_false_is_an_error(flag: str, value: Any) -> None:
+    with pytest.raises(SidecarctlError, match=f"{flag}: expected True or False"):
+        sidecarctl.add(POD, ["logger"], **{flag: value})
+
+
+def test_parameters_of_another_sidecar_are_an_error() -> None:
+    with pytest.raises(SidecarctlError, match="no such sidecar") as caught:
+        sidecarctl.add(POD, ["logger"], {"loger": {"logDir": "/srv/log"}})
+    assert 'did you mean "logger"?' in caught.value.hint
+    with pytest.raises(SidecarctlError, match="no such sidecar"):
+        sidecarctl.upgrade(POD, parameters={"loger": {"logDir": "/srv/log"}})
+
+
+class OddPath:
+    """An object that says that it is a path, and gives a number."""
+
+    def __fspath__(self) -> Any:
+        return 3
+
+
+class OddText(str):
+    """A string that denies what it contains."""
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("path", [OddPath(), OddText("a\0b")])
+def test_odd_path_is_an_error(path: Any) -> None:
+    for call in (lambda: sidecarctl.Session([path]), lambda: sidecarctl.render(POD, path)):
+        with pytest.raises(SidecarctlError, match="path"):
+            call()
