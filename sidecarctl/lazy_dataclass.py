@@ -45,17 +45,14 @@ class _Placeholder:
 
 
 def _finish(cls: type, *, eq: bool = True, frozen: bool = False) -> None:
-    """Generate the methods of a class."""
-    for name in _ENTRY_POINTS[:-1]:
-        if isinstance(cls.__dict__.get(name), _Placeholder):
-            delattr(cls, name)
+    """Generate the methods of a class. Each takes the place of its placeholder: other threads must not find none."""
     own: dict[str, Any] = {"__init__": None, "__repr__": _shown}
     if eq:
         own |= {"__eq__": _equal, "__hash__": _hash if frozen else None}
     if frozen:
         own |= {"__setattr__": _refuse, "__delattr__": _refuse}
     for name, method in own.items():
-        if name not in cls.__dict__:
+        if name not in cls.__dict__ or isinstance(cls.__dict__[name], _Placeholder):
             setattr(cls, name, _looping_init(cls) if name == "__init__" else method)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import sidecarctl
 from sidecarctl.errors import UsageError
-from tests.command import run
+from tests.command import ROOT, run
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -126,3 +126,34 @@ def test_render_applies_the_severities_of_the_composition(rules: dict[str, str],
     result = sidecarctl.render(text, tmp_path / "c.yaml")
     assert (result.failed, result.changed) == (failed, not failed)
     assert bool(run("sidecarctl render -c c.yaml", tmp_path, stdin=text).code) is failed
+
+
+THREADS = """\
+import sys, threading
+import sidecarctl
+sys.setswitchinterval(1e-5)
+text = sys.stdin.read()
+together, errors = threading.Barrier(8), []
+
+def work():
+    together.wait()
+    try:
+        sidecarctl.add(text, ["logger"])
+    except BaseException as error:
+        errors.append(repr(error))
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+sys.exit("\\n".join(errors) or 0)
+"""
+
+
+def test_first_calls_of_several_threads_work() -> None:
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", THREADS], input=DEPLOYMENT, capture_output=True, text=True, cwd=ROOT, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
