@@ -217,7 +217,7 @@ def _list(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.cli import console, library_report
 
     _check_no_words("list", words)
-    lock = open_lock()
+    lock = open_lock(only_reads=True)
     home, locked = lock.home, lock.libraries
     console.write_text(
         library_report.libraries_data(locked, home) if flags.as_json else library_report.render_libraries(locked, home)
@@ -230,7 +230,7 @@ def _verify(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.vendoring.verify import find_differences, find_unlocked
 
     _check_no_words("verify", words)
-    lock = open_lock()
+    lock = open_lock(only_reads=True)
     home, locked = lock.home, lock.libraries
     if not locked:
         raise _nothing("verify")
@@ -255,11 +255,11 @@ def _nothing(action: str) -> UsageError:
     )
 
 
-def open_lock() -> LockFile:
+def open_lock(*, only_reads: bool = False) -> LockFile:
     """Return the lock file of this directory.
 
     It is next to the nearest sidecarctl.lock, else next to the nearest sidecarctl.yaml, else in the root of the repository.
-    Raises UsageError if a file of another user is there.
+    Raises UsageError if a file of another user is there; if the action `only_reads` it, that is a warning.
     """
     import os
 
@@ -269,12 +269,19 @@ def open_lock() -> LockFile:
     from sidecarctl.files.patterns import repository_root
     from sidecarctl.vendoring.lock import read_lock
 
-    lock = find_file(Path(), LOCK_FILE, console.report_foreign)
+    lock = find_file(Path(), LOCK_FILE)
     beside = lock or find_composition_file(Path(), console.report_foreign)
     home = beside.parent if beside else Path(os.path.relpath(repository_root(Path().resolve())))
     file = home / LOCK_FILE
-    if lock is None and file.exists() and foreign_owner(file) is not None:
-        raise UsageError(f"{file} belongs to another user", hint="delete it, or make it yours with chown")
+    owner = foreign_owner(file) if lock is None and file.exists() else None
+    if owner is not None:
+        error = UsageError(
+            f"{file} belongs to another user (uid {owner})",
+            hint=f"run sidecarctl as that user (in a container, with `--user {owner}`), or change the owner",
+        )
+        if not only_reads:
+            raise error
+        console.report_line(f"warning: {error.message}")
     return read_lock(file)
 
 
