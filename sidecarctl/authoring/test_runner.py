@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def _case(result: CaseResult, color: bool, width: int, verbose: bool) -> list[st
         lines[0] = lines[0].rstrip("\n") + f": output differs from {result.case.expected_file.name}\n"
     if result.state == "failed" or verbose:
         names = f"{result.case.expected_file}"
-        lines.append(diff.unified_diff(result.expected, result.actual, names, color=color, terminal=color))
+        lines.append(
+            diff.unified_diff(result.expected, result.actual, names, color=color, terminal=sys.stdout.isatty())
+        )
     outcome = result.outcome
     if result.state == "failed" and outcome and outcome.result and not result.actual:
         lines.append(text.render_findings(outcome.result.findings, color=color, width=width))

@@ -9,12 +9,13 @@ Format: https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from sidecarctl.errors import BugError, InputError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass, field
+from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
@@ -221,6 +222,7 @@ def write(original: ResourceList, documents: Sequence[Document] | None, results:
     """Return the list with new items (None: unchanged) and results. Raise BugError if it is not written correctly."""
     if documents is None and not results:
         return original.text
+    results = _shown(results)
     wanted = _value(original, documents, results)
     if original.item_texts is not None and documents != []:
         if _holds(text := _write_text(original, documents, results), wanted):
@@ -296,4 +298,9 @@ def _verify_items(text: str, dash: int, documents: Sequence[Document]) -> None:
 
 def write_error(results: Sequence[Mapping[str, Any]]) -> str:
     """Return a ResourceList without items, for a run that could not read its input."""
-    return emit.document({"apiVersion": VERSIONS[0], "kind": KIND, "items": [], "results": list(results)})
+    return emit.document({"apiVersion": VERSIONS[0], "kind": KIND, "items": [], "results": _shown(results)})
+
+
+def _shown(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return results for people to read: their messages have no characters that control a terminal."""
+    return [{**each, "message": visible(each["message"], keep="\n")} for each in results]

@@ -196,16 +196,34 @@ def test_name_cannot_inject_markup_into_markdown(words: str, tmp_path: Path) -> 
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
 def test_diff_on_a_terminal_escapes_control_characters(tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(POD + "# here \u202e and \u2066 there\n")
+    text = _on_terminal("add logger -f evil.yaml --diff", tmp_path)
+    assert "logger" in text
+    assert "\u202e" not in text and "\u2066" not in text and "\x1b" not in text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+def test_failed_case_on_a_terminal_escapes_control_characters(tmp_path: Path) -> None:
+    assert run("sidecarctl new foo --from x/y:1", tmp_path).code == 0
+    expected = tmp_path / "sidecars/foo/tests/deployment/expected.yaml"
+    expected.write_text("a: \x1b]0;pwn\x07\x1b[31mred \u202e\n")
+    text = _on_terminal("test", tmp_path)
+    assert "pwn" in text
+    assert not set(STEERS) & set(text)
+
+
+def _on_terminal(words: str, folder: Path) -> str:
+    """Return what a command prints on a terminal without colors."""
     import pty
 
     outer, inner = pty.openpty()
     subprocess.run(
-        [sys.executable, "-m", "sidecarctl", "add", "logger", "-f", "evil.yaml", "--diff"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "sidecarctl", *words.split()],
+        cwd=folder,
         stdout=inner,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-        check=True,
+        check=False,
+        timeout=60,
     )
     os.close(inner)
     shown = b""
@@ -215,9 +233,7 @@ def test_diff_on_a_terminal_escapes_control_characters(tmp_path: Path) -> None:
     except OSError:  # raised when the other end is closed
         pass
     os.close(outer)
-    text = shown.decode()
-    assert "logger" in text
-    assert "\u202e" not in text and "\u2066" not in text and "\x1b" not in text
+    return shown.decode()
 
 
 @pytest.mark.parametrize("name", ["\x1b", "\x07", "\x9b", "\x00"])
@@ -302,7 +318,7 @@ def test_composition_of_another_user_is_not_found(foreign: str, tmp_path: Path) 
     ("name", "words"),
     [
         *(("sidecarctl.yaml", words) for words in ("add logger", "validate", "status", "remove logger", "list")),
-        *(("sidecarctl.lock", words) for words in ("add logger", "list", "library list")),
+        *(("sidecarctl.lock", words) for words in ("add logger", "list")),
         *(("sidecars", words) for words in ("add logger", "list")),
     ],
 )
@@ -392,9 +408,21 @@ def test_number_with_thousands_of_digits_is_no_internal_error(manifest: str, tmp
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
 @pytest.mark.parametrize("words", ["list", "update", "verify", "remove x", "add x ../x"])
-def test_lock_file_of_another_user_is_an_error_of_library(words: str, tmp_path: Path) -> None:
+def test_lock_file_of_another_user_is_only_read(words: str, tmp_path: Path) -> None:
     lock = tmp_path / "sidecarctl.lock"
-    lock.write_text("apiVersion: sidecarctl.dev/v1alpha1\nkind: Lock\nlibraries: []\n")
+    lock.write_text("apiVersion: sidecarctl.dev/v1alpha1\nkind: LibraryLock\nlibraries: []\n")
     os.chown(lock, 1234, 1234)
     done = run(f"sidecarctl library {words}", tmp_path)
-    assert (done.code, "sidecarctl.lock belongs to another user" in done.stderr) == (2, True), done.stderr
+    kind = "warning" if words in ("list", "verify") else "error"
+    assert done.stderr.startswith(f"{kind}: sidecarctl.lock belongs to another user (uid 1234)\n")
+    assert done.code == (0 if words == "list" else 2)
+
+
+def test_messages_of_krm_cannot_send_control_sequences(tmp_path: Path) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+    pod["spec"] = {"containers": [{"name": "\u202ebc", "image": "a:1"}]}
+    config = {"kind": "ConfigMap", "data": {"sidecars": "logger"}}
+    given = {"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": [pod], "functionConfig": config}
+    done = run("sidecarctl krm", tmp_path, stdin=json.dumps(given))
+    assert "invalid container name" in done.stdout
+    assert "\u202e" not in done.stdout.partition("results:")[2] + done.stderr
