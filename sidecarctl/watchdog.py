@@ -34,7 +34,7 @@ def begin(step: str = "") -> None:
     if _seconds:
         import signal
 
-        _step = step
+        _step = "stdin" if step == "-" else step
         signal.setitimer(signal.ITIMER_PROF, _seconds)
 
 

@@ -245,7 +245,7 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> _S
     lines: list[str] = []
     for file, _ in files:
         try:
-            lines += _split_lines(read_setting(file).decode("utf-8", "replace"))
+            lines += _split_lines(read_setting(file, "use --no-gitignore").decode("utf-8", "replace"))
         except OSError:
             continue
     lines = [line for line in lines if line.strip() and not line.startswith("#")]

@@ -99,21 +99,23 @@ def read_small(path: Path, limit: limits.Limit = limits.FILE, *, regular: bool =
     with path.open("rb") as stream:
         data = stream.read(limit.value + 1)
     if len(data) > limit.value:
-        raise OSError(errno.EFBIG, f"larger than {limit.value:,} bytes, the limit that {limit.variable} sets")
+        raise OSError(errno.EFBIG, f"larger than {limit.value:,} bytes ({limit.variable})")
     return data
 
 
-def read_setting(path: Path) -> bytes:
+def read_setting(path: Path, way_out: str = "") -> bytes:
     """Return the bytes of a file that says how others are read, such as `.gitignore`. Raises OSError if it is unreadable.
 
-    Raises InputError for one that is too large: without it, files would be changed that must not be.
+    Raises InputError for one that is too large: without it, files would be changed that must not be. `way_out` is another
+    hint than to raise the limit.
     """
     try:
         return read_small(path)
     except OSError as problem:
         if problem.errno != errno.EFBIG:
             raise
-        raise InputError(f"{path} is {problem.strerror}", hint=limits.FILE.way_out) from None
+        hint = f"{way_out}; {limits.FILE.way_out}" if way_out else limits.FILE.way_out
+        raise InputError(f"{path} is larger than {limits.FILE.value:,} bytes", hint=hint) from None
 
 
 NO_FILE: Stamp = (0, 0, 0)  # the stamp of a file that does not exist
