@@ -26,7 +26,7 @@ from sidecarctl.composition.find import FILE_NAME
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
-from sidecarctl.files.patterns import repository_root
+from sidecarctl.files.patterns import output_root
 from sidecarctl.files.signals import end_on_signals
 from sidecarctl.files.sources import NO_FILE, Stamp
 from sidecarctl.files.write import Write, write_all
@@ -240,7 +240,7 @@ def write_files(folder: Path, texts: Mapping[str, str], stamp: Stamp = NO_FILE) 
                 f"{folder / path} already exists",
                 hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
-    root = repository_root(folder.resolve())
+    root = output_root(folder)
     write_all(Write(folder / path, text, stamp if path == FILE_NAME else NO_FILE, root) for path, text in texts.items())
 
 

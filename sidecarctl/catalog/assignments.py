@@ -146,7 +146,7 @@ def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") ->
     """
     key, equals, value = _split_at_equals(text)
     # A value can be a secret.
-    shown = text if flag == "--set-file" or not equals else f"{key}=..."
+    shown = text if flag == "--set-file" else f"{key}=..." if equals else re.sub(":.*", ":...", text, flags=re.DOTALL)
     where = f"{flag} {shown}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")

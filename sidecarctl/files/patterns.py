@@ -229,6 +229,16 @@ def repository_root(start: Path) -> Path:
     return start
 
 
+def output_root(folder: Path) -> Path:
+    """Return the directory that links must not lead out of when a command writes to `folder`.
+
+    It is the repository of the working directory if `folder` is named as a part of it, else the repository of `folder`.
+    """
+    own = repository_root(Path().resolve())
+    inside = (own / ".git").exists() and Path(os.path.abspath(folder)).is_relative_to(own)  # noqa: PTH100
+    return own if inside else repository_root(folder.resolve())
+
+
 def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
     """Return the patterns of a directory, None without any."""
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]

@@ -438,3 +438,11 @@ def test_secret_is_not_in_a_finding_that_compares_objects(words: str, tmp_path: 
     text = done.stderr + (log.read_text() if log.exists() else "") + (done.stdout if "sarif" in words else "")
     assert "unknown-target-port" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize("words", ["--set mine.token:hunter2xyz", "mine.token=hunter2xyz", "token=hunter2xyz"])
+def test_secret_in_a_word_that_is_no_assignment_is_not_shown(words: str, tmp_path: Path) -> None:
+    library(tmp_path)
+    done = run(f"sidecarctl add mine {words} --library lib -f web.yaml", tmp_path)
+    assert (done.code, "token" in done.stderr) == (2, True), done.stderr
+    assert "hunter" not in done.stderr

@@ -228,3 +228,19 @@ def test_file_names_that_look_like_options_or_shell_code_are_only_names(tmp_path
         assert done.code == 0, (words, done.stderr)
         assert "\nb.yaml" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize("command", ["init k8s", "adopt k8s"])
+def test_linked_directory_does_not_lead_a_composition_out_of_the_repository(command: str, tmp_path: Path) -> None:
+    repository, outside = tmp_path / "repository", tmp_path / "outside"
+    (repository / ".git").mkdir(parents=True)
+    outside.mkdir()
+    for name in ("web", "shop"):
+        (outside / f"{name}.yaml").write_text((APP + BLOCK + VOLUMES).replace("APPNAME", name))
+    if command.startswith("adopt"):  # extends the nearest composition
+        (outside / "sidecarctl.yaml").write_text(COMPOSITION)
+    before = {path.name: path.read_text() for path in outside.iterdir()}
+    (repository / "k8s").symlink_to(outside)
+    done = run(f"sidecarctl {command}", repository)
+    assert (done.code, "through a symbolic link; no files written" in done.stderr) == (3, True), done.stderr
+    assert {path.name: path.read_text() for path in outside.iterdir()} == before

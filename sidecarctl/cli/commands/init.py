@@ -36,7 +36,7 @@ def init(
     from sidecarctl.cli import console
     from sidecarctl.composition.find import FILE_NAME
     from sidecarctl.errors import InputError, UsageError
-    from sidecarctl.files.patterns import repository_root
+    from sidecarctl.files.patterns import output_root
     from sidecarctl.files.sources import NO_FILE
     from sidecarctl.files.write import Write, write_all
     from sidecarctl.kube.names import to_dns_label
@@ -61,7 +61,7 @@ def init(
     libraries = [f"./{DEFAULT_LIBRARY}"] if (home / DEFAULT_LIBRARY).is_dir() else []
     name = to_dns_label(home.resolve().name) or "workloads"
     text = build_composition(name, libraries, manifests, _find_example(found, home))
-    write_all([Write(file, text, NO_FILE, repository_root(home.resolve()))])
+    write_all([Write(file, text, NO_FILE, output_root(home))])
     if not quiet:
         console.report_line(f"created {file}")
         for line in _describe(found, home, file, manifests):
