@@ -96,11 +96,11 @@ class Session:
         """
         options, text = _read_arguments(text, kube_version, file)
         options = replace(options, workloads=WorkloadFilter(hooks=check_flag("hooks", hooks), opt_out=True))
-        wanted = check_words("sidecars", sidecars)
+        catalog = self._catalog()
         requests = build_requests(
-            self._catalog(),
-            wanted,
-            _read_changes(parameters, [word.partition("@")[0] for word in wanted]),
+            catalog,
+            check_words("sidecars", sidecars),
+            _read_changes(parameters, catalog.names()),
             instance=check_word("instance", instance),
             mode=check_word("mode", mode),
             containers=check_words("containers", containers),

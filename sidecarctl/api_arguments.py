@@ -107,7 +107,7 @@ def check_paths(name: str, values: object) -> tuple[Path, ...]:
 def check_parameters(values: object, sidecars: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return parameters by sidecar name as plain data that JSON can hold. Raises UsageError for anything else.
 
-    `sidecars` are the names that they can be for.
+    `sidecars` are the names of the libraries; parameters of a sidecar that the call does not add have no effect.
     """
     if values is None:
         return {}
@@ -121,7 +121,7 @@ def check_parameters(values: object, sidecars: Sequence[str]) -> dict[str, dict[
         if not isinstance(given, Mapping):
             raise UsageError(f"{where}: expected a mapping, got {_describe(given)}")
         if name not in sidecars:
-            raise UsageError(f"{where}: no such sidecar in this call", hint=did_you_mean(name[:100], sidecars) or "")
+            raise UsageError(f"{where}: unknown sidecar", hint=did_you_mean(name[:100], sidecars) or "")
         checked[name] = _copy_mapping(where, given, _DEPTH, count)
     return checked
 

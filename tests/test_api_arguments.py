@@ -208,11 +208,11 @@ def test_flag_that_is_neither_true_nor_false_is_an_error(flag: str, value: Any) 
         sidecarctl.add(POD, ["logger"], **{flag: value})
 
 
-def test_parameters_of_another_sidecar_are_an_error() -> None:
-    with pytest.raises(SidecarctlError, match="no such sidecar") as caught:
+def test_parameters_of_an_unknown_sidecar_are_an_error() -> None:
+    with pytest.raises(SidecarctlError, match="unknown sidecar") as caught:
         sidecarctl.add(POD, ["logger"], {"loger": {"logDir": "/srv/log"}})
     assert 'did you mean "logger"?' in caught.value.hint
-    with pytest.raises(SidecarctlError, match="no such sidecar"):
+    with pytest.raises(SidecarctlError, match="unknown sidecar"):
         sidecarctl.upgrade(POD, parameters={"loger": {"logDir": "/srv/log"}})
 
 

@@ -250,7 +250,7 @@ def test_endless_values_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(POD)
     done = run("sidecarctl add log-tail --values /dev/zero -f web.yaml", tmp_path)
     assert done.code == 3
-    assert "larger than 1024 KiB" in done.stderr
+    assert "larger than 1,048,576 bytes" in done.stderr
     assert "SIDECARCTL_MAX_FILE" in done.stderr
 
 

@@ -20,7 +20,7 @@ from tests.vendoring.repository_kit import commit, sidecarctl, snapshot, write_s
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs directory descriptors")
 
 # What runs before and after the swap: a method of Directory, or the write of the lock file.
-MOMENTS = ("write_tree", "_write", "check", "replace", "delete_tree", "lock", "failed lock")
+MOMENTS = ("write_tree", "_write", "check", "replace", "delete", "lock", "failed lock")
 
 
 @pytest.fixture
