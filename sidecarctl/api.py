@@ -100,7 +100,7 @@ class Session:
         requests = build_requests(
             catalog,
             check_words("sidecars", sidecars),
-            _read_changes(parameters, catalog.names()),
+            _read_changes(parameters, catalog),
             instance=check_word("instance", instance),
             mode=check_word("mode", mode),
             containers=check_words("containers", containers),
@@ -132,7 +132,7 @@ class Session:
         wanted = UpgradeRequest(
             catalog,
             split_requests(check_words("sidecars", sidecars)),
-            _read_changes(parameters, catalog.names()),
+            _read_changes(parameters, catalog),
             check_choice("on_conflict", on_conflict, _POLICIES),
         )
         result = pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
@@ -294,9 +294,11 @@ def _read_arguments(text: str, kube_version: str, file: str) -> tuple[Options, s
 
 
 def _read_changes(
-    parameters: Mapping[str, Mapping[str, object]] | None, sidecars: Sequence[str]
+    parameters: Mapping[str, Mapping[str, object]] | None, catalog: Catalog
 ) -> dict[str, ParameterChanges]:
-    return {name: ParameterChanges(given) for name, given in check_parameters(parameters, sidecars).items()}
+    if parameters is None:  # most calls: the names need a look at the directories of the libraries
+        return {}
+    return {name: ParameterChanges(given) for name, given in check_parameters(parameters, catalog.names()).items()}
 
 
 def _retarget(result: Result, options: Options, file: str, *, enabled: bool = False) -> Result:
