@@ -8,7 +8,8 @@ from pathlib import PurePath
 from sidecarctl.cli.delivery import Done
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
-from sidecarctl.inject.companion_search import Beside, Companion, CompanionKey, Holder, Homes, read_records
+from sidecarctl.inject.companion_homes import Holder, Homes, read_records
+from sidecarctl.inject.companion_search import Beside, Companion, CompanionKey
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds

@@ -8,6 +8,7 @@ from typing import Any
 from sidecarctl.inject.document import DocumentResult, number_workloads
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import keep_present
+from sidecarctl.inject.removal import Removal
 from sidecarctl.kube import quantity
 from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -28,7 +29,7 @@ def collect_changes(
     for plan in result.plans:
         plans.setdefault(_key(plan.workload), {})[plan.instance.name] = plan
     skipped = {_key(workload): reason for workload, reason in result.skipped}
-    removed = {_key(one.workload) for one in result.removals}
+    removed = {_key(one.workload): _removed_companions(one) for one in result.removals}
     out = []
     kept = None if result.documents and result.documents[0].text == before.text else result.kept
     # Both sides have the same workloads in the same order, without companions.
@@ -37,9 +38,17 @@ def collect_changes(
         if _key(workload) in skipped:
             out.append(_change(workload, before.file, line, skipped=skipped[_key(workload)]))
         elif _key(workload) in plans or _key(workload) in removed:
-            change = _compare(workload, after, before, line, plans.get(_key(workload), {}), kept)
+            own, gone = plans.get(_key(workload), {}), removed.get(_key(workload), {})
+            change = _compare(workload, after, before, line, own, kept, gone)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
+
+
+def _removed_companions(removal: Removal) -> dict[str, tuple[str, ...]]:
+    """Map the instances of a removal to their companions that are removed, under the names that they have."""
+    return {
+        name: tuple(each.identity for each in removal.companions if each.owner[1] == name) for name in removal.names
+    }
 
 
 def _key(workload: Workload) -> tuple[object, ...]:
@@ -65,12 +74,16 @@ def _compare(
     line: int,
     touched: Mapping[str, Plan],
     kept: frozenset[tuple[str, str]] | None,
+    gone: Mapping[str, tuple[str, ...]],
 ) -> WorkloadChange:
-    """Return the change of a workload by its plans, by instance. `kept` are (label, instance) that stay; None: all."""
+    """Return the change of a workload by its plans, by instance.
+
+    `kept` are (label, instance) that stay, None for all; `gone` has the removed companions by instance.
+    """
     was, now = records.read(old), records.read(new)
     names = [*now.instances, *(name for name in was.instances if name not in now.instances)]
     instances = tuple(
-        _instance(name, was, now, kept is None or (old.label, name) in kept, touched.get(name), old)
+        _instance(name, was, now, kept is None or (old.label, name) in kept, touched.get(name), old, gone.get(name, ()))
         for name in names
         if name in touched or name not in now.instances
     )
@@ -78,11 +91,19 @@ def _compare(
 
 
 def _instance(
-    name: str, was: Record, now: Record, unchanged: bool, plan: Plan | None, workload: Workload
+    name: str,
+    was: Record,
+    now: Record,
+    unchanged: bool,
+    plan: Plan | None,
+    workload: Workload,
+    gone: tuple[str, ...],
 ) -> InstanceChange:
     old, new = was.instances.get(name), now.instances.get(name)
     present = new or old
     assert present is not None
+    if new is None:  # a person may have removed a part of the instance
+        present = replace(present, added=replace(keep_present(workload, present.added), documents=gone))
     action = "removed" if new is None else "added" if old is None else "unchanged" if unchanged else "updated"
     previous = old.version if action == "updated" and old and old.version != present.version else ""
     return InstanceChange(
@@ -92,7 +113,7 @@ def _instance(
         present.version,
         previous,
         present.mode,
-        _parts(action, present, now, plan, workload),
+        _parts(action, present, now, plan),
         "adopted unchanged" if plan and plan.adopting else "",
         _next_steps(plan, now) if plan and action == "added" else "",
         *((plan.parameters, plan.fields, plan.changelog) if plan and action == "updated" else ((), (), ())),
@@ -105,15 +126,10 @@ def _identity(companion: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(companion.get("kind")), str(metadata.get("name")), str(metadata.get("namespace") or "")
 
 
-def _parts(action: str, instance: Instance, now: Record, plan: Plan | None, workload: Workload) -> tuple[str, ...]:
-    """Return what an instance consists of, or what of it is gone: others can inherit a volume, and need the same label.
-
-    `workload` is the one before the run: a person may have removed a part of the instance.
-    """
+def _parts(action: str, instance: Instance, now: Record, plan: Plan | None) -> tuple[str, ...]:
+    """Return what an instance consists of, or what of it is gone: others can inherit a volume, and need the same label."""
     if action == "unchanged":
         return ()
-    if action == "removed":
-        instance = replace(instance, added=keep_present(workload, instance.added))
     parts = list_parts(instance, plan.adopted if plan else {})
     stay = {part for each in now.instances.values() for part in list_parts(each, {})} if action == "removed" else ()
     return tuple(part for part in parts if part not in stay)

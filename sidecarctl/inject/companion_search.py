@@ -6,19 +6,16 @@ a run; it is edited where it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companions import read_object_owner, read_owner
-from sidecarctl.kube.kinds import Kinds
-from sidecarctl.kube.names import SUBDOMAIN_LENGTH
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.record import annotation as records
-from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.record.annotation import Instance
 from sidecarctl.yamltext.stream import Document
 
 # The label of the owner, its instance, and `Kind/name` and namespace of the companion.
@@ -87,7 +84,17 @@ def split_owner(owner: str) -> tuple[str, str]:
 def find_companions(
     first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
 ) -> list[Companion]:
-    """Return the companions of an instance, in order: items of the workload's List, or the documents behind it.
+    """Return the companions of an instance, in order: items of the workload's List, or the documents behind it."""
+    return split_owned(first, companions, workload, instance)[0]
+
+
+def split_owned(
+    first: Document, companions: Sequence[Document], workload: Workload, instance: Instance
+) -> tuple[list[Companion], list[Companion]]:
+    """Return the companions of an instance, and other objects whose owner annotation names it, each in order.
+
+    The annotation alone makes no companion: copies of objects have it too. The record says how many objects of each
+    kind and name there are. Programs that rename objects keep their kinds, so another name takes the place of a missing one.
 
     An object of the name of a companion that has exactly this owner belongs to another workload of the same name.
     """
@@ -104,7 +111,31 @@ def find_companions(
     own = [each for each in found if belongs_to(each, workload, instance, known)]
     owner = (workload.label, instance.name)
     exact = {each.identity for each in own if each.owner == owner}
-    return [each for each in own if each.owner == owner or each.identity not in exact]
+    own = [each for each in own if each.owner == owner or each.identity not in exact]
+    listed = {id(each) for each in _take_recorded(own, workload, instance, known)}
+    return [each for each in own if id(each) in listed], [each for each in own if id(each) not in listed]
+
+
+def _take_recorded(
+    own: Sequence[Companion], workload: Workload, instance: Instance, known: Collection[str]
+) -> Iterator[Companion]:
+    """Yield the objects that the record of an instance has room for: by name, then by kind, similar names first."""
+    former = [identity.partition("/") for identity in instance.added.documents]
+
+    def rank(each: Companion) -> tuple[bool, bool, bool]:
+        kind, _, name = each.identity.partition("/")
+        similar = any(of == kind and before in name for of, _, before in former)
+        # Of several objects of one name, that in the namespace of the workload.
+        return each.identity not in known, each.namespace != workload.namespace, not similar
+
+    names = Counter(dict.fromkeys(known, 1)) | Counter(instance.added.documents)
+    kinds = Counter(kind for kind, _, _ in former)
+    for each in sorted(own, key=rank):
+        kind = each.identity.partition("/")[0]
+        if names[each.identity] > 0 or (each.identity not in known and kinds[kind] > 0):
+            names[each.identity] -= 1
+            kinds[kind] -= 1
+            yield each
 
 
 @dataclass(frozen=True)
@@ -189,50 +220,6 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
     return kind == workload.kind and _is_renamed(former, workload.name, str(metadata.get("name")))
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A workload with a record, and where it is: the number of its document, or the name of its file."""
-
-    workload: Workload
-    record: Record
-    place: Any
-
-    def uses(self, companion: Companion) -> bool:
-        """Return True if the instance that a companion names has it, in the same namespace."""
-        instance = self.record.instances[companion.owner[1]]
-        return companion.namespace == self.workload.namespace and companion.identity in find_known(
-            self.workload, instance
-        )
-
-
-class Homes:
-    """Workloads that can have companions, found without comparing each of them with each companion."""
-
-    def __init__(self, holders: Iterable[Holder]) -> None:
-        self._by_label: dict[str, list[Holder]] = {}
-        self._by_name: dict[tuple[str, str], list[Holder]] = {}
-        self._by_known: dict[tuple[str, str], list[Holder]] = {}
-        for holder in holders:
-            self._by_label.setdefault(holder.workload.label, []).append(holder)
-            for name, instance in holder.record.instances.items():
-                self._by_name.setdefault((name, holder.workload.name), []).append(holder)
-                for identity in find_known(holder.workload, instance):
-                    self._by_known.setdefault((name, identity), []).append(holder)
-
-    def find_labelled(self, companion: Companion) -> list[Holder]:
-        """Return the workloads that the owner annotation of a companion names."""
-        return self._by_label.get(companion.owner[0], [])
-
-    def find_fitting(self, companion: Companion) -> list[Holder]:
-        """Return the workloads that a companion belongs to, although its owner annotation names another one."""
-        label, name = companion.owner
-        known = self._by_known.get((name, companion.identity))
-        identities = (companion.identity,) if known else ()
-        names = () if known else _new_names(label.rpartition("/")[2], companion.identity.partition("/")[2])
-        among = known or [each for now in names for each in self._by_name.get((name, now), ())]
-        return [each for each in among if belongs_to(companion, each.workload, each.record.instances[name], identities)]
-
-
 def _references(workload: Workload, instance: Instance) -> Iterator[str]:
     """Yield the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
     own = frozenset(instance.added.volumes)
@@ -242,30 +229,9 @@ def _references(workload: Workload, instance: Instance) -> Iterator[str]:
                 yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
 
 
-def _new_names(before: str, companion: str) -> list[str]:
-    """Return the names with which a workload that was called `before` fits a companion, as `_is_renamed` says.
-
-    They have the first `before` of the companion's name, so there are at most as many as it has characters.
-    """
-    at = companion.find(before) if before and len(companion) <= SUBDOMAIN_LENGTH else -1
-    if at < 0:
-        return []
-    end = at + len(before)
-    return sorted(companion[:end] + companion[cut:] for cut in range(end, len(companion) + 1))
-
-
 def _is_renamed(before: str, now: str, companion: str) -> bool:
     """Return True if a workload has a new prefix or suffix, and its companion has it too, as with kustomize."""
     if not before or before == now or before not in now:
         return False
     prefix, _, suffix = now.partition(before)
     return companion.startswith(f"{prefix}{before}") and companion.endswith(suffix)
-
-
-def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
-    """Yield the workloads of a document with their records; invalid ones are reported when the document is processed."""
-    try:
-        for workload in workloads(document.value, kinds):
-            yield workload, records.read(workload)
-    except SidecarctlError:
-        return

@@ -7,7 +7,8 @@ from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
 
 from sidecarctl.errors import InputError
-from sidecarctl.inject.companion_search import Companion, CompanionKey, Holder, Homes, read_records
+from sidecarctl.inject.companion_homes import Holder, Homes, read_records
+from sidecarctl.inject.companion_search import Companion, CompanionKey
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, label_of, may_hold

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companion_search import find_companions
+from sidecarctl.inject.companion_search import Companion, split_owned
+from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
@@ -20,6 +21,7 @@ from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
 LEFT_BEHIND_RULE = "companion-left-behind"
+UNLISTED_RULE = "unlisted-companion"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def plan_whole_removal(
     first: Document, companions: Sequence[Document], workload: Workload, record: Record, names: Sequence[str]
 ) -> Removal:
     """Plan the removal of instances with their companions."""
-    found = {name: find_companions(first, companions, workload, record.instances[name]) for name in names}
+    owned = {name: split_owned(first, companions, workload, record.instances[name]) for name in names}
+    found = {name: listed for name, (listed, _) in owned.items()}
     left_behind = [
         (name, identity)
         for name in names
@@ -83,13 +86,16 @@ def plan_whole_removal(
         plan_removal(workload, record, names),
         companions=tuple(each for name in names for each in found[name]),
         left_behind=tuple(left_behind),
+        unlisted=tuple(each for _, others in owned.values() for each in others),
     )
 
 
 def left_behind_findings(removal: Removal) -> Iterator[Finding]:
-    """Yield a warning for each companion that is in no input file."""
+    """Yield a warning for each companion that is in no input file, and for each object that only says to be one."""
     for instance, identity in removal.left_behind:
         yield _left_behind_finding(removal.workload, instance, identity)
+    for companion in removal.unlisted:
+        yield _unlisted_finding(removal.workload, companion)
 
 
 def apply_removals(
@@ -131,6 +137,20 @@ def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Fi
         workload.template_path,
         on_key=True,
         help="name the file that has it too, or delete it by hand",
+        workload=workload.label,
+    )
+
+
+def _unlisted_finding(workload: Workload, companion: Companion) -> Finding:
+    """Return the finding for an object that has the owner annotation of an instance whose record does not list it."""
+    name = companion.identity.replace("/", " ")
+    return Finding(
+        UNLISTED_RULE,
+        f"{name} names {companion.owner[1]} as its owner, but the record does not list it, so it is not removed",
+        Severity.WARNING,
+        workload.template_path,
+        on_key=True,
+        help=f"delete the object by hand, or its annotation {OWNER_ANNOTATION} if it belongs to something else",
         workload=workload.label,
     )
 

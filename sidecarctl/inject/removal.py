@@ -31,6 +31,7 @@ class Removal:
     names      the instances to remove
     companions  the companions to remove
     left_behind  companions that no input file has: (instance, `Kind/name`)
+    unlisted   objects whose owner annotation names an instance, and that its record does not list
     missing    recorded items that the workload no longer has
     """
 
@@ -40,6 +41,7 @@ class Removal:
     names: tuple[str, ...] = ()
     companions: tuple[Companion, ...] = ()
     left_behind: tuple[tuple[str, str], ...] = ()
+    unlisted: tuple[Companion, ...] = ()
     missing: tuple[str, ...] = ()
 
 

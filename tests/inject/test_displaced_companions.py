@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.inject.companion_search import Companion, Homes
+from sidecarctl.inject.companion_homes import Homes
+from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.displaced_companions import has_displaced_companions
 from sidecarctl.yamltext.stream import split
 from tests.calls import count_calls

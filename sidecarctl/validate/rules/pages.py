@@ -229,6 +229,14 @@ declare(
     fix="Remove the sidecar again with that file in the input, or delete the object by hand.",
 )
 declare(
+    "unlisted-companion",
+    Severity.WARNING,
+    layer="composing",
+    what="The owner annotation of an object names a sidecar whose record does not list the object.",
+    why="Only what the record lists is removed with a sidecar. The object is a copy, or was annotated by hand.",
+    fix="Delete the object by hand, or its owner annotation if it belongs to something else.",
+)
+declare(
     "recorded-container-missing",
     Severity.WARNING,
     layer="composing",

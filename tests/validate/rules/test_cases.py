@@ -45,6 +45,7 @@ ELSEWHERE = {
         "sidecar-not-in-library",
     ),
     "cli/test_companion_files.py": ("companion-left-behind",),
+    "inject/test_unlisted_companions.py": ("unlisted-companion",),
     "inject/test_hand_edits.py": ("recorded-container-missing",),
     "inject/test_chains.py": ("broken-proxy-chain",),
     "cli/test_retarget.py": ("retarget-skipped",),

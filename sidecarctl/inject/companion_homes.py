@@ -1,0 +1,81 @@
+"""Find the workload that a companion belongs to, which may be anywhere in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sidecarctl.errors import SidecarctlError
+from sidecarctl.inject.companion_search import Companion, belongs_to, find_known
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.names import SUBDOMAIN_LENGTH
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
+from sidecarctl.yamltext.stream import Document
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A workload with a record, and where it is: the number of its document, or the name of its file."""
+
+    workload: Workload
+    record: Record
+    place: Any
+
+    def uses(self, companion: Companion) -> bool:
+        """Return True if the instance that a companion names has it, in the same namespace."""
+        instance = self.record.instances[companion.owner[1]]
+        return companion.namespace == self.workload.namespace and companion.identity in find_known(
+            self.workload, instance
+        )
+
+
+class Homes:
+    """Workloads that can have companions, found without comparing each of them with each companion."""
+
+    def __init__(self, holders: Iterable[Holder]) -> None:
+        self._by_label: dict[str, list[Holder]] = {}
+        self._by_name: dict[tuple[str, str], list[Holder]] = {}
+        self._by_known: dict[tuple[str, str], list[Holder]] = {}
+        for holder in holders:
+            self._by_label.setdefault(holder.workload.label, []).append(holder)
+            for name, instance in holder.record.instances.items():
+                self._by_name.setdefault((name, holder.workload.name), []).append(holder)
+                for identity in find_known(holder.workload, instance):
+                    self._by_known.setdefault((name, identity), []).append(holder)
+
+    def find_labelled(self, companion: Companion) -> list[Holder]:
+        """Return the workloads that the owner annotation of a companion names."""
+        return self._by_label.get(companion.owner[0], [])
+
+    def find_fitting(self, companion: Companion) -> list[Holder]:
+        """Return the workloads that a companion belongs to, although its owner annotation names another one."""
+        label, name = companion.owner
+        known = self._by_known.get((name, companion.identity))
+        identities = (companion.identity,) if known else ()
+        names = () if known else _new_names(label.rpartition("/")[2], companion.identity.partition("/")[2])
+        among = known or [each for now in names for each in self._by_name.get((name, now), ())]
+        return [each for each in among if belongs_to(companion, each.workload, each.record.instances[name], identities)]
+
+
+def _new_names(before: str, companion: str) -> list[str]:
+    """Return the names with which a workload that was called `before` fits a companion, as `belongs_to` checks.
+
+    They have the first `before` of the companion's name, so there are at most as many as it has characters.
+    """
+    at = companion.find(before) if before and len(companion) <= SUBDOMAIN_LENGTH else -1
+    if at < 0:
+        return []
+    end = at + len(before)
+    return sorted(companion[:end] + companion[cut:] for cut in range(end, len(companion) + 1))
+
+
+def read_records(document: Document, kinds: Kinds) -> Iterator[tuple[Workload, Record]]:
+    """Yield the workloads of a document with their records; invalid ones are reported when the document is processed."""
+    try:
+        for workload in workloads(document.value, kinds):
+            yield workload, records.read(workload)
+    except SidecarctlError:
+        return
