@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from sidecarctl.errors import UsageError
 
@@ -39,6 +39,16 @@ class Limit(NamedTuple):
         return f"if this is intended, raise the limit of {self.value:,} with the environment variable {self.variable}"
 
 
+def read_at_most(stream: IO[bytes], count: int) -> bytes:
+    """Return at most `count` bytes of a stream, in pieces: one read would allocate a raised limit at once."""
+    parts: list[bytes] = []
+    while count > 0 and (part := stream.read(min(_PIECE, count))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+_PIECE = 1 << 20
 _MANY = 10**12
 INPUT = Limit("SIDECARCTL_MAX_INPUT", 256 << 20, _MANY, "the size of an input file or of stdin in bytes")
 DOCUMENT = Limit("SIDECARCTL_MAX_DOCUMENT", 64 << 20, _MANY, "the number of characters in a document")

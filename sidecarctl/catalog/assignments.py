@@ -130,7 +130,7 @@ def parse_set_files(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, 
 def _read_parameter_file(path: str, where: str) -> str:
     try:
         with Path(path).open("rb") as stream:
-            data = stream.read(limits.FILE.value + 1)
+            data = limits.read_at_most(stream, limits.FILE.value + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}", where=where, hint="check the path") from None

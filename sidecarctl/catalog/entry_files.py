@@ -80,7 +80,7 @@ def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> st
             raise LibraryError(f"{path.name} is not a regular file", where=str(path))
         most = limit.value
         with real.open("rb") as stream:
-            data = stream.read(most + 1)
+            data = limits.read_at_most(stream, most + 1)
     except FileNotFoundError:
         raise LibraryError(
             f"file not found: {path.name}",

@@ -111,13 +111,15 @@ def report_bug(error: Exception) -> None:
 
     trace = "".join(traceback.format_exception(error))
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="sidecarctl-", suffix=".log", delete=False) as log:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="sidecarctl-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
             log.write(f"sidecarctl {__version__}, Python {sys.version}\n{_without_values(sys.argv)!r}\n\n{trace}")
         details = f"the traceback is in {log.name}; "
     except OSError:
         details = ""
     bug = BugError(f"{type(error).__name__}: {error}")
-    bug.hint = f"{details}report it with the input that causes it"
+    bug.hint = f"{details}report it with the input that causes it, without secrets"
     report_error(bug)
 
 

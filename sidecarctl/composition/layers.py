@@ -164,7 +164,7 @@ def read_file(path: Path) -> CompositionFile:
     name, limit = str(path), limits.FILE.value
     try:
         with path.open("rb") as stream:
-            data = stream.read(limit + 1)
+            data = limits.read_at_most(stream, limit + 1)
     except OSError as problem:
         raise InputError(
             f"cannot read composition {name}: {problem.strerror or problem}", hint="check the path"

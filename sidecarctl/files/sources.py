@@ -27,7 +27,6 @@ def data_directory(name: str) -> Path:
 
 SUFFIXES = (".yaml", ".yml", ".json")
 Stamp = tuple[int, int, int]
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,10 @@ def read_source(source: Source) -> Read:
 
 def read_bounded(stream: IO[bytes], name: str) -> bytes:
     """Return what is left of a stream, at most `limits.INPUT`: it can be endless. Raises InputError for more."""
-    most = limits.INPUT.value
-    parts: list[bytes] = []  # one read of `most` would allocate that much at once
-    size = 0
-    while part := stream.read(min(_PIECE, most + 1 - size)):
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            raise input_too_large(name)
-    return b"".join(parts)
+    data = limits.read_at_most(stream, limits.INPUT.value + 1)
+    if len(data) > limits.INPUT.value:
+        raise input_too_large(name)
+    return data
 
 
 def input_too_large(name: str) -> InputError:
@@ -97,7 +91,7 @@ def read_small(path: Path, limit: limits.Limit = limits.FILE, *, regular: bool =
     if regular and not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for a writer
         raise OSError(errno.EINVAL, "not a regular file")
     with path.open("rb") as stream:
-        data = stream.read(limit.value + 1)
+        data = limits.read_at_most(stream, limit.value + 1)
     if len(data) > limit.value:
         raise OSError(errno.EFBIG, f"larger than {limit.value:,} bytes ({limit.variable})")
     return data

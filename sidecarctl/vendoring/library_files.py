@@ -133,6 +133,8 @@ def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str])
         return f"{shown} is both a file and a directory"
     if file.mode not in _REGULAR:
         return f"{shown} is {_KINDS.get(file.mode, 'not a regular file')}"
+    if seen.get(_fold(file.path)) == file.path:
+        return f"{shown} is there twice"
     parts = file.path.split("/")
     if _fold(parts[0]) == _fold(SUMS_FILE):
         return f"the name {visible(parts[0])} is reserved for the checksums of the library"

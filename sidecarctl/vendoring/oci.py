@@ -88,7 +88,7 @@ def _read_path(path: Path, below: str) -> tuple[str, dict[str, bytes]]:
 
         def read(name: str) -> bytes:
             stream = archive.extractfile(members[name])
-            return stream.read(limits.FETCH_SIZE.value + 1) if stream else b""
+            return limits.read_at_most(stream, limits.FETCH_SIZE.value + 1) if stream else b""
 
         return _read_layout(read, str(path), below)
 
@@ -242,7 +242,7 @@ def _unpacked(data: bytes, most: int, source: str) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     with gzip.open(io.BytesIO(data)) as stream:
-        return _limited(stream.read(most + 1), most, source)
+        return _limited(limits.read_at_most(stream, most + 1), most, source)
 
 
 def _limited(data: bytes, most: int, source: str) -> bytes:

@@ -286,7 +286,7 @@ def test_secret_is_not_in_a_crash_report(tmp_path: Path) -> None:
     library(tmp_path)
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nclass Broken:\n    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'sidecarctl.inject.pipeline': raise RuntimeError('broken on purpose')\n"
+        "        if name == 'sidecarctl.inject.pipeline': raise RuntimeError('broken on purpose \\udcff')\n"
         "sys.meta_path.insert(0, Broken())\n"
     )
     path = os.pathsep.join((str(tmp_path), str(Path(__file__).resolve().parents[2])))

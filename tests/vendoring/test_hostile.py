@@ -72,6 +72,15 @@ def test_dangerous_file_name_is_refused(name: str) -> None:
     assert message == visible(message)
 
 
+def test_two_entries_of_one_name_are_refused(acme: Path, shop: Path) -> None:
+    names = [git(acme, "hash-object", "-w", "--stdin", data=data) for data in (b"reviewed", b"hostile")]
+    metadata = git(acme, "rev-parse", "HEAD:agent/sidecar.yaml")
+    write_tree(acme, [("100644", metadata, "sidecar.yaml"), *(("100644", name, "template.yaml") for name in names)])
+    done = sidecarctl("library add acme ../acme", shop)
+    assert (done.code, snapshot(shop).keys()) == (3, CLEAN), done.stderr
+    assert "agent2/template.yaml is there twice" in done.stderr
+
+
 @pytest.mark.parametrize("code", [0x34F, 0x115F, 0x17B4, 0x180B, 0x2800, 0x3164, 0xFE0F, 0xFFA0, 0x1D159, 0xE01EF])
 def test_file_name_with_an_invisible_character_is_refused(code: int) -> None:
     for name in (chr(code), f"a{chr(code)}.yaml", f".git{chr(code)}/config"):
