@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sidecarctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 
 class Limit(NamedTuple):
@@ -39,7 +42,7 @@ class Limit(NamedTuple):
         return f"if this is intended, raise the limit of {self.value:,} with the environment variable {self.variable}"
 
 
-def read_at_most(stream: IO[bytes], count: int) -> bytes:
+def read_at_most(stream: IO[bytes] | BufferedIOBase, count: int) -> bytes:
     """Return at most `count` bytes of a stream, in pieces: one read would allocate a raised limit at once."""
     parts: list[bytes] = []
     while count > 0 and (part := stream.read(min(_PIECE, count))):

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from sidecarctl.authoring import parameter_table, test_cases
+from sidecarctl.authoring import pod_parts, test_cases
 from sidecarctl.authoring import sidecar_page as sidecar_page_module
 from sidecarctl.authoring.parameter_table import ParameterRow, list_common_parameters, list_parameters
 from sidecarctl.authoring.trial import find_injected_parts
@@ -105,7 +105,7 @@ def sidecar_page(sidecar: Sidecar) -> str:
     ]
     for own in find_injected_parts(outcome.text or "", sidecar.name):
         given = f" with `{sidecar_page_module.format_settings(outcome.trial.given)}`" if outcome.trial.given else ""
-        picture = parameter_table.draw(parameter_table.build_boxes(own), color=False, width=WIDTH)
+        picture = pod_parts.draw(pod_parts.build_boxes(own), color=False, width=WIDTH)
         lines += [f"To a {own.workload.kind} called {own.workload.name}{given}:", "", "```text", *picture, "```", ""]
     lines += [
         "## Use",

@@ -89,7 +89,7 @@ def unwrap(text: str) -> str:
 
 
 def _render_added(sidecar: Sidecar, outcome: TrialResult, color: bool, width: int, lines: bool) -> Iterator[str]:
-    from sidecarctl.authoring import parameter_table
+    from sidecarctl.authoring import pod_parts
     from sidecarctl.authoring.trial import find_injected_parts
 
     if outcome.text is None:
@@ -101,10 +101,9 @@ def _render_added(sidecar: Sidecar, outcome: TrialResult, color: bool, width: in
         kind = own.workload.kind
         given = f" with {format_settings(outcome.trial.given)}" if outcome.trial.given else ""
         yield from wrap(visible(f"To a {kind} called {own.workload.name}{given}:"), width, "  ", "  ")
-        parts = parameter_table.build_boxes(own)
+        parts = pod_parts.build_boxes(own)
         yield from (
-            f"  {line}"
-            for line in parameter_table.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
+            f"  {line}" for line in pod_parts.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
         )
 
 

@@ -11,12 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import (
-    SchemaFault,
-    SchemaProblem,
-    path_text,
-    resolve_ref,
-)
+from sidecarctl.catalog.schema_problems import SchemaProblem, path_text
+from sidecarctl.catalog.schema_references import SchemaFault, resolve_ref
 from sidecarctl.catalog.time_limit import explain_in_time, pattern_matches
 
 __all__ = ["SchemaFault", "SchemaProblem", "find_problems", "path_text", "quick_check", "resolve_ref"]

@@ -5,60 +5,13 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidecarctl.catalog.pattern_words import describe_pattern
+from sidecarctl.catalog.schema_problems import Path, SchemaProblem
+from sidecarctl.catalog.schema_references import SchemaFault, check_endless, resolve_ref
 from sidecarctl.errors import Suggester, did_you_mean
-from sidecarctl.kube.names import REGISTRY
-from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.lazy_pattern import lazy_pattern
-
-Path = tuple["str | int", ...]
-
-
-@dataclass(frozen=True)
-class SchemaProblem:
-    """One schema violation.
-
-    `path` is the location in the value. `on_key` is True for an invalid key. `missing` is the name of a missing field.
-    """
-
-    path: Path
-    message: str
-    hint: str = ""
-    on_key: bool = False
-    missing: str = ""
-
-    def __str__(self) -> str:
-        text = f"{path_text(self.path)}: {self.message}" if self.path else self.message
-        return f"{text}; {self.hint}" if self.hint else text
-
-
-def path_text(path: Iterable[str | int]) -> str:
-    """Return a path as text: `containers[0].image`."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text
-
-
-class SchemaFault(ValueError):
-    """The schema itself is invalid."""
-
-
-def resolve_ref(root: Any, ref: object) -> Any:
-    """Return the target of a local reference (`#/$defs/name`), or None."""
-    if not isinstance(ref, str) or not ref.startswith("#") or "%" in ref or "~" in ref:
-        return None
-    node = root
-    for step in ref[1:].split("/")[1:]:
-        if not isinstance(node, dict) or step not in node:
-            return None
-        node = node[step]
-    return node
 
 
 def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
@@ -86,40 +39,6 @@ def explain_errors(schema: Any, value: object) -> list[SchemaProblem]:
             raise
         raise SchemaFault(str(error)) from None
     return list(dict.fromkeys(problems))
-
-
-_BRANCHES = ("allOf", "anyOf", "oneOf")
-_CONDITIONS = ("if", "then", "else", "not")
-
-
-def same_value_schemas(schema: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the schemas in a schema that apply to the same value: branches and conditions, without references."""
-    for keyword in _BRANCHES:
-        yield from schema[keyword] if isinstance(schema.get(keyword), list) else ()
-    yield from (schema[keyword] for keyword in _CONDITIONS if keyword in schema)
-    dependent = schema.get("dependentSchemas")
-    yield from dependent.values() if isinstance(dependent, Mapping) else ()
-
-
-def check_endless(root: Any) -> None:
-    """Raise SchemaFault if a reference leads to itself for the same value, so that no value can be validated."""
-    from graphlib import CycleError, TopologicalSorter
-
-    sorter: TopologicalSorter[int] = TopologicalSorter()
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or not isinstance(part, (Mapping, list)):
-            continue
-        seen.add(id(part))
-        waiting += part if isinstance(part, list) else part.values()
-        if isinstance(part, Mapping):
-            sorter.add(id(part), *map(id, same_value_schemas(part)), id(resolve_ref(root, part.get("$ref"))))
-    try:
-        sorter.prepare()
-    except CycleError:
-        raise SchemaFault("endless validation: a $ref refers to itself") from None
 
 
 _MOST_REFERENCES = 20  # one after the other
@@ -242,51 +161,6 @@ _MESSAGES: dict[str, str] = {
     "uniqueItems": "duplicate item",
     "not": "value not allowed: {shown}",
 }
-
-
-_UNITS = ("ms", "s", "m", "h", "d")
-# Patterns that libraries share, in words. Any other pattern is printed.
-_PATTERN_WORDS: dict[str, str] = {
-    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$": "a name of lowercase letters, digits, hyphens, and dots",
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens",
-    r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "a name of lowercase letters, digits, and hyphens that starts with a letter",
-    REGISTRY: "a registry without https://, such as mirror.example.com/hub",
-    r"^[a-z0-9-]+$": "a name of lowercase letters, digits, and hyphens",
-    r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$": "a name of letters, digits, hyphens, and dots",
-    r"^[-._a-zA-Z0-9]+$": "a key of letters, digits, hyphens, underscores, and dots",
-    r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$": "a file name of letters, digits, hyphens, underscores, and dots",
-    r"^[A-Za-z_][A-Za-z0-9_]*$": "a variable name of letters, digits, and underscores",
-    r"^[a-zA-Z_][a-zA-Z0-9_]*$": "a variable name of letters, digits, and underscores",
-    r"^[^\n]*$": "a single line",
-    r"^[^\r\n]*$": "a single line",
-    r"^/": "an absolute path",
-    r"^/[^\s]*$": "an absolute path without spaces",
-    r"^/[^,:\s]*[^,:/\s]$": "an absolute path without commas, colons, spaces, and a final slash",
-    r"^(/[^/:\s]+)+$": "an absolute path without colons, spaces, and a final slash",
-    r'^(/[^/:\s"$]+)+$': "an absolute path without colons, spaces, quotes, dollar signs, and a final slash",
-    r"^#/\$defs/[^/%~]+$": 'a reference of the form "#/$defs/<name>"',
-    r"^https?://": "a URL that starts with http:// or https://",
-    r"^https?://[^\s@]+$": "a URL that starts with http:// or https://, without spaces and credentials",
-    r"^0[0-7]{3}$": 'permissions as four octal digits, for example "0644"',
-    r"^[0-9]{1,5}(-[0-9]{1,5})?$": "a port, or a range of ports such as 8000-8010",
-}
-_DURATION = lazy_pattern(
-    r"\^\(?(?:\[1-9\])?\[0-9\][+*](?:\(\\\.\[0-9\]\+\)\?)?"
-    r"(?P<units>\([a-z|]+\)|[a-z]|\[[a-z]+\])\)?\+?\$"
-)
-
-
-def describe_pattern(pattern: str) -> str:
-    """Return what a regular expression accepts in words, an empty string for an uncommon one."""
-    duration = _DURATION.fullmatch(pattern)
-    if duration is None:
-        return _PATTERN_WORDS.get(pattern, "")
-    text = duration["units"].strip("()")
-    units = list(text.strip("[]")) if text.startswith("[") else text.split("|")
-    if not all(unit in _UNITS for unit in units):
-        return ""
-    listed = " or ".join((", ".join(units[:-1]), units[-1])) if len(units) > 1 else units[-1]
-    return f"a duration in {listed}, for example 10{units[-1]}"
 
 
 def _type_names(rule: object) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,14 +10,11 @@ from typing import Any
 
 from sidecarctl.catalog.entry_files import METADATA_FILE, YamlFile, path_exists, read_yaml
 from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text
+from sidecarctl.catalog.next_steps import read_next_steps
 from sidecarctl.errors import LibraryError
 from sidecarctl.files.sources import data_directory, read_small
-from sidecarctl.findings import shorten
 from sidecarctl.lazy_dataclass import dataclass, field
 
-# The placeholders of `nextSteps` beside parameters.
-_NEXT_STEPS_INPUTS = ("instance", "container")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 DEFAULT_TEMPLATES = {"jinja": "template.yaml.j2", "kcl": "template.k", "plain": "template.yaml"}
 
 
@@ -197,7 +193,7 @@ def _build(source: YamlFile, folder: Path, library: str) -> Sidecar:
             key: _resolve_path(source, folder, path, ("spec", "modules", key))
             for key, path in spec.get("modules", {}).items()
         },
-        next_steps=_read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
+        next_steps=read_next_steps(source, metadata.get("nextSteps", "").strip(), spec.get("parameters") or {}),
         renamed_parameters=dict(spec.get("renamedParameters", {})),
         app_variables=_read_app_variables(source, spec),
         fits=tuple(Fit(**each) for each in metadata.get("fits", ())),
@@ -215,61 +211,6 @@ def _read_app_variables(source: YamlFile, spec: Mapping[str, Any]) -> Mapping[st
                 hint="use the name of a parameter of the sidecar",
             )
     return dict(spec.get("appVariables", {}))
-
-
-def _read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:
-    """Return the text of `nextSteps`. Raises LibraryError for a placeholder that may have no value or a secret one."""
-    names = [name for name in _PLACEHOLDER.findall(text) if name not in _NEXT_STEPS_INPUTS]
-    if not names:
-        return text
-    from sidecarctl.catalog.parameter_values import has_default
-
-    properties, required = schema.get("properties", {}), schema.get("required", ())
-    for name in names:
-        if name not in properties:
-            rule, hint = "unknown parameter", f"use one of {', '.join((*_NEXT_STEPS_INPUTS, *properties))}"
-        elif _may_have_secret(name, schema):
-            rule, hint = "the parameter is secret (writeOnly)", "use another parameter"
-        elif name not in required and not has_default(properties[name], schema):
-            rule, hint = "the parameter may have no value", "use a parameter that is required or has a default"
-        else:
-            continue
-        where = source.place(("metadata", "nextSteps"))
-        raise LibraryError(f'invalid placeholder "{{{name}}}" in nextSteps: {rule}', where=where, hint=hint)
-    return text
-
-
-def _may_have_secret(name: str, schema: Mapping[str, Any]) -> bool:
-    from sidecarctl.catalog.parameter_values import has_secrets
-
-    if not has_secrets(schema):  # most sidecars have none, and do not need the other module
-        return False
-    from sidecarctl.catalog.secret_parameters import may_have_secret
-
-    return may_have_secret(name, schema)
-
-
-def format_next_steps(sidecar: Sidecar, instance: str, containers: Sequence[str], parameters: Mapping[str, Any]) -> str:
-    """Return what to do after adding an instance: `nextSteps` with its placeholders replaced, empty if there is none.
-
-    Long values, and a long text, are shortened: every workload has its own.
-    """
-    values = {**parameters, "instance": instance, "container": ", ".join(containers) or "the app"}
-    text = _PLACEHOLDER.sub(
-        lambda match: shorten(_format_value(values.get(match[1])), _LONGEST_VALUE), sidecar.next_steps
-    )
-    return shorten(text, _LONGEST_STEPS)
-
-
-_LONGEST_VALUE, _LONGEST_STEPS = 1_000, 10_000  # characters
-
-
-def _format_value(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return ", ".join(map(_format_value, value))
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _build_substitution(each: Mapping[str, str]) -> Substitution:

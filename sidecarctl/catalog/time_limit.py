@@ -6,7 +6,8 @@ import re
 import warnings
 from typing import Any
 
-from sidecarctl.catalog.json_schema_messages import SchemaFault, SchemaProblem, check_endless, explain_errors
+from sidecarctl.catalog.schema_problems import SchemaProblem
+from sidecarctl.catalog.schema_references import SchemaFault, check_endless
 from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time
 
 
@@ -24,6 +25,8 @@ def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
 
 def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
     """Return the violations as JSON, or the fault of the schema."""
+    from sidecarctl.catalog.json_schema_messages import explain_errors  # only for invalid values
+
     try:
         found = explain_errors(*request)
     except SchemaFault as fault:

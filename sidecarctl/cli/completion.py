@@ -167,8 +167,8 @@ def environments(incomplete: str) -> list[str]:
     """Environments of the nearest composition, its own includes left out."""
     from pathlib import Path
 
+    from sidecarctl.composition.composition_file import read_file
     from sidecarctl.composition.find import find_composition_file
-    from sidecarctl.composition.layers import read_file
 
     try:
         path = find_composition_file(Path())

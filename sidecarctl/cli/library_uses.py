@@ -14,8 +14,9 @@ from sidecarctl.cli.options import InputFlags
 from sidecarctl.cli.rule_config import nearest_kinds
 from sidecarctl.cli.selection import find_workloads
 from sidecarctl.composition.annotations import read_annotations
+from sidecarctl.composition.composition_file import read_file
 from sidecarctl.composition.edit import edit_composition
-from sidecarctl.composition.layers import EVERY_SIDECAR, read_file
+from sidecarctl.composition.layers import EVERY_SIDECAR
 from sidecarctl.composition.model import Composition, load_composition
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.sources import Source, read_small, read_source

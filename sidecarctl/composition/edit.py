@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sidecarctl.composition.layers import choose_document
+from sidecarctl.composition.composition_file import choose_document
 from sidecarctl.yamltext.edits import Edit
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import join, split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sidecarctl.composition.layers import CompositionFile, read_file
+from sidecarctl.composition.composition_file import CompositionFile, read_file
 from sidecarctl.errors import UsageError, did_you_mean
 
 

@@ -12,7 +12,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.composition.layers import CompositionFile, Layer, RawRule, SidecarEntry, read_document, read_file
+from sidecarctl.composition.composition_file import CompositionFile, read_document, read_file
+from sidecarctl.composition.layers import Layer, RawRule, SidecarEntry
 from sidecarctl.composition.workload_filter import namespace_matches
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.files.patterns import Exclude

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidecarctl.composition.layers import read_file
+from sidecarctl.composition.composition_file import read_file
 from sidecarctl.validate.registry import current_name, rules
 from sidecarctl.validate.rule_selection import OF_MANIFESTS, OFF, Severities, unknown_rule_error
 

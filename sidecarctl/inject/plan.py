@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.catalog.next_steps import format_next_steps
 from sidecarctl.catalog.render import render
-from sidecarctl.catalog.sidecar import format_next_steps
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import placement
@@ -121,7 +121,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
 
 def _next_steps(workload: Workload, request: Request, fragment: Fragment, targets: Sequence[str]) -> str:
     """Return the next steps of the sidecar, and a line for each object that must exist in the cluster."""
-    own = format_next_steps(request.sidecar, request.instance, targets, request.parameters.values)
+    own = format_next_steps(request.sidecar.next_steps, request.instance, targets, request.parameters.values)
     if not _may_refer_to_objects(fragment):
         return own
     from sidecarctl.inject.required_objects import describe_required_objects

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.catalog.json_schema_messages import describe_pattern
+from sidecarctl.catalog.pattern_words import describe_pattern
 from tests.command import run
 from tests.repository import WORKLOAD
 

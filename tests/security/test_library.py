@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import sidecarctl
-from sidecarctl.catalog.json_schema_messages import SchemaFault, explain_errors
+from sidecarctl.catalog.json_schema_messages import explain_errors
+from sidecarctl.catalog.schema_references import SchemaFault
 from sidecarctl.errors import SidecarctlError
 from tests.command import run
 from tests.security.kit import ADD, CONTAINER, POD, library
