@@ -86,7 +86,7 @@ def transform(
     with _open_temporary() as out, _open_temporary() as lines:
         findings: list[Finding] = []
         workloads = 0
-        added: dict[Identity, tuple[str, str]] = {}
+        added: dict[Identity, str] = {}
         try:
             if _needs_whole_input(stream, name, fronts):
                 yield None

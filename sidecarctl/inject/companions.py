@@ -122,18 +122,22 @@ def added_companions(change: WorkloadChange) -> Iterator[tuple[Identity, str]]:
             yield identity, instance.name
 
 
-def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[Identity, tuple[str, int]]) -> Iterator[Finding]:
+def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[str, str]) -> Iterator[Finding]:
     """Yield an error for each companion that has the name of a companion of another workload.
 
-    `owners` has label and line of the workload of each earlier one, and gets the new ones. `Deployment/web` and `Pod/web`
-    have companions of one name, and the last one that is applied replaces the other. Of two objects of one kind and name, the
-    last one replaces the other itself; objects with one `generateName`, which ends in a hyphen, exist side by side.
+    `owners` maps each earlier one to its workload, and gets the new ones: as texts, because a stream can have any length.
+    `Deployment/web` and `Pod/web` have companions of one name, and the last one that is applied replaces the other. Of two
+    objects of one kind and name, the last one replaces the other itself; objects with one `generateName`, which ends in a
+    hyphen, exist side by side.
     """
     for change in changes:
+        owner = f"{change.label} (line {change.line})" if change.name.endswith("-") else change.label
         for identity, instance in added_companions(change):
-            first, line = owners.setdefault(identity, (change.label, change.line))
-            if first != change.label or (line != change.line and change.name.endswith("-")):
-                message = f"{instance} adds {identity[0]} {identity[1]} to {first} and {change.label}: one would replace the other"
+            first = owners.setdefault("\0".join(identity), owner)
+            if first != owner:
+                message = (
+                    f"{instance} adds {identity[0]} {identity[1]} to {first} and {owner}: one would replace the other"
+                )
                 hint = "give the instance of one of them another name with --as"
                 place = Place(change.file, change.line, 1, change.line, 1)
                 yield Finding(DUPLICATE_RULE, message, help=hint, workload=change.label, place=place)

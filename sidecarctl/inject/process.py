@@ -9,7 +9,7 @@ from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilte
 from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.changes import collect_changes
-from sidecarctl.inject.companions import Identity, find_shared_names, read_owner
+from sidecarctl.inject.companions import find_shared_names, read_owner
 from sidecarctl.inject.document import DocumentResult
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
@@ -113,7 +113,7 @@ def process_documents(
 
 
 def _with_shared_names(processed: Iterable[ProcessedDocuments]) -> Iterator[ProcessedDocuments]:
-    owners: dict[Identity, tuple[str, int]] = {}
+    owners: dict[str, str] = {}
     for one in processed:
         shared = tuple(find_shared_names(one.changes, owners)) if one.changes else ()
         yield replace(one, findings=(*one.findings, *shared)) if shared else one

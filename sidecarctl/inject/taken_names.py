@@ -11,19 +11,18 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import WorkloadChange
 from sidecarctl.yamltext.stream import Document
 
-_NAME = lazy_pattern(r"\bname[\"']?:[ \t]*[\"']?([-a-z0-9.]+)")
+# Also "hostname": a pattern that starts with a fixed text is several times as fast as one that starts with \b.
+_NAME = lazy_pattern(r"name[\"']?:[ \t]*[\"']?([-a-z0-9.]+)")
 
 
-def added_names(changes: Iterable[WorkloadChange]) -> dict[Identity, tuple[str, str]]:
-    """Return instance and owner of each new companion."""
+def added_names(changes: Iterable[WorkloadChange]) -> dict[Identity, str]:
+    """Return the owner, such as `Deployment/web/logger`, of each new companion."""
     return {
-        identity: (instance, f"{change.label}/{instance}")
-        for change in changes
-        for identity, instance in added_companions(change)
+        identity: f"{change.label}/{instance}" for change in changes for identity, instance in added_companions(change)
     }
 
 
-def find_taken_names(documents: Iterable[Document], added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
+def find_taken_names(documents: Iterable[Document], added: Mapping[Identity, str]) -> Iterator[Finding]:
     """Yield an error for each object of the input that has the kind, namespace, and name of a new companion."""
     names = {name for _, name, _ in added}
     for document in documents if added else ():
@@ -31,12 +30,13 @@ def find_taken_names(documents: Iterable[Document], added: Mapping[Identity, tup
             yield from _compare_names(document, added)
 
 
-def _compare_names(document: Document, added: Mapping[Identity, tuple[str, str]]) -> Iterator[Finding]:
+def _compare_names(document: Document, added: Mapping[Identity, str]) -> Iterator[Finding]:
     for value, path in objects(document.value):
         metadata = as_mapping(value.get("metadata"))
         kind, name = str(value.get("kind")), str(metadata.get("name"))
-        instance, owner = added.get((kind, name, metadata.get("namespace") or ""), ("", ""))
-        if instance:
+        owner = added.get((kind, name, str(metadata.get("namespace") or "")))
+        if owner:
+            instance = owner.rpartition("/")[2]
             own = read_object_owner(value) == owner
             yield Finding(
                 DUPLICATE_RULE,

@@ -175,3 +175,11 @@ def test_report_tells_the_pod_templates_of_one_object_apart(tmp_path: Path) -> N
     shown = command("add log-tail x.yaml -i", tmp_path)
     assert shown.count("skipped: has no container with an image") == 1
     assert "added log-tail" in shown
+
+
+@pytest.mark.parametrize("namespace", ["[a]", "{a: b}", "[[1]]"])
+def test_namespace_of_another_type_has_no_name_in_common(namespace: str, tmp_path: Path) -> None:
+    other = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x-logger, namespace: {namespace}}}\n"
+    (tmp_path / "x.yaml").write_text(f"{POD % 'name: x'}---\n{other}")
+    assert "internal error" not in command("add logger x.yaml -i", tmp_path)
+    assert other in (tmp_path / "x.yaml").read_text()
