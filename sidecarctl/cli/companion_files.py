@@ -92,9 +92,13 @@ class _Homes:
         own = self._files.get(file, _NONE)
         near = self._directories.get(PurePath(file).parent, _NONE)
         searches: tuple[Callable[[], Sequence[Holder]], ...] = (
+            lambda: _find_named_users(own, companion),
+            lambda: _find_named_users(near, companion),
+            lambda: _find_named_users(self._all, companion),
+            lambda: own.find_users(companion),
+            lambda: near.find_users(companion),
+            lambda: self._all.find_users(companion),
             lambda: _find_named(own, companion),
-            lambda: _find_users(near, companion),
-            lambda: _find_users(self._all, companion),
             lambda: own.find_fitting(companion),
             lambda: _find_named(near, companion),
             lambda: _find_named(self._all, companion),
@@ -114,7 +118,7 @@ def _find_named(homes: Homes, companion: Companion) -> list[Holder]:
     return [each for each in homes.find_labelled(companion) if companion.owner[1] in each.record.instances]
 
 
-def _find_users(homes: Homes, companion: Companion) -> list[Holder]:
+def _find_named_users(homes: Homes, companion: Companion) -> list[Holder]:
     return [each for each in _find_named(homes, companion) if each.uses(companion)]
 
 

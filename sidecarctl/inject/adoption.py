@@ -15,8 +15,8 @@ from sidecarctl.catalog.parameters import has_secrets
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.inject.companion_search import identify
-from sidecarctl.inject.companions import companion_name, format_owner, read_object_owner
+from sidecarctl.inject.companion_search import find_companions, identify, split_owner
+from sidecarctl.inject.companions import companion_name, format_owner
 from sidecarctl.inject.field_changes import format_value, hide_values
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
@@ -64,22 +64,21 @@ def plan_adoption(workload: Workload, request: Request, record: Record, kube_ver
         volume_mounts=mounts,
         env=dict(_owned_env(fragment, targets)),
         annotations=(hashed,) if hashed in workload.annotations else (),
+        documents=tuple(map(identify, fragment.documents)),
     )
     instance = build_instance(request, mode, added, fragment)
     return Plan(workload, (), instance, adopting=True)
 
 
 def own_companions(planned: Plan, documents: Sequence[Document]) -> Plan:
-    """Return a plan of adoption that also records the companions of the instance: those whose owner annotation names it.
+    """Return a plan of adoption that records the companions that exist, instead of those that the sidecar would add.
 
     `documents` are the workload's document and the companions behind it.
     """
-    owner = format_owner(planned.workload, planned.instance.name)
-    holder: Any = documents[0].value
-    for step in planned.workload.path[:-1]:
-        holder = holder[step]
-    values = [*(as_list(holder) if planned.workload.path else ()), *(document.value for document in documents[1:])]
-    owned = tuple(identify(value) for value in values if read_object_owner(value) == owner)
+    first, *companions = documents
+    owner = split_owner(format_owner(planned.workload, planned.instance.name))
+    found = find_companions(first, companions, planned.workload, planned.instance)
+    owned = tuple(each.identity for each in found if each.owner == owner)
     added = replace(planned.instance.added, documents=owned)
     return replace(planned, instance=replace(planned.instance, added=added))
 

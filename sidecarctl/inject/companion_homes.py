@@ -50,6 +50,12 @@ class Homes:
         """Return the workloads that the owner annotation of a companion names."""
         return self._by_label.get(companion.owner[0], [])
 
+    def find_users(self, companion: Companion) -> list[Holder]:
+        """Return the workloads that have a companion by its name, those first that its owner annotation names."""
+        label, name = companion.owner
+        users = [each for each in self._by_known.get((name, companion.identity), ()) if each.uses(companion)]
+        return [each for each in users if each.workload.label == label] or users
+
     def find_fitting(self, companion: Companion) -> list[Holder]:
         """Return the workloads that a companion belongs to, although its owner annotation names another one."""
         label, name = companion.owner

@@ -112,28 +112,28 @@ def split_owned(
     owner = (workload.label, instance.name)
     exact = {each.identity for each in own if each.owner == owner}
     own = [each for each in own if each.owner == owner or each.identity not in exact]
-    listed = {id(each) for each in _take_recorded(own, workload, instance, known)}
+    listed = {id(each) for each in _take_recorded(own, workload, instance)}
     return [each for each in own if id(each) in listed], [each for each in own if id(each) not in listed]
 
 
-def _take_recorded(
-    own: Sequence[Companion], workload: Workload, instance: Instance, known: Collection[str]
-) -> Iterator[Companion]:
-    """Yield the objects that the record of an instance has room for: by name, then by kind, similar names first."""
-    former = [identity.partition("/") for identity in instance.added.documents]
+def _take_recorded(own: Sequence[Companion], workload: Workload, instance: Instance) -> Iterator[Companion]:
+    """Yield the objects that the record of an instance has room for: as many of each kind and name as it lists."""
+    recorded = [identity.partition("/") for identity in instance.added.documents]
+    referred = frozenset(_references(workload, instance))
+    names, kinds = Counter(instance.added.documents), Counter(kind for kind, _, _ in recorded)
 
-    def rank(each: Companion) -> tuple[bool, bool, bool]:
+    def rank(each: Companion) -> tuple[bool, ...]:
         kind, _, name = each.identity.partition("/")
-        similar = any(of == kind and before in name for of, _, before in former)
-        # Of several objects of one name, that in the namespace of the workload.
-        return each.identity not in known, each.namespace != workload.namespace, not similar
+        listed, used = each.identity in names, each.identity in referred
+        similar = any(of == kind and former in name for of, _, former in recorded)
+        # A renamed object that the pod uses comes before one that has the former name.
+        by_name = not (listed and used), not (similar and used), not listed, not used, not similar
+        return *by_name, each.namespace != workload.namespace
 
-    names = Counter(dict.fromkeys(known, 1)) | Counter(instance.added.documents)
-    kinds = Counter(kind for kind, _, _ in former)
     for each in sorted(own, key=rank):
         kind = each.identity.partition("/")[0]
-        if names[each.identity] > 0 or (each.identity not in known and kinds[kind] > 0):
-            names[each.identity] -= 1
+        if kinds[kind] > 0 and names.get(each.identity, 1) > 0:
+            names[each.identity] = names.get(each.identity, 1) - 1
             kinds[kind] -= 1
             yield each
 

@@ -123,7 +123,7 @@ def gather_companions(
     for index, companion in companions.items():
         if companion.key in claimed:
             continue
-        own = [each.place for each in homes.find_labelled(companion)]
+        own = [each.place for each in homes.find_users(companion) or homes.find_labelled(companion)]
         # Of several workloads with one name, the companion belongs to the one that it follows.
         home = own[max(bisect(own, index) - 1, 0)] if own else _find_home(companion, index, homes, exact)
         if home is not None:
