@@ -38,6 +38,16 @@ class Companion:
         return identify(self.value)
 
     @property
+    def kind(self) -> str:
+        """The kind, such as `ConfigMap`."""
+        return self.identity.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self.identity.partition("/")[2]
+
+    @property
     def namespace(self) -> str:
         """The namespace, "" without one."""
         namespace = as_mapping(self.value.get("metadata")).get("namespace")
@@ -119,22 +129,20 @@ def split_owned(
 def _take_recorded(own: Sequence[Companion], workload: Workload, instance: Instance) -> Iterator[Companion]:
     """Yield the objects that the record of an instance has room for: as many of each kind and name as it lists."""
     recorded = [identity.partition("/") for identity in instance.added.documents]
-    referred = frozenset(_references(workload, instance))
+    referred = find_references(workload, instance)
     names, kinds = Counter(instance.added.documents), Counter(kind for kind, _, _ in recorded)
 
     def rank(each: Companion) -> tuple[bool, ...]:
-        kind, _, name = each.identity.partition("/")
         listed, used = each.identity in names, each.identity in referred
-        similar = any(of == kind and former in name for of, _, former in recorded)
+        similar = any(kind == each.kind and former in each.name for kind, _, former in recorded)
         # A renamed object that the pod uses comes before one that has the former name.
         by_name = not (listed and used), not (similar and used), not listed, not used, not similar
         return *by_name, each.namespace != workload.namespace
 
     for each in sorted(own, key=rank):
-        kind = each.identity.partition("/")[0]
-        if kinds[kind] > 0 and names.get(each.identity, 1) > 0:
+        if kinds[each.kind] > 0 and names.get(each.identity, 1) > 0:
             names[each.identity] = names.get(each.identity, 1) - 1
-            kinds[kind] -= 1
+            kinds[each.kind] -= 1
             yield each
 
 
@@ -196,7 +204,7 @@ def holds_key(value: object, key: str) -> bool:
 
 def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
     """Return the objects that an instance's volumes use or that the record names, as `Kind/name`."""
-    return frozenset((*_references(workload, instance), *instance.added.documents))
+    return frozenset((*find_references(workload, instance), *instance.added.documents))
 
 
 def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:
@@ -217,19 +225,23 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
         return True
     kind, _, owner = label.partition("/")
     former = owner.rpartition("/")[2]
-    return kind == workload.kind and _is_renamed(former, workload.name, str(metadata.get("name")))
+    return kind == workload.kind and is_renamed(former, workload.name, companion.name)
 
 
-def _references(workload: Workload, instance: Instance) -> Iterator[str]:
-    """Yield the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
+def find_references(workload: Workload, instance: Instance) -> frozenset[str]:
+    """Return the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
     own = frozenset(instance.added.volumes)
-    for volume in as_list(workload.pod.get("volumes")):
-        if isinstance(volume, dict) and isinstance(name := volume.get("name"), str) and name in own:
-            for field, key, kind in _VOLUME_SOURCES:
-                yield f"{kind}/{as_mapping(volume.get(field)).get(key)}"
+    volumes = [as_mapping(each) for each in as_list(workload.pod.get("volumes"))]
+    return frozenset(
+        f"{kind}/{as_mapping(volume[field]).get(key)}"
+        for volume in volumes
+        if isinstance(name := volume.get("name"), str) and name in own
+        for field, key, kind in _VOLUME_SOURCES
+        if field in volume
+    )
 
 
-def _is_renamed(before: str, now: str, companion: str) -> bool:
+def is_renamed(before: str, now: str, companion: str) -> bool:
     """Return True if a workload has a new prefix or suffix, and its companion has it too, as with kustomize."""
     if not before or before == now or before not in now:
         return False

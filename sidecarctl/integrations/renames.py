@@ -6,10 +6,12 @@ companions of its base, and the next run would create duplicates, which kustomiz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
+from sidecarctl.inject.companion_homes import Holder
+from sidecarctl.inject.companion_search import Companion, find_references, is_renamed
+from sidecarctl.inject.companions import OWNER_ANNOTATION, format_owner, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, may_hold, workloads
 from sidecarctl.lazy_dataclass import replace
@@ -28,39 +30,73 @@ def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document
     """Return documents whose owners and records use the current names. Documents without renames are returned as they
     are.
     """
-    companions = [(index, owner) for index, one in enumerate(documents) if (owner := read_owner(one)) is not None]
-    if not companions or not any(_NAMES in documents[index].text for index, _ in companions):
+    companions = [
+        Companion(as_mapping(one.value), index) for index, one in enumerate(documents) if read_owner(one) is not None
+    ]
+    if not any(_NAMES in documents[each.index].text for each in companions):
         return list(documents)
     out = list(documents)
-    known: dict[tuple[str, str], list[tuple[int, Workload, frozenset[str]]]] = {}
-    for index, document in enumerate(documents):
-        if may_hold(document.text, RECORD_ANNOTATION):
-            for workload in workloads(document.value, kinds):
-                namespaces = _former_namespaces(workload)
-                for former in _former_names(workload):
-                    known.setdefault((workload.kind, former), []).append((index, workload, namespaces))
+    present = {(each.identity, each.namespace) for each in companions}
+    homes = _find_homes(documents, kinds)
     renamed: dict[int, dict[str, dict[str, str]]] = {}
-    for index, owner in companions:
-        *label, instance = owner.split("/")
-        if len(label) not in (2, 3):
+    for companion in companions:
+        home = _choose_home(companion, homes)
+        if home is None:
             continue
-        namespace = label[1] if len(label) == 3 else ""
-        found = reversed(known.get((label[0], label[-1]), []))
-        match = next(((at, one) for at, one, namespaces in found if namespace in namespaces), None)
-        if match is None:
-            continue
-        value = as_mapping(documents[index].value)
-        now = f"{match[1].label}/{instance}"
-        if now != owner:
-            out[index] = _replace_value(documents[index], ("metadata", "annotations", OWNER_ANNOTATION), now)
-        metadata = as_mapping(value.get("metadata"))
-        new = f"{value.get('kind')}/{metadata.get('name')}"
-        for former in _split_annotation(metadata, _NAMES):
-            renamed.setdefault(match[0], {}).setdefault(instance, {})[f"{value.get('kind')}/{former}"] = new
+        instance = companion.owner[1]
+        if home.workload.label != companion.owner[0]:
+            owner = format_owner(home.workload, instance)
+            path = ("metadata", "annotations", OWNER_ANNOTATION)
+            out[companion.index] = _replace_value(documents[companion.index], path, owner)
+        used = find_references(home.workload, home.record.instances[instance])
+        for former in _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES):
+            identity = f"{companion.kind}/{former}"
+            # An object that still has the name, or that the pod still uses, was not renamed.
+            if (identity, companion.namespace) not in present and identity not in used:
+                renamed.setdefault(home.place, {}).setdefault(instance, {})[identity] = companion.identity
     for index, by_instance in renamed.items():
         for workload in workloads(out[index].value, kinds):
             out[index] = _update_record(out[index], workload, by_instance)
     return out
+
+
+# Workloads by kind and each of their names, with the namespaces that they had.
+_Homes = Mapping[tuple[str, str], Sequence[tuple[Holder, frozenset[str]]]]
+
+
+def _find_homes(documents: Sequence[Document], kinds: Kinds) -> _Homes:
+    found: dict[tuple[str, str], list[tuple[Holder, frozenset[str]]]] = {}
+    for index, document in enumerate(documents):
+        if may_hold(document.text, RECORD_ANNOTATION):
+            for workload in workloads(document.value, kinds):
+                holder, namespaces = Holder(workload, records.read(workload), index), _former_namespaces(workload)
+                for name in _former_names(workload):
+                    found.setdefault((workload.kind, name), []).append((holder, namespaces))
+    return found
+
+
+def _choose_home(companion: Companion, homes: _Homes) -> Holder | None:
+    """Return the workload that a companion belongs to, among those that have or had the name of its owner.
+
+    Several overlays of one base, and the base, can be in one input. First comes the workload that uses the companion under its
+    present name, then one that was renamed in the same way, then the one that has the name of the owner now.
+    """
+    owner, instance = companion.owner
+    kind, _, rest = owner.partition("/")
+    namespace, _, name = rest.rpartition("/")
+    if not kind or not name or "/" in namespace:
+        return None
+    fitting = [
+        holder
+        for holder, namespaces in reversed(homes.get((kind, name), ()))
+        if namespace in namespaces and instance in holder.record.instances
+    ]
+
+    def rank(holder: Holder) -> tuple[bool, ...]:
+        alike = is_renamed(name, holder.workload.name, companion.name)
+        return not holder.uses(companion), not alike, holder.workload.label != owner
+
+    return min(fitting, key=rank, default=None)
 
 
 def _former_names(workload: Workload) -> frozenset[str]:

@@ -461,13 +461,16 @@ def test_severities_of_a_composition_in_the_function_config_count(
     assert krm(listed([web], composition()), tmp_path).code == 1
 
 
+RECORD = '{"v":2,"instances":{"logger":{"sidecar":"logger","version":"1.0.0","mode":"native"}}}'
+
+
 def test_previous_names_and_namespaces_are_not_multiplied() -> None:
     def calls(count: int) -> int:
         words = ",".join(f"n{number}" for number in range(count))
         previous = {f"internal.config.kubernetes.io/{key}": words for key in ("previousNames", "previousNamespaces")}
         web = deployment()
         web["metadata"]["annotations"] = previous
-        web["spec"]["template"]["metadata"]["annotations"] = {"sidecarctl.dev/sidecars": '{"v":2,"instances":{}}'}
+        web["spec"]["template"]["metadata"]["annotations"] = {"sidecarctl.dev/sidecars": RECORD}
         owned = {
             "sidecarctl.dev/owner": "Deployment/n2/n1/logger",
             "internal.config.kubernetes.io/previousNames": "old",

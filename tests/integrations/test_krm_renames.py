@@ -1,0 +1,90 @@
+"""`krm` after kustomize has renamed objects: each companion stays with the workload that uses it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integrations.test_krm import composition, deployment, items, krm, listed
+
+PREVIOUS = "internal.config.kubernetes.io/previousNames"
+OWNER = "sidecarctl.dev/owner"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Deployment web with the logger, and ConfigMap web-logger."""
+    return items(krm(listed([deployment()], composition()), tmp_path_factory.mktemp("base")))
+
+
+def overlay(base: list[Any], prefix: str) -> list[Any]:
+    """Return copies of a workload and its companion as kustomize renames them with `namePrefix`."""
+    workload, companion = copy.deepcopy(base)
+    for each in (workload, companion):
+        each["metadata"]["annotations"][PREVIOUS] = each["metadata"]["name"]
+        each["metadata"]["name"] = prefix + each["metadata"]["name"]
+    refer(workload, companion["metadata"]["name"])
+    return [workload, companion]
+
+
+def refer(workload: Any, name: str) -> None:
+    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+        if "configMap" in volume:
+            volume["configMap"]["name"] = name
+
+
+def rendered(found: list[Any], names: list[str], folder: Path) -> dict[str, Any]:
+    """Return the items after a run that gives the logger to workloads of these names, by name; two of one name are an error."""
+    rules = [{"select": {"names": names}, "sidecars": ["logger"]}]
+    after = items(krm(listed(copy.deepcopy(found), composition(rules=rules)), folder))
+    by_name = {each["metadata"]["name"]: each for each in after}
+    assert len(by_name) == len(after)
+    return by_name
+
+
+def owner(item: Any) -> str:
+    return str(item["metadata"]["annotations"][OWNER])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_companions_of_two_overlays_and_their_base_stay_with_their_workloads(
+    base: list[Any], reverse: bool, tmp_path: Path
+) -> None:
+    given = [*base, *overlay(base, "dev-"), *overlay(base, "prod-")]
+    after = rendered(given[::-1] if reverse else given, ["web", "*-web"], tmp_path)
+    assert {name: owner(each) for name, each in after.items() if each["kind"] == "ConfigMap"} == {
+        f"{prefix}web-logger": f"Deployment/{prefix}web/logger" for prefix in ("", "dev-", "prod-")
+    }
+
+
+def test_removal_deletes_the_companion_of_its_own_overlay(base: list[Any], tmp_path: Path) -> None:
+    after = rendered([*overlay(base, "dev-"), *overlay(base, "prod-")], ["dev-web"], tmp_path)
+    assert set(after) == {"dev-web", "dev-web-logger", "prod-web"}
+
+
+def test_removal_without_the_own_companion_deletes_no_other_one(base: list[Any], tmp_path: Path) -> None:
+    after = rendered([*overlay(base, "dev-"), overlay(base, "prod-")[0]], ["dev-web"], tmp_path)
+    assert set(after) == {"dev-web", "dev-web-logger", "prod-web"}
+
+
+def test_workload_that_claims_a_former_name_gets_no_companion_of_another(base: list[Any], tmp_path: Path) -> None:
+    claims = copy.deepcopy(base[0])
+    claims["metadata"] = {"name": "other", "annotations": {PREVIOUS: "web"}}
+    refer(claims, "other-logger")
+    marked = copy.deepcopy(base)
+    marked[1]["metadata"]["annotations"][PREVIOUS] = "web-logger"
+    assert "web-logger" in rendered([*marked, claims], ["web"], tmp_path)
+
+
+def test_object_that_claims_the_former_name_of_a_companion_stays(base: list[Any], tmp_path: Path) -> None:
+    claims = copy.deepcopy(base[1])
+    claims["metadata"]["name"] = "important"
+    claims["metadata"]["annotations"][PREVIOUS] = "web-logger"
+    claims["data"] = {"key": "value"}
+    after = rendered([*base, claims], ["nothing"], tmp_path)
+    assert yaml.safe_dump(after["important"]["data"]) == "key: value\n"
+    assert set(after) == {"web", "important"}
