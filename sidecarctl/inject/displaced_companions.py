@@ -10,7 +10,7 @@ from sidecarctl.errors import InputError
 from sidecarctl.inject.companion_homes import Holder, Homes, read_records
 from sidecarctl.inject.companion_search import Companion, CompanionKey
 from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
-from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, label_of, may_hold
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.scalars import reads_as_itself
@@ -23,23 +23,42 @@ _ENTRY = lazy_pattern(r"""["']?([-A-Za-z0-9_./]+)["']?:(?:[ \t]+(.*))?""")
 _PLAIN = lazy_pattern(r"""["']?([A-Za-z0-9][-A-Za-z0-9./]*)["']?""")
 
 
-def has_displaced_companions(documents: Iterable[Document]) -> bool:
-    """Return True if a companion does not follow the workload that its owner annotation names.
+# A record lists companions by name, or by the volumes that use them.
+_LISTS_COMPANIONS = ("documents", "configMap", "secret")
 
-    Cheap: it parses only documents whose label or owner cannot be read from block style.
+
+def has_displaced_companions(documents: Iterable[Document], kinds: Kinds = DEFAULT_KINDS) -> bool:
+    """Return True if a companion does not follow the workload that its owner annotation names, or a workload has none behind it.
+
+    Cheap: it parses only documents whose label or owner cannot be read from block style, and workloads without a companion
+    behind them whose record can list some.
     """
     holder: Document | None = None
     label = ""
     for document in documents:
         owner = _find_owner(document)
         if owner is None:
+            if holder is not None and _lacks_companions(holder, kinds):
+                return True
             holder = document
             continue
         if holder is not None:
             label, holder = (_find_label(holder) if may_hold(holder.text, RECORD_ANNOTATION) else ""), None
         if owner.rpartition("/")[0] != label:
             return True
-    return False
+    return holder is not None and _lacks_companions(holder, kinds)
+
+
+def _lacks_companions(document: Document, kinds: Kinds) -> bool:
+    """Return True if a record lists companions that are not in the document. Those of a workload in a List are in it."""
+    text = document.text
+    if not may_hold(text, RECORD_ANNOTATION) or may_hold(text, OWNER_ANNOTATION):
+        return False
+    if not any(word in text for word in _LISTS_COMPANIONS):
+        return False
+    return any(
+        each.added.documents for _, record in read_records(document, kinds) for each in record.instances.values()
+    )
 
 
 def _find_label(document: Document) -> str:

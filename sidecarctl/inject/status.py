@@ -110,7 +110,7 @@ def _gathered_documents(
     if beside.files or beside.claimed:
         others = [each for name, other in beside.files for each in split_readable(other, name, []) if read_owner(each)]
         return gather_companions([*split_readable(text, file, errors), *others], options.kinds, beside.claimed)
-    if may_hold(text, OWNER_ANNOTATION) and has_displaced_companions(split_readable(text, file, [])):
+    if may_hold(text, OWNER_ANNOTATION) and has_displaced_companions(split_readable(text, file, []), options.kinds):
         return gather_companions(list(split_readable(text, file, errors)), options.kinds)
     return split_readable(text, file, errors)
 

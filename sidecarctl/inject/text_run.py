@@ -99,7 +99,7 @@ def _run(
     if may_hold(text, OWNER_ANNOTATION):
         from sidecarctl.inject.displaced_companions import has_displaced_companions
 
-        if beside.claimed or has_displaced_companions(split_readable(text, file, [])):
+        if beside.claimed or has_displaced_companions(split_readable(text, file, []), options.kinds):
             result = _run_on_sorted(text, list(documents), step, options, selects, beside.claimed)
             return _with_errors(result, broken)
     out, changes, findings, secrets = list[str](), list[WorkloadChange](), list[Finding](), frozenset[str]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,25 @@ def test_report_of_a_removal_names_the_companions_that_are_removed(tmp_path: Pat
         part for change in json.loads(alone.stdout)["changes"] for each in change["instances"] for part in each["parts"]
     ]
     assert parts and not [part for part in parts if "ConfigMap" in part]
+
+
+def test_secret_that_a_volume_of_the_sidecar_uses_stays(tmp_path: Path) -> None:
+    pod = POD.replace("image: web:1", "image: web:1, ports: [{containerPort: 8080}]")
+    added = run("sidecarctl add nginx-tls -q --set tls.secretName=web-tls", tmp_path, stdin=pod).stdout
+    assert "secretName: web-tls" in added
+    for owner in ("Pod/web/nginx-tls", "Pod/other/nginx-tls"):
+        metadata = f"metadata: {{name: web-tls, annotations: {{sidecarctl.dev/owner: {owner}}}}}\n"
+        secret = f"---\napiVersion: v1\nkind: Secret\n{metadata}data: {{tls.key: AAAA}}\n"
+        assert secret in run("sidecarctl remove nginx-tls", tmp_path, stdin=added + secret).stdout
+
+
+@pytest.mark.parametrize("alien", ALIENS.values(), ids=ALIENS)
+def test_adoption_takes_only_companions_that_the_sidecar_has(alien: str, tmp_path: Path) -> None:
+    workload, companion = add(tmp_path)
+    lost = re.sub(r"sidecarctl.dev/sidecars: '[^']*'", "a: b", workload)
+    text = "---\n".join([lost, companion, alien])
+    adopted = run("sidecarctl add logger --adopt -q", tmp_path, stdin=text)
+    assert adopted.code == 0, adopted.stderr
+    removed = run("sidecarctl remove logger", tmp_path, stdin=adopted.stdout)
+    assert removed.stdout.endswith(f"---\n{alien}")
+    assert companion not in removed.stdout
