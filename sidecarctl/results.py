@@ -53,6 +53,9 @@ class _Absent:
     def __repr__(self) -> str:
         return "ABSENT"
 
+    def __reduce__(self) -> str:
+        return "ABSENT"  # the same object after it came from a worker
+
 
 ABSENT = _Absent()
 

@@ -92,6 +92,16 @@ def test_errors_of_a_long_stream_do_not_depend_on_the_number_of_jobs(tmp_path: P
     assert outcomes[0].code == 3
 
 
+@pytest.mark.parametrize("format_name", ["text", "json"])
+def test_report_of_an_upgrade_does_not_depend_on_the_number_of_jobs(format_name: str, tmp_path: Path) -> None:
+    text = "---\n".join(WEB.format(n=n) for n in range(40))
+    added = run("sidecarctl add logger -q", tmp_path, stdin=text).stdout
+    upgrade = f"sidecarctl add logger --set logDir=/srv --check -v --format {format_name}"
+    outcomes = [run(f"{upgrade} --jobs {jobs}", tmp_path, stdin=added) for jobs in (1, 3)]
+    assert outcomes[0].code == 1, outcomes[0].stderr
+    assert outcomes[0] == outcomes[1]
+
+
 def test_jobs_can_be_set_in_the_environment(tmp_path: Path) -> None:
     folder_of(tmp_path / "k8s", "")
     assert run("sidecarctl add logger -f k8s -i", tmp_path, env={"SIDECARCTL_JOBS": "2"}).code == 0

@@ -42,19 +42,30 @@ def rename_companions(planned: Plan, found: Sequence[Companion]) -> Plan:
 
 
 def _match(planned: Plan, found: Sequence[Companion]) -> dict[str, str]:
-    """Map the identities of planned companions to those in the input: by name, then in order by kind."""
+    """Map the identities of planned companions to those in the input: by name, by similar name, then in order by kind.
+
+    kustomize puts a prefix and a suffix around a name. Of two planned names in it, the longer one is the former name.
+    """
     wanted = [identify(document) for document in planned.documents]
-    free = [each.identity for each in found if each.identity not in wanted]
+    present = {each.identity for each in found}
+    missing = [identity for identity in wanted if identity not in present]
+    free = [each for each in found if each.identity not in wanted]
     names: dict[str, str] = {}
-    for identity in wanted:
-        if any(each.identity == identity for each in found):
-            continue
-        kind = identity.partition("/")[0]
-        match = next((each for each in free if each.partition("/")[0] == kind), None)
-        if match is not None:
-            free.remove(match)
-            names[identity] = match
+    for identity in sorted(missing, key=len, reverse=True):
+        names.update(_take(identity, free, identity.partition("/")[2]))
+    for identity in missing:
+        names.update(_take(identity, free) if identity not in names else {})
     return names
+
+
+def _take(identity: str, free: list[Companion], part: str = "") -> dict[str, str]:
+    """Remove the first companion of a kind whose name has a part, and return it by the identity that it stands for."""
+    kind = identity.partition("/")[0]
+    match = next((each for each in free if each.kind == kind and part in each.name), None)
+    if match is None:
+        return {}
+    free.remove(match)
+    return {identity: match.identity}
 
 
 def _rename_document(document: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

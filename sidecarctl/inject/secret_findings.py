@@ -29,4 +29,5 @@ def _mask(finding: Finding, secrets: frozenset[str]) -> Finding:
     related = tuple(
         replace(each, label=mask(each.label, secrets), path=(), place=place(each.place)) for each in finding.related
     )
-    return replace(finding, **texts, path=path, place=place(finding.place), related=related)
+    expected = tuple(mask(each, secrets) for each in finding.expected)
+    return replace(finding, **texts, path=path, place=place(finding.place), related=related, expected=expected)

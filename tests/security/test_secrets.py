@@ -446,3 +446,15 @@ def test_secret_in_a_word_that_is_no_assignment_is_not_shown(words: str, tmp_pat
     done = run(f"sidecarctl add mine {words} --library lib -f web.yaml", tmp_path)
     assert (done.code, "token" in done.stderr) == (2, True), done.stderr
     assert "hunter" not in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["hunter2$XYZ", "<hunter2>", "{{hunter2}}", "$(hunter2)"])
+@pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github", "gitlab", "junit", "markdown"])
+def test_secret_that_looks_like_a_placeholder_is_not_in_any_report(
+    format_name: str, secret: str, tmp_path: Path
+) -> None:
+    template = "containers:\n- {name: mine, image: x:1, resources: {limits: {cpu: {{ params.token | quote }}}}}\n"
+    library(tmp_path, template, "{token: {type: string, writeOnly: true}}")
+    (tmp_path / "values.yaml").write_text(f"mine: {{token: {json.dumps(secret)}}}\n")
+    outcome = run(f"{ADD} --values values.yaml -v -o out.yaml --format {format_name}", tmp_path)
+    assert "hunter2" not in outcome.stdout + outcome.stderr

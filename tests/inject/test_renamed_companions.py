@@ -1,0 +1,57 @@
+"""Two companions of one kind that kustomize renamed: each is edited in its own place."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+
+METADATA = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: mine, version: 1.0.0, summary: A test}
+spec:
+  engine: jinja
+  parameters:
+    additionalProperties: false
+    properties: {level: {type: string, default: info}}
+"""
+TEMPLATE = """\
+containers:
+- name: mine
+  image: x:1
+  volumeMounts: [{name: z, mountPath: /z}, {name: a, mountPath: /a}]
+volumes:
+- {name: z, configMap: {name: {{ companion }}-z}}
+- {name: a, configMap: {name: {{ companion }}-za}}
+documents:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion }}-z}, data: {z.conf: "zzz {{ params.level }}"}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion }}-za}, data: {a.conf: "aaa {{ params.level }}"}}
+"""
+POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    image: web:1\n"
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_renamed_companions_of_one_kind_are_not_exchanged(order: tuple[int, ...], tmp_path: Path) -> None:
+    (tmp_path / "lib" / "mine").mkdir(parents=True)
+    (tmp_path / "lib" / "mine" / "sidecar.yaml").write_text(METADATA, encoding="utf-8")
+    (tmp_path / "lib" / "mine" / "template.yaml.j2").write_text(TEMPLATE, encoding="utf-8")
+    added = run("sidecarctl add mine --library lib -q", tmp_path, stdin=POD)
+    renamed = added.stdout.replace("name: web-mine-z\n", "name: p-web-mine-z-k8h\n").replace(
+        "name: web-mine-za\n", "name: p-web-mine-za-m2d\n"
+    )
+    documents = renamed.split("---\n")
+    assert renamed.count("p-web-mine") == 4
+    text = "---\n".join(documents[index] for index in order)
+    assert "edited" not in run("sidecarctl status --library lib -f -", tmp_path, stdin=text).stdout
+    upgraded = run("sidecarctl add mine --library lib --set level=debug -q", tmp_path, stdin=text)
+    assert upgraded.code == 0, upgraded.stderr
+    found = {
+        each.partition("-mine-")[2].partition("-")[0]: each
+        for each in upgraded.stdout.split("---\n")
+        if "conf: " in each
+    }
+    assert ("zzz debug" in found["z"], "aaa debug" in found["za"]) == (True, True), upgraded.stdout
