@@ -174,9 +174,9 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
         changed = find_differences(library, home)
         if changed:
             raise changed_error(name, changed, "delete")
-        if uses.rules or uses.workloads:
+        if uses.rules or uses.objects:
             raise UsageError(
-                f"library {name} is in use: {shorten([*uses.rules, *uses.workloads])}",
+                f"library {name} is in use: {shorten([*uses.rules, *uses.objects])}",
                 hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
     report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
