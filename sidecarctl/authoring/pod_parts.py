@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sidecarctl.catalog.secret_parameters import mask
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 
@@ -29,6 +30,12 @@ class Box:
     title: str
     note: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
+
+
+def mask_box(box: Box, secrets: frozenset[str]) -> Box:
+    """Return an object without the texts of secret parameters."""
+    rows = tuple(tuple(mask(cell, secrets) for cell in row) for row in box.rows)
+    return Box(mask(box.title, secrets), box.note, rows) if secrets else box
 
 
 def build_boxes(own: InjectedParts) -> list[Box]:

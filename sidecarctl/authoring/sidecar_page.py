@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import SHIPPED
+from sidecarctl.catalog.secret_parameters import hide_secrets, mask, secret_texts
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
@@ -97,14 +98,25 @@ def _render_added(sidecar: Sidecar, outcome: TrialResult, color: bool, width: in
         if outcome.error is not None and outcome.error.where:
             yield f"  at {visible(outcome.error.where)}"
         return
+    settings, secrets = format_settings(_shown_parameters(outcome)), _secrets(outcome)
+    given = f" with {settings}" if outcome.trial.given else ""
     for own in find_injected_parts(outcome.text, sidecar.name):
         kind = own.workload.kind
-        given = f" with {format_settings(outcome.trial.given)}" if outcome.trial.given else ""
         yield from wrap(visible(f"To a {kind} called {own.workload.name}{given}:"), width, "  ", "  ")
-        parts = pod_parts.build_boxes(own)
+        parts = [pod_parts.mask_box(box, secrets) for box in pod_parts.build_boxes(own)]
         yield from (
             f"  {line}" for line in pod_parts.draw(parts, color=color, width=width - 2 if width else 0, lines=lines)
         )
+
+
+def _shown_parameters(outcome: TrialResult) -> dict[str, Any]:
+    """Return the parameters of the example with `...` in place of secret ones: a test case can have a real one."""
+    hidden = hide_secrets(dict(outcome.trial.given), outcome.trial.sidecar.parameters)
+    return hidden if isinstance(hidden, dict) else {}
+
+
+def _secrets(outcome: TrialResult) -> frozenset[str]:
+    return secret_texts(dict(outcome.trial.given), outcome.trial.sidecar.parameters)
 
 
 def format_settings(given: Mapping[str, object]) -> str:
@@ -130,7 +142,7 @@ def example_command(sidecar: Sidecar, outcome: TrialResult, libraries: Sequence[
     named = sidecar.library in (str(Path(each)) for each in libraries)
     library = f" --library {shlex.quote(sidecar.library)}" if named else ""
     command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
-    given = list(flatten(outcome.trial.given)) if outcome.text is not None else []
+    given = list(flatten(_shown_parameters(outcome))) if outcome.text is not None else []
     if len(given) > _MAX_FLAGS:
         return [f"{command} --values values.yaml"]
     flags = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in given]
@@ -183,8 +195,8 @@ def page_data(sidecar: Sidecar) -> str:
         "doesNot": list(sidecar.does_not),
         "parameters": dict(sidecar.parameters),
         "example": {
-            "parameters": dict(outcome.trial.given),
-            "result": outcome.text,
+            "parameters": _shown_parameters(outcome),
+            "result": None if outcome.text is None else mask(outcome.text, _secrets(outcome)),
             "refused": outcome.errors,
         },
     }

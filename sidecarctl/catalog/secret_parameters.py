@@ -11,6 +11,7 @@ from sidecarctl.catalog.parameter_values import has_secrets, name_matches
 from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
+from sidecarctl.yamltext.emit import json_text
 
 _MASK = "..."
 _SECRET = object()
@@ -38,6 +39,28 @@ def _remove(value: Any, schemas: _Schemas, root: Any) -> Any:
     return value
 
 
+def hide_secrets(value: Any, schema: Any) -> Any:
+    """Return parameters with `...` in place of the secret ones, and of keys that the schema does not declare and that have one.
+
+    A single value in place of a mapping or list with secrets counts, as in `secret_texts`.
+    """
+    return _hide(value, _applying([schema], schema), schema)
+
+
+def _hide(value: Any, schemas: _Schemas, root: Any) -> Any:
+    if _is_secret(schemas, root):
+        return _MASK
+    if isinstance(value, dict):
+        below = {name: _below(schemas, name, root) for name in value}
+        return {
+            _MASK if _is_secret_key(name, below[name], schemas, root) else name: _hide(inner, below[name], root)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_hide(inner, _below(schemas, index, root), root) for index, inner in enumerate(value)]
+    return _MASK if any(map(has_secrets, schemas)) else value
+
+
 def secret_texts(value: Any, schema: Any) -> frozenset[str]:
     """Return the texts of the secret parameters: strings, numbers, and keys that the schema does not declare.
 
@@ -52,7 +75,7 @@ def _texts(value: Any, schemas: _Schemas, root: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for name, inner in value.items():
             below = _below(schemas, name, root)
-            if _is_secret(below, root) and not any(name in _mapping(each.get("properties")) for each in schemas):
+            if _is_secret_key(name, below, schemas, root):
                 yield name
             yield from _texts(inner, below, root)
     elif isinstance(value, list):
@@ -60,6 +83,11 @@ def _texts(value: Any, schemas: _Schemas, root: Any) -> Iterator[str]:
             yield from _texts(inner, _below(schemas, index, root), root)
     elif any(map(has_secrets, schemas)):
         yield from _all_texts(value)
+
+
+def _is_secret_key(name: str, below: _Schemas, schemas: _Schemas, root: Any) -> bool:
+    """Return True for a key with a secret value that the schemas do not declare."""
+    return _is_secret(below, root) and not any(name in _mapping(each.get("properties")) for each in schemas)
 
 
 def _all_texts(value: Any) -> Iterator[str]:
@@ -180,6 +208,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 def _quoted_forms(secret: str) -> Iterator[str]:
     yield from (secret, secret.replace("\n", "\\n"), repr(secret)[1:-1])
+    yield from (secret.replace("'", "''"), json_text(secret)[1:-1])  # in YAML
     yield from (json.dumps(secret, ensure_ascii=only)[1:-1] for only in (True, False))
 
 

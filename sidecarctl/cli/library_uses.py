@@ -1,9 +1,9 @@
-"""What uses a vendored library: compositions that name its directory or its sidecars, and manifests with its sidecars."""
+"""What uses a vendored library: compositions that name its directory or its sidecars, and manifests that have or request them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from sidecarctl.cli.libraries import open_libraries
 from sidecarctl.cli.options import InputFlags
 from sidecarctl.cli.rule_config import nearest_kinds
 from sidecarctl.cli.selection import find_workloads
-from sidecarctl.composition.annotations import read_annotations
-from sidecarctl.composition.composition_file import read_file
+from sidecarctl.composition.annotations import INJECT, list_namespaces, read_annotations, split_names
+from sidecarctl.composition.composition_file import CompositionFile, read_file
 from sidecarctl.composition.edit import edit_composition
-from sidecarctl.composition.layers import EVERY_SIDECAR
-from sidecarctl.composition.model import Composition, load_composition
+from sidecarctl.composition.includes import resolve_includes
+from sidecarctl.composition.layers import EVERY_SIDECAR, Layer
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.sources import Source, read_small, read_source
 from sidecarctl.files.write import Write
@@ -26,6 +26,7 @@ from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import Remove
+from sidecarctl.yamltext.stream import split_readable
 
 _NOT_WALKED = (".git", "node_modules")
 _WORDS = (b"sidecarctl.dev/", b"Composition")  # of every valid composition
@@ -36,12 +37,12 @@ class Uses:
     """What uses a library.
 
     rules      rules and defaults of compositions, each with the sidecar: `sidecarctl.yaml:9:5: rule "front" adds agent`
-    workloads  workloads that have or request a sidecar, each with its file
+    objects    workloads that have or request a sidecar, and Namespaces that request one: `Pod/web has agent`
     files      the compositions that list the directory, without it
     """
 
     rules: tuple[str, ...]
-    workloads: tuple[str, ...]
+    objects: tuple[str, ...]
     files: tuple[Write, ...]
 
 
@@ -57,10 +58,12 @@ def find_uses(directory: Path, home: Path) -> Uses:
     if not directory.is_dir():
         return Uses((), (), files)
     catalog = open_libraries()
-    compositions = list(_compositions(paths))
+    requests = (*_workload_requests(inputs), *_namespace_requests(inputs))
     return Uses(
-        tuple(dict.fromkeys(each for one in compositions for each in _entries(one, catalog, directory))),
-        tuple(_workloads(inputs, catalog, directory)),
+        tuple(text for text, request in _composition_requests(paths) if _is_from(catalog, request, directory)),
+        tuple(
+            f"{text} {request.partition('@')[0]}" for text, request in requests if _is_from(catalog, request, directory)
+        ),
         files,
     )
 
@@ -92,41 +95,66 @@ def _is_foreign(path: Path, directory: Path) -> bool:
     )
 
 
-def _compositions(paths: Sequence[Path]) -> Iterator[Composition]:
+def _composition_requests(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars that rules and defaults of compositions name, each after its place.
+
+    Each file counts with all its environments, and for itself: which ones a run merges depends on its options.
+    """
+    files = _read_compositions(paths)
+    layers = [layer for file in files for layer in (file.layer, *file.environments.values())]
+    enabled = {rule.name for layer in layers for rule in layer.rules if rule.name and rule.data.get("enabled")}
+    for layer in layers:
+        for name, entry in layer.defaults.items():
+            if name != EVERY_SIDECAR:
+                yield f"{entry.place}: spec.defaults has parameters of {name}", name
+        yield from _rule_requests(layer, enabled)
+
+
+def _read_compositions(paths: Sequence[Path]) -> list[CompositionFile]:
+    """Return the compositions among files and the ones that they include, each once."""
+    found: dict[Path, CompositionFile] = {}
     for path in paths:
         try:
-            yield load_composition(path)
-            for environment in read_file(path).environments:
-                yield load_composition(path, environment)
+            first = read_file(path)
+            found.setdefault(path.resolve(), first)
+            for file in resolve_includes(first, path):
+                found.setdefault(Path(file.file).resolve(), file)
         except SidecarctlError:  # a sidecar, a lock file, or a composition that no command accepts
             continue
+    return list(found.values())
 
 
-def _entries(composition: Composition, catalog: Catalog, directory: Path) -> Iterator[str]:
-    """Yield the rules and defaults of a composition that name a sidecar of the library."""
-    for name, entry in composition.defaults.items():
-        if name != EVERY_SIDECAR and _is_from(catalog, name, directory):
-            yield f"{entry.place}: spec.defaults has parameters of {name}"
-    for rule in composition.rules:
-        for entry in rule.sidecars:
-            request = str(entry.data["name"])
-            if _is_from(catalog, request, directory):
-                yield f"{entry.place}: {rule.label} adds {request}"
+def _rule_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars of the rules of a layer, without disabled rules that no layer enables by their name."""
+    for number, rule in enumerate(layer.rules, 1):
+        if rule.data.get("enabled", True) or rule.name in enabled:
+            for entry in rule.entries.values():
+                request = str(entry.data["name"])
+                yield f"{entry.place}: {rule.label(number)} adds {request}", request
 
 
-def _workloads(inputs: Inputs, catalog: Catalog, directory: Path) -> Iterator[str]:
+def _workload_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars that workloads have or request, each after its workload."""
     for workload in find_workloads(inputs, nearest_kinds(required=False)):
         try:
             record = read_record(workload)
         except RecordError:
             continue
         asked = read_annotations(workload, record)
-        named = [f"{one.sidecar}@{one.version}" for one in record.instances.values()] + list(
-            asked.sidecars if asked else ()
-        )
-        for request in named:
-            if _is_from(catalog, request, directory):
-                yield f"{workload.label} has {request.partition('@')[0]}"
+        for one in record.instances.values():
+            yield f"{workload.label} has", f"{one.sidecar}@{one.version}"
+        for request in asked.sidecars if asked else ():
+            yield f"{workload.label} has", request
+
+
+def _namespace_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars that Namespaces request, each after its Namespace."""
+    for source, read in inputs.sources:
+        if INJECT not in read.text:
+            continue
+        for name, inject in list_namespaces(split_readable(read.text, source.name, [])):
+            for request in split_names(inject or ""):
+                yield f"Namespace/{name} requests", request
 
 
 def _is_from(catalog: Catalog, request: str, directory: Path) -> bool:

@@ -25,6 +25,7 @@ from sidecarctl.yamltext.stream import Document
 PREFIX = "sidecarctl.dev/"
 INJECT = PREFIX + "inject"
 OPT_OUT = "false"
+_OPT_IN = "true"
 _PARAMETER = lazy_pattern(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(.+)")
 # Annotations of the same form that are not parameters: ignored findings, and hashes of companions.
 _RESERVED = ("ignore",)
@@ -140,6 +141,12 @@ def _text_of(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
+def split_names(inject: str) -> tuple[str, ...]:
+    """Return the sidecars that an inject annotation requests."""
+    parts = () if inject in (_OPT_IN, OPT_OUT) else inject.split(",")
+    return tuple(name for name in (part.strip() for part in parts) if name)
+
+
 def read_annotations(workload: Workload, record: Record, inherited: str = "") -> InjectAnnotations | None:
     """Return the requests in a workload's annotations, None if there are none. Annotations that sidecarctl added do not count.
 
@@ -149,8 +156,8 @@ def read_annotations(workload: Workload, record: Record, inherited: str = "") ->
     if not inherited and not any(key.startswith(PREFIX) for holder in (own, pods) for key in holder):
         return None
     text = _text_of(pods.get(INJECT, own.get(INJECT, inherited)))
-    text = "" if text == "true" else text
-    names = () if text == OPT_OUT else tuple(name for name in (part.strip() for part in text.split(",")) if name)
+    text = "" if text == _OPT_IN else text
+    names = split_names(text)
     added = {key for instance in record.instances.values() for key in instance.added.annotations}
     parameters: dict[str, dict[str, str]] = {}
     for holder in (own, pods):

@@ -50,6 +50,10 @@ class RawRule:
     entries: Mapping[str, SidecarEntry] = field(default_factory=dict)
     selector_place: Place | None = None
 
+    def label(self, number: int) -> str:
+        """Return the name in messages: `rule "front"`, or `rule 2` for the second one of a list if it has no name."""
+        return f'rule "{self.name}"' if self.name else f"rule {number}"
+
     def overlay(self, over: RawRule) -> RawRule:
         """Return the rule with another one merged over it: sidecars by instance name, other fields replaced."""
         entries = dict(self.entries)

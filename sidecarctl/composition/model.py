@@ -168,7 +168,7 @@ def _library(path: Path, place: Place) -> Path:
 
 
 def _rule(raw: RawRule, number: int, kinds: Kinds) -> Rule:
-    label = f'rule "{raw.name}"' if raw.name else f"rule {number}"
+    label = raw.label(number)
     for key, present in (("select", "select" in raw.data), ("sidecars", bool(raw.entries))):
         if not present:
             raise UsageError(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sidecarctl.errors import UsageError
 from sidecarctl.files.depth import check_tree
 from sidecarctl.files.directory import Directory, OutputError, open_directory
 from sidecarctl.files.directory import lock as lock_directory
@@ -18,27 +19,29 @@ from sidecarctl.files.write import write_all
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
 from sidecarctl.vendoring.lock import LIBRARIES, LockFile, check_no_link
+from sidecarctl.vendoring.verify import check_aside
 
 _UNCHANGED = "nothing was changed"
 
 
-def install(libraries: Sequence[Library], lock: LockFile) -> None:
+def install(libraries: Sequence[Library], lock: LockFile, *, force: bool = False) -> None:
     """Write the libraries and the lock file next to them. If anything fails, restore what was there. Raise OutputError.
 
-    Ctrl-C takes effect when all is written.
+    A library that is replaced must have the files of the lock file, and there must be nothing in the place of a new one, unless
+    with `force`: else raise UsageError. Ctrl-C takes effect when all is written.
     """
     with defer_signals():
-        _install(libraries, lock)
+        _install(libraries, lock, force)
 
 
-def _install(libraries: Sequence[Library], lock: LockFile) -> None:
+def _install(libraries: Sequence[Library], lock: LockFile, force: bool) -> None:
     parent = Path(os.path.realpath(lock.home)) / LIBRARIES
     created = not parent.exists()
     try:
         check_no_link(lock.home / LIBRARIES)
         parent.mkdir(exist_ok=True)
         with open_directory(parent, _UNCHANGED) as directory:
-            _replace(libraries, lock, directory)
+            _replace(libraries, lock, directory, force)
     except BaseException as problem:
         if created:
             with suppress(OSError):
@@ -51,7 +54,7 @@ def _install(libraries: Sequence[Library], lock: LockFile) -> None:
         raise
 
 
-def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory) -> None:
+def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory, force: bool) -> None:
     """Write the libraries next to the old ones, exchange them, and write the lock file."""
     swaps: list[tuple[str, str, str]] = []
     replaced: list[str] = []
@@ -70,6 +73,8 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory)
         for target, new, old in swaps:
             if directory.status(target) is not None:
                 directory.replace(target, old)
+                if not force:
+                    _check_old(lock, target, old)
             directory.replace(new, target)
             replaced.append(target)
         entries = {**lock.libraries, **{library.locked.name: library.locked for library in libraries}}
@@ -80,6 +85,13 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory)
     for _, _, old in swaps:
         with suppress(OSError):
             directory.delete(old)
+
+
+def _check_old(lock: LockFile, name: str, aside: str) -> None:
+    """Raise UsageError for a library that was changed or created while the new files were fetched."""
+    if name not in lock.libraries:
+        raise UsageError(f"{lock.home / LIBRARIES / name} exists already", hint="choose another name, or delete it")
+    check_aside(lock.libraries[name], lock.home, aside, "overwrite")
 
 
 def write_files(library: Library, parent: Directory, name: str) -> None:

@@ -14,6 +14,7 @@ from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile, check_no_link
+from sidecarctl.vendoring.verify import check_aside
 
 _UNCHANGED = "nothing was changed"
 
@@ -25,17 +26,18 @@ def check_removable(library: LockedLibrary, home: Path) -> None:
         check_no_link(path)
 
 
-def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
+def uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write], *, force: bool = False) -> None:
     """Delete a library and its entry in the lock file, and write `files`. Raise OutputError.
 
+    Raise UsageError for a library with other files than the lock file has, unless with `force`.
     If anything fails, what was there is restored. The lock file and `libraries` go with the last library. Ctrl-C takes effect
     when all is deleted.
     """
     with defer_signals():
-        _uninstall(library, lock, files)
+        _uninstall(library, lock, files, force)
 
 
-def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -> None:
+def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write], force: bool) -> None:
     check_removable(library, lock.home)  # again: the uses of the library were searched since
     check_tree(library.directory(lock.home))
     others = [one for one in lock.libraries.values() if one.name != library.name]
@@ -48,6 +50,8 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write]) -
             lock.check_unchanged()
             aside = _set_aside(library, directory)
             try:
+                if aside and not force:
+                    check_aside(library, lock.home, aside, "delete")
                 write_all([*files, lock.with_libraries(others)])
             except BaseException:
                 if directory and aside:

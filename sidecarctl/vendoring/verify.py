@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sidecarctl import limits
-from sidecarctl.errors import InputError
+from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.depth import check_tree
 from sidecarctl.files.sources import read_small
+from sidecarctl.lazy_dataclass import replace
 from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
 
 _CHANGED_ENDS = f"changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"
+_MAX_LISTED = 3
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -45,6 +47,27 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     wanted = {match[2]: match[1] for match in map(_LINE.fullmatch, text.split("\n")) if match}
     changed = [f"{sums.as_posix()}: {_CHANGED_ENDS}"] if b"\r\n" in data else []
     return changed + _compare(directory, wanted)
+
+
+def changed_error(name: str, changed: Sequence[str], verb: str) -> UsageError:
+    """Return the error about changed files of a library, which a command would overwrite or delete."""
+    return UsageError(
+        f"files of library {name} were changed: {shorten(changed)}",
+        hint=f"restore them from Git, or {verb} them with --force",
+    )
+
+
+def shorten(lines: Sequence[str]) -> str:
+    """Return the first lines of several on one line, and how many more there are."""
+    more = len(lines) - _MAX_LISTED
+    return "; ".join(lines[:_MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def check_aside(library: LockedLibrary, home: Path, aside: str, verb: str) -> None:
+    """Raise UsageError if files of a library were changed before its directory got the name `aside`."""
+    found = find_differences(replace(library, name=aside), home)
+    if found:
+        raise changed_error(library.name, [line.replace(aside, library.name) for line in found], verb)
 
 
 def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:

@@ -53,6 +53,11 @@ CASES = {
         'did you mean "loki"?',
         9,
     ),
+    "a version of many digits": (
+        f'rules:\n- when: {{kubeVersion: ">=1.{"9" * 5000}"}}\n  select: {{all: true}}\n  sidecars: [logger]',
+        "kubeVersion: must match the pattern",
+        6,
+    ),
     "an unknown version": ("rules:\n- select: {all: true}\n  sidecars: [logger@9.9.9]", "available versions: 1.0.0", 7),
     "an unknown kind": (
         "rules:\n- select: {kinds: [Deploymnt]}\n  sidecars: [logger]",

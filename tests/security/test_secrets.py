@@ -46,6 +46,26 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
+@pytest.mark.parametrize(
+    "secret", [SECRET, "it's hunter2xyz: #x", 'hunter2xyz\nand"more\\', "hunter2xyz\tö\x85 hunter2xyz"]
+)
+def test_secret_of_a_test_case_is_not_on_the_page_of_the_sidecar(secret: str, tmp_path: Path) -> None:
+    template = "containers: [{name: mine, image: 'x:1'}]\napp: {env: [{name: T, value: {{ params.token | quote }}}]}\n"
+    case = library(tmp_path, template, "{token: {type: string, writeOnly: true}}\n    required: [token]") / "tests/a"
+    case.mkdir(parents=True)
+    (case / "input.yaml").write_text((tmp_path / "web.yaml").read_text())
+    (case / "parameters.yaml").write_text(json.dumps({"token": secret}))
+    shown = run("sidecarctl show mine --library lib", tmp_path).stdout
+    assert "with token=...:" in shown
+    assert "variable  T=..." in shown
+    assert "--set token=..." in shown
+    assert SECRET not in shown
+    shown = run("sidecarctl show mine --library lib --format json", tmp_path).stdout
+    assert json.loads(shown)["example"]["parameters"] == {"token": "..."}
+    assert "value: " in json.loads(shown)["example"]["result"]
+    assert SECRET not in shown
+
+
 LONG = "hunter2" + "abcdefghij" * 8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.vendoring.get import get_library
 from sidecarctl.vendoring.install import install
 from sidecarctl.vendoring.lock import read_lock
+from sidecarctl.vendoring.uninstall import uninstall
 from tests.crash.helpers import start, wait, wait_until
-from tests.vendoring.repository_kit import sidecarctl, snapshot
+from tests.vendoring.repository_kit import commit, sidecarctl, snapshot, write_sidecar
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -54,6 +56,48 @@ def test_lock_file_that_another_run_changed_is_not_overwritten(
     assert snapshot(shop) == before
     libraries = yaml.safe_load(Path("sidecarctl.lock").read_text())["libraries"]
     assert [one["name"] for one in libraries if one["name"] != "zero"] == ["two"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell script")
+@pytest.mark.parametrize("command", ["add new ../acme", "update"])
+def test_file_that_is_changed_while_git_fetches_is_not_overwritten(
+    command: str, acme: Path, shop: Path, tmp_path: Path
+) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    write_sidecar(acme, version="2.0.0")
+    commit(acme)
+    name = command.split()[1] if "add" in command else "acme"
+    edited = shop / "libraries" / name / "agent/template.yaml.j2"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").write_text(
+        f'#!/bin/sh\ncase " $* " in *" fetch "*) mkdir -p {edited.parent}; echo "# mine" >> {edited};; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    (programs / "git").chmod(0o755)
+    before = snapshot(shop)
+    failed = sidecarctl(f"library {command}", shop, PATH=f"{programs}:{os.environ['PATH']}")
+    assert failed.code == 2, failed.stderr
+    assert f"libraries/{name}" in failed.stderr
+    assert ".sidecarctl" not in failed.stderr
+    assert edited.read_text().endswith("# mine\n")
+    path = edited.relative_to(shop).as_posix()
+    assert snapshot(shop) == {**before, path: edited.read_bytes()}
+
+
+def test_file_that_is_changed_while_uses_are_searched_is_not_deleted(
+    acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    lock = read_lock(Path("sidecarctl.lock"))
+    Path("libraries/acme/LICENSE").write_text("mine\n")
+    before = snapshot(shop)
+    with pytest.raises(UsageError, match=r"were changed: libraries/acme/LICENSE: changed file"):
+        uninstall(lock.libraries["acme"], lock, ())
+    assert snapshot(shop) == before
+    uninstall(lock.libraries["acme"], lock, (), force=True)
+    assert not Path("libraries").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

@@ -165,6 +165,65 @@ def test_request_of_an_annotation_is_a_use(added: Path) -> None:
     assert "Pod/web has agent" in sidecarctl("library remove acme", added).stderr
 
 
+FRONT = "{name: front, select: {all: true}, sidecars: [agent]}"
+NAMED = "{name: front, sidecars: [agent]}"
+SELECTS = "rules: [{name: front, select: {all: true}, sidecars: [logger]}]"
+PARTS = {
+    "environment of an included file": (
+        {
+            "sidecarctl.yaml": f"include: [base.yaml]\n{SELECTS}",
+            "base.yaml": f"environments: {{prod: {{rules: [{NAMED}]}}}}",
+        },
+        "--env prod",
+    ),
+    "environment after an invalid one": (
+        {"sidecarctl.yaml": f"environments:\n  dev: {{libraries: [not-there]}}\n  prod: {{rules: [{FRONT}]}}"},
+        "--env prod",
+    ),
+    "rule that is complete with an environment": (
+        {"shop.yaml": f"rules: [{{name: front, select: {{all: true}}}}]\nenvironments: {{prod: {{rules: [{NAMED}]}}}}"},
+        "--env prod -c shop.yaml",
+    ),
+    "rule that an environment enables": (
+        {
+            "sidecarctl.yaml": f"rules: [{FRONT[:-1]}, enabled: false}}]\n"
+            "environments: {prod: {rules: [{name: front, enabled: true}]}}"
+        },
+        "--env prod",
+    ),
+    "included file of another directory": (
+        {"sidecarctl.yaml": "include: [../base.yaml]", "../base.yaml": f"environments: {{prod: {{rules: [{FRONT}]}}}}"},
+        "--env prod",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_use_in_a_part_of_a_composition_counts(part: str, added: Path) -> None:
+    files, options = PARTS[part]
+    for name, spec in files.items():
+        head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: shop}\nspec:\n"
+        (added / name).write_text(head + textwrap.indent(spec, "  "))
+    rendered = sidecarctl(f"render {options} -f web.yaml", added)
+    assert (rendered.code, "name: agent" in rendered.stdout) == (0, True), rendered.stderr
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "adds agent" in done.stderr) == (2, True), done.stderr
+    assert (added / "libraries/acme").is_dir()
+
+
+def test_request_of_a_namespace_is_a_use(added: Path) -> None:
+    annotations = "annotations: {sidecarctl.dev/inject: 'logger, agent'}"
+    (added / "ns.yaml").write_text(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, {annotations}}}\n")
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "Namespace/shop requests agent" in done.stderr) == (2, True), done.stderr
+
+
+def test_disabled_rule_is_no_use(added: Path) -> None:
+    (added / "sidecarctl.yaml").write_text(RULE.replace("[{select", "[{enabled: false, select"))
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+
+
 def test_sidecar_of_another_library_is_no_use(added: Path) -> None:
     assert sidecarctl("add log-tail -f web.yaml -i", added).code == 0
     assert sidecarctl("library remove acme", added).code == 0

@@ -129,7 +129,7 @@ def _add(words: Sequence[str], flags: _Flags) -> int:
 def _update(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.cli import library_report
     from sidecarctl.vendoring.install import install
-    from sidecarctl.vendoring.verify import find_differences
+    from sidecarctl.vendoring.verify import changed_error, find_differences
 
     lock = open_lock()
     home, locked = lock.home, lock.libraries
@@ -139,12 +139,12 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     for name in wanted:
         changed = [] if flags.force else find_differences(locked[name], home)
         if changed and locked[name].directory(home).exists():
-            raise _changed(name, changed, "overwrite")
+            raise changed_error(name, changed, "overwrite")
     updates = [library_report.get_update(locked[name], ref, home) for name, ref in wanted.items()]
     different = [one for one in updates if one.changed]
     reports = [library_report.describe_update(one, home, dry_run=flags.check) for one in updates]
     if different and not flags.check:
-        install([one.found for one in different], lock)
+        install([one.found for one in different], lock, force=flags.force)
     for report in reports:
         library_report.print_report(report, quiet=flags.quiet)
     if any(one.upgrades for one in different):
@@ -152,22 +152,11 @@ def _update(words: Sequence[str], flags: _Flags) -> int:
     return EXIT_FINDINGS if flags.check and different else EXIT_OK
 
 
-def _changed(name: str, changed: Sequence[str], verb: str) -> UsageError:
-    return UsageError(
-        f"files of library {name} were changed: {_shorten(changed)}",
-        hint=f"restore them from Git, or {verb} them with --force",
-    )
-
-
-def _shorten(lines: Sequence[str]) -> str:
-    return "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
-
-
 def _remove(words: Sequence[str], flags: _Flags) -> int:
     from sidecarctl.cli import library_report
     from sidecarctl.cli.library_uses import find_uses
     from sidecarctl.vendoring.uninstall import check_removable, uninstall
-    from sidecarctl.vendoring.verify import find_differences
+    from sidecarctl.vendoring.verify import changed_error, find_differences, shorten
 
     if len(words) != 1:
         raise UsageError("expected the name of one library", hint=f"usage: {_USAGE['remove']}")
@@ -184,15 +173,15 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
     if exists and not flags.force:
         changed = find_differences(library, home)
         if changed:
-            raise _changed(name, changed, "delete")
-        if uses.rules or uses.workloads:
+            raise changed_error(name, changed, "delete")
+        if uses.rules or uses.objects:
             raise UsageError(
-                f"library {name} is in use: {_shorten([*uses.rules, *uses.workloads])}",
+                f"library {name} is in use: {shorten([*uses.rules, *uses.objects])}",
                 hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
     report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
     if not flags.check:
-        uninstall(library, lock, uses.files)
+        uninstall(library, lock, uses.files, force=flags.force)
     library_report.print_report(report, quiet=flags.quiet)
     return EXIT_FINDINGS if flags.check else EXIT_OK
 
