@@ -71,3 +71,35 @@ if not os.fork():
 def test_program_ends_before_a_fork_of_it_that_renders_kcl(tmp_path: Path) -> None:
     library(tmp_path, KCL, engine="kcl")
     assert run_program(FORK_AFTER_KCL, tmp_path, 30) == "end of child\n"
+
+
+IMPORT_IN_THREAD = f"""\
+import importlib.util, sys, threading
+import sidecarctl
+started, never = threading.Event(), threading.Event()
+
+class SlowDisk:
+    def find_spec(self, name, path, target=None):
+        return importlib.util.spec_from_loader(name, self, is_package=True) if name == "jsonschema" else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        started.set()
+        never.wait()
+
+sys.meta_path.insert(0, SlowDisk())
+threading.Thread(target=__import__, args=("jsonschema",), daemon=True).start()
+started.wait()
+try:
+    sidecarctl.add({POD!r}, ["mine"], {{"mine": {{"token": "long" * 9}}}}, libraries=["lib"])
+except sidecarctl.SidecarctlError as error:
+    print(error)
+"""
+
+
+@NEEDS_FORK
+def test_child_process_does_not_wait_for_an_import_of_another_thread(tmp_path: Path) -> None:
+    library(tmp_path)
+    assert 'parameter "token" must have a length' in run_program(IMPORT_IN_THREAD, tmp_path, SIDECARCTL_MAX_SECONDS="2")
