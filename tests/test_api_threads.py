@@ -103,3 +103,45 @@ except sidecarctl.SidecarctlError as error:
 def test_child_process_does_not_wait_for_an_import_of_another_thread(tmp_path: Path) -> None:
     library(tmp_path)
     assert 'parameter "token" must have a length' in run_program(IMPORT_IN_THREAD, tmp_path, SIDECARCTL_MAX_SECONDS="2")
+
+
+DURING_A_CALL = f"""\
+import os, sys, threading
+import sidecarctl
+inside, checked, forked = threading.Event(), threading.Event(), threading.Event()
+text = {POD!r}
+
+class Words(list):
+    def __iter__(self):  # runs within the call
+        assert not sidecarctl.check(text).failed
+        inside.set()
+        forked.wait(20)
+        assert not checked.wait(1), "two calls at a time"
+        return super().__iter__()
+
+def check():
+    inside.wait()
+    assert not sidecarctl.check(text).failed
+    checked.set()
+
+errors = []
+threading.excepthook = errors.append
+session = sidecarctl.Session()
+threads = [threading.Thread(target=check), threading.Thread(target=session.add, args=(text, Words(["log-tail"])))]
+for each in threads:
+    each.start()
+inside.wait()
+child = os.fork()
+if not child:
+    os._exit(sidecarctl.check(text).failed)
+forked.set()
+for each in threads:
+    each.join()
+status = os.waitpid(child, 0)[1]
+sys.exit(str(errors[0].exc_value) if errors else status)
+"""
+
+
+@NEEDS_FORK
+def test_calls_of_several_threads_run_one_at_a_time(tmp_path: Path) -> None:
+    run_program(DURING_A_CALL, tmp_path)
