@@ -12,7 +12,7 @@ A program that processes many texts keeps a `Session`, which reads each sidecar 
     results = [session.add(text, ["logger"]) for text in texts]
 
 Every function raises a SidecarctlError for invalid arguments and invalid YAML. Problems in a manifest are findings of the
-result.
+result. You can call them in several threads: one call runs at a time.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from sidecarctl.api_arguments import (
     check_word,
     check_words,
 )
+from sidecarctl.api_lock import one_at_a_time
 from sidecarctl.catalog.catalog import Catalog, open_catalog, split_requests
 from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.request import ParameterChanges, build_requests
@@ -56,6 +57,7 @@ _POLICIES = ("fail", "keep", "overwrite", "enforce")
 class Session:
     """The libraries of several calls, opened once. A session does not notice later changes of them, except in templates."""
 
+    @one_at_a_time
     def __init__(self, libraries: Sequence[PathText] = ()) -> None:
         """Open libraries: these directories, those of SIDECARCTL_LIBRARY, and the shipped library, in this order."""
         self._libraries = check_paths("libraries", libraries)
@@ -67,6 +69,7 @@ class Session:
             self._catalogs[libraries] = open_catalog(libraries)
         return self._catalogs[libraries]
 
+    @one_at_a_time
     def add(
         self,
         text: str,
@@ -111,6 +114,7 @@ class Session:
         enabled = check_flag("retarget", retarget)
         return _retarget(pipeline.add(text, requests, options, file), options, file, enabled=enabled)
 
+    @one_at_a_time
     def upgrade(
         self,
         text: str,
@@ -138,6 +142,7 @@ class Session:
         result = pipeline.run(text, pipeline.make_upgrade_step(wanted, options), options, file)
         return _retarget(result, options, file, enabled=enabled)
 
+    @one_at_a_time
     def remove(
         self, text: str, names: Sequence[str] | None = None, *, kube_version: str = versions.NEWEST, file: str = "-"
     ) -> Result:
@@ -146,6 +151,7 @@ class Session:
         wanted = None if names is None else check_words("names", names)
         return _retarget(pipeline.remove(text, wanted, options, file), options, file)
 
+    @one_at_a_time
     def render(
         self,
         text: str,
@@ -170,6 +176,7 @@ class Session:
         )
         return _retarget(pipeline.render(text, selection, options, file), options, file, enabled=wanted.retarget)
 
+    @one_at_a_time
     def check(
         self,
         text: str,

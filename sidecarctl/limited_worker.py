@@ -1,12 +1,14 @@
 """Runs work on other people's input in a child process with limits on CPU time and memory.
 
 One step of a template can run without end, so counting steps is not enough. The child is a fork, which starts in
-milliseconds and serves all later requests. It sends JSON, never objects. Without fork (Windows, WebAssembly), the work runs
-in this process.
+milliseconds and serves all later requests. It sends JSON, never objects. In a program with several threads, it is a new
+process: a fork would inherit locks that other threads hold, such as those of imports, and wait for them without end. Without
+fork (Windows, WebAssembly), the work runs in this process.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -17,10 +19,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from sidecarctl import limits, watchdog
+from sidecarctl import limits, watchdog, workers
 
 # Seconds of real time after which the child is stopped, as a multiple of the limit of CPU time.
 _PATIENCE = 6
+_START_SECONDS = 60  # of real time, for a new process
+_END_SECONDS = 0.2  # for a child that exceeded a limit to end
+# True in the child, which has the limits already.
+_serving = False
 
 
 class LimitExceeded(Exception):
@@ -33,9 +39,9 @@ def run_limited(function: Callable[[Any], Any], argument: Any) -> Any:
     `function` is a function of a module, its argument can be pickled, and its result is JSON. Raises LimitExceeded if it takes
     more than SIDECARCTL_MAX_SECONDS of CPU time or SIDECARCTL_MAX_MEMORY, RuntimeError for any exception of the function.
     """
-    if not _can_fork():
+    if _serving or not _can_fork():
         return function(argument)
-    answer = _child().ask(function, argument)
+    answer = _child.ask(function, argument)
     if "failed" in answer:
         raise RuntimeError(answer["failed"])
     return answer["result"]
@@ -50,66 +56,141 @@ class _Child:
     """The child process, started on first use and again after it was stopped."""
 
     def __init__(self) -> None:
-        self._process: Any = None
-        self._connection: Any = None
+        self._process: _Fork | _Program | None = None
         self._turn = threading.Lock()
 
     def ask(self, function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
         seconds = limits.SECONDS.value
         with self._turn:
-            if self._process is None:
-                self._start()
+            process = self._process = self._process or _start()
+            answers = True
             try:
-                self._connection.send((function, argument, seconds))
-                if self._connection.poll(seconds * _PATIENCE):
-                    answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+                process.connection.send((function, argument, seconds))
+                answers = process.connection.poll(seconds * _PATIENCE)
+                if answers:
+                    answer: dict[str, Any] = json.loads(process.connection.recv_bytes())
                     watchdog.spend(answer["seconds"])
                     return answer
             except (EOFError, OSError):
                 pass  # the child ended: it exceeded a limit
             except BaseException:  # Ctrl-C: the answer must not be taken for that of the next request
-                self._stop()
+                self.stop()
                 raise
-            code = self._stop()
+            code = self.stop()
             watchdog.spend(seconds)
-        raise LimitExceeded(_explain(code))
+        raise LimitExceeded(_explain(code, answers))
 
-    def _start(self) -> None:
+    def stop(self, seconds: float = _END_SECONDS) -> int:
+        """End the process, and return its exit code; the next request starts a new one. `seconds`: how long it may take."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        code = process.end(seconds)
+        process.connection.close()
+        return code
+
+
+def _start() -> _Fork | _Program:
+    for limit in limits.ALL:  # an invalid variable is an error here, not in the child
+        limit.check()
+    memory = limits.MEMORY.value << 20
+    # The threads of a command that distributes work are its own, and import nothing.
+    if threading.active_count() > 1 and not workers.is_active():
+        with suppress(OSError, EOFError):  # no interpreter, as in a program that has Python inside
+            return _Program(memory)
+    return _Fork(memory)
+
+
+class _Fork:
+    """A fork of this process. `memory`: the limit in bytes."""
+
+    def __init__(self, memory: int) -> None:
         from multiprocessing import get_context
 
-        for limit in limits.ALL:  # an invalid variable is an error here, not in the child
-            limit.check()
-        memory = limits.MEMORY.value << 20
         context = get_context("fork")
-        self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._connection, memory), daemon=True)
+        self.connection, other = context.Pipe()
+        self._process = context.Process(target=_serve_fork, args=(other, self.connection, memory), daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: the child starts none
             self._process.start()
         other.close()
 
-    def _stop(self) -> int:
-        process, self._process = self._process, None
-        process.join(0.2)
-        process.kill()
-        process.join()
-        self._connection.close()
-        return int(process.exitcode or 0)
+    def end(self, seconds: float) -> int:
+        self._process.join(seconds)
+        self._process.kill()
+        self._process.join()
+        return int(self._process.exitcode or 0)
 
 
-def _explain(code: int) -> str:
+class _Program:
+    """A new process with the same interpreter and search path. `memory`: the limit in bytes. Raises OSError or EOFError."""
+
+    def __init__(self, memory: int) -> None:
+        import subprocess
+        from multiprocessing import Pipe
+        from multiprocessing.spawn import get_executable
+
+        if getattr(sys, "frozen", False):
+            raise OSError("the executable is not Python")
+        self.connection, other = Pipe()
+        with other:
+            self._process = subprocess.Popen(
+                [os.fsdecode(get_executable()), "-c", _PROGRAM, str(other.fileno()), str(memory), *map(str, sys.path)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[other.fileno()],
+                start_new_session=True,  # Ctrl-C is for the parent
+            )
+        if not self.connection.poll(_START_SECONDS):
+            self.end(0)
+        self.connection.recv_bytes()
+
+    def end(self, seconds: float) -> int:
+        from subprocess import TimeoutExpired
+
+        with suppress(TimeoutExpired):
+            self._process.wait(seconds)
+        self._process.kill()
+        return self._process.wait()
+
+
+_PROGRAM = """\
+import sys
+_, descriptor, memory, *sys.path = sys.argv
+from sidecarctl.limited_worker import serve_program
+serve_program(int(descriptor), int(memory))
+"""
+
+
+def _explain(code: int, answers: bool) -> str:
     import signal
 
+    if not answers:
+        return f"run time exceeds {limits.SECONDS.value * _PATIENCE} s of real time; {limits.SECONDS.way_out}"
     if code == -signal.SIGXCPU or code == -signal.SIGKILL:
         return f"run time exceeds {limits.SECONDS.value} s; {limits.SECONDS.way_out}"
     return f"memory exceeds {limits.MEMORY.value} MiB; {limits.MEMORY.way_out}"
 
 
-def _serve(connection: Any, parent: Any, memory: int) -> None:
+def serve_program(descriptor: int, memory: int) -> None:
+    """Answer requests in a new process."""
+    from multiprocessing.connection import Connection
+
+    connection = Connection(descriptor)
+    connection.send_bytes(b"ready")
+    _serve(connection, memory)
+
+
+def _serve_fork(connection: Any, parent: Any, memory: int) -> None:
+    parent.close()
+    _serve(connection, memory)
+
+
+def _serve(connection: Any, memory: int) -> None:
     """Answer requests until the parent closes the pipe. `memory`: the limit in bytes."""
+    global _serving
     import signal
 
-    parent.close()
+    _serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     _limit_memory(memory)
     while True:
@@ -154,13 +235,15 @@ def _limit_memory(more: int) -> None:
             resource.setrlimit(what, (value, value))
 
 
-_children: dict[int, _Child] = {}
+_child = _Child()
 
 
-def _child() -> _Child:
-    """Return the child of this process; a forked process must not share the pipe of its parent."""
-    pid = os.getpid()
-    if pid not in _children:
-        _children.clear()
-        _children[pid] = _Child()
-    return _children[pid]
+def _replace_child() -> None:
+    """Use another child in a forked process: it must not share the pipe of its parent."""
+    global _child
+    _child = _Child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_replace_child)
+atexit.register(lambda: _child.stop(0))

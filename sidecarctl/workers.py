@@ -47,6 +47,11 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def is_active() -> bool:
+    """Return True in a worker, and in the process that has started workers."""
+    return bool(_inherited)
+
+
 def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator[_R]:
     """Yield `work(item)` for each item, in order, computed by `jobs` processes (0: chosen by the number of items)."""
     processes = process_count(jobs, len(items))

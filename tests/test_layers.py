@@ -39,6 +39,7 @@ LAYERS = {
     "integrations": 6,
     "api": 6,
     "api_arguments": 2,
+    "api_lock": 0,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,

@@ -65,15 +65,18 @@ def resolve(
 
     `where` is the origin of `given`, `origins` the origin of each parameter; `shared` are common parameters for all sidecars,
     below `given`. Null for a parameter that is not nullable selects its default. Raise UsageError for an unknown, invalid, or
-    missing parameter, LibraryError for an invalid schema or default.
+    missing parameter, LibraryError for an invalid schema or default. Schemas of other libraries than the shipped
+    one have a time limit: by a timer in the main thread, in a child process in other threads.
     """
     if sidecar.is_shipped:
         return _resolve(sidecar, given, where, origins, shared)
-    from sidecarctl.cpu_time import TooSlow, time_limit
+    from sidecarctl.cpu_time import TooSlow, has_timer, run_in_child, time_limit
 
     try:
-        with time_limit():
-            return _resolve(sidecar, given, where, origins, shared)
+        if has_timer():
+            with time_limit():
+                return _resolve(sidecar, given, where, origins, shared)
+        answer = run_in_child(_answer, (sidecar, given, where, shared))
     except TooSlow as problem:
         message, _, hint = str(problem).partition("; ")
         raise LibraryError(
@@ -81,6 +84,30 @@ def resolve(
             where=str(sidecar.file),
             hint=hint,
         ) from None
+    return _from_answer(answer, origins)
+
+
+def _answer(request: tuple[Sidecar, Mapping[str, object], str, Mapping[str, object] | None]) -> dict[str, Any]:
+    """Return parameters, or the error about them, as JSON."""
+    sidecar, given, where, shared = request
+    try:
+        found = _resolve(sidecar, given, where, None, shared)
+    except UsageError as error:
+        is_fault = isinstance(error, LibraryError)
+        return {"message": error.message, "hint": error.hint, "where": error.where, "is_fault": is_fault}
+    return {
+        **{name: getattr(found, name) for name in ("values", "recorded", "common", "shared", "where")},
+        "secrets": sorted(found.secrets),
+    }
+
+
+def _from_answer(answer: dict[str, Any], origins: Origins | None) -> Parameters:
+    """Return the parameters of an answer. Raises its error."""
+    if "message" in answer:
+        kind = LibraryError if answer["is_fault"] else UsageError
+        raise kind(answer["message"], hint=answer["hint"], where=answer["where"])
+    shared, secrets = tuple(answer.pop("shared")), frozenset(answer.pop("secrets"))
+    return Parameters(**answer, shared=shared, secrets=secrets, origins=origins or {})
 
 
 def _resolve(

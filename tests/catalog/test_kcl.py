@@ -130,20 +130,20 @@ def test_error_about_the_memory_or_time_names_the_variable(run: Run, monkeypatch
         run(spec=SPEC, kcl="pod = [[1] * 1000] * 100000\n")
     assert "SIDECARCTL_MAX_MEMORY" in caught.value.hint
     monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
-    kcl._worker().stop()
+    kcl._worker.stop()
     with pytest.raises(LibraryError, match="run time exceeds 1 s") as caught:
         run(spec=SPEC, kcl="pod = [i * j for i in range(100000) for j in range(100000)]\n")
-    kcl._worker().stop()
+    kcl._worker.stop()
     assert "SIDECARCTL_MAX_SECONDS" in caught.value.hint
 
 
 @needs_kcl
 def test_too_little_memory_is_not_taken_for_a_slow_template(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIDECARCTL_MAX_MEMORY", "1")
-    kcl._worker().stop()
+    kcl._worker.stop()
     with pytest.raises(LibraryError, match="more than 1 MiB of memory"):
         run(spec=SPEC, kcl='containers = [{name = "a", image = "b"}]\n')
-    kcl._worker().stop()
+    kcl._worker.stop()
 
 
 class _InterruptedOnce:
@@ -166,7 +166,7 @@ class _InterruptedOnce:
 def test_answer_of_an_interrupted_run_is_not_used_for_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     template = 'containers = [{name = "NAME", image = "b"}]\n'
     assert run(spec=SPEC, kcl=template.replace("NAME", "first")).containers[0]["name"] == "first"
-    process: Any = kcl._worker()._process
+    process: Any = kcl._worker._process
     monkeypatch.setattr(process, "stdout", _InterruptedOnce(process.stdout))
     with pytest.raises(KeyboardInterrupt):
         run(spec=SPEC, kcl=template.replace("NAME", "interrupted"))

@@ -65,7 +65,7 @@ def ask(folder: Path, files: dict[str, str], **more: Any) -> dict[str, Any]:
         path.write_bytes(text.encode())
     modules = {"vendored": str(folder / "vendor")} if (folder / "vendor").exists() else {}
     request = {"template": str(folder / "template.k"), "folder": str(folder), "modules": modules, "input": {}}
-    return kcl._worker().ask({**request, **more})
+    return kcl._worker.ask({**request, **more})
 
 
 @pytest.mark.parametrize("form", FORMS)

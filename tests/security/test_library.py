@@ -294,19 +294,62 @@ MULTIPLYING = (
 @pytest.mark.parametrize("properties", [BRANCHING, MULTIPLYING])
 def test_defaults_without_end_are_an_error_in_every_thread(properties: str, tmp_path: Path) -> None:
     library(tmp_path, CONTAINER.replace("params.token | default('none')", "'x'"), properties)
+    assert "have more than 500,000 properties" in add_in_thread(tmp_path, {})
+
+
+def add_in_thread(cwd: Path, parameters: dict[str, object]) -> str:
+    """Add the sidecar `mine` in another thread than the main thread. Return its error, empty if there is none."""
     problems: list[str] = []
 
     def add() -> None:
         try:
-            sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"])
+            sidecarctl.add(POD, ["mine"], {"mine": parameters}, libraries=[cwd / "lib"])
+            problems.append("")
         except SidecarctlError as error:
             problems.append(error.message)
 
     thread = threading.Thread(target=add, daemon=True)
     thread.start()
     thread.join(60)
-    assert len(problems) == 1
-    assert "have more than 500,000 properties" in problems[0]
+    return "\n".join(problems) if problems else "still running"
+
+
+def doubling(keyword: str) -> str:
+    """Return properties whose schema is the same one behind 2 ** 40 paths."""
+    steps = (f"d{i}: {{{keyword}: [{{$ref: '#/$defs/d{i + 1}'}}, {{$ref: '#/$defs/d{i + 1}'}}]}}" for i in range(40))
+    return f"{{a: {{$ref: '#/$defs/d0', default: x}}}}\n    $defs: {{{', '.join(steps)}, d40: {{type: string}}}}"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the limit needs fork")
+@pytest.mark.parametrize("keyword, parameters", [("allOf", {}), ("oneOf", {}), ("anyOf", {"a": None})])
+def test_schema_of_references_that_double_is_stopped_in_every_thread(
+    keyword: str, parameters: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    library(tmp_path, properties=doubling(keyword))
+    assert "validating parameters takes more than 1 s" in add_in_thread(tmp_path, parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"token": "x"}, {"a": {"z": "\u00e9", "n": None}}, {"token": "x" * 13}, {"no": 1}], ids=str
+)
+def test_parameters_and_errors_are_the_same_in_every_thread(parameters: dict[str, object], tmp_path: Path) -> None:
+    template = CONTAINER.replace("params.token | default('none')", "(params | to_json)")
+    values = "{b: [1, {c: 1.5}], d: [null, true, \u00e9]}"
+    library(tmp_path, template, f"{{token: {{type: string, maxLength: 12}}, a: {{default: {values}}}}}")
+    found: list[tuple[str, ...]] = []
+
+    def add() -> None:
+        try:
+            found.append((sidecarctl.add(POD, ["mine"], {"mine": parameters}, libraries=[tmp_path / "lib"]).text,))
+        except SidecarctlError as error:
+            found.append((type(error).__name__, error.message, error.hint, error.where))
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    thread.join()
+    add()
+    assert found[0] == found[1] != (POD,)
 
 
 @pytest.mark.parametrize("name", ["template.k", "p/x.k"])

@@ -22,6 +22,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
 
 _WORKER = Path(__file__).with_name("kcl_worker.py")
+_END_SECONDS = 2  # for a worker to end after its stdin is closed
 # Variables that Python needs to start and to find packages; templates cannot see them.
 _ENVIRONMENT = (
     "HOME",
@@ -94,7 +95,7 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         "modules": {name: str(path.absolute()) for name, path in sidecar.modules.items()},
         **more,
     }
-    answer = _worker().ask(request)
+    answer = _worker.ask(request)
     if "error" in answer:
         where = answer["where"].replace(str(folder), str(sidecar.folder), 1) or str(sidecar.template)
         if answer["kind"] == "error" and _is_assertion(where, sidecar):
@@ -168,8 +169,24 @@ class _Worker:
                 process.stdin.close()
             except OSError:
                 pass
-            process.wait()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:  # another process has inherited the pipe, and keeps it open
+                process.kill()
+                process.wait()
             process.stdout.close()
+
+    def leave_to_parent(self) -> None:
+        """Release the pipes in a forked process: the worker ends when all copies of its stdin are closed.
+
+        Does not close the streams: that would write what they hold, and wait for their locks.
+        """
+        process = self._process
+        if process is not None and process.stdin is not None and process.stdout is not None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for stream in (process.stdin, process.stdout):
+                os.dup2(nowhere, stream.fileno(), inheritable=False)
+            os.close(nowhere)
 
 
 def _start() -> subprocess.Popen[str]:
@@ -184,14 +201,16 @@ def _start() -> subprocess.Popen[str]:
     )
 
 
-_workers: dict[int, _Worker] = {}
+_worker = _Worker()
 
 
-def _worker() -> _Worker:
-    """Return the worker of this process; a forked process must not share the pipes of its parent."""
-    pid = os.getpid()
-    if pid not in _workers:
-        _workers.clear()
-        _workers[pid] = _Worker()
-        atexit.register(_workers[pid].stop)
-    return _workers[pid]
+def _replace_worker() -> None:
+    """Use another worker in a forked process."""
+    global _worker
+    _worker.leave_to_parent()
+    _worker = _Worker()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_replace_worker)
+atexit.register(lambda: _worker.stop())

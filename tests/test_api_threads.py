@@ -1,0 +1,147 @@
+"""Programs that use the Python API in several threads, or together with child processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT
+from tests.security.kit import CONTAINER, POD, library
+
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+NEEDS_KCL = pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="KCL is not installed")
+KCL = 'containers = [{name = "mine", image = "x:1"}]\n'
+PLAIN = CONTAINER.replace("params.token | default('none')", "'x'")
+
+
+def run_program(program: str, cwd: Path, seconds: int = 60, **variables: str) -> str:
+    """Run a program with the Python API. Return its output; fail if it does not end in time, or with another code than 0."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SIDECARCTL_NO_CACHE": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+JINJA_AFTER_KCL = f"""\
+import multiprocessing.util  # its handler at exit runs after those of modules that are imported later
+import sidecarctl
+for directory in ("kcl", "jinja"):
+    assert not sidecarctl.add({POD!r}, ["mine"], libraries=[directory + "/lib"]).failed
+print("end")
+"""
+
+
+@NEEDS_KCL
+@NEEDS_FORK
+def test_program_that_renders_jinja_after_kcl_ends(tmp_path: Path) -> None:
+    for engine, template in (("kcl", KCL), ("jinja", PLAIN)):
+        (tmp_path / engine).mkdir()
+        library(tmp_path / engine, template, engine=engine)
+    assert run_program(JINJA_AFTER_KCL, tmp_path, 30) == "end\n"
+
+
+FORK_AFTER_KCL = f"""\
+import os
+import sidecarctl
+session = sidecarctl.Session(["lib"])
+assert not session.add({POD!r}, ["mine"]).failed
+end_of_parent, ours = os.pipe()
+if not os.fork():
+    os.close(ours)
+    assert not session.add({POD.replace("web", "other")!r}, ["mine"]).failed
+    print("end of child", flush=True)
+    os.read(end_of_parent, 1)
+    os._exit(0)
+"""
+
+
+@NEEDS_KCL
+@NEEDS_FORK
+def test_program_ends_before_a_fork_of_it_that_renders_kcl(tmp_path: Path) -> None:
+    library(tmp_path, KCL, engine="kcl")
+    assert run_program(FORK_AFTER_KCL, tmp_path, 30) == "end of child\n"
+
+
+IMPORT_IN_THREAD = f"""\
+import importlib.util, sys, threading
+import sidecarctl
+started, never = threading.Event(), threading.Event()
+
+class SlowDisk:
+    def find_spec(self, name, path, target=None):
+        return importlib.util.spec_from_loader(name, self, is_package=True) if name == "jsonschema" else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        started.set()
+        never.wait()
+
+sys.meta_path.insert(0, SlowDisk())
+threading.Thread(target=__import__, args=("jsonschema",), daemon=True).start()
+started.wait()
+try:
+    sidecarctl.add({POD!r}, ["mine"], {{"mine": {{"token": "long" * 9}}}}, libraries=["lib"])
+except sidecarctl.SidecarctlError as error:
+    print(error)
+"""
+
+
+@NEEDS_FORK
+def test_child_process_does_not_wait_for_an_import_of_another_thread(tmp_path: Path) -> None:
+    library(tmp_path)
+    assert 'parameter "token" must have a length' in run_program(IMPORT_IN_THREAD, tmp_path, SIDECARCTL_MAX_SECONDS="2")
+
+
+DURING_A_CALL = f"""\
+import os, sys, threading
+import sidecarctl
+inside, checked, forked = threading.Event(), threading.Event(), threading.Event()
+text = {POD!r}
+
+class Words(list):
+    def __iter__(self):  # runs within the call
+        assert not sidecarctl.check(text).failed
+        inside.set()
+        forked.wait(20)
+        assert not checked.wait(1), "two calls at a time"
+        return super().__iter__()
+
+def check():
+    inside.wait()
+    assert not sidecarctl.check(text).failed
+    checked.set()
+
+errors = []
+threading.excepthook = errors.append
+session = sidecarctl.Session()
+threads = [threading.Thread(target=check), threading.Thread(target=session.add, args=(text, Words(["log-tail"])))]
+for each in threads:
+    each.start()
+inside.wait()
+child = os.fork()
+if not child:
+    os._exit(sidecarctl.check(text).failed)
+forked.set()
+for each in threads:
+    each.join()
+status = os.waitpid(child, 0)[1]
+sys.exit(str(errors[0].exc_value) if errors else status)
+"""
+
+
+@NEEDS_FORK
+def test_calls_of_several_threads_run_one_at_a_time(tmp_path: Path) -> None:
+    run_program(DURING_A_CALL, tmp_path)
