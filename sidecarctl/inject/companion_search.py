@@ -20,8 +20,16 @@ from sidecarctl.yamltext.stream import Document
 
 # The label of the owner, its instance, and `Kind/name` and namespace of the companion.
 CompanionKey = tuple[str, str, str, str]
-# Fields of a volume that name a ConfigMap or Secret, and the kind.
-_VOLUME_SOURCES = (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"))
+# Fields of volumes and containers that refer to an object by name: the field, the key of the name, and the kind.
+REFERENCES = (
+    ("configMap", "name", "ConfigMap"),
+    ("configMapRef", "name", "ConfigMap"),
+    ("configMapKeyRef", "name", "ConfigMap"),
+    ("secret", "secretName", "Secret"),
+    ("secret", "name", "Secret"),
+    ("secretRef", "name", "Secret"),
+    ("secretKeyRef", "name", "Secret"),
+)
 
 
 @dataclass(frozen=True)
@@ -135,9 +143,7 @@ def _take_recorded(own: Sequence[Companion], workload: Workload, instance: Insta
     def rank(each: Companion) -> tuple[bool, ...]:
         listed, used = each.identity in names, each.identity in referred
         similar = any(kind == each.kind and former in each.name for kind, _, former in recorded)
-        # A renamed object that the pod uses comes before one that has the former name.
-        by_name = not (listed and used), not (similar and used), not listed, not used, not similar
-        return *by_name, each.namespace != workload.namespace
+        return not listed, not used, not similar, each.namespace != workload.namespace
 
     for each in sorted(own, key=rank):
         if kinds[each.kind] > 0 and names.get(each.identity, 1) > 0:
@@ -203,7 +209,7 @@ def holds_key(value: object, key: str) -> bool:
 
 
 def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
-    """Return the objects that an instance's volumes use or that the record names, as `Kind/name`."""
+    """Return the objects that an instance uses or that the record names, as `Kind/name`."""
     return frozenset((*find_references(workload, instance), *instance.added.documents))
 
 
@@ -229,16 +235,32 @@ def belongs_to(companion: Companion, workload: Workload, instance: Instance, kno
 
 
 def find_references(workload: Workload, instance: Instance) -> frozenset[str]:
-    """Return the ConfigMaps and Secrets that the volumes of an instance use, as `Kind/name`."""
-    own = frozenset(instance.added.volumes)
-    volumes = [as_mapping(each) for each in as_list(workload.pod.get("volumes"))]
-    return frozenset(
-        f"{kind}/{as_mapping(volume[field]).get(key)}"
-        for volume in volumes
-        if isinstance(name := volume.get("name"), str) and name in own
-        for field, key, kind in _VOLUME_SOURCES
-        if field in volume
-    )
+    """Return the ConfigMaps and Secrets that the volumes and containers of an instance use, as `Kind/name`."""
+    added = instance.added
+    names = {
+        "volumes": frozenset(added.volumes),
+        "containers": frozenset(added.containers),
+        "initContainers": frozenset(added.init_containers),
+    }
+    parts = [
+        part
+        for field, own in names.items()
+        for part in map(as_mapping, as_list(workload.pod.get(field)) if own else ())
+        if isinstance(name := part.get("name"), str) and name in own
+    ]
+    return frozenset(_references_in(parts))
+
+
+def _references_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _references_in(item)
+    elif isinstance(value, dict):
+        for field, key, kind in REFERENCES:
+            if isinstance(inner := value.get(field), dict) and key in inner:
+                yield f"{kind}/{inner[key]}"
+        for item in value.values():
+            yield from _references_in(item)
 
 
 def is_renamed(before: str, now: str, companion: str) -> bool:

@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecarctl.inject.companion_search import Companion, identify
+from sidecarctl.inject.companion_search import REFERENCES, Companion, identify
 from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.edits import Insert
-
-# Fields of the pod spec that refer to an object by name: the field, the key of the name, and the kind.
-_REFERENCES = (
-    ("configMap", "name", "ConfigMap"),
-    ("configMapRef", "name", "ConfigMap"),
-    ("configMapKeyRef", "name", "ConfigMap"),
-    ("secret", "secretName", "Secret"),
-    ("secret", "name", "Secret"),
-    ("secretRef", "name", "Secret"),
-    ("secretKeyRef", "name", "Secret"),
-)
 
 
 def rename_companions(planned: Plan, found: Sequence[Companion]) -> Plan:
@@ -81,7 +70,7 @@ def _rename_references(value: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(value, dict):
         return value
     out = {key: _rename_references(item, names) for key, item in value.items()}
-    for field, key, kind in _REFERENCES:
+    for field, key, kind in REFERENCES:
         inner = out.get(field)
         if isinstance(inner, dict) and f"{kind}/{inner.get(key)}" in names:
             out[field] = {**inner, key: names[f"{kind}/{inner[key]}"].partition("/")[2]}

@@ -109,3 +109,39 @@ def test_adoption_takes_only_companions_that_the_sidecar_has(alien: str, tmp_pat
     removed = run("sidecarctl remove logger", tmp_path, stdin=adopted.stdout)
     assert removed.stdout.endswith(f"---\n{alien}")
     assert companion not in removed.stdout
+
+
+METADATA = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: agent, version: 1.0.0, summary: A test}
+spec:
+  engine: jinja
+  parameters: {additionalProperties: false, properties: {rules: {type: string}}}
+"""
+TEMPLATE = """\
+containers:
+- name: agent
+  image: agent:1.0
+  REFERENCE
+  volumeMounts: [{name: rules, mountPath: /rules}]
+volumes:
+- {name: rules, configMap: {name: {{ params.rules | quote }}}}
+documents:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion | quote }}}, data: {A: "1"}}
+"""
+
+
+@pytest.mark.parametrize("reference", ["envFrom: [{configMapRef: {name: {{ companion | quote }}}}]", "args: [a]"])
+def test_object_in_a_volume_is_not_taken_for_a_companion_with_a_similar_name(reference: str, tmp_path: Path) -> None:
+    (tmp_path / "lib" / "agent").mkdir(parents=True)
+    (tmp_path / "lib" / "agent" / "sidecar.yaml").write_text(METADATA, encoding="utf-8")
+    (tmp_path / "lib" / "agent" / "template.yaml.j2").write_text(
+        TEMPLATE.replace("REFERENCE", reference), encoding="utf-8"
+    )
+    added = run("sidecarctl add agent --library lib -q --set rules=web-agent-rules", tmp_path, stdin=POD)
+    assert added.code == 0, added.stderr
+    alien = "---\napiVersion: v1\nkind: ConfigMap\n" + OWNER.format(name="web-agent-rules").replace("/logger", "/agent")
+    removed = run("sidecarctl remove agent", tmp_path, stdin=added.stdout + alien)
+    assert (removed.code, removed.stdout) == (0, POD + alien)
+    assert removed.stderr.count("unlisted-companion") == 1
