@@ -94,9 +94,9 @@ class _Homes:
         searches: tuple[Callable[[], Sequence[Holder]], ...] = (
             lambda: _find_named_users(own, companion),
             lambda: _find_named_users(near, companion),
-            lambda: _find_named_users(self._all, companion),
             lambda: own.find_users(companion),
             lambda: near.find_users(companion),
+            lambda: _find_named_users(self._all, companion),
             lambda: self._all.find_users(companion),
             lambda: _find_named(own, companion),
             lambda: own.find_fitting(companion),

@@ -22,7 +22,9 @@ from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files.sources import Source, read_small, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.findings import PathTuple
+from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.record.annotation import Record
 from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import Remove
@@ -138,8 +140,8 @@ def _workload_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
     for workload in find_workloads(inputs, nearest_kinds(required=False)):
         try:
             record = read_record(workload)
-        except RecordError:
-            continue
+        except RecordError:  # what it lists is unknown
+            record = Record()
         asked = read_annotations(workload, record)
         for one in record.instances.values():
             yield f"{workload.label} has", f"{one.sidecar}@{one.version}"
@@ -150,7 +152,7 @@ def _workload_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
 def _namespace_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Yield the sidecars that Namespaces request, each after its Namespace."""
     for source, read in inputs.sources:
-        if INJECT not in read.text:
+        if not may_hold(read.text, INJECT):
             continue
         for name, inject in list_namespaces(split_readable(read.text, source.name, [])):
             for request in split_names(inject or ""):

@@ -16,7 +16,7 @@ from typing import Any
 from sidecarctl.catalog.assignments import RawText, assign
 from sidecarctl.errors import InputError, Suggester, UsageError
 from sidecarctl.findings import Finding, PathTuple, Severity
-from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata, objects
+from sidecarctl.kube.workload import Workload, as_mapping, get_own_metadata, may_hold, objects
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record.annotation import Record
@@ -117,7 +117,7 @@ class InjectAnnotations:
 
 def read_namespaces(documents: Iterable[Document]) -> dict[str, str]:
     """Return the inject annotations of the Namespaces among documents, by name."""
-    annotated = (document for document in documents if INJECT in document.text)
+    annotated = (document for document in documents if may_hold(document.text, INJECT))
     return {name: inject for name, inject in list_namespaces(annotated) if inject is not None}
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sidecarctl.composition.annotations import INJECT, list_namespaces
 from sidecarctl.composition.select import NamespaceConflict, Selection
 from sidecarctl.files.patterns import absolute
+from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import split_readable
 
@@ -40,7 +41,7 @@ def find_namespaces(texts: Sequence[tuple[str, str]]) -> tuple[FoundNamespace, .
 
 
 def _may_have_annotation(text: str) -> bool:
-    return INJECT in text and "Namespace" in text
+    return may_hold(text, INJECT) and "Namespace" in text
 
 
 class NamespaceSelections:

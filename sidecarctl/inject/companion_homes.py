@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
@@ -24,12 +25,15 @@ class Holder:
     record: Record
     place: Any
 
+    @cached_property
+    def known(self) -> Mapping[str, frozenset[str]]:
+        """The objects of each instance, see `find_known`."""
+        return {name: find_known(self.workload, each) for name, each in self.record.instances.items()}
+
     def uses(self, companion: Companion) -> bool:
-        """Return True if the instance that a companion names has it, in the same namespace."""
-        instance = self.record.instances[companion.owner[1]]
-        return companion.namespace == self.workload.namespace and companion.identity in find_known(
-            self.workload, instance
-        )
+        """Return True if the instance that a companion names has it, in the same namespace or in none, as a ClusterRole."""
+        near = companion.namespace in ("", self.workload.namespace)
+        return near and companion.identity in self.known[companion.owner[1]]
 
 
 class Homes:
@@ -41,9 +45,9 @@ class Homes:
         self._by_known: dict[tuple[str, str], list[Holder]] = {}
         for holder in holders:
             self._by_label.setdefault(holder.workload.label, []).append(holder)
-            for name, instance in holder.record.instances.items():
+            for name, known in holder.known.items():
                 self._by_name.setdefault((name, holder.workload.name), []).append(holder)
-                for identity in find_known(holder.workload, instance):
+                for identity in known:
                     self._by_known.setdefault((name, identity), []).append(holder)
 
     def find_labelled(self, companion: Companion) -> list[Holder]:

@@ -131,10 +131,13 @@ def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[str, str])
     hyphen, exist side by side.
     """
     for change in changes:
-        owner = f"{change.label} (line {change.line})" if change.name.endswith("-") else change.label
+        generated = change.name.endswith("-")
+        owner = f"{change.label} (line {change.line})" if generated else change.label
         for identity, instance in added_companions(change):
-            first = owners.setdefault("\0".join(identity), owner)
-            if first != owner:
+            key = "\0".join(identity)
+            first = owners.get(key, "")
+            owners.setdefault(key, owner)
+            if first and (first != owner or generated):
                 message = (
                     f"{instance} adds {identity[0]} {identity[1]} to {first} and {owner}: one would replace the other"
                 )

@@ -19,6 +19,7 @@ from sidecarctl.inject.text_run import Result as Result
 from sidecarctl.inject.text_run import join_results
 from sidecarctl.inject.text_run import run as run
 from sidecarctl.kube.fronts import concerns_retargeting
+from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.validate.rule_selection import Severities, no_severities
 from sidecarctl.yamltext.stream import Document, split_readable
@@ -120,7 +121,7 @@ def render(text: str, chosen: Selection, options: Options, file: str = "-", besi
 
     `chosen` knows the Namespaces of the run; those of the text count too.
     """
-    if not chosen.namespaces and INJECT in text:
+    if not chosen.namespaces and may_hold(text, INJECT):
         chosen = replace(chosen, namespaces=read_namespaces(split_readable(text, file, [])))
     selects, step, rules = _prepare_composition(chosen, options)
     return replace(run(text, step, options, file, selects, beside), rules=frozenset(rules))

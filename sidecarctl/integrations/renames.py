@@ -6,7 +6,7 @@ companions of its base, and the next run would create duplicates, which kustomiz
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.companion_homes import Holder
@@ -38,26 +38,51 @@ def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document
     out = list(documents)
     present = {(each.identity, each.namespace) for each in companions}
     homes = _find_homes(documents, kinds)
-    renamed: dict[int, dict[str, dict[str, str]]] = {}
-    for companion in companions:
-        home = _choose_home(companion, homes)
-        if home is None:
-            continue
-        instance = companion.owner[1]
+    found = [(each, home) for each in companions if (home := _choose_home(each, homes)) is not None]
+    for companion, home in found:
         if home.workload.label != companion.owner[0]:
-            owner = format_owner(home.workload, instance)
+            owner = format_owner(home.workload, companion.owner[1])
             path = ("metadata", "annotations", OWNER_ANNOTATION)
             out[companion.index] = _replace_value(documents[companion.index], path, owner)
-        used = find_references(home.workload, home.record.instances[instance])
-        for former in _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES):
-            identity = f"{companion.kind}/{former}"
-            # An object that still has the name, or that the pod still uses, was not renamed.
-            if (identity, companion.namespace) not in present and identity not in used:
-                renamed.setdefault(home.place, {}).setdefault(instance, {})[identity] = companion.identity
+    renamed = _find_renamed(found, present)
     for index, by_instance in renamed.items():
         for workload in workloads(out[index].value, kinds):
             out[index] = _update_record(out[index], workload, by_instance)
     return out
+
+
+def _find_renamed(
+    found: Sequence[tuple[Companion, Holder]], present: Collection[tuple[str, str]]
+) -> dict[int, dict[str, dict[str, str]]]:
+    """Map the places of workloads and their instances to the new identities of companions, by the former ones.
+
+    An object that still has the former name (`present`), or that the pod still uses, was not renamed. Of several objects that
+    had it, the one counts that the pod uses, then the one that was renamed as the workload was.
+    """
+
+    def rank(each: tuple[Companion, Holder]) -> tuple[bool, bool]:
+        companion, home = each
+        used = companion.identity in find_references(home.workload, home.record.instances[companion.owner[1]])
+        return not used, not _is_alike(companion, home)
+
+    renamed: dict[int, dict[str, dict[str, str]]] = {}
+    for companion, home in sorted(found, key=rank):
+        instance = companion.owner[1]
+        used = find_references(home.workload, home.record.instances[instance])
+        if companion.namespace not in ("", home.workload.namespace):
+            continue
+        for former in _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES):
+            identity = f"{companion.kind}/{former}"
+            if (identity, companion.namespace) not in present and identity not in used:
+                own = renamed.setdefault(home.place, {}).setdefault(instance, {})
+                own.setdefault(identity, companion.identity)
+    return renamed
+
+
+def _is_alike(companion: Companion, home: Holder) -> bool:
+    """Return True if kustomize renamed a workload and a companion in the same way."""
+    former = companion.owner[0].rpartition("/")[2]
+    return is_renamed(former, home.workload.name, companion.name)
 
 
 # Workloads by kind and each of their names, with the namespaces that they had.
@@ -93,8 +118,7 @@ def _choose_home(companion: Companion, homes: _Homes) -> Holder | None:
     ]
 
     def rank(holder: Holder) -> tuple[bool, ...]:
-        alike = is_renamed(name, holder.workload.name, companion.name)
-        return not holder.uses(companion), not alike, holder.workload.label != owner
+        return not holder.uses(companion), not _is_alike(companion, holder), holder.workload.label != owner
 
     return min(fitting, key=rank, default=None)
 

@@ -183,3 +183,32 @@ def test_namespace_of_another_type_has_no_name_in_common(namespace: str, tmp_pat
     (tmp_path / "x.yaml").write_text(f"{POD % 'name: x'}---\n{other}")
     assert "internal error" not in command("add logger x.yaml -i", tmp_path)
     assert other in (tmp_path / "x.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "&n web-logger",
+        "!!str web-logger",
+        "\n    web-logger",
+        ">-\n    web-logger",
+        '"web\\u002dlogger"',
+        "'web-logger'",
+    ],
+)
+def test_name_of_a_companion_is_taken_in_every_form(form: str, tmp_path: Path) -> None:
+    other = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {form}\n"
+    (tmp_path / "x.yaml").write_text(f"{POD % 'name: web'}---\n{other}")
+    assert "duplicate-object" in command("add logger x.yaml -i", tmp_path, code=1)
+
+
+@pytest.mark.parametrize("separator", ["", "\n"])
+def test_objects_with_one_generate_name_in_one_line_are_an_error(separator: str, tmp_path: Path) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "x-"},
+        "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+    }
+    (tmp_path / "x.json").write_text(json.dumps(pod) + separator + json.dumps(pod))
+    assert "one would replace the other" in command("add logger x.json -i", tmp_path, code=1)

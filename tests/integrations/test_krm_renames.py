@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,21 @@ def test_object_that_claims_the_former_name_of_a_companion_stays(base: list[Any]
     after = rendered([*base, claims], ["nothing"], tmp_path)
     assert yaml.safe_dump(after["important"]["data"]) == "key: value\n"
     assert set(after) == {"web", "important"}
+
+
+@pytest.mark.parametrize("namespace", [{}, {"namespace": "other"}])
+@pytest.mark.parametrize("first", [True, False])
+def test_object_that_claims_the_former_name_of_a_renamed_companion_stays(
+    base: list[Any], first: bool, namespace: dict[str, str], tmp_path: Path
+) -> None:
+    workload, companion = overlay(base, "dev-")
+    template = workload["spec"]["template"]
+    template["spec"]["volumes"] = [each for each in template["spec"]["volumes"] if "configMap" not in each]
+    annotations = template["metadata"]["annotations"]
+    record = json.loads(annotations["sidecarctl.dev/sidecars"])
+    record["instances"]["logger"]["documents"] = ["ConfigMap/web-logger"]  # no volume uses it
+    annotations["sidecarctl.dev/sidecars"] = json.dumps(record)
+    claims = copy.deepcopy(companion)
+    claims["metadata"] |= {"name": "important", **namespace}
+    found = [workload, claims, companion] if first else [workload, companion, claims]
+    assert set(rendered(found, ["nothing"], tmp_path)) == {"dev-web", "important"}
