@@ -127,6 +127,11 @@ def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterato
             yield Splice(line_start(text, start), next_line(text, end), "")
 
 
+# The end of a member that only a comma ends: `{a:` and `{!` before a brace or space would be something else.
+_LONGEST_TAG = 1_000  # characters; a search from each of many exclamation marks would be slow
+_NEEDS_COMMA = lazy_pattern(r"(?:^|[\s:,{\[])![^\s,{}\[\]]*\Z|:\Z")
+
+
 def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Splice]:
     """Cut flow members with their comma: the one before them or, for the first members, the one after."""
     end = spans[after - 1][1]
@@ -141,6 +146,8 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     before, start = spans[first - 1][1], spans[first][0]
     sign = text.rfind("#", before, start)
     if sign < 0:
+        if not separated and _NEEDS_COMMA.search(text[max(spans[first - 1][0], before - _LONGEST_TAG) : before]):
+            before = skip_gap(text, before) + 1
         yield Splice(before, end, "")
         return
     # A comment between members stays, with the comma before them if another member follows.

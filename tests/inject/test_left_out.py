@@ -88,6 +88,15 @@ def test_render_reads_the_opt_out_of_a_namespace_in_the_same_run(other: bool, fo
     assert "added log-tail" in run("sidecarctl render", folder, stdin=QUIET).stderr
 
 
+@pytest.mark.parametrize(
+    "key", ['"sidecarctl.dev\\/inject"', '"sidecarctl.dev\\u002finject"', '"sidecarctl.dev/inj\\x65ct"']
+)
+def test_opt_out_of_a_namespace_with_an_escaped_key_counts(key: str, folder: Path) -> None:
+    text = QUIET + "---\n" + NAMESPACE.format(value="false").replace("sidecarctl.dev/inject", key)
+    assert run("sidecarctl render", folder, stdin=text).stdout == text
+    assert run("sidecarctl post-render", folder, stdin=text).stdout == text
+
+
 def test_annotation_of_the_workload_wins_over_its_namespace(folder: Path) -> None:
     own = QUIET.replace("  labels:\n", '  annotations:\n    sidecarctl.dev/inject: "true"\n  labels:\n', 1)
     done = run("sidecarctl render", folder, stdin=NAMESPACE.format(value="false") + "---\n" + own)

@@ -211,11 +211,20 @@ def test_use_in_a_part_of_a_composition_counts(part: str, added: Path) -> None:
     assert (added / "libraries/acme").is_dir()
 
 
-def test_request_of_a_namespace_is_a_use(added: Path) -> None:
-    annotations = "annotations: {sidecarctl.dev/inject: 'logger, agent'}"
+@pytest.mark.parametrize("key", ["sidecarctl.dev/inject", '"sidecarctl.dev\\/inject"', '"sidecarctl.dev\\u002finject"'])
+def test_request_of_a_namespace_is_a_use(key: str, added: Path) -> None:
+    annotations = f"annotations: {{{key}: 'logger, agent'}}"
     (added / "ns.yaml").write_text(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, {annotations}}}\n")
     done = sidecarctl("library remove acme", added)
     assert (done.code, "Namespace/shop requests agent" in done.stderr) == (2, True), done.stderr
+
+
+def test_request_of_a_workload_with_an_unreadable_record_is_a_use(added: Path) -> None:
+    annotations = "annotations: {sidecarctl.dev/inject: agent, sidecarctl.dev/sidecars: '{}'}"
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, {annotations}}}\nspec: {{containers: [{{name: a, image: 'a:1'}}]}}\n"
+    (added / "pod.yaml").write_text(pod)
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "Pod/a has agent" in done.stderr) == (2, True), done.stderr
 
 
 def test_disabled_rule_is_no_use(added: Path) -> None:
