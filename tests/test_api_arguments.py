@@ -119,7 +119,8 @@ def test_lone_surrogate_in_a_text_has_a_position() -> None:
 
 
 @pytest.mark.parametrize("value", NO_PARAMETERS, ids=lambda value: type(value).__name__)
-def test_parameter_that_json_cannot_hold_is_an_error(value: Any) -> None:
+def test_parameter_that_json_cannot_hold_is_an_error(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_VALUES", "20000")
     for parameters in (value, {"log-tail": value}, {"log-tail": {"logDir": value}}, {"log-tail": {"patch": value}}):
         if parameters is value and isinstance(value, dict) and all(isinstance(each, dict) for each in value.values()):
             continue  # a mapping of sidecars
