@@ -180,7 +180,7 @@ def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
         else:
             out.append(cut)
     for index, cut in enumerate(out):
-        if (after := past_tabs(text, cut.end)) > cut.end:
+        if line_start(text, cut.end) == cut.end and (after := past_tabs(text, cut.end)) > cut.end:
             before_cut = _scalar_before(text, root, cut.start)
             if before_cut is None or before_cut.style:
                 cut = out[index] = Splice(cut.start, after, "")
