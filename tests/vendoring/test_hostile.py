@@ -189,7 +189,8 @@ def test_commit_is_never_a_branch_or_tag_of_its_name(kind: str, acme: Path, shop
     for command in (f"add one ../acme@{good}", f"add two ../acme@{good.upper()}", "update"):
         done = sidecarctl(f"library {command}", shop)
         assert done.code == 0, done.stderr
-    assert (shop / "sidecarctl.lock").read_text().count(f"commit: {good}\n") == 2
+    locked = (shop / "sidecarctl.lock").read_text().replace('"', "")  # a commit that looks like a number is quoted
+    assert locked.count(f"commit: {good}\n") == 2
     for ref in ("ab" * 20, "ab" * 32):
         done = sidecarctl(f"library add other ../acme@{ref}", shop)
         assert (done.code, f"has no commit {ref}" in done.stderr) == (2, True), done.stderr
