@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from sidecarctl.errors import SidecarctlError
-from sidecarctl.inject.companion_search import Companion, belongs_to, find_known
+from sidecarctl.inject.companion_search import Companion, belongs_to, find_references
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.names import SUBDOMAIN_LENGTH
 from sidecarctl.kube.workload import Workload, workloads
@@ -26,14 +26,22 @@ class Holder:
     place: Any
 
     @cached_property
+    def references(self) -> Mapping[str, frozenset[str]]:
+        """The objects that each instance uses, see `find_references`."""
+        return {name: find_references(self.workload, each) for name, each in self.record.instances.items()}
+
+    @cached_property
     def known(self) -> Mapping[str, frozenset[str]]:
-        """The objects of each instance, see `find_known`."""
-        return {name: find_known(self.workload, each) for name, each in self.record.instances.items()}
+        """The objects that each instance uses or that the record names."""
+        return {name: self.references[name].union(each.added.documents) for name, each in self.record.instances.items()}
+
+    def is_near(self, companion: Companion) -> bool:
+        """Return True for a companion in the namespace of the workload, or in none, as a ClusterRole."""
+        return companion.namespace in ("", self.workload.namespace)
 
     def uses(self, companion: Companion) -> bool:
-        """Return True if the instance that a companion names has it, in the same namespace or in none, as a ClusterRole."""
-        near = companion.namespace in ("", self.workload.namespace)
-        return near and companion.identity in self.known[companion.owner[1]]
+        """Return True if the instance that a companion names has it."""
+        return self.is_near(companion) and companion.identity in self.known[companion.owner[1]]
 
 
 class Homes:

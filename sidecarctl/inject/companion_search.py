@@ -116,7 +116,10 @@ def split_owned(
 
     An object of the name of a companion that has exactly this owner belongs to another workload of the same name.
     """
-    known = find_known(workload, instance)
+    if not workload.path and not companions:
+        return [], []
+    referred = find_references(workload, instance)
+    known = referred.union(instance.added.documents)
     found: Iterable[Companion]
     if workload.path:
         found = _ListCompanions.of(first, workload.path[:-1]).find_candidates(workload, instance, known)
@@ -130,14 +133,18 @@ def split_owned(
     owner = (workload.label, instance.name)
     exact = {each.identity for each in own if each.owner == owner}
     own = [each for each in own if each.owner == owner or each.identity not in exact]
-    listed = {id(each) for each in _take_recorded(own, workload, instance)}
+    listed = {id(each) for each in _take_recorded(own, workload, instance, referred)}
     return [each for each in own if id(each) in listed], [each for each in own if id(each) not in listed]
 
 
-def _take_recorded(own: Sequence[Companion], workload: Workload, instance: Instance) -> Iterator[Companion]:
-    """Yield the objects that the record of an instance has room for: as many of each kind and name as it lists."""
+def _take_recorded(
+    own: Sequence[Companion], workload: Workload, instance: Instance, referred: Collection[str]
+) -> Iterator[Companion]:
+    """Yield the objects that the record of an instance has room for: as many of each kind and name as it lists.
+
+    `referred` are the objects that the instance uses.
+    """
     recorded = [identity.partition("/") for identity in instance.added.documents]
-    referred = find_references(workload, instance)
     names, kinds = Counter(instance.added.documents), Counter(kind for kind, _, _ in recorded)
 
     def rank(each: Companion) -> tuple[bool, ...]:
@@ -206,11 +213,6 @@ def holds_key(value: object, key: str) -> bool:
         elif isinstance(each, list):
             pending += each
     return False
-
-
-def find_known(workload: Workload, instance: Instance) -> frozenset[str]:
-    """Return the objects that an instance uses or that the record names, as `Kind/name`."""
-    return frozenset((*find_references(workload, instance), *instance.added.documents))
 
 
 def belongs_to(companion: Companion, workload: Workload, instance: Instance, known: Collection[str]) -> bool:

@@ -40,21 +40,14 @@ def _match(planned: Plan, found: Sequence[Companion]) -> dict[str, str]:
     missing = [identity for identity in wanted if identity not in present]
     free = [each for each in found if each.identity not in wanted]
     names: dict[str, str] = {}
-    for identity in sorted(missing, key=len, reverse=True):
-        names.update(_take(identity, free, identity.partition("/")[2]))
-    for identity in missing:
-        names.update(_take(identity, free) if identity not in names else {})
+    similar = [(identity, identity.partition("/")[2]) for identity in sorted(missing, key=len, reverse=True)]
+    for identity, part in (*similar, *((identity, "") for identity in missing)):
+        kind = identity.partition("/")[0]
+        match = next((each for each in free if each.kind == kind and part in each.name), None)
+        if match is not None and identity not in names:
+            free.remove(match)
+            names[identity] = match.identity
     return names
-
-
-def _take(identity: str, free: list[Companion], part: str = "") -> dict[str, str]:
-    """Remove the first companion of a kind whose name has a part, and return it by the identity that it stands for."""
-    kind = identity.partition("/")[0]
-    match = next((each for each in free if each.kind == kind and part in each.name), None)
-    if match is None:
-        return {}
-    free.remove(match)
-    return {identity: match.identity}
 
 
 def _rename_document(document: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import DUPLICATE_RULE, Identity, added_companions, read_object_owner
-from sidecarctl.kube.workload import as_mapping, objects
+from sidecarctl.kube.workload import as_mapping, may_have_escapes, objects
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.results import WorkloadChange
 from sidecarctl.yamltext.stream import Document
@@ -27,13 +27,8 @@ def find_taken_names(documents: Iterable[Document], added: Mapping[Identity, str
     """Yield an error for each object of the input that has the kind, namespace, and name of a new companion."""
     names = {name for _, name, _ in added}
     for document in documents if added else ():
-        if _has_escapes(document.text) or not names.isdisjoint(_NAME.findall(document.text)):
+        if may_have_escapes(document.text) or not names.isdisjoint(_NAME.findall(document.text)):
             yield from _compare_names(document, added)
-
-
-def _has_escapes(text: str) -> bool:
-    """Return True if a name can be written with escapes."""
-    return "\\" in text and ("\\u" in text or "\\x" in text or "\\U" in text)
 
 
 def _compare_names(document: Document, added: Mapping[Identity, str]) -> Iterator[Finding]:

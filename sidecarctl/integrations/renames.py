@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.companion_homes import Holder
-from sidecarctl.inject.companion_search import Companion, find_references, is_renamed
+from sidecarctl.inject.companion_search import Companion, is_renamed
 from sidecarctl.inject.companions import OWNER_ANNOTATION, format_owner, read_owner
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_mapping, may_hold, workloads
@@ -62,18 +62,16 @@ def _find_renamed(
 
     def rank(each: tuple[Companion, Holder]) -> tuple[bool, bool]:
         companion, home = each
-        used = companion.identity in find_references(home.workload, home.record.instances[companion.owner[1]])
-        return not used, not _is_alike(companion, home)
+        return companion.identity not in home.references[companion.owner[1]], not _is_alike(companion, home)
 
     renamed: dict[int, dict[str, dict[str, str]]] = {}
     for companion, home in sorted(found, key=rank):
         instance = companion.owner[1]
-        used = find_references(home.workload, home.record.instances[instance])
-        if companion.namespace not in ("", home.workload.namespace):
+        if not home.is_near(companion):
             continue
         for former in _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES):
             identity = f"{companion.kind}/{former}"
-            if (identity, companion.namespace) not in present and identity not in used:
+            if (identity, companion.namespace) not in present and identity not in home.references[instance]:
                 own = renamed.setdefault(home.place, {}).setdefault(instance, {})
                 own.setdefault(identity, companion.identity)
     return renamed

@@ -158,7 +158,12 @@ def may_hold(text: str, annotation: str) -> bool:
     if annotation in text:
         return True
     # A single character is found fastest, and most texts have no backslash.
-    return "\\" in text and ("\\u" in text or "\\x" in text or annotation.replace("/", "\\/") in text)
+    return "\\" in text and (may_have_escapes(text) or annotation.replace("/", "\\/") in text)
+
+
+def may_have_escapes(text: str) -> bool:
+    """Return False if a text certainly writes no character of a name as a number, such as `\\u002f`."""
+    return "\\" in text and any(escape in text for escape in ("\\u", "\\x", "\\U"))
 
 
 def get_own_metadata(workload: Workload, field: str) -> dict[str, Any]:

@@ -18,10 +18,8 @@ from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import write_all
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
-from sidecarctl.vendoring.lock import LIBRARIES, LockFile, check_no_link
+from sidecarctl.vendoring.lock import LIBRARIES, UNCHANGED, LockFile, check_no_link
 from sidecarctl.vendoring.verify import check_aside
-
-_UNCHANGED = "nothing was changed"
 
 
 def install(libraries: Sequence[Library], lock: LockFile, *, force: bool = False) -> None:
@@ -40,7 +38,7 @@ def _install(libraries: Sequence[Library], lock: LockFile, force: bool) -> None:
     try:
         check_no_link(lock.home / LIBRARIES)
         parent.mkdir(exist_ok=True)
-        with open_directory(parent, _UNCHANGED) as directory:
+        with open_directory(parent, UNCHANGED) as directory:
             _replace(libraries, lock, directory, force)
     except BaseException as problem:
         if created:
@@ -48,7 +46,7 @@ def _install(libraries: Sequence[Library], lock: LockFile, force: bool) -> None:
                 parent.rmdir()
         if isinstance(problem, OSError):
             raise OutputError(
-                f"cannot write {lock.home / LIBRARIES / (problem.filename or '')}: {problem.strerror or problem}; {_UNCHANGED}",
+                f"cannot write {lock.home / LIBRARIES / (problem.filename or '')}: {problem.strerror or problem}; {UNCHANGED}",
                 hint="check the permissions and the free disk space",
             ) from None
         raise
@@ -68,7 +66,7 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory,
             swaps.append((target, new, old))
             write_files(library, directory, new)
         lock_directory(directory)  # until the lock file is written
-        directory.check(_UNCHANGED)
+        directory.check(UNCHANGED)
         lock.check_unchanged()
         for target, new, old in swaps:
             if directory.status(target) is not None:

@@ -20,6 +20,7 @@ from sidecarctl.vendoring.library_files import name_problem
 from sidecarctl.yamltext import emit
 
 LIBRARIES = "libraries"
+UNCHANGED = "nothing was changed"  # how messages of failed commands end
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _NOTE = "# Written by `sidecarctl library`. Do not edit the directories that it lists.\n"
 _HEAD = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "LibraryLock"}
@@ -87,7 +88,7 @@ class LockFile:
         """Raise OutputError if another run changed the file since it was read."""
         found = self.path.stat() if self.path.exists() else None
         if stamp_of(found) != self.stamp:
-            raise OutputError(f"{self.path} changed since it was read; nothing was changed", hint="run again")
+            raise OutputError(f"{self.path} changed since it was read; {UNCHANGED}", hint="run again")
 
     def with_libraries(self, libraries: Iterable[LockedLibrary]) -> Write:
         """Return the write that gives the file other libraries, and that fails if the file changed since it was read.

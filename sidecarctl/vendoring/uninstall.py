@@ -13,10 +13,8 @@ from sidecarctl.files.directory import Directory, OutputError, open_directory
 from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
-from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary, LockFile, check_no_link
+from sidecarctl.vendoring.lock import LIBRARIES, UNCHANGED, LockedLibrary, LockFile, check_no_link
 from sidecarctl.vendoring.verify import check_aside
-
-_UNCHANGED = "nothing was changed"
 
 
 def check_removable(library: LockedLibrary, home: Path) -> None:
@@ -43,10 +41,10 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write], f
     others = [one for one in lock.libraries.values() if one.name != library.name]
     parent = Path(os.path.realpath(lock.home)) / LIBRARIES
     try:
-        with open_directory(parent, _UNCHANGED) if parent.is_dir() else nullcontext() as directory:
+        with open_directory(parent, UNCHANGED) if parent.is_dir() else nullcontext() as directory:
             if directory:
                 lock_directory(directory)  # until the lock file is written
-                directory.check(_UNCHANGED)
+                directory.check(UNCHANGED)
             lock.check_unchanged()
             aside = _set_aside(library, directory)
             try:
@@ -64,7 +62,7 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write], f
                     directory.delete(aside)  # links in it are deleted, not followed
     except OSError as problem:
         raise OutputError(
-            f"cannot delete {library.directory(lock.home)}: {problem.strerror or problem}; {_UNCHANGED}",
+            f"cannot delete {library.directory(lock.home)}: {problem.strerror or problem}; {UNCHANGED}",
             hint="check the permissions",
         ) from None
     with suppress(OSError):
