@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
+from tests.security.kit import library
 
 BASE = """\
 apiVersion: apps/v1
@@ -85,17 +86,9 @@ def test_files_of_a_base_and_an_overlay_keep_their_companions_apart(
     assert not (tmp_path / "prod/objects.yaml").read_text(encoding="utf-8").strip()
 
 
-METADATA = """\
-apiVersion: sidecarctl.dev/v1alpha1
-kind: Sidecar
-metadata: {name: reader, version: 1.0.0, summary: A test}
-spec:
-  engine: jinja
-  parameters: {additionalProperties: false, properties: {verb: {type: string, default: get}}}
-"""
 TEMPLATE = """\
 containers:
-- {name: reader, image: "reader:1"}
+- {name: mine, image: "reader:1"}
 documents:
 - {apiVersion: v1, kind: ServiceAccount, metadata: {name: {{ companion }}}}
 - apiVersion: rbac.authorization.k8s.io/v1
@@ -106,21 +99,19 @@ documents:
 
 
 def test_overlay_that_sets_a_namespace_keeps_its_cluster_role(tmp_path: Path) -> None:
-    (tmp_path / "lib" / "reader").mkdir(parents=True)
-    (tmp_path / "lib" / "reader" / "sidecar.yaml").write_text(METADATA, encoding="utf-8")
-    (tmp_path / "lib" / "reader" / "template.yaml.j2").write_text(TEMPLATE, encoding="utf-8")
-    added = run("sidecarctl add reader --library lib -q", tmp_path, stdin=BASE).stdout
+    library(tmp_path, TEMPLATE, "{verb: {type: string, default: get}}")
+    added = run("sidecarctl add mine --library lib -q", tmp_path, stdin=BASE).stdout
     workload, account, role = added.split("---\n")
     # kustomize gives a namespace to objects, but not to a ClusterRole.
     spaced = [each.replace("\nmetadata:\n", "\nmetadata:\n  namespace: prod\n", 1) for each in (workload, account)]
     for name, text in (("base", added), ("prod", "---\n".join([*spaced, role]))):
         (tmp_path / "k8s" / name).mkdir(parents=True)
         (tmp_path / "k8s" / name / "web.yaml").write_text(text, encoding="utf-8")
-    upgraded = run("sidecarctl add reader --library lib --set verb=list k8s -i", tmp_path)
+    upgraded = run("sidecarctl add mine --library lib --set verb=list k8s -i", tmp_path)
     assert upgraded.code == 0, upgraded.stderr
     for name in ("base", "prod"):
         assert (tmp_path / "k8s" / name / "web.yaml").read_text(encoding="utf-8").count("list") == 2
-    removed = run("sidecarctl remove reader -n prod k8s -i", tmp_path)
+    removed = run("sidecarctl remove mine -n prod k8s -i", tmp_path)
     assert (removed.code, "warning" in removed.stderr) == (0, False), removed.stderr
     assert "kind: ClusterRole" not in (tmp_path / "k8s" / "prod" / "web.yaml").read_text(encoding="utf-8")
     assert "kind: ClusterRole" in (tmp_path / "k8s" / "base" / "web.yaml").read_text(encoding="utf-8")

@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
+from tests.security.kit import library
 
-METADATA = """\
-apiVersion: sidecarctl.dev/v1alpha1
-kind: Sidecar
-metadata: {name: mine, version: 1.0.0, summary: A test}
-spec:
-  engine: jinja
-  parameters:
-    additionalProperties: false
-    properties: {level: {type: string, default: info}}
-"""
 TEMPLATE = """\
 containers:
 - name: mine
@@ -36,9 +27,7 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
 def test_renamed_companions_of_one_kind_are_not_exchanged(order: tuple[int, ...], tmp_path: Path) -> None:
-    (tmp_path / "lib" / "mine").mkdir(parents=True)
-    (tmp_path / "lib" / "mine" / "sidecar.yaml").write_text(METADATA, encoding="utf-8")
-    (tmp_path / "lib" / "mine" / "template.yaml.j2").write_text(TEMPLATE, encoding="utf-8")
+    library(tmp_path, TEMPLATE, "{level: {type: string, default: info}}")
     added = run("sidecarctl add mine --library lib -q", tmp_path, stdin=POD)
     renamed = added.stdout.replace("name: web-mine-z\n", "name: p-web-mine-z-k8h\n").replace(
         "name: web-mine-za\n", "name: p-web-mine-za-m2d\n"

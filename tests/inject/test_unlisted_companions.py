@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
+from tests.security.kit import library
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: web:1}\n"
 COMPOSITION = """\
@@ -111,17 +112,9 @@ def test_adoption_takes_only_companions_that_the_sidecar_has(alien: str, tmp_pat
     assert companion not in removed.stdout
 
 
-METADATA = """\
-apiVersion: sidecarctl.dev/v1alpha1
-kind: Sidecar
-metadata: {name: agent, version: 1.0.0, summary: A test}
-spec:
-  engine: jinja
-  parameters: {additionalProperties: false, properties: {rules: {type: string}}}
-"""
 TEMPLATE = """\
 containers:
-- name: agent
+- name: mine
   image: agent:1.0
   REFERENCE
   volumeMounts: [{name: rules, mountPath: /rules}]
@@ -134,14 +127,10 @@ documents:
 
 @pytest.mark.parametrize("reference", ["envFrom: [{configMapRef: {name: {{ companion | quote }}}}]", "args: [a]"])
 def test_object_in_a_volume_is_not_taken_for_a_companion_with_a_similar_name(reference: str, tmp_path: Path) -> None:
-    (tmp_path / "lib" / "agent").mkdir(parents=True)
-    (tmp_path / "lib" / "agent" / "sidecar.yaml").write_text(METADATA, encoding="utf-8")
-    (tmp_path / "lib" / "agent" / "template.yaml.j2").write_text(
-        TEMPLATE.replace("REFERENCE", reference), encoding="utf-8"
-    )
-    added = run("sidecarctl add agent --library lib -q --set rules=web-agent-rules", tmp_path, stdin=POD)
+    library(tmp_path, TEMPLATE.replace("REFERENCE", reference), "{rules: {type: string}}")
+    added = run("sidecarctl add mine --library lib -q --set rules=web-mine-rules", tmp_path, stdin=POD)
     assert added.code == 0, added.stderr
-    alien = "---\napiVersion: v1\nkind: ConfigMap\n" + OWNER.format(name="web-agent-rules").replace("/logger", "/agent")
-    removed = run("sidecarctl remove agent", tmp_path, stdin=added.stdout + alien)
+    alien = "---\napiVersion: v1\nkind: ConfigMap\n" + OWNER.format(name="web-mine-rules").replace("/logger", "/mine")
+    removed = run("sidecarctl remove mine", tmp_path, stdin=added.stdout + alien)
     assert (removed.code, removed.stdout) == (0, POD + alien)
     assert removed.stderr.count("unlisted-companion") == 1
