@@ -207,4 +207,6 @@ def _between_brackets(text: str, nodes: list[Node], value: Any) -> Iterator[Spli
     assert isinstance(node, (Mapping, Sequence))
     at = opening_bracket(text, node) + 1
     lead = style.lead[: len(style.lead) - len(style.step)] if style.spread else ""
-    yield Splice(at, at, emit.flow(value, style, lead)[1:-1])
+    # Before a comment (`{# why`), a blank: directly behind a scalar, it would be part of it.
+    blank = " " if text.startswith("#", at) else ""
+    yield Splice(at, at, emit.flow(value, style, lead)[1:-1] + blank)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence as Seq
 from collections.abc import Set
 
@@ -16,6 +15,7 @@ _BEFORE_QUESTION_MARK = " \t\n\r\x85\u2028\u2029\ufeff-{,["
 _TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")
 
 _BREAKS = "\n\r\x85\u2028\u2029"
+_BLANK = lazy_pattern("[ \t]|\r\n|[\n\r\x85\u2028\u2029]")
 _QUESTION = lazy_pattern(r" *(?:[-?:][ \t]+)*(\?)[ \t]*(?:#.*)?\Z")
 
 
@@ -91,14 +91,15 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
         spans = [(entry_start(text, k), max(k.end, v.end)) for k, v in holder.pairs.values()]
         if holder.flow:
             spans = _with_question_marks(text, holder, spans)
-        values: list[tuple[str | int, Node]] = [(key, value) for key, (_, value) in holder.pairs.items()]
     else:
-        spans, values = [(item.start, item.end) for item in holder.items], list(enumerate(holder.items))
+        spans = [(item.start, item.end) for item in holder.items]
     if holder.flow:
-        return [
-            (start, end if step in filled else _empty_member_end(text, node, end))
-            for (start, end), (step, node) in zip(spans, values)
+        steps = list(holder.pairs) if isinstance(holder, Mapping) else range(len(holder.items))
+        ends = [
+            end if step in filled else _past_blank(text, last, end)
+            for step, last, (_, end) in zip(steps, last_nodes(text, holder), spans, strict=True)
         ]
+        return [(start, end) for (start, _), end in zip(spans, ends, strict=True)]
     if isinstance(holder, Mapping):
         return spans
     out: Bounds = []
@@ -122,13 +123,30 @@ def _with_question_marks(text: str, holder: Mapping, spans: Bounds) -> Bounds:
     return out
 
 
-def _empty_member_end(text: str, node: Node, end: int) -> int:
-    """Return where a flow member ends: a colon or tag without a value needs the space after it (`{a: ,b: !!str }`)."""
-    bare = isinstance(node, Scalar) and not node.style and node.value in (None, "")
-    if bare and (text[end - 1 : end] == ":" or text.startswith("!", node.start)):
-        blank = re.compile("[ \t]|\r\n|[\n\r\x85\u2028\u2029]").match(text, end)
-        return blank.end() if blank else end
-    return end
+def ends_with_tag(text: str, last: Node, end: int) -> bool:
+    """Return whether a flow member ends with a tag, which some characters behind it would become part of.
+
+    `last` is its last node: the item, the value, or a key without colon.
+    """
+    return _is_bare(last) and not text[end - 1].isspace() and "!" in (text[last.start : end].split() or [""])[-1]
+
+
+def _is_bare(node: Node) -> bool:
+    return isinstance(node, Scalar) and not node.style and node.value in (None, "")
+
+
+def last_nodes(text: str, holder: Mapping | Sequence) -> list[Node]:
+    """Return the last node of each member: the item, the value, or a key without colon (`{a}`)."""
+    if isinstance(holder, Sequence):
+        return holder.items
+    return [key if colon_offset(text, key) is None else value for key, value in holder.pairs.values()]
+
+
+def _past_blank(text: str, last: Node, end: int) -> int:
+    """Return where a flow member ends: the blank behind a colon or tag without a value is part of it (`{a: ,b: !!str }`)."""
+    open_end = (_is_bare(last) and text[end - 1] == ":") or ends_with_tag(text, last, end)
+    blank = _BLANK.match(text, end) if open_end else None
+    return blank.end() if blank else end
 
 
 def entry_start(text: str, key: Node) -> int:

@@ -14,7 +14,9 @@ from sidecarctl.yamltext.insert import check_pair
 from sidecarctl.yamltext.layout import (
     Bounds,
     block_indent,
+    ends_with_tag,
     keeps_blank_lines,
+    last_nodes,
     member_bounds,
     properties_end,
     value_offset,
@@ -30,7 +32,7 @@ from sidecarctl.yamltext.lines import (
     past_tabs,
     skip_gap,
 )
-from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
+from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail
 
 _LINE_IS_OVER = lazy_pattern("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
 
@@ -98,8 +100,9 @@ def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Sp
     spans = member_bounds(text, holder)
     if holder.flow:
         check_pair(text, holder)
+        last = last_nodes(text, holder)
         for first, after in _runs(gone):
-            yield from _flow_cut(text, spans, first, after)
+            yield from _flow_cut(text, spans, last, first, after)
     else:
         yield from _line_cuts(text, spans, _runs(gone))
 
@@ -127,12 +130,7 @@ def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterato
             yield Splice(line_start(text, start), next_line(text, end), "")
 
 
-# The end of a member that only a comma ends: `{a:` and `{!` before a brace or space would be something else.
-_LONGEST_TAG = 1_000  # characters; a search from each of many exclamation marks would be slow
-_NEEDS_COMMA = lazy_pattern(r"(?:^|[\s:,{\[])![^\s,{}\[\]]*\Z|:\Z")
-
-
-def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Splice]:
+def _flow_cut(text: str, spans: Bounds, last: Seq[Node], first: int, after: int) -> Iterator[Splice]:
     """Cut flow members with their comma: the one before them or, for the first members, the one after."""
     end = spans[after - 1][1]
     following = skip_gap(text, end)
@@ -146,7 +144,7 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     before, start = spans[first - 1][1], spans[first][0]
     sign = text.rfind("#", before, start)
     if sign < 0:
-        if not separated and _NEEDS_COMMA.search(text[max(spans[first - 1][0], before - _LONGEST_TAG) : before]):
+        if not separated and _needs_comma(text, last[first - 1], before, end):
             before = skip_gap(text, before) + 1
         yield Splice(before, end, "")
         return
@@ -155,8 +153,9 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     comma = skip_gap(text, before)
     if not separated:
         if comma < kept:
-            # A comment needs a space before it: without the comma, "a,# why" would be one scalar.
-            yield Splice(comma, comma + 1, " " if text.startswith("#", comma + 1) else "")
+            joined = text.startswith("#", comma + 1) and not text[comma - 1].isspace()
+            blank = " " if joined and _is_plain(last[first - 1]) else ""
+            yield Splice(comma, comma + 1, blank)
         yield Splice(kept if BREAK.search(text, end, following) else start, end, "")
     elif "#" in text[end:following]:
         yield Splice(max(kept, comma + 1), end, "")
@@ -166,6 +165,16 @@ def _flow_cut(text: str, spans: Bounds, first: int, after: int) -> Iterator[Spli
     else:
         # The line break that ends the comment stays.
         yield Splice(max(start, comma + 1), following + 1, "")
+
+
+def _needs_comma(text: str, last: Node, end: int, following: int) -> bool:
+    """Return whether only a comma ends a member: before a blank, `a:` would be a key; before a bracket, a tag goes on."""
+    return (text[end - 1] == ":" and text[following : following + 1].isspace()) or ends_with_tag(text, last, end)
+
+
+def _is_plain(last: Node) -> bool:
+    """Return whether a member ends with a plain scalar, which a "#" directly behind it would become part of."""
+    return isinstance(last, Alias) or (isinstance(last, Scalar) and not last.style)
 
 
 def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:

@@ -31,11 +31,16 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
             return Splice(node.start, node.end, written, path=edit.path)
     written = edit.text or _scalar(text, nodes, edit.value)
     if node.end > node.start:
-        return Splice(node.start, node.end, written, path=edit.path)
+        return Splice(node.start, node.end, written + _blank_before_comment(text, node.end, written), path=edit.path)
     place = value_offset(text, nodes)
     if place is None:
         raise EditRefused(f"{dotted(edit.path)} has no colon", edit.path, hint="write a colon after the key")
-    return Splice(place, place, f" {written}", depth=len(edit.path))
+    return Splice(place, place, f" {written}" + _blank_before_comment(text, place, written), depth=len(edit.path))
+
+
+def _blank_before_comment(text: str, end: int, written: str) -> str:
+    """Return the blank that a plain scalar needs: `'80'# why` is a scalar and a comment, `80# why` is a scalar."""
+    return " " if text.startswith("#", end) and written[-1] not in "'\"" else ""
 
 
 def _scalar(text: str, nodes: list[Node], value: Any) -> str:

@@ -229,6 +229,24 @@ def _written(text: str, node: Node, rng: Random) -> str:
     return re.sub(r"\s*\n\s*", rng.choice((" ", "\n", "\n  ")), own) if rng.random() < 0.3 else own
 
 
+# What a flow collection is made of; without a seed, since real manifests have few of them.
+_FLOW_TOKENS = (
+    *("{", "}", "[", "]", ",", ",", ":", ": ", " ", "\t", "\n ", "# c\n ", "? ", "- "),
+    *("!", "!t", "!!null ", "&a", "&a ", "*a", "a", "a: ", "'a'", '"a !b"', "~", "null"),
+)
+
+
+def _flow(data: bytes, others: list[bytes], rng: Random) -> bytes:
+    """Replace everything, or some bytes, with a short flow collection of random tokens."""
+    opening, closing = rng.choice(("{}", "[]"))
+    inner = "".join(rng.choice(_FLOW_TOKENS) for _ in range(rng.randint(1, 8)))
+    new = f"{opening}{inner}{closing}".encode()
+    if rng.random() < 0.5:
+        return rng.choice((b"", b"x: ", b"- ", b"x: &a q\ny: ", b"!t ")) + new + rng.choice((b"\n", b"", b" # c\n"))
+    start, end = _span(data, rng)
+    return data[:start] + new + data[end:]
+
+
 _WAYS: list[Callable[[bytes, list[bytes], Random], bytes]] = [
     _token,
     _token,
@@ -238,4 +256,5 @@ _WAYS: list[Callable[[bytes, list[bytes], Random], bytes]] = [
     _crossed,
     _nodes,
     _nodes,
+    _flow,
 ]

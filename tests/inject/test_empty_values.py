@@ -1,4 +1,4 @@
-"""`remove` restores an empty value in whatever way it was written."""
+"""`remove` restores empty values, and annotations in one line, in whatever way they were written."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ ANNOTATIONS = {
     "a tilde": "  annotations: ~\n",
     "nothing": "  annotations:\n",
 }
+# Not empty: the record is written behind the last annotation.
+FLOW = {
+    "an exclamation mark": "  annotations: {note: 'ship it !now'}\n",
+    "a quoted key without a value": "  annotations: {'note':}\n",
+    "a tag": "  annotations: {note: !!str }\n",
+    "a comment directly behind a quoted value": "  annotations: {\n    note: 'x'# why\n  }\n",
+}
 SPECS = {
     "a tag on a list": "  initContainers: !!seq []\n",
     "a comment inside a list": "  initContainers: [ # why\n   ]\n",
@@ -46,6 +53,16 @@ def test_remove_restores_every_style_of_empty_value(style: str, tmp_path: Path) 
     text = POD.format(annotations=ANNOTATIONS.get(style, ""), spec=SPECS.get(style, ""))
     added = run("sidecarctl add logger", tmp_path, stdin=text)
     assert added.code == 0, added.stderr
+    removed = run("sidecarctl remove --all", tmp_path, stdin=added.stdout)
+    assert (removed.code, removed.stdout) == (0, text), removed.stderr
+
+
+@pytest.mark.parametrize("style", FLOW)
+def test_remove_restores_annotations_in_one_line(style: str, tmp_path: Path) -> None:
+    text = POD.format(annotations=FLOW[style], spec="")
+    added = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert added.code == 0, added.stderr
+    assert "annotations: {" in added.stdout
     removed = run("sidecarctl remove --all", tmp_path, stdin=added.stdout)
     assert (removed.code, removed.stdout) == (0, text), removed.stderr
 
