@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 from sidecarctl.cli.delivery import Done
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.inject.companion_homes import Holder, Homes, read_records
 from sidecarctl.inject.companion_search import Beside, Companion, CompanionKey
@@ -14,7 +14,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION, read_owner
 from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, may_hold
-from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.yamltext.stream import split_readable
 
 Item = tuple[Source, Read]
@@ -122,14 +122,24 @@ def _find_named_users(homes: Homes, companion: Companion) -> list[Holder]:
     return [each for each in _find_named(homes, companion) if each.uses(companion)]
 
 
+@dataclass(frozen=True)
+class Together:
+    """The results of files that have a group, the new texts of all files, and which other files the run over a file changed."""
+
+    done: Mapping[str, Done] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 def transform_together(
     items: Sequence[Item],
     groups: Mapping[str, Group],
     transform: Callable[[str, str, Beside], Result],
-) -> tuple[dict[str, Done], dict[str, str]]:
-    """Transform the files that have a group; return their results, and the new texts of all files."""
+) -> Together:
+    """Transform the files that have a group."""
     texts = {source.name: read.text for source, read in items}
     done: dict[str, Done] = {}
+    changed: dict[str, Sequence[str]] = {}
     for source, read in items:
         if source.name not in groups:
             continue
@@ -140,11 +150,42 @@ def transform_together(
             continue
         done[source.name] = Done(source, read, replace(result, original=read.text))
         if not result.failed:
+            changed[source.name] = [name for name, text in result.beside.items() if text != texts[name]]
             texts.update(result.beside)
             texts[source.name] = result.text
     # The run over a file can also change one that is done: its companions.
-    return {name: _with_text(one, texts[name]) for name, one in done.items()}, texts
+    return Together({name: _with_text(one, texts[name]) for name, one in done.items()}, texts, changed)
 
 
 def _with_text(done: Done, text: str) -> Done:
     return replace(done, result=replace(done.result, text=text)) if done.result else done
+
+
+def fail_together(done: Sequence[Done], changed: Mapping[str, Sequence[str]]) -> list[Done]:
+    """Return results in which files that share a change all fail if one of them fails: half of a change is not written."""
+    linked: dict[str, set[str]] = {}
+    for name, others in changed.items():
+        for other in others:
+            linked.setdefault(name, set()).add(other)
+            linked.setdefault(other, set()).add(name)
+    causes = {one.source.name: one.source.name for one in done if one.failed}
+    waiting = [name for name in causes if name in linked]
+    while waiting:
+        name = waiting.pop()
+        new = linked[name] - causes.keys()
+        causes |= dict.fromkeys(new, causes[name])
+        waiting += new
+    return [
+        replace(one, result=None, error=_shared_error(one, causes[one.source.name]))
+        if one.source.name in causes and not one.failed
+        else one
+        for one in done
+    ]
+
+
+def _shared_error(one: Done, cause: str) -> InputError:
+    return InputError(
+        f"not changed: workloads and companions of this file and of {cause} change together, and {cause} has errors",
+        hint=f"fix the errors of {cause} first",
+        where=one.source.name,
+    )

@@ -84,6 +84,11 @@ class Done:
     missing: bool = False
 
     @property
+    def failed(self) -> bool:
+        """Whether there is no result, or one with errors."""
+        return self.result is None or self.result.failed
+
+    @property
     def outdated(self) -> bool:
         """Whether the output differs from the result."""
         return self.result is not None and (self.missing or self.result.text != self.current)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,7 @@ from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
+    from sidecarctl.cli.companion_files import Group
     from sidecarctl.files.write import Write
 
 # The text of a file, its name, and what other files have to do with its workloads.
@@ -181,13 +182,25 @@ def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: Ne
 
 def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> Iterator[Done]:
     """Yield the result of each source. Files with companions of other files' workloads are processed after these."""
-    together: dict[str, Done] = {}
-    texts: dict[str, str] = {}
+    groups: Mapping[str, Group] = {}
     if len(inputs.sources) > 1:
-        from sidecarctl.cli.companion_files import find_companion_files, transform_together
+        from sidecarctl.cli.companion_files import find_companion_files
 
         groups = find_companion_files(inputs.sources, delivery.settings.kinds)
-        together, texts = transform_together(inputs.sources, groups, transform) if groups else ({}, {})
+    if not groups:
+        yield from _transform_each(delivery, transform, inputs, {}, {})
+        return
+    from sidecarctl.cli.companion_files import fail_together, transform_together
+
+    together = transform_together(inputs.sources, groups, transform)
+    done = list(_transform_each(delivery, transform, inputs, together.done, together.texts))
+    yield from fail_together(done, together.changed)
+
+
+def _transform_each(
+    delivery: Delivery, transform: Transform, inputs: Inputs, together: Mapping[str, Done], texts: Mapping[str, str]
+) -> Iterator[Done]:
+    """Yield the result of each source: one that is there, or that of its text."""
 
     def work(item: tuple[Source, Read]) -> Done:
         source, read = item

@@ -67,7 +67,9 @@ def report_changes(
 
         for line in describe_unknown_kinds(inputs, delivery.settings.kinds):
             console.report(line)
-    missing = _find_missing(delivery, changes)
+    # What a file that failed has is unknown.
+    failed = any(one.failed for one in done)
+    missing = [] if failed else _find_missing(delivery, changes)
     if missing and done and done[0].result and done[0].result.original:
         from sidecarctl.cli.selection import describe_missing_instances
 
@@ -75,7 +77,7 @@ def report_changes(
             (delivery.idle.partition(":")[0] + ": " if nothing else "")
             + describe_missing_instances(missing, inputs, delivery.settings.kinds)
         )
-    elif nothing and delivery.idle:
+    elif nothing and delivery.idle and not failed:
         console.report(delivery.idle)
     _report_summary(delivery, inputs, done)
 

@@ -185,7 +185,10 @@ def place_companions(
     for workload, instance, values in _group_companions(made):
         ranks = _rank_instances(workload, instance)
         at = 1
-        while at < len(out) and _rank(read_owner(out[at]) or "", ranks) <= ranks[instance]:
+        # Those that other files have come last: a new one is written into the file of its workload.
+        while (
+            at < len(out) and out[at].file == out[0].file and _rank(read_owner(out[at]) or "", ranks) <= ranks[instance]
+        ):
             at += 1
         for index, value in enumerate(values, at):
             insert_companion(out, index, value, following)
@@ -223,7 +226,7 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
     # Without a final line break, a literal block at the end would lose that of its value.
     complete = after.text.endswith("\n")
     body = _json(value, newline) if json_like else emit.document(value, newline, literal=complete)
-    behind = documents[at].head if at < len(documents) else following
+    behind = documents[at].head if at < len(documents) and documents[at].file == after.file else following
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))
     if not after.text.endswith("\n"):
         body = body.removesuffix(newline)

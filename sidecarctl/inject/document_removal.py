@@ -119,10 +119,11 @@ def apply_removals(
 def drop_documents(
     documents: tuple[Document, ...], changed: Mapping[int, Document | None], following: str | None
 ) -> tuple[Document, ...]:
-    """Return documents with the changed ones (None drops one). A stream without a final line break stays without one."""
+    """Return documents with the changed ones (None drops one). A file without a final line break stays without one."""
     kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
-    bare = following is None and documents[-1].text and not documents[-1].text.endswith("\n")
-    if bare and len(documents) - 1 in changed and changed[len(documents) - 1] is None and kept[-1].text.endswith("\n"):
+    last = documents[-1]
+    dropped = changed.get(len(documents) - 1, last) is None and kept[-1].file == last.file
+    if dropped and following is None and last.text and not last.text.endswith("\n") and kept[-1].text.endswith("\n"):
         kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
     return tuple(kept)
 

@@ -217,3 +217,46 @@ def test_companions_of_one_name_in_two_namespaces_in_one_file(tmp_path: Path) ->
     assert "all in sync" in call("status . --check", tmp_path).stdout
     call("remove logger . -i", tmp_path)
     assert (tmp_path / "config.yaml").read_text() == OWN
+
+
+def test_new_companion_is_written_beside_its_workload_and_overwrites_none(repo: Path) -> None:
+    before = texts(repo)
+    call("add proxy k8s -i --set upstreamPort=8080", repo)
+    assert texts(repo)["config.yaml"] == before["config.yaml"]
+    assert "name: front-proxy\n" in texts(repo)["workload.yaml"]
+    call("remove proxy k8s -i", repo)
+    assert texts(repo) == before
+
+
+def test_object_that_only_names_an_owner_is_not_overwritten_by_a_new_companion(tmp_path: Path) -> None:
+    (tmp_path / "front.yaml").write_text(DEPLOYMENT)
+    call("add log-tail front.yaml -i", tmp_path)
+    claim = OWN.replace("{name: own}", "{name: own, annotations: {sidecarctl.dev/owner: Deployment/front/log-tail}}")
+    (tmp_path / "claim.yaml").write_text(claim)
+    call("add proxy . -i --set upstreamPort=8080", tmp_path)
+    assert (tmp_path / "claim.yaml").read_text() == claim
+    assert "name: front-proxy\n" in (tmp_path / "front.yaml").read_text()
+
+
+def test_missing_final_line_break_of_another_file_is_not_that_of_the_workload(repo: Path) -> None:
+    config = repo / "k8s" / "config.yaml"
+    config.write_text(config.read_text().removesuffix("\n"))
+    call("remove logger k8s -i", repo)
+    assert texts(repo) == {"workload.yaml": DEPLOYMENT, "config.yaml": OWN}
+
+
+@pytest.mark.parametrize("names", ["config.yaml workload.yaml", "workload.yaml config.yaml"])
+def test_workload_is_not_changed_if_the_file_of_its_companion_fails(names: str, repo: Path) -> None:
+    broken = POD.replace("spec:", "  annotations: {sidecarctl.dev/sidecars: broken}\nspec:")
+    config = repo / "k8s" / "config.yaml"
+    config.write_text(config.read_text() + broken)
+    before = texts(repo)
+    files = " ".join(f"k8s/{name}" for name in names.split())
+    outcome = call(f"remove logger {files} -i --keep-going", repo, 3)
+    assert texts(repo) == before
+    assert "workload.yaml change" not in outcome.stderr
+    assert (
+        "error: not changed: workloads and companions of this file and of k8s/config.yaml change together, "
+        "and k8s/config.yaml has errors\n --> k8s/workload.yaml\n" in outcome.stderr
+    )
+    assert "no instance of logger" not in outcome.stderr
