@@ -124,13 +124,15 @@ def _duplicate_names(value: Any, keys: tuple[str, ...]) -> list[SchemaProblem]:
 
 
 def _duplicate_documents(value: Any) -> Iterator[SchemaProblem]:
-    seen: set[tuple[str, ...]] = set()
+    """Yield each companion with the kind and name of another one, in whatever namespace: a record lists only these."""
+    seen: set[tuple[str, str]] = set()
     for index, item in enumerate(value.get("documents", ())):
-        group, slash, _ = item["apiVersion"].partition("/")
-        metadata = item["metadata"]
-        identity = (group if slash else "", item["kind"], str(metadata.get("namespace") or ""), metadata["name"])
+        identity = (item["kind"], item["metadata"]["name"])
         if identity in seen:
-            yield SchemaProblem(("documents", index), f"duplicate object {item['kind']}/{metadata['name']}")
+            yield SchemaProblem(
+                ("documents", index),
+                f"duplicate object {identity[0]}/{identity[1]}: companions of one kind must differ in their names",
+            )
         seen.add(identity)
 
 

@@ -101,9 +101,13 @@ def test_error_has_the_line(run: Run, library: Path, template: str, line: int, m
 _SAME = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: c}}"
 
 
-def test_fragment_cannot_have_an_object_twice(run: Run) -> None:
-    with pytest.raises(LibraryError, match="duplicate object ConfigMap/a"):
-        run(jinja=f"documents: [{_SAME}, {_SAME}]")
+@pytest.mark.parametrize(
+    ("text", "other"), [("", ""), ("name: a", "name: a, namespace: b"), ("v1,", "example.com/v1,")]
+)
+def test_fragment_cannot_have_two_objects_of_one_kind_and_name(text: str, other: str, run: Run) -> None:
+    """An upgrade could not tell them apart: the record has neither namespaces nor API groups."""
+    with pytest.raises(LibraryError, match="duplicate object ConfigMap/a: companions of one kind must differ"):
+        run(jinja=f"documents: [{_SAME}, {_SAME.replace(text, other) if text else _SAME}]")
     assert len(run(jinja=f"documents: [{_SAME}, {_SAME.replace('name: a', 'name: d')}]").documents) == 2
 
 
