@@ -89,13 +89,14 @@ def _as_json(value: Value, text: str) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if isinstance(value, int):
-        return value if value < _INT64 else _whole(float(value))
+        return value if value < _INT64 else to_integer(float(value))
     if math.isinf(value) or math.isnan(value):
         raise ValueError(f"invalid number {text}: JSON does not support infinity or NaN")
-    return _whole(value) if value.is_integer() and abs(value) < 1e21 else value
+    return to_integer(value) if value.is_integer() and abs(value) < 1e21 else value
 
 
-def _whole(value: float) -> int:
+def to_integer(value: float) -> int:
+    """Return an integral float as the integer of its shortest digits: 2e19 rather than the exact value, as JSON has it."""
     from decimal import Decimal
 
     return int(Decimal(repr(value)))

@@ -16,7 +16,17 @@ from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.render import render, template_inputs
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.yamltext.parse import parse
+from tests.command import run as command
 
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - {name: web, image: "web:1"}
+"""
 Run = Callable[..., Fragment]
 SPEC = "  engine: kcl\n  parameters: {properties: {logDir: {type: string, default: /logs}, none: {type: string}}}\n"
 needs_kcl = pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="kcl_lib is not installed")
@@ -27,6 +37,18 @@ def test_missing_extra_shows_the_install_command(run: Run, monkeypatch: pytest.M
     with pytest.raises(UsageError) as caught:
         run(spec=SPEC, kcl="a = 1\n")
     assert "pip install 'sidecarctl[kcl]'" in caught.value.hint
+
+
+@needs_kcl
+@pytest.mark.parametrize("number", ["18446744073709551615", "12345678901234567890.5", "2e19", "9007199254740993"])
+def test_large_numbers_are_written(number: str, tmp_path: Path) -> None:
+    spec = "  engine: kcl\n  parameters: {properties: {cpu: {type: number}}}\n"
+    limits = '{limits = {cpu = option("input").params.cpu}}'
+    template = f'containers = [{{name = option("input").instance, image = "x:1", resources = {limits}}}]\n'
+    entry(tmp_path / "sidecars", "large", spec=spec, kcl=template)
+    done = command(f"sidecarctl add large --set cpu={number}", tmp_path, stdin=POD)
+    assert done.code == 0, done.stderr
+    assert f"cpu: {parse(number).value}" in done.stdout
 
 
 @needs_kcl

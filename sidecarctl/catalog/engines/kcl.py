@@ -20,6 +20,7 @@ from sidecarctl.catalog.entry_files import check_depth, list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.yamltext.scalars import to_integer
 
 _WORKER = Path(__file__).with_name("kcl_worker.py")
 _END_SECONDS = 2  # for a worker to end after its stdin is closed
@@ -66,7 +67,7 @@ def _placeholder_text(value: object) -> str:
 def _whole_numbers(value: Any) -> Any:
     """Convert whole floats to integers, as the YAML parser does."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return int(value)
+        return int(value) if abs(value) < 2**63 else to_integer(value)
     if isinstance(value, dict):
         return {key: _whole_numbers(inner) for key, inner in value.items()}
     return [_whole_numbers(inner) for inner in value] if isinstance(value, list) else value
