@@ -14,6 +14,8 @@ from sidecarctl.files.sources import decode
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
+# A word without an equals sign, up to what may separate a key from a value.
+_KEY_ONLY = lazy_pattern(r"([:\s\\]).*", re.DOTALL)
 _STEP = lazy_pattern(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
 _MAX_ITEMS = 1000
 _FORMS = {
@@ -146,7 +148,7 @@ def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") ->
     """
     key, equals, value = _split_at_equals(text)
     # A value can be a secret.
-    shown = text if flag == "--set-file" else f"{key}=..." if equals else re.sub(":.*", ":...", text, flags=re.DOTALL)
+    shown = text if flag == "--set-file" else f"{key}=..." if equals else _KEY_ONLY.sub(r"\1...", text)
     where = f"{flag} {shown}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")

@@ -204,10 +204,10 @@ def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[],
 
 
 def _duplicate_key(name: str, key: Node, first: Node) -> SyntaxProblem:
-    hint = "keep one of them"
+    message = f'duplicate key "{name}"'
     if name == _MERGE:
-        hint = "merge both in one list: `<<: [*a, *b]`"
-    return SyntaxProblem(f'duplicate key "{name}"', key.start, hint=hint, other=first.start)
+        return SyntaxProblem(message, key.start, hint="merge both in one list: `<<: [*a, *b]`", other=first.start)
+    return SyntaxProblem(message, key.start, hint="keep one of them", other=first.start, content=name)
 
 
 def _apply_tag(node: Scalar, tag: str) -> None:
@@ -257,7 +257,7 @@ def _key_name(mapping: Mapping, key: Node, text: str) -> str:
     try:
         return scalars.key_text(value)
     except ValueError as problem:
-        raise json_error(str(problem), text, key.start) from None
+        raise json_error(str(problem), text, key.start, content=str(value)) from None
 
 
 def _merge(mapping: Mapping) -> None:

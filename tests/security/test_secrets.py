@@ -460,12 +460,29 @@ def test_secret_is_not_in_a_finding_that_compares_objects(words: str, tmp_path: 
     assert SECRET not in text
 
 
-@pytest.mark.parametrize("words", ["--set mine.token:hunter2xyz", "mine.token=hunter2xyz", "token=hunter2xyz"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--set mine.token:hunter2xyz",
+        "--set 'token hunter2xyz'",
+        r"--set 'token\=hunter2xyz'",
+        "mine.token=hunter2xyz",
+        "token=hunter2xyz",
+    ],
+)
 def test_secret_in_a_word_that_is_no_assignment_is_not_shown(words: str, tmp_path: Path) -> None:
     library(tmp_path)
     done = run(f"sidecarctl add mine {words} --library lib -f web.yaml", tmp_path)
     assert (done.code, "token" in done.stderr) == (2, True), done.stderr
     assert "hunter" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["{hunter2: 1, hunter2: 2}", "{9300000000000000000: 1}", "{a: *hunter2}"])
+def test_key_in_a_secret_mapping_is_not_shown(value: str, tmp_path: Path) -> None:
+    library(tmp_path, CONTAINER, "{token: {type: object, writeOnly: true}}")
+    done = run(["sidecarctl", *ADD.split()[1:], "--set", f"token={value}"], tmp_path)
+    assert (done.code, "(hidden)" in done.stderr) == (2, True), done.stderr
+    assert "hunter2" not in done.stderr and "93000" not in done.stderr
 
 
 @pytest.mark.parametrize("secret", ["hunter2$XYZ", "<hunter2>", "{{hunter2}}", "$(hunter2)"])
