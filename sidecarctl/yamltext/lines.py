@@ -155,3 +155,8 @@ def apply_splices(text: str, splices: Iterable[Splice]) -> str:
         out += (text[at : one.start], one.text)
         at = one.end
     return "".join((*out, text[at:]))
+
+
+def blank_before_comment(text: str, end: int, written: str) -> str:
+    """Return the blank that a plain scalar before `end` needs: `'80'# why` is a scalar and a comment, `80# why` a scalar."""
+    return " " if text.startswith("#", end) and written and written[-1] not in "'\"]} " else ""

@@ -24,6 +24,7 @@ from sidecarctl.yamltext.layout import (
 from sidecarctl.yamltext.lines import (
     BREAK,
     Splice,
+    blank_before_comment,
     break_before,
     first_on_line,
     line_end,
@@ -65,10 +66,15 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
         raise BugError(f"nothing to restore at {dotted(edit.path)}")
     if not isinstance(node, (Mapping, Sequence)):
         end = len(text[: node.end].rstrip("\r\n"))  # a block scalar ends behind its last line break
-        yield Splice(place, end, edit.text)
+        yield Splice(place, end, edit.text + blank_before_comment(text, end, edit.text))
     elif node.flow:
-        yield Splice(place, node.end, edit.text)
+        yield Splice(place, node.end, edit.text + blank_before_comment(text, node.end, edit.text))
     else:
+        properties = text[node.start : properties_end(text, node)].split()
+        if edit.text.strip()[:1] not in ("[", "{") and any(each.startswith("!") for each in properties):
+            raise EditRefused(
+                f"cannot restore the empty value of {dotted(edit.path)}: it has a tag", edit.path, hint="delete the tag"
+            )
         yield from _replace_members(text, node, place, edit.text)
 
 
@@ -146,7 +152,7 @@ def _flow_cut(text: str, spans: Bounds, last: Seq[Node], first: int, after: int)
     if sign < 0:
         if not separated and _needs_comma(text, last[first - 1], before, end):
             before = skip_gap(text, before) + 1
-        yield Splice(before, end, "")
+        yield Splice(before, end, " " if text.startswith("#", end) and _is_plain(last[first - 1]) else "")
         return
     # A comment between members stays, with the comma before them if another member follows.
     kept = line_end(text, sign)

@@ -8,7 +8,7 @@ from sidecarctl.errors import BugError
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Replace, dotted
 from sidecarctl.yamltext.layout import block_indent, keeps_blank_lines, properties_end, value_offset
-from sidecarctl.yamltext.lines import BREAK, Splice, first_on_line
+from sidecarctl.yamltext.lines import BREAK, Splice, blank_before_comment, first_on_line
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
 from sidecarctl.yamltext.style import flow_style
 
@@ -31,16 +31,11 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
             return Splice(node.start, node.end, written, path=edit.path)
     written = edit.text or _scalar(text, nodes, edit.value)
     if node.end > node.start:
-        return Splice(node.start, node.end, written + _blank_before_comment(text, node.end, written), path=edit.path)
+        return Splice(node.start, node.end, written + blank_before_comment(text, node.end, written), path=edit.path)
     place = value_offset(text, nodes)
     if place is None:
         raise EditRefused(f"{dotted(edit.path)} has no colon", edit.path, hint="write a colon after the key")
-    return Splice(place, place, f" {written}" + _blank_before_comment(text, place, written), depth=len(edit.path))
-
-
-def _blank_before_comment(text: str, end: int, written: str) -> str:
-    """Return the blank that a plain scalar needs: `'80'# why` is a scalar and a comment, `80# why` is a scalar."""
-    return " " if text.startswith("#", end) and written[-1] not in "'\"" else ""
+    return Splice(place, place, f" {written}" + blank_before_comment(text, place, written), depth=len(edit.path))
 
 
 def _scalar(text: str, nodes: list[Node], value: Any) -> str:

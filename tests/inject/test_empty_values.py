@@ -67,6 +67,22 @@ def test_remove_restores_annotations_in_one_line(style: str, tmp_path: Path) -> 
     assert (removed.code, removed.stdout) == (0, text), removed.stderr
 
 
+def test_remove_refuses_to_restore_a_null_behind_a_tag(tmp_path: Path) -> None:
+    added = run("sidecarctl add logger", tmp_path, stdin=POD.format(annotations="", spec="  volumes: ~\n"))
+    tagged = added.stdout.replace("\n  volumes:\n", "\n  volumes: !!seq\n")
+    assert tagged != added.stdout
+    removed = run("sidecarctl remove --all", tmp_path, stdin=tagged)
+    assert (removed.code, removed.stdout) == (1, "")
+    assert "cannot restore the empty value of spec.volumes: it has a tag" in removed.stderr
+
+
+def test_remove_separates_what_it_restores_from_a_comment(tmp_path: Path) -> None:
+    text = POD.format(annotations="  annotations: {a: b}\n", spec="")
+    added = run("sidecarctl add logger", tmp_path, stdin=text).stdout.replace("}}'}\n", "}}'# why\n    }\n")
+    removed = run("sidecarctl remove --all", tmp_path, stdin=added)
+    assert (removed.code, removed.stdout) == (0, text.replace("{a: b}\n", "{a: b # why\n    }\n"))
+
+
 def dump_yaml(value: Any) -> str:
     """Return a value in block style, as other programs write it."""
     stream = io.StringIO()

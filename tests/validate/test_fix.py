@@ -112,6 +112,7 @@ def refusals(tmp_path: Path, text: str, flags: str = "") -> list[str]:
         ("    command: [sleep, 0x1F]\n", "    command: [sleep, \"0x1F\"]\n"),
         ("  nodeSelector:\n    a/ssd: true\n", "  nodeSelector:\n    a/ssd: \"true\"\n"),
         ("    ports: [{containerPort: '8080'}]\n", "    ports: [{containerPort: 8080}]\n"),
+        ("    ports:\n    - containerPort: '8080'#c\n", "    ports:\n    - containerPort: 8080 #c\n"),
         ("    stdin: \"true\"\n", "    stdin: true\n"),
         ("  restartPolicy: always\n", "  restartPolicy: Always\n"),
         ("    ports: [{containerPort: 80, protocol: 'tcp'}]\n", "    ports: [{containerPort: 80, protocol: 'TCP'}]\n"),
