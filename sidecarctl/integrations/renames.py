@@ -60,9 +60,10 @@ def _find_renamed(
     had it, the one counts that the pod uses, then the one that was renamed as the workload was.
     """
 
-    def rank(each: tuple[Companion, Holder]) -> tuple[bool, bool]:
+    def rank(each: tuple[Companion, Holder]) -> tuple[bool, ...]:
         companion, home = each
-        return companion.identity not in home.references[companion.owner[1]], not _is_alike(companion, home)
+        used = companion.identity in home.references[companion.owner[1]]
+        return not used, not _is_alike(companion, home), not _is_similar(companion, home)
 
     renamed: dict[int, dict[str, dict[str, str]]] = {}
     for companion, home in sorted(found, key=rank):
@@ -78,9 +79,16 @@ def _find_renamed(
 
 
 def _is_alike(companion: Companion, home: Holder) -> bool:
-    """Return True if kustomize renamed a workload and a companion in the same way."""
-    former = companion.owner[0].rpartition("/")[2]
-    return is_renamed(former, home.workload.name, companion.name)
+    """Return True if a workload and a companion got the same prefix and suffix; neither is a prefix and suffix, too."""
+    before, now = companion.owner[0].rpartition("/")[2], home.workload.name
+    formers = {companion.name, *_split_annotation(as_mapping(companion.value.get("metadata")), _NAMES)}
+    ends = ((now[:at], now[at + len(before) :]) for at in range(len(now)) if now.startswith(before, at))
+    return any(f"{prefix}{former}{suffix}" == companion.name for prefix, suffix in ends for former in formers)
+
+
+def _is_similar(companion: Companion, home: Holder) -> bool:
+    """Return True if a companion has the prefix and the suffix of a workload, among others."""
+    return is_renamed(companion.owner[0].rpartition("/")[2], home.workload.name, companion.name)
 
 
 # Workloads by kind and each of their names, with the namespaces that they had.
@@ -102,7 +110,7 @@ def _choose_home(companion: Companion, homes: _Homes) -> Holder | None:
     """Return the workload that a companion belongs to, among those that have or had the name of its owner.
 
     Several overlays of one base, and the base, can be in one input. First comes the workload that uses the companion under its
-    present name, then one that was renamed in the same way, then the one that has the name of the owner now.
+    present name, then one that was renamed in the same way, or a similar one, then the one that has the name of the owner now.
     """
     owner, instance = companion.owner
     kind, _, rest = owner.partition("/")
@@ -116,7 +124,8 @@ def _choose_home(companion: Companion, homes: _Homes) -> Holder | None:
     ]
 
     def rank(holder: Holder) -> tuple[bool, ...]:
-        return not holder.uses(companion), not _is_alike(companion, holder), holder.workload.label != owner
+        alike, similar = _is_alike(companion, holder), _is_similar(companion, holder)
+        return not holder.uses(companion), not alike, not similar, holder.workload.label != owner
 
     return min(fitting, key=rank, default=None)
 

@@ -62,6 +62,36 @@ def test_companions_of_two_overlays_and_their_base_stay_with_their_workloads(
     }
 
 
+MONITOR = {"name": "metrics", "parameters": {"exporter": "nginx", "scrape": "podmonitor"}}
+# Two variants of one base in one namespace, as (prefix, suffix).
+VARIANTS = [[("", ""), ("a-", "")], [("prod-", ""), ("prod-", "-x")], [("", "-x"), ("", "")]]
+
+
+@pytest.mark.parametrize("order", ["variant", "kind", "reverse"])
+@pytest.mark.parametrize("variants", VARIANTS)
+def test_companions_that_no_volume_names_stay_with_their_variant(
+    variants: list[tuple[str, str]], order: str, tmp_path: Path
+) -> None:
+    def run_rule(found: list[Any], names: list[str]) -> list[Any]:
+        rules = [{"select": {"names": names}, "sidecars": [MONITOR]}]
+        return items(krm(listed(copy.deepcopy(found), composition(rules=rules)), tmp_path))
+
+    given = []
+    for prefix, suffix in variants:
+        for each in copy.deepcopy(run_rule([deployment()], ["web"])):
+            metadata = each["metadata"]
+            metadata.setdefault("annotations", {})[PREVIOUS] = metadata["name"]
+            metadata["annotations"]["internal.config.kubernetes.io/previousNamespaces"] = "default"
+            metadata |= {"name": f"{prefix}{metadata['name']}{suffix}", "namespace": "shop"}
+            given.append(each)
+    given = {"variant": given, "kind": sorted(given, key=lambda each: str(each["kind"])), "reverse": given[::-1]}[order]
+    for kept in variants:
+        workload, monitor = (f"{kept[0]}{name}{kept[1]}" for name in ("web", "web-metrics"))
+        after = run_rule(given, [workload])
+        monitors = {each["metadata"]["name"]: owner(each) for each in after if each["kind"] == "PodMonitor"}
+        assert monitors == {monitor: f"Deployment/shop/{workload}/metrics"}
+
+
 def test_removal_deletes_the_companion_of_its_own_overlay(base: list[Any], tmp_path: Path) -> None:
     after = rendered([*overlay(base, "dev-"), *overlay(base, "prod-")], ["dev-web"], tmp_path)
     assert set(after) == {"dev-web", "dev-web-logger", "prod-web"}
