@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sidecarctl.catalog.parameter_values import has_secrets, name_matches
@@ -196,14 +197,23 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     """Return a text with the texts of secrets masked, in any case, also if they are quoted as in messages, JSON, or Python,
     or shortened in a quote.
     """
-    forms = {form for secret in secrets for form in _quoted_forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
+    lowered = text.lower() if text.isascii() else None
+    for form, start in _forms(frozenset(secrets)):
+        if lowered is not None and start not in lowered:
+            continue
         pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
         text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)
         for mark in (ELLIPSIS, _MASK):  # messages about a schema end a shortened value with three dots
             if mark in text:
                 text = _mask_shortened(text, form, mark)
     return text
+
+
+@lru_cache(maxsize=8)
+def _forms(secrets: frozenset[str]) -> list[tuple[str, str]]:
+    """Return the forms of secrets, the longest ones first, each with its start in lowercase: a fast search rules most out."""
+    forms = {form for secret in secrets for form in _quoted_forms(secret)}
+    return [(form, form[:_SHORT].lower()) for form in sorted(forms, key=len, reverse=True)]
 
 
 def _quoted_forms(secret: str) -> Iterator[str]:

@@ -173,7 +173,9 @@ def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known:
         if end > place or not isinstance(holder, (Mapping, Sequence)):
             yield Splice(max(node.start, place), end, written)
         else:
-            yield Splice(place, place, (style.colon[1:] if in_flow else " ") + written)
+            # Behind a plain key, a colon needs a blank, also if other keys are quoted and have none: `{"a":[{b: }]}`.
+            tight = in_flow and text[place - 2 : place - 1] in ('"', "'")
+            yield Splice(place, place, (style.colon[1:] if tight else " ") + written)
         return
     offset = next_line(text, end)
     at_column = key_column(text, holder)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.catalog.secret_parameters import mask
+from tests.calls import count_calls
 from tests.command import run
 from tests.security.kit import ADD, CONTAINER, library
 
@@ -495,3 +497,12 @@ def test_secret_that_looks_like_a_placeholder_is_not_in_any_report(
     (tmp_path / "values.yaml").write_text(f"mine: {{token: {json.dumps(secret)}}}\n")
     outcome = run(f"{ADD} --values values.yaml -v -o out.yaml --format {format_name}", tmp_path)
     assert "hunter2" not in outcome.stdout + outcome.stderr
+
+
+def test_masking_a_long_secret_searches_only_for_what_a_text_can_have() -> None:
+    secret = [f"{number:04d}-{'x' * 60}" for number in range(1_000)]
+    mask("the forms of the secret are computed once", secret)
+    calls = count_calls(lambda: mask("unknown field spec.containers[0].imaage", secret))
+    assert calls["sub"] + calls["_quoted_forms"] == 0
+    assert mask(f"a {secret[7].upper()} b", secret) == "a ... b"
+    assert mask(f"a {secret[7][:40]}... b", secret) == "a ... b"
