@@ -123,27 +123,34 @@ def added_companions(change: WorkloadChange) -> Iterator[tuple[Identity, str]]:
 
 
 def find_shared_names(changes: Iterable[WorkloadChange], owners: dict[str, str]) -> Iterator[Finding]:
-    """Yield an error for each companion that has the name of a companion of another workload.
+    """Yield an error for each companion that has the name of a companion of another workload, or of another instance.
 
-    `owners` maps each earlier one to its workload, and gets the new ones: as texts, because a stream can have any length.
-    `Deployment/web` and `Pod/web` have companions of one name, and the last one that is applied replaces the other. Of two
-    objects of one kind and name, the last one replaces the other itself; objects with one `generateName`, which ends in a
+    `owners` maps each earlier one to its workload and instance, and gets the new ones: as texts, because a stream can have any
+    length. `Deployment/web` and `Pod/web` have companions of one name, and the last one that is applied replaces the other. Of
+    two objects of one kind and name, the last one replaces the other itself; objects with one `generateName`, which ends in a
     hyphen, exist side by side.
     """
     for change in changes:
         generated = change.name.endswith("-")
-        owner = f"{change.label} (line {change.line})" if generated else change.label
+        label = f"{change.label} (line {change.line})" if generated else change.label
         for identity, instance in added_companions(change):
-            key = "\0".join(identity)
+            key, owner = "\0".join(identity), f"{label}\0{instance}"
             first = owners.get(key, "")
             owners.setdefault(key, owner)
-            if first and (first != owner or generated):
-                message = (
-                    f"{instance} adds {identity[0]} {identity[1]} to {first} and {owner}: one would replace the other"
-                )
-                hint = "give the instance of one of them another name with --as"
-                place = Place(change.file, change.line, 1, change.line, 1)
-                yield Finding(DUPLICATE_RULE, message, help=hint, workload=change.label, place=place)
+            if not first or (first == owner and not generated):
+                continue
+            workload, _, other = first.partition("\0")
+            if workload == label and other != instance:
+                added = f"{other} and {instance} add {identity[0]} {identity[1]} to {label}"
+            else:
+                added = f"{instance} adds {identity[0]} {identity[1]} to {workload} and {label}"
+            yield Finding(
+                DUPLICATE_RULE,
+                f"{added}: one would replace the other",
+                help="give the instance of one of them another name with --as",
+                workload=change.label,
+                place=Place(change.file, change.line, 1, change.line, 1),
+            )
 
 
 # ---- adding and removing -----------------------------------------------------------------------------------------

@@ -96,3 +96,25 @@ def test_companion_with_a_colon_in_its_name_is_recorded(tmp_path: Path) -> None:
     assert run(f"{ADD} -i -q", tmp_path).code == 0
     assert run("sidecarctl remove mine web.yaml -i -q", tmp_path).code == 0
     assert (tmp_path / "web.yaml").read_text() == text
+
+
+def test_two_instances_that_add_one_name_to_a_workload_are_an_error(tmp_path: Path) -> None:
+    second = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion }}-2}, data: {of: {{ instance }}}}\n"
+    own = TEMPLATE.replace("name: mine", "name: {{ instance }}")
+    library(tmp_path, own + second, PROPERTIES)
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: c}\n"
+        "spec: {libraries: [./lib], rules: [{select: {all: true}, sidecars: [mine, {name: mine, as: mine-2}]}]}\n"
+    )
+    before = (tmp_path / "web.yaml").read_text()
+    outcome = run("sidecarctl render -f web.yaml -i", tmp_path)
+    assert outcome.code == 1
+    message = "error[duplicate-object]: mine and mine-2 add ConfigMap web-mine-2 to Deployment/web: one would replace"
+    assert message.replace("Deployment/web", _label(before)) in outcome.stderr
+    assert (tmp_path / "web.yaml").read_text() == before
+
+
+def _label(manifest: str) -> str:
+    kind = re.search(r"^kind: (\w+)", manifest, re.MULTILINE)
+    assert kind is not None
+    return f"{kind[1]}/web"
