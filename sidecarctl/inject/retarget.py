@@ -151,7 +151,8 @@ class _Run:
         assert port is not None
         namespaces = [pod.view.object.namespace for pod in selected]
         keys = {each: entry_key(reference, each) for each in set(namespaces)}
-        if former is None or not all(map(is_retarget_key, keys.values())):
+        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in keys.values())
+        if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
             for pod, namespace in zip(selected, namespaces):

@@ -542,3 +542,14 @@ def test_a_monitor_in_another_namespace_than_the_pod_is_restored(namespace: str,
         )
     assert call("remove proxy web.yaml monitor.yaml -i", tmp_path).stderr.count("warning") == 0
     assert read(tmp_path) == {"web.yaml": web, "monitor.yaml": monitor}
+
+
+@pytest.mark.parametrize(("name", "port"), [("shop/http", "x"), ("a/b", "http")])
+def test_service_whose_name_has_a_slash_keeps_its_port(name: str, port: str, tmp_path: Path) -> None:
+    service = SERVICE.replace("{name: shop}", f"{{name: {name}}}").replace("{name: http, port", f"{{name: {port}, port")
+    before = write(tmp_path, app=DEPLOYMENT, service=service)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert f"warning[retarget-skipped]: Service/{name} keeps targetPort http" in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == service
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == before
