@@ -95,18 +95,25 @@ def plan_removal(
 
 
 def _without_shared(added: Added, others: Sequence[Added]) -> Added:
-    """Return what an instance added, without the variables, annotations, labels, and pod settings that others need too."""
+    """Return what an instance added, without variables, mounts, annotations, labels, and pod settings that others need too."""
 
     def own(attribute: str) -> tuple[str, ...]:
         needed = {each for other in others for each in getattr(other, attribute)}
         return tuple(each for each in getattr(added, attribute) if each not in needed)
 
-    needed = {(container, name) for other in others for container, names in other.env.items() for name in names}
-    env = {
-        container: tuple(name for name in names if (container, name) not in needed)
-        for container, names in added.env.items()
-    }
-    return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
+    def own_items(attribute: str) -> dict[str, tuple[str, ...]]:
+        needed = {(c, name) for other in others for c, names in getattr(other, attribute).items() for name in names}
+        items: Mapping[str, tuple[str, ...]] = getattr(added, attribute)
+        return {c: tuple(name for name in names if (c, name) not in needed) for c, names in items.items()}
+
+    return replace(
+        added,
+        env=own_items("env"),
+        volume_mounts=own_items("volume_mounts"),
+        annotations=own("annotations"),
+        labels=own("labels"),
+        pod=own("pod"),
+    )
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:

@@ -154,3 +154,59 @@ def test_volume_of_the_parameter_volumes_stays_for_the_other_sidecar(folder: Pat
     assert "in sync" in done(folder, "status -f web.yaml --check").stdout
     done(folder, "remove --all -f web.yaml -i")
     assert (folder / "web.yaml").read_text() == WEB
+
+
+METADATA = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Sidecar
+metadata: {name: NAME, version: VERSION, summary: A test.}
+spec: {engine: jinja}
+"""
+TEMPLATE = """\
+containers:
+- name: {{ instance | quote }}
+  image: agent:VERSION
+  volumeMounts: [{name: logs, mountPath: /s/logs}]
+volumes: [{name: logs, emptyDir: {sizeLimit: 1Gi}}]
+"""
+MOUNT = "app: {volumeMounts: [{name: logs, mountPath: /app/logs}]}\n"
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - {name: web, image: 'web:1'}\n"
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """Sidecars mine and other share a volume; the app's mount of it moves from other 1.0.0 to mine 2.0.0."""
+    for name, version, more in (
+        *(("mine", "1.0.0", ""), ("mine", "2.0.0", MOUNT)),
+        *(("other", "1.0.0", MOUNT), ("other", "2.0.0", "")),
+    ):
+        home = tmp_path / "sidecars" / f"{name}@{version}"
+        home.mkdir(parents=True)
+        (home / "sidecar.yaml").write_text(METADATA.replace("NAME", name).replace("VERSION", version))
+        (home / "template.yaml.j2").write_text(TEMPLATE.replace("VERSION", version) + more)
+    (tmp_path / "pod.yaml").write_text(POD)
+    return tmp_path
+
+
+def test_mount_that_two_sidecars_need_stays_with_the_second_one(versions: Path) -> None:
+    done(versions, "add mine@1.0.0 other@1.0.0 pod.yaml -i")
+    done(versions, "upgrade mine pod.yaml -i")
+    done(versions, "remove other pod.yaml -i")
+    assert "mountPath: /app/logs" in (versions / "pod.yaml").read_text()
+    assert "in sync" in done(versions, "status pod.yaml --check").stdout
+    done(versions, "remove mine pod.yaml -i")
+    assert (versions / "pod.yaml").read_text() == POD
+
+
+def test_mount_that_moves_from_one_sidecar_to_another_takes_one_run(versions: Path) -> None:
+    for version in ("1.0.0", "2.0.0"):
+        (versions / "sidecarctl.yaml").write_text(
+            "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: c}\nspec:\n"
+            f"  defaults: {{mine: {{version: {version}}}, other: {{version: {version}}}}}\n"
+            "  rules: [{select: {all: true}, sidecars: [mine, other]}]\n"
+        )
+        done(versions, "render pod.yaml -i")
+        assert "mountPath: /app/logs" in (versions / "pod.yaml").read_text()
+        done(versions, "render pod.yaml --check")
+    done(versions, "remove --all pod.yaml -i")
+    assert (versions / "pod.yaml").read_text() == POD
