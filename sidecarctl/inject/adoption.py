@@ -19,6 +19,7 @@ from sidecarctl.inject.companion_search import find_companions, identify, split_
 from sidecarctl.inject.companions import companion_name, format_owner
 from sidecarctl.inject.field_changes import format_value, hide_values
 from sidecarctl.inject.plan import Plan, build_instance
+from sidecarctl.inject.rename_companions import check_name
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
 from sidecarctl.kube.secret_values import mask_text, mask_values
 from sidecarctl.kube.value_diff import diff_values
@@ -78,7 +79,10 @@ def own_companions(planned: Plan, documents: Sequence[Document]) -> Plan:
     first, *companions = documents
     owner = split_owner(format_owner(planned.workload, planned.instance.name))
     found = find_companions(first, companions, planned.workload, planned.instance)
-    owned = tuple(each.identity for each in found if each.owner == owner)
+    own = [each for each in found if each.owner == owner]
+    for each in own:
+        check_name(each)
+    owned = tuple(each.identity for each in own)
     added = replace(planned.instance.added, documents=owned)
     return replace(planned, instance=replace(planned.instance, added=added))
 

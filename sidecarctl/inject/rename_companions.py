@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidecarctl.errors import UsageError
 from sidecarctl.inject.companion_search import REFERENCES, Companion, identify
+from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import replace
+from sidecarctl.record.check import check_entry
 from sidecarctl.yamltext.edits import Insert
 
 
@@ -45,9 +48,19 @@ def _match(planned: Plan, found: Sequence[Companion]) -> dict[str, str]:
         kind = identity.partition("/")[0]
         match = next((each for each in free if each.kind == kind and part in each.name), None)
         if match is not None and identity not in names:
+            check_name(match)
             free.remove(match)
             names[identity] = match.identity
     return names
+
+
+def check_name(companion: Companion) -> None:
+    """Raise UsageError for a name that the record cannot hold: no Kubernetes object has it."""
+    if check_entry("documents", companion.identity):
+        raise UsageError(
+            f'invalid name "{companion.name}" of {companion.kind}: use lowercase letters, digits, hyphens, and dots',
+            hint=f'rename the object, whose annotation {OWNER_ANNOTATION} names instance "{companion.owner[1]}"',
+        )
 
 
 def _rename_document(document: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -44,3 +44,15 @@ def test_renamed_companions_of_one_kind_are_not_exchanged(order: tuple[int, ...]
         if "conf: " in each
     }
     assert ("zzz debug" in found["z"], "aaa debug" in found["za"]) == (True, True), upgraded.stdout
+
+
+def test_companion_with_an_invalid_name_is_named_in_the_error(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\n"
+    pod += "spec: {containers: [{name: web, image: 'a:1', ports: [{containerPort: 8080}]}]}\n"
+    added = run("sidecarctl add metrics --set exporter=nginx --set scrape=podmonitor", tmp_path, stdin=pod)
+    text = added.stdout.replace("  name: web-metrics\n", "  name: Web_Metrics\n")
+    assert text != added.stdout
+    done = run("sidecarctl add metrics --set podMonitor.interval=30s", tmp_path, stdin=text)
+    assert done.code == 2
+    assert 'error: invalid name "Web_Metrics" of PodMonitor: use lowercase' in done.stderr
+    assert 'annotation sidecarctl.dev/owner names instance "metrics"' in done.stderr
