@@ -17,6 +17,7 @@ from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
 from sidecarctl.yamltext.edits import Edit, Remove
+from sidecarctl.yamltext.remove import has_final_break
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
 
@@ -119,11 +120,15 @@ def apply_removals(
 def drop_documents(
     documents: tuple[Document, ...], changed: Mapping[int, Document | None], following: str | None
 ) -> tuple[Document, ...]:
-    """Return documents with the changed ones (None drops one). A file without a final line break stays without one."""
+    """Return documents with the changed ones (None drops one). A file without a final line break stays without one.
+
+    Except after a block scalar, which the line break is part of.
+    """
     kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
     last = documents[-1]
     dropped = changed.get(len(documents) - 1, last) is None and kept[-1].file == last.file
-    if dropped and following is None and last.text and not last.text.endswith("\n") and kept[-1].text.endswith("\n"):
+    bare = following is None and last.text and not last.text.endswith("\n")
+    if dropped and bare and kept[-1].text.endswith("\n") and not has_final_break(kept[-1].text, kept[-1].root):
         kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
     return tuple(kept)
 

@@ -210,12 +210,13 @@ def ends_in_block_scalar(text: str, root: Node | None) -> bool:
     """Return whether a text ends inside a block scalar without a line break, so that another line would change its
     value.
     """
+    return has_final_break(text, root) and not BREAK.match(text, len(text) - 1)
+
+
+def has_final_break(text: str, root: Node | None) -> bool:
+    """Return whether a line break at the end of a text is part of a block scalar."""
     before = None if root is None else _block_scalar_before(text, root, len(text))
-    return (
-        before is not None
-        and keeps_blank_lines(text, before.start) is not False
-        and not BREAK.match(text, len(text) - 1)
-    )
+    return before is not None and keeps_blank_lines(text, before.start) is not False
 
 
 def _takes_the_end(text: str, cut: Splice) -> bool:

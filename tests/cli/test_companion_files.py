@@ -245,6 +245,15 @@ def test_missing_final_line_break_of_another_file_is_not_that_of_the_workload(re
     assert texts(repo) == {"workload.yaml": DEPLOYMENT, "config.yaml": OWN}
 
 
+def test_value_keeps_its_line_break_if_the_companion_behind_it_has_none(tmp_path: Path) -> None:
+    text = DEPLOYMENT + "        env:\n        - name: KEY\n          value: |\n            end\n"
+    (tmp_path / "front.yaml").write_text(text)
+    call("add logger front.yaml -i", tmp_path)
+    (tmp_path / "front.yaml").write_text((tmp_path / "front.yaml").read_text().removesuffix("\n"))
+    call("remove logger front.yaml -i", tmp_path)
+    assert (tmp_path / "front.yaml").read_text() == text
+
+
 @pytest.mark.parametrize("names", ["config.yaml workload.yaml", "workload.yaml config.yaml"])
 def test_workload_is_not_changed_if_the_file_of_its_companion_fails(names: str, repo: Path) -> None:
     broken = POD.replace("spec:", "  annotations: {sidecarctl.dev/sidecars: broken}\nspec:")
