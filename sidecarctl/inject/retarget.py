@@ -41,8 +41,8 @@ from sidecarctl.validate.surroundings import (
     resolve_number,
 )
 from sidecarctl.validate.views import StreamView
-from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace, check_shared
-from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace
+from sidecarctl.yamltext.splice import check_edit, splice
 from sidecarctl.yamltext.stream import Document
 
 RULE = "retarget-skipped"
@@ -222,12 +222,12 @@ class _Run:
         return self._try(reference, edit, original, "restored")
 
     def _try(self, reference: Reference, edit: Edit, after: Port | None, action: str) -> bool:
-        """Add an edit unless an anchor, alias, or merge key is in its way."""
+        """Add an edit unless an anchor, alias, or merge key is in its way, or it has no room."""
         number = document_number(reference.path)
         document = self.documents[number]
         assert document.root is not None
         try:
-            check_shared(document.text, document.root, [edit])
+            check_edit(document.text, document.root, edit)
         except EditRefused as refusal:
             self._skip(reference, refusal.message, refusal.hint)
             return False

@@ -131,11 +131,16 @@ def explain_disagreement(reference: Reference, pods: Sequence[RetargetedPod]) ->
 
 
 def read_port_text(document: Document, reference: Reference) -> str | None:
-    """Return the text of a port, "" if it is not set, None if a record cannot hold it."""
+    """Return the text of a port, "" if it is not set, None if it could not be restored.
+
+    A number needs a blank before a comment, a quoted text has none in `"http"# why`.
+    """
     if reference.value is None:
         return "" if reference.path[-1] not in reference.holder.value else None
     node = document.root
     for step in reference.path[1:]:
         node = child(node, step) if node is not None else None
     text = document.text[node.start : node.end] if node is not None else "\n"
+    if node is not None and document.text.startswith("#", node.end):
+        return None
     return text if is_former_port(text) and parse_former(text) == reference.value else None

@@ -20,6 +20,7 @@ from sidecarctl.inject.process import (
 from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import WorkloadChange
+from sidecarctl.yamltext.remove import has_final_break
 from sidecarctl.yamltext.stream import Document, join, split_readable
 
 
@@ -182,8 +183,18 @@ def _run_with_files(
 
 
 def _join(before: str, documents: Sequence[Document]) -> str:
-    """Join the documents of a file. Its byte order mark stays when a companion was the first one and is removed."""
+    """Join the documents of a file.
+
+    If a companion was the first or the last one and is removed, the byte order mark stays, and a missing final line break
+    stays away, but for one that is part of a value.
+    """
     text = join(documents)
+    if (
+        text.endswith("\n")
+        and not before.endswith("\n")
+        and not has_final_break(documents[-1].text, documents[-1].root)
+    ):
+        text = text[:-1].removesuffix("\r")
     return f"\ufeff{text}" if text and before.startswith("\ufeff") and not text.startswith("\ufeff") else text
 
 

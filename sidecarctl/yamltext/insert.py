@@ -155,6 +155,8 @@ def _insert_after(text: str, end: int, members: list[str], style: FlowStyle) -> 
         at = line_end(text, end)
         yield Splice(end, end, ",")
         yield Splice(at, at, ",".join(f"{style.between}{member}" for member in members))
+    elif text.startswith("#", end) and not text[end - 1].isspace():
+        raise EditRefused("cannot insert before a comment without a space", (), hint='write a space before the "#"')
     elif text.startswith("#", end):
         raise EditRefused(
             "cannot insert after an empty value with a comment", (), hint="write `null` before the comment"

@@ -78,6 +78,13 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
     return SpliceResult(second.text, second.root, filled)
 
 
+def check_edit(text: str, root: Node, edit: Edit) -> None:
+    """Raise EditRefused if `splice` would refuse an edit, without applying it."""
+    check_shared(text, root, [edit])
+    is_insert = isinstance(edit, Insert)
+    find_splices(text, root, [] if is_insert else [edit], group_inserts(root, [edit] if is_insert else []), last)
+
+
 def find_splices(text: str, root: Node, others: Seq[Edit], inserts: GroupedInserts, place: KeyPlace) -> list[Splice]:
     """Return the text replacements for inserts and other edits. If there are inserts, the others must be replacements."""
     return [*_other_splices(text, root, others), *insert_splices(text, root, inserts, place)]

@@ -242,11 +242,22 @@ def test_missing_final_line_break_of_another_file_is_not_that_of_the_workload(re
     config = repo / "k8s" / "config.yaml"
     config.write_text(config.read_text().removesuffix("\n"))
     call("remove logger k8s -i", repo)
-    assert texts(repo) == {"workload.yaml": DEPLOYMENT, "config.yaml": OWN}
+    assert texts(repo) == {"workload.yaml": DEPLOYMENT, "config.yaml": OWN.removesuffix("\n")}
+
+
+def test_missing_final_line_break_comes_back_if_another_file_has_a_companion(repo: Path) -> None:
+    workload = repo / "k8s" / "workload.yaml"
+    workload.write_text(workload.read_text().removesuffix("\n"))
+    call("add proxy k8s -i --set upstreamPort=8080", repo)
+    call("remove --all k8s -i", repo)
+    assert texts(repo) == {"workload.yaml": DEPLOYMENT.removesuffix("\n"), "config.yaml": OWN}
 
 
 def test_value_keeps_its_line_break_if_the_companion_behind_it_has_none(tmp_path: Path) -> None:
-    text = DEPLOYMENT + "        env:\n        - name: KEY\n          value: |\n            end\n"
+    block = (
+        "- name: front\n        image: a:1\n        env:\n        - name: KEY\n          value: |\n            end\n"
+    )
+    text = DEPLOYMENT.partition("- {name")[0] + block
     (tmp_path / "front.yaml").write_text(text)
     call("add logger front.yaml -i", tmp_path)
     (tmp_path / "front.yaml").write_text((tmp_path / "front.yaml").read_text().removesuffix("\n"))

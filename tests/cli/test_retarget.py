@@ -553,3 +553,20 @@ def test_service_whose_name_has_a_slash_keeps_its_port(name: str, port: str, tmp
     assert read(tmp_path)["service.yaml"] == service
     call("remove proxy . -i", tmp_path)
     assert read(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        *("[port: 8080]", '[{port: 8080, name: "x"#c\n  }]'),
+        *("[{port: 80, targetPort: 'http'#c\n  }]", '\n  - port: 80\n    targetPort: "http"#c'),
+    ],
+)
+def test_port_that_could_not_be_restored_is_left_alone(ports: str, tmp_path: Path) -> None:
+    service = SERVICE.partition("  ports:")[0] + f"  ports: {ports}\n"
+    before = write(tmp_path, app=DEPLOYMENT, service=service)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert "warning[retarget-skipped]: Service/shop keeps " in outcome.stderr
+    assert read(tmp_path)["service.yaml"] == service
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == before
