@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecarctl import limits
 from sidecarctl.cli.edit_flags import EditFlags
-from sidecarctl.cli.inputs import InputOptions, describe_taken
+from sidecarctl.cli.inputs import InputOptions, Inputs, describe_taken
 from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.lazy_dataclass import dataclass, replace
+
+if TYPE_CHECKING:
+    from sidecarctl.files.write import Write
 
 
 @dataclass(frozen=True)
@@ -171,3 +175,31 @@ def compare_with_output(delivery: Delivery, done: Sequence[Done]) -> Iterator[Do
         except (OSError, SidecarctlError):  # it is replaced, or the error of writing says what it is
             pass
         yield replace(one, present=text, missing=missing, source=replace(one.source, name=str(path)))
+
+
+def replacements(done: Sequence[Done]) -> Iterator[Write]:
+    """Yield the writes that replace the inputs."""
+    from sidecarctl.files.write import Write
+
+    for one in done:
+        if one.result and one.result.changed and one.source.path:
+            yield Write(one.source.path, one.result.text, one.read.stamp)
+
+
+def outputs(delivery: Delivery, done: Sequence[Done], inputs: Inputs) -> Iterator[Write]:
+    """Yield the writes of the output file or directory. An output that is also an input must not have changed meanwhile."""
+    from sidecarctl.files.write import Write
+
+    assert delivery.flags.output
+    root = Path(delivery.flags.output)
+    reads = {os.path.realpath(source.path): read for source, read in inputs.sources if source.path}
+    for path, one in zip(targets(delivery, done), done):
+        assert one.result
+        if delivery.mirror is None or one.outdated:
+            own = None if _is_special(path) else reads.get(os.path.realpath(path))
+            yield Write(path, one.result.text, own.stamp if own else None, root if path != root else None)
+
+
+def _is_special(path: Path) -> bool:
+    """Return True for a device or pipe, such as a terminal: it can be an input and the output, and has no old text."""
+    return path.exists() and not path.is_file()

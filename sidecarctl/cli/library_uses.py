@@ -18,8 +18,8 @@ from sidecarctl.composition.composition_file import CompositionFile, read_file
 from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import EVERY_SIDECAR, Layer
-from sidecarctl.errors import SidecarctlError, UsageError
-from sidecarctl.files.sources import Source, read_small, read_source
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.workload import may_hold
@@ -31,7 +31,8 @@ from sidecarctl.yamltext.edits import Remove
 from sidecarctl.yamltext.stream import split_readable
 
 _NOT_WALKED = (".git", "node_modules")
-_WORDS = (b"sidecarctl.dev/", b"Composition")  # of every valid composition
+_PREFIX = "sidecarctl.dev/"  # of every annotation
+_WORDS = (_PREFIX.encode(), b"Composition")  # of every valid composition
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,26 @@ class Uses:
     rules      rules and defaults of compositions, each with the sidecar: `sidecarctl.yaml:9:5: rule "front" adds agent`
     objects    workloads that have or request a sidecar, and Namespaces that request one: `Pod/web has agent`
     files      the compositions that list the directory, without it
+    errors     why manifests or compositions cannot be read: their uses are unknown
     """
 
     rules: tuple[str, ...]
     objects: tuple[str, ...]
     files: tuple[Write, ...]
+    errors: tuple[SidecarctlError, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """What a run with a composition merges: the layers of its files, with one environment or none."""
+
+    layers: tuple[Layer, ...]
+    directory: Path
+
+    def open_libraries(self) -> Catalog:
+        """Return the libraries of such a run; those of later layers come first. Raises UsageError."""
+        listed = [path for layer in reversed(self.layers) for path, _ in layer.libraries]
+        return open_libraries([path for path in listed if path.is_dir()], self.directory)
 
 
 def find_uses(directory: Path, home: Path) -> Uses:
@@ -55,22 +71,41 @@ def find_uses(directory: Path, home: Path) -> Uses:
     UsageError for a composition whose entry cannot be removed.
     """
     inputs = read_inputs(input_options([str(home)], InputFlags()))
-    paths = list(_find_files(home, directory))
+    errors: list[SidecarctlError] = [each for each in inputs.errors if isinstance(each, InputError)]
+    paths = list(_find_files(home, directory, errors))
     files = tuple(write for path in paths for write in _without_directory(path, directory))
     if not directory.is_dir():
         return Uses((), (), files)
-    catalog = open_libraries()
-    requests = (*_workload_requests(inputs), *_namespace_requests(inputs))
-    return Uses(
-        tuple(text for text, request in _composition_requests(paths) if _is_from(catalog, request, directory)),
-        tuple(
-            f"{text} {request.partition('@')[0]}" for text, request in requests if _is_from(catalog, request, directory)
-        ),
-        files,
+    names = Catalog((("", directory),)).names()
+    catalogs = [open_libraries()]
+    rules: dict[str, None] = {}
+    selections = _read_selections(paths, errors)
+    enabled = {
+        rule.name
+        for selection in selections
+        for layer in selection.layers
+        for rule in layer.rules
+        if rule.name and rule.data.get("enabled")
+    }
+    for selection in selections:
+        try:
+            catalogs.append(selection.open_libraries())
+        except SidecarctlError as error:
+            errors.append(error)
+            continue
+        requests = (each for layer in selection.layers for each in _layer_requests(layer, enabled))
+        rules |= {text: None for text, each in requests if _is_from(catalogs[-1:], each, directory, names)}
+    errors += _find_unreadable(inputs)
+    # A run with any of the compositions can have added a sidecar to a manifest.
+    objects = tuple(
+        f"{text} {request.partition('@')[0]}"
+        for text, request in (*_workload_requests(inputs, errors), *_namespace_requests(inputs))
+        if _is_from(catalogs, request, directory, names)
     )
+    return Uses(tuple(rules), objects, files, tuple(errors))
 
 
-def _find_files(home: Path, directory: Path) -> Iterator[Path]:
+def _find_files(home: Path, directory: Path, errors: list[SidecarctlError]) -> Iterator[Path]:
     """Yield the files below `home` that may be compositions, without those of other repositories and of the library.
 
     `-c` and `spec.include` accept any file, also one that Git ignores, so it counts whatever its name and directory.
@@ -81,7 +116,11 @@ def _find_files(home: Path, directory: Path) -> Iterator[Path]:
         for path in (here / name for name in sorted(files)):
             try:
                 data = read_small(path)
-            except OSError:
+            except PermissionError as problem:
+                if path.suffix in SUFFIXES:
+                    errors.append(InputError(f"cannot read {path}: {problem.strerror}"))
+                continue
+            except OSError:  # a device, or too large for a composition
                 continue
             if all(word in data for word in _WORDS):
                 yield path
@@ -97,33 +136,33 @@ def _is_foreign(path: Path, directory: Path) -> bool:
     )
 
 
-def _composition_requests(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    """Yield the sidecars that rules and defaults of compositions name, each after its place.
-
-    Each file counts with all its environments, and for itself: which ones a run merges depends on its options.
-    """
-    files = _read_compositions(paths)
-    layers = [layer for file in files for layer in (file.layer, *file.environments.values())]
-    enabled = {rule.name for layer in layers for rule in layer.rules if rule.name and rule.data.get("enabled")}
-    for layer in layers:
-        for name, entry in layer.defaults.items():
-            if name != EVERY_SIDECAR:
-                yield f"{entry.place}: spec.defaults has parameters of {name}", name
-        yield from _rule_requests(layer, enabled)
-
-
-def _read_compositions(paths: Sequence[Path]) -> list[CompositionFile]:
-    """Return the compositions among files and the ones that they include, each once."""
-    found: dict[Path, CompositionFile] = {}
+def _read_selections(paths: Sequence[Path], errors: list[SidecarctlError]) -> list[_Selection]:
+    """Return what runs with the compositions among files can merge. Appends the errors of invalid YAML."""
+    found: list[_Selection] = []
     for path in paths:
+        files: list[CompositionFile] = []
         try:
             first = read_file(path)
-            found.setdefault(path.resolve(), first)
-            for file in resolve_includes(first, path):
-                found.setdefault(Path(file.file).resolve(), file)
+            files.append(first)
+            files[:0] = (each for each in resolve_includes(first, path) if each is not first)
+        except InputError as error:  # an example in a text such as a README does not count
+            errors += [error] if path.suffix in SUFFIXES else []
         except SidecarctlError:  # a sidecar, a lock file, or a composition that no command accepts
-            continue
-    return list(found.values())
+            pass
+        layers = tuple(file.layer for file in files)
+        found += [_Selection(layers, path.parent)] if files else []
+        for name in dict.fromkeys(name for file in files for name in file.environments):
+            own = tuple(file.environments[name] for file in files if name in file.environments)
+            found.append(_Selection((*layers, *own), path.parent))
+    return found
+
+
+def _layer_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars that defaults and rules of a layer name, each after its place."""
+    for name, entry in layer.defaults.items():
+        if name != EVERY_SIDECAR:
+            yield f"{entry.place}: spec.defaults has parameters of {name}", name
+    yield from _rule_requests(layer, enabled)
 
 
 def _rule_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -135,12 +174,27 @@ def _rule_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[str
                 yield f"{entry.place}: {rule.label(number)} adds {request}", request
 
 
-def _workload_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Yield the sidecars that workloads have or request, each after its workload."""
+def _find_unreadable(inputs: Inputs) -> Iterator[SidecarctlError]:
+    """Yield the errors of documents that cannot be parsed, in files that may have a record or a request."""
+    for source, read in inputs.sources:
+        if not may_hold(read.text, _PREFIX):
+            continue
+        errors: list[SidecarctlError] = []
+        for document in split_readable(read.text, source.name, errors):
+            try:
+                document.value  # noqa: B018
+            except InputError as error:
+                errors.append(error)
+        yield from errors
+
+
+def _workload_requests(inputs: Inputs, errors: list[SidecarctlError]) -> Iterator[tuple[str, str]]:
+    """Yield the sidecars that workloads have or request, each after its workload. Appends the errors of records."""
     for workload in find_workloads(inputs, nearest_kinds(required=False)):
         try:
             record = read_record(workload)
-        except RecordError:  # what it lists is unknown
+        except RecordError as error:
+            errors.append(InputError(f"record of {workload.label}: {error.message}"))
             record = Record()
         asked = read_annotations(workload, record)
         for one in record.instances.values():
@@ -159,9 +213,18 @@ def _namespace_requests(inputs: Inputs) -> Iterator[tuple[str, str]]:
                 yield f"Namespace/{name} requests", request
 
 
-def _is_from(catalog: Catalog, request: str, directory: Path) -> bool:
-    """Return whether a sidecar comes from a library. Of a version that no library has, its newest one counts."""
-    for each in (request, request.partition("@")[0]):
+def _is_from(catalogs: Sequence[Catalog], request: str, directory: Path, names: Collection[str]) -> bool:
+    """Return whether one of the catalogs has a sidecar from a library with such `names`.
+
+    Of a version that no library has, the newest one counts.
+    """
+    name = request.partition("@")[0]
+    return name in names and any(_finds(catalog, (request, name), directory) for catalog in catalogs)
+
+
+def _finds(catalog: Catalog, requests: Sequence[str], directory: Path) -> bool:
+    """Return whether the first request that a catalog can fulfill leads to a library."""
+    for each in requests:
         try:
             return catalog.find(each).folder.resolve().is_relative_to(directory.resolve())
         except SidecarctlError:

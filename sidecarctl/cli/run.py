@@ -10,13 +10,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from sidecarctl import watchdog
 from sidecarctl.cli import console, streaming
 from sidecarctl.cli.console import write_stdout
-from sidecarctl.cli.delivery import Delivery, Done, check_options, compare_with_output, is_directory_output, targets
+from sidecarctl.cli.delivery import (
+    Delivery,
+    Done,
+    check_options,
+    compare_with_output,
+    is_directory_output,
+    outputs,
+    replacements,
+)
 from sidecarctl.cli.inputs import Inputs, read_inputs
 from sidecarctl.cli.run_report import find_selection_error, report_changes
 from sidecarctl.cli.streaming import Streamed, Walk
@@ -105,7 +112,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
 
             plan = prune.plan(delivery, done, complete=not errors and not failed)
             record = plan.record
-        _deliver(delivery, [one for one in done if one.result and not one.result.failed], record)
+        _deliver(delivery, inputs, [one for one in done if one.result and not one.result.failed], record)
     for error in errors:
         console.report_error(error)
     if nothing is not None:
@@ -225,7 +232,7 @@ def _transform_each(
     watchdog.begin()
 
 
-def _deliver(delivery: Delivery, done: Sequence[Done], record: Sequence[Write]) -> None:
+def _deliver(delivery: Delivery, inputs: Inputs, done: Sequence[Done], record: Sequence[Write]) -> None:
     if delivery.flags.diff:
         _print_diffs(done)
     elif delivery.flags.check:
@@ -233,29 +240,10 @@ def _deliver(delivery: Delivery, done: Sequence[Done], record: Sequence[Write]) 
     elif delivery.flags.in_place or delivery.flags.output:
         from sidecarctl.files.write import write_all
 
-        writes = (_replacements if delivery.flags.in_place else _outputs)(delivery, done)
+        writes = replacements(done) if delivery.flags.in_place else outputs(delivery, done, inputs)
         console.report_lost(write_all(chain(writes, record)))
     elif delivery.flags.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
-
-
-def _replacements(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
-    from sidecarctl.files.write import Write
-
-    for one in done:
-        if one.result and one.result.changed and one.source.path:
-            yield Write(one.source.path, one.result.text, one.read.stamp)
-
-
-def _outputs(delivery: Delivery, done: Sequence[Done]) -> Iterator[Write]:
-    from sidecarctl.files.write import Write
-
-    assert delivery.flags.output
-    root = Path(delivery.flags.output)
-    for path, one in zip(targets(delivery, done), done):
-        assert one.result
-        if delivery.mirror is None or one.outdated:
-            yield Write(path, one.result.text, root=root if path != root else None)
 
 
 def _join(texts: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sidecarctl import limits
+from sidecarctl.catalog.entry_files import METADATA_FILE
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.depth import check_tree
 from sidecarctl.files.sources import read_small
@@ -114,9 +115,15 @@ def _list_paths(directory: Path, unreadable: list[OSError]) -> dict[str, bool]:
 
 
 def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
-    """Return the directories next to the vendored libraries that the lock file does not list, a line for each."""
+    """Return the libraries and links next to the vendored libraries that the lock file does not list, a line for each."""
     try:
-        names = sorted(entry.name for entry in (home / LIBRARIES).iterdir() if (entry / SUMS_FILE).is_file())
+        entries = sorted((home / LIBRARIES).iterdir())
     except OSError:
         return []
-    return [f"{(home / LIBRARIES / name).as_posix()}: not in the lock file" for name in names if name not in locked]
+    others = (entry for entry in entries if entry.name not in locked)
+    return [f"{each.as_posix()}: not in the lock file" for each in others if each.is_symlink() or _has_library(each)]
+
+
+def _has_library(directory: Path) -> bool:
+    """Return whether a directory has the files of a sidecar or of a vendored library, at any depth."""
+    return any(not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) for _, _, names in os.walk(directory))

@@ -21,6 +21,12 @@ from tests.crash.helpers import CONFIG, POD, start, temporary_files, wait, wait_
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 ADD = "add logger -q -i -f manifests"
+COMPOSITION = """\
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: all}
+spec: {rules: [{select: {all: true}, sidecars: [logger]}]}
+"""
 KILLS = int(os.environ.get("SIDECARCTL_KILLS", "1"))
 # The smallest number of files that two worker processes share.
 FILES = 300
@@ -152,10 +158,21 @@ def test_ctrl_c_while_reading_changes_nothing(tmp_path: Path) -> None:
     assert all(path.read_text() == old for path, old in texts.items())
 
 
-def test_writes_nothing_if_a_file_changed_since_it_was_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{ADD} -f pipe",
+        "add logger -q manifests/web-000.yaml manifests/web-001.yaml pipe -o manifests/",
+        "add logger -q manifests/web-000.yaml link/web-001.yaml pipe -o manifests/",
+        "render -c all.yaml -q manifests/web-000.yaml manifests/web-001.yaml pipe -o manifests/",
+    ],
+)
+def test_writes_nothing_if_a_file_changed_since_it_was_read(command: str, tmp_path: Path) -> None:
     texts = write_pods(tmp_path / "manifests", 3)
+    (tmp_path / "link").symlink_to("manifests")
+    (tmp_path / "all.yaml").write_text(COMPOSITION)
     os.mkfifo(tmp_path / "pipe")
-    process = start(f"{ADD} -f pipe", tmp_path)
+    process = start(command, tmp_path)
     with (tmp_path / "pipe").open("w") as pipe:  # opens after the command has read the other files
         (tmp_path / "manifests" / "web-001.yaml").write_text(POD.format("other"))
         pipe.write(CONFIG)
@@ -164,6 +181,18 @@ def test_writes_nothing_if_a_file_changed_since_it_was_read(tmp_path: Path) -> N
     assert "web-001.yaml changed since it was read; no files written" in stderr
     now = [path.read_text() for path in texts]
     assert now == [POD.format(0), POD.format("other"), POD.format(2)]
+
+
+def test_output_that_is_a_pipe_and_an_input_is_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    process = start("add logger -q pipe -o pipe", tmp_path)
+    (tmp_path / "pipe").write_text(POD.format(0))
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert wait(process) == (0, "")
+        assert b"- name: logger" in os.read(reader, 65536)
+    finally:
+        os.close(reader)
 
 
 def test_concurrent_runs_lose_nothing(tmp_path: Path) -> None:

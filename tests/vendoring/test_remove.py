@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.vendoring.repository_kit import sidecarctl, snapshot, write_sidecar
+from tests.vendoring.repository_kit import POD, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
 apiVersion: sidecarctl.dev/v1alpha1
@@ -338,3 +338,60 @@ def test_deep_directories_in_a_library_are_an_error_and_nothing_changes(words: s
     assert (done.code != 0, "nested too deeply: more than 100 levels" in done.stderr + done.stdout) == (True, True)
     assert snapshot(added) == before
     assert (added / "libraries/acme" / "/".join("a" * 120)).is_dir()
+
+
+USING = POD.replace("{name: web}", "{name: web, annotations: {sidecarctl.dev/inject: agent}}", 1)
+UNREADABLE = {
+    "too many patterns": (".gitignore", b"x\n" * 5001),
+    "kustomization that is too large": ("apps/kustomization.yaml", b"#" * 1_100_000),
+    "invalid byte": ("web.yaml", USING.encode() + b"# \xff\n"),
+    "invalid syntax": ("web.yaml", USING.encode() + b"  x: [\n"),
+    "invalid record": ("web.yaml", USING.replace("inject: agent", "sidecars: '{}'").encode()),
+    "invalid composition": ("prod.yaml", RULE.encode() + b"  x: [\n"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_library_is_kept_while_its_uses_are_unknown(case: str, added: Path) -> None:
+    name, data = UNREADABLE[case]
+    if name != "prod.yaml":
+        (added / "web.yaml").write_text(USING)
+    (added / name).parent.mkdir(exist_ok=True)
+    (added / name).write_bytes(data)
+    before = snapshot(added)
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "uses of library acme are unknown: " in done.stderr) == (3, True), done.stderr
+    assert snapshot(added) == before
+    done = sidecarctl("library remove acme --force", added)
+    assert done.code == 0, done.stderr
+
+
+def test_repository_without_manifests_does_not_keep_a_library(added: Path) -> None:
+    (added / "web.yaml").unlink()
+    (added / "README.md").write_text(f"```yaml\n{RULE}```\n- [\n")
+    (added / "broken.yaml").write_text("kind: [\n")
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "spec", ["libraries: [../libraries/other]", "environments: {prod: {libraries: [../libraries/other]}}"]
+)
+def test_use_counts_with_the_libraries_of_its_composition(spec: str, added: Path) -> None:
+    assert sidecarctl("library add other ../acme", added).code == 0
+    (added / "env").mkdir()
+    file = added / "env/prod.yaml"
+    file.write_text(RULE.partition("  libraries:")[0] + f"  {spec}\n  rules:{RULE.partition('  rules:')[2]}")
+    done = sidecarctl("library remove other", added)
+    assert (done.code, "rule 1 adds agent" in done.stderr) == (2, True), done.stderr
+    assert "libraries/other" in file.read_text()
+
+
+def test_request_counts_with_the_libraries_of_every_composition(added: Path) -> None:
+    assert sidecarctl("library add other ../acme", added).code == 0
+    (added / "prod.yaml").write_text(
+        COMPOSITION.replace("libraries/acme", "libraries/other").replace("  - ./own\n", "")
+    )
+    (added / "web.yaml").write_text(USING)
+    done = sidecarctl("library remove other", added)
+    assert (done.code, "Pod/web has agent" in done.stderr) == (2, True), done.stderr

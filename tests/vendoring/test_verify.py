@@ -113,6 +113,34 @@ def test_library_that_the_lock_file_does_not_list_is_an_error(acme: Path, shop: 
 
 
 @pytest.mark.parametrize(
+    ("path", "is_reported"),
+    [
+        ("extra/agent", True),
+        ("extra", True),
+        ("extra/old/agent", True),
+        ("link", True),
+        ("code", False),
+        ("README.md", False),
+    ],
+)
+def test_library_or_link_beside_vendored_libraries_is_an_error(
+    path: str, is_reported: bool, acme: Path, shop: Path
+) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    added = shop / "libraries" / path
+    if path == "link":
+        added.symlink_to("../../acme")
+    elif path == "README.md":
+        added.write_text("These libraries are vendored.\n")
+    else:
+        added.mkdir(parents=True)
+        (added / ("sidecar.yaml" if path.startswith("extra") else "main.c")).touch()
+    done = sidecarctl("library verify", shop)
+    line = f"libraries/{path.partition('/')[0]}: not in the lock file"
+    assert (done.code, line in done.stderr) == (int(is_reported), is_reported), done.stderr
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("libraries: []", "missing required"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, UsageError, did_you_mean
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -178,6 +178,12 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
             raise UsageError(
                 f"library {name} is in use: {shorten([*uses.rules, *uses.objects])}",
                 hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
+            )
+        if uses.errors:
+            lines = [f"{one.where}: {one.message}" if one.where else one.message for one in uses.errors]
+            raise InputError(
+                f"uses of library {name} are unknown: {shorten(lines)}",
+                hint="fix these files; --force removes the library anyway",
             )
     report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
     if not flags.check:
