@@ -146,10 +146,14 @@ def split_request(request: str) -> tuple[str, str]:
     """Return the name and version ("" for any) of `logger` or `logger@1.0.0`. Raise UsageError for anything else."""
     name, at, version = request.partition("@")
     if not _NAME.match(name):
-        shown, equals, _ = request.partition("=")  # what follows can be a secret
+        from sidecarctl.catalog.assignments import hide_value
+
+        shown = hide_value(request)
         raise UsageError(
-            f'invalid sidecar name "{shown}{"=..." if equals else ""}": use lowercase letters, digits, and hyphens',
-            hint="to set a parameter, use --set" if equals else "to use a directory of sidecars, set --library",
+            f'invalid sidecar name "{shown}": use lowercase letters, digits, and hyphens',
+            hint="to set a parameter, use --set"
+            if shown != request
+            else "to use a directory of sidecars, set --library",
         )
     if at and not _VERSION.match(version):
         raise UsageError(f'invalid version "{version}"', hint=f"use a full version: {name}@1.0.0")

@@ -199,7 +199,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     """
     lowered = text.lower() if text.isascii() else None
     for form, start in _forms(frozenset(secrets)):
-        if lowered is not None and start not in lowered:
+        if lowered is not None and start.isascii() and start not in lowered:
             continue
         pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
         text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)

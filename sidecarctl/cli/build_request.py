@@ -117,12 +117,14 @@ def _parameter_changes(
     shared: SharedFlags,
 ) -> dict[str, ParameterChanges]:
     """Return the changes of parameters by sidecar."""
-    from sidecarctl.catalog.assignments import split_sidecar
+    from sidecarctl.catalog.assignments import hide_value, split_sidecar
 
     given, origins = _parameters(names, sets, values, set_files)
     for_all = shared_parameters(shared)
     keys: dict[str, list[str]] = {}
     for text in unset:
+        if (shown := hide_value(text)) != text:
+            raise UsageError(f'invalid key "{shown}" for --unset', where=f"--unset {shown}", hint="leave out the value")
         name, key = split_sidecar(text, names, f"--unset {text}")
         keys.setdefault(name, []).append(key)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sidecarctl.cli.delivery import Delivery, Done
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject.retarget import retarget
 from sidecarctl.lazy_dataclass import replace
@@ -16,11 +17,15 @@ from sidecarctl.yamltext.stream import Document, join, split_readable
 def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequence[Retargeted], Sequence[Finding]]:
     """Return the results of a run with changed ports, the changes, and findings about what was left alone.
 
-    With --keep-going, a file can have failed: its workloads stay as they are, and no object of it changes.
+    With --keep-going, a file can have failed: its workloads stay as they are, and no object of it changes. A file that cannot
+    be split, and has a port to change, fails: its text could not be joined again.
     """
     whole = [one for one in done if one.result and not one.result.failed]
     before = [each for one in whole for each in split_readable(one.read.text, one.source.name, [])]
-    parts = [list(split_readable(one.result.text, one.source.name, [])) for one in whole if one.result]
+    broken: dict[str, list[SidecarctlError]] = {one.source.name: [] for one in whole}
+    parts = [
+        list(split_readable(one.result.text, one.source.name, broken[one.source.name])) for one in whole if one.result
+    ]
     names = {one.source.name for one in whole}
     failed = [one for one in done if one.source.name not in names]
     same = [each for one in failed for each in split_readable(one.read.text, one.source.name, [])]
@@ -34,8 +39,15 @@ def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Se
     out: dict[str, Done] = {}
     for one, part in zip(whole, parts):
         documents = [next(rest) for _ in part]
-        if one.result and any(new is not old for new, old in zip(documents, part)):
-            out[one.source.name] = replace(one, result=replace(one.result, text=join(documents)))
+        if not one.result or all(new is old for new, old in zip(documents, part)):
+            continue
+        errors = broken[one.source.name]
+        out[one.source.name] = (
+            replace(one, result=None, error=errors[0])
+            if errors
+            else replace(one, result=replace(one.result, text=join(documents)))
+        )
+    names -= {name for name, one in out.items() if one.error}
     changes = [each for each in result.changes if not each.file or each.file in names]
     return [out.get(one.source.name, one) for one in done], changes, _graded(delivery, before, result.findings)
 

@@ -91,6 +91,8 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     findings = [finding for one in done if one.result for finding in one.result.findings]
     goes_on = not errors or delivery.flags.keep_going
     done, retargeted, skipped = _retarget(delivery, done) if goes_on else (done, (), ())
+    errors += [one.error for one in done if one.error is not None]
+    errors = list({(error.message, error.where): error for error in errors}.values())
     findings += skipped
     if delivery.mirror and not errors:  # a file that cannot be read can have the workloads of a rule
         findings += delivery.mirror.closing([one.result for one in done if one.result])
@@ -98,13 +100,16 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
         done = list(compare_with_output(delivery, done))
     caused = _find_caused(delivery, done) if goes_on else []
     findings += caused
-    changes = [change for one in done if one.result and one.is_reported(delivery) for change in one.result.changes]
+    # With --keep-going, what is not written is not reported as a change.
+    reported = [one for one in done if not (one.failed and delivery.flags.keep_going) and one.is_reported(delivery)]
+    changes = [change for one in reported if one.result for change in one.result.changes]
     failed = any(one.result is not None and one.result.failed for one in done) or (
         delivery.settings.fails and any(one.severity is Severity.ERROR for one in caused)
     )
     found_errors = any(one.severity is Severity.ERROR for one in findings)
     nothing = None if errors or found_errors or changes else find_selection_error(delivery, inputs)
-    held_back = nothing is not None or ((bool(errors) or failed) and not delivery.flags.keep_going)
+    writes_some = delivery.flags.keep_going and not all(one.failed for one in done)
+    held_back = nothing is not None or ((bool(errors) or failed) and not writes_some)
     if not held_back:
         record: Sequence[Write] = ()
         if delivery.mirror:

@@ -154,14 +154,16 @@ class InstanceEdits:
         """
         volumes = self.workload.mounted_volumes
         shared = {
-            path
+            path.rstrip("/"): path
             for other in self._others()
             for path in other.volume_mounts.get(target.name, ())
             if volumes.get((target.name, path)) not in other.volumes
         }
-        paths = tuple(mount["mountPath"] for mount in wanted if mount["mountPath"] in shared)
+        known = (shared.get(str(mount["mountPath"]).rstrip("/")) for mount in wanted)
+        paths = tuple(path for path in known if path)
         if paths:
-            self._added["volume_mounts"][target.name] = (*self._added["volume_mounts"].get(target.name, ()), *paths)
+            own = self._added["volume_mounts"].get(target.name, ())
+            self._added["volume_mounts"][target.name] = tuple(dict.fromkeys((*own, *paths)))
 
     def _others(self) -> list[Added]:
         return [each.added for each in self.record.instances.values() if each.name != self.request.instance]

@@ -21,6 +21,9 @@ from sidecarctl.record.paths import (
 )
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
+# Container and path, or the name of a variable.
+Mount = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class Removal:
@@ -46,12 +49,19 @@ class Removal:
 
 
 def plan_removal(
-    workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False, keep: Sequence[str] = ()
+    workload: Workload,
+    record: Record,
+    names: Iterable[str],
+    *,
+    for_upgrade: bool = False,
+    keep: Sequence[str] = (),
+    keep_mounts: Collection[Mount] = (),
 ) -> Removal:
     """Plan the removal of instances.
 
     A volume that another instance still uses is handed over to it, unless the removed instance is added again. `keep` are
-    volumes that stay, with the app's mounts of them.
+    volumes that stay, with the app's mounts of them. Of mounts that others need too, only `keep_mounts` stay for an upgrade:
+    the new version can write the other ones in another way.
     """
     going = [name for name in record.instances if name in set(names)]
     staying = {name: value for name, value in record.instances.items() if name not in going}
@@ -63,7 +73,9 @@ def plan_removal(
         if not for_upgrade:
             added, staying = _hand_over_volumes(workload, added, staying)
             volumes.update(added.volumes)
-        for what, path in _paths(workload, _without_shared(added, [other.added for other in staying.values()])):
+        others = [other.added for other in staying.values()]
+        mounts = keep_mounts if for_upgrade else shared_mounts(added, others)
+        for what, path in _paths(workload, _without_shared(added, others, mounts)):
             if path is None:
                 missing.append(what)
             else:
@@ -94,22 +106,31 @@ def plan_removal(
     return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
 
 
-def _without_shared(added: Added, others: Sequence[Added]) -> Added:
-    """Return what an instance added, without variables, mounts, annotations, labels, and pod settings that others need too."""
+def shared_mounts(added: Added, others: Sequence[Added]) -> set[Mount]:
+    """Return the mounts of the app that an instance and others list."""
+    needed = {each for other in others for each in _items(other.volume_mounts)}
+    return needed.intersection(_items(added.volume_mounts))
+
+
+def _items(by_container: Mapping[str, Sequence[str]]) -> Iterator[Mount]:
+    return ((container, each) for container, found in by_container.items() for each in found)
+
+
+def _without_shared(added: Added, others: Sequence[Added], mounts: Collection[Mount]) -> Added:
+    """Return what an instance added, without variables, annotations, labels, and pod settings that others need too, and mounts."""
 
     def own(attribute: str) -> tuple[str, ...]:
         needed = {each for other in others for each in getattr(other, attribute)}
         return tuple(each for each in getattr(added, attribute) if each not in needed)
 
-    def own_items(attribute: str) -> dict[str, tuple[str, ...]]:
-        needed = {(c, name) for other in others for c, names in getattr(other, attribute).items() for name in names}
-        items: Mapping[str, tuple[str, ...]] = getattr(added, attribute)
-        return {c: tuple(name for name in names if (c, name) not in needed) for c, names in items.items()}
+    def without(by_container: Mapping[str, tuple[str, ...]], needed: Collection[Mount]) -> dict[str, tuple[str, ...]]:
+        return {c: tuple(each for each in found if (c, each) not in needed) for c, found in by_container.items()}
 
+    variables = {each for other in others for each in _items(other.env)}
     return replace(
         added,
-        env=own_items("env"),
-        volume_mounts=own_items("volume_mounts"),
+        env=without(added.env, variables),
+        volume_mounts=without(added.volume_mounts, mounts),
         annotations=own("annotations"),
         labels=own("labels"),
         pod=own("pod"),

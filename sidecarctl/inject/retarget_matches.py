@@ -95,11 +95,12 @@ def _pair(
 ) -> Iterator[tuple[str, int]]:
     """Yield entries and references of one object and port.
 
-    Rules of a NetworkPolicy have numbers, which change when a person adds one. If there are as many references as entries,
-    they are in the same order; else those with the same key belong together, and of the others any two are alike if they had
-    the same port.
+    Rules of a NetworkPolicy and endpoints of a PodMonitor have numbers, which change when a person adds one. If there are as
+    many references as entries, they are in the same order; else those with the same key belong together, and of the others any
+    two are alike if they had the same port.
     """
-    if len(entries) == len(ports) and all(len(each) == 1 for each in by_key.values()):
+    numbered = split_key(entries[0])[0] != "Service"
+    if numbered and len(entries) == len(ports) and all(len(each) == 1 for each in by_key.values()):
         yield from zip(entries, ports)
         return
     left = dict.fromkeys(ports)

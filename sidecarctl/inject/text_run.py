@@ -163,8 +163,14 @@ def _run_with_files(
     options: Options,
     selects: DocumentFilter | None,
 ) -> Result:
-    """Run the pipeline over a text and the companions that other files have; other documents of these files stay."""
-    others = [(name, each) for name, content in beside.files for each in split_readable(content, name, [])]
+    """Run the pipeline over a text and the companions that other files have; other documents of these files stay.
+
+    A file that cannot be split is an error of the result: its text could not be joined again.
+    """
+    broken: list[SidecarctlError] = []
+    others = [(name, each) for name, content in beside.files for each in split_readable(content, name, broken)]
+    if broken:
+        return Result(text, original=text, errors=tuple(broken), fails=options.fails)
     count = len(documents)
     for number, (_, document) in enumerate(others):
         document.index = count + number

@@ -81,7 +81,7 @@ def _find_renamed(
 def _is_alike(companion: Companion, home: Holder) -> bool:
     """Return True if a workload and a companion got the same prefix and suffix; neither is a prefix and suffix, too."""
     before, now = companion.owner[0].rpartition("/")[2], home.workload.name
-    formers = {companion.name, *_split_annotation(as_mapping(companion.value.get("metadata")), _NAMES)}
+    formers = _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES) or [companion.name]
     ends = ((now[:at], now[at + len(before) :]) for at in range(len(now)) if now.startswith(before, at))
     return any(f"{prefix}{former}{suffix}" == companion.name for prefix, suffix in ends for former in formers)
 

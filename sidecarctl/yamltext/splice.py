@@ -81,8 +81,8 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
 def check_edit(text: str, root: Node, edit: Edit) -> None:
     """Raise EditRefused if `splice` would refuse an edit, without applying it."""
     check_shared(text, root, [edit])
-    is_insert = isinstance(edit, Insert)
-    find_splices(text, root, [] if is_insert else [edit], group_inserts(root, [edit] if is_insert else []), last)
+    inserts = [edit] if isinstance(edit, Insert) else []
+    find_splices(text, root, [] if inserts else [edit], group_inserts(root, inserts), last)
 
 
 def find_splices(text: str, root: Node, others: Seq[Edit], inserts: GroupedInserts, place: KeyPlace) -> list[Splice]:

@@ -280,3 +280,16 @@ def test_workload_is_not_changed_if_the_file_of_its_companion_fails(names: str, 
         "and k8s/config.yaml has errors\n --> k8s/workload.yaml\n" in outcome.stderr
     )
     assert "no instance of logger" not in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["add logger --set flush=9", "add proxy --set upstreamPort=80", "remove logger"])
+@pytest.mark.parametrize("names", ["config.yaml workload.yaml", "workload.yaml config.yaml"])
+def test_document_that_cannot_be_split_from_a_companion_is_kept(names: str, command: str, repo: Path) -> None:
+    config = repo / "k8s" / "config.yaml"
+    config.write_text(config.read_text() + "--- {apiVersion: v1, kind: ConfigMap, metadata: {name: precious}}\n")
+    before = texts(repo)
+    files = " ".join(f"k8s/{name}" for name in names.split())
+    for flags in ("-i", "-i --keep-going"):
+        outcome = call(f"{command} {files} {flags}", repo, 3)
+        assert outcome.stderr.count("error: ") == 1 and "k8s/config.yaml:" in outcome.stderr
+        assert texts(repo) == before

@@ -570,3 +570,25 @@ def test_port_that_could_not_be_restored_is_left_alone(ports: str, tmp_path: Pat
     assert read(tmp_path)["service.yaml"] == service
     call("remove proxy . -i", tmp_path)
     assert read(tmp_path) == before
+
+
+def test_remove_restores_each_port_of_a_service_by_its_name(tmp_path: Path) -> None:
+    """The order of the ports is not that of their names."""
+    ports = "  - {port: 8080, name: web}\n  - {port: 443, name: alt, targetPort: http}\n"
+    write(
+        tmp_path,
+        app=DEPLOYMENT,
+        service=SERVICE.replace("  - {name: http, port: 80, targetPort: http}  # the site\n", ports),
+    )
+    check_round_trip(tmp_path, "service.yaml")
+
+
+def test_document_that_cannot_be_split_from_a_service_is_kept(tmp_path: Path) -> None:
+    write(tmp_path, app=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    service = tmp_path / "service.yaml"
+    service.write_text(service.read_text() + "--- {apiVersion: v1, kind: ConfigMap, metadata: {name: precious}}\n")
+    before = read(tmp_path)
+    outcome = call("remove proxy . -i", tmp_path, 3)
+    assert "service.yaml:" in outcome.stderr
+    assert read(tmp_path) == before

@@ -210,3 +210,55 @@ def test_mount_that_moves_from_one_sidecar_to_another_takes_one_run(versions: Pa
         done(versions, "render pod.yaml --check")
     done(versions, "remove --all pod.yaml -i")
     assert (versions / "pod.yaml").read_text() == POD
+
+
+APP_VOLUME = "  volumes:\n  - {name: logs, emptyDir: {sizeLimit: 1Gi}}\n"
+
+
+def write_versions(folder: Path, *options: str, path: str = "/app/logs", name: str = "mine") -> None:
+    """Write versions 1.0.0, 2.0.0, and so on of a sidecar that mounts a volume of the app with these options."""
+    for number, option in enumerate(options, 1):
+        home = folder / "sidecars" / f"{name}@{number}.0.0"
+        home.mkdir(parents=True, exist_ok=True)
+        version = f"{number}.0.0"
+        (home / "sidecar.yaml").write_text(METADATA.replace("NAME", name).replace("VERSION", version))
+        mount = MOUNT.replace("/app/logs", f"{path}, {option}" if option else path)
+        (home / "template.yaml.j2").write_text(TEMPLATE.replace("VERSION", version) + mount)
+
+
+def test_upgrade_of_two_instances_changes_the_mount_that_both_have(tmp_path: Path) -> None:
+    write_versions(tmp_path, "readOnly: true", "subPath: x")
+    (tmp_path / "pod.yaml").write_text(POD + APP_VOLUME)
+    done(tmp_path, "add mine@1.0.0 pod.yaml -i")
+    done(tmp_path, "add mine@1.0.0 --as two pod.yaml -i")
+    done(tmp_path, "upgrade pod.yaml -i")
+    assert "mountPath: /app/logs, subPath: x}" in (tmp_path / "pod.yaml").read_text()
+    assert "all in sync" in done(tmp_path, "status pod.yaml --check").stdout
+    done(tmp_path, "remove two pod.yaml -i")
+    assert "mountPath: /app/logs, subPath: x}" in (tmp_path / "pod.yaml").read_text()
+    done(tmp_path, "remove --all pod.yaml -i")
+    assert (tmp_path / "pod.yaml").read_text() == POD + APP_VOLUME
+
+
+def test_edit_of_a_mount_that_two_instances_have_is_an_edit(tmp_path: Path) -> None:
+    write_versions(tmp_path, "readOnly: true", "subPath: x")
+    (tmp_path / "pod.yaml").write_text(POD + APP_VOLUME)
+    done(tmp_path, "add mine@1.0.0 pod.yaml -i")
+    done(tmp_path, "add mine@1.0.0 --as two pod.yaml -i")
+    text = (tmp_path / "pod.yaml").read_text()
+    (tmp_path / "pod.yaml").write_text(text.replace("/app/logs, readOnly: true", "/app/logs, subPath: own"))
+    assert done(tmp_path, "status pod.yaml --check", 1).stdout.count("edited (2 fields)") == 2
+    done(tmp_path, "upgrade pod.yaml -i --on-conflict overwrite")
+    assert "mountPath: /app/logs, subPath: x}" in (tmp_path / "pod.yaml").read_text()
+
+
+@pytest.mark.parametrize("paths", [("/app/logs", "/app/logs/"), ("/app/logs/", "/app/logs")])
+def test_mount_stays_for_a_sidecar_that_writes_its_path_in_another_way(paths: tuple[str, str], tmp_path: Path) -> None:
+    for name, path in zip(("one", "two"), paths, strict=True):
+        write_versions(tmp_path, "", path=path, name=name)
+    (tmp_path / "pod.yaml").write_text(POD + APP_VOLUME)
+    done(tmp_path, "add one two pod.yaml -i")
+    done(tmp_path, "remove one pod.yaml -i")
+    assert f"mountPath: {paths[0]}}}" in (tmp_path / "pod.yaml").read_text()
+    done(tmp_path, "remove two pod.yaml -i")
+    assert (tmp_path / "pod.yaml").read_text() == POD + APP_VOLUME

@@ -64,7 +64,7 @@ def test_companions_of_two_overlays_and_their_base_stay_with_their_workloads(
 
 MONITOR = {"name": "metrics", "parameters": {"exporter": "nginx", "scrape": "podmonitor"}}
 # Two variants of one base in one namespace, as (prefix, suffix).
-VARIANTS = [[("", ""), ("a-", "")], [("prod-", ""), ("prod-", "-x")], [("", "-x"), ("", "")]]
+VARIANTS = [[("", ""), ("a-", "")], [("", ""), ("web-", "")], [("prod-", ""), ("prod-", "-x")], [("", "-x"), ("", "")]]
 
 
 @pytest.mark.parametrize("order", ["variant", "kind", "reverse"])

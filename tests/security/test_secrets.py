@@ -468,6 +468,10 @@ def test_secret_is_not_in_a_finding_that_compares_objects(words: str, tmp_path: 
         "--set mine.token:hunter2xyz",
         "--set 'token hunter2xyz'",
         r"--set 'token\=hunter2xyz'",
+        "--set mine.token:hunter2==",
+        "--set 'token hunter2=='",
+        "--unset token=hunter2xyz",
+        "mine.token:hunter2==",
         "mine.token=hunter2xyz",
         "token=hunter2xyz",
     ],
@@ -505,4 +509,5 @@ def test_masking_a_long_secret_searches_only_for_what_a_text_can_have() -> None:
     calls = count_calls(lambda: mask("unknown field spec.containers[0].imaage", secret))
     assert calls["sub"] + calls["_quoted_forms"] == 0
     assert mask(f"a {secret[7].upper()} b", secret) == "a ... b"
+    assert mask("a KIRMIZI77 b", ["kırmızı77"]) == "a ... b"
     assert mask(f"a {secret[7][:40]}... b", secret) == "a ... b"
