@@ -99,8 +99,19 @@ class EventSource:
             # Only the pure parser: libyaml accepts a tab where no key can start.
             line = self.text[self.text.rfind("\n", 0, mark.index) + 1 : mark.index]
             if not _BEFORE_A_TAB.match(line):
-                return EventSource(self.text[: mark.index] + " " + self.text[mark.index + 1 :], self.meant)
+                return self._without_tab(mark.index)
         return None
+
+    def _without_tab(self, at: int) -> EventSource:
+        """Return the source without a tab: with a space between tokens, or another character inside a plain scalar."""
+        before, after = self.text[:at], self.text[at + 1 :]
+        following = after.lstrip(" \t")
+        last = before.rstrip(" \t")[-1:]
+        if last in (*":,[{\"'",) or following[:1] in ("", *"#\r\n,]}") or following.startswith(": "):
+            return EventSource(f"{before} {after}", self.meant)
+        known = (chr(code) for code, character in (self.meant or {}).items() if character == "\t")
+        stand_in = next(known, "") or _unused(self.text)
+        return EventSource(before + stand_in + after, {**(self.meant or {}), ord(stand_in): "\t"})
 
 
 def _without_pairs(text: str) -> EventSource:

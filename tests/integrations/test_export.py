@@ -384,3 +384,22 @@ def test_names_in_the_patch_list_match_only_themselves(tmp_path: Path) -> None:
     (patch,) = objects(run("sidecarctl export --to json-patch -c c.yaml -f web.yaml", tmp_path))[0]["patches"]
     assert re.fullmatch(patch["target"]["name"], "web.v1")
     assert not re.fullmatch(patch["target"]["name"], "web-v1")
+
+
+@pytest.mark.parametrize("files", [("all.yaml",), ("a.yaml", "b.yaml")])
+def test_target_that_matches_two_objects_is_an_error(files: tuple[str, ...], tmp_path: Path) -> None:
+    """kustomize applies a patch to every object that its target matches; a target without namespace matches any."""
+    web = WORKLOAD.format(name="web")
+    both = [web, web.replace("  labels:\n", "  namespace: prod\n  labels:\n", 1)]
+    for name, text in zip(files, both if len(files) > 1 else ["---\n".join(both)], strict=True):
+        (tmp_path / name).write_text(text)
+    text = composition({"select": {"all": True}, "sidecars": ["log-tail"]})
+    (tmp_path / "c.yaml").write_text(text)
+    named = [word for name in files for word in ("-f", name)]
+    outcome = run(
+        ["sidecarctl", "export", "--to", "kustomize-component", "-c", "c.yaml", *named, "-o", "out/"], tmp_path
+    )
+    assert outcome.code == 2
+    assert "cannot export a patch for Deployment/web: its target also matches Deployment/prod/web" in outcome.stderr
+    assert f"--> {files[-1]}:" in outcome.stderr
+    assert not (tmp_path / "out").exists()

@@ -261,3 +261,18 @@ def test_both_parsers_return_the_same_nodes(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "_ruamel_yaml", None)
     for text, expected in zip(texts, by_libyaml, strict=True):
         assert described(parse(text)) == expected, text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("- a\tb\n", ["a\tb"]),
+        ("k: a\tb \tc # d\n", {"k": "a\tb \tc"}),
+        ("a\tb: c\n", {"a\tb": "c"}),
+        ("k:\tv\t# c\n", {"k": "v"}),
+        ("k: {a: b\t, c: d}\n", {"k": {"a": "b", "c": "d"}}),
+    ],
+)
+def test_tabs_inside_plain_scalars_are_kept(text: str, value: object, parser: str) -> None:
+    root = parse(text)
+    assert root is not None and root.value == value

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.pipeline import Options, render
 from sidecarctl.inject.process import has_errors
 from sidecarctl.inject.retarget import retarget as retarget_ports
@@ -20,7 +20,7 @@ from sidecarctl.inject.secret_findings import mask_findings
 from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.kube.kinds import group_of
-from sidecarctl.kube.workload import as_mapping
+from sidecarctl.kube.workload import as_mapping, label_of, objects
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import identical
@@ -123,7 +123,35 @@ def build_patches(
                 patches.append(one)
             else:
                 companions.append(one)
+    _check_targets(patches, chain.from_iterable(before))
     return ManifestPatches(tuple(patches), tuple(companions), tuple(findings))
+
+
+def _check_targets(patches: Sequence[_Patch], documents: Iterable[Document]) -> None:
+    """Raise UsageError for a patch whose target matches several objects: kustomize would apply it to all of them.
+
+    A target without namespace or group matches objects of any:
+    https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/
+    """
+    known: dict[tuple[str, str], list[tuple[Mapping[str, Any], Document, PathTuple]]] = {}
+    for document in documents if patches else ():
+        for value, path in objects(document.value):
+            key = str(value.get("kind")), str(as_mapping(value.get("metadata")).get("name"))
+            known.setdefault(key, []).append((value, document, path))
+    for patch in patches:
+        target = patch.target
+        matched = [
+            each
+            for each in known.get((target["kind"], target["name"]), ())
+            if target.items() <= _parts(each[0]).items()
+        ]
+        if len(matched) > 1:
+            (first, *_), (second, document, path) = matched[:2]
+            raise UsageError(
+                f"cannot export a patch for {label_of(first)}: its target also matches {label_of(second)}",
+                where=str(document.locate(path)),
+                hint="export the files of each kustomization on their own, or give both workloads a namespace",
+            )
 
 
 def _edit_around(
@@ -175,13 +203,19 @@ def _target(value: Mapping[str, Any], document: Document) -> dict[str, str]:
             where=str(document.place(0, 0)),
             hint="give each workload its own document and a name",
         )
+    return _parts(value)
+
+
+def _parts(value: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a patch target can name of an object."""
+    metadata = as_mapping(value.get("metadata"))
     api_version = str(value.get("apiVersion"))
     parts = {
         "group": group_of(api_version),
         "version": api_version.rpartition("/")[2],
-        "kind": kind,
-        "name": str(metadata["name"]),
-        "namespace": str(metadata.get("namespace", "")),
+        "kind": str(value.get("kind")),
+        "name": str(metadata.get("name")),
+        "namespace": str(metadata.get("namespace") or ""),
     }
     return {key: part for key, part in parts.items() if part}
 
