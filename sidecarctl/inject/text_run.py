@@ -72,11 +72,13 @@ def run(
     """
     result = _run(text, step, options, file, selects, beside)
     changed = {(each.label, each.line) for each in result.changes}  # one object can have several pod templates
-    if result.errors or not may_hold(result.text, OWNER_ANNOTATION) or text.count("kind") <= len(changed):
+    alone = not beside.files and text.count("kind") <= len(changed)
+    if result.errors or alone or not may_hold(result.text, OWNER_ANNOTATION):
         return result  # without companions, or with nothing but workloads that changed
     from sidecarctl.inject.taken_names import added_names, find_taken_names
 
-    taken = tuple(find_taken_names(split_readable(text, file, []), added_names(result.changes)))
+    given = [each for name, content in ((file, text), *beside.files) for each in split_readable(content, name, [])]
+    taken = tuple(find_taken_names(given, added_names(result.changes)))
     if not taken:
         return result
     result = replace(result, findings=(*result.findings, *taken))

@@ -118,3 +118,18 @@ def _label(manifest: str) -> str:
     kind = re.search(r"^kind: (\w+)", manifest, re.MULTILINE)
     assert kind is not None
     return f"{kind[1]}/web"
+
+
+def test_name_of_a_companion_in_another_file_is_taken(tmp_path: Path) -> None:
+    second = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion }}-2}, data: {of: {{ instance }}}}\n"
+    library(tmp_path, TEMPLATE.replace("name: mine", "name: {{ instance }}") + second, PROPERTIES)
+    web = tmp_path / "web.yaml"
+    assert run(f"{ADD} --as mine-2 -i -q", tmp_path).code == 0
+    head, *companions = web.read_text().split("---\n")
+    taken = next(each for each in companions if "kind: ConfigMap" in each and "  name: web-mine-2\n" in each)
+    web.write_text("---\n".join([head, *(each for each in companions if each != taken)]))
+    (tmp_path / "config.yaml").write_text(taken)
+    outcome = run(f"{ADD} -f config.yaml -i", tmp_path)
+    assert outcome.code == 1
+    assert "error[duplicate-object]: ConfigMap web-mine-2 exists already" in outcome.stderr
+    assert (tmp_path / "config.yaml").read_text() == taken
