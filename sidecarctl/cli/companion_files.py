@@ -15,6 +15,7 @@ from sidecarctl.inject.pipeline import Result
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, as_mapping, may_hold
 from sidecarctl.lazy_dataclass import dataclass, field, replace
+from sidecarctl.yamltext.nodes import Node
 from sidecarctl.yamltext.stream import split_readable
 
 Item = tuple[Source, Read]
@@ -26,10 +27,11 @@ class Group:
 
     files: Sequence[str]
     claimed: frozenset[CompanionKey]
+    parsed: dict[str, Node] = field(repr=False)
 
     def read(self, texts: Mapping[str, str]) -> Beside:
         """Return the group with the current texts of its files."""
-        return Beside(tuple((name, texts[name]) for name in self.files), self.claimed)
+        return Beside(tuple((name, texts[name]) for name in self.files), self.claimed, self.parsed)
 
 
 def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group]:
@@ -61,13 +63,14 @@ def find_companion_files(items: Sequence[Item], kinds: Kinds) -> dict[str, Group
             if len(found) == 1 and source.name not in found:
                 files.setdefault(next(iter(found)), {})[source.name] = None
     groups: dict[str, Group] = {}
+    parsed: dict[str, Node] = {}
     for name in {*files, *owners}:
         others = tuple(files.get(name, ()))
         claimed = frozenset(
             key for file in (name, *others) for key, found in owners.get(file, ()) if found and name not in found
         )
         if others or claimed:
-            groups[name] = Group(others, claimed)
+            groups[name] = Group(others, claimed, parsed)
     return groups
 
 

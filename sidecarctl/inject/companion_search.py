@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
+from sidecarctl.errors import InputError, SidecarctlError
 from sidecarctl.findings import PathTuple
-from sidecarctl.inject.companions import read_object_owner, read_owner
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner, read_owner
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping, label_of, may_hold
+from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.record.annotation import Instance
-from sidecarctl.yamltext.stream import Document
+from sidecarctl.yamltext.nodes import Node
+from sidecarctl.yamltext.stream import Document, split_readable
 
 # The label of the owner, its instance, and `Kind/name` and namespace of the companion.
 CompanionKey = tuple[str, str, str, str]
@@ -78,10 +81,31 @@ class Beside:
 
     files    other files, by name and text, that have companions of these workloads
     claimed  the companions in the file or in `files` that belong to workloads of other files
+    parsed   the companions that were parsed for another file of the run, by text: a file can have those of many workloads
     """
 
     files: Sequence[tuple[str, str]] = ()
     claimed: Collection[CompanionKey] = ()
+    parsed: dict[str, Node] = field(default_factory=dict, repr=False)
+
+    def split(self, errors: list[SidecarctlError]) -> list[tuple[str, Document]]:
+        """Return the documents of the files, each with the name of its file. Appends errors of the streams to `errors`."""
+        return [
+            (name, self._with_root(document))
+            for name, text in self.files
+            for document in split_readable(text, name, errors)
+        ]
+
+    def _with_root(self, document: Document) -> Document:
+        if not may_hold(document.text, OWNER_ANNOTATION):
+            return document
+        root = self.parsed.get(document.text)
+        if root is not None:
+            return document.with_text(document.text, root)
+        with suppress(InputError):  # reported when the file itself is processed
+            if document.root is not None:
+                self.parsed[document.text] = document.root
+        return document
 
 
 ALONE = Beside()

@@ -108,7 +108,7 @@ def _gathered_documents(
 ) -> Iterable[Document]:
     """Return the documents of a text with each companion behind its workload, which kustomize and Helm do not keep."""
     if beside.files or beside.claimed:
-        others = [each for name, other in beside.files for each in split_readable(other, name, []) if read_owner(each)]
+        others = [each for _, each in beside.split([]) if read_owner(each)]
         return gather_companions([*split_readable(text, file, errors), *others], options.kinds, beside.claimed)
     if may_hold(text, OWNER_ANNOTATION) and has_displaced_companions(split_readable(text, file, []), options.kinds):
         return gather_companions(list(split_readable(text, file, errors)), options.kinds)

@@ -170,7 +170,7 @@ def _run_with_files(
     A file that cannot be split is an error of the result: its text could not be joined again.
     """
     broken: list[SidecarctlError] = []
-    others = [(name, each) for name, content in beside.files for each in split_readable(content, name, broken)]
+    others = beside.split(broken)
     if broken:
         return Result(text, original=text, errors=tuple(broken), fails=options.fails)
     count = len(documents)

@@ -8,8 +8,11 @@ from pathlib import Path
 from sidecarctl.cli import build_request
 from sidecarctl.composition.request import Request
 from sidecarctl.inject import companions, pipeline
+from sidecarctl.inject.companion_search import Beside
+from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.pipeline import Options
-from sidecarctl.yamltext import edits
+from sidecarctl.yamltext import edits, parse
+from sidecarctl.yamltext.nodes import Node
 from tests.calls import count_calls
 
 JOB = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a:1"}]}}}
@@ -75,3 +78,20 @@ def test_pod_templates_share_many_companions_in_one_pass(tmp_path: Path) -> None
         return count_calls(lambda: pipeline.add(text, requests, Options(facts=False)), edits.identical.__code__).total()
 
     assert 0 < compared(80) <= 5 * compared(20)
+
+
+def test_companions_of_other_files_are_parsed_once_in_a_run() -> None:
+    text = "".join(
+        f"---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c{number}\n"
+        f"  annotations: {{sidecarctl.dev/owner: Pod/p{number}/logger}}\n"
+        for number in range(20)
+    )
+    parsed: dict[str, Node] = {}
+    calls = [
+        count_calls(
+            lambda: [read_owner(each) for _, each in Beside((("c.yaml", text),), parsed=parsed).split([])],
+            parse.parse.__code__,
+        )["parse"]
+        for _ in range(2)
+    ]
+    assert calls == [20, 0]
