@@ -15,8 +15,7 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 
 # What may be meant to separate a key from a value, which can be a secret.
-_SEPARATOR = lazy_pattern(r"(?<!\\)[:=\s]|\\=")
-_SEPARATOR_IN_KEY = lazy_pattern(r"(?<!\\)[:\s]")
+_SEPARATOR = lazy_pattern(r"[:=\s]")
 _STEP = lazy_pattern(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
 _MAX_ITEMS = 1000
 _FORMS = {
@@ -148,13 +147,12 @@ def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") ->
     `flag` is the option for messages: one of `_FORMS`.
     """
     key, equals, value = _split_at_equals(text)
-    split = equals and not _SEPARATOR_IN_KEY.search(key)
-    # A value can be a secret.
-    shown = text if flag == "--set-file" else f"{key}=..." if split else hide_value(text)
+    # A value can be a secret, also one behind another separator.
+    shown = text if flag == "--set-file" else hide_value(text)
     where = f"{flag} {shown}"
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")
-    if not split or not key or (flag == "--set-file" and not value):
+    if not equals or not key or (flag == "--set-file" and not value):
         form, example = _FORMS[flag]
         raise UsageError(f'invalid parameter "{shown}": expected {form}', hint=f"example: {example}", where=where)
     return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value

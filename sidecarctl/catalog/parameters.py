@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.assignments import Origins, RawText, assign, merge, parse_set, read_values
+from sidecarctl.catalog.assignments import Origins, RawText, assign, hide_value, merge, parse_set, read_values
 from sidecarctl.catalog.json_schema import SchemaFault, SchemaProblem, find_problems, path_text
 from sidecarctl.catalog.parameter_values import (
     convert,
@@ -202,7 +202,7 @@ def _describe_problem(sidecar: Sidecar, problem: SchemaProblem) -> tuple[str, st
             hint = f"it was renamed to {current_name(key, sidecar.renamed_parameters)}"
             return f'unknown parameter "{key}" for sidecar {sidecar.name}', hint
         hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
-        return f'unknown parameter "{key}" for sidecar {sidecar.name}', hint
+        return f'unknown parameter "{hide_value(key)}" for sidecar {sidecar.name}', hint
     if problem.on_key:
         owner = path_text(problem.path[:-1])
         return f'{sidecar.name}: unknown field "{problem.path[-1]}" in parameter "{owner}"', problem.hint

@@ -123,9 +123,7 @@ def _parameter_changes(
     for_all = shared_parameters(shared)
     keys: dict[str, list[str]] = {}
     for text in unset:
-        if (shown := hide_value(text)) != text:
-            raise UsageError(f'invalid key "{shown}" for --unset', where=f"--unset {shown}", hint="leave out the value")
-        name, key = split_sidecar(text, names, f"--unset {text}")
+        name, key = split_sidecar(text, names, f"--unset {hide_value(text)}")
         keys.setdefault(name, []).append(key)
     return {
         name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset, for_all)

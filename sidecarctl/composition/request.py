@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.assignments import Origins, merge, split_key
+from sidecarctl.catalog.assignments import Origins, hide_value, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
 from sidecarctl.catalog.renamed_parameters import carry_over
@@ -207,7 +207,10 @@ def _check_unset(sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[
     for key in changes.unset:
         if split_key(key)[0] not in known:
             hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
-            raise UsageError(f'unknown parameter "{key}" for sidecar {sidecar.name}', where=f"--unset {key}", hint=hint)
+            shown = hide_value(key)
+            raise UsageError(
+                f'unknown parameter "{shown}" for sidecar {sidecar.name}', where=f"--unset {shown}", hint=hint
+            )
 
 
 def build_requests(

@@ -277,7 +277,7 @@ class _Run:
         self.findings.append(
             Finding(
                 RULE,
-                f"{kind} {name} is not in the input, so it still leads to port {written}",
+                f"{kind} {name} with this port is not in the input, so it still leads to port {written}",
                 Severity.WARNING,
                 path,
                 on_key=True,

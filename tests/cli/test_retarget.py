@@ -251,7 +251,7 @@ def test_remove_without_the_file_says_what_is_left(tmp_path: Path) -> None:
     write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
     call("add proxy . -i --retarget", tmp_path)
     outcome = call("remove proxy shop.yaml -i", tmp_path)
-    assert "Service shop is not in the input, so it still leads to port 10000" in outcome.stderr
+    assert "Service shop with this port is not in the input, so it still leads to port 10000" in outcome.stderr
     assert "set the port to http" in outcome.stderr
     assert read(tmp_path)["shop.yaml"] == DEPLOYMENT
 
@@ -343,7 +343,7 @@ def test_upgrade_without_the_file_says_so_and_a_later_run_with_it_follows(tmp_pa
     call("add proxy . -i --retarget", tmp_path)
     call("upgrade proxy shop.yaml -i", tmp_path)
     outcome = call("upgrade proxy shop.yaml -i --set port=10001", tmp_path)
-    assert "Service shop is not in the input, so it still leads to port 10000" in outcome.stderr
+    assert "Service shop with this port is not in the input, so it still leads to port 10000" in outcome.stderr
     call("upgrade proxy . -i", tmp_path)
     assert "targetPort: 10001}" in read(tmp_path)["service.yaml"]
     call("remove proxy . -i", tmp_path)
@@ -592,3 +592,16 @@ def test_document_that_cannot_be_split_from_a_service_is_kept(tmp_path: Path) ->
     outcome = call("remove proxy . -i", tmp_path, 3)
     assert "service.yaml:" in outcome.stderr
     assert read(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["add proxy . -i --retarget --keep-going", "remove proxy . -i --keep-going"])
+def test_record_is_not_changed_without_the_service_in_a_file_that_fails(command: str, tmp_path: Path) -> None:
+    write(tmp_path, app=DEPLOYMENT, service=SERVICE)
+    if command.startswith("remove"):
+        call("add proxy . -i --retarget", tmp_path)
+    service = tmp_path / "service.yaml"
+    service.write_text(service.read_text() + "--- invalid\n")
+    before = read(tmp_path)
+    outcome = call(command, tmp_path, 3)
+    assert read(tmp_path) == before
+    assert "ports and records of this file and of service.yaml change together" in outcome.stderr

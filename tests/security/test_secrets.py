@@ -468,6 +468,8 @@ def test_secret_is_not_in_a_finding_that_compares_objects(words: str, tmp_path: 
         "--set mine.token:hunter2xyz",
         "--set 'token hunter2xyz'",
         r"--set 'token\=hunter2xyz'",
+        r"--set 'token\:hunter2'",
+        r"--unset 'token\:hunter2'",
         "--set mine.token:hunter2==",
         "--set 'token hunter2=='",
         "--unset token=hunter2xyz",
@@ -481,6 +483,20 @@ def test_secret_in_a_word_that_is_no_assignment_is_not_shown(words: str, tmp_pat
     done = run(f"sidecarctl add mine {words} --library lib -f web.yaml", tmp_path)
     assert (done.code, "token" in done.stderr) == (2, True), done.stderr
     assert "hunter" not in done.stderr
+
+
+def test_keys_with_separators_are_allowed(tmp_path: Path) -> None:
+    library(tmp_path, CONTAINER, "{headers: {type: object, additionalProperties: {type: string}, default: {}}}")
+    keys = ["headers.a:b=c", "headers.a b=c", r"headers.a\=b=c"]
+    given = [word for key in keys for word in ("--set", key)]
+    added = run(["sidecarctl", *ADD.split()[1:], *given, "-o", "out.yaml"], tmp_path)
+    assert added.code == 0, added.stderr
+    text = (tmp_path / "out.yaml").read_text()
+    assert all(key in text for key in ("a:b", "a b", "a=b"))
+    unset = [word for key in keys for word in ("--unset", key.rpartition("=")[0])]
+    done = run(["sidecarctl", "upgrade", "mine", "--library", "lib", "-f", "out.yaml", *unset], tmp_path)
+    assert done.code == 0, done.stderr
+    assert "a=b" not in done.stdout
 
 
 @pytest.mark.parametrize("value", ["{hunter2: 1, hunter2: 2}", "{9300000000000000000: 1}", "{a: *hunter2}"])
