@@ -54,7 +54,6 @@ class InstanceEdits:
             self._container_items(target, "env", fitted.env.get(target.name, ()))
             self._join_variables(target, fragment.env)
             self._container_items(target, "volumeMounts", fitted.mounts.get(target.name, ()))
-            self._join_mounts(target, fragment.volume_mounts)
         if documents:
             self._added["documents"] = [
                 f"{d.get('kind')}/{as_mapping(d.get('metadata')).get('name')}" for d in documents
@@ -146,24 +145,6 @@ class InstanceEdits:
         names = tuple(variable["name"] for variable in wanted if variable["name"] in shared)
         if names:
             self._added["env"][target.name] = (*self._added["env"].get(target.name, ()), *names)
-
-    def _join_mounts(self, target: Container, wanted: tuple[Mapping[str, Any], ...]) -> None:
-        """Record mounts that another instance added, of volumes that it did not add: they belong to both.
-
-        A mount of a volume that the other instance added needs no second owner: who inherits the volume inherits the mount.
-        """
-        volumes = self.workload.mounted_volumes
-        shared = {
-            path.rstrip("/"): path
-            for other in self._others()
-            for path in other.volume_mounts.get(target.name, ())
-            if volumes.get((target.name, path)) not in other.volumes
-        }
-        known = (shared.get(str(mount["mountPath"]).rstrip("/")) for mount in wanted)
-        paths = tuple(path for path in known if path)
-        if paths:
-            own = self._added["volume_mounts"].get(target.name, ())
-            self._added["volume_mounts"][target.name] = tuple(dict.fromkeys((*own, *paths)))
 
     def _others(self) -> list[Added]:
         return [each.added for each in self.record.instances.values() if each.name != self.request.instance]

@@ -21,9 +21,6 @@ from sidecarctl.record.paths import (
 )
 from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
 
-# Container and path, or the name of a variable.
-Mount = tuple[str, str]
-
 
 @dataclass(frozen=True)
 class Removal:
@@ -49,19 +46,12 @@ class Removal:
 
 
 def plan_removal(
-    workload: Workload,
-    record: Record,
-    names: Iterable[str],
-    *,
-    for_upgrade: bool = False,
-    keep: Sequence[str] = (),
-    keep_mounts: Collection[Mount] = (),
+    workload: Workload, record: Record, names: Iterable[str], *, for_upgrade: bool = False, keep: Sequence[str] = ()
 ) -> Removal:
     """Plan the removal of instances.
 
     A volume that another instance still uses is handed over to it, unless the removed instance is added again. `keep` are
-    volumes that stay, with the app's mounts of them. Of mounts that others need too, only `keep_mounts` stay for an upgrade:
-    the new version can write the other ones in another way.
+    volumes that stay, with the app's mounts of them.
     """
     going = [name for name in record.instances if name in set(names)]
     staying = {name: value for name, value in record.instances.items() if name not in going}
@@ -73,9 +63,7 @@ def plan_removal(
         if not for_upgrade:
             added, staying = _hand_over_volumes(workload, added, staying)
             volumes.update(added.volumes)
-        others = [other.added for other in staying.values()]
-        mounts = keep_mounts if for_upgrade else shared_mounts(added, others)
-        for what, path in _paths(workload, _without_shared(added, others, mounts)):
+        for what, path in _paths(workload, _without_shared(added, [other.added for other in staying.values()])):
             if path is None:
                 missing.append(what)
             else:
@@ -106,35 +94,19 @@ def plan_removal(
     return Removal(workload, tuple(edits), left, tuple(going), missing=tuple(missing))
 
 
-def shared_mounts(added: Added, others: Sequence[Added]) -> set[Mount]:
-    """Return the mounts of the app that an instance and others list."""
-    needed = {each for other in others for each in _items(other.volume_mounts)}
-    return needed.intersection(_items(added.volume_mounts))
-
-
-def _items(by_container: Mapping[str, Sequence[str]]) -> Iterator[Mount]:
-    return ((container, each) for container, found in by_container.items() for each in found)
-
-
-def _without_shared(added: Added, others: Sequence[Added], mounts: Collection[Mount]) -> Added:
-    """Return what an instance added, without variables, annotations, labels, and pod settings that others need too, and mounts."""
+def _without_shared(added: Added, others: Sequence[Added]) -> Added:
+    """Return what an instance added, without the variables, annotations, labels, and pod settings that others need too."""
 
     def own(attribute: str) -> tuple[str, ...]:
         needed = {each for other in others for each in getattr(other, attribute)}
         return tuple(each for each in getattr(added, attribute) if each not in needed)
 
-    def without(by_container: Mapping[str, tuple[str, ...]], needed: Collection[Mount]) -> dict[str, tuple[str, ...]]:
-        return {c: tuple(each for each in found if (c, each) not in needed) for c, found in by_container.items()}
-
-    variables = {each for other in others for each in _items(other.env)}
-    return replace(
-        added,
-        env=without(added.env, variables),
-        volume_mounts=without(added.volume_mounts, mounts),
-        annotations=own("annotations"),
-        labels=own("labels"),
-        pod=own("pod"),
-    )
+    needed = {(container, name) for other in others for container, names in other.env.items() for name in names}
+    env = {
+        container: tuple(name for name in names if (container, name) not in needed)
+        for container, names in added.env.items()
+    }
+    return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:

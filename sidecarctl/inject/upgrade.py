@@ -14,7 +14,7 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
-from sidecarctl.inject.removal import Mount, find_heirs, give_volumes, shared_mounts, used_volumes, with_volumes
+from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes
 from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
@@ -90,10 +90,8 @@ def plan_upgrade(
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
-    # Mounts that the new version no longer has, and others need.
-    mounts = set() if planned.refused else _find_left_mounts(record, request.instance, planned)
-    if heirs or mounts or (not planned.refused and len(kept) < len(present.inherited)):
-        around = without_instance(workload, record, request.instance, (*kept, *heirs), mounts)
+    if heirs or (not planned.refused and len(kept) < len(present.inherited)):
+        around = without_instance(workload, record, request.instance, (*kept, *heirs))
         planned = plan_instance(around, left, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
@@ -203,12 +201,6 @@ def _find_heirs(
         if volume not in kept and (volume in inherited or volume in incomplete or volume not in there)
     ]
     return find_heirs(workload, replace(former, volumes=tuple(lost)), others) if lost else {}
-
-
-def _find_left_mounts(record: Record, name: str, planned: Plan) -> set[Mount]:
-    others = [each.added for other, each in record.instances.items() if other != name]
-    still = shared_mounts(record.instances[name].added, [planned.instance.added])
-    return shared_mounts(record.instances[name].added, others) - still
 
 
 def _hand_over(workload: Workload, record: Record, name: str, heirs: Mapping[str, str]) -> dict[str, Instance]:

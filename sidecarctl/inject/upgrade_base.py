@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.merge import Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record_edits import apply_at, prune_record
-from sidecarctl.inject.removal import Mount, plan_removal, without_volumes
+from sidecarctl.inject.removal import plan_removal, without_volumes
 from sidecarctl.inject.rename_companions import rename_companions
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
@@ -35,20 +35,13 @@ class Rendering:
     companions: Mapping[str, Any] = field(default_factory=dict)
 
 
-def without_instance(
-    workload: Workload,
-    record: Record,
-    name: str,
-    keep: Sequence[str] | None = None,
-    keep_mounts: Collection[Mount] = (),
-) -> Workload:
-    """Return the workload without an instance, but with the volumes that it inherited, or those of `keep`, and mounts.
+def without_instance(workload: Workload, record: Record, name: str, keep: Sequence[str] | None = None) -> Workload:
+    """Return the workload without an instance, but with the volumes that it inherited, or with those of `keep`.
 
     Its record still lists the instance.
     """
     kept = record.instances[name].inherited if keep is None else keep
-    removal = plan_removal(workload, record, [name], for_upgrade=True, keep=kept, keep_mounts=keep_mounts)
-    return apply_at(workload, removal.edits)
+    return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True, keep=kept).edits)
 
 
 def plan_instance(

@@ -124,6 +124,9 @@ def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
     return [f"{each.as_posix()}: not in the lock file" for each in others if each.is_symlink() or _has_library(each)]
 
 
-def _has_library(directory: Path) -> bool:
-    """Return whether a directory has the files of a sidecar or of a vendored library, at any depth."""
-    return any(not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) for _, _, names in os.walk(directory))
+def _has_library(path: Path) -> bool:
+    """Return whether a directory has a sidecar, a vendored library, or a link to a directory, at any depth."""
+    return path.name == METADATA_FILE or any(
+        not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
+        for root, below, names in os.walk(path)
+    )

@@ -403,3 +403,4 @@ def test_target_that_matches_two_objects_is_an_error(files: tuple[str, ...], tmp
     assert "cannot export a patch for Deployment/web: its target also matches Deployment/prod/web" in outcome.stderr
     assert f"--> {files[-1]}:" in outcome.stderr
     assert not (tmp_path / "out").exists()
+    assert run(["sidecarctl", "export", "--to", "json-patch", "-c", "c.yaml", *named], tmp_path).code == 0

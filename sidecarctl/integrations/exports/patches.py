@@ -94,11 +94,12 @@ class _Patch:
 
 @dataclass(frozen=True)
 class ManifestPatches:
-    """The patches, companions, and findings of an export."""
+    """The patches, companions, and findings of an export. `clash` is the error of a target that matches several objects."""
 
     patches: tuple[_Patch, ...]
     companions: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
+    clash: UsageError | None = None
 
 
 def build_patches(
@@ -123,12 +124,12 @@ def build_patches(
                 patches.append(one)
             else:
                 companions.append(one)
-    _check_targets(patches, chain.from_iterable(before))
-    return ManifestPatches(tuple(patches), tuple(companions), tuple(findings))
+    clash = _find_clash(patches, chain.from_iterable(before))
+    return ManifestPatches(tuple(patches), tuple(companions), tuple(findings), clash)
 
 
-def _check_targets(patches: Sequence[_Patch], documents: Iterable[Document]) -> None:
-    """Raise UsageError for a patch whose target matches several objects: kustomize would apply it to all of them.
+def _find_clash(patches: Sequence[_Patch], documents: Iterable[Document]) -> UsageError | None:
+    """Return the error for a patch whose target matches several objects: kustomize would apply it to all of them.
 
     A target without namespace or group matches objects of any:
     https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/
@@ -147,11 +148,12 @@ def _check_targets(patches: Sequence[_Patch], documents: Iterable[Document]) -> 
         ]
         if len(matched) > 1:
             (first, *_), (second, document, path) = matched[:2]
-            raise UsageError(
+            return UsageError(
                 f"cannot export a patch for {label_of(first)}: its target also matches {label_of(second)}",
                 where=str(document.locate(path)),
                 hint="export the files of each kustomization on their own, or give both workloads a namespace",
             )
+    return None
 
 
 def _edit_around(
@@ -223,6 +225,8 @@ def _parts(value: Mapping[str, Any]) -> dict[str, str]:
 def render_component(patches: ManifestPatches, composition: str) -> list[ExportFile]:
     """Return a kustomize component: its kustomization, and a file for the companions, if any."""
     _require_patches(patches, composition)
+    if patches.clash is not None:
+        raise patches.clash
     use = "Add its directory to `components:` in the kustomization that contains the workloads."
     differences = [
         *_DIFFERENCES,
