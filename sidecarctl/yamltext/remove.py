@@ -158,7 +158,7 @@ def _flow_cut(text: str, spans: Bounds, last: Seq[Node], first: int, after: int)
     kept = line_end(text, sign)
     comma = skip_gap(text, before)
     if not separated:
-        if comma < kept:
+        if comma < kept and text[comma - 1] != ":":  # before a blank, `a:` would be a key
             joined = text.startswith("#", comma + 1) and not text[comma - 1].isspace()
             blank = " " if joined and _is_plain(last[first - 1]) else ""
             yield Splice(comma, comma + 1, blank)
