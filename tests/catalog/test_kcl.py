@@ -18,15 +18,8 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.yamltext.parse import parse
 from tests.command import run as command
+from tests.repository import WORKLOAD
 
-POD = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: web}
-spec:
-  containers:
-  - {name: web, image: "web:1"}
-"""
 Run = Callable[..., Fragment]
 SPEC = "  engine: kcl\n  parameters: {properties: {logDir: {type: string, default: /logs}, none: {type: string}}}\n"
 needs_kcl = pytest.mark.skipif(importlib.util.find_spec("kcl_lib") is None, reason="kcl_lib is not installed")
@@ -46,7 +39,7 @@ def test_large_numbers_are_written(number: str, tmp_path: Path) -> None:
     limits = '{limits = {cpu = option("input").params.cpu}}'
     template = f'containers = [{{name = option("input").instance, image = "x:1", resources = {limits}}}]\n'
     entry(tmp_path / "sidecars", "large", spec=spec, kcl=template)
-    done = command(f"sidecarctl add large --set cpu={number}", tmp_path, stdin=POD)
+    done = command(f"sidecarctl add large --set cpu={number}", tmp_path, stdin=WORKLOAD.format(name="web"))
     assert done.code == 0, done.stderr
     assert f"cpu: {parse(number).value}" in done.stdout
 

@@ -12,26 +12,10 @@ from hypothesis import given, settings
 
 from tests.command import run
 from tests.inject.test_laws import QUICK, SEEDS
+from tests.repository import WORKLOAD
 
-WORKLOAD = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {name}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      containers:
-      - name: app
-        image: registry.example/app:1.0.0
-        ports: [{{containerPort: 8080}}]
-        env:
-        - name: KEY
-          value: |
-            end
-"""
+# The workload ends in a block scalar, which the line break at the end of its file is part of.
+LAST = "        env:\n        - name: KEY\n          value: |\n            end\n"
 OTHER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a: b} # ours\n"
 # An object that only names an owner.
 CLAIM = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: claim, annotations: {sidecarctl.dev/owner: Deployment/one/logger}}\n"
@@ -95,7 +79,7 @@ def test_companions_in_any_file_are_kept_and_removed(seed: int) -> None:
     rng = Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="sidecarctl-laws-"))
     try:
-        given_files = {f"{name}.yaml": WORKLOAD.format(name=name) for name in ("one", "two")}
+        given_files = {f"{name}.yaml": WORKLOAD.format(name=name) + LAST for name in ("one", "two")}
         given_files["other.yaml"] = OTHER % "own"
         if rng.random() < 0.5:
             given_files["claim.yaml"] = CLAIM
