@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
-from sidecarctl.cli.delivery import Done
-from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.cli.delivery import Done, fail_with
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.inject.companion_homes import Holder, Homes, read_records
 from sidecarctl.inject.companion_search import Beside, Companion, CompanionKey
@@ -129,9 +129,9 @@ def _find_named_users(homes: Homes, companion: Companion) -> list[Holder]:
 class Together:
     """The results of files that have a group, the new texts of all files, and which other files the run over a file changed."""
 
-    done: Mapping[str, Done] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    done: Mapping[str, Done]
+    texts: Mapping[str, str]
+    changed: Mapping[str, Sequence[str]]
 
 
 def transform_together(
@@ -179,16 +179,8 @@ def fail_together(done: Sequence[Done], changed: Mapping[str, Sequence[str]]) ->
         causes |= dict.fromkeys(new, causes[name])
         waiting += new
     return [
-        replace(one, result=None, error=_shared_error(one, causes[one.source.name]))
+        fail_with(one, causes[one.source.name], "workloads and companions")
         if one.source.name in causes and not one.failed
         else one
         for one in done
     ]
-
-
-def _shared_error(one: Done, cause: str) -> InputError:
-    return InputError(
-        f"not changed: workloads and companions of this file and of {cause} change together, and {cause} has errors",
-        hint=f"fix the errors of {cause} first",
-        where=one.source.name,
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sidecarctl import limits
 from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.cli.inputs import InputOptions, Inputs, describe_taken
-from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
@@ -105,6 +105,16 @@ class Done:
     def current(self) -> str:
         """The current content of the output."""
         return self.read.text if self.present is None else self.present
+
+
+def fail_with(one: Done, cause: str, shared: str) -> Done:
+    """Return the failure of a source that shares a change, such as `ports and records`, with one that has errors."""
+    error = InputError(
+        f"not changed: {shared} of this file and of {cause} change together, and {cause} has errors",
+        hint=f"fix the errors of {cause} first",
+        where=one.source.name,
+    )
+    return replace(one, result=None, error=error)
 
 
 def check_options(delivery: Delivery) -> None:

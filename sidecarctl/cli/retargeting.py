@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sidecarctl.cli.delivery import Delivery, Done
-from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.cli.delivery import Delivery, Done, fail_with
+from sidecarctl.errors import SidecarctlError
 from sidecarctl.findings import Finding
 from sidecarctl.inject.retarget import retarget
 from sidecarctl.lazy_dataclass import replace
@@ -53,20 +53,10 @@ def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Se
     if lost:
         # The records of these ports, and other ports that they are about, are in other files.
         concerned = [one for one in whole if one.source.name in out or (one.result and "retargeted" in one.read.text)]
-        out = {one.source.name: _fail(out.get(one.source.name, one), min(lost)) for one in concerned}
+        shared = (out.get(one.source.name, one) for one in concerned)
+        out = {one.source.name: one if one.error else fail_with(one, min(lost), "ports and records") for one in shared}
         changes = []
     return [out.get(one.source.name, one) for one in done], changes, _graded(delivery, before, result.findings)
-
-
-def _fail(one: Done, cause: str) -> Done:
-    if one.error:
-        return one
-    error = InputError(
-        f"not changed: ports and records of this file and of {cause} change together, and {cause} has errors",
-        hint=f"fix the errors of {cause} first",
-        where=one.source.name,
-    )
-    return replace(one, result=None, error=error)
 
 
 def _graded(delivery: Delivery, documents: Sequence[Document], findings: Sequence[Finding]) -> list[Finding]:

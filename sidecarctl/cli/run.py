@@ -91,6 +91,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     findings = [finding for one in done if one.result for finding in one.result.findings]
     goes_on = not errors or delivery.flags.keep_going
     done, retargeted, skipped = _retarget(delivery, done) if goes_on else (done, (), ())
+    # A file with a port to change can fail now. One that cannot be split is an error for each file that shares a change with it.
     errors += [one.error for one in done if one.error is not None]
     errors = list({(error.message, error.where): error for error in errors}.values())
     findings += skipped

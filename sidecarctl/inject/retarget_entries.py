@@ -133,7 +133,7 @@ def explain_disagreement(reference: Reference, pods: Sequence[RetargetedPod]) ->
 def read_port_text(document: Document, reference: Reference) -> str | None:
     """Return the text of a port, "" if it is not set, None if it could not be restored.
 
-    A number needs a blank before a comment, a quoted text has none in `"http"# why`.
+    A port with a comment directly behind it (`"http"# why`) could not: a number needs a blank there.
     """
     if reference.value is None:
         return "" if reference.path[-1] not in reference.holder.value else None

@@ -77,7 +77,7 @@ def run(
         return result  # without companions, or with nothing but workloads that changed
     from sidecarctl.inject.taken_names import added_names, find_taken_names
 
-    given = [each for name, content in ((file, text), *beside.files) for each in split_readable(content, name, [])]
+    given = (each for name, content in ((file, text), *beside.files) for each in split_readable(content, name, []))
     taken = tuple(find_taken_names(given, added_names(result.changes)))
     if not taken:
         return result
@@ -193,8 +193,8 @@ def _run_with_files(
 def _join(before: str, documents: Sequence[Document]) -> str:
     """Join the documents of a file.
 
-    If a companion was the first or the last one and is removed, the byte order mark stays, and a missing final line break
-    stays away, but for one that is part of a value.
+    Without a companion that was the first or the last one, the byte order mark stays, and a file without a final line break
+    stays without one, unless the line break is part of a value.
     """
     text = join(documents)
     if (

@@ -79,7 +79,7 @@ def _find_renamed(
 
 
 def _is_alike(companion: Companion, home: Holder) -> bool:
-    """Return True if a workload and a companion got the same prefix and suffix; neither is a prefix and suffix, too."""
+    """Return True if a workload and a companion got the same prefix and suffix, which can be empty."""
     before, now = companion.owner[0].rpartition("/")[2], home.workload.name
     formers = _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES) or [companion.name]
     ends = ((now[:at], now[at + len(before) :]) for at in range(len(now)) if now.startswith(before, at))
@@ -87,7 +87,7 @@ def _is_alike(companion: Companion, home: Holder) -> bool:
 
 
 def _is_similar(companion: Companion, home: Holder) -> bool:
-    """Return True if a companion has the prefix and the suffix of a workload, among others."""
+    """Return True if the name of a companion starts with the prefix of a workload and ends with its suffix."""
     return is_renamed(companion.owner[0].rpartition("/")[2], home.workload.name, companion.name)
 
 

@@ -162,7 +162,7 @@ def may_hold(text: str, annotation: str) -> bool:
 
 
 def may_have_escapes(text: str) -> bool:
-    """Return False if a text certainly writes no character of a name as a number, such as `\\u002f`."""
+    """Return whether a text may write characters of a name as escapes, such as `\\u002f`."""
     return "\\" in text and any(escape in text for escape in ("\\u", "\\x", "\\U"))
 
 
