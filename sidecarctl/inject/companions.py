@@ -230,8 +230,9 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
     after = documents[at - 1]
     newline = "\r\n" if "\r\n" in after.text else "\n"
     json_like = after.text.lstrip().startswith("{")
-    # Without a final line break, a literal block at the end would lose that of its value.
-    complete = after.text.endswith("\n")
+    # Without a final line break, a literal block would lose that of its value when it is, or becomes, the end.
+    last = next(each for each in reversed(documents) if each.file == after.file) if following is None else after
+    complete = after.text.endswith("\n") and last.text.endswith("\n")
     body = _json(value, newline) if json_like else emit.document(value, newline, literal=complete)
     behind = documents[at].head if at < len(documents) and documents[at].file == after.file else following
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))

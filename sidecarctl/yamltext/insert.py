@@ -11,7 +11,7 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
 from sidecarctl.yamltext.insert_block import fill_empty, insert_into_block
-from sidecarctl.yamltext.layout import member_bounds, properties_end
+from sidecarctl.yamltext.layout import member_bounds, opening_bracket
 from sidecarctl.yamltext.lines import Splice, line_end, skip_gap
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child, trail
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
@@ -138,7 +138,7 @@ def insert_into_flow(
 
 def check_pair(text: str, holder: Mapping | SequenceNode) -> None:
     """Raise EditRefused for a pair without braces in a list (`[a: b]`): it cannot get another key or lose its own."""
-    if isinstance(holder, Mapping) and not text.startswith("{", skip_gap(text, properties_end(text, holder))):
+    if isinstance(holder, Mapping) and not text.startswith("{", opening_bracket(text, holder)):
         raise EditRefused(
             "cannot edit a key-value pair without braces in a flow list", (), hint="add the braces: `[{a: b}]`"
         )

@@ -114,7 +114,7 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
 def _with_question_marks(text: str, holder: Mapping, spans: Bounds) -> Bounds:
     """Return the bounds of flow entries, from the question marks on lines above their keys."""
     out: Bounds = []
-    before = skip_gap(text, properties_end(text, holder)) + 1
+    before = opening_bracket(text, holder) + 1
     for start, end in spans:
         at = skip_gap(text, before)
         at = skip_gap(text, at + 1) if text.startswith(",", at) else at
@@ -224,8 +224,8 @@ def value_offset(text: str, nodes: Seq[Node]) -> int | None:
 
 
 def opening_bracket(text: str, node: Mapping | Sequence) -> int:
-    """Return the offset of the opening bracket of a flow collection, after an anchor and tag."""
-    return text.index("[" if isinstance(node, Sequence) else "{", node.start)
+    """Return the offset of the opening bracket of a flow collection, after an anchor, a tag, and comments."""
+    return skip_gap(text, properties_end(text, node))
 
 
 def member_starts(node: Mapping | Sequence) -> list[int]:
