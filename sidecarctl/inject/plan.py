@@ -74,7 +74,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     former = find_former_targets(workload, record.instances.get(request.instance))
     targets = choose_targets(workload, request.containers, request.sidecar.targets, own, former)
     companion = companion_name(workload, request.instance)
-    inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version)
+    inputs = build_template_inputs(workload, request, mode, targets, companion, kube_version, record)
     fragment = render(request.sidecar, request.parameters, inputs)
     if fragment.fronts:
         from sidecarctl.inject.chains import place_in_chain

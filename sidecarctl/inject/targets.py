@@ -19,7 +19,7 @@ from sidecarctl.kube.workload import (
     as_list,
     as_mapping,
 )
-from sidecarctl.record.annotation import Instance
+from sidecarctl.record.annotation import Instance, Record
 
 
 def choose_targets(
@@ -86,9 +86,19 @@ def _matching(containers: tuple[Container, ...], pattern: str) -> list[Container
 
 
 def build_template_inputs(
-    workload: Workload, request: Request, mode: str, targets: tuple[Container, ...], companion: str, kube_version: str
+    workload: Workload,
+    request: Request,
+    mode: str,
+    targets: tuple[Container, ...],
+    companion: str,
+    kube_version: str,
+    record: Record = Record(),
 ) -> Inputs:
-    """Return the inputs of a sidecar's template."""
+    """Return the inputs of a sidecar's template.
+
+    It does not see what sidecars behind it in the record added to the app: it did not when it was added.
+    """
+    later = _find_later_items(record, request.instance)
     return Inputs(
         instance=request.instance,
         companion=companion,
@@ -99,14 +109,24 @@ def build_template_inputs(
             "labels": as_mapping(workload.metadata.get("labels")),
             "annotations": {k: v for k, v in workload.annotations.items() if k != RECORD_ANNOTATION},
         },
-        targets=tuple(_describe_container(target, workload) for target in targets),
-        containers=tuple(_describe_container(c, workload) for c in workload.containers if c.role == "app"),
+        targets=tuple(_describe_container(target, workload, later) for target in targets),
+        containers=tuple(_describe_container(c, workload, later) for c in workload.containers if c.role == "app"),
         kube_version=kube_version,
         mode=mode,
     )
 
 
-def _describe_container(container: Container, workload: Workload) -> dict[str, Any]:
+def _find_later_items(record: Record, instance: str) -> Collection[tuple[str, str, str]]:
+    """Return the items, as in `Record.owners`, of the sidecars that were added after an instance."""
+    rank = record.rank(instance)
+    if rank >= len(record.instances) - 1:
+        return ()
+    return {item for item, owner in record.owners.items() if record.rank(owner) > rank}
+
+
+def _describe_container(
+    container: Container, workload: Workload, hidden: Collection[tuple[str, str, str]]
+) -> dict[str, Any]:
     value = container.value
     return {
         "name": container.name,
@@ -117,7 +137,11 @@ def _describe_container(container: Container, workload: Workload) -> dict[str, A
             for p in as_list(value.get("ports"))
             if isinstance(p, dict)
         ],
-        "env": [e.get("name", "") for e in as_list(value.get("env")) if isinstance(e, dict)],
+        "env": [
+            e.get("name", "")
+            for e in as_list(value.get("env"))
+            if isinstance(e, dict) and ("env", container.name, str(e.get("name"))) not in hidden
+        ],
         "mounts": [
             {
                 "name": m.get("name", ""),
@@ -126,7 +150,7 @@ def _describe_container(container: Container, workload: Workload) -> dict[str, A
                 "subPath": m.get("subPath", ""),
             }
             for m in as_list(value.get("volumeMounts"))
-            if isinstance(m, dict)
+            if isinstance(m, dict) and ("volumeMounts", container.name, str(m.get("mountPath"))) not in hidden
         ],
     }
 

@@ -38,6 +38,16 @@ def test_pair_works_or_has_a_real_conflict(first: str) -> None:
                 _share(one, two, kind, version)
 
 
+@pytest.mark.parametrize("other", [name for name in NAMES if name != "git-sync"])
+def test_pair_with_defaults_for_the_image_of_the_app_is_stable(other: str) -> None:
+    """git-sync mounts another directory into nginx, unless the app has a mount there."""
+    text = DEPLOYMENT.replace("registry.example/shop:7.1.0", "nginx:1.27")
+    for names in (("git-sync", other), (other, "git-sync")):
+        result = pipeline.add(text, [request(name) for name in names], Options())
+        again = pipeline.add(result.text, [request(name) for name in reversed(names)], Options())
+        assert result.failed or (again.text == result.text and not again.failed)
+
+
 def _share(one: str, two: str, kind: str, version: str) -> None:
     text, options = MANIFESTS[kind], Options(version)
     try:
@@ -50,6 +60,7 @@ def _share(one: str, two: str, kind: str, version: str) -> None:
             if finding.severity.value == "error":
                 assert _holds(finding, one, two, kind, version), f"{one} and {two} on a {kind}: {finding}"
         return
+    assert pipeline.add(result.text, [request(one), request(two)], options).text == result.text
     alone = pipeline.remove(result.text, [one], options).text
     assert pipeline.remove(alone, [two], options).text == text
     other = pipeline.remove(result.text, [two], options).text
