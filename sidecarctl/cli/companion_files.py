@@ -127,11 +127,10 @@ def _find_named_users(homes: Homes, companion: Companion) -> list[Holder]:
 
 @dataclass(frozen=True)
 class Together:
-    """The results of files that have a group, the new texts of all files, and which other files the run over a file changed."""
+    """The results of files that have a group, and the new texts of all files."""
 
     done: Mapping[str, Done]
     texts: Mapping[str, str]
-    changed: Mapping[str, Sequence[str]]
 
 
 def transform_together(
@@ -142,7 +141,6 @@ def transform_together(
     """Transform the files that have a group."""
     texts = {source.name: read.text for source, read in items}
     done: dict[str, Done] = {}
-    changed: dict[str, Sequence[str]] = {}
     for source, read in items:
         if source.name not in groups:
             continue
@@ -151,26 +149,26 @@ def transform_together(
         except SidecarctlError as error:
             done[source.name] = Done(source, read, error=error)
             continue
-        done[source.name] = Done(source, read, replace(result, original=read.text))
+        shares = [] if result.failed else [name for name, text in result.beside.items() if text != texts[name]]
+        done[source.name] = Done(source, read, replace(result, original=read.text), shares=shares)
         if not result.failed:
-            changed[source.name] = [name for name, text in result.beside.items() if text != texts[name]]
             texts.update(result.beside)
             texts[source.name] = result.text
     # The run over a file can also change one that is done: its companions.
-    return Together({name: _with_text(one, texts[name]) for name, one in done.items()}, texts, changed)
+    return Together({name: _with_text(one, texts[name]) for name, one in done.items()}, texts)
 
 
 def _with_text(done: Done, text: str) -> Done:
     return replace(done, result=replace(done.result, text=text)) if done.result else done
 
 
-def fail_together(done: Sequence[Done], changed: Mapping[str, Sequence[str]]) -> list[Done]:
+def fail_together(done: Sequence[Done]) -> list[Done]:
     """Return results in which files that share a change all fail if one of them fails: half of a change is not written."""
     linked: dict[str, set[str]] = {}
-    for name, others in changed.items():
-        for other in others:
-            linked.setdefault(name, set()).add(other)
-            linked.setdefault(other, set()).add(name)
+    for one in done:
+        for other in one.shares:
+            linked.setdefault(one.source.name, set()).add(other)
+            linked.setdefault(other, set()).add(one.source.name)
     causes = {one.source.name: one.source.name for one in done if one.failed}
     waiting = [name for name in causes if name in linked]
     while waiting:

@@ -77,7 +77,7 @@ class Done:
     """One source with its result, or with the error that stopped it.
 
     `present` is the current content of the output: the input itself, or what an earlier run wrote. `missing`: there is no
-    output yet.
+    output yet. `shares`: other files with companions that its run changed.
     """
 
     source: Source
@@ -86,6 +86,7 @@ class Done:
     error: SidecarctlError | None = None
     present: str | None = None
     missing: bool = False
+    shares: Sequence[str] = ()
 
     @property
     def failed(self) -> bool:

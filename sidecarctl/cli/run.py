@@ -141,7 +141,12 @@ def _retarget(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Sequenc
         return done, (), ()
     from sidecarctl.cli.retargeting import retarget_files
 
-    return retarget_files(delivery, done)
+    done, changes, skipped = retarget_files(delivery, done)
+    if any(one.shares for one in done):
+        from sidecarctl.cli.companion_files import fail_together
+
+        done = fail_together(done)  # a file with a port to change can have failed
+    return done, changes, skipped
 
 
 def _find_caused(delivery: Delivery, done: Sequence[Done]) -> list[Finding]:
@@ -207,7 +212,7 @@ def _transform_all(delivery: Delivery, transform: Transform, inputs: Inputs) -> 
 
     together = transform_together(inputs.sources, groups, transform)
     done = list(_transform_each(delivery, transform, inputs, together.done, together.texts))
-    yield from fail_together(done, together.changed)
+    yield from fail_together(done)
 
 
 def _transform_each(

@@ -46,6 +46,7 @@ from sidecarctl.yamltext.splice import check_edit, splice
 from sidecarctl.yamltext.stream import Document
 
 RULE = "retarget-skipped"
+ONE_BY_ONE = "run the command for each environment by itself"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class _Run:
         self.documents = documents
         self.stream = stream
         self.pods = pods
-        self.selected = SelectedPods(stream, pods)
+        self.selected = SelectedPods(stream, pods, documents)
         self.enabled = enabled
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
@@ -108,7 +109,7 @@ class _Run:
     def plan(self) -> None:
         """Plan the edits of all references, then those of the records."""
         references = list(find_references(self.stream))
-        matches = match_entries(self.pods, references, self.selected.find)
+        matches = match_entries(self.pods, references, self.selected)
         for owners in matches.by_reference.values():
             for pod, key in owners:
                 pod.entries.pop(key, None)  # it gets the key of the reference
@@ -154,6 +155,8 @@ class _Run:
         usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in keys.values())
         if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
+        elif any(pod.entries.get(keys[each], (former,))[0] != former for pod, each in zip(selected, namespaces)):
+            self._skip(reference, "another object of this name had another port", ONE_BY_ONE)
         elif self._change(reference, port):
             for pod, namespace in zip(selected, namespaces):
                 pod.entries[keys[namespace]] = (former, port)
@@ -162,6 +165,11 @@ class _Run:
         """Change a reference that an earlier run changed, or restore it."""
         entry = former, _ = owners[0][0].known[owners[0][1]]
         own = [pod for pod, _ in owners]
+        if any(pod.known[key][0] != former for pod, key in owners):
+            self._skip(reference, "two workloads remember different former ports of it", ONE_BY_ONE)
+            for pod, key in owners:
+                pod.entries[key] = pod.known[key]
+            return
         known = {id(pod) for pod in own}
         concerned = [*own, *(pod for pod in selected if id(pod) not in known)]
         wanted = self._wanted_now(reference, owners, selected)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from sidecarctl.inject.retarget_entries import NO_NAMESPACE, Port, RetargetedPod, split_key
+from sidecarctl.inject.retarget_ports import SelectedPods
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.validate.surroundings import Reference
 
@@ -31,12 +33,12 @@ class Matches:
     absent: list[Match] = field(default_factory=list)
 
 
-def match_entries(
-    pods: Sequence[RetargetedPod],
-    references: Sequence[Reference],
-    select: Callable[[Reference], Sequence[RetargetedPod]],
-) -> Matches:
-    """Match the entries of records with the references of a run. `select` returns the pods that a reference selects."""
+def match_entries(pods: Sequence[RetargetedPod], references: Sequence[Reference], selected: SelectedPods) -> Matches:
+    """Match the entries of records with the references of a run.
+
+    An object that selects the pod comes first: under the name of the entry, then under another one. An object of that name
+    that selects no pod of the run is the last choice: its selector, or the labels of the pod, may have changed.
+    """
     found = Matches()
     by_object: dict[_Object, list[int]] = {}
     for number, reference in enumerate(references):
@@ -45,12 +47,15 @@ def match_entries(
         by_object.setdefault((one.kind, _ANY, one.name), []).append(number)
     lost: dict[int, _Lost] = {}
     for pod in pods:
-        rest = _match_objects(pod, references, by_object, found)
+        selects = partial(selected.selects, pod=pod)
+        rest = _match_objects(pod, pod.known, references, by_object, selects, found)
         if rest:
             lost[id(pod)] = pod, rest
-    _match_renamed(lost, references, select, found)
+    _match_renamed(lost, references, selected.find, found)
     for pod, rest in lost.values():
-        for key, places in rest.items():
+        unknown = [key for key, places in rest.items() if not places]
+        unselected = _match_objects(pod, unknown, references, by_object, lambda each: not selected.find(each), found)
+        for key, places in ({key: rest[key] for key in rest if rest[key]} | unselected).items():
             for number in places:
                 found.changed.setdefault(number, []).append((pod, key))
             if not places:
@@ -59,12 +64,20 @@ def match_entries(
 
 
 def _match_objects(
-    pod: RetargetedPod, references: Sequence[Reference], by_object: Mapping[_Object, Sequence[int]], found: Matches
+    pod: RetargetedPod,
+    known: Iterable[str],
+    references: Sequence[Reference],
+    by_object: Mapping[_Object, Sequence[int]],
+    fits: Callable[[Reference], bool],
+    found: Matches,
 ) -> dict[str, list[int]]:
-    """Match the entries of a pod with the objects that they name; return the rest, with the references of each one's key."""
+    """Match entries of a pod with the objects that they name and that fit.
+
+    Return the other entries, with the references of each one's key.
+    """
     rest: dict[str, list[int]] = {}
-    for (kind, name), keys in _group(pod.known).items():
-        numbers = _find_object(pod, kind, name, by_object)
+    for (kind, name), keys in _group(known).items():
+        numbers = [each for each in _find_object(pod, kind, name, by_object) if fits(references[each])]
         by_key: dict[str, list[int]] = {}  # several for objects of one name, as two environments have them
         for number in numbers:
             by_key.setdefault(f"{kind}/{name}/{references[number].key}", []).append(number)
@@ -115,7 +128,7 @@ def _pair(
         yield from zip(others, left)
 
 
-def _group(keys: Mapping[str, object]) -> dict[tuple[str, str], list[str]]:
+def _group(keys: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for key in keys:
         kind, name, _ = split_key(key)

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 
-from sidecarctl.inject.retarget_entries import Port, RetargetedPod, find_wanted
+from sidecarctl.inject.retarget_entries import Port, RetargetedPod, document_number, find_wanted
 from sidecarctl.validate.pod_selection import PodIndex
 from sidecarctl.validate.surroundings import Reference, allows_front, resolve_number
-from sidecarctl.validate.views import StreamView
+from sidecarctl.validate.views import ObjectView, StreamView
+from sidecarctl.yamltext.stream import Document
 
 
 class SelectedPods:
-    """The pods of a run as references select them."""
+    """The pods of a run as references select them.
 
-    def __init__(self, stream: StreamView, pods: Sequence[RetargetedPod]) -> None:
+    An object that has namesakes in other files, as two environments have them, selects the pods of its directory. If a
+    namesake is there too, or none of its pods, it selects those of its file, or else all.
+    """
+
+    def __init__(self, stream: StreamView, pods: Sequence[RetargetedPod], documents: Sequence[Document]) -> None:
         self._by_view = {id(pod.view): pod for pod in pods}
         self._index = PodIndex([pod.view for pod in pods], stream.objects)
-        self._found: dict[int, tuple[RetargetedPod, ...]] = {}
+        self._files = [each.file for each in documents]
+        self._namesakes = Counter(map(_identity, stream.objects))
+        self._in_directory = Counter((_identity(each), self._directory(each)) for each in stream.objects)
+        self._found: dict[tuple[int, str], tuple[RetargetedPod, ...]] = {}
+        self._ids: dict[int, frozenset[int]] = {}
         self._wanted: dict[tuple[object, ...], set[Port | None]] = {}
         self._allowed: dict[tuple[int, int, Port], bool] = {}
 
     def find(self, reference: Reference) -> tuple[RetargetedPod, ...]:
         """Return the pods that the object of a reference selects; the same tuple for equal selectors."""
         views = self._index.find_selected(reference.object)
-        if id(views) not in self._found:
-            self._found[id(views)] = tuple(self._by_view[id(view)] for view in views)
-        return self._found[id(views)]
+        has_namesakes = self._namesakes[_identity(reference.object)] > 1
+        key = id(views), self._file(reference.object) if has_namesakes else ""
+        if key not in self._found:
+            found = tuple(self._by_view[id(view)] for view in views)
+            self._found[key] = self._near(reference.object, found) if has_namesakes else found
+        return self._found[key]
+
+    def selects(self, reference: Reference, pod: RetargetedPod) -> bool:
+        """Return whether `find` returns a pod."""
+        found = self.find(reference)
+        if id(found) not in self._ids:
+            self._ids[id(found)] = frozenset(map(id, found))
+        return id(pod) in self._ids[id(found)]
+
+    def _near(self, one: ObjectView, pods: tuple[RetargetedPod, ...]) -> tuple[RetargetedPod, ...]:
+        directory = self._directory(one)
+        beside = tuple(pod for pod in pods if self._directory(pod.view.object) == directory)
+        if beside and self._in_directory[_identity(one), directory] == 1:
+            return beside
+        return tuple(pod for pod in pods if self._file(pod.view.object) == self._file(one)) or beside or pods
+
+    def _file(self, one: ObjectView) -> str:
+        return self._files[document_number(one.path)]
+
+    def _directory(self, one: ObjectView) -> PurePath:
+        return PurePath(self._file(one)).parent
 
     def find_wanted(self, reference: Reference, pods: Sequence[RetargetedPod], value: Port) -> set[Port | None]:
         """Return the ports that a reference with a value must have for pods of `find`, None for those that it fits."""
@@ -47,3 +81,7 @@ class SelectedPods:
                 allows_front(reference, pod.view, port) for pod in pods for port in ports if isinstance(port, int)
             )
         return self._allowed[key]
+
+
+def _identity(one: ObjectView) -> tuple[str, str, str]:
+    return one.kind, one.namespace, one.name

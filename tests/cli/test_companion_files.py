@@ -293,3 +293,20 @@ def test_document_that_cannot_be_split_from_a_companion_is_kept(names: str, comm
         outcome = call(f"{command} {files} {flags}", repo, 3)
         assert outcome.stderr.count("error: ") == 1 and "k8s/config.yaml:" in outcome.stderr
         assert texts(repo) == before
+
+
+def test_companion_stays_if_a_port_of_its_workload_cannot_be_restored(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace('2.1.0"', '2.1.0", ports: [{containerPort: 8080}]'))
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: front}\nspec: {selector: {app: front}, ports: [{port: 8080}]}\n"
+    (tmp_path / "service.yaml").write_text(service)
+    call("add logger proxy . -i --retarget --set logger.logDir=/logs", tmp_path)
+    documents = (tmp_path / "web.yaml").read_text().split("---\n")
+    ours = [each for each in documents if "owner: Deployment/front/logger" in each]
+    (tmp_path / "config.yaml").write_text("---\n".join(ours))
+    (tmp_path / "web.yaml").write_text("---\n".join(each for each in documents if each not in ours))
+    (tmp_path / "service.yaml").write_text((tmp_path / "service.yaml").read_text() + "--- {a: b}\n")
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert "targetPort: 10000" in before["service.yaml"] and "logger" in before["config.yaml"]
+    outcome = call("remove --all . -i --keep-going", tmp_path, 3)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    assert "error: not changed: workloads and companions of this file and of web.yaml" in outcome.stderr

@@ -433,6 +433,67 @@ def test_twins_of_two_environments_are_restored(tmp_path: Path) -> None:
     assert all(read(tmp_path / name) == {"shop.yaml": f"{DEPLOYMENT}---\n{SERVICE}"} for name in ("dev", "prod"))
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("layout", ["directories", "files"])
+def test_services_of_two_environments_get_their_own_ports_back(layout: str, together: bool, tmp_path: Path) -> None:
+    unset = SERVICE.replace("port: 80, targetPort: http", "port: 8080")
+    assert unset != SERVICE
+    if layout == "directories":
+        for name, service in (("dev", unset), ("prod", SERVICE)):
+            (tmp_path / name).mkdir()
+            write(tmp_path / name, shop=DEPLOYMENT, service=service)
+    else:
+        (tmp_path / "all").mkdir()
+        write(tmp_path / "all", dev=f"{DEPLOYMENT}---\n{unset}", prod=f"{DEPLOYMENT}---\n{SERVICE}")
+    paths = ["."] if together or layout == "files" else ["dev", "prod"]
+    before = {path: path.read_text() for path in tmp_path.rglob("*.yaml")}
+    for path in paths:
+        call(f"add proxy {path} -i --retarget", tmp_path)
+    assert sum("targetPort: 10000" in path.read_text() for path in before) == 2
+    call("remove proxy . -i", tmp_path)
+    assert {path: path.read_text() for path in before} == before
+
+
+def test_services_of_one_name_with_different_ports_for_one_workload_are_reported(tmp_path: Path) -> None:
+    for name in ("dev", "prod", "apps"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "apps", shop=DEPLOYMENT)
+    unset = SERVICE.replace("port: 80, targetPort: http", "port: 8080")
+    write(tmp_path / "dev", service=unset)
+    write(tmp_path / "prod", service=SERVICE)
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert "another object of this name had another port" in outcome.stderr
+    assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path / "dev") == {"service.yaml": unset}
+    assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
+
+
+@pytest.mark.parametrize("port", [10000, 8080])
+def test_service_of_another_app_that_took_the_former_name_stays(port: int, tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    other = SERVICE.replace("app: shop", "app: gateway").replace("targetPort: http", f"targetPort: {port}")
+    write(tmp_path, service=read(tmp_path)["service.yaml"].replace("{name: shop}", "{name: inner}"), other=other)
+    outcome = call("remove proxy . -i", tmp_path)
+    assert "restored" in outcome.stderr and "warning" not in outcome.stderr
+    renamed = SERVICE.replace("{name: shop}", "{name: inner}")
+    assert read(tmp_path) == {"shop.yaml": DEPLOYMENT, "service.yaml": renamed, "other.yaml": other}
+
+
+def test_ports_come_back_after_new_names_that_others_had(tmp_path: Path) -> None:
+    one, two = f"{DEPLOYMENT}---\n{SERVICE}", f"{DEPLOYMENT}---\n{SERVICE}".replace("shop", "shop-x")
+    write(tmp_path, one=one, two=two)
+    call("add proxy . -i --retarget", tmp_path)
+    suffixed = {name[:-5]: text.replace("name: shop", "name: shop-x") for name, text in read(tmp_path).items()}
+    write(tmp_path, **suffixed)
+    assert "warning" not in call("remove proxy . -i", tmp_path).stderr
+    assert read(tmp_path) == {
+        "one.yaml": one.replace("name: shop", "name: shop-x"),
+        "two.yaml": two.replace("name: shop", "name: shop-x"),
+    }
+
+
 RENAMED = {
     "name": ("{name: http, containerPort: 8080}", "{name: web, containerPort: 8080}"),
     "number": ("{name: http, containerPort: 8080}", "{name: http, containerPort: 8081}"),
