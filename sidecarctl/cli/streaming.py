@@ -16,6 +16,7 @@ from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import OWNER_ANNOTATION, Identity
 from sidecarctl.inject.pipeline import ProcessedDocuments
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.yamltext.separators import Separators
 from sidecarctl.yamltext.stream import Document, join, split
 
 if TYPE_CHECKING:
@@ -91,10 +92,11 @@ def transform(
             if _needs_whole_input(stream, name, fronts):
                 yield None
                 return
-            for walked in walk(documents(stream, name)):
+            separators = Separators()
+            for walked in walk(separators.read(documents(stream, name))):
                 for problem in walked.errors:
                     raise problem
-                _write(out, join(walked.documents).encode("utf-8"))
+                _write(out, join(separators.keep(walked.documents)).encode("utf-8"))
                 _write(lines, render(walked).encode("utf-8", "surrogateescape"))
                 findings += walked.findings
                 workloads += len(walked.changes)

@@ -21,6 +21,7 @@ from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import WorkloadChange
 from sidecarctl.yamltext.remove import has_final_break
+from sidecarctl.yamltext.separators import Separators, keep_separators
 from sidecarctl.yamltext.stream import Document, join, split_readable
 
 
@@ -107,8 +108,9 @@ def _run(
             return _with_errors(result, broken)
     out, changes, findings, secrets = list[str](), list[WorkloadChange](), list[Finding](), frozenset[str]()
     # Keep texts, not documents: the nodes of a finished document are freed.
-    for processed in process_documents(documents, step, options, selects):
-        out.append(join(processed.documents))
+    separators = Separators()
+    for processed in process_documents(separators.read(documents), step, options, selects):
+        out.append(join(separators.keep(processed.documents)))
         changes += processed.changes
         findings += processed.findings
         broken += processed.errors
@@ -143,7 +145,8 @@ def _run_on_sorted(
     whole = join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)
     failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
-    new = text if failed else _join(text, [each for each in out if count is None or each.index < count])
+    own = [each for each in out if count is None or each.index < count]
+    new = text if failed else _join(text, documents[:count], own)
     others = () if count is None else tuple(each for each in out if each.index >= count)
     return Result(
         new,
@@ -182,21 +185,21 @@ def _run_with_files(
         return whole
     left = {document.index: document for document in whole.documents}
     removed = {document.index for document in ours} - left.keys()
-    before = dict(beside.files)
-    texts: dict[str, list[Document]] = {name: [] for name in before}
-    for name, document in others:
-        if document.index not in removed:
-            texts[name].append(left.get(document.index, document))
-    return replace(whole, beside={name: _join(before[name], each) for name, each in texts.items()}, documents=())
+    texts = {}
+    for name, content in beside.files:
+        given = [document for file, document in others if file == name]
+        kept = [left.get(each.index, each) for each in given if each.index not in removed]
+        texts[name] = _join(content, given, kept)
+    return replace(whole, beside=texts, documents=())
 
 
-def _join(before: str, documents: Sequence[Document]) -> str:
-    """Join the documents of a file.
+def _join(before: str, given: Sequence[Document], documents: Sequence[Document]) -> str:
+    """Join the documents of a file, which had the text `before` and the documents `given`.
 
     Without a companion that was the first or the last one, the byte order mark stays, and a file without a final line break
     stays without one, unless the line break is part of a value.
     """
-    text = join(documents)
+    text = join(keep_separators(given, documents))
     if (
         text.endswith("\n")
         and not before.endswith("\n")

@@ -29,6 +29,7 @@ from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_run import find_caused
 from sidecarctl.validate.placeholders import merge_notes
 from sidecarctl.yamltext.edits import Insert
+from sidecarctl.yamltext.separators import keep_separators
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, join, split
 
@@ -170,7 +171,7 @@ def run(
     )
     if any(finding.severity.rank <= fail_on.rank for finding in findings):
         return PostRenderResult("", findings, (), len(skipped_hooks), EXIT_FINDINGS)
-    out = restore_order(_add_origins(walked.documents))
+    out = keep_separators(documents, restore_order(_add_origins(walked.documents)))
     return PostRenderResult(join(out), findings, walked.changes, len(skipped_hooks), retargeted=walked.retargeted)
 
 
