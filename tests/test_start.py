@@ -46,8 +46,8 @@ COMMANDS = {
     "list": (39, (PARSER, COMPOSE, RULES)),
     "rules port-conflict": (76, (PARSER, COMPOSE)),
     "validate -f web.yaml": (86, (COMPOSE, AUTHORING, PACKAGE)),
-    "add logger -f web.yaml": (141, (AUTHORING, PACKAGE, *STANDARD)),
-    "remove logger -f web.yaml": (140, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines", *STANDARD)),
+    "add logger -f web.yaml": (142, (AUTHORING, PACKAGE, *STANDARD)),
+    "remove logger -f web.yaml": (141, (AUTHORING, PACKAGE, "sidecarctl.catalog.engines", *STANDARD)),
 }
 PROGRAM = """
 import sys

@@ -15,6 +15,7 @@ from random_yaml import Handwriting
 
 from sidecarctl import limits
 from sidecarctl.yamltext.edits import identical
+from sidecarctl.yamltext.events import EventSource
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail, walk
 from sidecarctl.yamltext.parse import SyntaxProblem, parse
 
@@ -270,9 +271,29 @@ def test_both_parsers_return_the_same_nodes(monkeypatch: pytest.MonkeyPatch) -> 
         ("k: a\tb \tc # d\n", {"k": "a\tb \tc"}),
         ("a\tb: c\n", {"a\tb": "c"}),
         ("k:\tv\t# c\n", {"k": "v"}),
-        ("k: {a: b\t, c: d}\n", {"k": {"a": "b", "c": "d"}}),
+        ("k: {a: b\t, c: d\te, f: [g\t:\th]}\n", {"k": {"a": "b", "c": "d\te", "f": [{"g": "h"}]}}),
+        ("k: &x\ttrue\nl: &y\t'v'\nm: *x\t# c\n", {"k": True, "l": "v", "m": True}),
+        ("k: &x\t|\n  v\n", {"k": "v\n"}),
+        ("k: a,\tb\t, c\t] d\t[\n", {"k": "a,\tb\t, c\t] d\t["}),
+        ("k: don'\tt say \"\thi\n", {"k": "don'\tt say \"\thi"}),
+        ("k: a\t\n  \tb\t\n  \t\n  c\n", {"k": "a b\nc"}),
     ],
 )
 def test_tabs_inside_plain_scalars_are_kept(text: str, value: object, parser: str) -> None:
     root = parse(text)
     assert root is not None and root.value == value
+
+
+def test_text_with_many_tabs_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "_ruamel_yaml", None)
+    sources: list[str] = []
+    events = EventSource.events
+
+    def counted(source: EventSource) -> Any:
+        sources.append(source.text)
+        return events(source)
+
+    monkeypatch.setattr(EventSource, "events", counted)
+    root = parse("".join(f"k{number}: a\tb\n" for number in range(50)))
+    assert root is not None and root.value["k49"] == "a\tb"
+    assert len(sources) == 1
