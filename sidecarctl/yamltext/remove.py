@@ -38,8 +38,12 @@ from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, tr
 _LINE_IS_OVER = lazy_pattern("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
 
 
-def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Splice]:
-    """Yield the cuts for removals; neighboring members are cut together."""
+def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas: bool = False) -> Iterator[Splice]:
+    """Yield the cuts for removals; neighboring members are cut together.
+
+    In flow collections, the comma before a member goes with it, which restores the text before an insert. With `keep_commas`,
+    that comma stays and the one behind it goes, which is valid in any style.
+    """
     by_holder: dict[PathTuple, list[str | int]] = {}
     for edit in removes:
         by_holder.setdefault(edit.path[:-1], []).append(edit.path[-1])
@@ -54,7 +58,7 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove]) -> Iterator[Spl
         if len(gone) == len(indices) and not holder.flow:
             yield from _empty_collection(text, nodes)
         else:
-            yield from _cuts(text, holder, gone)
+            yield from _cuts(text, holder, gone, keep_commas=keep_commas)
 
 
 def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
@@ -102,13 +106,16 @@ def _replace_members(text: str, node: Mapping | Sequence, at: int, written: str)
         yield Splice(at, node.end, written)
 
 
-def _cuts(text: str, holder: Mapping | Sequence, gone: list[int]) -> Iterator[Splice]:
+def _cuts(text: str, holder: Mapping | Sequence, gone: list[int], *, keep_commas: bool) -> Iterator[Splice]:
     spans = member_bounds(text, holder)
     if holder.flow:
         check_pair(text, holder)
         last = last_nodes(text, holder)
         for first, after in _runs(gone):
-            yield from _flow_cut(text, spans, last, first, after)
+            if keep_commas and first:
+                yield _cut_with_next_comma(text, spans[first][0], spans[after - 1][1])
+            else:
+                yield from _flow_cut(text, spans, last, first, after)
     else:
         yield from _line_cuts(text, spans, _runs(gone))
 
@@ -134,6 +141,11 @@ def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterato
             continue
         for start, end in spans[first:after]:
             yield Splice(line_start(text, start), next_line(text, end), "")
+
+
+def _cut_with_next_comma(text: str, start: int, end: int) -> Splice:
+    following = skip_gap(text, end)
+    return Splice(start, following + 1 if text.startswith(",", following) else end, "")
 
 
 def _flow_cut(text: str, spans: Bounds, last: Seq[Node], first: int, after: int) -> Iterator[Splice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 
 from sidecarctl.errors import BugError
@@ -61,13 +62,10 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
     folded = group_inserts(root, inserts)
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
-        result = apply_splices(text, find_splices(text, root, others, folded, place))
-        plain = [_as_json(edit) for edit in others]
-        if plain != others:
+        result = text
+        for result in _find_results(text, root, others, folded, place):
             if (fitting := _parse_fitting(result, text, root, edits, keep_json)) is not None:
                 return SpliceResult(result, fitting, filled)
-            # Another program has written the document in another style since.
-            result = apply_splices(text, find_splices(text, root, plain, folded, place))
         return SpliceResult(result, _verify(result, text, root, edits), filled)
     done = splice(text, root, others, keep_json=keep_json)
     # Inserts see the text after the removals: a comma, an empty collection.
@@ -76,6 +74,17 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
     if not identical(second.root.value, apply(root.value, edits)):
         raise BugError("the edited text does not equal the intended result")
     return SpliceResult(second.text, second.root, filled)
+
+
+def _find_results(text: str, root: Node, others: Seq[Edit], inserts: GroupedInserts, place: KeyPlace) -> Iterator[str]:
+    """Yield the text after edits, then other ways to write it, for documents that another program wrote in another style."""
+    new = list(insert_splices(text, root, inserts, place))
+    yield apply_splices(text, [*_other_splices(text, root, others), *new])
+    plain = [_as_json(edit) for edit in others]
+    if plain != others:
+        yield apply_splices(text, [*_other_splices(text, root, plain), *new])
+    if any(isinstance(edit, Remove) for edit in plain):
+        yield apply_splices(text, [*_other_splices(text, root, plain, keep_commas=True), *new])
 
 
 def check_edit(text: str, root: Node, edit: Edit) -> None:
@@ -90,9 +99,10 @@ def find_splices(text: str, root: Node, others: Seq[Edit], inserts: GroupedInser
     return [*_other_splices(text, root, others), *insert_splices(text, root, inserts, place)]
 
 
-def _other_splices(text: str, root: Node, edits: Seq[Edit]) -> list[Splice]:
+def _other_splices(text: str, root: Node, edits: Seq[Edit], *, keep_commas: bool = False) -> list[Splice]:
     """Return the replacements for all edits except inserts."""
-    splices = list(removal_splices(text, root, [edit for edit in edits if isinstance(edit, Remove)]))
+    removes = [edit for edit in edits if isinstance(edit, Remove)]
+    splices = list(removal_splices(text, root, removes, keep_commas=keep_commas))
     for edit in edits:
         if isinstance(edit, Restore):
             splices += restore_splices(text, root, edit)

@@ -108,3 +108,18 @@ def test_members_are_found_by_index() -> None:
     compared.clear()
     assert len(list(removal_splices(text, root, [Remove((name,)) for name in names[1:]]))) == 19
     assert len(compared) <= 2 * len(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "expected"),
+    [
+        ("k: [\n  a: b,# mine\n  c: d # added\n  ]\n", 1, "k: [\n  a: b,# mine\n  ]\n"),
+        ("k: [m: &y,# c\n a]\n", 1, "k: [m: &y,# c\n ]\n"),
+        ("k: {\n  a:, c: d # x\n  , # y\n  }\n", "c", "k: {\n  a:,  # y\n  }\n"),
+        ('k: ["c" :,# c\n ? g : h,m: &y,# c\n {z: y}]\n', 3, 'k: ["c" :,# c\n ? g : h,m: &y,# c\n ]\n'),
+    ],
+)
+def test_comma_stays_where_the_text_before_it_needs_it(text: str, step: str | int, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    assert splice(text, root, [Remove(("k", step))]).text == expected
