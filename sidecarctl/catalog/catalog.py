@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,11 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Return the sorted names of all sidecars without reading them."""
+        return list(self._names)
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        """The sorted names; a manifest can request thousands of unknown ones, which are compared with them."""
         return sorted({entry.name.split("@")[0] for _, folder in self.folders for entry in _entry_directories(folder)})
 
     def entries(self) -> list[Entry]:

@@ -34,6 +34,9 @@ REFERENCES = (
     ("secretKeyRef", "name", "Secret"),
 )
 
+# Recorded companions of an instance whose names are compared with those of objects that were renamed.
+_MOST_COMPARED = 100
+
 
 @dataclass(frozen=True)
 class Companion:
@@ -169,11 +172,12 @@ def _take_recorded(
     `referred` are the objects that the instance uses.
     """
     recorded = [identity.partition("/") for identity in instance.added.documents]
+    compared = recorded[:_MOST_COMPARED]
     names, kinds = Counter(instance.added.documents), Counter(kind for kind, _, _ in recorded)
 
     def rank(each: Companion) -> tuple[bool, ...]:
         listed, used = each.identity in names, each.identity in referred
-        similar = any(kind == each.kind and former in each.name for kind, _, former in recorded)
+        similar = any(kind == each.kind and former in each.name for kind, _, former in compared)
         return not listed, not used, not similar, each.namespace != workload.namespace
 
     for each in sorted(own, key=rank):
@@ -185,12 +189,12 @@ def _take_recorded(
 
 @dataclass(frozen=True)
 class _ListCompanions:
-    """The items of a List that have an owner, also by owner (label, instance) and by identity.
+    """The items of a List that have an owner, by instance, by owner (label, instance), and by identity.
 
     holders  labels of the other items that have a record: what they own belongs to no other workload
     """
 
-    items: Sequence[Companion]
+    by_instance: Mapping[str, Sequence[Companion]]
     holders: frozenset[str]
     by_owner: Mapping[tuple[str, str], Sequence[Companion]]
     by_identity: Mapping[str, Sequence[Companion]]
@@ -210,17 +214,26 @@ class _ListCompanions:
             )
             by_owner: dict[tuple[str, str], list[Companion]] = {}
             by_identity: dict[str, list[Companion]] = {}
+            by_instance: dict[str, list[Companion]] = {}
             for each in items:
+                by_instance.setdefault(each.owner[1], []).append(each)
                 by_owner.setdefault(each.owner, []).append(each)
                 by_identity.setdefault(each.identity, []).append(each)
-            document.memo[key] = _ListCompanions(items, holders, by_owner, by_identity)
+            document.memo[key] = _ListCompanions(by_instance, holders, by_owner, by_identity)
         found: _ListCompanions = document.memo[key]
         return found
 
     def find_candidates(self, workload: Workload, instance: Instance, known: Iterable[str]) -> Iterable[Companion]:
-        """Return the items that can belong to an instance, in order: all of them only if none has exactly this owner."""
+        """Return the items that can belong to an instance, in order.
+
+        If none has exactly this owner, all that have an owner with this instance, whose workload may have another name now.
+        """
         exact = self.by_owner.get((workload.label, instance.name), ())
-        named = (each for identity in known for each in self.by_identity.get(identity, ())) if exact else self.items
+        named = (
+            (each for identity in known for each in self.by_identity.get(identity, ()))
+            if exact
+            else self.by_instance.get(instance.name, ())
+        )
         free = (each for each in named if each.owner[0] not in self.holders)
         return sorted({id(each): each for each in (*exact, *free)}.values(), key=lambda each: each.path[-1])
 

@@ -7,6 +7,7 @@ companions of its base, and the next run would create duplicates, which kustomiz
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sidecarctl.inject.companion_homes import Holder
@@ -24,6 +25,7 @@ from sidecarctl.yamltext.stream import Document
 _NAMES = "internal.config.kubernetes.io/previousNames"
 _NAMESPACES = "internal.config.kubernetes.io/previousNamespaces"
 _DEFAULT_NAMESPACE = "default"
+_LONGEST_NAME = 253
 
 
 def follow_renames(documents: Sequence[Document], kinds: Kinds) -> list[Document]:
@@ -80,10 +82,15 @@ def _find_renamed(
 
 def _is_alike(companion: Companion, home: Holder) -> bool:
     """Return True if a workload and a companion got the same prefix and suffix, which can be empty."""
-    before, now = companion.owner[0].rpartition("/")[2], home.workload.name
-    formers = _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES) or [companion.name]
+    before, now, name = companion.owner[0].rpartition("/")[2], home.workload.name, companion.name
+    if len(now) > _LONGEST_NAME:
+        return False
+    formers = _split_annotation(as_mapping(companion.value.get("metadata")), _NAMES) or {name: None}
     ends = ((now[:at], now[at + len(before) :]) for at in range(len(now)) if now.startswith(before, at))
-    return any(f"{prefix}{former}{suffix}" == companion.name for prefix, suffix in ends for former in formers)
+    return any(
+        name.startswith(prefix) and name.endswith(suffix) and name[len(prefix) : len(name) - len(suffix)] in formers
+        for prefix, suffix in ends
+    )
 
 
 def _is_similar(companion: Companion, home: Holder) -> bool:
@@ -142,9 +149,15 @@ def _former_namespaces(workload: Workload) -> frozenset[str]:
     return frozenset((*namespaces, "") if _DEFAULT_NAMESPACE in namespaces else namespaces)
 
 
-def _split_annotation(metadata: dict[str, Any], key: str) -> list[str]:
+def _split_annotation(metadata: dict[str, Any], key: str) -> Mapping[str, None]:
+    """Return the different names in an annotation, in order."""
     text = as_mapping(metadata.get("annotations")).get(key)
-    return [part for part in text.split(",") if part] if isinstance(text, str) else []
+    return _split_names(text) if isinstance(text, str) else {}
+
+
+@lru_cache(maxsize=256)  # each companion is compared with each workload that had the name of its owner
+def _split_names(text: str) -> Mapping[str, None]:
+    return dict.fromkeys(part for part in text.split(",") if 0 < len(part) <= _LONGEST_NAME)
 
 
 def _update_record(document: Document, workload: Workload, renamed: dict[str, dict[str, str]]) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from math import isinf
 from typing import Any, NoReturn
 
 from sidecarctl.kube.fronts import MAX_FRONTS, is_front
@@ -36,7 +37,9 @@ def parse_record(text: object) -> dict[str, Any]:
         raise ValueError("expected a string with a JSON object")
     if len(text) > MAX_RECORD:
         raise ValueError(f"it has {len(text):,} bytes (limit: {MAX_RECORD:,})")
-    data = json.loads(text, object_pairs_hook=_unique, parse_constant=_reject_constant, parse_int=_parse_int)
+    data = json.loads(
+        text, object_pairs_hook=_unique, parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float
+    )
     if not isinstance(data, dict) or not isinstance(data.get("instances"), dict):
         raise ValueError("expected a JSON object with `instances`")
     version = data.get("v")
@@ -98,6 +101,13 @@ def _parse_int(text: str) -> int:
     if len(text) > _LONGEST_NUMBER:
         raise ValueError(f"number with {len(text)} digits")
     return int(text)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"the number {text[:_LONGEST_NUMBER]} is too large")
+    return number
 
 
 def _reject_constant(text: str) -> NoReturn:

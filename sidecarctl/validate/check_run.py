@@ -68,7 +68,8 @@ def _check(
 ) -> list[tuple[Document, Finding]]:
     relevant = [(one, value) for one in documents if _is_relevant(one, around) and (value := _value(one)) is not None]
     values = [value for _, value in relevant]
-    found = check_documents(values, _stream_rules(), Context(kube_version), _no_place, kinds)
+    files = [one.file for one, _ in relevant]
+    found = check_documents(values, _stream_rules(), Context(kube_version), _no_place, kinds, files)
     return [(relevant[number][0], one) for number, one in found if one.severity is not Severity.INFO]
 
 

@@ -469,6 +469,15 @@ def test_services_of_one_name_with_different_ports_for_one_workload_are_reported
     assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
 
 
+def test_two_environments_in_lists_get_companions_of_one_name(tmp_path: Path) -> None:
+    item = "".join(f"  {line}\n" for line in DEPLOYMENT.splitlines()).replace("  ", "- ", 1)
+    for name in ("dev", "prod"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, all=f"apiVersion: v1\nkind: List\nitems:\n{item}")
+    call("add proxy . -i", tmp_path)
+    assert all("name: shop-proxy" in read(tmp_path / name)["all.yaml"] for name in ("dev", "prod"))
+
+
 @pytest.mark.parametrize("port", [10000, 8080])
 def test_service_of_another_app_that_took_the_former_name_stays(port: int, tmp_path: Path) -> None:
     write(tmp_path, shop=DEPLOYMENT, service=SERVICE)

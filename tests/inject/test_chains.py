@@ -272,6 +272,18 @@ def test_a_record_beyond_the_limits_is_an_error(instances: dict[str, object], pr
     assert any(problem in finding.message for finding in result.findings)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" * 200])
+def test_a_record_with_a_number_that_json_cannot_hold_is_an_error(number: str) -> None:
+    text = '{"v":2,"instances":{"logger":{},"other":{"parameters":{"x":NUMBER}}}}'.replace("NUMBER", number)
+    annotated = SHOP.replace(
+        "    metadata: {labels: {app: shop}}",
+        f"    metadata: {{labels: {{app: shop}}, annotations: {{{RECORD_ANNOTATION}: '{text}'}}}}",
+    )
+    session = Session()
+    for findings in (session.check(annotated).findings, session.remove(annotated, ["logger"]).findings):
+        assert [finding.rule for finding in findings if finding.severity is Severity.ERROR] == ["unreadable-record"]
+
+
 def test_removal_keeps_the_place_of_a_front_that_was_put_beside_the_removed_one() -> None:
     text = add(SHOP, "proxy").text
     text = add(text, "nginx-tls", nginx_tls={"position": {"before": "proxy"}}).text

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sidecarctl.cli import build_request
 from sidecarctl.composition.request import Request
-from sidecarctl.inject import companions, pipeline
+from sidecarctl.inject import companion_search, companions, pipeline
 from sidecarctl.inject.companion_search import Beside
+from sidecarctl.inject.companions import OWNER_ANNOTATION as OWNER
 from sidecarctl.inject.companions import read_owner
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.yamltext import edits, parse
@@ -95,3 +96,24 @@ def test_companions_of_other_files_are_parsed_once_in_a_run() -> None:
         for _ in range(2)
     ]
     assert calls == [20, 0]
+
+
+def test_objects_of_a_list_are_compared_with_the_instance_that_they_name(tmp_path: Path) -> None:
+    def count(size: int) -> int:
+        record = json.dumps({"v": 2, "instances": {f"i{number}": {} for number in range(size)}})
+        owners = [f"Pod/other-{number}/i{number % size}" for number in range(4 * size)]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "p", "annotations": {"sidecarctl.dev/sidecars": record}},
+            "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+        }
+        objects = [
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"s{number}", "annotations": {OWNER: owner}}}
+            for number, owner in enumerate(owners)
+        ]
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod, *objects]})
+        work = lambda: pipeline.remove(text, None, Options(facts=False))  # noqa: E731
+        return count_calls(work, companion_search.belongs_to.__code__).total()
+
+    assert 0 < count(40) <= 5 * count(10)

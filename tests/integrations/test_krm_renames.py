@@ -137,3 +137,15 @@ def test_object_that_claims_the_former_name_of_a_renamed_companion_stays(
     claims["metadata"] |= {"name": "important", **namespace}
     found = [workload, claims, companion] if first else [workload, companion, claims]
     assert set(rendered(found, ["nothing"], tmp_path)) == {"dev-web", "important"}
+
+
+def test_long_names_and_many_former_names_take_little_time(base: list[Any], tmp_path: Path) -> None:
+    workload, companion = copy.deepcopy(base)
+    metadata = workload["metadata"]
+    metadata["annotations"][PREVIOUS], metadata["name"] = "web", "web" * 30_000
+    companion["metadata"]["annotations"][PREVIOUS] = ",".join(
+        ["b"] * 50_000 + [f"b{number}" for number in range(9_000)]
+    )
+    given = listed([workload, companion], composition(rules=[{"select": {"kinds": ["Job"]}, "sidecars": ["logger"]}]))
+    outcome = krm(given, tmp_path, env={"SIDECARCTL_MAX_STEP_SECONDS": "20"})
+    assert outcome.code == 0, outcome.stderr
