@@ -18,6 +18,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.instance_edits import build_config_hashes, make_native
 from sidecarctl.inject.placement import resolve_mode
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
 
 _WIDTH = 110
@@ -38,13 +39,16 @@ COMPANIONS = "companions.yaml"
 
 
 def render_header(engine: str, composition: str, differences: Iterable[str], use: str) -> str:
-    """Return the header comment: what the file is, how to use it, and each difference from `sidecarctl render`."""
+    """Return the header comment: what the file is, how to use it, and each difference from `sidecarctl render`.
+
+    What could control a terminal or end the comment is escaped: some lines quote a template or a composition.
+    """
     lines = textwrap.wrap(f"The composition {composition} for {engine}, by sidecarctl {__version__}. {use}", _WIDTH)
     lines.append("")
     lines += ["What differs from `sidecarctl render`:"]
     for difference in dict.fromkeys(differences):
         lines += textwrap.wrap(f"- {difference}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    return "".join(visible(f"# {line}".rstrip()) + "\n" for line in lines)
 
 
 def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
