@@ -222,6 +222,47 @@ def test_requires_an_engine(tmp_path: Path) -> None:
     assert "kustomize-component" in outcome.stderr
 
 
+def names_by_kind(found: list[Any]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for each in found:
+        names.setdefault(each["kind"], []).append(each["metadata"]["name"].removeprefix("platform-"))
+    return names
+
+
+@pytest.mark.parametrize("engine", POLICIES)
+def test_policies_have_distinct_names(engine: str, tmp_path: Path) -> None:
+    """kubectl replaces an object by the next one with its name."""
+    every = ["Deployment", "StatefulSet", "Widget", "Gadget"]
+    names = ["My Rule", "my-rule", "my_rule", "日本", "ロシア", "my-rule-deployment-2"]
+    rules = [
+        {"name": name, "select": {"kinds": ["Deployment"]}, "sidecars": [{**METRICS, "as": f"m{number}"}]}
+        for number, name in enumerate(names)
+    ]
+    kinds = {f"example.com/{kind}": "spec.pod.template" for kind in ("Widget", "Gadget")}
+    text = composition({"name": "all", "select": {"kinds": every}, "sidecars": [METRICS]}, *rules, kinds=kinds)
+    found = names_by_kind(objects(export(tmp_path, engine, text)))
+    expected = [
+        "all-workloads",
+        "all-workloads-2",
+        "my-rule-deployment",
+        "my-rule-deployment-2",
+        "my-rule-deployment-3",
+    ]
+    expected += ["rule-deployment", "rule-deployment-2", "my-rule-deployment-2-deployment"]
+    for kind in found.keys() - {"ConfigMap"}:
+        assert found[kind] == expected
+
+
+def test_sidecarsets_have_distinct_names(tmp_path: Path) -> None:
+    names = ["My Rule", "my-rule", "my-rule-2"]
+    rules = [
+        {"name": name, "select": {"labels": {"a": name[-1]}}, "sidecars": [{**METRICS, "as": f"m{number}"}]}
+        for number, name in enumerate(names)
+    ]
+    found = names_by_kind(objects(export(tmp_path, "sidecarset", composition(*rules))))
+    assert found["SidecarSet"] == ["my-rule", "my-rule-3", "my-rule-2"]
+
+
 # ---- patches -----------------------------------------------------------------------------------------------------
 
 

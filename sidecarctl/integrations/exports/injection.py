@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import count
 from typing import Any
 
 from sidecarctl import __version__
@@ -17,6 +18,7 @@ from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.instance_edits import build_config_hashes, make_native
 from sidecarctl.inject.placement import resolve_mode
+from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
@@ -59,6 +61,24 @@ def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
 def pointer(path: Sequence[str | int]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def name_for(composition: str, rule: Rule) -> str:
+    """Return the start of the names of objects for a rule. Those of two rules can be equal: `My Rule` and `my-rule`."""
+    label = to_dns_label(rule.label.removeprefix("rule ").strip('"')) or "rule"
+    return f"{composition}-{label}"
+
+
+def make_distinct(names: Sequence[str]) -> list[str]:
+    """Return the names with a number after each that an earlier one equals. All other names stay."""
+    taken, seen = set(names), set[str]()
+    out = []
+    for name in names:
+        new = next(one for one in (f"{name}-{n}" for n in count(2)) if one not in taken) if name in seen else name
+        seen.add(name)
+        taken.add(new)
+        out.append(new)
+    return out
 
 
 _PROBE_WORKLOAD_A: Mapping[str, Any] = {
