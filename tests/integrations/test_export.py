@@ -347,6 +347,23 @@ def test_patches_change_services_that_bypass_a_sidecar(enabled: bool, tmp_path: 
     assert ("service-bypasses-sidecar" in outcome.stderr) is not enabled
 
 
+def test_companion_of_a_removed_sidecar_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    (tmp_path / "c.yaml").write_text(composition({"select": {"all": True}, "sidecars": [LOGGER]}))
+    assert run("sidecarctl render -c c.yaml web.yaml -o out.yaml", tmp_path).code == 0
+    assert "kind: ConfigMap" in (tmp_path / "out.yaml").read_text()
+    component = objects(export(tmp_path, "kustomize-component", composition(), "out.yaml"))[0]
+    assert [each["target"]["name"] for each in component["patches"]] == ["web", "web-logger"]
+    assert yaml.safe_load(component["patches"][1]["patch"]) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web-logger"},
+        "$patch": "delete",
+    }
+    outcome = export(tmp_path, "json-patch", composition(), "out.yaml")
+    assert "delete ConfigMap/web-logger, which `render` removes" in outcome.stdout
+
+
 def test_component_with_companions_requires_a_directory(tmp_path: Path) -> None:
     outcome = run("sidecarctl export --to kustomize-component -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     assert (outcome.code, outcome.stdout) == (2, "")

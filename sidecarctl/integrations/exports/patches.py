@@ -78,6 +78,7 @@ def _name(item: Any) -> Any:
 _DIFFERENCES = (
     "Patches apply only to the workloads that they were exported from. Export again after you add a workload or change the "
     "containers of one.",
+    "Only companions in the file of their workload are changed or removed.",
     "Helm hooks and tests are left out; `render --hooks` includes them.",
     "Manifests are not validated when the patches are applied, and conflicts that `render` reports are not detected.",
 )
@@ -93,10 +94,22 @@ class _Patch:
 
 
 @dataclass(frozen=True)
+class _Removal:
+    """An object that `render` deletes, such as the companion of a sidecar that no rule requests any more."""
+
+    target: Mapping[str, str]
+    label: str
+    api_version: str
+
+
+@dataclass(frozen=True)
 class ManifestPatches:
-    """The patches, companions, and findings of an export. `clash` is the error of a target that matches several objects."""
+    """The patches, companions, removed objects, and findings of an export. `clash` is the error of a target that matches
+    several objects.
+    """
 
     patches: tuple[_Patch, ...]
+    removals: tuple[_Removal, ...]
     companions: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     clash: UsageError | None = None
@@ -116,19 +129,15 @@ def build_patches(
         enabled = any(choose(name).composition.retarget for _, name in texts)
         after, more = _edit_around(before, after, settings, retarget=enabled)
         findings += mask_findings(more, frozenset[str]().union(*(result.secrets for result in results)))
-    patches: list[_Patch] = []
-    companions: list[Mapping[str, Any]] = []
-    for old, new in zip(before, after):
-        for one in _compare(old, new):
-            if isinstance(one, _Patch):
-                patches.append(one)
-            else:
-                companions.append(one)
-    clash = _find_clash(patches, chain.from_iterable(before))
-    return ManifestPatches(tuple(patches), tuple(companions), tuple(findings), clash)
+    found = [one for old, new in zip(before, after) for one in _compare(old, new)]
+    patches = tuple(one for one in found if isinstance(one, _Patch))
+    removals = tuple(one for one in found if isinstance(one, _Removal))
+    companions = tuple(one for one in found if not isinstance(one, (_Patch, _Removal)))
+    clash = _find_clash((*patches, *removals), chain.from_iterable(before))
+    return ManifestPatches(patches, removals, companions, tuple(findings), clash)
 
 
-def _find_clash(patches: Sequence[_Patch], documents: Iterable[Document]) -> UsageError | None:
+def _find_clash(patches: Sequence[_Patch | _Removal], documents: Iterable[Document]) -> UsageError | None:
     """Return the error for a patch whose target matches several objects: kustomize would apply it to all of them.
 
     A target without namespace or group matches objects of any:
@@ -170,8 +179,8 @@ def _edit_around(
     return [[next(rest) for _ in part] for part in after], findings
 
 
-def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[_Patch | Mapping[str, Any]]:
-    """Yield a patch for each changed object of a file, and each companion as it is."""
+def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[_Patch | _Removal | Mapping[str, Any]]:
+    """Yield a patch for each changed object of a file, each companion as it is, and each object that is removed."""
     known: dict[tuple[str, ...], deque[Document]] = {}
     for one in before:
         known.setdefault(_identity(one), deque()).append(one)
@@ -185,6 +194,9 @@ def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[
             yield value
         elif old.text != document.text:
             yield _Patch(_target(value, old), list(compute_operations(old.value, value)))
+    for old in chain.from_iterable(known.values()):
+        if isinstance(old.value, dict):
+            yield _Removal(_target(old.value, old), label_of(old.value), str(old.value.get("apiVersion")))
 
 
 def _identity(document: Document) -> tuple[str, ...]:
@@ -240,8 +252,17 @@ def render_component(patches: ManifestPatches, composition: str) -> list[ExportF
     kustomization["patches"] = [
         {"target": _escape_names(one.target), "patch": emit.document(list(one.operations))} for one in patches.patches
     ]
+    kustomization["patches"] += [
+        {"target": _escape_names(one.target), "patch": emit.document(_deletion(one))} for one in patches.removals
+    ]
     comment = render_header("kustomize (Component)", composition, differences, use)
     return [ExportFile(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
+
+
+def _deletion(one: _Removal) -> dict[str, Any]:
+    """Return the strategic merge patch that deletes an object: a JSON patch cannot."""
+    metadata = {key: one.target[key] for key in ("name", "namespace") if key in one.target}
+    return {"apiVersion": one.api_version, "kind": one.target["kind"], "metadata": metadata, "$patch": "delete"}
 
 
 def _escape_names(target: Mapping[str, str]) -> dict[str, str]:
@@ -259,7 +280,11 @@ def render_patch_list(patches: ManifestPatches, composition: str) -> list[Export
         "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization, which reads the names "
         "of targets as regular expressions."
     )
-    comment = render_header("JSON patches", composition, _DIFFERENCES, use)
+    differences = list(_DIFFERENCES)
+    if patches.removals:
+        labels = ", ".join(one.label for one in patches.removals)
+        differences.append(f"A JSON patch cannot delete an object: delete {labels}, which `render` removes.")
+    comment = render_header("JSON patches", composition, differences, use)
     entries = [{"target": _escape_names(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
     return [ExportFile("patches.yaml", render_stream(comment, [{"patches": entries}, *patches.companions]))]
 
@@ -267,7 +292,7 @@ def render_patch_list(patches: ManifestPatches, composition: str) -> list[Export
 def _require_patches(patches: ManifestPatches, composition: str) -> None:
     if any(finding.severity is Severity.ERROR for finding in patches.findings):
         return
-    if not patches.patches:
+    if not patches.patches and not patches.removals:
         raise InputError(
             f"composition {composition} changes no manifest",
             hint="export from manifests without sidecars; to list their sidecars, run `sidecarctl status`",
