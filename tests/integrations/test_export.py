@@ -370,6 +370,39 @@ def test_component_with_companions_requires_a_directory(tmp_path: Path) -> None:
     assert "-o DIR" in outcome.stderr
 
 
+@pytest.mark.parametrize("kept", ["kustomization.yaml", "companions.yaml"])
+def test_file_that_no_export_wrote_is_kept(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    text = composition({"select": {"all": True}, "sidecars": [LOGGER]})
+    words = ["web.yaml", "-o", "out/"]
+    assert export(tmp_path, "kustomize-component", text, *words).code == 0
+    assert export(tmp_path, "kustomize-component", text.replace("nginx", "app"), *words).code == 0
+    assert "/var/log/app" in (tmp_path / "out" / "kustomization.yaml").read_text()
+    others = {path: path.read_text() for path in (tmp_path / "out").iterdir() if path.name != kept}
+    own = "# The composition of these resources was made by hand.\nresources: [web.yaml]\n"
+    (tmp_path / "out" / kept).write_text(own)
+    outcome = export(tmp_path, "kustomize-component", text, *words)
+    assert outcome.code == 3
+    assert f"{kept} already exists, and no export wrote it; no files written" in outcome.stderr
+    assert (tmp_path / "out" / kept).read_text() == own
+    assert {path: path.read_text() for path in others} == others
+
+
+@pytest.mark.parametrize("name", ["platform", "a-" * 31 + "z"])
+def test_single_file_is_replaced_if_an_export_wrote_it_or_it_is_empty(name: str, tmp_path: Path) -> None:
+    text = composition({"select": {"labels": {"a": "b"}}, "sidecars": [METRICS]}).replace(
+        "name: platform", f"name: {name}"
+    )
+    output = tmp_path / "policy.yaml"
+    output.touch()
+    for engine in ("kyverno", "mutatingadmissionpolicy", "sidecarset"):
+        assert export(tmp_path, engine, text, "-o", "policy.yaml").code == 0
+    output.write_text(before := WORKLOAD.format(name="web"))
+    assert export(tmp_path, "kyverno", text, "-o", "policy.yaml").code == 3
+    assert output.read_text() == before
+    assert export(tmp_path, "kyverno", text, "-o", "/dev/stdout").stdout.startswith("# The composition ")
+
+
 def test_conflict_prevents_the_export(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text((MANIFESTS / "web.yaml").read_text().replace("- name: web", "- name: logger"))
     (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 from sidecarctl import __version__
@@ -20,6 +20,7 @@ from sidecarctl.inject.instance_edits import build_config_hashes, make_native
 from sidecarctl.inject.placement import resolve_mode
 from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
 
@@ -51,6 +52,21 @@ def render_header(engine: str, composition: str, differences: Iterable[str], use
     for difference in dict.fromkeys(differences):
         lines += textwrap.wrap(f"- {difference}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "".join(visible(f"# {line}".rstrip()) + "\n" for line in lines)
+
+
+def render_companions(composition: str, objects: Sequence[Mapping[str, Any]]) -> list[ExportFile]:
+    """Return the file with the companions, none if there are none."""
+    comment = f"# The companions of the composition {composition}, by sidecarctl {__version__}.\n"
+    return [ExportFile(COMPANIONS, render_stream(comment, objects))] if objects else []
+
+
+_HEADER = lazy_pattern(r"The (?:companions of the )?composition .+, by sidecarctl \d")
+
+
+def is_export(text: str) -> bool:
+    """Return whether a text, or its beginning, has the header comment of an export."""
+    comment = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return _HEADER.match(" ".join(line[1:].strip() for line in comment)) is not None
 
 
 def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:

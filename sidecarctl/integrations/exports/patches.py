@@ -12,12 +12,18 @@ from typing import Any
 
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.inject.pipeline import Options, render
 from sidecarctl.inject.process import has_errors
 from sidecarctl.inject.retarget import retarget as retarget_ports
 from sidecarctl.inject.secret_findings import mask_findings
-from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
+from sidecarctl.integrations.exports.injection import (
+    ExportFile,
+    pointer,
+    render_companions,
+    render_header,
+    render_stream,
+)
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.kube.kinds import group_of
 from sidecarctl.kube.workload import as_mapping, label_of, objects
@@ -104,9 +110,7 @@ class _Removal:
 
 @dataclass(frozen=True)
 class ManifestPatches:
-    """The patches, companions, removed objects, and findings of an export. `clash` is the error of a target that matches
-    several objects.
-    """
+    """The changes and findings of an export. `clash` is the error of a target that matches several objects."""
 
     patches: tuple[_Patch, ...]
     removals: tuple[_Removal, ...]
@@ -245,16 +249,13 @@ def render_component(patches: ManifestPatches, composition: str) -> list[ExportF
         "kustomize rewrites every document: comments and key order are lost.",
         "In an overlay, apply the patches before anything that renames or reorders workloads.",
     ]
-    companions = [ExportFile(COMPANIONS, render_stream("", patches.companions))] if patches.companions else []
+    companions = render_companions(composition, patches.companions)
     kustomization: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
     if companions:
-        kustomization["resources"] = [COMPANIONS]
-    kustomization["patches"] = [
-        {"target": _escape_names(one.target), "patch": emit.document(list(one.operations))} for one in patches.patches
-    ]
-    kustomization["patches"] += [
-        {"target": _escape_names(one.target), "patch": emit.document(_deletion(one))} for one in patches.removals
-    ]
+        kustomization["resources"] = [each.name for each in companions]
+    edits = [(one.target, emit.document(list(one.operations))) for one in patches.patches]
+    edits += [(one.target, emit.document(_deletion(one))) for one in patches.removals]
+    kustomization["patches"] = [{"target": _escape_names(target), "patch": patch} for target, patch in edits]
     comment = render_header("kustomize (Component)", composition, differences, use)
     return [ExportFile(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
 
@@ -290,9 +291,7 @@ def render_patch_list(patches: ManifestPatches, composition: str) -> list[Export
 
 
 def _require_patches(patches: ManifestPatches, composition: str) -> None:
-    if any(finding.severity is Severity.ERROR for finding in patches.findings):
-        return
-    if not patches.patches and not patches.removals:
+    if not (has_errors(patches.findings) or patches.patches or patches.removals):
         raise InputError(
             f"composition {composition} changes no manifest",
             hint="export from manifests without sidecars; to list their sidecars, run `sidecarctl status`",

@@ -17,13 +17,13 @@ from sidecarctl.composition.select import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.integrations.exports import cel
 from sidecarctl.integrations.exports.injection import (
-    COMPANIONS,
     ExportFile,
     Injection,
     RuleInjections,
     collect_injections,
     make_distinct,
     name_for,
+    render_companions,
     render_header,
     render_stream,
 )
@@ -98,8 +98,8 @@ def export(engine: Engine, selection: Selection) -> list[ExportFile]:
     names = make_distinct([name for name, _ in policies])
     objects = [one for name, (_, spec) in zip(names, policies) for one in _objects(engine, version, name, spec)]
     comment = render_header(engine.title, selection.composition.name, differences, engine.use)
-    files = [ExportFile("policy.yaml", render_stream(comment, objects))]
-    return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+    main = ExportFile("policy.yaml", render_stream(comment, objects))
+    return [main, *render_companions(selection.composition.name, list(companions.values()))]
 
 
 _DIFFERENCES = (

@@ -11,7 +11,6 @@ from sidecarctl.composition.model import Rule
 from sidecarctl.composition.select import Selection
 from sidecarctl.inject.pod_settings import DEFAULT_GRACE_SECONDS
 from sidecarctl.integrations.exports.injection import (
-    COMPANIONS,
     ExportFile,
     Injection,
     RuleInjections,
@@ -19,6 +18,7 @@ from sidecarctl.integrations.exports.injection import (
     export_error,
     make_distinct,
     name_for,
+    render_companions,
     render_header,
     render_stream,
 )
@@ -63,8 +63,8 @@ def export(selection: Selection) -> list[ExportFile]:
     use = "Apply it with kubectl. It requires OpenKruise 1.8 or later."
     comment = render_header("OpenKruise (SidecarSet)", selection.composition.name, differences, use)
     comment += _render_whitelist(objects)
-    files = [ExportFile("sidecarset.yaml", render_stream(comment, objects))]
-    return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+    main = ExportFile("sidecarset.yaml", render_stream(comment, objects))
+    return [main, *render_companions(selection.composition.name, list(companions.values()))]
 
 
 def _render_whitelist(objects: Iterable[Mapping[str, Any]]) -> str:
