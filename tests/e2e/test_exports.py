@@ -13,6 +13,7 @@ import yaml
 
 from tests.command import ROOT
 from tests.programs import INSTALL, environment, execute, program, tools
+from tests.repository import WORKLOAD
 
 pytestmark = pytest.mark.e2e
 
@@ -348,5 +349,24 @@ def test_platform_example_can_be_exported_as_a_component(tmp_path: Path) -> None
     (tmp_path / "all.yaml").write_text("\n---\n".join(texts))
     (tmp_path / "kustomization.yaml").write_text("resources: [all.yaml]\ncomponents: [c]\n")
     built = execute([program("kustomize"), "build", "."], tmp_path, env)
+    assert built.code == 0, built.stderr
+    assert by_name(built.stdout) == by_name(wanted.stdout)
+
+
+def test_component_removes_the_companion_of_a_removed_sidecar(tmp_path: Path) -> None:
+    work, env = tmp_path / "p", environment(tmp_path)
+    work.mkdir()
+    (work / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    (work / "c.yaml").write_text(COMPOSITION)
+    rendered = execute(["sidecarctl", "render", "-c", "c.yaml", "web.yaml"], work, env)
+    assert "kind: ConfigMap" in rendered.stdout
+    (work / "out.yaml").write_text(rendered.stdout)
+    (work / "c.yaml").write_text(COMPOSITION.partition("  rules:")[0] + "  rules: []\n")
+    wanted = execute(["sidecarctl", "render", "-c", "c.yaml", "out.yaml"], work, env)
+    words = ["-c", "c.yaml", "out.yaml", "-o", "c/"]
+    done = execute(["sidecarctl", "export", "--to", "kustomize-component", *words], work, env)
+    assert done.code == 0, done.stderr
+    (work / "kustomization.yaml").write_text("resources: [out.yaml]\ncomponents: [c]\n")
+    built = execute([program("kustomize"), "build", "."], work, env)
     assert built.code == 0, built.stderr
     assert by_name(built.stdout) == by_name(wanted.stdout)

@@ -222,6 +222,47 @@ def test_requires_an_engine(tmp_path: Path) -> None:
     assert "kustomize-component" in outcome.stderr
 
 
+def names_by_kind(found: list[Any]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for each in found:
+        names.setdefault(each["kind"], []).append(each["metadata"]["name"].removeprefix("platform-"))
+    return names
+
+
+@pytest.mark.parametrize("engine", POLICIES)
+def test_policies_have_distinct_names(engine: str, tmp_path: Path) -> None:
+    """kubectl replaces an object by the next one with its name."""
+    every = ["Deployment", "StatefulSet", "Widget", "Gadget"]
+    names = ["My Rule", "my-rule", "my_rule", "日本", "ロシア", "my-rule-deployment-2"]
+    rules = [
+        {"name": name, "select": {"kinds": ["Deployment"]}, "sidecars": [{**METRICS, "as": f"m{number}"}]}
+        for number, name in enumerate(names)
+    ]
+    kinds = {f"example.com/{kind}": "spec.pod.template" for kind in ("Widget", "Gadget")}
+    text = composition({"name": "all", "select": {"kinds": every}, "sidecars": [METRICS]}, *rules, kinds=kinds)
+    found = names_by_kind(objects(export(tmp_path, engine, text)))
+    expected = [
+        "all-workloads",
+        "all-workloads-2",
+        "my-rule-deployment",
+        "my-rule-deployment-2",
+        "my-rule-deployment-3",
+    ]
+    expected += ["rule-deployment", "rule-deployment-2", "my-rule-deployment-2-deployment"]
+    for kind in found.keys() - {"ConfigMap"}:
+        assert found[kind] == expected
+
+
+def test_sidecarsets_have_distinct_names(tmp_path: Path) -> None:
+    names = ["My Rule", "my-rule", "my-rule-2"]
+    rules = [
+        {"name": name, "select": {"labels": {"a": name[-1]}}, "sidecars": [{**METRICS, "as": f"m{number}"}]}
+        for number, name in enumerate(names)
+    ]
+    found = names_by_kind(objects(export(tmp_path, "sidecarset", composition(*rules))))
+    assert found["SidecarSet"] == ["my-rule", "my-rule-3", "my-rule-2"]
+
+
 # ---- patches -----------------------------------------------------------------------------------------------------
 
 
@@ -306,10 +347,60 @@ def test_patches_change_services_that_bypass_a_sidecar(enabled: bool, tmp_path: 
     assert ("service-bypasses-sidecar" in outcome.stderr) is not enabled
 
 
+def test_companion_of_a_removed_sidecar_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    (tmp_path / "c.yaml").write_text(composition({"select": {"all": True}, "sidecars": [LOGGER]}))
+    assert run("sidecarctl render -c c.yaml web.yaml -o out.yaml", tmp_path).code == 0
+    assert "kind: ConfigMap" in (tmp_path / "out.yaml").read_text()
+    component = objects(export(tmp_path, "kustomize-component", composition(), "out.yaml"))[0]
+    assert [each["target"]["name"] for each in component["patches"]] == ["web", "web-logger"]
+    assert yaml.safe_load(component["patches"][1]["patch"]) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web-logger"},
+        "$patch": "delete",
+    }
+    outcome = export(tmp_path, "json-patch", composition(), "out.yaml")
+    assert "delete ConfigMap/web-logger, which `render` removes" in outcome.stdout
+
+
 def test_component_with_companions_requires_a_directory(tmp_path: Path) -> None:
     outcome = run("sidecarctl export --to kustomize-component -c sidecarctl.yaml -f web.yaml", MANIFESTS)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "-o DIR" in outcome.stderr
+
+
+@pytest.mark.parametrize("kept", ["kustomization.yaml", "companions.yaml"])
+def test_file_that_no_export_wrote_is_kept(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WORKLOAD.format(name="web"))
+    text = composition({"select": {"all": True}, "sidecars": [LOGGER]})
+    words = ["web.yaml", "-o", "out/"]
+    assert export(tmp_path, "kustomize-component", text, *words).code == 0
+    assert export(tmp_path, "kustomize-component", text.replace("nginx", "app"), *words).code == 0
+    assert "/var/log/app" in (tmp_path / "out" / "kustomization.yaml").read_text()
+    others = {path: path.read_text() for path in (tmp_path / "out").iterdir() if path.name != kept}
+    own = "# The composition of these resources was made by hand.\nresources: [web.yaml]\n"
+    (tmp_path / "out" / kept).write_text(own)
+    outcome = export(tmp_path, "kustomize-component", text, *words)
+    assert outcome.code == 3
+    assert f"{kept} already exists, and no export wrote it; no files written" in outcome.stderr
+    assert (tmp_path / "out" / kept).read_text() == own
+    assert {path: path.read_text() for path in others} == others
+
+
+@pytest.mark.parametrize("name", ["platform", "a-" * 31 + "z"])
+def test_single_file_is_replaced_if_an_export_wrote_it_or_it_is_empty(name: str, tmp_path: Path) -> None:
+    text = composition({"select": {"labels": {"a": "b"}}, "sidecars": [METRICS]}).replace(
+        "name: platform", f"name: {name}"
+    )
+    output = tmp_path / "policy.yaml"
+    output.touch()
+    for engine in ("kyverno", "mutatingadmissionpolicy", "sidecarset"):
+        assert export(tmp_path, engine, text, "-o", "policy.yaml").code == 0
+    output.write_text(before := WORKLOAD.format(name="web"))
+    assert export(tmp_path, "kyverno", text, "-o", "policy.yaml").code == 3
+    assert output.read_text() == before
+    assert export(tmp_path, "kyverno", text, "-o", "/dev/stdout").stdout.startswith("# The composition ")
 
 
 def test_conflict_prevents_the_export(tmp_path: Path) -> None:

@@ -276,6 +276,40 @@ def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
         assert not set("\x1b\x07\u202e") & set(outcome.stdout + outcome.stderr), words
 
 
+HOSTILE_EXPORT = r"""
+apiVersion: sidecarctl.dev/v1alpha1
+kind: Composition
+metadata: {name: x}
+spec:
+  libraries: [lib]
+  rules:
+    - {name: "r\e[31m\a\N{kind: Secret}\N#", select: SELECT, sidecars: [mine]}
+"""
+JOBS_REFUSED = r"""
+{%- if workload.kind in ["Job", "CronJob"] %}{{ fail("no \x1b]0;x\x07\x85---\x85{kind: Secret}\u2028#\u2029") }}{% endif %}
+containers: [{name: mine, image: x:1}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "select"),
+    [
+        ("kyverno", "{kinds: [Deployment, Job]}"),
+        ("mutatingadmissionpolicy", "{kinds: [Deployment, Job]}"),
+        ("sidecarset", "{labels: {a: b}}"),
+    ],
+)
+def test_comment_of_an_export_quotes_text_in_one_line(engine: str, select: str, tmp_path: Path) -> None:
+    """YAML ends a comment at U+0085, U+2028, and U+2029 too, so what follows would be an object of the export."""
+    library(tmp_path, JOBS_REFUSED)
+    (tmp_path / "sidecarctl.yaml").write_text(HOSTILE_EXPORT.replace("SELECT", select))
+    outcome = run(f"sidecarctl export --to {engine}", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    (comment,) = [line for line in outcome.stdout.splitlines() if "kind: Secret" in line and r"\x85---" in line]
+    assert comment.startswith("# ")
+    assert not set("\x1b\x07\x85\u2028\u2029") & set(outcome.stdout + outcome.stderr)
+
+
 BRANCHING = (
     "{a: {$ref: '#/$defs/d0'}}\n    $defs: {"
     + ", ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,13 @@ from sidecarctl.errors import UsageError
 
 if TYPE_CHECKING:
     from sidecarctl.cli.inputs import InputOptions, Inputs
-    from sidecarctl.files.sources import Source
+    from sidecarctl.files.sources import Source, Stamp
     from sidecarctl.integrations.exports.injection import ExportFile
 
 ENGINES = ("mutatingadmissionpolicy", "kyverno", "sidecarset", "kustomize-component", "json-patch")
 
+# More than the first sentence of a header, which has the name of a composition.
+_HEADER_BYTES = 4096
 
 _INPUTS = o.InputFlags()
 
@@ -82,7 +85,7 @@ def read_manifests(given: InputOptions, left_out: Callable[[Source], str]) -> In
 def write(files: Sequence[ExportFile], output: str | None) -> None:
     """Write the exported files: one stream to stdout or a file, or each file into a directory.
 
-    Raises UsageError if several files need a directory and none is given.
+    Raises UsageError if several files need a directory and none is given, OutputError for a file that no export wrote.
     """
     from sidecarctl.cli.console import write_stdout
     from sidecarctl.files.write import Write, is_directory, write_all
@@ -97,6 +100,34 @@ def write(files: Sequence[ExportFile], output: str | None) -> None:
     if output is None:
         write_stdout([whole])
     elif into_directory:
-        write_all(Write(Path(output) / each.name, each.text, root=Path(output)) for each in files)
+        root = Path(output)
+        write_all([Write(path := root / each.name, each.text, check_replaceable(path), root) for each in files])
     else:
-        write_all([Write(Path(output), whole)])
+        write_all([Write(Path(output), whole, check_replaceable(Path(output)))])
+
+
+def check_replaceable(path: Path) -> Stamp | None:
+    """Return the stamp of a file that an earlier export wrote, of an empty or a new file; None for a device or directory.
+
+    Raises OutputError for any other file: its text would be lost.
+    """
+    from sidecarctl.files.directory import OutputError
+    from sidecarctl.files.sources import NO_FILE, stamp_of
+    from sidecarctl.integrations.exports.injection import is_export
+
+    try:
+        if not path.is_file():
+            return None if path.exists() else NO_FILE
+        with path.open("rb") as stream:
+            stamp, start = stamp_of(os.fstat(stream.fileno())), stream.read(_HEADER_BYTES)
+    except OSError as problem:
+        raise OutputError(
+            f"cannot read {path}: {problem.strerror or problem}; no files written",
+            hint="check its path and permissions",
+        ) from None
+    if start and not is_export(start.decode("utf-8", "replace")):
+        raise OutputError(
+            f"{path} already exists, and no export wrote it; no files written",
+            hint="delete it, or choose another output",
+        )
+    return stamp

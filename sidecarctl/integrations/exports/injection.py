@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import count, takewhile
 from typing import Any
 
 from sidecarctl import __version__
@@ -17,7 +18,10 @@ from sidecarctl.errors import SidecarctlError, UsageError
 from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.instance_edits import build_config_hashes, make_native
 from sidecarctl.inject.placement import resolve_mode
+from sidecarctl.kube.names import to_dns_label
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
 
 _WIDTH = 110
@@ -38,13 +42,31 @@ COMPANIONS = "companions.yaml"
 
 
 def render_header(engine: str, composition: str, differences: Iterable[str], use: str) -> str:
-    """Return the header comment: what the file is, how to use it, and each difference from `sidecarctl render`."""
+    """Return the header comment: what the file is, how to use it, and each difference from `sidecarctl render`.
+
+    What could control a terminal or end the comment is escaped: some lines quote a template or a composition.
+    """
     lines = textwrap.wrap(f"The composition {composition} for {engine}, by sidecarctl {__version__}. {use}", _WIDTH)
     lines.append("")
     lines += ["What differs from `sidecarctl render`:"]
     for difference in dict.fromkeys(differences):
         lines += textwrap.wrap(f"- {difference}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    return "".join(visible(f"# {line}".rstrip()) + "\n" for line in lines)
+
+
+def render_companions(composition: str, objects: Sequence[Mapping[str, Any]]) -> list[ExportFile]:
+    """Return the file with the companions, none if there are none."""
+    comment = f"# The companions of the composition {composition}, by sidecarctl {__version__}.\n"
+    return [ExportFile(COMPANIONS, render_stream(comment, objects))] if objects else []
+
+
+_HEADER = lazy_pattern(r"The (?:companions of the )?composition .+, by sidecarctl \d")
+
+
+def is_export(text: str) -> bool:
+    """Return whether a text, or its beginning, has the header comment of an export."""
+    comment = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return _HEADER.match(" ".join(line[1:].strip() for line in comment)) is not None
 
 
 def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
@@ -55,6 +77,24 @@ def render_stream(comment: str, objects: Sequence[Mapping[str, Any]]) -> str:
 def pointer(path: Sequence[str | int]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def name_for(composition: str, rule: Rule) -> str:
+    """Return the start of the names of objects for a rule. Those of two rules can be equal: `My Rule` and `my-rule`."""
+    label = to_dns_label(rule.label.removeprefix("rule ").strip('"')) or "rule"
+    return f"{composition}-{label}"
+
+
+def make_distinct(names: Sequence[str]) -> list[str]:
+    """Return the names with a number after each that an earlier one equals. All other names stay."""
+    taken, seen = set(names), set[str]()
+    out = []
+    for name in names:
+        new = next(one for one in (f"{name}-{n}" for n in count(2)) if one not in taken) if name in seen else name
+        seen.add(name)
+        taken.add(new)
+        out.append(new)
+    return out
 
 
 _PROBE_WORKLOAD_A: Mapping[str, Any] = {

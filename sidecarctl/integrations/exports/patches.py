@@ -12,12 +12,18 @@ from typing import Any
 
 from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.findings import Finding, PathTuple
 from sidecarctl.inject.pipeline import Options, render
 from sidecarctl.inject.process import has_errors
 from sidecarctl.inject.retarget import retarget as retarget_ports
 from sidecarctl.inject.secret_findings import mask_findings
-from sidecarctl.integrations.exports.injection import COMPANIONS, ExportFile, pointer, render_header, render_stream
+from sidecarctl.integrations.exports.injection import (
+    ExportFile,
+    pointer,
+    render_companions,
+    render_header,
+    render_stream,
+)
 from sidecarctl.kube.fronts import concerns_retargeting
 from sidecarctl.kube.kinds import group_of
 from sidecarctl.kube.workload import as_mapping, label_of, objects
@@ -78,6 +84,7 @@ def _name(item: Any) -> Any:
 _DIFFERENCES = (
     "Patches apply only to the workloads that they were exported from. Export again after you add a workload or change the "
     "containers of one.",
+    "Only companions in the file of their workload are changed or removed.",
     "Helm hooks and tests are left out; `render --hooks` includes them.",
     "Manifests are not validated when the patches are applied, and conflicts that `render` reports are not detected.",
 )
@@ -93,10 +100,20 @@ class _Patch:
 
 
 @dataclass(frozen=True)
+class _Removal:
+    """An object that `render` deletes, such as the companion of a sidecar that no rule requests any more."""
+
+    target: Mapping[str, str]
+    label: str
+    api_version: str
+
+
+@dataclass(frozen=True)
 class ManifestPatches:
-    """The patches, companions, and findings of an export. `clash` is the error of a target that matches several objects."""
+    """The changes and findings of an export. `clash` is the error of a target that matches several objects."""
 
     patches: tuple[_Patch, ...]
+    removals: tuple[_Removal, ...]
     companions: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     clash: UsageError | None = None
@@ -116,19 +133,15 @@ def build_patches(
         enabled = any(choose(name).composition.retarget for _, name in texts)
         after, more = _edit_around(before, after, settings, retarget=enabled)
         findings += mask_findings(more, frozenset[str]().union(*(result.secrets for result in results)))
-    patches: list[_Patch] = []
-    companions: list[Mapping[str, Any]] = []
-    for old, new in zip(before, after):
-        for one in _compare(old, new):
-            if isinstance(one, _Patch):
-                patches.append(one)
-            else:
-                companions.append(one)
-    clash = _find_clash(patches, chain.from_iterable(before))
-    return ManifestPatches(tuple(patches), tuple(companions), tuple(findings), clash)
+    found = [one for old, new in zip(before, after) for one in _compare(old, new)]
+    patches = tuple(one for one in found if isinstance(one, _Patch))
+    removals = tuple(one for one in found if isinstance(one, _Removal))
+    companions = tuple(one for one in found if not isinstance(one, (_Patch, _Removal)))
+    clash = _find_clash((*patches, *removals), chain.from_iterable(before))
+    return ManifestPatches(patches, removals, companions, tuple(findings), clash)
 
 
-def _find_clash(patches: Sequence[_Patch], documents: Iterable[Document]) -> UsageError | None:
+def _find_clash(patches: Sequence[_Patch | _Removal], documents: Iterable[Document]) -> UsageError | None:
     """Return the error for a patch whose target matches several objects: kustomize would apply it to all of them.
 
     A target without namespace or group matches objects of any:
@@ -170,8 +183,8 @@ def _edit_around(
     return [[next(rest) for _ in part] for part in after], findings
 
 
-def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[_Patch | Mapping[str, Any]]:
-    """Yield a patch for each changed object of a file, and each companion as it is."""
+def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[_Patch | _Removal | Mapping[str, Any]]:
+    """Yield a patch for each changed object of a file, each companion as it is, and each object that is removed."""
     known: dict[tuple[str, ...], deque[Document]] = {}
     for one in before:
         known.setdefault(_identity(one), deque()).append(one)
@@ -185,6 +198,9 @@ def _compare(before: Sequence[Document], after: Sequence[Document]) -> Iterator[
             yield value
         elif old.text != document.text:
             yield _Patch(_target(value, old), list(compute_operations(old.value, value)))
+    for old in chain.from_iterable(known.values()):
+        if isinstance(old.value, dict):
+            yield _Removal(_target(old.value, old), label_of(old.value), str(old.value.get("apiVersion")))
 
 
 def _identity(document: Document) -> tuple[str, ...]:
@@ -233,15 +249,21 @@ def render_component(patches: ManifestPatches, composition: str) -> list[ExportF
         "kustomize rewrites every document: comments and key order are lost.",
         "In an overlay, apply the patches before anything that renames or reorders workloads.",
     ]
-    companions = [ExportFile(COMPANIONS, render_stream("", patches.companions))] if patches.companions else []
+    companions = render_companions(composition, patches.companions)
     kustomization: dict[str, Any] = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
     if companions:
-        kustomization["resources"] = [COMPANIONS]
-    kustomization["patches"] = [
-        {"target": _escape_names(one.target), "patch": emit.document(list(one.operations))} for one in patches.patches
-    ]
+        kustomization["resources"] = [each.name for each in companions]
+    edits = [(one.target, emit.document(list(one.operations))) for one in patches.patches]
+    edits += [(one.target, emit.document(_deletion(one))) for one in patches.removals]
+    kustomization["patches"] = [{"target": _escape_names(target), "patch": patch} for target, patch in edits]
     comment = render_header("kustomize (Component)", composition, differences, use)
     return [ExportFile(_COMPONENT, comment + emit.document(kustomization), stream=False), *companions]
+
+
+def _deletion(one: _Removal) -> dict[str, Any]:
+    """Return the strategic merge patch that deletes an object: a JSON patch cannot."""
+    metadata = {key: one.target[key] for key in ("name", "namespace") if key in one.target}
+    return {"apiVersion": one.api_version, "kind": one.target["kind"], "metadata": metadata, "$patch": "delete"}
 
 
 def _escape_names(target: Mapping[str, str]) -> dict[str, str]:
@@ -259,15 +281,17 @@ def render_patch_list(patches: ManifestPatches, composition: str) -> list[Export
         "Use each `patch` with `kubectl patch --type=json`, or the list as `patches:` of a kustomization, which reads the names "
         "of targets as regular expressions."
     )
-    comment = render_header("JSON patches", composition, _DIFFERENCES, use)
+    differences = list(_DIFFERENCES)
+    if patches.removals:
+        labels = ", ".join(one.label for one in patches.removals)
+        differences.append(f"A JSON patch cannot delete an object: delete {labels}, which `render` removes.")
+    comment = render_header("JSON patches", composition, differences, use)
     entries = [{"target": _escape_names(one.target), "patch": json.dumps(one.operations)} for one in patches.patches]
     return [ExportFile("patches.yaml", render_stream(comment, [{"patches": entries}, *patches.companions]))]
 
 
 def _require_patches(patches: ManifestPatches, composition: str) -> None:
-    if any(finding.severity is Severity.ERROR for finding in patches.findings):
-        return
-    if not patches.patches:
+    if not (has_errors(patches.findings) or patches.patches or patches.removals):
         raise InputError(
             f"composition {composition} changes no manifest",
             hint="export from manifests without sidecars; to list their sidecars, run `sidecarctl status`",

@@ -17,17 +17,18 @@ from sidecarctl.composition.select import Selection
 from sidecarctl.errors import UsageError
 from sidecarctl.integrations.exports import cel
 from sidecarctl.integrations.exports.injection import (
-    COMPANIONS,
     ExportFile,
     Injection,
     RuleInjections,
     collect_injections,
+    make_distinct,
+    name_for,
+    render_companions,
     render_header,
     render_stream,
 )
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import BUILT_IN, RUN_TO_COMPLETION, GroupKind, Steps
-from sidecarctl.kube.names import to_dns_label
 
 _POD: GroupKind = ("", "Pod")
 _ONLY_CREATED = frozenset({_POD, ("batch", "Job")})
@@ -70,7 +71,7 @@ KYVERNO = Engine(
 def export(engine: Engine, selection: Selection) -> list[ExportFile]:
     """Return the policies of a composition as one YAML stream. Raise UsageError for what they cannot express."""
     version = _api_version(engine, selection.kube_version)
-    objects: list[Mapping[str, Any]] = []
+    policies: list[tuple[str, Mapping[str, Any]]] = []
     differences = list(_DIFFERENCES)
     companions: dict[str, Mapping[str, Any]] = {}
     earlier: list[Injection] = []
@@ -78,12 +79,12 @@ def export(engine: Engine, selection: Selection) -> list[ExportFile]:
         for steps, every in _kinds_by_template_path(each.rule, selection.composition):
             for injections, kinds in _by_injections(each, every, differences):
                 one = replace(each, injections=injections)
-                policy = _build_policy(engine, version, one, earlier, steps, kinds, selection.composition, differences)
-                objects += policy or ()
+                policy = _build_policy(engine, one, earlier, steps, kinds, selection.composition, differences)
+                policies += [policy] if policy else ()
         earlier += each.injections
         for injection in each.injections:
             companions |= {f"{d['kind']}/{d['metadata']['name']}": d for d in injection.companions}
-    if not objects:
+    if not policies:
         reason = next((one for one in differences if " is skipped by " in one), "no rule selects a supported kind")
         raise UsageError(
             f"cannot export composition {selection.composition.name}: {reason.removesuffix('.')}",
@@ -94,9 +95,11 @@ def export(engine: Engine, selection: Selection) -> list[ExportFile]:
             "Companions are shared by all workloads of a namespace, and policies do not create them: "
             f"{', '.join(companions)} (at the end) must exist in each namespace with selected workloads."
         )
+    names = make_distinct([name for name, _ in policies])
+    objects = [one for name, (_, spec) in zip(names, policies) for one in _objects(engine, version, name, spec)]
     comment = render_header(engine.title, selection.composition.name, differences, engine.use)
-    files = [ExportFile("policy.yaml", render_stream(comment, objects))]
-    return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+    main = ExportFile("policy.yaml", render_stream(comment, objects))
+    return [main, *render_companions(selection.composition.name, list(companions.values()))]
 
 
 _DIFFERENCES = (
@@ -167,14 +170,14 @@ def _matches_any(name: str, globs: Sequence[str]) -> bool:
 
 def _build_policy(
     engine: Engine,
-    version: str,
     each: RuleInjections,
     earlier: Sequence[Injection],
     steps: Steps,
     kinds: list[GroupKind],
     composition: Composition,
     differences: list[str],
-) -> list[Mapping[str, Any]] | None:
+) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the name and the spec of a policy, None if no kind is left."""
     if "*" in steps:
         differences.append(
             f"{', '.join(f'{kind} ({group})' for group, kind in kinds)} has several pod templates and is not supported "
@@ -193,7 +196,6 @@ def _build_policy(
         if not kinds:
             return None
     pod = cel.PodTemplate(steps)
-    name = _policy_name(composition.name, each.rule, kinds)
     spec: dict[str, Any] = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": list(_resource_rules(kinds))},
@@ -208,22 +210,18 @@ def _build_policy(
     }
     if engine.binding:
         spec["reinvocationPolicy"] = "Never"
-        binding = {
-            "apiVersion": version,
-            "kind": f"{engine.kind}Binding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name},
-        }
-        return [{"apiVersion": version, "kind": engine.kind, "metadata": {"name": name}, "spec": spec}, binding]
-    # Each kind has its own policy, so Kyverno must not derive policies for pod controllers.
-    spec["autogen"] = {"podControllers": {"controllers": []}}
-    return [{"apiVersion": version, "kind": engine.kind, "metadata": {"name": name}, "spec": spec}]
-
-
-def _policy_name(composition: str, rule: Rule, kinds: list[GroupKind]) -> str:
-    label = to_dns_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
+    else:  # each kind has its own policy, so Kyverno must not derive policies for pod controllers
+        spec["autogen"] = {"podControllers": {"controllers": []}}
     shape = kinds[0][1].lower() if len(kinds) == 1 else "workloads"
-    return f"{composition}-{label}-{shape}"
+    return f"{name_for(composition.name, each.rule)}-{shape}", spec
+
+
+def _objects(engine: Engine, version: str, name: str, spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a policy, and its binding if the engine needs one."""
+    yield {"apiVersion": version, "kind": engine.kind, "metadata": {"name": name}, "spec": spec}
+    if engine.binding:
+        kind = f"{engine.kind}Binding"
+        yield {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": {"policyName": name}}
 
 
 def _resource_rules(kinds: list[GroupKind]) -> Iterator[dict[str, Any]]:

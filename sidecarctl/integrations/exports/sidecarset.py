@@ -11,16 +11,17 @@ from sidecarctl.composition.model import Rule
 from sidecarctl.composition.select import Selection
 from sidecarctl.inject.pod_settings import DEFAULT_GRACE_SECONDS
 from sidecarctl.integrations.exports.injection import (
-    COMPANIONS,
     ExportFile,
     Injection,
     RuleInjections,
     collect_injections,
     export_error,
+    make_distinct,
+    name_for,
+    render_companions,
     render_header,
     render_stream,
 )
-from sidecarctl.kube.names import to_dns_label
 from sidecarctl.lazy_dataclass import replace
 
 _API_VERSION = "apps.kruise.io/v1alpha1"
@@ -57,11 +58,13 @@ def export(selection: Selection) -> list[ExportFile]:
             f"Companions are shared by all Pods of a namespace: {', '.join(companions)} (at the end) must exist in each "
             "namespace with selected Pods."
         )
+    names = make_distinct([each["metadata"]["name"] for each in objects])
+    objects = [{**each, "metadata": {"name": name}} for name, each in zip(names, objects)]
     use = "Apply it with kubectl. It requires OpenKruise 1.8 or later."
     comment = render_header("OpenKruise (SidecarSet)", selection.composition.name, differences, use)
     comment += _render_whitelist(objects)
-    files = [ExportFile("sidecarset.yaml", render_stream(comment, objects))]
-    return [*files, ExportFile(COMPANIONS, render_stream("", list(companions.values())))] if companions else files
+    main = ExportFile("sidecarset.yaml", render_stream(comment, objects))
+    return [main, *render_companions(selection.composition.name, list(companions.values()))]
 
 
 def _render_whitelist(objects: Iterable[Mapping[str, Any]]) -> str:
@@ -135,11 +138,10 @@ def _build_sidecar_set(each: RuleInjections, selection: Selection, differences: 
         differences.append(_NOT_UPDATED)
     if annotations:
         spec["patchPodMetadata"] = [{"annotations": annotations, "patchPolicy": "Retain"}]
-    label = to_dns_label(rule.label.removeprefix("rule ").strip('"').lower()) or "rule"
     return {
         "apiVersion": _API_VERSION,
         "kind": "SidecarSet",
-        "metadata": {"name": f"{composition.name}-{label}"},
+        "metadata": {"name": name_for(composition.name, rule)},
         "spec": spec,
     }
 
