@@ -439,9 +439,32 @@ def test_mixed_types_are_wrapped_in_dyn() -> None:
     assert cel.literal([True, None]) == "[dyn(true), dyn(null)]"
 
 
+@pytest.mark.parametrize("engine", [*POLICIES, "sidecarset"])
+def test_jobs_are_skipped_if_they_would_need_other_companions(engine: str, tmp_path: Path) -> None:
+    sidecar = tmp_path / "lib" / "mode"
+    sidecar.mkdir(parents=True)
+    (sidecar / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
+        "metadata: {name: mode, version: 1.0.0, summary: Differs for Jobs.}\nspec: {engine: jinja}\n"
+    )
+    (sidecar / "template.yaml.j2").write_text(
+        "containers: [{name: mode, image: 'registry.example/mode:1.0.0', resources: {limits: {memory: 20Mi}}}]\n"
+        "documents:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: mode}\n"
+        "  data: {mode: {{ 'job' if workload.kind in ['Job', 'CronJob'] else 'server' }}}\n"
+    )
+    select = {"labels": {"a": "b"}} | ({} if engine == "sidecarset" else {"kinds": ["Deployment", "CronJob"]})
+    rule = {"select": select, "sidecars": ["mode"]}
+    outcome = export(tmp_path, engine, composition(rule, libraries=["./lib"]))
+    comments = " ".join(line[1:].strip() for line in outcome.stdout.splitlines() if line.startswith("#"))
+    assert "mode has other companions for Jobs, and an export has one of each name" in comments
+    assert "mode: job" not in outcome.stdout and "mode: server" in outcome.stdout
+    assert "cronjobs" not in outcome.stdout
+
+
 def test_globs_become_re2_expressions() -> None:
     assert cel.matches("n", ["web", "a.b"]) == 'n in ["web", "a.b"]'
-    assert cel.matches("n", ["web-*", "a.b?", "[!x]y"]) == 'n.matches("^(web-.*|a\\\\.b.|[^x]y)$")'
+    assert cel.matches("n", ["web-*", "a.b?", "[!x]y"]) == 'n.matches("(?s)^(web-.*|a\\\\.b.|[^x]y)$")'
+    assert cel.matches("n", ["*", "[z-a]"]) == 'n.matches("(?s)^(.*|[^\\\\x00-\\\\x{10FFFF}])$")'
 
 
 WEB = """\

@@ -79,7 +79,10 @@ def matches(subject: str, globs: Iterable[str]) -> str:
     globs = tuple(globs)
     if all(not re.search(r"[*?\[]", each) for each in globs):
         return f"{subject} in {strings(globs)}"
-    return f"{subject}.matches({_quote('^(' + '|'.join(_regex(each) for each in globs) + ')$')})"
+    return f"{subject}.matches({_quote('(?s)^(' + '|'.join(_regex(each) for each in globs) + ')$')})"
+
+
+_NOTHING = r"[^\x00-\x{10FFFF}]"
 
 
 def _regex(glob: str) -> str:
@@ -87,8 +90,8 @@ def _regex(glob: str) -> str:
     body = translate(glob)
     found = re.fullmatch(r"\(\?s:(.*)\)\\[Zz]", body, re.DOTALL)
     text = found[1] if found else body
-    # RE2 has no atomic groups, which newer Python versions use.
-    return re.sub(r"\(\?>(.*?)\)", r"(?:\1)", text).replace("\\-", "-")
+    # RE2 has neither atomic groups, which newer Python versions use, nor lookaheads: `(?!)` stands for an empty range.
+    return re.sub(r"\(\?>(.*?)\)", r"(?:\1)", text).replace("\\-", "-").replace("(?!)", _NOTHING)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class ExportFile:
 
 
 COMPANIONS = "companions.yaml"
+REFUSED_BY_RENDER = "`render` reports an error"
 
 
 def render_header(engine: str, composition: str, differences: Iterable[str], use: str) -> str:
@@ -165,7 +166,7 @@ class RuleInjections:
     """A rule and its injections, in order.
 
     of_jobs       injections for Jobs and CronJobs, which some sidecars render differently
-    jobs_refused  why a sidecar refuses Jobs and CronJobs, "" if none does
+    jobs_refused  why Jobs and CronJobs are left out, "" if they are not
     """
 
     rule: Rule
@@ -192,9 +193,14 @@ def collect_injections(selection: Selection) -> list[RuleInjections]:
         requested = tuple(_build_injection(request, selection, _KINDS) for request in requests)
         try:
             of_jobs = tuple(_build_injection(request, selection, _JOB_KINDS) for request in requests)
-            out.append(RuleInjections(rule, requested, of_jobs))
         except UsageError as error:
-            out.append(RuleInjections(rule, requested, jobs_refused=error.message.removeprefix("cannot export ")))
+            reason = f"{error.message.removeprefix('cannot export ')}. {REFUSED_BY_RENDER}"
+            out.append(RuleInjections(rule, requested, jobs_refused=reason))
+            continue
+        pairs = zip(requested, of_jobs, strict=True)
+        differing = next((one.name for one, other in pairs if one.companions != other.companions), None)
+        reason = f"{differing} has other companions for Jobs, and an export has one of each name" if differing else ""
+        out.append(RuleInjections(rule, requested, of_jobs, reason))
     _require_equal_requests(out)
     return out
 

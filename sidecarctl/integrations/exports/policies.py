@@ -159,7 +159,7 @@ def _by_injections(
         yield each.injections, others
     if jobs and each.jobs_refused:
         names = ", ".join(kind for _, kind in jobs)
-        differences.append(f"{names} is skipped by {each.rule.label}: {each.jobs_refused}. `render` reports an error.")
+        differences.append(f"{names} is skipped by {each.rule.label}: {each.jobs_refused}.")
     elif jobs:
         yield each.of_jobs, jobs
 

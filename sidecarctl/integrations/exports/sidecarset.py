@@ -11,6 +11,7 @@ from sidecarctl.composition.model import Rule
 from sidecarctl.composition.select import Selection
 from sidecarctl.inject.pod_settings import DEFAULT_GRACE_SECONDS
 from sidecarctl.integrations.exports.injection import (
+    REFUSED_BY_RENDER,
     ExportFile,
     Injection,
     RuleInjections,
@@ -86,14 +87,15 @@ _JOB_NAME = "batch.kubernetes.io/job-name"
 def _build_sidecar_sets(each: RuleInjections, selection: Selection, differences: list[str]) -> Iterator[dict[str, Any]]:
     """Yield the SidecarSets of a rule: one, or one for Pods of Jobs and one for other Pods if they differ."""
     classic = next((one.name for one in each.injections if one.mode == "classic" and one.containers), "")
-    reason = f"the classic sidecar {classic} would prevent completion" if classic else each.jobs_refused
+    blocked = f"the classic sidecar {classic} would prevent completion. {REFUSED_BY_RENDER}"
+    reason = blocked if classic else each.jobs_refused
     if not reason and each.of_jobs == each.injections:
         yield _build_sidecar_set(each, selection, differences)
         return
     found = _build_sidecar_set(each, selection, differences)
     yield _select_jobs(found, "DoesNotExist")
     if reason:
-        differences.append(f"Pods of Jobs are skipped by {each.rule.label}: {reason}. `render` reports an error.")
+        differences.append(f"Pods of Jobs are skipped by {each.rule.label}: {reason}.")
     else:
         jobs = _build_sidecar_set(replace(each, injections=each.of_jobs), selection, differences)
         jobs["metadata"]["name"] += "-jobs"
