@@ -110,6 +110,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "an unknown command": ("ad logger", 2, ("ad",)),
     "a nonexistent file": ("add logger -f nowhere.yaml", 3, ("nowhere.yaml", "no such file or directory")),
     "a nonexistent values file": ("add logger --values nowhere.yaml", 3, ("nowhere.yaml",)),
+    "a values file with two documents": ("add logger --values two.yaml", 3, ("two.yaml:2:1", "second document")),
     "in place with stdin": ("add logger -i -f -", 2, ("--in-place",)),
     "in place with an output file": ("add logger -i -o out.yaml", 2, ("cannot be combined",)),
     "remove without sidecars": ("remove", 2, ("--all",)),
@@ -120,6 +121,7 @@ USES: dict[str, tuple[str, int, tuple[str, ...]]] = {
 def test_invalid_arguments_are_an_error_and_leave_the_file_unchanged(what: str, tmp_path: Path) -> None:
     arguments, code, words = USES[what]
     (tmp_path / "input.yaml").write_text(GOOD)
+    (tmp_path / "two.yaml").write_text("logger: {logDir: /a}\n---\nlogger: {logDir: /b}\n")
     where = "" if "-f" in arguments.split() else " -f input.yaml"
     outcome = run(f"sidecarctl {arguments}{where}", tmp_path)
     assert (outcome.code, outcome.stdout) == (code, ""), outcome.stderr

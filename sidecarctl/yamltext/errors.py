@@ -129,6 +129,10 @@ def looks_templated(text: str, offset: int) -> bool:
 def no_document(text: str, offset: int) -> SyntaxProblem:
     """Return the error for a document that YAML begins at an offset, and Kubernetes does not."""
     if text.startswith("---", offset):
+        if text[:offset].endswith("\n"):
+            return SyntaxProblem(
+                "a second document starts here, and this file must have one", offset, hint="delete one of the two"
+            )
         return SyntaxProblem(
             "unsupported line end before `---`: Kubernetes tools do not see this separator",
             offset,
