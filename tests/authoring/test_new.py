@@ -143,6 +143,21 @@ def test_environment_variable_sets_the_library(tmp_path: Path) -> None:
     assert (done.code, done.stdout.splitlines()[-1]) == (0, "1 sidecar in mine: 1 case, 1 passed")
 
 
+@pytest.mark.parametrize("engine", ["jinja", "kcl", "plain"])
+@pytest.mark.parametrize(
+    "words", ["2026", "true", "y", "1e3", "agent --from 5", "agent --from '*x'", "agent --from a:"]
+)
+def test_name_or_image_that_yaml_reads_as_something_else_is_written_as_text(
+    words: str, engine: str, tmp_path: Path
+) -> None:
+    if engine == "kcl":
+        pytest.importorskip("kcl_lib")
+    made = command(f"new {words} --engine {engine}", tmp_path)
+    assert made.code == 0, made.stderr
+    done = command("test", tmp_path)
+    assert "1 case, 1 passed" in done.stdout, done.stdout + done.stderr
+
+
 WRONG = [
     ("new my-agent", "already exists"),
     ("new My_Agent", "invalid sidecar name"),
