@@ -413,6 +413,25 @@ def test_name_of_a_shipped_sidecar_is_not_taken(folder: Path) -> None:
     assert rule["sidecars"] == [{"name": "custom-logger", "as": "logger"}]
 
 
+@pytest.mark.parametrize("place", ["composition", "include"])
+def test_name_of_a_sidecar_in_another_library_of_the_composition_is_not_taken(place: str, folder: Path) -> None:
+    home = folder.parent
+    entry = home / "other/shipper"
+    entry.mkdir(parents=True)
+    (entry / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: shipper, version: 2.0.0, summary: Other.}\n"
+        "spec: {engine: plain, mode: classic}\n"
+    )
+    (entry / "template.yaml").write_text("containers: [{name: shipper, image: 'other.example/shipper:2.0.0'}]\n")
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\nspec:\n"
+    (home / "base.yaml").write_text(f"{head}  libraries: [./other]\n  rules: []\n")
+    own = "libraries: [./other]" if place == "composition" else "include: [base.yaml]"
+    (home / "sidecarctl.yaml").write_text(f"{head}  {own}\n  rules: []\n")
+    outcome = run("sidecarctl adopt team", home)
+    assert [each.name for each in (home / "sidecars").iterdir()] == ["custom-shipper"], outcome.stderr
+    assert "verified: 6 files of 6" in outcome.stderr
+
+
 def test_bad_document_does_not_hide_the_others(folder: Path) -> None:
     (folder / "broken.yaml").write_text("kind: Pod\nspec: {containers: [\n")
     file = folder / "billing.yaml"
