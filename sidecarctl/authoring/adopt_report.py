@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecarctl.authoring.discover import Candidate, Discovery, Group
+from sidecarctl.authoring.candidate import Candidate
+from sidecarctl.authoring.discover import Discovery, Group
 from sidecarctl.authoring.migrate import LIBRARY, FileCheck, describe_secret, secret_parameters
 from sidecarctl.authoring.test_cases import FOLDER, INPUT
 from sidecarctl.authoring.test_runner import run_tests
