@@ -16,6 +16,7 @@ from typing import Any
 from sidecarctl.authoring.candidate import MODES, Candidate, add_shared_parts
 from sidecarctl.catalog.merge_patch import make_patch
 from sidecarctl.errors import InputError
+from sidecarctl.findings import PathTuple
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
@@ -28,6 +29,7 @@ from sidecarctl.yamltext.stream import Document, split
 # Labels whose value is often the name of the main container.
 _NAME_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app", "k8s-app", "name", "component")
 _LONGEST_STEM = 50  # with "custom-" and a number, at most 63 characters
+_GLOB_CHARACTERS = frozenset("*?[")
 _SELECTED_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
@@ -177,10 +179,10 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
     for container in workload.containers:
         if container.role not in MODES or container.name in owned or not container.name or container == main:
             continue
-        if not workload.name or set("*?[").intersection(workload.name):
-            where = str(document.locate((*workload.path, "metadata", "name")))
-            shown = f'the name "{workload.name}"' if workload.name else "a name that is not text"
-            candidates.errors.append(InputError(f"no rule can select a workload with {shown}", where=where))
+        unselectable = _find_unselectable(workload)
+        if unselectable:
+            path, problem = unselectable
+            candidates.errors.append(InputError(f"no rule can select {problem}", where=str(document.locate(path))))
             break
         invalid = names.check_dns_label(container.name)
         if invalid:  # the name of a sidecar is that of its directory
@@ -192,6 +194,22 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
             candidates.candidates.append(found)
         elif len(apps) > 1:
             candidates.listed_first.append(found)
+
+
+def _find_unselectable(workload: Workload) -> tuple[PathTuple, str] | None:
+    """Return the path of a name that a rule cannot have, because a rule reads it as a glob, and what has it."""
+    metadata = (*workload.path, "metadata")
+    named = [((*metadata, "name"), "a workload with the name", workload.name)]
+    named += (
+        [((*metadata, "namespace"), "a workload in the namespace", workload.namespace)] if workload.namespace else []
+    )
+    named += [((*c.path, "name"), "a container with the name", c.name) for c in workload.containers if c.role == "app"]
+    for path, what, name in named:
+        if not name:
+            return path, f"{what.removesuffix(' with the name')} with a name that is not text"
+        if _GLOB_CHARACTERS.intersection(name):
+            return path, f'{what} "{name}"'
+    return None
 
 
 def _group_key(found: Candidate) -> tuple[str, str]:

@@ -531,6 +531,31 @@ def test_workload_that_no_rule_can_select_is_left_out_with_its_line(name: str, t
         assert run(command, tmp_path).code == 0, command
 
 
+@pytest.mark.parametrize("namespace", ["'*'", "'[!x]*'", "pro?"])
+def test_namespace_that_a_rule_reads_as_a_glob_is_left_out_with_its_line(namespace: str, tmp_path: Path) -> None:
+    for app, place in (("accounts", "one"), ("billing", "one"), ("catalog", namespace), ("delivery", namespace)):
+        text = (APP + BLOCK + VOLUMES).replace("  name: APPNAME\n", f"  name: APPNAME\n  namespace: {place}\n")
+        (tmp_path / f"{app}.yaml").write_text(text.replace("APPNAME", app))
+    outcome = run("sidecarctl adopt .", tmp_path)
+    shown = namespace.strip("'")
+    assert f'skipped: catalog.yaml:5:14: no rule can select a workload in the namespace "{shown}"' in outcome.stderr
+    rules = yaml.safe_load((tmp_path / "sidecarctl.yaml").read_text())["spec"]["rules"]
+    assert [rule["select"]["namespaces"] for rule in rules] == [["one"]]
+
+
+@pytest.mark.parametrize("name", ["'*'", "we[b]"])
+def test_container_that_a_rule_reads_as_a_glob_is_left_out_with_its_line(name: str, tmp_path: Path) -> None:
+    """Its app container is not the default one, so the rule would name it."""
+    for app in ("accounts", "billing"):
+        first = "      - {name: first, image: 'r.example/first:1.0.0'}\n      - name: web\n"
+        text = (APP + BLOCK + VOLUMES).replace("APPNAME", app).replace("      - name: web\n", first)
+        (tmp_path / f"{app}.yaml").write_text(text.replace("name: web\n", f"name: {name}\n"))
+    outcome = run("sidecarctl adopt .", tmp_path)
+    shown = name.strip("'")
+    assert f'accounts.yaml:14:15: no rule can select a container with the name "{shown}"' in outcome.stderr
+    assert not (tmp_path / "sidecarctl.yaml").exists()
+
+
 @pytest.mark.parametrize("name", ["[x]", "{x: y}", "5"])
 def test_volume_with_a_name_that_is_not_text_is_left_out(name: str, tmp_path: Path) -> None:
     for app in ("accounts", "billing"):
