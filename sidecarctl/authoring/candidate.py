@@ -11,6 +11,7 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube.secret_values import mask_values
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
+from sidecarctl.results import field_text
 from sidecarctl.yamltext.edits import identical
 
 # The mode of a sidecar by the role of its container.
@@ -31,8 +32,8 @@ class Candidate:
 
     @property
     def image(self) -> str:
-        """The image reference."""
-        return str(self.container.value.get("image", ""))
+        """The image reference, with a secret in it masked."""
+        return str(self.shape.get("image", ""))
 
     @property
     def mode(self) -> str:
@@ -63,7 +64,7 @@ class Candidate:
 
 
 def add_shared_parts(found: Candidate) -> Candidate:
-    """Add the volumes of the container, and the app mounts of an emptyDir that only both use."""
+    """Add the volumes of the container, and the app mounts of an emptyDir that only both use, with secrets masked."""
     own, pod = found.container, found.workload.pod
     # Exclude the sidecar from the app containers, also if it is listed first.
     without_sidecar = replace(found.workload, classic=found.workload.classic | {own.name})
@@ -82,7 +83,7 @@ def add_shared_parts(found: Candidate) -> Candidate:
         if app_mounts and ("emptyDir" not in volume or not set(app_mounts) <= {c.name for c in apps}):
             notes.append(f'volume "{name}" is not included: the app uses it')
             continue
-        volumes.append(mask_values(volume)[0])
+        volumes.append(volume)
         for container, mounts in app_mounts.items():
             shared.setdefault(container, []).extend(mounts)
     lists = list(shared.values())
@@ -91,8 +92,13 @@ def add_shared_parts(found: Candidate) -> Candidate:
         kept = {m.get("name") for mounts in lists for m in mounts}
         volumes, shared = [v for v in volumes if v["name"] not in kept], {}
     targets = tuple(shared) if shared and set(shared) != {c.name for c in default} else ()
-    given = tuple(next(iter(shared.values()), []))
-    return replace(found, targets=targets, volumes=tuple(volumes), mounts=given, notes=tuple(notes))
+    given, secret_mounts = mask_values(next(iter(shared.values()), []))
+    masked, secret_volumes = mask_values(volumes)
+    held = (("volumes", secret_volumes), ("app.volumeMounts", secret_mounts))
+    notes += (
+        f"{what}{field_text(path)} was not copied: it looks like a secret" for what, paths in held for path in paths
+    )
+    return replace(found, targets=targets, volumes=tuple(masked), mounts=tuple(given), notes=tuple(notes))
 
 
 def _mounts_of(container: Container, volume: str) -> list[Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from sidecarctl.authoring.lint import strictest_level
@@ -17,7 +19,7 @@ from sidecarctl.kube.secret_values import MASK, mask_text, mask_values
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
 from sidecarctl.results import field_text
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, Replace
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document, split
 
@@ -132,7 +134,7 @@ class _Extraction:
     def convert_variable(self, each: Any) -> Any:
         """Turn the value of a variable into a parameter. Values of likely secrets are not copied."""
         if not isinstance(each, dict) or not isinstance(each.get("value"), str):
-            return each
+            return self.mask_secrets("env", each)
         name = str(each.get("name", ""))
         if mask_text(each["value"], name) != each["value"]:
             schema = _string_schema(f"Value of the variable {name}.", writeOnly=True)
@@ -190,19 +192,19 @@ class _Extraction:
                 paths[name] = token
                 volumes.append({"name": token, **self.convert_source(volume, bool(app_mounts), companions)})
                 if app_mounts and "emptyDir" in volume:
-                    app = app_mounts[0]
+                    app = self.mask_secrets("app.volumeMounts", app_mounts[0])
                     text = f"Directory where the app mounts the shared volume {name}."
                     schema = _string_schema(text, pattern="^/", default=app["mountPath"])
                     path = self.add_parameter(f"{name}-directory", schema)
                     shared.append({"name": token, "mountPath": path, **_without(app, "name", "mountPath")})
                 if not app_mounts:
                     self.removed_paths.append((*self.workload.pod_path, "volumes", index))
-            mounts.append({**mount, "name": paths[name]})
+            mounts.append({**self.mask_secrets("volumeMounts", mount), "name": paths[name]})
         return volumes, mounts, shared, companions
 
     def convert_source(self, volume: Mapping[str, Any], used: bool, companions: list[dict[str, Any]]) -> dict[str, Any]:
         """Return a volume source: object names become parameters, and a ConfigMap used only here becomes a companion."""
-        source = _without(volume, "name")
+        source = self.mask_secrets("volume", _without(volume, "name"))
         kind = next(iter(source), "emptyDir")
         if kind not in _REFERENCES or not isinstance(source[kind], dict):
             return source or {"emptyDir": {}}
@@ -212,7 +214,7 @@ class _Extraction:
         if document is not None:
             suffix = f"-{volume['name']}" if companions else ""
             companion = self.add_expression("companion" if suffix else "companion | quote") + suffix
-            rest = _without(document, "metadata")
+            rest = self.mask_secrets(kind, _without(document, "metadata"))
             companions.append(
                 {**{k: rest.pop(k) for k in ("apiVersion", "kind")}, "metadata": {"name": companion}, **rest}
             )
@@ -243,7 +245,7 @@ class _Extraction:
 
     def build_metadata(self, own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the content of sidecar.yaml."""
-        image = str(self.source.value.get("image", ""))
+        image = mask_text(str(self.source.value.get("image", "")), "image")
         spec: dict[str, Any] = {"engine": "jinja", "mode": "init" if self.source.role == "init" else "auto"}
         if self.source.role == "sidecar":
             index = int(self.source.path[-1])
@@ -276,7 +278,7 @@ class _Extraction:
         return re.sub(r"Jq\d+qJ", lambda found: self.tokens.get(found.group(), found.group()), text)
 
     def remaining_manifest(self, document: Document) -> str | None:
-        """Return the document without the container and what only it used, or None if no app container is left."""
+        """Return the document without the container, what only it used, and likely secrets; None if no app container is left."""
         if not any(c.role in ("app", "classic") for c in self.others) or document.root is None:
             return None
         edits: list[Edit] = [Remove(self.source.path), *(Remove(path) for path in self.removed_paths)]
@@ -285,6 +287,12 @@ class _Extraction:
             if count and len(as_list(pod.get(key))) == count:
                 edits = [e for e in edits if e.path[:-1] != (*self.workload.pod_path, key)]
                 edits.append(Remove((*self.workload.pod_path, key)))
+        masked, secrets = mask_values(document.value)
+        kept = [path for path in secrets if not any(path[: len(edit.path)] == edit.path for edit in edits)]
+        edits += (Replace(path, reduce(operator.getitem, path, masked)) for path in kept)
+        self.notes += (
+            f"{field_text(path)} may contain a secret, so the test case has {MASK} in its place" for path in kept
+        )
         try:
             return splice(document.text, document.root, edits).text
         except EditRefused as refusal:

@@ -338,6 +338,39 @@ def test_secrets_are_left_out_of_every_file(kind: str, folder: Path) -> None:
     )
 
 
+HIDDEN = {
+    "mount of the app": (
+        "          mountPath: /var/log/app\n",
+        "          mountPath: /var/log/app\n          subPath: SECRET\n",
+    ),
+    "volume": ("emptyDir: {sizeLimit: 1Gi}", "emptyDir: {sizeLimit: 1Gi, medium: SECRET}"),
+    "image": ("image: fluent/fluent-bit:5.1.1", "image: https://user:SECRET@r.example/fluent-bit:5.1.1"),
+    "number": ("        args:\n", "        env: [{name: DB_PASSWORD, value: 73928461}]\n        args:\n"),
+    "number after a flag": ("        - --config", "        - --token\n        - 73928461\n        - --config"),
+}
+GITHUB = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_secret_outside_of_the_texts_of_the_container_is_not_copied(kind: str, folder: Path) -> None:
+    old, new = (text.replace("SECRET", GITHUB) for text in HIDDEN[kind])
+    for name in ("accounts", "delivery"):  # another image, so that a rule sets it
+        file = folder / f"{name}.yaml"
+        text = file.read_text().replace("fluent-bit:5.0.3", "fluent-bit:5.1.1")
+        assert old in text
+        text = text.replace(old, new)
+        file.write_text(text.replace("fluent-bit:5.1.1", "fluent-bit:5.0.3") if name == "delivery" else text)
+    for name in ("billing", "catalog", "events", "feeds"):
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    written = [file for file in folder.parent.rglob("*") if file.is_file() and file.parent != folder]
+    texts = [outcome.stderr, outcome.stdout, *(file.read_text() for file in written)]
+    assert any("REPLACE_ME" in text for text in texts[2:])
+    assert not [text for text in texts if GITHUB in text or " 73928461\n" in text or "value: 73928461" in text]
+    assert "not copied" in outcome.stderr
+
+
 def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
     set_in(folder, BLOCKS, *SECRETS["variable"])
     outcome = run("sidecarctl adopt team", folder.parent)

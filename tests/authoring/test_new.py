@@ -116,6 +116,34 @@ def test_values_become_parameters_and_secrets_are_not_copied(shipper: Path) -> N
     assert not [f for f in (shipper / "sidecars").rglob("*") if f.is_file() and "hunter2" in f.read_text()]
 
 
+GITHUB = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/var/spool/shop}", "/var/spool/shop, subPath: SECRET}"),
+        ("readOnly: true}", "readOnly: true, subPath: SECRET}"),
+        ("image: registry.example/shipper:2.0.1", "image: https://user:SECRET@registry.example/shipper:2.0.1"),
+        ("emptyDir: {sizeLimit: 1Gi}", "csi: {driver: d.example, volumeAttributes: {a: SECRET}}"),
+        ("    tpl = ", "    token = SECRET\n    tpl = "),
+        (
+            "image: registry.example/shop:7.1.0\n",
+            "image: registry.example/shop:7.1.0\n        args: [--token=SECRET]\n",
+        ),
+    ],
+)
+def test_secret_outside_of_the_variables_is_not_copied(old: str, new: str, tmp_path: Path) -> None:
+    assert old in SHOP
+    (tmp_path / "shop.yaml").write_text(SHOP.replace(old, new.replace("SECRET", GITHUB)))
+    made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)
+    texts = {file.name: file.read_text() for file in (tmp_path / "sidecars").rglob("*") if file.is_file()}
+    assert texts
+    assert not [name for name, text in texts.items() if GITHUB in text]
+    assert GITHUB not in made.stdout + made.stderr
+    assert "REPLACE_ME" in made.stderr
+
+
 def test_prints_notes(shipper: Path) -> None:
     notes = (shipper / "notes").read_text()
     assert "API_TOKEN may be a secret" in notes
