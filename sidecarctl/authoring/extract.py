@@ -12,16 +12,16 @@ from functools import reduce
 from typing import Any
 
 from sidecarctl.authoring.lint import strictest_level
+from sidecarctl.authoring.manifest_container import find_container
 from sidecarctl.authoring.parameter_names import unused_parameter_name
-from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.secret_values import MASK, mask_text, mask_values
-from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.results import field_text
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, Replace
 from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.stream import Document
 
 # Volume sources that refer to an object: name field, suffix of the parameter name, and kind.
 _REFERENCES = {
@@ -47,24 +47,12 @@ class ExtractedSidecar:
 def extract_container(text: str, file: str, container: str, name: str) -> ExtractedSidecar:
     """Convert a container of a manifest to a sidecar with the given name.
 
-    Raise InputError for text that is unreadable or has no workload, UsageError for an unknown container.
+    Raise InputError for text that is unreadable, has no workload, or has an invalid pod, UsageError for an unknown container.
     """
-    documents = list(split(text, file))
-    found = [(d, w, c) for d in documents for w in workloads(d.value) for c in w.containers]
-    if not found:
-        raise InputError(
-            f"{file} has no workload with containers", hint="use --from-manifest with a manifest that has one"
-        )
-    chosen = [each for each in found if each[2].name == container and each[2].role != "ephemeral"]
-    if not chosen:
-        names = list(dict.fromkeys(each[2].name for each in found))
-        hint = did_you_mean(container, names) or f"containers: {', '.join(names)}"
-        raise UsageError(f'no container "{container}" in {file}', hint=hint)
-    document, workload, source = chosen[0]
-    extraction = _Extraction(workload, source, documents, name)
-    if len(chosen) > 1:
-        extraction.notes.append(f'{len(chosen)} workloads have container "{container}"; using {workload.label}')
-    return extraction.result(document)
+    found = find_container(text, file, container)
+    extraction = _Extraction(found.workload, found.container, found.documents, name)
+    extraction.notes += found.notes
+    return extraction.result(found.document)
 
 
 class _Extraction:
@@ -172,11 +160,13 @@ class _Extraction:
         shared: list[dict[str, Any]] = []
         companions: list[dict[str, Any]] = []
         defined = {
-            str(as_mapping(v).get("name")): (i, v) for i, v in enumerate(as_list(self.workload.pod.get("volumes")))
+            v["name"]: (i, v)
+            for i, v in enumerate(as_list(self.workload.pod.get("volumes")))
+            if as_mapping(v).get("name")
         }
         paths: dict[str, str] = {}
         for mount in as_list(self.source.value.get("volumeMounts")):
-            name = str(as_mapping(mount).get("name"))
+            name = str(mount.get("name"))
             if name not in defined:
                 self.notes.append(f'mount "{name}" is not included: no such volume in the pod (claim template?)')
                 continue
@@ -191,7 +181,8 @@ class _Extraction:
             if name not in paths:
                 paths[name] = token
                 volumes.append({"name": token, **self.convert_source(volume, bool(app_mounts), companions)})
-                if app_mounts and "emptyDir" in volume:
+                # A partial workload, such as a kustomize patch, can have mounts without a path.
+                if app_mounts and "emptyDir" in volume and "mountPath" in app_mounts[0]:
                     app = self.mask_secrets("app.volumeMounts", app_mounts[0])
                     text = f"Directory where the app mounts the shared volume {name}."
                     schema = _string_schema(text, pattern="^/", default=app["mountPath"])
@@ -226,7 +217,7 @@ class _Extraction:
         for document in self.documents:
             value = as_mapping(document.value)
             metadata = as_mapping(value.get("metadata"))
-            if value.get("kind") == "ConfigMap" and metadata.get("name") == name:
+            if (value.get("apiVersion"), value.get("kind")) == ("v1", "ConfigMap") and metadata.get("name") == name:
                 if metadata.get("namespace", "") in ("", self.workload.namespace):
                     return value
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,47 @@ def test_rejects_invalid_arguments_and_writes_nothing(words: str, message: str, 
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [f.name for f in (tmp_path / "sidecars").rglob("*")] == ["my-agent"]
+
+
+ODD = [
+    ("{name: spool, mountPath: /var/spool/shop}", "{name: spool}", "m.yaml:15:11: missing required field: mountPath"),
+    ("{name: spool, mountPath: /in, readOnly: true}", "5", "m.yaml:26:11: volumeMounts[0]: expected a mapping"),
+    (
+        "      - name: spool\n        emptyDir: {sizeLimit: 1Gi}\n",
+        "      - 5\n",
+        "m.yaml:31:9: volumes[0]: expected a mapping",
+    ),
+    ("{name: state, mountPath: /state}", "{name: [a], mountPath: /state}", "m.yaml:29:18: name: expected a string"),
+    ("configMap: {name: shipper-conf}", "configMap: 5", "m.yaml:34:20: configMap: expected a mapping"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), ODD)
+def test_invalid_pod_of_a_manifest_is_an_error_with_its_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert old in SHOP
+    (tmp_path / "m.yaml").write_text(SHOP.replace(old, new, 1))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 3, made.stderr
+    where, _, text = message.partition(": ")
+    assert where in made.stderr
+    assert text in made.stderr
+    assert not (tmp_path / "sidecars").exists()
+
+
+def test_object_without_an_api_version_is_no_config_map(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(SHOP.replace("apiVersion: v1\n", ""))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    properties = yaml.safe_load((tmp_path / "sidecars/x/sidecar.yaml").read_text())["spec"]["parameters"]["properties"]
+    assert properties["confConfigMap"]["default"] == "shipper-conf"
+
+
+def test_mount_without_a_path_in_a_patch_is_no_bug(tmp_path: Path) -> None:
+    """A kustomize patch, in which containers have no image, can leave out required fields."""
+    text = SHOP.replace(", mountPath: /var/spool/shop", "")
+    (tmp_path / "m.yaml").write_text(re.sub(r" +image: .*\n", "", text))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
 
 
 def test_text_of_a_manifest_that_looks_like_a_token_stays(tmp_path: Path) -> None:
