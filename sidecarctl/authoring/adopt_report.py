@@ -81,7 +81,7 @@ def _not_verified(checks: Sequence[FileCheck]) -> Iterator[str]:
 
 
 def _describe_group(group: Group) -> Iterator[str]:
-    yield f"{group.name}: {group.base.image}, {group.base.mode}, in {plural(len(group.members), 'workload')}"
+    yield f"{group.name}: {group.base.image}, {group.base.mode}, in {plural(group.workloads, 'workload')}"
     for member in group.members:
         own = [*group.parameters(member), *member.notes]
         alias = f" as {member.container.name}" if member.container.name != group.name else ""

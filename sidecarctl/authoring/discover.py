@@ -42,6 +42,11 @@ class Group:
     members: tuple[Candidate, ...]
 
     @property
+    def workloads(self) -> int:
+        """The number of workloads; one of them can have several members."""
+        return len({id(member.workload) for member in self.members})
+
+    @property
     def varying(self) -> tuple[str, ...]:
         """The lists that differ between members: `volumes`, `mounts`."""
         return tuple(

@@ -173,7 +173,7 @@ def _sidecar(group: Group) -> dict[str, Any]:
             "name": group.name,
             "version": VERSION,
             "summary": f"Runs {base.image} beside the app."[:120],
-            "description": f"Found in {plural(len(group.members), 'workload')}. The template is based on {base.workload.label}.",
+            "description": f"Found in {plural(group.workloads, 'workload')}. The template is based on {base.workload.label}.",
         },
         "spec": {
             "engine": "plain",

@@ -435,6 +435,20 @@ def test_main_container_is_no_sidecar_when_it_is_listed_second(tmp_path: Path) -
     assert "shipper: fluent/fluent-bit:5.1.1, classic, in 4 workloads" in outcome.stderr
 
 
+def test_workload_with_two_containers_of_one_image_counts_once(folder: Path) -> None:
+    for name in ("accounts", "delivery"):
+        file = folder / f"{name}.yaml"
+        file.write_text(file.read_text().replace(VOLUMES, BLOCK.replace("name: shipper ", "name: second ") + VOLUMES))
+    for name in ("billing", "catalog", "events", "feeds"):
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert re.search(r"^\w+: fluent/fluent-bit:\S+, classic, in 2 workloads$", outcome.stderr, re.MULTILINE), (
+        outcome.stderr
+    )
+    entry = next((folder.parent / "sidecars").glob("*/sidecar.yaml"))
+    assert "Found in 2 workloads." in entry.read_text()
+
+
 def test_name_of_a_shipped_sidecar_is_not_taken(folder: Path) -> None:
     for name in SIX:
         file = folder / f"{name}.yaml"
