@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecarctl.authoring.discover import Candidate, Discovery, Group
+from sidecarctl.authoring.candidate import Candidate
+from sidecarctl.authoring.discover import Discovery, Group
 from sidecarctl.authoring.migrate import LIBRARY, FileCheck, describe_secret, secret_parameters
 from sidecarctl.authoring.test_cases import FOLDER, INPUT
 from sidecarctl.authoring.test_runner import run_tests
@@ -80,7 +81,7 @@ def _not_verified(checks: Sequence[FileCheck]) -> Iterator[str]:
 
 
 def _describe_group(group: Group) -> Iterator[str]:
-    yield f"{group.name}: {group.base.image}, {group.base.mode}, in {plural(len(group.members), 'workload')}"
+    yield f"{group.name}: {group.base.image}, {group.base.mode}, in {plural(group.workloads, 'workload')}"
     for member in group.members:
         own = [*group.parameters(member), *member.notes]
         alias = f" as {member.container.name}" if member.container.name != group.name else ""

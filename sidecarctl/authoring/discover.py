@@ -8,75 +8,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain, count
 from typing import Any
 
+from sidecarctl.authoring.candidate import MODES, Candidate, add_shared_parts
 from sidecarctl.catalog.merge_patch import make_patch
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
-from sidecarctl.kube.secret_values import mask_values
-from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_mapping, workloads
 from sidecarctl.record import annotation as records
 from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
 
-_MODES: Mapping[str, str] = {"sidecar": "native", "app": "classic"}
 # Labels whose value is often the name of the main container.
 _NAME_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "app", "k8s-app", "name", "component")
 _LONGEST_STEM = 50  # with "custom-" and a number, at most 63 characters
+_GLOB_CHARACTERS = frozenset("*?[")
 _SELECTED_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A container that may be a sidecar, with the volumes, app mounts, and targets that belong to it."""
-
-    file: str
-    workload: Workload
-    container: Container
-    targets: tuple[str, ...] = ()
-    volumes: tuple[Any, ...] = ()
-    mounts: tuple[Any, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def image(self) -> str:
-        """The image reference."""
-        return str(self.container.value.get("image", ""))
-
-    @property
-    def mode(self) -> str:
-        """The mode: native or classic."""
-        return _MODES[self.container.role]
-
-    @cached_property
-    def _masked(self) -> tuple[dict[str, Any], tuple[PathTuple, ...]]:
-        value = {k: v for k, v in self.container.value.items() if k not in ("name", "restartPolicy")}
-        return mask_values(value)
-
-    @property
-    def shape(self) -> dict[str, Any]:
-        """The container without its name, without fields that the mode sets, and with secrets masked."""
-        return self._masked[0]
-
-    @property
-    def secrets(self) -> tuple[PathTuple, ...]:
-        """The paths of masked values in the container."""
-        return self._masked[1]
-
-    @property
-    def after_init(self) -> bool:
-        """True for a native sidecar after an ordinary init container."""
-        path = self.container.path
-        before = as_list(self.workload.pod.get("initContainers"))[: int(path[-1])] if path[-2] != "containers" else []
-        return any(as_mapping(c).get("restartPolicy") != "Always" for c in before)
 
 
 @dataclass(frozen=True)
@@ -86,6 +40,11 @@ class Group:
     name: str
     base: Candidate
     members: tuple[Candidate, ...]
+
+    @property
+    def workloads(self) -> int:
+        """The number of workloads; one of them can have several members."""
+        return len({id(member.workload) for member in self.members})
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -166,7 +125,7 @@ def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> Dis
             unmatched += members
             continue
         groups.append(
-            _build_group([_add_shared_parts(member) for member in members], {*taken, *(group.name for group in groups)})
+            _build_group([add_shared_parts(member) for member in members], {*taken, *(group.name for group in groups)})
         )
     return Discovery(
         tuple(groups), tuple(unmatched), candidates.workloads, candidates.partial, tuple(candidates.errors)
@@ -223,12 +182,12 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
     apps = [c for c in workload.containers if c.role == "app" and c.name not in owned]
     main = find_main_container(replace(workload, classic=workload.classic | owned))
     for container in workload.containers:
-        if container.role not in _MODES or container.name in owned or not container.name or container == main:
+        if container.role not in MODES or container.name in owned or not container.name or container == main:
             continue
-        if not workload.name or set("*?[").intersection(workload.name):
-            where = str(document.locate((*workload.path, "metadata", "name")))
-            shown = f'the name "{workload.name}"' if workload.name else "a name that is not text"
-            candidates.errors.append(InputError(f"no rule can select a workload with {shown}", where=where))
+        unselectable = _find_unselectable(workload)
+        if unselectable:
+            path, problem = unselectable
+            candidates.errors.append(InputError(f"no rule can select {problem}", where=str(document.locate(path))))
             break
         invalid = names.check_dns_label(container.name)
         if invalid:  # the name of a sidecar is that of its directory
@@ -240,6 +199,22 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
             candidates.candidates.append(found)
         elif len(apps) > 1:
             candidates.listed_first.append(found)
+
+
+def _find_unselectable(workload: Workload) -> tuple[PathTuple, str] | None:
+    """Return the path of a name that a rule cannot have, because a rule reads it as a glob, and what has it."""
+    metadata = (*workload.path, "metadata")
+    named = [((*metadata, "name"), "a workload with the name", workload.name)]
+    named += (
+        [((*metadata, "namespace"), "a workload in the namespace", workload.namespace)] if workload.namespace else []
+    )
+    named += [((*c.path, "name"), "a container with the name", c.name) for c in workload.containers if c.role == "app"]
+    for path, what, name in named:
+        if not name:
+            return path, f"{what.removesuffix(' with the name')} with a name that is not text"
+        if _GLOB_CHARACTERS.intersection(name):
+            return path, f'{what} "{name}"'
+    return None
 
 
 def _group_key(found: Candidate) -> tuple[str, str]:
@@ -259,40 +234,3 @@ def _build_group(members: list[Candidate], taken: Set[str]) -> Group:
 def _comparable(member: Candidate) -> str:
     parts = (member.shape, list(member.volumes), list(member.mounts), member.after_init)
     return json.dumps(parts, sort_keys=True, default=str)
-
-
-def _add_shared_parts(found: Candidate) -> Candidate:
-    """Add the volumes of the container, and the app mounts of an emptyDir that only both use."""
-    own, pod = found.container, found.workload.pod
-    # Exclude the sidecar from the app containers, also if it is listed first.
-    without_sidecar = replace(found.workload, classic=found.workload.classic | {own.name})
-    others = [c for c in without_sidecar.containers if c.path != own.path]
-    default = choose_targets(without_sidecar, (), "default")
-    apps = [c for c in others if c.role == "app"]
-    used = {str(as_mapping(m).get("name")) for m in as_list(own.value.get("volumeMounts"))}
-    volumes: list[Any] = []
-    shared: dict[str, list[Any]] = {}
-    notes: list[str] = []
-    for volume in as_list(pod.get("volumes")):
-        name = as_mapping(volume).get("name")
-        if not isinstance(name, str) or name not in used:
-            continue
-        app_mounts = {c.name: mounts for c in others if (mounts := _mounts_of(c, name))}
-        if app_mounts and ("emptyDir" not in volume or not set(app_mounts) <= {c.name for c in apps}):
-            notes.append(f'volume "{name}" is not included: the app uses it')
-            continue
-        volumes.append(mask_values(volume)[0])
-        for container, mounts in app_mounts.items():
-            shared.setdefault(container, []).extend(mounts)
-    lists = list(shared.values())
-    if any(not identical(lists[0], other) for other in lists[1:]):
-        notes.append("shared volumes are not included: the app containers mount them differently")
-        kept = {m.get("name") for mounts in lists for m in mounts}
-        volumes, shared = [v for v in volumes if v["name"] not in kept], {}
-    targets = tuple(shared) if shared and set(shared) != {c.name for c in default} else ()
-    given = tuple(next(iter(shared.values()), []))
-    return replace(found, targets=targets, volumes=tuple(volumes), mounts=given, notes=tuple(notes))
-
-
-def _mounts_of(container: Container, volume: str) -> list[Any]:
-    return [m for m in as_list(container.value.get("volumeMounts")) if as_mapping(m).get("name") == volume]

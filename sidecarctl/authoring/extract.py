@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from sidecarctl.authoring.lint import strictest_level
+from sidecarctl.authoring.manifest_container import find_container
 from sidecarctl.authoring.parameter_names import unused_parameter_name
-from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube.secret_values import MASK, mask_text, mask_values
-from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping, workloads
+from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.results import field_text
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import Edit, EditRefused, Remove
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, Replace
 from sidecarctl.yamltext.splice import splice
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.stream import Document
 
 # Volume sources that refer to an object: name field, suffix of the parameter name, and kind.
 _REFERENCES = {
@@ -45,24 +47,12 @@ class ExtractedSidecar:
 def extract_container(text: str, file: str, container: str, name: str) -> ExtractedSidecar:
     """Convert a container of a manifest to a sidecar with the given name.
 
-    Raise InputError for text that is unreadable or has no workload, UsageError for an unknown container.
+    Raise InputError for text that is unreadable, has no workload, or has an invalid pod, UsageError for an unknown container.
     """
-    documents = list(split(text, file))
-    found = [(d, w, c) for d in documents for w in workloads(d.value) for c in w.containers]
-    if not found:
-        raise InputError(
-            f"{file} has no workload with containers", hint="use --from-manifest with a manifest that has one"
-        )
-    chosen = [each for each in found if each[2].name == container and each[2].role != "ephemeral"]
-    if not chosen:
-        names = list(dict.fromkeys(each[2].name for each in found))
-        hint = did_you_mean(container, names) or f"containers: {', '.join(names)}"
-        raise UsageError(f'no container "{container}" in {file}', hint=hint)
-    document, workload, source = chosen[0]
-    extraction = _Extraction(workload, source, documents, name)
-    if len(chosen) > 1:
-        extraction.notes.append(f'{len(chosen)} workloads have container "{container}"; using {workload.label}')
-    return extraction.result(document)
+    found = find_container(text, file, container)
+    extraction = _Extraction(found.workload, found.container, found.documents, name)
+    extraction.notes += found.notes
+    return extraction.result(found.document)
 
 
 class _Extraction:
@@ -132,7 +122,7 @@ class _Extraction:
     def convert_variable(self, each: Any) -> Any:
         """Turn the value of a variable into a parameter. Values of likely secrets are not copied."""
         if not isinstance(each, dict) or not isinstance(each.get("value"), str):
-            return each
+            return self.mask_secrets("env", each)
         name = str(each.get("name", ""))
         if mask_text(each["value"], name) != each["value"]:
             schema = _string_schema(f"Value of the variable {name}.", writeOnly=True)
@@ -170,11 +160,13 @@ class _Extraction:
         shared: list[dict[str, Any]] = []
         companions: list[dict[str, Any]] = []
         defined = {
-            str(as_mapping(v).get("name")): (i, v) for i, v in enumerate(as_list(self.workload.pod.get("volumes")))
+            v["name"]: (i, v)
+            for i, v in enumerate(as_list(self.workload.pod.get("volumes")))
+            if as_mapping(v).get("name")
         }
         paths: dict[str, str] = {}
         for mount in as_list(self.source.value.get("volumeMounts")):
-            name = str(as_mapping(mount).get("name"))
+            name = str(mount.get("name"))
             if name not in defined:
                 self.notes.append(f'mount "{name}" is not included: no such volume in the pod (claim template?)')
                 continue
@@ -189,20 +181,21 @@ class _Extraction:
             if name not in paths:
                 paths[name] = token
                 volumes.append({"name": token, **self.convert_source(volume, bool(app_mounts), companions)})
-                if app_mounts and "emptyDir" in volume:
-                    app = app_mounts[0]
+                # A partial workload, such as a kustomize patch, can have mounts without a path.
+                if app_mounts and "emptyDir" in volume and "mountPath" in app_mounts[0]:
+                    app = self.mask_secrets("app.volumeMounts", app_mounts[0])
                     text = f"Directory where the app mounts the shared volume {name}."
                     schema = _string_schema(text, pattern="^/", default=app["mountPath"])
                     path = self.add_parameter(f"{name}-directory", schema)
                     shared.append({"name": token, "mountPath": path, **_without(app, "name", "mountPath")})
                 if not app_mounts:
                     self.removed_paths.append((*self.workload.pod_path, "volumes", index))
-            mounts.append({**mount, "name": paths[name]})
+            mounts.append({**self.mask_secrets("volumeMounts", mount), "name": paths[name]})
         return volumes, mounts, shared, companions
 
     def convert_source(self, volume: Mapping[str, Any], used: bool, companions: list[dict[str, Any]]) -> dict[str, Any]:
         """Return a volume source: object names become parameters, and a ConfigMap used only here becomes a companion."""
-        source = _without(volume, "name")
+        source = self.mask_secrets("volume", _without(volume, "name"))
         kind = next(iter(source), "emptyDir")
         if kind not in _REFERENCES or not isinstance(source[kind], dict):
             return source or {"emptyDir": {}}
@@ -212,7 +205,7 @@ class _Extraction:
         if document is not None:
             suffix = f"-{volume['name']}" if companions else ""
             companion = self.add_expression("companion" if suffix else "companion | quote") + suffix
-            rest = _without(document, "metadata")
+            rest = self.mask_secrets(kind, _without(document, "metadata"))
             companions.append(
                 {**{k: rest.pop(k) for k in ("apiVersion", "kind")}, "metadata": {"name": companion}, **rest}
             )
@@ -224,7 +217,7 @@ class _Extraction:
         for document in self.documents:
             value = as_mapping(document.value)
             metadata = as_mapping(value.get("metadata"))
-            if value.get("kind") == "ConfigMap" and metadata.get("name") == name:
+            if (value.get("apiVersion"), value.get("kind")) == ("v1", "ConfigMap") and metadata.get("name") == name:
                 if metadata.get("namespace", "") in ("", self.workload.namespace):
                     return value
         return None
@@ -243,7 +236,7 @@ class _Extraction:
 
     def build_metadata(self, own: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the content of sidecar.yaml."""
-        image = str(self.source.value.get("image", ""))
+        image = mask_text(str(self.source.value.get("image", "")), "image")
         spec: dict[str, Any] = {"engine": "jinja", "mode": "init" if self.source.role == "init" else "auto"}
         if self.source.role == "sidecar":
             index = int(self.source.path[-1])
@@ -276,7 +269,7 @@ class _Extraction:
         return re.sub(r"Jq\d+qJ", lambda found: self.tokens.get(found.group(), found.group()), text)
 
     def remaining_manifest(self, document: Document) -> str | None:
-        """Return the document without the container and what only it used, or None if no app container is left."""
+        """Return the document without the container, what only it used, and likely secrets; None if no app container is left."""
         if not any(c.role in ("app", "classic") for c in self.others) or document.root is None:
             return None
         edits: list[Edit] = [Remove(self.source.path), *(Remove(path) for path in self.removed_paths)]
@@ -285,6 +278,12 @@ class _Extraction:
             if count and len(as_list(pod.get(key))) == count:
                 edits = [e for e in edits if e.path[:-1] != (*self.workload.pod_path, key)]
                 edits.append(Remove((*self.workload.pod_path, key)))
+        masked, secrets = mask_values(document.value)
+        kept = [path for path in secrets if not any(path[: len(edit.path)] == edit.path for edit in edits)]
+        edits += (Replace(path, reduce(operator.getitem, path, masked)) for path in kept)
+        self.notes += (
+            f"{field_text(path)} may contain a secret, so the test case has {MASK} in its place" for path in kept
+        )
         try:
             return splice(document.text, document.root, edits).text
         except EditRefused as refusal:

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sidecarctl.authoring.discover import Candidate, Discovery, Group
+from sidecarctl.authoring.candidate import Candidate
+from sidecarctl.authoring.discover import Discovery, Group
 from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
@@ -172,7 +173,7 @@ def _sidecar(group: Group) -> dict[str, Any]:
             "name": group.name,
             "version": VERSION,
             "summary": f"Runs {base.image} beside the app."[:120],
-            "description": f"Found in {plural(len(group.members), 'workload')}. The template is based on {base.workload.label}.",
+            "description": f"Found in {plural(group.workloads, 'workload')}. The template is based on {base.workload.label}.",
         },
         "spec": {
             "engine": "plain",

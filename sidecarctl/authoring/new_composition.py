@@ -25,7 +25,7 @@ class Example:
 
 def build_composition(name: str, libraries: Sequence[str], manifests: Sequence[str], example: Example) -> str:
     """Return the text of a composition without rules. Paths are relative to its directory."""
-    lines = ["apiVersion: sidecarctl.dev/v1alpha1", "kind: Composition", "metadata:", f"  name: {name}", "spec:"]
+    lines = ["apiVersion: sidecarctl.dev/v1alpha1", "kind: Composition", "metadata:", f"  name: {_flow(name)}", "spec:"]
     lines += [f"  libraries: {_flow(list(libraries))}"] if libraries else []
     lines += [f"  manifests: {_flow(list(manifests))}"] if manifests else ["  # manifests: [k8s/]"]
     select = {"kinds": [example.kind], "names": [example.name]}
@@ -33,7 +33,7 @@ def build_composition(name: str, libraries: Sequence[str], manifests: Sequence[s
         "  # Which workloads get which sidecars:",
         f"  # - select: {_flow(select)}",
         "  #   sidecars:",
-        f"  #   - name: {example.sidecar}",
+        f"  #   - name: {_flow(example.sidecar)}",
         *([f"  #     parameters: {_flow(example.parameters)}"] if example.parameters else []),
         "  rules: []",
     ]

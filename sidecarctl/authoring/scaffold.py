@@ -28,7 +28,7 @@ _METADATA = """\
 apiVersion: sidecarctl.dev/v1alpha1
 kind: Sidecar
 metadata:
-  name: {name}
+  name: {name_yaml}
   version: 0.1.0
   summary: Runs {name} beside the app.
   description: |
@@ -53,7 +53,7 @@ _JINJA = """\
 {{# Renders a fragment; for its fields, run `sidecarctl schema fragment`. #}}
 containers:
 - name: {{{{ instance | quote }}}}
-  image: {image}
+  image: {image_yaml}
   env:
   - name: DIRECTORY
     value: {{{{ params.directory | quote }}}}
@@ -83,8 +83,8 @@ app:
 _PLAIN = """\
 # A fragment; for its fields, run `sidecarctl schema fragment`. spec.substitutions lists what parameters replace.
 containers:
-- name: {name}
-  image: {image}
+- name: {name_yaml}
+  image: {image_yaml}
   env:
   - name: DIRECTORY
     value: ""
@@ -159,6 +159,7 @@ CHANGELOG = "# Changelog\n\n## 0.1.0 - Unreleased\n\n- First version.\n"
 def build_files(name: str, engine: str, image: str, manifest: str) -> dict[str, str]:
     """Return the files of a new sidecar by path. `manifest` is the input of its test case."""
     words = {"name": name, "engine": engine, "image": image}
+    words |= {f"{key}_yaml": emit.scalar(words[key]) for key in ("name", "image")}
     more = _SUBSTITUTIONS.format(**words) if engine == "plain" else ""
     return {
         "sidecar.yaml": format_schema_comment("sidecar") + _METADATA.format(**words, more=more),

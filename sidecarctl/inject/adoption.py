@@ -21,7 +21,7 @@ from sidecarctl.inject.field_changes import format_value, hide_values
 from sidecarctl.inject.plan import Plan, build_instance
 from sidecarctl.inject.rename_companions import check_name
 from sidecarctl.inject.targets import build_template_inputs, choose_targets
-from sidecarctl.kube.secret_values import mask_text, mask_values
+from sidecarctl.kube.secret_values import mask_values
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import replace
@@ -196,7 +196,7 @@ def _describe(change: FieldChange) -> str:
 def _mask(change: FieldChange, value: Any) -> Any:
     """Return a value of a changed field without secrets, which a report must not show."""
     variable = _VARIABLE.search(change.path)
-    return mask_text(value, variable[1] if variable else "") if isinstance(value, str) else mask_values(value)[0]
+    return mask_values(value, variable[1] if variable else "")[0]
 
 
 def _container_path(workload: Workload, name: str) -> PathTuple:

@@ -93,24 +93,31 @@ def _mask_group(found: re.Match[str]) -> str:
     return found[0][:start] + MASK + found[0][end:]
 
 
-def mask_values(value: Any) -> tuple[Any, tuple[PathTuple, ...]]:
-    """Return a copy of plain data with the secrets in its strings masked, and the paths of the masked strings."""
+def mask_values(value: Any, name: str = "") -> tuple[Any, tuple[PathTuple, ...]]:
+    """Return a copy of plain data with its secrets masked, and their paths. `name` is the field that has the value.
+
+    A number counts as a secret by its name only: a password of digits whose quotes were forgotten.
+    """
     paths: list[PathTuple] = []
-    return _masked(value, "", (), paths), tuple(paths)
+    return _masked(value, name, (), paths), tuple(paths)
 
 
 def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> Any:
-    if isinstance(value, str):
-        text = mask_text(value, name)
-        if text != value:
+    if isinstance(value, str) or (_is_number(value) and is_secret_name(name)):
+        text = mask_text(str(value), name)
+        if text != str(value):
             paths.append(path)
         return text
     if isinstance(value, Mapping):
-        own = value.get("name") if isinstance(value.get("value"), str) else None
+        own = value.get("name") if _is_number(value.get("value")) or isinstance(value.get("value"), str) else None
         return {key: _masked(inner, _name_of(key, own), (*path, key), paths) for key, inner in value.items()}
     if isinstance(value, Sequence):
         return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
     return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _name_of(key: object, own: object) -> str:
@@ -122,6 +129,6 @@ def _after_flags(items: Sequence[Any]) -> Iterator[tuple[int, Any, str]]:
     """Yield each item with its number and the flag before it, if the item can be the value of the flag."""
     before = ""
     for number, item in enumerate(items):
-        text = item if isinstance(item, str) else ""
+        text = str(item) if isinstance(item, str) or _is_number(item) else ""
         yield number, item, before if text and not text.startswith("-") else ""
         before = text if _BARE_FLAG.fullmatch(text) else ""

@@ -338,6 +338,39 @@ def test_secrets_are_left_out_of_every_file(kind: str, folder: Path) -> None:
     )
 
 
+HIDDEN = {
+    "mount of the app": (
+        "          mountPath: /var/log/app\n",
+        "          mountPath: /var/log/app\n          subPath: SECRET\n",
+    ),
+    "volume": ("emptyDir: {sizeLimit: 1Gi}", "emptyDir: {sizeLimit: 1Gi, medium: SECRET}"),
+    "image": ("image: fluent/fluent-bit:5.1.1", "image: https://user:SECRET@r.example/fluent-bit:5.1.1"),
+    "number": ("        args:\n", "        env: [{name: DB_PASSWORD, value: 73928461}]\n        args:\n"),
+    "number after a flag": ("        - --config", "        - --token\n        - 73928461\n        - --config"),
+}
+GITHUB = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_secret_outside_of_the_texts_of_the_container_is_not_copied(kind: str, folder: Path) -> None:
+    old, new = (text.replace("SECRET", GITHUB) for text in HIDDEN[kind])
+    for name in ("accounts", "delivery"):  # another image, so that a rule sets it
+        file = folder / f"{name}.yaml"
+        text = file.read_text().replace("fluent-bit:5.0.3", "fluent-bit:5.1.1")
+        assert old in text
+        text = text.replace(old, new)
+        file.write_text(text.replace("fluent-bit:5.1.1", "fluent-bit:5.0.3") if name == "delivery" else text)
+    for name in ("billing", "catalog", "events", "feeds"):
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    written = [file for file in folder.parent.rglob("*") if file.is_file() and file.parent != folder]
+    texts = [outcome.stderr, outcome.stdout, *(file.read_text() for file in written)]
+    assert any("REPLACE_ME" in text for text in texts[2:])
+    assert not [text for text in texts if GITHUB in text or " 73928461\n" in text or "value: 73928461" in text]
+    assert "not copied" in outcome.stderr
+
+
 def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
     set_in(folder, BLOCKS, *SECRETS["variable"])
     outcome = run("sidecarctl adopt team", folder.parent)
@@ -402,6 +435,20 @@ def test_main_container_is_no_sidecar_when_it_is_listed_second(tmp_path: Path) -
     assert "shipper: fluent/fluent-bit:5.1.1, classic, in 4 workloads" in outcome.stderr
 
 
+def test_workload_with_two_containers_of_one_image_counts_once(folder: Path) -> None:
+    for name in ("accounts", "delivery"):
+        file = folder / f"{name}.yaml"
+        file.write_text(file.read_text().replace(VOLUMES, BLOCK.replace("name: shipper ", "name: second ") + VOLUMES))
+    for name in ("billing", "catalog", "events", "feeds"):
+        (folder / f"{name}.yaml").unlink()
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert re.search(r"^\w+: fluent/fluent-bit:\S+, classic, in 2 workloads$", outcome.stderr, re.MULTILINE), (
+        outcome.stderr
+    )
+    entry = next((folder.parent / "sidecars").glob("*/sidecar.yaml"))
+    assert "Found in 2 workloads." in entry.read_text()
+
+
 def test_name_of_a_shipped_sidecar_is_not_taken(folder: Path) -> None:
     for name in SIX:
         file = folder / f"{name}.yaml"
@@ -411,6 +458,25 @@ def test_name_of_a_shipped_sidecar_is_not_taken(folder: Path) -> None:
     assert "verified: 6 files of 6" in outcome.stderr
     rule = yaml.safe_load((folder.parent / "sidecarctl.yaml").read_text())["spec"]["rules"][0]
     assert rule["sidecars"] == [{"name": "custom-logger", "as": "logger"}]
+
+
+@pytest.mark.parametrize("place", ["composition", "include"])
+def test_name_of_a_sidecar_in_another_library_of_the_composition_is_not_taken(place: str, folder: Path) -> None:
+    home = folder.parent
+    entry = home / "other/shipper"
+    entry.mkdir(parents=True)
+    (entry / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: shipper, version: 2.0.0, summary: Other.}\n"
+        "spec: {engine: plain, mode: classic}\n"
+    )
+    (entry / "template.yaml").write_text("containers: [{name: shipper, image: 'other.example/shipper:2.0.0'}]\n")
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\nspec:\n"
+    (home / "base.yaml").write_text(f"{head}  libraries: [./other]\n  rules: []\n")
+    own = "libraries: [./other]" if place == "composition" else "include: [base.yaml]"
+    (home / "sidecarctl.yaml").write_text(f"{head}  {own}\n  rules: []\n")
+    outcome = run("sidecarctl adopt team", home)
+    assert [each.name for each in (home / "sidecars").iterdir()] == ["custom-shipper"], outcome.stderr
+    assert "verified: 6 files of 6" in outcome.stderr
 
 
 def test_bad_document_does_not_hide_the_others(folder: Path) -> None:
@@ -510,6 +576,31 @@ def test_workload_that_no_rule_can_select_is_left_out_with_its_line(name: str, t
     assert f"skipped: {len(name)}.yaml:4:9: no rule can select a workload with" in outcome.stderr
     for command in next_commands(outcome.stderr):
         assert run(command, tmp_path).code == 0, command
+
+
+@pytest.mark.parametrize("namespace", ["'*'", "'[!x]*'", "pro?"])
+def test_namespace_that_a_rule_reads_as_a_glob_is_left_out_with_its_line(namespace: str, tmp_path: Path) -> None:
+    for app, place in (("accounts", "one"), ("billing", "one"), ("catalog", namespace), ("delivery", namespace)):
+        text = (APP + BLOCK + VOLUMES).replace("  name: APPNAME\n", f"  name: APPNAME\n  namespace: {place}\n")
+        (tmp_path / f"{app}.yaml").write_text(text.replace("APPNAME", app))
+    outcome = run("sidecarctl adopt .", tmp_path)
+    shown = namespace.strip("'")
+    assert f'skipped: catalog.yaml:5:14: no rule can select a workload in the namespace "{shown}"' in outcome.stderr
+    rules = yaml.safe_load((tmp_path / "sidecarctl.yaml").read_text())["spec"]["rules"]
+    assert [rule["select"]["namespaces"] for rule in rules] == [["one"]]
+
+
+@pytest.mark.parametrize("name", ["'*'", "we[b]"])
+def test_container_that_a_rule_reads_as_a_glob_is_left_out_with_its_line(name: str, tmp_path: Path) -> None:
+    """Its app container is not the default one, so the rule would name it."""
+    for app in ("accounts", "billing"):
+        first = "      - {name: first, image: 'r.example/first:1.0.0'}\n      - name: web\n"
+        text = (APP + BLOCK + VOLUMES).replace("APPNAME", app).replace("      - name: web\n", first)
+        (tmp_path / f"{app}.yaml").write_text(text.replace("name: web\n", f"name: {name}\n"))
+    outcome = run("sidecarctl adopt .", tmp_path)
+    shown = name.strip("'")
+    assert f'accounts.yaml:14:15: no rule can select a container with the name "{shown}"' in outcome.stderr
+    assert not (tmp_path / "sidecarctl.yaml").exists()
 
 
 @pytest.mark.parametrize("name", ["[x]", "{x: y}", "5"])

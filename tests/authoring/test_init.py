@@ -31,6 +31,17 @@ def test_written_composition_is_valid_and_found(directory: str, tmp_path: Path) 
     assert done.code == 0, f"{command}\n{done.stderr}"
 
 
+@pytest.mark.parametrize("directory", ["2026", "true", "null", "y", "1e3", "0x1f"])
+def test_directory_named_like_a_number_or_a_word_of_yaml_gets_a_valid_composition(
+    directory: str, tmp_path: Path
+) -> None:
+    home = tmp_path / directory
+    write_manifests(home, "web")
+    assert run("sidecarctl init", home).code == 0
+    done = run("sidecarctl render --diff", home)
+    assert done.code == 0, done.stderr
+
+
 @pytest.mark.parametrize("directory", ["", "k8s"])
 def test_offers_to_adopt_pasted_sidecars(directory: str, tmp_path: Path) -> None:
     write_manifests(tmp_path / directory if directory else tmp_path, "web", "shop")

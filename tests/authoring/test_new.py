@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,34 @@ def test_values_become_parameters_and_secrets_are_not_copied(shipper: Path) -> N
     assert not [f for f in (shipper / "sidecars").rglob("*") if f.is_file() and "hunter2" in f.read_text()]
 
 
+GITHUB = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/var/spool/shop}", "/var/spool/shop, subPath: SECRET}"),
+        ("readOnly: true}", "readOnly: true, subPath: SECRET}"),
+        ("image: registry.example/shipper:2.0.1", "image: https://user:SECRET@registry.example/shipper:2.0.1"),
+        ("emptyDir: {sizeLimit: 1Gi}", "csi: {driver: d.example, volumeAttributes: {a: SECRET}}"),
+        ("    tpl = ", "    token = SECRET\n    tpl = "),
+        (
+            "image: registry.example/shop:7.1.0\n",
+            "image: registry.example/shop:7.1.0\n        args: [--token=SECRET]\n",
+        ),
+    ],
+)
+def test_secret_outside_of_the_variables_is_not_copied(old: str, new: str, tmp_path: Path) -> None:
+    assert old in SHOP
+    (tmp_path / "shop.yaml").write_text(SHOP.replace(old, new.replace("SECRET", GITHUB)))
+    made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)
+    texts = {file.name: file.read_text() for file in (tmp_path / "sidecars").rglob("*") if file.is_file()}
+    assert texts
+    assert not [name for name, text in texts.items() if GITHUB in text]
+    assert GITHUB not in made.stdout + made.stderr
+    assert "REPLACE_ME" in made.stderr
+
+
 def test_prints_notes(shipper: Path) -> None:
     notes = (shipper / "notes").read_text()
     assert "API_TOKEN may be a secret" in notes
@@ -141,6 +170,21 @@ def test_environment_variable_sets_the_library(tmp_path: Path) -> None:
     assert (tmp_path / "mine/my-agent/sidecar.yaml").exists()
     done = command("test", tmp_path, SIDECARCTL_LIBRARY="mine")
     assert (done.code, done.stdout.splitlines()[-1]) == (0, "1 sidecar in mine: 1 case, 1 passed")
+
+
+@pytest.mark.parametrize("engine", ["jinja", "kcl", "plain"])
+@pytest.mark.parametrize(
+    "words", ["2026", "true", "y", "1e3", "agent --from 5", "agent --from '*x'", "agent --from a:"]
+)
+def test_name_or_image_that_yaml_reads_as_something_else_is_written_as_text(
+    words: str, engine: str, tmp_path: Path
+) -> None:
+    if engine == "kcl":
+        pytest.importorskip("kcl_lib")
+    made = command(f"new {words} --engine {engine}", tmp_path)
+    assert made.code == 0, made.stderr
+    done = command("test", tmp_path)
+    assert "1 case, 1 passed" in done.stdout, done.stdout + done.stderr
 
 
 WRONG = [
@@ -169,6 +213,47 @@ def test_rejects_invalid_arguments_and_writes_nothing(words: str, message: str, 
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [f.name for f in (tmp_path / "sidecars").rglob("*")] == ["my-agent"]
+
+
+ODD = [
+    ("{name: spool, mountPath: /var/spool/shop}", "{name: spool}", "m.yaml:15:11: missing required field: mountPath"),
+    ("{name: spool, mountPath: /in, readOnly: true}", "5", "m.yaml:26:11: volumeMounts[0]: expected a mapping"),
+    (
+        "      - name: spool\n        emptyDir: {sizeLimit: 1Gi}\n",
+        "      - 5\n",
+        "m.yaml:31:9: volumes[0]: expected a mapping",
+    ),
+    ("{name: state, mountPath: /state}", "{name: [a], mountPath: /state}", "m.yaml:29:18: name: expected a string"),
+    ("configMap: {name: shipper-conf}", "configMap: 5", "m.yaml:34:20: configMap: expected a mapping"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), ODD)
+def test_invalid_pod_of_a_manifest_is_an_error_with_its_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert old in SHOP
+    (tmp_path / "m.yaml").write_text(SHOP.replace(old, new, 1))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 3, made.stderr
+    where, _, text = message.partition(": ")
+    assert where in made.stderr
+    assert text in made.stderr
+    assert not (tmp_path / "sidecars").exists()
+
+
+def test_object_without_an_api_version_is_no_config_map(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(SHOP.replace("apiVersion: v1\n", ""))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    properties = yaml.safe_load((tmp_path / "sidecars/x/sidecar.yaml").read_text())["spec"]["parameters"]["properties"]
+    assert properties["confConfigMap"]["default"] == "shipper-conf"
+
+
+def test_mount_without_a_path_in_a_patch_is_no_bug(tmp_path: Path) -> None:
+    """A kustomize patch, in which containers have no image, can leave out required fields."""
+    text = SHOP.replace(", mountPath: /var/spool/shop", "")
+    (tmp_path / "m.yaml").write_text(re.sub(r" +image: .*\n", "", text))
+    made = command("new x --from-manifest m.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
 
 
 def test_text_of_a_manifest_that_looks_like_a_token_stays(tmp_path: Path) -> None:

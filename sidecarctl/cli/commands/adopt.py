@@ -125,12 +125,16 @@ def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS
 
 
 def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path) -> Discovery:
-    """Return the pasted sidecars. Raise UsageError if there is no workload."""
+    """Return the pasted sidecars, with names that no library of the composition has. Raise UsageError if there is no workload."""
     from sidecarctl.authoring import discover, migrate
     from sidecarctl.catalog.catalog import open_catalog
+    from sidecarctl.composition.find import FILE_NAME
+    from sidecarctl.composition.model import load_composition
 
-    library = target / migrate.LIBRARY
-    found = discover.discover(texts, open_catalog([library] if library.is_dir() else []).names())
+    composition = target / FILE_NAME
+    present = load_composition(composition).libraries if composition.is_file() else ()
+    libraries = [library for library in (target / migrate.LIBRARY, *present) if library.is_dir()]
+    found = discover.discover(texts, open_catalog(libraries).names())
     if not found.workloads and not found.errors:
         raise UsageError(f"no workload found in {', '.join(paths)}", hint="name files or directories of manifests")
     return found
