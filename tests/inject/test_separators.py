@@ -9,19 +9,9 @@ import pytest
 import yaml
 
 from tests.command import run
+from tests.inject.test_render import DEPLOYMENT as TEMPLATE
 
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: web, image: "registry.example/web:1.0.0", ports: [{containerPort: 8080}]}
-"""
+DEPLOYMENT = TEMPLATE.replace("NAME", "web")
 OWN = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}}
 LONG = "# a comment\n" * 200_000
 
@@ -30,7 +20,12 @@ def add(directory: Path) -> tuple[str, list[str]]:
     """Add two sidecars; return the text of the workload and their companions as JSON."""
     path = directory / "web.yaml"
     path.write_text(DEPLOYMENT)
-    assert run("sidecarctl add logger proxy web.yaml -i --set logger.logDir=/logs", directory).code == 0
+    assert (
+        run(
+            "sidecarctl add logger proxy web.yaml -i --set logger.logDir=/logs --set proxy.upstreamPort=8080", directory
+        ).code
+        == 0
+    )
     workload, *companions = path.read_text().split("---\n")
     return workload, [json.dumps(yaml.safe_load(each)) for each in companions]
 
