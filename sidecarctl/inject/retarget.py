@@ -6,7 +6,7 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.process import ProcessedDocuments
@@ -165,11 +165,6 @@ class _Run:
         """Change a reference that an earlier run changed, or restore it."""
         entry = former, _ = owners[0][0].known[owners[0][1]]
         own = [pod for pod, _ in owners]
-        if any(pod.known[key][0] != former for pod, key in owners):
-            self._skip(reference, "two workloads remember different former ports of it", ONE_BY_ONE)
-            for pod, key in owners:
-                pod.entries[key] = pod.known[key]
-            return
         known = {id(pod) for pod in own}
         concerned = [*own, *(pod for pod in selected if id(pod) not in known)]
         wanted = self._wanted_now(reference, owners, selected)
@@ -182,12 +177,23 @@ class _Run:
             kept, holders = entry, own
         else:
             (port,) = wanted
+            others = {pod.known[key][0] for pod, key in owners} - {former}
+            if port is None and others:
+                self._report_others(reference, former, others)
             done = self._restore(reference, former) if port is None else self._change(reference, port)
             if done and port is None:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
         for pod in holders:
             pod.entries[entry_key(reference, pod.view.object.namespace)] = kept
+
+    def _report_others(self, reference: Reference, former: str, others: Collection[str]) -> None:
+        known = " and ".join(sorted(each or "no port" for each in {former, *others}))
+        self._report(
+            reference,
+            f"{reference.object.label}: workloads remember different former ports of {reference.path[-1]}: {known}",
+            f"check that {former or 'no port'}, which is restored, is right; run the command for each environment by itself",
+        )
 
     def _leave(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Leave a reference alone that a person changed since."""
@@ -258,11 +264,15 @@ class _Run:
         self.edits.setdefault(number, []).append(edit)
 
     def _skip(self, reference: Reference, why: str, help: str) -> None:
+        kept = f"{reference.object.label} keeps {reference.path[-1]} {describe_port(reference)}"
+        self._report(reference, f"{kept}: {why}", help)
+
+    def _report(self, reference: Reference, message: str, help: str) -> None:
         document = self.documents[document_number(reference.path)]
         self.findings.append(
             Finding(
                 RULE,
-                f"{reference.object.label} keeps {reference.path[-1]} {describe_port(reference)}: {why}",
+                message,
                 Severity.WARNING,
                 reference.path[1:],
                 help=help,

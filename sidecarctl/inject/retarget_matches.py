@@ -37,7 +37,7 @@ def match_entries(pods: Sequence[RetargetedPod], references: Sequence[Reference]
     """Match the entries of records with the references of a run.
 
     An object that selects the pod comes first: under the name of the entry, then under another one. An object of that name
-    that selects no pod of the run is the last choice: its selector, or the labels of the pod, may have changed.
+    that does not select it is the last choice, if no other pod has an entry for it: its selector may have changed.
     """
     found = Matches()
     by_object: dict[_Object, list[int]] = {}
@@ -52,9 +52,10 @@ def match_entries(pods: Sequence[RetargetedPod], references: Sequence[Reference]
         if rest:
             lost[id(pod)] = pod, rest
     _match_renamed(lost, references, selected.find, found)
+    taken = {id(references[number]) for number in found.by_reference}
     for pod, rest in lost.values():
         unknown = [key for key, places in rest.items() if not places]
-        unselected = _match_objects(pod, unknown, references, by_object, lambda each: not selected.find(each), found)
+        unselected = _match_objects(pod, unknown, references, by_object, lambda each: id(each) not in taken, found)
         for key, places in ({key: rest[key] for key in rest if rest[key]} | unselected).items():
             for number in places:
                 found.changed.setdefault(number, []).append((pod, key))

@@ -16,8 +16,8 @@ from sidecarctl.yamltext.stream import Document
 class SelectedPods:
     """The pods of a run as references select them.
 
-    An object that has namesakes in other files, as two environments have them, selects the pods of its directory. If a
-    namesake is there too, or none of its pods, it selects those of its file, or else all.
+    Of objects of one name, as two environments have them, each selects the pods that are nearest: in its directory, or in one
+    that has most directories above in common. If a namesake is in its directory too, it selects those of its file, if any.
     """
 
     def __init__(self, stream: StreamView, pods: Sequence[RetargetedPod], documents: Sequence[Document]) -> None:
@@ -49,11 +49,12 @@ class SelectedPods:
         return id(pod) in self._ids[id(found)]
 
     def _near(self, one: ObjectView, pods: tuple[RetargetedPod, ...]) -> tuple[RetargetedPod, ...]:
-        directory = self._directory(one)
-        beside = tuple(pod for pod in pods if self._directory(pod.view.object) == directory)
-        if beside and self._in_directory[_identity(one), directory] == 1:
-            return beside
-        return tuple(pod for pod in pods if self._file(pod.view.object) == self._file(one)) or beside or pods
+        directories = set(PurePath(self._file(one)).parents)
+        shared = [len(directories.intersection(PurePath(self._file(pod.view.object)).parents)) for pod in pods]
+        near = tuple(pod for pod, each in zip(pods, shared) if each == max(shared))
+        if self._in_directory[_identity(one), self._directory(one)] == 1:
+            return near
+        return tuple(pod for pod in near if self._file(pod.view.object) == self._file(one)) or near
 
     def _file(self, one: ObjectView) -> str:
         return self._files[document_number(one.path)]

@@ -434,14 +434,17 @@ def test_twins_of_two_environments_are_restored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("layout", ["directories", "files"])
+@pytest.mark.parametrize("layout", ["directories", "nested", "files"])
 def test_services_of_two_environments_get_their_own_ports_back(layout: str, together: bool, tmp_path: Path) -> None:
     unset = SERVICE.replace("port: 80, targetPort: http", "port: 8080")
     assert unset != SERVICE
-    if layout == "directories":
+    if layout != "files":
         for name, service in (("dev", unset), ("prod", SERVICE)):
-            (tmp_path / name).mkdir()
-            write(tmp_path / name, shop=DEPLOYMENT, service=service)
+            apps, services = (tmp_path / name / each for each in (("apps", "net") if layout == "nested" else ("", "")))
+            for directory in (apps, services):
+                directory.mkdir(parents=True, exist_ok=True)
+            write(apps, shop=DEPLOYMENT)
+            write(services, service=service)
     else:
         (tmp_path / "all").mkdir()
         write(tmp_path / "all", dev=f"{DEPLOYMENT}---\n{unset}", prod=f"{DEPLOYMENT}---\n{SERVICE}")
@@ -476,6 +479,36 @@ def test_two_environments_in_lists_get_companions_of_one_name(tmp_path: Path) ->
         write(tmp_path / name, all=f"apiVersion: v1\nkind: List\nitems:\n{item}")
     call("add proxy . -i", tmp_path)
     assert all("name: shop-proxy" in read(tmp_path / name)["all.yaml"] for name in ("dev", "prod"))
+
+
+def test_services_that_two_environments_share_by_name_are_restored_with_a_warning(tmp_path: Path) -> None:
+    for name in ("dev", "prod"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, shop=DEPLOYMENT, service=SERVICE.replace("http}", "8080}" if name == "dev" else "http}"))
+        call(f"add proxy {name} -i --retarget", tmp_path)
+    (tmp_path / "all").mkdir()
+    write(
+        tmp_path / "all",
+        **{f"{n}-{f}": read(tmp_path / n)[f"{f}.yaml"] for n in ("dev", "prod") for f in ("shop", "service")},
+    )
+    outcome = call("remove proxy all -i", tmp_path)
+    assert "workloads remember different former ports of targetPort: 8080 and http" in outcome.stderr
+    assert all("10000" not in text for text in read(tmp_path / "all").values())
+
+
+@pytest.mark.parametrize("command", ["remove proxy", "add proxy --set port=10500"])
+def test_port_of_a_service_that_selects_another_workload_now_follows(command: str, tmp_path: Path) -> None:
+    blue, green = (
+        DEPLOYMENT.replace("app: shop}", f"app: shop, color: {color}}}").replace("name: shop\n", f"name: {color}\n", 1)
+        for color in ("blue", "green")
+    )
+    service = SERVICE.replace("app: shop}", "app: shop, color: blue}")
+    write(tmp_path, blue=blue, green=green, service=service)
+    call("add proxy . -i --retarget", tmp_path)
+    write(tmp_path, service=read(tmp_path)["service.yaml"].replace("blue", "green"))
+    assert "warning" not in call(f"{command} . -i", tmp_path).stderr
+    port = "http" if "remove" in command else "10500"
+    assert read(tmp_path)["service.yaml"] == service.replace("blue", "green").replace("http}", f"{port}}}")
 
 
 @pytest.mark.parametrize("port", [10000, 8080])
