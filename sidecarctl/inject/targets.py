@@ -94,11 +94,8 @@ def build_template_inputs(
     kube_version: str,
     record: Record = Record(),
 ) -> Inputs:
-    """Return the inputs of a sidecar's template.
-
-    It does not see what sidecars behind it in the record added to the app: it did not when it was added.
-    """
-    later = _find_later_items(record, request.instance)
+    """Return the inputs of a sidecar's template. It can ignore mounts that it did not see when it was added (`later`)."""
+    later = _find_later_mounts(record, request.instance)
     return Inputs(
         instance=request.instance,
         companion=companion,
@@ -116,17 +113,19 @@ def build_template_inputs(
     )
 
 
-def _find_later_items(record: Record, instance: str) -> Collection[tuple[str, str, str]]:
-    """Return the items, as in `Record.owners`, of the sidecars that were added after an instance."""
+def _find_later_mounts(record: Record, instance: str) -> Collection[tuple[str, str]]:
+    """Return the mounts, as container and path, of the sidecars that were added after an instance."""
     rank = record.rank(instance)
     if rank >= len(record.instances) - 1:
         return ()
-    return {item for item, owner in record.owners.items() if record.rank(owner) > rank}
+    return {
+        (container, key)
+        for (items, container, key), owner in record.owners.items()
+        if items == "volumeMounts" and record.rank(owner) > rank
+    }
 
 
-def _describe_container(
-    container: Container, workload: Workload, hidden: Collection[tuple[str, str, str]]
-) -> dict[str, Any]:
+def _describe_container(container: Container, workload: Workload, later: Collection[tuple[str, str]]) -> dict[str, Any]:
     value = container.value
     return {
         "name": container.name,
@@ -137,20 +136,17 @@ def _describe_container(
             for p in as_list(value.get("ports"))
             if isinstance(p, dict)
         ],
-        "env": [
-            e.get("name", "")
-            for e in as_list(value.get("env"))
-            if isinstance(e, dict) and ("env", container.name, str(e.get("name"))) not in hidden
-        ],
+        "env": [e.get("name", "") for e in as_list(value.get("env")) if isinstance(e, dict)],
         "mounts": [
             {
                 "name": m.get("name", ""),
                 "mountPath": m.get("mountPath", ""),
                 "readOnly": bool(m.get("readOnly")),
                 "subPath": m.get("subPath", ""),
+                "later": (container.name, str(m.get("mountPath"))) in later,
             }
             for m in as_list(value.get("volumeMounts"))
-            if isinstance(m, dict) and ("volumeMounts", container.name, str(m.get("mountPath"))) not in hidden
+            if isinstance(m, dict)
         ],
     }
 

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from sidecarctl.authoring.trial import InjectedParts, find_injected_parts
+from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.composition.request import ParameterChanges, build_requests
 from sidecarctl.errors import UsageError
 from sidecarctl.findings import Finding
 from sidecarctl.inject import pipeline
@@ -46,6 +48,17 @@ def test_pair_with_defaults_for_the_image_of_the_app_is_stable(other: str) -> No
         result = pipeline.add(text, [request(name) for name in names], Options())
         again = pipeline.add(result.text, [request(name) for name in reversed(names)], Options())
         assert result.failed or (again.text == result.text and not again.failed)
+
+
+def test_sidecar_can_use_a_mount_of_one_that_was_added_later() -> None:
+    """`config-reloader` watches what the app mounts, also the certificates that `cert-renewer` brings."""
+    before = pipeline.add(DEPLOYMENT, [request("config-reloader"), request("cert-renewer")], Options())
+    wanted = ParameterChanges({"watched-dir": [{"path": "/etc/certificates"}]})
+    requests = build_requests(open_catalog([], {}), ["config-reloader"], {"config-reloader": wanted})
+    after = pipeline.add(before.text, requests, Options())
+    assert not before.failed and not after.failed
+    assert "/etc/certificates" in after.text.partition("name: cert-renewer")[0]
+    assert pipeline.add(after.text, requests, Options()).text == after.text
 
 
 def _share(one: str, two: str, kind: str, version: str) -> None:

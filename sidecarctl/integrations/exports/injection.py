@@ -125,7 +125,7 @@ _PROBE_TARGET_B: Mapping[str, Any] = {
     "image": "registry.example.org/main:2",
     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
     "env": ["MODE"],
-    "mounts": [{"name": "data", "mountPath": "/data", "readOnly": False, "subPath": ""}],
+    "mounts": [{"name": "data", "mountPath": "/data", "readOnly": False, "subPath": "", "later": False}],
     "runAsUser": None,  # a policy gives the sidecar one user for all workloads, its default
 }
 
