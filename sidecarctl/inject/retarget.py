@@ -6,9 +6,9 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.findings import Finding
 from sidecarctl.inject.process import ProcessedDocuments
 from sidecarctl.inject.retarget_entries import (
     Port,
@@ -25,9 +25,9 @@ from sidecarctl.inject.retarget_entries import (
     read_port_text,
     split_key,
 )
+from sidecarctl.inject.retarget_findings import NAMESAKES, describe_absent, describe_other_formers, make_finding
 from sidecarctl.inject.retarget_matches import Match, match_entries
 from sidecarctl.inject.retarget_ports import SelectedPods
-from sidecarctl.kube.fronts import find_chain
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
@@ -44,9 +44,6 @@ from sidecarctl.validate.views import StreamView
 from sidecarctl.yamltext.edits import Edit, EditRefused, Insert, Remove, Replace
 from sidecarctl.yamltext.splice import check_edit, splice
 from sidecarctl.yamltext.stream import Document
-
-RULE = "retarget-skipped"
-ONE_BY_ONE = "run the command for each environment by itself"
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,16 @@ def retarget_run(
     return replace(whole, documents=done.documents, findings=(*whole.findings, *done.findings), retargeted=done.changes)
 
 
+@dataclass(frozen=True)
+class _New:
+    """A port to change: its former text, the new port, and the entries that get it."""
+
+    reference: Reference
+    former: str
+    port: Port
+    keys: Sequence[Match]
+
+
 class _Run:
     """Collects the edits of a run by document."""
 
@@ -97,9 +104,9 @@ class _Run:
         places: InputPlaces,
     ) -> None:
         self.documents = documents
-        self.stream = stream
         self.pods = pods
-        self.selected = SelectedPods(stream, pods, documents)
+        self.references = list(find_references(stream))
+        self.selected = SelectedPods(stream, pods, self.references, documents)
         self.enabled = enabled
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
@@ -108,19 +115,22 @@ class _Run:
 
     def plan(self) -> None:
         """Plan the edits of all references, then those of the records."""
-        references = list(find_references(self.stream))
+        references = self.references
         matches = match_entries(self.pods, references, self.selected)
         for owners in matches.by_reference.values():
             for pod, key in owners:
                 pod.entries.pop(key, None)  # it gets the key of the reference
+        known = matches.by_reference.keys() | matches.changed.keys()
+        new = [each for number, each in enumerate(references) if number not in known and each.editable]
+        begun = {id(each.reference): each for each in self._find_new(new if self.enabled else [])}
         for number, reference in enumerate(references):
             selected = self.selected.find(reference)
             if number in matches.by_reference:
                 self._follow(reference, matches.by_reference[number], selected)
             elif number in matches.changed:
                 self._leave(reference, matches.changed[number], selected)
-            elif self.enabled and reference.editable:
-                self._begin(reference, selected)
+            elif id(reference) in begun:
+                self._begin(begun[id(reference)])
         for pod, key in matches.absent:
             self._report_absent(pod, key)
         for pod in self.pods:
@@ -137,29 +147,46 @@ class _Run:
         done = splice(document.text, document.root, edits, keep_json=document.is_json_file)
         return document.with_text(done.text, done.root)
 
-    def _begin(self, reference: Reference, selected: Sequence[RetargetedPod]) -> None:
-        """Change a reference that bypasses a front."""
+    def _find_new(self, references: Sequence[Reference]) -> list[_New]:
+        """Return the references that bypass a front and can be changed; the others are reported."""
+        found = [new for each in references if (new := self._check_new(each, self.selected.find(each))) is not None]
+        formers: dict[tuple[int, str], set[str]] = {}
+        for new in found:
+            for pod, key in new.keys:
+                formers.setdefault((id(pod), key), {pod.known[key][0]} if key in pod.known else set()).add(new.former)
+        out = []
+        for new in found:
+            if any(len(formers[id(pod), key]) > 1 for pod, key in new.keys):
+                self._skip(new.reference, *NAMESAKES)
+            else:
+                out.append(new)
+        return out
+
+    def _check_new(self, reference: Reference, selected: Sequence[RetargetedPod]) -> _New | None:
+        """Return the change of a reference, None if it fits or can't be changed."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
         value = reference.port if reference.value is None else reference.value
         wanted = self.selected.find_wanted(reference, selected, value)
         ports = wanted - {None}
         if not ports or self.selected.are_allowed(reference, selected, ports, value):
-            return
+            return None
         if len(wanted) > 1:
             self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
-            return
+            return None
         (port,) = ports
         assert port is not None
-        namespaces = [pod.view.object.namespace for pod in selected]
-        keys = {each: entry_key(reference, each) for each in set(namespaces)}
-        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in keys.values())
+        keys = [(pod, entry_key(reference, pod.view.object.namespace)) for pod in selected]
+        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in {key for _, key in keys})
         if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
-        elif any(pod.entries.get(keys[each], (former,))[0] != former for pod, each in zip(selected, namespaces)):
-            self._skip(reference, "another object of this name had another port", ONE_BY_ONE)
-        elif self._change(reference, port):
-            for pod, namespace in zip(selected, namespaces):
-                pod.entries[keys[namespace]] = (former, port)
+            return None
+        return _New(reference, former, port, keys)
+
+    def _begin(self, new: _New) -> None:
+        """Change a reference that bypasses a front."""
+        if self._change(new.reference, new.port):
+            for pod, key in new.keys:
+                pod.entries[key] = (new.former, new.port)
 
     def _follow(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that an earlier run changed, or restore it."""
@@ -179,21 +206,13 @@ class _Run:
             (port,) = wanted
             others = {pod.known[key][0] for pod, key in owners} - {former}
             if port is None and others:
-                self._report_others(reference, former, others)
+                self._report(reference, *describe_other_formers(reference, former, others))
             done = self._restore(reference, former) if port is None else self._change(reference, port)
             if done and port is None:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
         for pod in holders:
             pod.entries[entry_key(reference, pod.view.object.namespace)] = kept
-
-    def _report_others(self, reference: Reference, former: str, others: Collection[str]) -> None:
-        known = " and ".join(sorted(each or "no port" for each in {former, *others}))
-        self._report(
-            reference,
-            f"{reference.object.label}: workloads remember different former ports of {reference.path[-1]}: {known}",
-            f"check that {former or 'no port'}, which is restored, is right; run the command for each environment by itself",
-        )
 
     def _leave(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Leave a reference alone that a person changed since."""
@@ -268,39 +287,14 @@ class _Run:
         self._report(reference, f"{kept}: {why}", help)
 
     def _report(self, reference: Reference, message: str, help: str) -> None:
-        document = self.documents[document_number(reference.path)]
-        self.findings.append(
-            Finding(
-                RULE,
-                message,
-                Severity.WARNING,
-                reference.path[1:],
-                help=help,
-                workload=reference.object.label,
-                place=self.places.find(document).locate(reference.path[1:]),
-            )
-        )
+        place = self.places.find(self.documents[document_number(reference.path)]).locate(reference.path[1:])
+        self.findings.append(make_finding(reference.object.label, reference.path[1:], message, help, place))
 
     def _report_absent(self, pod: RetargetedPod, key: str) -> None:
         """Report an object that is in no input file, if its port is wrong now. The entry stays for a run that has it."""
-        former, written = pod.known[key]
-        kind, name, _ = split_key(key)
-        number = resolve_number(parse_former(former) or 0, pod.view)
-        chain = find_chain(pod.record.fronts, number)
-        if resolve_number(written, pod.view) in [front.port for front in (chain[-1:] or pod.record.fronts)]:
+        problem = describe_absent(pod, key)
+        if problem is None:
             return
-        document = self.documents[document_number(pod.view.path)]
         path = pod.view.workload.template_path
-        port = chain[-1].port if chain else former or "its former value"
-        self.findings.append(
-            Finding(
-                RULE,
-                f"{kind} {name} with this port is not in the input, so it still leads to port {written}",
-                Severity.WARNING,
-                path,
-                on_key=True,
-                help=f"name the file that has it too, or set the port to {port}",
-                workload=pod.view.object.label,
-                place=self.places.find(document).locate(path, on_key=True),
-            )
-        )
+        place = self.places.find(self.documents[document_number(pod.view.path)]).locate(path, on_key=True)
+        self.findings.append(replace(make_finding(pod.view.object.label, path, *problem, place), on_key=True))

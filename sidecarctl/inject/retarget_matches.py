@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
 from sidecarctl.inject.retarget_entries import NO_NAMESPACE, Port, RetargetedPod, split_key
 from sidecarctl.inject.retarget_ports import SelectedPods
@@ -78,17 +79,23 @@ def _match_objects(
     """
     rest: dict[str, list[int]] = {}
     for (kind, name), keys in _group(known).items():
-        numbers = [each for each in _find_object(pod, kind, name, by_object) if fits(references[each])]
-        by_key: dict[str, list[int]] = {}  # several for objects of one name, as two environments have them
-        for number in numbers:
-            by_key.setdefault(f"{kind}/{name}/{references[number].key}", []).append(number)
-        for written, entries in _group_by_port(pod, keys).items():
-            ports = [number for number in numbers if references[number].value == written]
-            matched = set()
-            for key, number in _pair(pod, entries, ports, by_key):
-                found.by_reference.setdefault(number, []).append((pod, key))
-                matched.add(key)
-            rest.update((key, by_key.get(key, [])) for key in entries if key not in matched)
+        left: dict[str, list[int]] = {key: [] for key in keys}
+        matched = set[str]()
+        fitting = (each for each in _find_object(pod, kind, name, by_object) if fits(references[each]))
+        # Several objects can have one name, as in two environments.
+        for _, group in groupby(fitting, key=lambda each: id(references[each].object)):
+            numbers = list(group)
+            by_key: dict[str, list[int]] = {}
+            for number in numbers:
+                by_key.setdefault(f"{kind}/{name}/{references[number].key}", []).append(number)
+            for written, entries in _group_by_port(pod, keys).items():
+                ports = [number for number in numbers if references[number].value == written]
+                for key, number in _pair(pod, entries, ports, by_key):
+                    found.by_reference.setdefault(number, []).append((pod, key))
+                    matched.add(key)
+            for key in by_key.keys() & left.keys():
+                left[key] += by_key[key]
+        rest.update((key, places) for key, places in left.items() if key not in matched)
     return rest
 
 

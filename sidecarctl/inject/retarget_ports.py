@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -12,21 +11,31 @@ from sidecarctl.validate.surroundings import Reference, allows_front, resolve_nu
 from sidecarctl.validate.views import ObjectView, StreamView
 from sidecarctl.yamltext.stream import Document
 
+_Identity = tuple[str, str, str, str]
+
 
 class SelectedPods:
     """The pods of a run as references select them.
 
-    Of objects of one name, as two environments have them, each selects the pods that are nearest: in its directory, or in one
-    that has most directories above in common. If a namesake is in its directory too, it selects those of its file, if any.
+    Of objects of one name in several files, as two environments have them, a pod belongs to the nearest: the one in its file,
+    or the one whose path has most directories in common. To several, if they are equally near.
     """
 
-    def __init__(self, stream: StreamView, pods: Sequence[RetargetedPod], documents: Sequence[Document]) -> None:
+    def __init__(
+        self,
+        stream: StreamView,
+        pods: Sequence[RetargetedPod],
+        references: Sequence[Reference],
+        documents: Sequence[Document],
+    ) -> None:
         self._by_view = {id(pod.view): pod for pod in pods}
         self._index = PodIndex([pod.view for pod in pods], stream.objects)
         self._files = [each.file for each in documents]
-        self._namesakes = Counter(map(_identity, stream.objects))
-        self._in_directory = Counter((_identity(each), self._directory(each)) for each in stream.objects)
-        self._found: dict[tuple[int, str], tuple[RetargetedPod, ...]] = {}
+        self._namesakes: dict[_Identity, set[str]] = {}
+        for reference in references:
+            self._namesakes.setdefault(_identity(reference.object), set()).add(self._file(reference.object))
+        self._nearest: dict[tuple[_Identity, str], frozenset[str]] = {}
+        self._found: dict[tuple[object, ...], tuple[RetargetedPod, ...]] = {}
         self._ids: dict[int, frozenset[int]] = {}
         self._wanted: dict[tuple[object, ...], set[Port | None]] = {}
         self._allowed: dict[tuple[int, int, Port], bool] = {}
@@ -34,12 +43,15 @@ class SelectedPods:
     def find(self, reference: Reference) -> tuple[RetargetedPod, ...]:
         """Return the pods that the object of a reference selects; the same tuple for equal selectors."""
         views = self._index.find_selected(reference.object)
-        has_namesakes = self._namesakes[_identity(reference.object)] > 1
-        key = id(views), self._file(reference.object) if has_namesakes else ""
-        if key not in self._found:
-            found = tuple(self._by_view[id(view)] for view in views)
-            self._found[key] = self._near(reference.object, found) if has_namesakes else found
-        return self._found[key]
+        place = (_identity(reference.object), self._file(reference.object)) if self.has_namesakes(reference) else None
+        if (id(views), place) not in self._found:
+            found = (self._by_view[id(view)] for view in views)
+            self._found[id(views), place] = tuple(pod for pod in found if place is None or self._is_near(pod, *place))
+        return self._found[id(views), place]
+
+    def has_namesakes(self, reference: Reference) -> bool:
+        """Return whether other files have an object of the same name."""
+        return len(self._namesakes.get(_identity(reference.object), ())) > 1
 
     def selects(self, reference: Reference, pod: RetargetedPod) -> bool:
         """Return whether `find` returns a pod."""
@@ -48,19 +60,22 @@ class SelectedPods:
             self._ids[id(found)] = frozenset(map(id, found))
         return id(pod) in self._ids[id(found)]
 
-    def _near(self, one: ObjectView, pods: tuple[RetargetedPod, ...]) -> tuple[RetargetedPod, ...]:
-        directories = set(PurePath(self._file(one)).parents)
-        shared = [len(directories.intersection(PurePath(self._file(pod.view.object)).parents)) for pod in pods]
-        near = tuple(pod for pod, each in zip(pods, shared) if each == max(shared))
-        if self._in_directory[_identity(one), self._directory(one)] == 1:
-            return near
-        return tuple(pod for pod in near if self._file(pod.view.object) == self._file(one)) or near
+    def _is_near(self, pod: RetargetedPod, identity: _Identity, file: str) -> bool:
+        return file in self._find_nearest(identity, self._file(pod.view.object))
+
+    def _find_nearest(self, identity: _Identity, file: str) -> frozenset[str]:
+        """Return the files of an object that are nearest to a file with a pod."""
+        if (identity, file) not in self._nearest:
+            files = self._namesakes[identity]
+            above = set(PurePath(file).parents)
+            shared = {each: len(above.intersection(PurePath(each).parents)) for each in files}
+            most = max(shared.values())
+            near = {file} if file in files else {each for each in files if shared[each] == most}
+            self._nearest[identity, file] = frozenset(near)
+        return self._nearest[identity, file]
 
     def _file(self, one: ObjectView) -> str:
         return self._files[document_number(one.path)]
-
-    def _directory(self, one: ObjectView) -> PurePath:
-        return PurePath(self._file(one)).parent
 
     def find_wanted(self, reference: Reference, pods: Sequence[RetargetedPod], value: Port) -> set[Port | None]:
         """Return the ports that a reference with a value must have for pods of `find`, None for those that it fits."""
@@ -84,5 +99,5 @@ class SelectedPods:
         return self._allowed[key]
 
 
-def _identity(one: ObjectView) -> tuple[str, str, str]:
-    return one.kind, one.namespace, one.name
+def _identity(one: ObjectView) -> _Identity:
+    return one.group, one.kind, one.namespace, one.name

@@ -465,7 +465,8 @@ def test_services_of_one_name_with_different_ports_for_one_workload_are_reported
     write(tmp_path / "dev", service=unset)
     write(tmp_path / "prod", service=SERVICE)
     outcome = call("add proxy . -i --retarget", tmp_path)
-    assert "another object of this name had another port" in outcome.stderr
+    assert outcome.stderr.count("another object of this name has another port") == 2
+    assert read(tmp_path / "dev") == {"service.yaml": unset}
     assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
     call("remove proxy . -i", tmp_path)
     assert read(tmp_path / "dev") == {"service.yaml": unset}
@@ -479,6 +480,58 @@ def test_two_environments_in_lists_get_companions_of_one_name(tmp_path: Path) ->
         write(tmp_path / name, all=f"apiVersion: v1\nkind: List\nitems:\n{item}")
     call("add proxy . -i", tmp_path)
     assert all("name: shop-proxy" in read(tmp_path / name)["all.yaml"] for name in ("dev", "prod"))
+
+
+def test_service_that_also_selects_a_workload_of_its_environment_stays(tmp_path: Path) -> None:
+    canary = DEPLOYMENT.replace("name: shop\n", "name: canary\n", 1)
+    for name in ("dev", "prod"):
+        for directory, files in (("shop", {"shop": DEPLOYMENT, "service": SERVICE}), ("canary", {"canary": canary})):
+            (tmp_path / name / directory).mkdir(parents=True)
+            write(tmp_path / name / directory, **files)
+    outcome = call("add proxy . -i --retarget --name shop", tmp_path)
+    assert outcome.stderr.count("it also selects Deployment/canary, which has no such sidecar") == 2
+    assert all(read(tmp_path / name / "shop")["service.yaml"] == SERVICE for name in ("dev", "prod"))
+
+
+def test_object_of_another_group_is_no_namesake_of_a_service(tmp_path: Path) -> None:
+    other = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: shop}\nspec: {x: 1}\n"
+    canary = DEPLOYMENT.replace("name: shop\n", "name: canary\n", 1)
+    write(tmp_path, shop=f"{DEPLOYMENT}---\n{SERVICE}", canary=canary, other=other)
+    outcome = call("add proxy . -i --retarget --name shop", tmp_path)
+    assert "it also selects Deployment/canary" in outcome.stderr
+    assert SERVICE in read(tmp_path)["shop.yaml"]
+
+
+def test_rules_of_policies_of_two_environments_are_restored_after_a_new_rule(tmp_path: Path) -> None:
+    rules = "  ingress:\n  - ports: [{port: 8080, protocol: TCP}]\n  - ports: [{port: http}]\n"
+    policy = POLICY.replace("  ingress:\n  - ports: [{port: 8080, protocol: TCP}]\n", rules)
+    for name in ("dev", "prod"):
+        for directory, files in (("apps", {"shop": DEPLOYMENT}), ("net", {"policy": policy})):
+            (tmp_path / name / directory).mkdir(parents=True)
+            write(tmp_path / name / directory, **files)
+    call("add proxy . -i --retarget", tmp_path)
+    inserted = "  ingress:\n  - ports: [{port: 5555}]\n"
+    for name in ("dev", "prod"):
+        text = read(tmp_path / name / "net")["policy.yaml"]
+        assert text.count("10000") == 2
+        write(tmp_path / name / "net", policy=text.replace("  ingress:\n", inserted))
+    call("remove proxy . -i", tmp_path)
+    expected = policy.replace("  ingress:\n", inserted)
+    assert [read(tmp_path / name / "net")["policy.yaml"] for name in ("dev", "prod")] == [expected, expected]
+
+
+def test_service_is_changed_for_its_environment_after_both_were_skipped(tmp_path: Path) -> None:
+    services = {"dev": SERVICE.replace("targetPort: http", "targetPort: 8080"), "prod": SERVICE}
+    write(tmp_path, **{f"{name}-shop": DEPLOYMENT for name in services})
+    before = write(tmp_path, **{f"{name}-service": text for name, text in services.items()})
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert outcome.stderr.count("another object of this name has another port") == 2
+    for name in services:
+        call(f"add proxy {name}-shop.yaml {name}-service.yaml -i --retarget", tmp_path)
+        assert "targetPort: 10000" in read(tmp_path)[f"{name}-service.yaml"]
+    for name in services:
+        call(f"remove proxy {name}-shop.yaml {name}-service.yaml -i", tmp_path)
+    assert read(tmp_path) == before
 
 
 def test_services_that_two_environments_share_by_name_are_restored_with_a_warning(tmp_path: Path) -> None:

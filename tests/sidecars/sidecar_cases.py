@@ -79,7 +79,9 @@ def _pod(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, A
 
 def _facts(container: Mapping[str, Any]) -> dict[str, Any]:
     ports = [{"name": None, "protocol": "TCP", **port} for port in container.get("ports", [])]
-    mounts = [{"readOnly": False, "subPath": "", "later": False, **mount} for mount in container.get("volumeMounts", [])]
+    mounts = [
+        {"readOnly": False, "subPath": "", "later": False, **mount} for mount in container.get("volumeMounts", [])
+    ]
     return {
         "name": container["name"],
         "image": container["image"],
