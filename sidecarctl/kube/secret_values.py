@@ -5,6 +5,7 @@ A false alarm costs a parameter, a missed secret a leak, so doubtful values coun
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,12 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 
 MASK = "REPLACE_ME"
+_ENCODED_MASK = base64.b64encode(MASK.encode()).decode()  # the API server rejects binaryData that is not base64
+
+# Maps with keys of the user's choice, so a key says what its value is. In other maps, `key` and `secret` are fields.
+_FREE_MAPS = frozenset({"annotations", "binaryData", "data", "options", "volumeAttributes"})
+# Kubernetes and sidecarctl check these annotations, and no secret is in them: another value could be invalid.
+_CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sidecarctl\.dev)/")
 
 _SECRET_PART = re.compile(
     r"passw(?:or)?d|passphrase|token|secret|credential|private|api_?key|access_?key", re.IGNORECASE
@@ -30,7 +37,9 @@ _CHECKSUM_WORDS = {"rev", "ref", "revision", "commit", "sha", "sha1", "sha256", 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>. A password can contain `$` and a letter.
-_REFERENCE = re.compile(r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A" + MASK + r"\Z")
+_REFERENCE = re.compile(
+    r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A(?:" + f"{MASK}|{_ENCODED_MASK}" + r")\Z"
+)
 # A path has several steps, or is a word: /var/run/token, ./token. A password can start with a slash.
 _PATH = r"(?:~|\.{1,2})?/[\w.-]+/[\w./-]*|(?:~|\.{1,2})?/(?-i:[a-z.-]*)"
 _HARMLESS_VALUE = re.compile(rf"\A(?:true|false|yes|no|on|off|none|null|{_PATH})?\Z", re.IGNORECASE)
@@ -105,12 +114,13 @@ def mask_values(value: Any, name: str = "") -> tuple[Any, tuple[PathTuple, ...]]
 def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> Any:
     if isinstance(value, str) or (_is_number(value) and is_secret_name(name)):
         text = mask_text(str(value), name)
-        if text != str(value):
-            paths.append(path)
-        return text
+        if text == str(value):
+            return text
+        paths.append(path)
+        return _ENCODED_MASK if path[-2:-1] == ("binaryData",) else text
     if isinstance(value, Mapping):
-        own = value.get("name") if _is_number(value.get("value")) or isinstance(value.get("value"), str) else None
-        return {key: _masked(inner, _name_of(key, own), (*path, key), paths) for key, inner in value.items()}
+        names = _names(value, path[-1] if path else "")
+        return {key: _masked(inner, names[key], (*path, key), paths) for key, inner in value.items()}
     if isinstance(value, Sequence):
         return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
     return value
@@ -120,9 +130,19 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _name_of(key: object, own: object) -> str:
-    """Return the name that says what a value is: that of the variable or header for `value`, "" for other fields."""
-    return str(own) if key == "value" and own else "image" if key == "image" else ""
+def _names(value: Mapping[Any, Any], field: object) -> dict[object, str]:
+    """Return for each key of a mapping the name that says what its value is, or "". `field` is the field that has it."""
+    names = {key: _name_in_free_map(str(key), field) if field in _FREE_MAPS else "" for key in value}
+    if value.get("name") and (isinstance(value.get("value"), str) or _is_number(value.get("value"))):
+        names["value"] = str(value["name"])
+    return names | ({"image": "image"} if "image" in value else {})
+
+
+def _name_in_free_map(key: str, field: object) -> str:
+    """Return a key without its domain if it is the name of a secret, else ""."""
+    name = key.rpartition("/")[2]
+    checked = field == "annotations" and _CHECKED_ANNOTATION.match(key)
+    return name if is_secret_name(name) and not checked else ""
 
 
 def _after_flags(items: Sequence[Any]) -> Iterator[tuple[int, Any, str]]:
