@@ -19,6 +19,12 @@ _ENCODED_MASK = base64.b64encode(MASK.encode()).decode()  # the API server rejec
 _FREE_MAPS = frozenset({"annotations", "binaryData", "data", "options", "volumeAttributes"})
 # Kubernetes and sidecarctl check these annotations, and no secret is in them: another value could be invalid.
 _CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sidecarctl\.dev)/")
+# Tools keep the whole object in these annotations, with its variables, as JSON or compressed.
+_OBJECT_COPIES = frozenset(
+    ("kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied")
+)
+# The name of every value of a Secret, whatever its key is.
+_SECRET_DATA: Mapping[object, str] = {"data": "Secret.data", "stringData": "Secret.stringData"}
 
 _SECRET_PART = re.compile(
     r"passw(?:or)?d|passphrase|token|secret|credential|private|api_?key|access_?key", re.IGNORECASE
@@ -55,7 +61,11 @@ _FORMS = (
     re.compile(r"\b([sr]k_(?:live|test)_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|dckr_pat_[\w-]{16,}|npm_\w{30,})"),
     re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@]*:([^\s/@]+)@"),
     re.compile(
-        r"(?i)(?<!-)--?[\w-]{0,60}(?:password|passwd|token|secret|api-?key)[ =][\"']?([^\s\"';&|-][^\s\"';&|]*)"
+        r"(?i)(?<!-)--?[\w-]{0,60}(?:password|passwd|token|secret|api-?key)(?:[ =]|[\"'],\s?)[\"']?([^\s\"';&|-][^\s\"';&|]*)"
+    ),
+    re.compile(
+        r"(?i)\bname[\"']?:\s?[\"']?[\w-]{0,60}(?:password|passwd|token|secret|api[_-]?key)[\"']?,\s?"
+        r"[\"']?value[\"']?:\s?[\"']?([^\s\"',}]+)"
     ),
     re.compile(r"(?i)\b(?:bearer|basic)\s+([\w+/.~-]{8,}=*)"),
     re.compile(
@@ -111,15 +121,31 @@ def mask_values(value: Any, name: str = "") -> tuple[Any, tuple[PathTuple, ...]]
     return _masked(value, name, (), paths), tuple(paths)
 
 
+def object_copies(value: Any, path: PathTuple = ()) -> Iterator[PathTuple]:
+    """Yield the paths of annotations in which a tool keeps a copy of the object; of all annotations if no other is left."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            copies = _OBJECT_COPIES.intersection(inner) if key == "annotations" and isinstance(inner, Mapping) else ()
+            if copies and len(copies) == len(inner):
+                yield (*path, key)
+            elif copies:
+                yield from ((*path, key, copy) for copy in inner if copy in copies)
+            else:
+                yield from object_copies(inner, (*path, key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, inner in enumerate(value):
+            yield from object_copies(inner, (*path, number))
+
+
 def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> Any:
     if isinstance(value, str) or (_is_number(value) and is_secret_name(name)):
         text = mask_text(str(value), name)
         if text == str(value):
             return text
         paths.append(path)
-        return _ENCODED_MASK if path[-2:-1] == ("binaryData",) else text
+        return _ENCODED_MASK if name == _SECRET_DATA["data"] or path[-2:-1] == ("binaryData",) else text
     if isinstance(value, Mapping):
-        names = _names(value, path[-1] if path else "")
+        names = _names(value, name, path[-1] if path else "")
         return {key: _masked(inner, names[key], (*path, key), paths) for key, inner in value.items()}
     if isinstance(value, Sequence):
         return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
@@ -130,9 +156,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _names(value: Mapping[Any, Any], field: object) -> dict[object, str]:
+def _names(value: Mapping[Any, Any], name: str, field: object) -> dict[object, str]:
     """Return for each key of a mapping the name that says what its value is, or "". `field` is the field that has it."""
+    if name in _SECRET_DATA.values():
+        return dict.fromkeys(value, name)
     names = {key: _name_in_free_map(str(key), field) if field in _FREE_MAPS else "" for key in value}
+    if value.get("kind") == "Secret":
+        names |= {key: each for key, each in _SECRET_DATA.items() if key in value}
     if value.get("name") and (isinstance(value.get("value"), str) or _is_number(value.get("value"))):
         names["value"] = str(value["name"])
     return names | ({"image": "image"} if "image" in value else {})

@@ -173,6 +173,35 @@ def test_secrets_under_keys_are_not_copied(tmp_path: Path) -> None:
     assert tested.code == 0, tested.stdout + tested.stderr
 
 
+@pytest.mark.parametrize("others", ["", ", team: a"])
+def test_test_case_has_no_copy_of_the_object(others: str, tmp_path: Path) -> None:
+    copy = '{"spec":{"containers":[{"args":["--token","hunter4"],"env":[{"name":"DB_PASSWORD","value":"hunter3"}]}]}}'
+    annotations = f"kubectl.kubernetes.io/last-applied-configuration: '{copy}', kapp.k14s.io/original: '{copy}'{others}"
+    shop = SHOP.replace("namespace: prod}", f"namespace: prod, annotations: {{{annotations}}}}}", 1)
+    (tmp_path / "shop.yaml").write_text(shop)
+    made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    assert "hunter" not in read_all(tmp_path / "sidecars")
+    given = yaml.safe_load(next(tmp_path.rglob("original/input.yaml")).read_text())
+    assert given["metadata"].get("annotations") == ({"team": "a"} if others else None)
+    tested = command("test --library sidecars", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
+def test_values_of_a_secret_in_the_same_list_are_not_copied(tmp_path: Path) -> None:
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: aHVudGVy}, stringData: {note: hunter}}"
+    items = ["- " + text.strip().replace("\n", "\n  ") + "\n" for text in (secret, SHOP.split("---")[0])]
+    (tmp_path / "all.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n" + "".join(items))
+    made = command("new mine --from-manifest all.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    given = yaml.safe_load(next(tmp_path.rglob("original/input.yaml")).read_text())["items"][0]
+    assert given["data"] == {"user": "UkVQTEFDRV9NRQ=="}
+    assert given["stringData"] == {"note": "REPLACE_ME"}
+    assert "items[0].data.user may contain a secret" in " ".join(made.stderr.split())
+    tested = command("test --library sidecars", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
 def read_all(directory: Path) -> str:
     return "".join(file.read_text() for file in directory.rglob("*") if file.is_file())
 

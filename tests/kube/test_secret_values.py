@@ -44,6 +44,12 @@ def test_other_names(name: str) -> None:
         ("--password=hunter2", "", "--password=REPLACE_ME"),
         ("-token=a=b", "", "-token=REPLACE_ME"),
         ("postgres://app:hunter2@db:5432/shop", "DATABASE", "postgres://app:REPLACE_ME@db:5432/shop"),
+        ('["--token","hunter2"]', "", '["--token","REPLACE_ME"]'),
+        (
+            '{"name":"DB_PASSWORD","value":"hunter2"}, {"name": "LEVEL", "value": "info"}',
+            "",
+            '{"name":"DB_PASSWORD","value":"REPLACE_ME"}, {"name": "LEVEL", "value": "info"}',
+        ),
         ("redis://:hunter2@cache", "", "redis://:REPLACE_ME@cache"),
         ("host=db password=hunter2 user=app", "", "host=db password=REPLACE_ME user=app"),
         ("Endpoint=x;AccountKey=abc==;Suffix=y", "", "Endpoint=x;AccountKey=REPLACE_ME;Suffix=y"),
