@@ -17,6 +17,9 @@ _ENCODED_MASK = base64.b64encode(MASK.encode()).decode()  # the API server rejec
 
 # Maps with keys of the user's choice, so a key says what its value is. In other maps, `key` and `secret` are fields.
 _FREE_MAPS = frozenset({"annotations", "binaryData", "data", "options", "volumeAttributes"})
+# Fields that hold the name of an object, a volume, or a driver. A placeholder would be invalid or refer to nothing.
+_NAME_FIELDS = frozenset({"name", "namespace", "secretName", "claimName", "driver"})
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 # Kubernetes and sidecarctl check these annotations, and no secret is in them: another value could be invalid.
 _CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sidecarctl\.dev)/")
 # Tools keep the whole object in these annotations, with its variables, as JSON or compressed.
@@ -145,8 +148,12 @@ def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> A
         paths.append(path)
         return _ENCODED_MASK if name == _SECRET_DATA["data"] or path[-2:-1] == ("binaryData",) else text
     if isinstance(value, Mapping):
-        names = _names(value, name, path[-1] if path else "")
-        return {key: _masked(inner, names[key], (*path, key), paths) for key, inner in value.items()}
+        field = path[-1] if path else ""
+        names = _names(value, name, field)
+        return {
+            key: inner if _is_name(key, inner, field) else _masked(inner, names[key], (*path, key), paths)
+            for key, inner in value.items()
+        }
     if isinstance(value, Sequence):
         return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
     return value
@@ -154,6 +161,11 @@ def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> A
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_name(key: object, value: object, field: object) -> bool:
+    fixed = key in _NAME_FIELDS and field not in _FREE_MAPS
+    return fixed and isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _names(value: Mapping[Any, Any], name: str, field: object) -> dict[object, str]:

@@ -402,6 +402,21 @@ def test_secret_under_a_key_of_a_volume_is_not_copied_or_printed(tmp_path: Path)
     assert "hunter" not in rendered.stderr
 
 
+@pytest.mark.parametrize("name", ["glpat-rotation-service-job", "d41d8cd98f00b204e9800998ecf8427e"])
+def test_name_that_looks_like_a_secret_is_copied(name: str, tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    for app in ("accounts", "delivery"):
+        text = APP.replace("APPNAME", app) + BLOCK + f"        - {{name: {name}, mountPath: /own}}\n" + VOLUMES
+        text += f"      - name: {name}\n        secret: {{secretName: {name}}}\n"
+        (tmp_path / "team" / f"{app}.yaml").write_text(text)
+    outcome = run("sidecarctl adopt team", tmp_path)
+    assert "verified: 2 files of 2" in outcome.stderr
+    template = next(tmp_path.rglob("template.yaml")).read_text()
+    assert f"secretName: {name}\n" in template
+    tested = run("sidecarctl test", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
 def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
     set_in(folder, BLOCKS, *SECRETS["variable"])
     outcome = run("sidecarctl adopt team", folder.parent)
