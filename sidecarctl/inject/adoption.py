@@ -30,7 +30,7 @@ from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document
 
-_VARIABLE = re.compile(r"\.env\[([^]]+)\]\.value\Z")
+_VARIABLE = re.compile(r"\.(?:env|httpHeaders)\[([^]]+)\]\.value\Z")
 # The last two steps of a path: `options.password`, `annotations."example.com/token"`.
 _MAP_AND_KEY = re.compile(r"(?:\A|\.)(\w+)\.(\"[^\"]*\"|[^.\[\]\"]+)\Z")
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}

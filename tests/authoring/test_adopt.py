@@ -417,6 +417,21 @@ def test_name_that_looks_like_a_secret_is_copied(name: str, tmp_path: Path) -> N
     assert tested.code == 0, tested.stdout + tested.stderr
 
 
+def test_secret_header_does_not_keep_adopt_from_verifying(tmp_path: Path) -> None:
+    header = "httpGet: {path: /, port: 80, httpHeaders: [{name: Authorization, value: hunter4}]}"
+    (tmp_path / "team").mkdir()
+    for app in ("accounts", "delivery"):
+        text = APP.replace("APPNAME", app) + BLOCK + f"        livenessProbe: {{{header}}}\n" + VOLUMES
+        (tmp_path / "team" / f"{app}.yaml").write_text(text)
+    outcome = run("sidecarctl adopt team", tmp_path)
+    assert "verified: 2 files of 2: only records would be added" in outcome.stderr
+    assert not [
+        file
+        for file in tmp_path.rglob("*")
+        if file.is_file() and file.parent.name != "team" and "hunter" in file.read_text()
+    ]
+
+
 def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
     set_in(folder, BLOCKS, *SECRETS["variable"])
     outcome = run("sidecarctl adopt team", folder.parent)
