@@ -15,7 +15,7 @@ from sidecarctl.authoring.lint import strictest_level
 from sidecarctl.authoring.manifest_container import find_container
 from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.findings import PathTuple
-from sidecarctl.kube.secret_values import MASK, mask_text, mask_values
+from sidecarctl.kube.secret_values import MASK, mask_text, mask_values, object_copies
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.results import field_text
 from sidecarctl.yamltext import emit
@@ -278,8 +278,9 @@ class _Extraction:
             if count and len(as_list(pod.get(key))) == count:
                 edits = [e for e in edits if e.path[:-1] != (*self.workload.pod_path, key)]
                 edits.append(Remove((*self.workload.pod_path, key)))
+        edits += [Remove(path) for path in object_copies(document.value) if not _is_edited(path, edits)]
         masked, secrets = mask_values(document.value)
-        kept = [path for path in secrets if not any(path[: len(edit.path)] == edit.path for edit in edits)]
+        kept = [path for path in secrets if not _is_edited(path, edits)]
         edits += (Replace(path, reduce(operator.getitem, path, masked)) for path in kept)
         self.notes += (
             f"{field_text(path)} may contain a secret, so the test case has {MASK} in its place" for path in kept
@@ -289,6 +290,10 @@ class _Extraction:
         except EditRefused as refusal:
             self.notes.append(f"the test case uses a default manifest: {refusal.message}")
             return None
+
+
+def _is_edited(path: PathTuple, edits: Iterable[Edit]) -> bool:
+    return any(path[: len(edit.path)] == edit.path for edit in edits)
 
 
 def _unused_numbers(values: Iterable[Any]) -> Iterator[int]:

@@ -30,7 +30,9 @@ from sidecarctl.results import ABSENT, FieldChange, field_text, plural
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document
 
-_VARIABLE = re.compile(r"\.env\[([^]]+)\]\.value\Z")
+_VARIABLE = re.compile(r"\.(?:env|httpHeaders)\[([^]]+)\]\.value\Z")
+# The last two steps of a path: `options.password`, `annotations."example.com/token"`.
+_MAP_AND_KEY = re.compile(r"(?:\A|\.)(\w+)\.(\"[^\"]*\"|[^.\[\]\"]+)\Z")
 _MODES: Mapping[str, str] = {"sidecar": "native", "init": "init", "app": "classic", "classic": "classic"}
 
 
@@ -196,7 +198,10 @@ def _describe(change: FieldChange) -> str:
 def _mask(change: FieldChange, value: Any) -> Any:
     """Return a value of a changed field without secrets, which a report must not show."""
     variable = _VARIABLE.search(change.path)
-    return mask_values(value, variable[1] if variable else "")[0]
+    if variable or not (found := _MAP_AND_KEY.search(change.path)):
+        return mask_values(value, variable[1] if variable else "")[0]
+    field, key = found[1], found[2].strip('"')
+    return mask_values({field: {key: value}})[0][field][key]
 
 
 def _container_path(workload: Workload, name: str) -> PathTuple:

@@ -5,6 +5,7 @@ A false alarm costs a parameter, a missed secret a leak, so doubtful values coun
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,21 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 
 MASK = "REPLACE_ME"
+_ENCODED_MASK = base64.b64encode(MASK.encode()).decode()  # the API server rejects binaryData that is not base64
+
+# Maps with keys of the user's choice, so a key says what its value is. In other maps, `key` and `secret` are fields.
+_FREE_MAPS = frozenset({"annotations", "binaryData", "data", "options", "volumeAttributes"})
+# Fields that hold the name of an object, a volume, or a driver. A placeholder would be invalid or refer to nothing.
+_NAME_FIELDS = frozenset({"name", "namespace", "secretName", "claimName", "driver"})
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+# Kubernetes and sidecarctl check these annotations, and no secret is in them: another value could be invalid.
+_CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sidecarctl\.dev)/")
+# Tools keep the whole object in these annotations, with its variables, as JSON or compressed.
+_OBJECT_COPIES = frozenset(
+    ("kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied")
+)
+# The name of every value of a Secret, whatever its key is.
+_SECRET_DATA: Mapping[object, str] = {"data": "Secret.data", "stringData": "Secret.stringData"}
 
 _SECRET_PART = re.compile(
     r"passw(?:or)?d|passphrase|token|secret|credential|private|api_?key|access_?key", re.IGNORECASE
@@ -30,7 +46,9 @@ _CHECKSUM_WORDS = {"rev", "ref", "revision", "commit", "sha", "sha1", "sha256", 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>. A password can contain `$` and a letter.
-_REFERENCE = re.compile(r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A" + MASK + r"\Z")
+_REFERENCE = re.compile(
+    r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A(?:" + f"{MASK}|{_ENCODED_MASK}" + r")\Z"
+)
 # A path has several steps, or is a word: /var/run/token, ./token. A password can start with a slash.
 _PATH = r"(?:~|\.{1,2})?/[\w.-]+/[\w./-]*|(?:~|\.{1,2})?/(?-i:[a-z.-]*)"
 _HARMLESS_VALUE = re.compile(rf"\A(?:true|false|yes|no|on|off|none|null|{_PATH})?\Z", re.IGNORECASE)
@@ -46,7 +64,11 @@ _FORMS = (
     re.compile(r"\b([sr]k_(?:live|test)_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|dckr_pat_[\w-]{16,}|npm_\w{30,})"),
     re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@]*:([^\s/@]+)@"),
     re.compile(
-        r"(?i)(?<!-)--?[\w-]{0,60}(?:password|passwd|token|secret|api-?key)[ =][\"']?([^\s\"';&|-][^\s\"';&|]*)"
+        r"(?i)(?<!-)--?[\w-]{0,60}(?:password|passwd|token|secret|api-?key)(?:[ =]|[\"'],\s?)[\"']?([^\s\"';&|-][^\s\"';&|]*)"
+    ),
+    re.compile(
+        r"(?i)\bname[\"']?:\s?[\"']?[\w-]{0,60}(?:password|passwd|token|secret|api[_-]?key)[\"']?,\s?"
+        r"[\"']?value[\"']?:\s?[\"']?([^\s\"',}]+)"
     ),
     re.compile(r"(?i)\b(?:bearer|basic)\s+([\w+/.~-]{8,}=*)"),
     re.compile(
@@ -102,15 +124,36 @@ def mask_values(value: Any, name: str = "") -> tuple[Any, tuple[PathTuple, ...]]
     return _masked(value, name, (), paths), tuple(paths)
 
 
+def object_copies(value: Any, path: PathTuple = ()) -> Iterator[PathTuple]:
+    """Yield the paths of annotations in which a tool keeps a copy of the object; of all annotations if no other is left."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            copies = _OBJECT_COPIES.intersection(inner) if key == "annotations" and isinstance(inner, Mapping) else ()
+            if copies and len(copies) == len(inner):
+                yield (*path, key)
+            elif copies:
+                yield from ((*path, key, copy) for copy in inner if copy in copies)
+            else:
+                yield from object_copies(inner, (*path, key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, inner in enumerate(value):
+            yield from object_copies(inner, (*path, number))
+
+
 def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> Any:
     if isinstance(value, str) or (_is_number(value) and is_secret_name(name)):
         text = mask_text(str(value), name)
-        if text != str(value):
-            paths.append(path)
-        return text
+        if text == str(value):
+            return text
+        paths.append(path)
+        return _ENCODED_MASK if name == _SECRET_DATA["data"] or path[-2:-1] == ("binaryData",) else text
     if isinstance(value, Mapping):
-        own = value.get("name") if _is_number(value.get("value")) or isinstance(value.get("value"), str) else None
-        return {key: _masked(inner, _name_of(key, own), (*path, key), paths) for key, inner in value.items()}
+        field = path[-1] if path else ""
+        names = _names(value, name, field)
+        return {
+            key: inner if _is_name(key, inner, field) else _masked(inner, names[key], (*path, key), paths)
+            for key, inner in value.items()
+        }
     if isinstance(value, Sequence):
         return [_masked(inner, flag, (*path, number), paths) for number, inner, flag in _after_flags(value)]
     return value
@@ -120,9 +163,28 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _name_of(key: object, own: object) -> str:
-    """Return the name that says what a value is: that of the variable or header for `value`, "" for other fields."""
-    return str(own) if key == "value" and own else "image" if key == "image" else ""
+def _is_name(key: object, value: object, field: object) -> bool:
+    fixed = key in _NAME_FIELDS and field not in _FREE_MAPS
+    return fixed and isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _names(value: Mapping[Any, Any], name: str, field: object) -> dict[object, str]:
+    """Return for each key of a mapping the name that says what its value is, or "". `field` is the field that has it."""
+    if name in _SECRET_DATA.values():
+        return dict.fromkeys(value, name)
+    names = {key: _name_in_free_map(str(key), field) if field in _FREE_MAPS else "" for key in value}
+    if value.get("kind") == "Secret":
+        names |= {key: each for key, each in _SECRET_DATA.items() if key in value}
+    if value.get("name") and (isinstance(value.get("value"), str) or _is_number(value.get("value"))):
+        names["value"] = str(value["name"])
+    return names | ({"image": "image"} if "image" in value else {})
+
+
+def _name_in_free_map(key: str, field: object) -> str:
+    """Return a key without its domain if it is the name of a secret, else ""."""
+    name = key.rpartition("/")[2]
+    checked = field == "annotations" and _CHECKED_ANNOTATION.match(key)
+    return name if is_secret_name(name) and not checked else ""
 
 
 def _after_flags(items: Sequence[Any]) -> Iterator[tuple[int, Any, str]]:

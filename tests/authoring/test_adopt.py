@@ -371,6 +371,67 @@ def test_secret_outside_of_the_texts_of_the_container_is_not_copied(kind: str, f
     assert "not copied" in outcome.stderr
 
 
+def test_secret_under_a_key_of_a_volume_is_not_copied_or_printed(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    for name, number in (("accounts", 1), ("delivery", 2)):
+        volumes = VOLUMES + (
+            "      - name: share\n"
+            f"        flexVolume: {{driver: x/cifs, options: {{username: app, password: hunter{number}}}}}\n"
+            "      - name: disk\n"
+            f"        csi: {{driver: smb.csi.k8s.io, volumeAttributes: {{source: //a/b, clientSecret: hunter{number}}}}}\n"
+        )
+        mounts = "        - {name: share, mountPath: /share}\n        - {name: disk, mountPath: /disk}\n"
+        (tmp_path / "team" / f"{name}.yaml").write_text(APP.replace("APPNAME", name) + BLOCK + mounts + volumes)
+    outcome = run("sidecarctl adopt team", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    written = [file for file in tmp_path.rglob("*") if file.is_file() and file.parent.name != "team"]
+    (template,) = (file.read_text() for file in written if file.name == "template.yaml")
+    assert "username: app\n" in template
+    assert "password: REPLACE_ME\n" in template
+    assert "source: //a/b\n" in template
+    assert "clientSecret: REPLACE_ME\n" in template
+    assert not [file for file in written if "hunter" in file.read_text()]
+    assert "options.password was not copied: it looks like a secret" in outcome.stderr
+    assert "verified: 2 files of 2: only records would be added" in outcome.stderr
+    tested = run("sidecarctl test", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+    changed = next(file for file in written if file.name == "template.yaml")
+    changed.write_text(template.replace("REPLACE_ME", "other"))
+    rendered = run("sidecarctl render -f team --adopt -o out", tmp_path)
+    assert re.search(r"options\.password: \W?REPLACE_ME", rendered.stderr)
+    assert "hunter" not in rendered.stderr
+
+
+@pytest.mark.parametrize("name", ["glpat-rotation-service-job", "d41d8cd98f00b204e9800998ecf8427e"])
+def test_name_that_looks_like_a_secret_is_copied(name: str, tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    for app in ("accounts", "delivery"):
+        text = APP.replace("APPNAME", app) + BLOCK + f"        - {{name: {name}, mountPath: /own}}\n" + VOLUMES
+        text += f"      - name: {name}\n        secret: {{secretName: {name}}}\n"
+        (tmp_path / "team" / f"{app}.yaml").write_text(text)
+    outcome = run("sidecarctl adopt team", tmp_path)
+    assert "verified: 2 files of 2" in outcome.stderr
+    template = next(tmp_path.rglob("template.yaml")).read_text()
+    assert f"secretName: {name}\n" in template
+    tested = run("sidecarctl test", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
+def test_secret_header_does_not_keep_adopt_from_verifying(tmp_path: Path) -> None:
+    header = "httpGet: {path: /, port: 80, httpHeaders: [{name: Authorization, value: hunter4}]}"
+    (tmp_path / "team").mkdir()
+    for app in ("accounts", "delivery"):
+        text = APP.replace("APPNAME", app) + BLOCK + f"        livenessProbe: {{{header}}}\n" + VOLUMES
+        (tmp_path / "team" / f"{app}.yaml").write_text(text)
+    outcome = run("sidecarctl adopt team", tmp_path)
+    assert "verified: 2 files of 2: only records would be added" in outcome.stderr
+    assert not [
+        file
+        for file in tmp_path.rglob("*")
+        if file.is_file() and file.parent.name != "team" and "hunter" in file.read_text()
+    ]
+
+
 def test_parameter_takes_the_place_of_a_secret(folder: Path) -> None:
     set_in(folder, BLOCKS, *SECRETS["variable"])
     outcome = run("sidecarctl adopt team", folder.parent)

@@ -117,6 +117,7 @@ def test_values_become_parameters_and_secrets_are_not_copied(shipper: Path) -> N
     assert not [f for f in (shipper / "sidecars").rglob("*") if f.is_file() and "hunter2" in f.read_text()]
 
 
+MOUNT = "        - {name: disk, mountPath: /disk}"
 GITHUB = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 
 
@@ -143,6 +144,66 @@ def test_secret_outside_of_the_variables_is_not_copied(old: str, new: str, tmp_p
     assert not [name for name, text in texts.items() if GITHUB in text]
     assert GITHUB not in made.stdout + made.stderr
     assert "REPLACE_ME" in made.stderr
+
+
+def test_secrets_under_keys_are_not_copied(tmp_path: Path) -> None:
+    shop, config = SHOP.split("---\n")
+    shop = shop.replace("namespace: prod}", "namespace: prod, annotations: {corp.example/api-token: hunter3}}")
+    shop = shop.replace(
+        "configMap: {name: shipper-conf}\n",
+        "configMap: {name: shipper-conf}\n"
+        "      - name: disk\n        csi: {driver: d.example, volumeAttributes: {clientSecret: hunter4, share: a}}\n",
+    )
+    shop = shop.replace("{name: state, mountPath: /state}", "{name: state, mountPath: /state}\n" + MOUNT)
+    config += "  DB_PASSWORD: hunter5\n  level: info\nbinaryData: {tls.key: aHVudGVyNg==, logo: AAEC}\n"
+    (tmp_path / "shop.yaml").write_text(f"{shop}---\n{config}")
+    made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)
+    text = read_all(tmp_path / "sidecars")
+    assert "hunter" not in text + made.stderr
+    assert "aHVudGVyNg==" not in text
+    assert "clientSecret: REPLACE_ME" in text
+    workload, companion = yaml.safe_load_all(next(tmp_path.rglob("expected.yaml")).read_text())
+    assert workload["metadata"]["annotations"]["corp.example/api-token"] == "REPLACE_ME"
+    assert companion["data"]["DB_PASSWORD"] == "REPLACE_ME"
+    assert companion["data"]["level"] == "info"
+    assert companion["binaryData"] == {"tls.key": "UkVQTEFDRV9NRQ==", "logo": "AAEC"}
+    for path in ("configMap.data.DB_PASSWORD", "volume.csi.volumeAttributes.clientSecret", "corp.example/api-token"):
+        assert path in made.stderr
+    tested = command("test --library sidecars", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("others", ["", ", team: a"])
+def test_test_case_has_no_copy_of_the_object(others: str, tmp_path: Path) -> None:
+    copy = '{"spec":{"containers":[{"args":["--token","hunter4"],"env":[{"name":"DB_PASSWORD","value":"hunter3"}]}]}}'
+    annotations = f"kubectl.kubernetes.io/last-applied-configuration: '{copy}', kapp.k14s.io/original: '{copy}'{others}"
+    shop = SHOP.replace("namespace: prod}", f"namespace: prod, annotations: {{{annotations}}}}}", 1)
+    (tmp_path / "shop.yaml").write_text(shop)
+    made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    assert "hunter" not in read_all(tmp_path / "sidecars")
+    given = yaml.safe_load(next(tmp_path.rglob("original/input.yaml")).read_text())
+    assert given["metadata"].get("annotations") == ({"team": "a"} if others else None)
+    tested = command("test --library sidecars", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
+def test_values_of_a_secret_in_the_same_list_are_not_copied(tmp_path: Path) -> None:
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: aHVudGVy}, stringData: {note: hunter}}"
+    items = ["- " + text.strip().replace("\n", "\n  ") + "\n" for text in (secret, SHOP.split("---")[0])]
+    (tmp_path / "all.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n" + "".join(items))
+    made = command("new mine --from-manifest all.yaml --container shipper", tmp_path)
+    assert made.code == 0, made.stderr
+    given = yaml.safe_load(next(tmp_path.rglob("original/input.yaml")).read_text())["items"][0]
+    assert given["data"] == {"user": "UkVQTEFDRV9NRQ=="}
+    assert given["stringData"] == {"note": "REPLACE_ME"}
+    assert "items[0].data.user may contain a secret" in " ".join(made.stderr.split())
+    tested = command("test --library sidecars", tmp_path)
+    assert tested.code == 0, tested.stdout + tested.stderr
+
+
+def read_all(directory: Path) -> str:
+    return "".join(file.read_text() for file in directory.rglob("*") if file.is_file())
 
 
 def test_prints_notes(shipper: Path) -> None:

@@ -44,6 +44,12 @@ def test_other_names(name: str) -> None:
         ("--password=hunter2", "", "--password=REPLACE_ME"),
         ("-token=a=b", "", "-token=REPLACE_ME"),
         ("postgres://app:hunter2@db:5432/shop", "DATABASE", "postgres://app:REPLACE_ME@db:5432/shop"),
+        ('["--token","hunter2"]', "", '["--token","REPLACE_ME"]'),
+        (
+            '{"name":"DB_PASSWORD","value":"hunter2"}, {"name": "LEVEL", "value": "info"}',
+            "",
+            '{"name":"DB_PASSWORD","value":"REPLACE_ME"}, {"name": "LEVEL", "value": "info"}',
+        ),
         ("redis://:hunter2@cache", "", "redis://:REPLACE_ME@cache"),
         ("host=db password=hunter2 user=app", "", "host=db password=REPLACE_ME user=app"),
         ("Endpoint=x;AccountKey=abc==;Suffix=y", "", "Endpoint=x;AccountKey=REPLACE_ME;Suffix=y"),
@@ -113,7 +119,28 @@ def test_masks_variables_headers_arguments_and_commands_of_a_container() -> None
     assert container["args"][1] == "hunter2"
 
 
-@pytest.mark.parametrize("part", ["-", "a.", "a-", "eyJ-", "token ", "--password ", "http://a:", "A"])
+def test_keys_count_only_in_maps_with_free_keys() -> None:
+    pod = {
+        "tolerations": [{"key": "token", "operator": "Exists"}],
+        "volumes": [
+            {"name": "a", "configMap": {"name": "a", "items": [{"key": "token", "path": "private"}]}},
+            {"name": "b", "secret": {"secretName": "password"}},
+            {"name": "c", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "vault"}}]}},
+            {"name": "d", "csi": {"driver": "d", "volumeAttributes": {"tokenPath": "a", "source": "b", "share": "c"}}},
+        ],
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "password"}}}],
+        "annotations": {
+            "container.apparmor.security.beta.kubernetes.io/token-agent": "runtime/default",
+            "sidecarctl.dev/token-agent.config-hash": "9e2d7214b52bd8d8",
+            "auth.example.com/role": "reader",
+        },
+    }
+    assert mask_values(pod) == (pod, ())
+
+
+@pytest.mark.parametrize(
+    "part", ["-", "a.", "a-", "eyJ-", "token ", "--password ", "http://a:", "A", "name:token,", "--token',"]
+)
 def test_long_text_takes_linear_time(part: str) -> None:
     with time_limit():
         mask_text(part * (400_000 // len(part)))
