@@ -298,6 +298,18 @@ def test_example_command_of_a_library_cannot_send_control_sequences(case: str, t
     assert not set("\x1b\x07") & set(outcome.stdout + outcome.stderr)
 
 
+def test_example_of_a_suggestion_cannot_send_control_sequences(tmp_path: Path) -> None:
+    properties = "{tags: {type: object, additionalProperties: {type: string}}}"
+    entry = library(tmp_path, "containers: [{name: mine, image: x:1}]\n", properties)
+    metadata = (entry / "sidecar.yaml").read_text()
+    fits = r'{reason: it is nginx, images: [nginx], examples: {"tags.a\e]0;x\a": v}}'
+    (entry / "sidecar.yaml").write_text(metadata.replace("summary: A test.", f"summary: A test., fits: [{fits}]"))
+    outcome = run("sidecarctl list --for web.yaml --library lib", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert r"replace the example value of tags.a\x1b]0;x\x07" in outcome.stdout
+    assert not set("\x1b\x07") & set(outcome.stdout + outcome.stderr)
+
+
 HOSTILE_EXPORT = r"""
 apiVersion: sidecarctl.dev/v1alpha1
 kind: Composition
