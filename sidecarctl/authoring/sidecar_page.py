@@ -138,14 +138,17 @@ def flatten(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def example_command(sidecar: Sidecar, outcome: TrialResult, libraries: Sequence[str] = ()) -> list[str]:
-    """Return an example command, one line per parameter. `libraries` are those of the command line."""
+    """Return an example command, one line per parameter, as a terminal can show it.
+
+    `libraries` are those of the command line.
+    """
     named = sidecar.library in (str(Path(each)) for each in libraries)
-    library = f" --library {shlex.quote(sidecar.library)}" if named else ""
+    library = f" --library {visible(shlex.quote(sidecar.library))}" if named else ""
     command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
     given = list(flatten(_shown_parameters(outcome))) if outcome.text is not None else []
     if len(given) > _MAX_FLAGS:
         return [f"{command} --values values.yaml"]
-    flags = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in given]
+    flags = [f"--set {visible(shlex.quote(f'{key}={value}'))}" for key, value in given]
     return [" \\\n    ".join([command, *flags])] if flags else [command]
 
 

@@ -126,6 +126,15 @@ def check_depth(value: Any, what: str, where: str) -> None:
         raise LibraryError(message, where=where, hint="nest it less deeply")
 
 
+def check_length(length: int, template: str) -> None:
+    """Raise LibraryError for output that is short as text but long as data, by aliases or substitutions."""
+    most = limits.RENDERED.value
+    if length > most:
+        raise LibraryError(
+            f"template output has more than {most:,} characters", where=template, hint=limits.RENDERED.way_out
+        )
+
+
 def read_rendered(text: str, template: str) -> Any:
     """Parse the YAML output of a template. Raise LibraryError with the line of the output."""
     try:

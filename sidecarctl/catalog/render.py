@@ -14,7 +14,7 @@ from typing import Any
 from sidecarctl import limits
 from sidecarctl.catalog import common_parameters, render_cache, render_reuse
 from sidecarctl.catalog.assignments import find_origin
-from sidecarctl.catalog.entry_files import CASES, check_depth, list_files, read_rendered, read_text
+from sidecarctl.catalog.entry_files import CASES, check_depth, check_length, list_files, read_rendered, read_text
 from sidecarctl.catalog.fragment import (
     Fragment,
     build_fragment,
@@ -28,7 +28,7 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.nodes import is_deeper, is_longer
+from sidecarctl.yamltext.nodes import is_deeper, length_of
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
         if isinstance(result, str):
             _check_characters(sidecar, parameters, result)
             result = read_rendered(result, template)
-        _check_length(result, template)
+        check_length(length_of(result), template)
         check_depth(result, "template output", template)
         fragment = check_fragment(result, template)
     except TemplateRefusal as refusal:
@@ -202,15 +202,6 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
     fragment = common_parameters.apply(fragment, parameters.common)
     _check_common(sidecar, parameters, fragment)
     return fragment
-
-
-def _check_length(result: Any, template: str) -> None:
-    """Raise LibraryError for output that is short as text but long as data, by aliases or substitutions."""
-    most = limits.RENDERED.value
-    if is_longer(result, most):
-        raise LibraryError(
-            f"template output has more than {most:,} characters", where=template, hint=limits.RENDERED.way_out
-        )
 
 
 def _check_characters(sidecar: Sidecar, parameters: Parameters, text: str) -> None:

@@ -19,6 +19,7 @@ from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import EVERY_SIDECAR, Layer
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.findings import PathTuple
@@ -65,14 +66,18 @@ class _Selection:
 
 
 def find_uses(directory: Path, home: Path) -> Uses:
-    """Return what uses the library in `directory`, in the repository below `home`.
+    """Return what uses the library in `directory`, in the repository of `home`, the directory of the lock file.
 
-    Of a directory that does not exist, the sidecars are unknown, so only the files are found. Raises EditRefused or
-    UsageError for a composition whose entry cannot be removed.
+    Without a repository, only what is below `home` counts. Of a directory that does not exist, the sidecars are unknown, so
+    only the files are found. Raises EditRefused or UsageError for a composition whose entry cannot be removed.
     """
-    inputs = read_inputs(input_options([str(home)], InputFlags()))
+    root = Path(os.path.relpath(repository_root(home.resolve())))
+    # A walk of the root leaves out a `home` that is hidden or ignored.
+    inputs = read_inputs(input_options([str(home), str(root)], InputFlags()))
     errors: list[SidecarctlError] = [each for each in inputs.errors if isinstance(each, InputError)]
-    paths = list(_find_files(home, directory, errors))
+    paths = list(_find_files(home, (directory,), errors))
+    if not _is_same(root, home):
+        paths += _find_files(root, (directory, home), errors)
     files = tuple(write for path in paths for write in _without_directory(path, directory))
     if not directory.is_dir():
         return Uses((), (), files)
@@ -105,14 +110,18 @@ def find_uses(directory: Path, home: Path) -> Uses:
     return Uses(tuple(rules), objects, files, tuple(errors))
 
 
-def _find_files(home: Path, directory: Path, errors: list[SidecarctlError]) -> Iterator[Path]:
-    """Yield the files below `home` that may be compositions, without those of other repositories and of the library.
+def _find_files(start: Path, left_out: Collection[Path], errors: list[SidecarctlError]) -> Iterator[Path]:
+    """Yield the files below `start` that may be compositions, without other repositories and the directories left out.
 
     `-c` and `spec.include` accept any file, also one that Git ignores, so it counts whatever its name and directory.
     """
-    for root, directories, files in os.walk(home):
+    for root, directories, files in os.walk(start):
         here = Path(root)
-        directories[:] = sorted(each for each in directories if not _is_foreign(here / each, directory))
+        directories[:] = sorted(
+            each
+            for each in directories
+            if not (_is_foreign(here / each) or any(_is_same(here / each, other) for other in left_out))
+        )
         for path in (here / name for name in sorted(files)):
             try:
                 data = read_small(path)
@@ -126,14 +135,9 @@ def _find_files(home: Path, directory: Path, errors: list[SidecarctlError]) -> I
                 yield path
 
 
-def _is_foreign(path: Path, directory: Path) -> bool:
-    """Return whether a directory is the library, or has code of others: another work tree or installed packages."""
-    return (
-        path.name in _NOT_WALKED
-        or (path / ".git").exists()
-        or (path / "pyvenv.cfg").exists()
-        or _is_same(path, directory)
-    )
+def _is_foreign(path: Path) -> bool:
+    """Return whether a directory has code of others: another work tree or installed packages."""
+    return path.name in _NOT_WALKED or (path / ".git").exists() or (path / "pyvenv.cfg").exists()
 
 
 def _read_selections(paths: Sequence[Path], errors: list[SidecarctlError]) -> list[_Selection]:

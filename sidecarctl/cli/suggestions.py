@@ -123,9 +123,8 @@ def render_offers(offers: Sequence[Offer], count: int, *, color: bool, width: in
         lines += [first.replace(one.sidecar, paint(one.sidecar, "bold", color), 1), *more]
         lines.append(f"    {visible(offer.command)}")
         if one.examples:
-            lines.append(
-                f"    replace the example {'values' if len(one.examples) > 1 else 'value'} of {', '.join(one.examples)}"
-            )
+            values = "values" if len(one.examples) > 1 else "value"
+            lines.append(f"    replace the example {values} of {visible(', '.join(one.examples))}")
     workloads = plural(count, "workload")
     if not offers:
         return f"no suggestions for {workloads}; `sidecarctl list` lists all sidecars\n"

@@ -96,7 +96,12 @@ def trail(root: Node, path: PathTuple) -> list[Node]:
 
 
 def is_longer(value: Any, most: int) -> bool:
-    """Return True if the strings and keys of plain data have more than `most` characters; other scalars count as one.
+    """Return True if plain data has more than `most` characters; see `length_of`."""
+    return length_of(value) > most
+
+
+def length_of(value: Any) -> int:
+    """Return the characters of the strings and keys of plain data. Collections, other scalars, and empty strings count as one.
 
     An alias shares a value, so that data can be much longer than its text. It counts at each use, and is read once.
     """
@@ -114,9 +119,9 @@ def is_longer(value: Any, most: int) -> bool:
         if below:
             pending += below
             continue
-        length = sum(map(len, each)) if isinstance(each, dict) else 0
-        lengths[id(each)] = length + sum(_length(one, lengths) for one in inner)
-    return _length(value, lengths) > most
+        keys = sum(map(len, each)) if isinstance(each, dict) else 0
+        lengths[id(each)] = 1 + keys + sum(_length(one, lengths) for one in inner)
+    return _length(value, lengths)
 
 
 def is_deeper(value: Any, most: int) -> bool:
@@ -132,4 +137,4 @@ def is_deeper(value: Any, most: int) -> bool:
 
 
 def _length(value: Any, lengths: dict[int, int]) -> int:
-    return len(value) if isinstance(value, str) else lengths.get(id(value), 1)
+    return len(value) or 1 if isinstance(value, str) else lengths.get(id(value), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from library_kit import CONTAINER, entry, inputs
 
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.errors import LibraryError, UsageError
+from tests.command import ROOT
 from tests.command import run as run_command
+from tests.security.kit import ADD, library
 
 Run = Callable[..., Fragment]
 SPEC = """\
@@ -464,3 +467,14 @@ def test_containers_of_a_case_are_a_list_of_names(library: Path, find: Callable[
     sidecar = find("agent")
     with pytest.raises(LibraryError, match="containers: expected a list of names"):
         read_case(sidecar, find_cases(sidecar)[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
+def test_error_has_the_line_of_the_template_if_a_path_of_the_program_begins_like_it(tmp_path: Path) -> None:
+    """The traceback has files of the program, here in `mine-env`, and the template in `mine`."""
+    library(tmp_path, "containers:\n- name: mine\n  image: {{ missing.tag }}\n")
+    program = tmp_path / "lib" / "mine-env"
+    program.symlink_to(ROOT)
+    outcome = run_command(ADD, tmp_path, env={"PYTHONPATH": str(program)})
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "lib/mine/template.yaml.j2:3" in outcome.stderr

@@ -190,6 +190,21 @@ def test_output_of_a_plain_template_is_limited(word: str, tmp_path: Path) -> Non
     assert ("SIDECARCTL_MAX_FILE" if word == "aliases" else "SIDECARCTL_MAX_RENDERED") in outcome.stderr
 
 
+@pytest.mark.parametrize("default", ["{}", "''"])
+def test_substitutions_of_a_plain_template_end_at_the_limit(default: str, tmp_path: Path) -> None:
+    """Empty values count as one character each."""
+    values = ",".join([default] * 20_000)
+    template = "containers:\n- name: mine\n  image: x:1\npod: {}\n"
+    entry = library(tmp_path, template, f"{{a: {{default: [{values}]}}}}", engine="plain")
+    with (entry / "sidecar.yaml").open("a") as stream:
+        stream.write("  substitutions:\n")
+        stream.writelines(f"  - {{path: pod.k{number}, parameter: a}}\n" for number in range(200))
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "template output has more than 2,097,152 characters" in outcome.stderr
+    assert "SIDECARCTL_MAX_RENDERED" in outcome.stderr
+
+
 DEEP = f"{'{a: ' * 101}1{'}' * 101}"
 
 

@@ -276,6 +276,40 @@ def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
         assert not set("\x1b\x07\u202e") & set(outcome.stdout + outcome.stderr), words
 
 
+@pytest.mark.parametrize("case", ["example", "key of an example", "enum", "test case"])
+def test_example_command_of_a_library_cannot_send_control_sequences(case: str, tmp_path: Path) -> None:
+    token = {
+        "example": r'{type: string, examples: ["\e]0;x\a"]}',
+        "key of an example": r'{type: object, additionalProperties: {type: string}, examples: [{"\e]0;x\a": v}]}',
+        "enum": r'{type: string, enum: ["\e]0;x\a"]}',
+        "test case": "{type: string, minLength: 6, pattern: x}",
+    }[case]
+    entry = library(tmp_path, "containers: [{name: mine, image: x:1}]\n", f"{{token: {token}}}")
+    metadata = (entry / "sidecar.yaml").read_text()
+    (entry / "sidecar.yaml").write_text(metadata.replace("parameters:\n", "parameters:\n    required: [token]\n"))
+    if case == "test case":
+        (entry / "tests/pod").mkdir(parents=True)
+        (entry / "tests/pod/input.yaml").write_text(POD)
+        (entry / "tests/pod/parameters.yaml").write_text('token: "\\e]0;x\\a"\n')
+    outcome = run("sidecarctl show mine --library lib", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    command = outcome.stdout.partition("\nUse\n")[2].partition("\nParameters\n")[0]
+    assert r"\x1b]0;x\x07" in command
+    assert not set("\x1b\x07") & set(outcome.stdout + outcome.stderr)
+
+
+def test_example_of_a_suggestion_cannot_send_control_sequences(tmp_path: Path) -> None:
+    properties = "{tags: {type: object, additionalProperties: {type: string}}}"
+    entry = library(tmp_path, "containers: [{name: mine, image: x:1}]\n", properties)
+    metadata = (entry / "sidecar.yaml").read_text()
+    fits = r'{reason: it is nginx, images: [nginx], examples: {"tags.a\e]0;x\a": v}}'
+    (entry / "sidecar.yaml").write_text(metadata.replace("summary: A test.", f"summary: A test., fits: [{fits}]"))
+    outcome = run("sidecarctl list --for web.yaml --library lib", tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert r"replace the example value of tags.a\x1b]0;x\x07" in outcome.stdout
+    assert not set("\x1b\x07") & set(outcome.stdout + outcome.stderr)
+
+
 HOSTILE_EXPORT = r"""
 apiVersion: sidecarctl.dev/v1alpha1
 kind: Composition

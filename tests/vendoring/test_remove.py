@@ -395,3 +395,54 @@ def test_request_counts_with_the_libraries_of_every_composition(added: Path) -> 
     (added / "web.yaml").write_text(USING)
     done = sidecarctl("library remove other", added)
     assert (done.code, "Pod/web has agent" in done.stderr) == (2, True), done.stderr
+
+
+EMPTY = COMPOSITION.partition("spec:")[0] + "spec: {}\n"
+
+
+@pytest.fixture
+def team(acme: Path, shop: Path) -> Path:
+    """A directory of a repository with a composition, and with the library next to it."""
+    (shop / "team").mkdir()
+    (shop / "team/sidecarctl.yaml").write_text(EMPTY)
+    done = sidecarctl("library add acme ../../acme", shop / "team")
+    assert done.code == 0, done.stderr
+    return shop / "team"
+
+
+@pytest.mark.parametrize("spec", ["{}", "{manifests: [../apps]}"])
+def test_manifest_outside_the_directory_of_the_lock_file_is_a_use(spec: str, team: Path) -> None:
+    (team / "sidecarctl.yaml").write_text(EMPTY.replace("{}", spec))
+    (team.parent / "apps").mkdir()
+    (team.parent / "apps/web.yaml").write_text(USING)
+    before = snapshot(team.parent)
+    done = sidecarctl("library remove acme", team)
+    assert (done.code, "Pod/web has agent" in done.stderr) == (2, True), done.stderr
+    assert snapshot(team.parent) == before
+
+
+def test_composition_outside_the_directory_of_the_lock_file_is_a_use(team: Path) -> None:
+    file = team.parent / "apps/sidecarctl.yaml"
+    file.parent.mkdir()
+    file.write_text(RULE.replace("libraries/acme", "../team/libraries/acme"))
+    before = snapshot(team.parent)
+    done = sidecarctl("library remove acme", team)
+    assert (done.code, done.stderr.count("rule 1 adds agent")) == (2, 1), done.stderr
+    assert snapshot(team.parent) == before
+    assert sidecarctl("library remove acme --force", team).code == 0
+    assert "libraries" not in yaml.safe_load(file.read_text())["spec"]
+
+
+def test_use_next_to_the_lock_file_in_a_hidden_directory_counts_once(team: Path) -> None:
+    hidden = team.rename(team.parent / ".team")
+    (hidden / "web.yaml").write_text(USING)
+    (hidden / "sidecarctl.yaml").write_text(RULE)
+    done = sidecarctl("library remove acme", hidden)
+    assert (done.code, done.stderr.count("adds agent"), done.stderr.count("has agent")) == (2, 1, 1), done.stderr
+
+
+def test_without_a_repository_only_what_is_below_the_lock_file_is_a_use(team: Path) -> None:
+    (team.parent / ".git").rename(team.parent / "git")
+    (team.parent / "web.yaml").write_text(USING)
+    done = sidecarctl("library remove acme", team)
+    assert done.code == 0, done.stderr

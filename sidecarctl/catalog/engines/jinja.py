@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
@@ -102,11 +102,11 @@ def _template_name(sidecar: Sidecar) -> str:
 
 def _locate(error: BaseException, sidecar: Sidecar) -> str:
     """Return the innermost template line in the traceback."""
-    folder, where, trace = str(sidecar.folder.resolve()), str(sidecar.template), error.__traceback__
+    folder, where, trace = f"{sidecar.folder.resolve()}{os.sep}", str(sidecar.template), error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if file.startswith(folder):
-            where = f"{sidecar.folder / Path(file).relative_to(folder)}:{trace.tb_lineno}"
+            where = f"{sidecar.folder / file.removeprefix(folder)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return where
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sidecarctl.catalog.entry_files import YamlFile, read_yaml
+from sidecarctl.catalog.entry_files import YamlFile, check_length, read_yaml
 from sidecarctl.catalog.render_reuse import Uses
 from sidecarctl.catalog.sidecar import Sidecar, Substitution
 from sidecarctl.errors import LibraryError, did_you_mean
+from sidecarctl.yamltext.nodes import length_of
 
 _STEP = re.compile(r"((?:\\.|[^.\[\\])+)|\[([^\]]+)\]|(\.)")
 _ABSENT = object()
@@ -19,12 +20,17 @@ _ABSENT = object()
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
     """Return the fragment with the substitutions applied in order.
 
-    A value of None removes the target. Raise LibraryError with the location in the template for a path that does not exist.
+    A value of None removes the target. Raise LibraryError with the location in the template for a path that does not exist, and
+    before the substituted values together exceed the limit of the output.
     """
     source = read_yaml(sidecar.template, sidecar.folder)
     fragment = copy.deepcopy(source.value)
+    length = 0
     for substitution in sidecar.substitutions:
-        _substitute(fragment, substitution, _find_input(inputs, substitution.source, sidecar), source)
+        value = _find_input(inputs, substitution.source, sidecar)
+        length += length_of(value)
+        check_length(length, str(sidecar.template))
+        _substitute(fragment, substitution, value, source)
     return fragment
 
 
