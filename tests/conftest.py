@@ -6,9 +6,11 @@ with `HYPOTHESIS_PROFILE=search`.
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ["SIDECARCTL_NO_CACHE"] = "1"
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search", print_blob=True)
+# A busy machine is no reason to fail.
+slow = [HealthCheck.too_slow]
+settings.register_profile("same", derandomize=True, suppress_health_check=slow)
+settings.register_profile("search", print_blob=True, suppress_health_check=slow)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
