@@ -22,6 +22,8 @@ _NAME_FIELDS = frozenset({"name", "namespace", "secretName", "claimName", "drive
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 # Kubernetes and sidecarctl check these annotations, and no secret is in them: another value could be invalid.
 _CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sidecarctl\.dev)/")
+# Names of files, whose text is searched for secrets: `auth.yaml`.
+_FILE_NAME = re.compile(r"\.(?:ya?ml|json|conf|config|cfg|ini|toml|xml|properties|rules|sh|lua|js|css|html|sql|tpl)\Z")
 # Tools keep the whole object in these annotations, with its variables, as JSON or compressed.
 _OBJECT_COPIES = frozenset(
     ("kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied")
@@ -39,7 +41,7 @@ _HARMLESS_WORDS = frozenset(
         *("file", "path", "dir", "directory", "name", "names", "ttl", "header", "type", "mode", "length", "size"),
         *("count", "prefix", "suffix", "policy", "ref", "field", "fields", "column", "version", "expiry", "expiration"),
         *("timeout", "interval", "enabled", "disabled", "required", "url", "uri", "endpoint", "host", "port", "format"),
-        *("algorithm", "space", "store", "provider", "issuer", "audience", "namespace"),
+        *("algorithm", "space", "store", "provider", "issuer", "audience", "namespace", "class", "usages", "encoding"),
     )
 )
 _CHECKSUM_WORDS = {"rev", "ref", "revision", "commit", "sha", "sha1", "sha256", "digest", "checksum", "hash", "image"}
@@ -184,7 +186,7 @@ def _name_in_free_map(key: str, field: object) -> str:
     """Return a key without its domain if it is the name of a secret, else ""."""
     name = key.rpartition("/")[2]
     checked = field == "annotations" and _CHECKED_ANNOTATION.match(key)
-    return name if is_secret_name(name) and not checked else ""
+    return name if is_secret_name(name) and not checked and not _FILE_NAME.search(name) else ""
 
 
 def _after_flags(items: Sequence[Any]) -> Iterator[tuple[int, Any, str]]:

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 # A colon inside a word (`http://x:80`), which older libyaml refuses in flow collections. Tags keep theirs.
-_INNER_COLON = lazy_pattern(r"(?:^|(?<=[\s,\[{]))![^\s,\[\]{}\"']*|(?<=[^\s\[\]{},\"']):(?=\S)")
+_INNER_COLON = lazy_pattern(r"(?:^|(?<=[\s,\[{]))!(?:<[^>\s]*>)?[^\s,\[\]{}\"']*|(?<=[^\s\[\]{},\"']):(?=\S)")
 # JSON writes one character as two escapes; YAML does not know surrogate pairs.
 _PAIR = lazy_pattern(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 

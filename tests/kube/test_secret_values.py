@@ -127,6 +127,7 @@ def test_keys_count_only_in_maps_with_free_keys() -> None:
             {"name": "b", "secret": {"secretName": "password"}},
             {"name": "c", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "vault"}}]}},
             {"name": "d", "csi": {"driver": "d", "volumeAttributes": {"tokenPath": "a", "source": "b", "share": "c"}}},
+            {"name": "e", "csi": {"driver": "d", "volumeAttributes": {"secretProviderClass": "v", "key-usages": "u"}}},
         ],
         "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "password"}}}],
         "annotations": {
@@ -134,6 +135,7 @@ def test_keys_count_only_in_maps_with_free_keys() -> None:
             "sidecarctl.dev/token-agent.config-hash": "9e2d7214b52bd8d8",
             "auth.example.com/role": "reader",
         },
+        "data": {"auth.yaml": "a: b\n", "nginx-auth.conf": "server {}\n", "tokenizer.json": "{}", "private.rules": "x"},
     }
     assert mask_values(pod) == (pod, ())
 

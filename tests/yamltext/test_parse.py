@@ -65,6 +65,7 @@ READ: list[tuple[str, Any]] = [
     ('a: [x:, "q:z", !!str:x z]\nb: "x:z"\nc: p:q\n', {"a": ["x:", "q:z", "z"], "b": "x:z", "c": "p:q"}),
     ('a: ["x":z]\n', {"a": [{"x": "z"}]}),
     ("a: {'b !c',d:,\te:f}\n", {"a": {"b !c": None, "d:": None, "e:f": None}}),
+    ("a: [!<tag:yaml.org,2002:str> 5, b:c]\n", {"a": ["5", "b:c"]}),
     ("a: [b, # c:d\n  c:e]\n", {"a": ["b", "c:e"]}),
     # tabs
     ("a:\tb\nc: d\t# e\nf\t: g\n", {"a": "b", "c": "d", "f": "g"}),
