@@ -6,11 +6,12 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sidecarctl.findings import Finding
 from sidecarctl.inject.process import ProcessedDocuments
 from sidecarctl.inject.retarget_entries import (
+    Entry,
     Port,
     RetargetedPod,
     describe_port,
@@ -20,12 +21,18 @@ from sidecarctl.inject.retarget_entries import (
     find_wanted,
     is_readable,
     make_pod,
+    nearness,
     parse_former,
     read_known,
     read_port_text,
     split_key,
 )
-from sidecarctl.inject.retarget_findings import NAMESAKES, describe_absent, describe_other_formers, make_finding
+from sidecarctl.inject.retarget_findings import (
+    describe_absent,
+    describe_forgotten,
+    describe_other_formers,
+    make_finding,
+)
 from sidecarctl.inject.retarget_matches import Match, match_entries
 from sidecarctl.inject.retarget_ports import SelectedPods
 from sidecarctl.kube.kinds import Kinds
@@ -82,16 +89,6 @@ def retarget_run(
     return replace(whole, documents=done.documents, findings=(*whole.findings, *done.findings), retargeted=done.changes)
 
 
-@dataclass(frozen=True)
-class _New:
-    """A port to change: its former text, the new port, and the entries that get it."""
-
-    reference: Reference
-    former: str
-    port: Port
-    keys: Sequence[Match]
-
-
 class _Run:
     """Collects the edits of a run by document."""
 
@@ -105,8 +102,11 @@ class _Run:
     ) -> None:
         self.documents = documents
         self.pods = pods
-        self.references = list(find_references(stream))
-        self.selected = SelectedPods(stream, pods, self.references, documents)
+        self.stream = stream
+        self.selected = SelectedPods(stream, pods)
+        # References that this run is the first to change, with their entries and former texts.
+        self.begun: list[tuple[Reference, Sequence[Match], str]] = []
+        self.remembered: dict[tuple[int, str], tuple[str, str]] = {}  # former text and its file, by pod and key
         self.enabled = enabled
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
@@ -115,22 +115,20 @@ class _Run:
 
     def plan(self) -> None:
         """Plan the edits of all references, then those of the records."""
-        references = self.references
+        references = list(find_references(self.stream))
         matches = match_entries(self.pods, references, self.selected)
-        for owners in matches.by_reference.values():
+        for owners in (matches.obsolete, *matches.by_reference.values()):
             for pod, key in owners:
                 pod.entries.pop(key, None)  # it gets the key of the reference
-        known = matches.by_reference.keys() | matches.changed.keys()
-        new = [each for number, each in enumerate(references) if number not in known and each.editable]
-        begun = {id(each.reference): each for each in self._find_new(new if self.enabled else [])}
         for number, reference in enumerate(references):
             selected = self.selected.find(reference)
             if number in matches.by_reference:
                 self._follow(reference, matches.by_reference[number], selected)
             elif number in matches.changed:
                 self._leave(reference, matches.changed[number], selected)
-            elif id(reference) in begun:
-                self._begin(begun[id(reference)])
+            elif self.enabled and reference.editable:
+                self._begin(reference, selected)
+        self._report_forgotten()
         for pod, key in matches.absent:
             self._report_absent(pod, key)
         for pod in self.pods:
@@ -147,49 +145,53 @@ class _Run:
         done = splice(document.text, document.root, edits, keep_json=document.is_json_file)
         return document.with_text(done.text, done.root)
 
-    def _find_new(self, references: Sequence[Reference]) -> list[_New]:
-        """Return the references that bypass a front and can be changed; the others are reported."""
-        found = [new for each in references if (new := self._check_new(each, self.selected.find(each))) is not None]
-        formers: dict[tuple[int, str], set[str]] = {}
-        for new in found:
-            for pod, key in new.keys:
-                formers.setdefault((id(pod), key), {pod.known[key][0]} if key in pod.known else set()).add(new.former)
-        out = []
-        for new in found:
-            if any(len(formers[id(pod), key]) > 1 for pod, key in new.keys):
-                self._skip(new.reference, *NAMESAKES)
-            else:
-                out.append(new)
-        return out
-
-    def _check_new(self, reference: Reference, selected: Sequence[RetargetedPod]) -> _New | None:
-        """Return the change of a reference, None if it fits or can't be changed."""
+    def _begin(self, reference: Reference, selected: Sequence[RetargetedPod]) -> None:
+        """Change a reference that bypasses a front."""
         former = read_port_text(self.documents[document_number(reference.path)], reference)
         value = reference.port if reference.value is None else reference.value
         wanted = self.selected.find_wanted(reference, selected, value)
         ports = wanted - {None}
         if not ports or self.selected.are_allowed(reference, selected, ports, value):
-            return None
+            return
         if len(wanted) > 1:
             self._skip(reference, explain_disagreement(reference, selected), "add the sidecar to all of them")
-            return None
+            return
         (port,) = ports
         assert port is not None
-        keys = [(pod, entry_key(reference, pod.view.object.namespace)) for pod in selected]
-        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in {key for _, key in keys})
+        namespaces = [pod.view.object.namespace for pod in selected]
+        keys = {each: entry_key(reference, each) for each in set(namespaces)}
+        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in keys.values())
         if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
-            return None
-        return _New(reference, former, port, keys)
+        elif self._change(reference, port):
+            self._remember(reference, [(pod, keys[each]) for pod, each in zip(selected, namespaces)], (former, port))
 
-    def _begin(self, new: _New) -> None:
-        """Change a reference that bypasses a front."""
-        if self._change(new.reference, new.port):
-            for pod, key in new.keys:
-                pod.entries[key] = (new.former, new.port)
+    def _remember(self, reference: Reference, matches: Sequence[Match], entry: Entry) -> None:
+        """Write the entries of a changed reference. Of objects of one name, a pod remembers the port of the nearest."""
+        file = self._file(reference)
+        self.begun.append((reference, matches, entry[0]))
+        for pod, key in matches:
+            known = self.remembered.get((id(pod), key))
+            if known is None or known[0] == entry[0] or self._nearness(file, pod) > self._nearness(known[1], pod):
+                self.remembered[id(pod), key] = entry[0], file
+                pod.entries[key] = entry
+
+    def _report_forgotten(self) -> None:
+        """Report the changed references whose former port no pod remembers, because of another object of the same name."""
+        for reference, matches, former in self.begun:
+            kept = [pod.entries[key][0] for pod, key in matches]
+            if former not in kept:
+                self._report(reference, *describe_forgotten(reference, former, kept[0]))
+
+    def _file(self, reference: Reference) -> str:
+        return self.documents[document_number(reference.path)].file
 
     def _follow(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Change a reference that an earlier run changed, or restore it."""
+        formers = {id(pod): pod.known[key][0] for pod, key in owners}
+        if len(set(formers.values())) > 1:
+            file = self._file(reference)
+            owners = sorted(owners, key=lambda each: self._nearness(file, each[0]), reverse=True)
         entry = former, _ = owners[0][0].known[owners[0][1]]
         own = [pod for pod, _ in owners]
         known = {id(pod) for pod in own}
@@ -204,7 +206,7 @@ class _Run:
             kept, holders = entry, own
         else:
             (port,) = wanted
-            others = {pod.known[key][0] for pod, key in owners} - {former}
+            others = self._find_other_formers(reference, formers, own)
             if port is None and others:
                 self._report(reference, *describe_other_formers(reference, former, others))
             done = self._restore(reference, former) if port is None else self._change(reference, port)
@@ -212,7 +214,19 @@ class _Run:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
         for pod in holders:
-            pod.entries[entry_key(reference, pod.view.object.namespace)] = kept
+            text = formers.get(id(pod), kept[0])
+            pod.entries[entry_key(reference, pod.view.object.namespace)] = text, kept[1]
+
+    def _nearness(self, file: str, pod: RetargetedPod) -> tuple[bool, int, int]:
+        return nearness(file, self.documents[document_number(pod.view.path)].file)
+
+    def _find_other_formers(
+        self, reference: Reference, formers: Mapping[int, str], pods: Sequence[RetargetedPod]
+    ) -> set[str]:
+        """Return what other pods remember that are as near to a reference as the first one."""
+        others = [pod for pod in pods if formers[id(pod)] != formers[id(pods[0])]]
+        file = self._file(reference)
+        return {formers[id(pod)] for pod in others if self._nearness(file, pod) == self._nearness(file, pods[0])}
 
     def _leave(self, reference: Reference, owners: Sequence[Match], selected: Sequence[RetargetedPod]) -> None:
         """Leave a reference alone that a person changed since."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sidecarctl.errors import InputError
 from sidecarctl.findings import PathTuple
@@ -36,6 +38,14 @@ class RetargetedPod:
     known: Mapping[str, Entry]
     fronts: tuple[Front, ...]
     entries: dict[str, Entry] = field(default_factory=dict)
+
+
+def nearness(one: str, other: str) -> tuple[bool, int, int]:
+    """Return how near two files are, for comparisons: one file, else more directories in common, else fewer others."""
+    if one == other:
+        return True, 0, 0
+    first, second = (set(Path(os.path.abspath(each)).parents) for each in (one, other))  # noqa: PTH100 - not through links
+    return False, len(first & second), -len(first ^ second)
 
 
 def is_readable(document: Document) -> bool:

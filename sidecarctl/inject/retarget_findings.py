@@ -10,8 +10,6 @@ from sidecarctl.kube.fronts import find_chain
 from sidecarctl.validate.surroundings import Reference, resolve_number
 
 RULE = "retarget-skipped"
-# The record of a pod has one entry for objects of one name.
-NAMESAKES = "another object of this name has another port", "run the command for each environment by itself"
 
 
 def make_finding(label: str, path: PathTuple, message: str, help: str, place: Place) -> Finding:
@@ -25,6 +23,15 @@ def describe_other_formers(reference: Reference, former: str, others: Collection
     return (
         f"{reference.object.label}: workloads remember different former ports of {reference.path[-1]}: {known}",
         f"check that {former or 'no port'}, which is restored, is right; run the command for each environment by itself",
+    )
+
+
+def describe_forgotten(reference: Reference, former: str, kept: str) -> tuple[str, str]:
+    """Return message and help for an object whose former port is not remembered, but that of another one of its name."""
+    return (
+        f"{reference.object.label}: another object of this name has another port, so `remove` restores {kept or 'no port'}, "
+        f"not {former or 'no port'}",
+        "run the command for each environment by itself",
     )
 
 

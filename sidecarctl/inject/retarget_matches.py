@@ -27,11 +27,13 @@ class Matches:
     by_reference  the entries of each reference, by its number, that has the port which was written
     changed       the same for references that a person changed: they have the key, but another port
     absent        entries whose reference is not in the run
+    obsolete      entries whose object selects other pods now, which remember its port
     """
 
     by_reference: dict[int, list[Match]] = field(default_factory=dict)
     changed: dict[int, list[Match]] = field(default_factory=dict)
     absent: list[Match] = field(default_factory=list)
+    obsolete: list[Match] = field(default_factory=list)
 
 
 def match_entries(pods: Sequence[RetargetedPod], references: Sequence[Reference], selected: SelectedPods) -> Matches:
@@ -53,11 +55,17 @@ def match_entries(pods: Sequence[RetargetedPod], references: Sequence[Reference]
         if rest:
             lost[id(pod)] = pod, rest
     _match_renamed(lost, references, selected.find, found)
-    taken = {id(references[number]) for number in found.by_reference}
+    taken = frozenset(found.by_reference)
     for pod, rest in lost.values():
         unknown = [key for key, places in rest.items() if not places]
-        unselected = _match_objects(pod, unknown, references, by_object, lambda each: id(each) not in taken, found)
-        for key, places in ({key: rest[key] for key in rest if rest[key]} | unselected).items():
+        named = Matches()
+        by_name = _match_objects(pod, unknown, references, by_object, lambda _: True, named)
+        for number, matched in named.by_reference.items():
+            if number in taken:
+                found.obsolete += matched
+            else:
+                found.by_reference.setdefault(number, []).extend(matched)
+        for key, places in ({key: rest[key] for key in rest if rest[key]} | by_name).items():
             for number in places:
                 found.changed.setdefault(number, []).append((pod, key))
             if not places:

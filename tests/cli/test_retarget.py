@@ -465,12 +465,10 @@ def test_services_of_one_name_with_different_ports_for_one_workload_are_reported
     write(tmp_path / "dev", service=unset)
     write(tmp_path / "prod", service=SERVICE)
     outcome = call("add proxy . -i --retarget", tmp_path)
-    assert outcome.stderr.count("another object of this name has another port") == 2
-    assert read(tmp_path / "dev") == {"service.yaml": unset}
-    assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
+    assert "another object of this name has another port, so `remove` restores no port, not http" in outcome.stderr
     call("remove proxy . -i", tmp_path)
     assert read(tmp_path / "dev") == {"service.yaml": unset}
-    assert read(tmp_path / "prod") == {"service.yaml": SERVICE}
+    assert read(tmp_path / "prod") == {"service.yaml": SERVICE.replace(", targetPort: http", "")}
 
 
 def test_two_environments_in_lists_get_companions_of_one_name(tmp_path: Path) -> None:
@@ -520,18 +518,37 @@ def test_rules_of_policies_of_two_environments_are_restored_after_a_new_rule(tmp
     assert [read(tmp_path / name / "net")["policy.yaml"] for name in ("dev", "prod")] == [expected, expected]
 
 
-def test_service_is_changed_for_its_environment_after_both_were_skipped(tmp_path: Path) -> None:
+def test_services_of_one_name_in_one_directory_are_changed_for_each_environment(tmp_path: Path) -> None:
     services = {"dev": SERVICE.replace("targetPort: http", "targetPort: 8080"), "prod": SERVICE}
     write(tmp_path, **{f"{name}-shop": DEPLOYMENT for name in services})
     before = write(tmp_path, **{f"{name}-service": text for name, text in services.items()})
-    outcome = call("add proxy . -i --retarget", tmp_path)
-    assert outcome.stderr.count("another object of this name has another port") == 2
-    for name in services:
-        call(f"add proxy {name}-shop.yaml {name}-service.yaml -i --retarget", tmp_path)
-        assert "targetPort: 10000" in read(tmp_path)[f"{name}-service.yaml"]
-    for name in services:
-        call(f"remove proxy {name}-shop.yaml {name}-service.yaml -i", tmp_path)
+    for command in ("add proxy", "remove proxy"):
+        for name in services:
+            call(
+                f"{command} {name}-shop.yaml {name}-service.yaml -i {'--retarget' if 'add' in command else ''}",
+                tmp_path,
+            )
     assert read(tmp_path) == before
+    outcome = call("add proxy . -i --retarget", tmp_path)
+    assert all("targetPort: 10000" in read(tmp_path)[f"{name}-service.yaml"] for name in services)
+    assert "another object of this name has another port, so `remove` restores 8080, not http" in outcome.stderr
+
+
+def test_port_of_a_service_that_lost_one_of_its_workloads_is_no_longer_remembered_there(tmp_path: Path) -> None:
+    blue, green = (
+        DEPLOYMENT.replace("app: shop}", f"app: shop, color: {color}}}").replace("name: shop\n", f"name: {color}\n", 1)
+        for color in ("blue", "green")
+    )
+    write(tmp_path, blue=blue, green=green, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    narrowed = SERVICE.replace("app: shop}", "app: shop, color: green}")
+    write(tmp_path, service=read(tmp_path)["service.yaml"].replace("app: shop}", "app: shop, color: green}"))
+    assert "warning" not in call("add proxy . -i --set port=10500", tmp_path).stderr
+    assert read(tmp_path)["service.yaml"] == narrowed.replace("http}", "10500}")
+    assert "warning" not in call("remove proxy . -i --name blue", tmp_path).stderr
+    assert read(tmp_path)["service.yaml"] == narrowed.replace("http}", "10500}")
+    call("remove proxy . -i", tmp_path)
+    assert read(tmp_path) == {"blue.yaml": blue, "green.yaml": green, "service.yaml": narrowed}
 
 
 def test_services_that_two_environments_share_by_name_are_restored_with_a_warning(tmp_path: Path) -> None:
