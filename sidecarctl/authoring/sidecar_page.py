@@ -138,17 +138,17 @@ def flatten(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def example_command(sidecar: Sidecar, outcome: TrialResult, libraries: Sequence[str] = ()) -> list[str]:
-    """Return an example command, one line per parameter, as a terminal can show it.
+    """Return an example command, one line per parameter. `libraries` are those of the command line.
 
-    `libraries` are those of the command line.
+    Parameters that a terminal cannot show as they are would be wrong as flags, so they are in a file.
     """
     named = sidecar.library in (str(Path(each)) for each in libraries)
     library = f" --library {visible(shlex.quote(sidecar.library))}" if named else ""
     command = f"sidecarctl add {sidecar.name}{library} -f deployment.yaml"
     given = list(flatten(_shown_parameters(outcome))) if outcome.text is not None else []
-    if len(given) > _MAX_FLAGS:
+    flags = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in given]
+    if len(flags) > _MAX_FLAGS or any(visible(flag, keep="\n") != flag for flag in flags):
         return [f"{command} --values values.yaml"]
-    flags = [f"--set {visible(shlex.quote(f'{key}={value}'))}" for key, value in given]
     return [" \\\n    ".join([command, *flags])] if flags else [command]
 
 

@@ -153,7 +153,9 @@ def _masked(value: Any, name: str, path: PathTuple, paths: list[PathTuple]) -> A
         field = path[-1] if path else ""
         names = _names(value, name, field)
         return {
-            key: inner if _is_name(key, inner, field) else _masked(inner, names[key], (*path, key), paths)
+            key: inner
+            if _is_name(key, inner, field) and names[key] not in _SECRET_DATA.values()
+            else _masked(inner, names[key], (*path, key), paths)
             for key, inner in value.items()
         }
     if isinstance(value, Sequence):

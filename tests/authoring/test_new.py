@@ -189,14 +189,14 @@ def test_test_case_has_no_copy_of_the_object(others: str, tmp_path: Path) -> Non
 
 
 def test_values_of_a_secret_in_the_same_list_are_not_copied(tmp_path: Path) -> None:
-    secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: aHVudGVy}, stringData: {note: hunter}}"
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: aHVudGVy}, stringData: {note: hunter, name: hunter}}"
     items = ["- " + text.strip().replace("\n", "\n  ") + "\n" for text in (secret, SHOP.split("---")[0])]
     (tmp_path / "all.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n" + "".join(items))
     made = command("new mine --from-manifest all.yaml --container shipper", tmp_path)
     assert made.code == 0, made.stderr
     given = yaml.safe_load(next(tmp_path.rglob("original/input.yaml")).read_text())["items"][0]
     assert given["data"] == {"user": "UkVQTEFDRV9NRQ=="}
-    assert given["stringData"] == {"note": "REPLACE_ME"}
+    assert given["stringData"] == {"note": "REPLACE_ME", "name": "REPLACE_ME"}
     assert "items[0].data.user may contain a secret" in " ".join(made.stderr.split())
     tested = command("test --library sidecars", tmp_path)
     assert tested.code == 0, tested.stdout + tested.stderr
