@@ -183,9 +183,10 @@ def colon_offset(text: str, key: Node) -> int | None:
 
 
 def properties_end(text: str, node: Node) -> int:
-    """Return where the anchor and tag of a node end; its start if it has none."""
+    """Return where the anchor and tag of a node end; its start if it has none. Those of a first key are not its own."""
     at = end = node.start
-    while text[at : at + 1] in ("&", "!"):
+    key = next(iter(node.pairs.values()))[0] if isinstance(node, Mapping) and node.pairs else None
+    while (key is None or at < key.start) and text[at : at + 1] in ("&", "!"):
         while text[at : at + 1].strip("\x85\u2028\u2029 \t\r\n"):
             at += 1
         end, at = at, skip_gap(text, at)

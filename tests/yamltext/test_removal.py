@@ -123,3 +123,17 @@ def test_comma_stays_where_the_text_before_it_needs_it(text: str, step: str | in
     root = parse(text)
     assert root is not None
     assert splice(text, root, [Remove(("k", step))]).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x: &a # c\n  &v k: 1\nz: 2\n", "x: &a {} # c\nz: 2\n"),
+        ("x: !t &a\n  !!str k: 1\n", "x: !t &a {}\n"),
+        ("x:\n  &v k: 1\n", "x: {}\n"),
+    ],
+)
+def test_anchor_of_the_only_key_goes_with_it(text: str, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    assert splice(text, root, [Remove(("x", "k"))]).text == expected
