@@ -149,7 +149,7 @@ def header(kind: bytes, data: bytes) -> bytes:
         (header(tarfile.GNUTYPE_LONGNAME, b"x" * 10) * 3_000, "is not an OCI image layout"),
         (header(tarfile.XHDTYPE, b"7 a=xx\n") * 3_000, "is not an OCI image layout"),
         (header(tarfile.XHDTYPE, b"99999999999999999999 path=x\n"), "is not an OCI image layout"),
-        (header(tarfile.XHDTYPE, b"1" * 2_000_000), "run time exceeds 1 s"),
+        (header(tarfile.XHDTYPE, b"1" * 2_000_000), "run time exceeds"),
     ],
     ids=["long names", "pax headers", "length", "digits"],
 )
