@@ -185,11 +185,13 @@ def _run_with_files(
         return whole
     left = {document.index: document for document in whole.documents}
     removed = {document.index for document in ours} - left.keys()
+    given: dict[str, list[Document]] = {name: [] for name, _ in beside.files}
+    for name, document in others:
+        given[name].append(document)
     texts = {}
     for name, content in beside.files:
-        given = [document for file, document in others if file == name]
-        kept = [left.get(each.index, each) for each in given if each.index not in removed]
-        texts[name] = _join(content, given, kept)
+        kept = [left.get(each.index, each) for each in given[name] if each.index not in removed]
+        texts[name] = _join(content, given[name], kept)
     return replace(whole, beside=texts, documents=())
 
 

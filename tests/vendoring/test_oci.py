@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import re
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -149,7 +150,7 @@ def header(kind: bytes, data: bytes) -> bytes:
         (header(tarfile.GNUTYPE_LONGNAME, b"x" * 10) * 3_000, "is not an OCI image layout"),
         (header(tarfile.XHDTYPE, b"7 a=xx\n") * 3_000, "is not an OCI image layout"),
         (header(tarfile.XHDTYPE, b"99999999999999999999 path=x\n"), "is not an OCI image layout"),
-        (header(tarfile.XHDTYPE, b"1" * 2_000_000), "run time exceeds"),
+        (header(tarfile.XHDTYPE, b"1" * 2_000_000), "run time exceeds (1 s|6 s of real time)"),
     ],
     ids=["long names", "pax headers", "length", "digits"],
 )
@@ -159,7 +160,9 @@ def test_odd_headers_of_an_archive_are_an_error_in_time(
     write_layout(tmp_path / "lib", gzip.compress(before + tar(FILES), 1))
     done = sidecarctl("library add acme ../lib", shop, SIDECARCTL_MAX_SECONDS="1")
     # Newer Pythons read the digits in time, and refuse them.
-    assert done.code == 3 and (message in done.stderr or "is not an OCI image layout" in done.stderr), done.stderr
+    assert done.code == 3 and (re.search(message, done.stderr) or "is not an OCI image layout" in done.stderr), (
+        done.stderr
+    )
     assert snapshot(shop).keys() == {"web.yaml"}
 
 
