@@ -179,8 +179,8 @@ class _Run:
     def _report_forgotten(self) -> None:
         """Report the changed references whose former port no pod remembers, because of another object of the same name."""
         for reference, matches, former in self.begun:
-            kept = [pod.entries[key][0] for pod, key in matches]
-            if former not in kept:
+            kept = [pod.entries[key][0] for pod, key in matches if key in pod.entries]
+            if kept and former not in kept:
                 self._report(reference, *describe_forgotten(reference, former, kept[0]))
 
     def _file(self, reference: Reference) -> str:
@@ -206,8 +206,7 @@ class _Run:
             kept, holders = entry, own
         else:
             (port,) = wanted
-            others = self._find_other_formers(reference, formers, own)
-            if port is None and others:
+            if port is None and (others := self._find_other_formers(reference, formers, own)):
                 self._report(reference, *describe_other_formers(reference, former, others))
             done = self._restore(reference, former) if port is None else self._change(reference, port)
             if done and port is None:

@@ -10,6 +10,7 @@ from sidecarctl.kube.fronts import find_chain
 from sidecarctl.validate.surroundings import Reference, resolve_number
 
 RULE = "retarget-skipped"
+_EACH_BY_ITSELF = "run the command for each environment by itself"
 
 
 def make_finding(label: str, path: PathTuple, message: str, help: str, place: Place) -> Finding:
@@ -22,7 +23,7 @@ def describe_other_formers(reference: Reference, former: str, others: Collection
     known = " and ".join(sorted(each or "no port" for each in {former, *others}))
     return (
         f"{reference.object.label}: workloads remember different former ports of {reference.path[-1]}: {known}",
-        f"check that {former or 'no port'}, which is restored, is right; run the command for each environment by itself",
+        f"check that {former or 'no port'}, which is restored, is right; {_EACH_BY_ITSELF}",
     )
 
 
@@ -31,7 +32,7 @@ def describe_forgotten(reference: Reference, former: str, kept: str) -> tuple[st
     return (
         f"{reference.object.label}: another object of this name has another port, so `remove` restores {kept or 'no port'}, "
         f"not {former or 'no port'}",
-        "run the command for each environment by itself",
+        _EACH_BY_ITSELF,
     )
 
 
