@@ -29,7 +29,7 @@ from sidecarctl.yamltext.lines import (
     next_line,
     past_tabs,
 )
-from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail
+from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, key_of, trail
 from sidecarctl.yamltext.style import FlowStyle, Style, block_style, flow_style, key_column
 
 
@@ -82,7 +82,7 @@ def _insert_first(
     holder = nodes[-1]
     if isinstance(holder, Sequence) and len(nodes) > 1 and isinstance(nodes[-2], Mapping) and holder.start == first:
         # Before the comments above the first item, which belong to it.
-        key = next(key for key, value in nodes[-2].pairs.values() if value is holder)
+        key = key_of(nodes[-2], holder)
         colon = colon_offset(text, key)
         offset = offset if colon is None else min(offset, next_line(text, colon))
     style = with_literals(text, style, offset, at_column)
@@ -174,7 +174,7 @@ def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known:
             yield Splice(max(node.start, place), end, written)
         else:
             # Behind a plain key, a colon needs a blank, also if other keys are quoted and have none: `{"a":[{b: }]}`.
-            tight = in_flow and text[place - 2 : place - 1] in ('"', "'")
+            tight = in_flow and isinstance(holder, Mapping) and _has_quoted_key(text, holder, node, place)
             yield Splice(place, place, (style.colon[1:] if tight else " ") + written)
         return
     offset = next_line(text, end)
@@ -186,6 +186,12 @@ def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known:
         yield whole_lines(text, offset, rest, at_column)
 
 
+def _has_quoted_key(text: str, holder: Mapping, node: Node, place: int) -> bool:
+    """Return whether the key of a value is a quoted scalar that ends directly before the colon at `place`."""
+    key = key_of(holder, node)
+    return isinstance(key, Scalar) and key.style in ('"', "'") and text[place - 2 : place - 1] == key.style
+
+
 def _must_stay(text: str, node: Node, holder: Mapping, place: int) -> bool:
     """Return whether the text after the colon must stay: it holds a comment, a line break, an anchor, or a tag.
 
@@ -193,7 +199,7 @@ def _must_stay(text: str, node: Node, holder: Mapping, place: int) -> bool:
     """
     old = text[place : node.end]
     following = text[node.end : node.end + 1]
-    key = next(key for key, value in holder.pairs.values() if value is node)
+    key = key_of(holder, node)
     return (
         "#" in old
         or bool(BREAK.search(old))

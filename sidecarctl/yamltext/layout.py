@@ -7,7 +7,7 @@ from collections.abc import Set
 
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.lines import BREAK, break_before, column, line_start, skip_gap
-from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, key_of
 
 _BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
 _ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
@@ -216,7 +216,7 @@ def value_offset(text: str, nodes: Seq[Node]) -> int | None:
     node = nodes[-1]
     holder = nodes[-2] if len(nodes) > 1 else None
     if isinstance(holder, Mapping):
-        key = next(key for key, value in holder.pairs.values() if value is node)
+        key = key_of(holder, node)
         colon = colon_offset(text, key)
         return None if colon is None else colon + 1
     if isinstance(holder, Sequence) and not holder.flow:

@@ -95,6 +95,11 @@ def trail(root: Node, path: PathTuple) -> list[Node]:
     return found
 
 
+def key_of(holder: Mapping, node: Node) -> Node:
+    """Return the key node of a value of a mapping."""
+    return next(key for key, value in holder.pairs.values() if value is node)
+
+
 def is_longer(value: Any, most: int) -> bool:
     """Return True if plain data has more than `most` characters; see `length_of`."""
     return length_of(value) > most
