@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.json_schema import resolve_ref
+from sidecarctl.catalog.time_limit import schema_time_limit
 from sidecarctl.errors import LibraryError
 
 _MAX_DEPTH = 12
@@ -56,8 +57,12 @@ class ParameterRow:
 
 
 def list_parameters(schema: Mapping[str, Any], where: str = "") -> list[ParameterRow]:
-    """Return the parameters of a schema, nested ones after their parent. Raise LibraryError for more than 2,000."""
-    rows = list(islice(_property_rows(schema, schema, ()), _MAX_ROWS + 1))
+    """Return the parameters of a schema, nested ones after their parent.
+
+    Raise LibraryError for more than 2,000, and if finding them exceeds the limit of time.
+    """
+    with schema_time_limit("listing its parameters", where):
+        rows = list(islice(_property_rows(schema, schema, ()), _MAX_ROWS + 1))
     if len(rows) > _MAX_ROWS:
         raise LibraryError(
             f"the schema has more than {_MAX_ROWS:,} parameters", where=where, hint="use fewer references that branch"

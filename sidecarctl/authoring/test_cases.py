@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
 from sidecarctl.catalog.entry_files import read_text, read_yaml
 from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
+from sidecarctl.catalog.time_limit import schema_time_limit
 from sidecarctl.composition.request import MODES
 from sidecarctl.errors import LibraryError, SidecarctlError, did_you_mean
 from sidecarctl.files.write import Write, write_all
@@ -213,12 +215,15 @@ def run_example(sidecar: Sidecar) -> TrialResult:
     """
     outcomes = []
     end = monotonic() + limits.SECONDS.value
-    for trial in _example_trials(sidecar):
-        outcomes.append(run_trial(trial))
-        if outcomes[-1].text is not None:
-            return outcomes[-1]
-        if monotonic() >= end:
-            break
+    try:
+        for trial in _example_trials(sidecar):
+            outcomes.append(run_trial(trial))
+            if outcomes[-1].text is not None:
+                return outcomes[-1]
+            if monotonic() >= end:
+                break
+    except LibraryError as error:
+        outcomes.append(TrialResult(Trial(sidecar, MANIFEST), error=error))
     # An error of the library is more useful than a missing parameter that has no default.
     return next((one for one in outcomes if isinstance(one.error, LibraryError)), outcomes[0])
 
@@ -226,7 +231,7 @@ def run_example(sidecar: Sidecar) -> TrialResult:
 def _example_trials(sidecar: Sidecar) -> Iterator[Trial]:
     """Yield trials, simplest first: no parameters, example values of the schema, then test cases."""
     yield Trial(sidecar, MANIFEST)
-    offered = required_values(sidecar.parameters, sidecar.parameters)
+    offered = required_values(sidecar.parameters, str(sidecar.file))
     if offered:
         yield Trial(sidecar, MANIFEST, offered)
     try:
@@ -243,6 +248,7 @@ def _size(trial: Trial) -> tuple[int, str]:
 
 
 _MAX_DEPTH = 12
+_MAX_REQUIRED = 1000
 
 
 def _with_target(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -253,23 +259,36 @@ def _with_target(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**target, **schema} if isinstance(target, Mapping) else schema
 
 
-def required_values(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Return a value for each required parameter that has an example or enum in its schema.
+def required_values(schema: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Return a value for each required parameter that has an example or enum in its schema, 1,000 at most.
 
-    A schema that requires itself has no values, so the depth has a limit.
+    A schema can require itself, or branch without end. Raise LibraryError if finding them exceeds the limit of time.
     """
-    if depth > _MAX_DEPTH:
-        return {}
-    properties = schema.get("properties", {})
     values: dict[str, Any] = {}
+    with schema_time_limit("finding values for its required parameters", where):
+        for path, value in islice(_required(schema, schema, ()), _MAX_REQUIRED):
+            holder = values
+            for step in path[:-1]:
+                holder = holder[step]
+            holder[path[-1]] = value
+    return values
+
+
+def _required(
+    schema: Mapping[str, Any], root: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and value of each required parameter, an empty object before those inside of it."""
+    if len(path) > _MAX_DEPTH:
+        return
+    properties = schema.get("properties", {})
     for name in schema.get("required", ()):
         part = _with_target(properties.get(name), root)
         if "default" in part:
             continue
         if part.get("examples"):
-            values[name] = part["examples"][0]
+            yield (*path, name), part["examples"][0]
         elif part.get("enum"):
-            values[name] = part["enum"][0]
+            yield (*path, name), part["enum"][0]
         elif "properties" in part:
-            values[name] = required_values(part, root, depth + 1)
-    return values
+            yield (*path, name), {}
+            yield from _required(part, root, (*path, name))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sidecarctl.catalog.schema_problems import SchemaProblem
 from sidecarctl.catalog.schema_references import SchemaFault, check_endless
-from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time
+from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time, time_limit
+from sidecarctl.errors import LibraryError
 
 
 def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
@@ -21,6 +24,17 @@ def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
     if isinstance(answer, str):
         raise SchemaFault(answer)
     return [SchemaProblem(tuple(path), *rest) for path, *rest in answer]
+
+
+@contextmanager
+def schema_time_limit(work: str, where: str) -> Iterator[None]:
+    """Limit the time of work on a schema of parameters, as `time_limit` does. Raises LibraryError."""
+    try:
+        with time_limit():
+            yield
+    except TooSlow as problem:
+        message, _, hint = str(problem).partition("; ")
+        raise LibraryError(f"invalid parameter schema: {work} {message}", where=where, hint=hint) from None
 
 
 def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:

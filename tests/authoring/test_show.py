@@ -117,3 +117,35 @@ def test_schema_with_references_that_branch_is_described_or_refused(branch: str,
     else:
         with pytest.raises(LibraryError, match=text):
             list_parameters(read_sidecar(folder, "library").parameters)
+
+
+_CHAIN = "".join(f"      b{number}: {{$ref: '#/$defs/b{number + 1}'}}\n" for number in range(1, 18))
+_LONG = {
+    "required parameters": (
+        "{required: [p], properties: {p: {$ref: '#/$defs/a'}}, $defs: {a: {required: [b, c, d, e], properties: "
+        "{b: {$ref: '#/$defs/a'}, c: {$ref: '#/$defs/a'}, d: {$ref: '#/$defs/a'}, e: {$ref: '#/$defs/a'}}}}}\n",
+        "has more than 2,000 parameters",
+    ),
+    "lists without parameters": (
+        "\n    properties: {p: {$ref: '#/$defs/a'}}\n    $defs:\n      a:\n        additionalProperties: {$ref: '#/$defs/b1'}\n"
+        f"        items: {{$ref: '#/$defs/b1', {', '.join(f'x-{number}: 0' for number in range(2000))}}}\n"
+        f"{_CHAIN}      b18: {{$ref: '#/$defs/a'}}\n",
+        "listing its parameters takes more than 1 s",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", _LONG)
+def test_schema_that_takes_long_to_describe_is_stopped(what: str, tmp_path: Path) -> None:
+    schema, text = _LONG[what]
+    folder = tmp_path / "library" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: mine, version: 1.0.0, summary: Mine.}\n"
+        f"spec:\n  engine: jinja\n  parameters: {schema}"
+    )
+    (folder / "template.yaml.j2").write_text("containers: [{name: mine, image: 'x:1.0.0'}]\n")
+    limits = {"SIDECARCTL_MAX_SECONDS": "1", "SIDECARCTL_MAX_STEP_SECONDS": "8"}
+    outcome = run("sidecarctl show mine --library library", tmp_path, env=limits)
+    assert outcome.code == 2, outcome.stderr
+    assert text in " ".join(outcome.stderr.split())

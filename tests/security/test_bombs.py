@@ -205,6 +205,19 @@ def test_substitutions_of_a_plain_template_end_at_the_limit(default: str, tmp_pa
     assert "SIDECARCTL_MAX_RENDERED" in outcome.stderr
 
 
+def test_search_for_named_items_in_a_plain_template_is_limited(tmp_path: Path) -> None:
+    items = "".join(f"  - {{name: E{number}, value: v}}\n" for number in range(2_000))
+    template = f"containers:\n- name: mine\n  image: x:1\n  env:\n{items}"
+    entry = library(tmp_path, template, "{a: {default: x}}", engine="plain")
+    substitution = "  - {path: 'containers[0].env[E1999].value', parameter: a}\n"
+    with (entry / "sidecar.yaml").open("a") as stream:
+        stream.write("  substitutions:\n" + substitution * 300)
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "the substitutions search more than 500,000 items" in outcome.stderr
+    assert "SIDECARCTL_MAX_STEPS" in outcome.stderr
+
+
 DEEP = f"{'{a: ' * 101}1{'}' * 101}"
 
 

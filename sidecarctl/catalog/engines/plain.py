@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.catalog.entry_files import YamlFile, check_length, read_yaml
 from sidecarctl.catalog.render_reuse import Uses
 from sidecarctl.catalog.sidecar import Sidecar, Substitution
@@ -20,17 +21,23 @@ _ABSENT = object()
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> Any:
     """Return the fragment with the substitutions applied in order.
 
-    A value of None removes the target. Raise LibraryError with the location in the template for a path that does not exist, and
-    before the substituted values together exceed the limit of the output.
+    A value of None removes the target. Raise LibraryError with the location in the template for a path that does not exist,
+    before the substituted values together exceed the limit of the output, and if the search for named items takes too many steps.
     """
     source = read_yaml(sidecar.template, sidecar.folder)
     fragment = copy.deepcopy(source.value)
-    length = 0
+    length = searched = 0
     for substitution in sidecar.substitutions:
         value = _find_input(inputs, substitution.source, sidecar)
         length += length_of(value)
         check_length(length, str(sidecar.template))
-        _substitute(fragment, substitution, value, source)
+        searched += _substitute(fragment, substitution, value, source)
+        if searched > limits.STEPS.value:
+            raise LibraryError(
+                f"the substitutions search more than {limits.STEPS.value:,} items",
+                where=source.file,
+                hint=limits.STEPS.way_out,
+            )
     return fragment
 
 
@@ -80,7 +87,8 @@ def _find_input(inputs: Mapping[str, Any], source: str, sidecar: Sidecar) -> Any
     return value
 
 
-def _substitute(fragment: Any, substitution: Substitution, value: Any, source: YamlFile) -> None:
+def _substitute(fragment: Any, substitution: Substitution, value: Any, source: YamlFile) -> int:
+    """Set the value of one substitution. Return how many items were searched for those that its path names."""
     try:
         *above, last = split_path(substitution.path)
     except ValueError:
@@ -89,15 +97,17 @@ def _substitute(fragment: Any, substitution: Substitution, value: Any, source: Y
             where=source.file,
             hint="use a path such as containers[0].env[LOG].value",
         ) from None
-    owner = fragment
+    owner, searched = fragment, 0
     trail: list[str | int] = []
     for step in above:
         index = _index(owner, step)
+        searched += index if isinstance(index, int) and index != step else 0
         owner = _child(owner, index)
         if owner is _ABSENT:
             _raise_not_found(substitution, step, source, trail)
         trail.append(index)
     index = _index(owner, last)
+    searched += index if isinstance(index, int) and index != last else 0
     if isinstance(owner, dict) and isinstance(index, str):
         if value is None:
             owner.pop(index, None)
@@ -110,6 +120,7 @@ def _substitute(fragment: Any, substitution: Substitution, value: Any, source: Y
             owner[index] = copy.deepcopy(value)
     else:
         _raise_not_found(substitution, last, source, trail)
+    return searched
 
 
 def _index(owner: Any, step: str | int) -> str | int:
