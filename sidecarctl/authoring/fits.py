@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sidecarctl.catalog.sidecar import Fit, Sidecar
+from sidecarctl.catalog.time_limit import library_time_limit
 from sidecarctl.findings import shorten
 from sidecarctl.kube.workload import Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass
@@ -39,9 +40,15 @@ class Suggestion:
 
 
 def suggest(workload: Workload, sidecars: Sequence[Sidecar]) -> list[Suggestion]:
-    """Return the sidecars that fit a workload and that it does not have, the most specific first."""
+    """Return the sidecars that fit a workload and that it does not have, the most specific first.
+
+    Raise LibraryError if comparing the conditions of one exceeds the limit of time.
+    """
     present = _present(workload)
-    found = [each for sidecar in sidecars if sidecar.name not in present for each in _fitting(workload, sidecar)]
+    found: list[Suggestion] = []
+    for sidecar in sidecars:
+        with library_time_limit(f"comparing `fits` with {workload.label}", str(sidecar.file)):
+            found += [] if sidecar.name in present else _fitting(workload, sidecar)
     return sorted(found, key=lambda each: -each.matched)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.json_schema import resolve_ref
-from sidecarctl.catalog.time_limit import schema_time_limit
+from sidecarctl.catalog.time_limit import library_time_limit
 from sidecarctl.errors import LibraryError
 
 _MAX_DEPTH = 12
@@ -61,7 +61,7 @@ def list_parameters(schema: Mapping[str, Any], where: str = "") -> list[Paramete
 
     Raise LibraryError for more than 2,000, and if finding them exceeds the limit of time.
     """
-    with schema_time_limit("listing its parameters", where):
+    with library_time_limit("listing the parameters of the schema", where):
         rows = list(islice(_property_rows(schema, schema, ()), _MAX_ROWS + 1))
     if len(rows) > _MAX_ROWS:
         raise LibraryError(

@@ -21,7 +21,7 @@ from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
 from sidecarctl.catalog.entry_files import read_text, read_yaml
 from sidecarctl.catalog.json_schema import resolve_ref
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.catalog.time_limit import schema_time_limit
+from sidecarctl.catalog.time_limit import library_time_limit
 from sidecarctl.composition.request import MODES
 from sidecarctl.errors import LibraryError, SidecarctlError, did_you_mean
 from sidecarctl.files.write import Write, write_all
@@ -265,7 +265,7 @@ def required_values(schema: Mapping[str, Any], where: str = "") -> dict[str, Any
     A schema can require itself, or branch without end. Raise LibraryError if finding them exceeds the limit of time.
     """
     values: dict[str, Any] = {}
-    with schema_time_limit("finding values for its required parameters", where):
+    with library_time_limit("finding values for the required parameters of the schema", where):
         for path, value in islice(_required(schema, schema, ()), _MAX_REQUIRED):
             holder = values
             for step in path[:-1]:

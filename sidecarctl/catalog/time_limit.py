@@ -27,14 +27,14 @@ def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
 
 
 @contextmanager
-def schema_time_limit(work: str, where: str) -> Iterator[None]:
-    """Limit the time of work on a schema of parameters, as `time_limit` does. Raises LibraryError."""
+def library_time_limit(work: str, where: str) -> Iterator[None]:
+    """Limit the time of work on metadata of a library, as `time_limit` does. Raises LibraryError."""
     try:
         with time_limit():
             yield
     except TooSlow as problem:
         message, _, hint = str(problem).partition("; ")
-        raise LibraryError(f"invalid parameter schema: {work} {message}", where=where, hint=hint) from None
+        raise LibraryError(f"{work} {message}", where=where, hint=hint) from None
 
 
 def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:

@@ -23,6 +23,7 @@ from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.findings import PathTuple
+from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import Record
@@ -104,7 +105,7 @@ def find_uses(directory: Path, home: Path) -> Uses:
     # A run with any of the compositions can have added a sidecar to a manifest.
     objects = tuple(
         f"{text} {request.partition('@')[0]}"
-        for text, request in (*_workload_requests(inputs, errors), *_namespace_requests(inputs))
+        for text, request in (*_workload_requests(inputs, _kinds_of(selections), errors), *_namespace_requests(inputs))
         if _is_from(catalogs, request, directory, names)
     )
     return Uses(tuple(rules), objects, files, tuple(errors))
@@ -192,9 +193,17 @@ def _find_unreadable(inputs: Inputs) -> Iterator[SidecarctlError]:
         yield from errors
 
 
-def _workload_requests(inputs: Inputs, errors: list[SidecarctlError]) -> Iterator[tuple[str, str]]:
+def _kinds_of(selections: Sequence[_Selection]) -> Kinds:
+    """Return the kinds that a run with any of the compositions knows, each with all templates that one of them declares."""
+    templates = dict(nearest_kinds(required=False).templates)
+    for kind, paths in (each for one in selections for layer in one.layers for each in layer.kinds.items()):
+        templates[kind] = tuple(dict.fromkeys((*templates.get(kind, ()), *paths)))
+    return Kinds(templates)
+
+
+def _workload_requests(inputs: Inputs, kinds: Kinds, errors: list[SidecarctlError]) -> Iterator[tuple[str, str]]:
     """Yield the sidecars that workloads have or request, each after its workload. Appends the errors of records."""
-    for workload in find_workloads(inputs, nearest_kinds(required=False)):
+    for workload in find_workloads(inputs, kinds):
         try:
             record = read_record(workload)
         except RecordError as error:

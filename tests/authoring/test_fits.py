@@ -12,6 +12,7 @@ import pytest
 from sidecarctl.authoring import fits
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.sidecar import Fit
+from sidecarctl.errors import LibraryError
 from sidecarctl.kube.workload import Container, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import split
@@ -211,3 +212,14 @@ def test_reason_is_shortened() -> None:
         (found,) = fits.suggest(workload, [suited])
         assert len(found.reason) == 1_001
         assert found.reason.endswith("…")
+
+
+def test_conditions_that_take_long_to_compare_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    env = "".join(f"{{name: B{number}}}, " for number in range(5_000))
+    text = POD.format(annotations="{}", init="[]", container=f"{{name: main, image: x, env: [{env}]}}")
+    (document,) = split(text)
+    (workload,) = workloads(document.value)
+    many = Fit(reason="r", env=[f"A{number}" for number in range(5_000)])
+    with pytest.raises(LibraryError, match="comparing `fits` with Deployment/app takes more than 1 s"):
+        fits.suggest(workload, [replace(open_catalog([], {}).find("logger"), fits=(many,))])

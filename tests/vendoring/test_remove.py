@@ -400,6 +400,29 @@ def test_request_counts_with_the_libraries_of_every_composition(added: Path) -> 
 EMPTY = COMPOSITION.partition("spec:")[0] + "spec: {}\n"
 
 
+@pytest.mark.parametrize(
+    ("file", "spec"),
+    [
+        ("sidecarctl.yaml", "{environments: {prod: {kinds: {acme.io/App: spec.template}}}}"),
+        ("apps/sidecarctl.yaml", "{kinds: {acme.io/App: spec.template}}"),
+    ],
+)
+def test_record_in_a_custom_kind_of_any_composition_is_a_use(file: str, spec: str, added: Path) -> None:
+    app = added / "apps/app.yaml"
+    app.parent.mkdir()
+    app.write_text(
+        "apiVersion: acme.io/v1\nkind: App\nmetadata: {name: web}\nspec:\n  template:\n"
+        "    metadata: {annotations: {sidecarctl.dev/inject: agent}}\n"
+        "    spec: {containers: [{name: web, image: 'x:1'}]}\n"
+    )
+    (added / file).write_text(
+        f"apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {{name: shop}}\nspec: {spec}\n"
+    )
+    outcome = sidecarctl("library remove acme", added)
+    assert outcome.code == 2
+    assert "App/web has agent" in outcome.stderr
+
+
 @pytest.fixture
 def team(acme: Path, shop: Path) -> Path:
     """A directory of a repository with a composition, and with the library next to it."""
