@@ -125,17 +125,22 @@ def _order(edit: Edit) -> tuple[tuple[int, int, str], ...]:
 
 def _copied(value: Any, paths: Iterable[PathTuple]) -> Any:
     """Copy data as deep as the paths go and share the rest."""
-    heads: dict[str | int, list[PathTuple]] = {}
-    here = list(paths)
-    if not here or not isinstance(value, (dict, list)):
+    steps: dict[str | int, Any] = {}
+    for path in paths:
+        below = steps
+        for step in path:
+            below = below.setdefault(step, {})
+    return _copied_along(value, steps)
+
+
+def _copied_along(value: Any, steps: dict[str | int, Any]) -> Any:
+    """Copy a collection, and inside of it those at the steps: each step leads to further ones."""
+    if not isinstance(value, (dict, list)):
         return value
-    for path in here:
-        if path:
-            heads.setdefault(path[0], []).append(path[1:])
     copy: Any = value.copy()
-    for step, below in heads.items():
+    for step, below in steps.items():
         if step in copy if isinstance(copy, dict) else isinstance(step, int) and step < len(copy):
-            copy[step] = _copied(copy[step], below)
+            copy[step] = _copied_along(copy[step], below)
     return copy
 
 

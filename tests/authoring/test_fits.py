@@ -221,5 +221,5 @@ def test_conditions_that_take_long_to_compare_are_stopped(monkeypatch: pytest.Mo
     (document,) = split(text)
     (workload,) = workloads(document.value)
     many = Fit(reason="r", env=[f"A{number}" for number in range(5_000)])
-    with pytest.raises(LibraryError, match="comparing `fits` with Deployment/app takes more than 1 s"):
+    with pytest.raises(LibraryError, match="comparing `fits` with Deployment/shop/app takes more than 1 s"):
         fits.suggest(workload, [replace(open_catalog([], {}).find("logger"), fits=(many,))])
