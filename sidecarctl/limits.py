@@ -63,7 +63,8 @@ STEPS = Limit(
     "SIDECARCTL_MAX_STEPS",
     500_000,
     _MANY,
-    "the number of steps of a template, and of properties of its parameters with defaults",
+    "the number of steps of a template, of items that a plain template searches by name, and of properties of its parameters"
+    " with defaults",
 )
 RENDERED = Limit("SIDECARCTL_MAX_RENDERED", 2 << 20, _MANY, "the number of characters that a template renders")
 SECONDS = Limit(

@@ -199,9 +199,22 @@ def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str
         if given:
             raise _no_container_error(sidecar, parameters, given)
         return fragment
+    _check_repeated(sidecar, parameters, fragment)
     fragment = common_parameters.apply(fragment, parameters.common)
     _check_common(sidecar, parameters, fragment)
     return fragment
+
+
+def _check_repeated(sidecar: Sidecar, parameters: Parameters, fragment: Mapping[str, Any]) -> None:
+    """Raise UsageError if the common parameters are too long for the number of containers that get them."""
+    count = len(fragment.get("containers", ())) + len(fragment.get("initContainers", ()))
+    if count * length_of(parameters.common) > limits.RENDERED.value:
+        raise UsageError(
+            f"the parameters of every sidecar, in {count:,} containers of {sidecar.name}, have more than"
+            f" {limits.RENDERED.value:,} characters",
+            hint=limits.RENDERED.way_out,
+            where=parameters.where,
+        )
 
 
 def _check_characters(sidecar: Sidecar, parameters: Parameters, text: str) -> None:

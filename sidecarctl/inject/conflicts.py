@@ -114,12 +114,13 @@ def _adopt_volumes(
     """Return the targets' own mounts at the fragment's mount paths: volume of the fragment -> mount of the app."""
     adopted: dict[str, Item] = {}
     findings: list[Finding] = []
+    mounts = {target.path: _Mounts.of(target) for target in targets if fragment.volume_mounts}
     for wanted in fragment.volume_mounts:
         for target in targets:
-            for index, mount in enumerate(_mounts(target.value)):
+            for index, mount in mounts[target.path].related(_mount_path(wanted)):
                 path = (*target.path, "volumeMounts", index)
                 if _mount_path(mount) != _mount_path(wanted):
-                    if _mount_path(wanted).startswith(_mount_path(mount) + "/") and mount.get("name") != wanted["name"]:
+                    if mount.get("name") != wanted["name"]:
                         findings.append(_shadow_finding(workload, target, mount, wanted, path))
                     continue
                 own = mount.get("name")
@@ -148,6 +149,28 @@ def _adopt_volumes(
                     )
                 adopted[wanted["name"]] = mount
     return adopted, findings
+
+
+@dataclass(frozen=True)
+class _Mounts:
+    """The mounts of a container by their paths, each with its index, and the lengths of these paths."""
+
+    by_path: Mapping[str, list[tuple[int, Item]]]
+    lengths: frozenset[int]
+
+    @classmethod
+    def of(cls, target: Container) -> _Mounts:
+        """Return the mounts of a container."""
+        found: dict[str, list[tuple[int, Item]]] = {}
+        for index, mount in enumerate(_mounts(target.value)):
+            found.setdefault(_mount_path(mount), []).append((index, mount))
+        return cls(found, frozenset(map(len, found)))
+
+    def related(self, path: str) -> list[tuple[int, Item]]:
+        """Return the mounts at a path and at directories above it, in their order."""
+        above = (path[:length] for length in self.lengths if path.startswith("/", length))
+        found = (each for one in (path, *above) for each in self.by_path.get(one, ()))
+        return sorted(found, key=lambda each: each[0])
 
 
 def _mount_identity(mount: Item) -> tuple[Any, ...]:

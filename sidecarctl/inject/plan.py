@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidecarctl import limits
 from sidecarctl.catalog.fragment import Fragment
 from sidecarctl.catalog.next_steps import format_next_steps
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
+from sidecarctl.errors import LibraryError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject import placement
 from sidecarctl.inject.adapt import adapt_fragment
@@ -24,6 +26,7 @@ from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.edits import Edit
+from sidecarctl.yamltext.nodes import length_of
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
             findings=(_job_finding(workload, request, mode),),
         )
     fragment, notes = adapt_fragment(workload, fragment)
+    _check_repeated(request, fragment, len(targets))
     fitted = fit_fragment(workload, fragment, targets, request.sidecar.app_variables)
     edits = InstanceEdits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
@@ -117,6 +121,16 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
         admin_ports=request.sidecar.admin_ports,
         next_steps=_next_steps(workload, request, fragment, [target.name for target in targets]),
     )
+
+
+def _check_repeated(request: Request, fragment: Fragment, count: int) -> None:
+    """Raise LibraryError if what the sidecar adds to app containers is too long for the number of targets."""
+    if count * sum(map(length_of, (*fragment.volume_mounts, *fragment.env))) > limits.RENDERED.value:
+        raise LibraryError(
+            f"what {request.sidecar.name} adds to {count:,} app containers has more than {limits.RENDERED.value:,} characters",
+            where=str(request.sidecar.template),
+            hint=limits.RENDERED.way_out,
+        )
 
 
 def _next_steps(workload: Workload, request: Request, fragment: Fragment, targets: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def find_former_targets(workload: Workload, instance: Instance | None) -> frozen
         container.name
         for container in (workload.containers if served else ())
         for port in as_list(container.value.get("ports"))
-        if as_mapping(port).get("containerPort") in served
+        if isinstance(number := as_mapping(port).get("containerPort"), int) and number in served
     )
     return frozenset((*mounted, *instance.added.env)) or frozenset(listening)
 

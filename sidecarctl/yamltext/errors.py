@@ -74,6 +74,10 @@ class SyntaxProblem(InputError):
             self.hint = self.hint.replace(self.content, "(hidden)")
 
 
+class LimitProblem(SyntaxProblem):
+    """Valid YAML that is larger or deeper than a limit."""
+
+
 def explain_error(problem: Exception, text: str) -> SyntaxProblem:
     """Return the exception of a parser as a SyntaxProblem of `text`."""
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)

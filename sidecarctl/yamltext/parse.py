@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sidecarctl import limits
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext import scalars
-from sidecarctl.yamltext.errors import SyntaxProblem, explain_error, json_error, no_document
+from sidecarctl.yamltext.errors import LimitProblem, SyntaxProblem, explain_error, json_error, no_document
 from sidecarctl.yamltext.layout import block_scalar_end, missing_value_offset, properties_start
 from sidecarctl.yamltext.lines import BREAK, Lines
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, is_longer
@@ -32,14 +32,15 @@ _PROPERTIES = lazy_pattern(r"(?:[&!]\S*\s+)+")
 def parse(text: str) -> Node | None:
     """Return the root node of the one document in `text`, None if it has only blank lines and comments.
 
-    Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, nesting deeper
-    than limits.DEPTH, more than limits.VALUES values or limits.DOCUMENT characters (aliases expanded), or a second document.
+    Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, or a second document,
+    and LimitProblem, one of them, for nesting deeper than limits.DEPTH, and more than limits.VALUES values or limits.DOCUMENT
+    characters (aliases expanded).
     """
     if text.startswith("\ufeff"):
         return _parse_after_mark(text)
     most = limits.DOCUMENT.value
     if len(text) > most:
-        raise SyntaxProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
+        raise LimitProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
     from sidecarctl.yamltext import events  # imports ruamel.yaml
 
     source = events.EventSource.of(text)
@@ -171,27 +172,27 @@ def _compose(text: str, source: EventSource) -> Node | None:
             sequence.value.append(node.value)
 
 
-def _too_deep(offset: int) -> SyntaxProblem:
+def _too_deep(offset: int) -> LimitProblem:
     hint = f"Kubernetes objects do not nest this deep; {limits.DEPTH.way_out}"
-    return SyntaxProblem(f"nested deeper than {limits.DEPTH.value} levels", offset, hint=hint)
+    return LimitProblem(f"nested deeper than {limits.DEPTH.value} levels", offset, hint=hint)
 
 
-def _too_many(what: str, offset: int, way_out: str = "") -> SyntaxProblem:
-    return SyntaxProblem(
+def _too_many(what: str, offset: int, way_out: str = "") -> LimitProblem:
+    return LimitProblem(
         f"{what} more than {limits.VALUES.value:,} values", offset, hint=way_out + limits.VALUES.way_out
     )
 
 
 def _check_length(root: Node) -> None:
-    """Raise SyntaxProblem if the aliases of a document expand to too many characters."""
+    """Raise LimitProblem if the aliases of a document expand to too many characters."""
     most = limits.DOCUMENT.value
     if is_longer(root.value, most):
         hint = f"remove aliases of long values; {limits.DOCUMENT.way_out}"
-        raise SyntaxProblem(f"aliases expand to more than {most:,} characters", root.start, hint=hint)
+        raise LimitProblem(f"aliases expand to more than {most:,} characters", root.start, hint=hint)
 
 
 def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:
-    """Return the same events, and raise SyntaxProblem when there are too many."""
+    """Return the same events, and raise LimitProblem when there are too many."""
     numbers = itertools.count()
 
     def counted() -> Any:

@@ -23,7 +23,7 @@ from sidecarctl.yamltext.edits import (
     check_shared,
     identical,
 )
-from sidecarctl.yamltext.errors import SyntaxProblem
+from sidecarctl.yamltext.errors import LimitProblem, SyntaxProblem
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
 from sidecarctl.yamltext.lines import Splice, apply_splices
@@ -52,7 +52,8 @@ def last(_path: PathTuple, keys: list[str], _key: str) -> int:
 def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, keep_json: bool = False) -> SpliceResult:
     """Apply edits to the text of a document and verify the result. With `keep_json`, JSON stays JSON, for JSON files.
 
-    Raises EditRefused if an anchor, alias, or merge key is in the way or an edit has no room, BugError if verification fails.
+    Raises EditRefused if an anchor, alias, or merge key is in the way, an edit has no room, or the result exceeds a limit, and
+    BugError if verification fails.
     """
     if not edits:
         return SpliceResult(text, root, {})
@@ -173,6 +174,10 @@ def _verify(result: str, text: str, root: Node, edits: Seq[Edit]) -> Node:
     wanted = apply(root.value, edits)
     try:
         found = parse(result)
+    except LimitProblem as problem:
+        raise EditRefused(
+            f"the result exceeds a limit: {problem.message}", edits[0].path, hint=problem.hint
+        ) from problem
     except SyntaxProblem as problem:
         if unusual := _UNUSUAL.search(text):
             odd = unusual.group().strip(" \t")

@@ -77,6 +77,15 @@ def test_case_options_apply_and_invalid_ones_are_located(library: Path) -> None:
     assert 'did you mean "kubeVersion"' in done.stdout
 
 
+def test_message_with_a_lone_surrogate_is_written_as_an_escape(library: Path) -> None:
+    entry(library / "lib", template='{{ fail("x\\ud800y") }}')
+    case = library / "lib/agent/tests/pod"
+    (case / "expected.yaml").unlink(missing_ok=True)
+    (case / "refused.txt").write_text("")
+    assert command("test --library lib --update", library).code == 1  # the example of the sidecar fails too
+    assert "x\\ud800y" in (case / "refused.txt").read_text()
+
+
 def test_only_named_libraries_and_sidecars_are_tested(library: Path) -> None:
     entry(library / "lib", "other", **{CASE: INPUT})
     done = command("test other --library lib --update", library)

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.inject import conflicts
+from sidecarctl.kube.workload import workloads
+from tests.calls import count_calls
 from tests.command import Outcome, run
 
 POD = """\
@@ -117,3 +121,16 @@ def test_two_instances_do_not_share_a_port(mode: str, tmp_path: Path) -> None:
     second = add(tmp_path, first.stdout, words=f"--mode {mode} --as other")
     assert (second.code, second.stdout) == (1, "")
     assert "error[port-conflict]" in second.stderr and "port 9000/TCP" in second.stderr
+
+
+def test_mounts_are_compared_with_those_at_the_same_and_higher_directories_only() -> None:
+    def compare(count: int) -> int:
+        mounts = [{"name": "data", "mountPath": f"/data/{number}"} for number in range(count)]
+        pod = {"containers": [{"name": "web", "image": "x:1", "volumeMounts": mounts}]}
+        (workload,) = workloads({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": pod})
+        wanted = tuple({"name": "files", "mountPath": f"/files/{number}"} for number in range(count))
+        fragment = Fragment(volumes=({"name": "files", "emptyDir": {}},), volume_mounts=wanted)
+        calls = count_calls(lambda: conflicts.fit_fragment(workload, fragment, workload.containers))
+        return calls.total()
+
+    assert compare(400) < 5 * compare(100)

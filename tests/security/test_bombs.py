@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import sidecarctl
 from sidecarctl import limits
 from sidecarctl.errors import SidecarctlError
+from sidecarctl.yamltext.edits import Insert, apply
 from sidecarctl.yamltext.nodes import is_deeper
 from tests.command import ROOT, run
 from tests.security.kit import ADD, CONTAINER, POD, library
@@ -287,3 +290,65 @@ def test_long_run_of_blanks_in_a_directory_takes_linear_time(start: str, tmp_pat
     (tmp_path / "a.yaml").write_text(start + " " * 400_000 + "x]")
     (tmp_path / "pod.yaml").write_text(POD)
     assert run("sidecarctl status .", tmp_path).code == 0
+
+
+VARIABLES = ", ".join(f"{{name: A{number}, value: b}}" for number in range(100))
+BIG_POD = POD.replace("name: web", "name: web\n  annotations:\n    a: b", 1) + f"      env: [{VARIABLES}]" + "\n"
+RESULTS = {
+    "characters": ("SIDECARCTL_MAX_DOCUMENT", len(BIG_POD) + 10, "mine"),
+    "values": ("SIDECARCTL_MAX_VALUES", 526, "mine"),
+    "values with two sidecars": ("SIDECARCTL_MAX_VALUES", 526, "mine other --mode classic"),
+}
+
+
+@pytest.mark.parametrize("what", RESULTS)
+def test_result_beyond_a_limit_is_refused(what: str, tmp_path: Path) -> None:
+    variable, most, names = RESULTS[what]
+    template = "containers:\n- name: {{ instance }}\n  image: x:1\n"
+    shutil.copytree(library(tmp_path, template, "{}"), tmp_path / "lib/other")
+    metadata = tmp_path / "lib/other/sidecar.yaml"
+    metadata.write_text(metadata.read_text().replace("name: mine", "name: other"))
+    (tmp_path / "web.yaml").write_text(BIG_POD)
+    outcome = run(f"sidecarctl add {names} --library lib -f web.yaml", tmp_path, env={variable: str(most)})
+    assert (outcome.code, outcome.stdout) == (1, ""), outcome.stderr
+    assert "error[edit-refused]: " in outcome.stderr
+    assert "the result exceeds a limit: the document has more than" in outcome.stderr
+    assert variable in outcome.stderr
+
+
+def test_common_parameters_in_many_containers_are_limited(tmp_path: Path) -> None:
+    library(tmp_path, "containers:\n{% for i in range(400) %}\n- {name: a{{ i }}, image: 'x:1'}\n{% endfor %}\n", "{}")
+    (tmp_path / "values.yaml").write_text(f"mine: {{env: {{{', '.join(f'E{number}: v' for number in range(600))}}}}}\n")
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "in 400 containers of mine, have more than 2,097,152 characters" in outcome.stderr
+    assert "SIDECARCTL_MAX_RENDERED" in outcome.stderr
+
+
+def test_additions_to_many_app_containers_are_limited(tmp_path: Path) -> None:
+    variables = "{% for i in range(4000) %}\n  - {name: a{{ i }}, value: b}\n{% endfor %}\n"
+    entry = library(tmp_path, f"containers:\n- {{name: mine, image: 'x:1'}}\napp:\n  env:\n{variables}", "{}")
+    with (entry / "sidecar.yaml").open("a") as stream:
+        stream.write("  targets: all\n")
+    apps = "".join(f"    - {{name: web-{number}, image: 'nginx:1.27'}}\n" for number in range(50))
+    (tmp_path / "web.yaml").write_text(POD + apps)
+    outcome = run(ADD, tmp_path)
+    assert (outcome.code, outcome.stdout) == (2, ""), outcome.stderr
+    assert "what mine adds to 51 app containers has more than 2,097,152 characters" in outcome.stderr
+    assert "SIDECARCTL_MAX_RENDERED" in outcome.stderr
+
+
+def test_edits_inside_nested_lists_share_their_path() -> None:
+    """Each level of a List had its own copy of all paths, so that memory grew with the square of the depth."""
+    value: object = {"a": 1}
+    for _ in range(300):
+        value = {"items": [value]}
+    path = ("items", 0) * 300
+    edits = [Insert((*path, f"k{number}"), 1) for number in range(300)]
+    tracemalloc.start()
+    try:
+        apply(value, edits)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000

@@ -41,7 +41,8 @@ def too_long(what: str) -> TemplateFailure:
 
 
 def fail(message: object) -> str:
-    raise Refusal(scalar_text(message))
+    # A test case writes the message to a file, which cannot have a lone surrogate.
+    raise Refusal(scalar_text(message).encode(errors="backslashreplace").decode())
 
 
 class StrictValue(StrictUndefined):
