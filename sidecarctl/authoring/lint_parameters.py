@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -205,13 +206,16 @@ def unused_parameter(subject: Subject) -> Iterator[Finding]:
     """A parameter that no template uses."""
     if subject.uses is None:
         return
-    paths = {use.path for use in subject.uses}
-    unused: list[tuple[str, ...]] = []
+    used = {use.path for use in subject.uses}
+    longest = max((len(row.path) for row in subject.rows), default=0)
+    above_used = {path[:length] for path in used for length in range(min(len(path), longest) + 1)}
+    unused: set[tuple[str, ...]] = set()
     for row in subject.rows:
-        below_unused = any(row.path[: len(other)] == other for other in unused)
-        if below_unused or any(_overlaps(row.path, path) for path in paths):
+        # Items of lists and maps count as used with their parent.
+        path = tuple(takewhile(lambda step: step not in ("[]", "<name>"), row.path))
+        if path in above_used or not used.isdisjoint(_above(path)) or not unused.isdisjoint(_above(row.path)):
             continue
-        unused.append(row.path)
+        unused.add(row.path)
         yield Finding(
             "unused-parameter",
             f"unused parameter {parameter_name(row.path)}",
@@ -222,14 +226,9 @@ def unused_parameter(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _overlaps(declared: Sequence[str], used: Sequence[str]) -> bool:
-    """Return True if one path leads to the other. Items of lists and maps count as used with their parent."""
-    for one, two in zip(declared, used):
-        if one in ("[]", "<name>"):
-            return True
-        if one != two:
-            return False
-    return True
+def _above(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths that lead to a path, without itself."""
+    return (path[:length] for length in range(len(path)))
 
 
 def undeclared_parameter(subject: Subject) -> Iterator[Finding]:

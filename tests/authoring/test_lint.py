@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,9 @@ from sidecarctl.authoring.test_cases import run_example
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.renamed_parameters import current_name
 from sidecarctl.catalog.sidecar import read_sidecar
-from sidecarctl.findings import Finding
+from sidecarctl.findings import Finding, Place
 from tests.authoring.library_kit import INPUT, TEMPLATE, command, entry
+from tests.calls import count_calls
 
 ONE = "  parameters:\n    properties:\n      logDir: {type: string, default: /logs, description: Where logs are.}\n"
 
@@ -278,3 +281,15 @@ def test_texts_that_are_in_no_file_are_searched_a_limited_number_of_times(
     assert len(searched) <= 2 * lint_parameters._MOST_SEARCHES
     assert len(places) == 600
     assert all(place and place.file.endswith("template.yaml.j2") for place in places)
+
+
+def test_unused_parameters_are_found_by_path() -> None:
+    def search(count: int) -> int:
+        rows = [SimpleNamespace(path=(f"a{number}",)) for number in range(count)]
+        uses = [SimpleNamespace(path=(f"b{number}", "c")) for number in range(count)]
+        subject: Any = SimpleNamespace(
+            rows=rows, uses=uses, parameter_place=lambda path: Place("sidecar.yaml", 1, 1, 1, 1)
+        )
+        return count_calls(lambda: list(lint_parameters.unused_parameter(subject))).total()
+
+    assert search(400) < 5 * search(100)
