@@ -39,7 +39,8 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_slow_step_ends_the_command_and_nothing_is_written(command: str, tmp_path: Path) -> None:
-    text = PODS.replace("metadata: {", 'metadata: {annotations: {sidecarctl.dev/sidecars: "x"}, ', 1)
+    head, last, rest = PODS.rpartition("metadata: {")  # a command can end at an invalid record, so the last Pod has it
+    text = f'{head}{last}annotations: {{sidecarctl.dev/sidecars: "x"}}, {rest}'
     (tmp_path / "web.yaml").write_text(text)
     done = run(f"sidecarctl {command}", tmp_path, env=ONE_SECOND)
     assert done.code == 3, done.stderr
@@ -110,7 +111,8 @@ def test_time_of_slow_templates_counts_for_the_step(engine: str, tmp_path: Path)
         'containers = [{name = "mine", image = "x:1"} for n in [_numbers] if _input.workload.name != "x"]\n',
     }
     library(tmp_path, template[engine], engine=engine)
-    (tmp_path / "web.yaml").write_text(PODS[: PODS.index("web-30}")].rpartition("- api")[0])
+    last = {"jinja": "web-120}", "kcl": "web-30}"}[engine]
+    (tmp_path / "web.yaml").write_text(PODS[: PODS.index(last)].rpartition("- api")[0])
     assert run(ADD, tmp_path, env={"SIDECARCTL_NO_CACHE": "1"}).code == 0
     done = run(ADD, tmp_path, env=ONE_SECOND)
     assert (done.code, done.stdout) == (3, "")
