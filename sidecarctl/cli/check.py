@@ -160,12 +160,13 @@ def _print(report: Report, request: CheckRequest, inputs: Inputs, partial: int, 
 
 def _note(custom: Sequence[Finding]) -> str:
     """Return one line for all objects of custom kinds, because no action is needed."""
+    from sidecarctl.report.terminal import visible
     from sidecarctl.validate.schema.api_versions import custom_kind
 
     kinds = list(dict.fromkeys(map(custom_kind, custom)))
     more = ", ..." if len(kinds) > _SHOWN else ""
     objects = "1 object of a custom kind was" if len(custom) == 1 else f"{len(custom)} objects of custom kinds were"
-    return f"note: {objects} not checked: {', '.join(kinds[:_SHOWN])}{more}"
+    return f"note: {objects} not checked: {visible(', '.join(kinds[:_SHOWN]))}{more}"
 
 
 def run_fixes(request: CheckRequest, chosen: RuleSelection, amounts: FixValues, *, diff: bool) -> int:

@@ -47,8 +47,10 @@ def find_offers(
         count += len(found)
         for document, workload in found:
             alone = len(found) == 1
+            # Of a List, the object alone: to add to the whole List for each of its workloads takes too long.
+            text = to_json(workload.value) if workload.path else document.text
             for suggestion in suggest(workload, sidecars):
-                if _works(document, workload, suggestion, catalog, settings):
+                if _works(text, suggestion, catalog, settings):
                     command = _command(source.name, workload, suggestion, libraries, alone=alone)
                     offers.append(Offer(source.name, workload.label, suggestion, command))
     return offers, count
@@ -65,10 +67,10 @@ def _workloads(text: str, name: str, settings: Options) -> Iterator[tuple[Docume
             continue
 
 
-def _works(document: Document, workload: Workload, suggestion: Suggestion, catalog: Catalog, settings: Options) -> bool:
-    """Return True if adding the sidecar to the document changes it without an error."""
+def _works(text: str, suggestion: Suggestion, catalog: Catalog, settings: Options) -> bool:
+    """Return True if adding the sidecar to a document changes it without an error."""
     try:
-        result = pipeline.add(document.text, _requests(suggestion, catalog), settings)
+        result = pipeline.add(text, _requests(suggestion, catalog), settings)
     except SidecarctlError:
         return False
     return result.changed and not result.failed

@@ -223,3 +223,16 @@ def test_conditions_that_take_long_to_compare_are_stopped(monkeypatch: pytest.Mo
     many = Fit(reason="r", env=[f"A{number}" for number in range(5_000)])
     with pytest.raises(LibraryError, match="comparing `fits` with Deployment/shop/app takes more than 1 s"):
         fits.suggest(workload, [replace(open_catalog([], {}).find("logger"), fits=(many,))])
+
+
+def test_workload_of_a_list_is_tried_without_the_others(tmp_path: Path) -> None:
+    """Each try added the sidecar to the whole List, so that 500 Pods took minutes."""
+    pods = "".join(
+        f"- apiVersion: v1\n  kind: Pod\n  metadata: {{name: web-{number}}}\n"
+        "  spec: {containers: [{name: web, image: 'nginx:1.27'}]}\n"
+        for number in range(200)
+    )
+    (tmp_path / "web.yaml").write_text(f"apiVersion: v1\nkind: List\nitems:\n{pods}")
+    outcome = run("sidecarctl list --for web.yaml --format json", tmp_path, env={"SIDECARCTL_MAX_STEP_SECONDS": "25"})
+    assert outcome.code == 0, outcome.stderr
+    assert len({offer["workload"] for offer in json.loads(outcome.stdout)}) == 200

@@ -68,6 +68,19 @@ def test_manifest_text_cannot_send_control_sequences(words: str, tmp_path: Path)
     assert not set(STEERS) & set(outcome.stdout + outcome.stderr)
 
 
+@pytest.mark.parametrize("field", ["kind", "apiVersion"])
+def test_kind_cannot_send_control_sequences_or_workflow_commands(field: str, tmp_path: Path) -> None:
+    value = {"kind": "Thing", "apiVersion": "example.com/v1"}
+    value[field] += "\x1b]0;owned\x07\n::error::fake\n##vso[task.setvariable variable=a]b"
+    (tmp_path / "evil.yaml").write_text(json.dumps({**value, "metadata": {"name": "a"}}))
+    outcome = run("sidecarctl validate -f evil.yaml", tmp_path)
+    text = outcome.stdout + outcome.stderr
+    assert "not checked" in text
+    assert not {"\x1b", "\x07"} & set(text)
+    assert not [line for line in text.splitlines() if line.startswith("::")]
+    assert "##vso[" not in text
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="file names cannot have these characters")
 def test_file_name_cannot_send_control_sequences(tmp_path: Path) -> None:
     names = ["a\x1b[31m", "b\nline", "c\x85", "d\u202e", "e\x9b31m", "f\rg"]
