@@ -26,6 +26,7 @@ from sidecarctl.catalog.parameters import Parameters
 from sidecarctl.catalog.render_reuse import Looked
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
+from sidecarctl.findings import shorten
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.nodes import is_deeper, length_of
@@ -169,10 +170,14 @@ def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, An
         return _render_fragment(sidecar, parameters, data)
     except UsageError as error:
         if not parameters.secrets:
-            raise
-        from sidecarctl.catalog.secret_parameters import hide_output
+            shown = error
+        else:
+            from sidecarctl.catalog.secret_parameters import hide_output
 
-        raise hide_output(error, parameters.secrets, fragment_fields()) from None
+            shown = hide_output(error, parameters.secrets, fragment_fields())
+        # Not before the secrets are hidden: a part of one would not be found.
+        shown.message = shorten(shown.message.strip(), _LONGEST_MESSAGE)
+        raise shown from None
 
 
 def _render_fragment(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,6 +272,7 @@ def _find_common_problems(fragment: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_LONGEST_MESSAGE = 2_000  # characters
 _SEARCHED = 1_000  # characters of a message, which can quote much of the output
 
 

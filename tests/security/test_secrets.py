@@ -279,6 +279,24 @@ def test_secret_that_a_template_misplaces_is_not_in_its_error(template: str, tmp
     assert SECRET not in (tmp_path / "log.txt").read_text().lower()
 
 
+@pytest.mark.parametrize(
+    "secret", ["^hunter2secret", "|hunter2secret", "hunter2secret\nand a second line", "hunter2secret" * 400, "^" * 9]
+)
+def test_secret_in_a_failed_assertion_of_kcl_is_not_shown(secret: str, tmp_path: Path) -> None:
+    pytest.importorskip("kcl_lib")
+    template = (
+        '_params = option("input").params\n'
+        'assert len(_params.token) < 3, "${_params.token} is no token"\n'
+        'containers = [{name = "mine", image = "x:1"}]\n'
+    )
+    library(tmp_path, template, "{token: {type: string, writeOnly: true}}", engine="kcl")
+    (tmp_path / "values.yaml").write_text(json.dumps({"mine": {"token": secret}}))
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "error: ... is no token\n" in outcome.stderr
+    assert not any(part in outcome.stderr for part in ("hunter2", "second line", "^^"))
+
+
 @pytest.mark.parametrize("secret", ["1", "a", "12345", "true", "*x", "[x", "a: b"])
 def test_short_secret_does_not_garble_the_error_of_a_template(secret: str, tmp_path: Path) -> None:
     library(tmp_path, f"containers:\n- name: app\n  image: x:1\n  env: [{{name: T, value: {VALUE}}}]\n")

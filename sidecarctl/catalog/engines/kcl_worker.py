@@ -23,7 +23,6 @@ from sidecarctl.catalog.engines.kcl_imports import load_checked, stamp
 from sidecarctl.catalog.engines.kcl_tree import TemplateError, names_of, place_of, walk
 from sidecarctl.catalog.engines.kcl_uses import find_uses
 
-_LONGEST_MESSAGE = 2_000
 # What a template uses, with the files and the stamp for which it was checked, by template, directory, and modules.
 _Checked = dict[tuple[object, ...], tuple[list[Path], object, "dict[str, list[str]] | None"]]
 
@@ -58,12 +57,17 @@ def _answer(api: Any, request: dict[str, Any], checked: _Checked, max_characters
             return {"error": f"output too large (limit: {max_characters:,} characters)", "where": "", "kind": "large"}
         return {"value": json.loads(text) if text.strip() else None}
     except TemplateError as refused:
-        return {"error": str(refused), "where": refused.where, "kind": refused.kind}
+        return {"error": _whole(str(refused), max_characters), "where": refused.where, "kind": refused.kind}
     except MemoryError:
         raise
     except Exception as error:  # the runtime raises bare exceptions for compile errors
         message, where = _parse_report(str(error))
-        return {"error": message, "where": where, "kind": "error"}
+        return {"error": _whole(message, max_characters), "where": where, "kind": "error"}
+
+
+def _whole(message: str, most: int) -> str:
+    """Return a message that is not too long. A part of it could end inside a secret, which nothing would find to mask it."""
+    return message if len(message) <= most else f"a message of more than {most:,} characters"
 
 
 def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> str:
@@ -108,14 +112,24 @@ def _check_template(
 _COLOR = re.compile("\x1b\\[[0-9;]*m")
 _LOCATION = re.compile(r"^\s*-->\s*(.+?:\d+(?::\d+)?)\s*$", re.MULTILINE)
 _MESSAGE = re.compile(r"^\s*\|[ ^]*([^\s|^].*)$", re.MULTILINE)
+# The message of an assertion, as it is: what masks secrets in it needs all of its characters.
+_ASSERTION = re.compile(
+    "\\A[^\x1b]*\x1b\\[[0-9;]*m-->\x1b\\[0m [^\x1b]*\x1b\\[[0-9;]*m +\\|\x1b\\[0m\n"  # where
+    "\x1b\\[[0-9;]*m\\d+ \\|\x1b\\[0m .*\n"  # the line of the template
+    "\x1b\\[[0-9;]*m +\\|\x1b\\[0m\x1b\\[[0-9;]*m \x1b\\[0m \x1b\\[[0-9;]*m(?P<message>(?s:.*))\x1b\\[0m\n"
+    "\x1b\\[[0-9;]*m +\\|\x1b\\[0m\\s*\\Z"
+)
 
 
 def _parse_report(text: str) -> tuple[str, str]:
     """Return the message and location of a report with colors, arrows, and excerpts."""
     plain = _COLOR.sub("", text).strip()
     at, says = _LOCATION.search(plain), _MESSAGE.search(plain)
-    message = says[1].strip() if says else plain.splitlines()[0] if plain else "unknown error"
-    return message[:_LONGEST_MESSAGE], at[1] if at else ""
+    if failed := _ASSERTION.match(text):
+        message = failed["message"]
+    else:
+        message = says[1].strip() if says else plain.splitlines()[0] if plain else "unknown error"
+    return message, at[1] if at else ""
 
 
 if __name__ == "__main__":
