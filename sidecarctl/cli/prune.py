@@ -256,7 +256,7 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
         if number:
             console.report(f"{number} of {plural(len(done) + len(leftover), 'file')} outdated")
         elif done:
-            console.report(_match(delivery, done))
+            console.report_line(_match(delivery, done))
     return EXIT_FINDINGS if delivery.flags.check and leftover else EXIT_OK
 
 

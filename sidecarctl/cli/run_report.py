@@ -66,19 +66,19 @@ def report_changes(
         from sidecarctl.cli.selection import describe_unknown_kinds
 
         for line in describe_unknown_kinds(inputs, delivery.settings.kinds):
-            console.report(line)
+            console.report_line(line)
     # What a file that failed has is unknown.
     failed = any(one.failed for one in done)
     missing = [] if failed else _find_missing(delivery, changes)
     if missing and done and done[0].result and done[0].result.original:
         from sidecarctl.cli.selection import describe_missing_instances
 
-        console.report(
+        console.report_line(
             (delivery.idle.partition(":")[0] + ": " if nothing else "")
             + describe_missing_instances(missing, inputs, delivery.settings.kinds)
         )
     elif nothing and delivery.idle and not failed:
-        console.report(delivery.idle)
+        console.report_line(delivery.idle)
     _report_summary(delivery, inputs, done)
 
 

@@ -76,6 +76,38 @@ def test_kind_cannot_send_control_sequences_or_workflow_commands(field: str, tmp
     outcome = run("sidecarctl validate -f evil.yaml", tmp_path)
     text = outcome.stdout + outcome.stderr
     assert "not checked" in text
+    _assert_harmless(text)
+
+
+@pytest.mark.parametrize("field", ["kind", "apiVersion", "name"])
+@pytest.mark.parametrize("words", ["add logger -o out/ -f .", "init -f ."])
+def test_unknown_kind_with_a_pod_cannot_send_control_sequences(words: str, field: str, tmp_path: Path) -> None:
+    value = {"kind": "Thing", "apiVersion": "example.com/v1", "name": "a"}
+    value[field] = "x\x1b]0;owned\x07\n::error::fake\n##vso[task.setvariable variable=a]b/v1"
+    kind, version, name = (json.dumps(value[key]) for key in ("kind", "apiVersion", "name"))
+    (tmp_path / "evil.yaml").write_text(
+        f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\n"
+        "spec: {template: {spec: {containers: [{name: a, image: 'b:1'}]}}}\n"
+    )
+    (tmp_path / "web.yaml").write_text(POD)
+    outcome = run(f"sidecarctl {words}", tmp_path)
+    text = outcome.stdout + outcome.stderr
+    assert "not changed: " in text, text
+    _assert_harmless(text)
+
+
+def test_instance_of_a_record_cannot_send_control_sequences(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(run("sidecarctl add logger", tmp_path, stdin=POD).stdout)
+    text = (tmp_path / "web.yaml").read_text()
+    assert '"logger":' in text
+    name = json.dumps("x\x1b]0;owned\x07\n::error::fake\n##vso[a]b")
+    (tmp_path / "web.yaml").write_text(text.replace('"logger":', f"{name}:", 1))
+    outcome = run("sidecarctl remove nothing -f web.yaml", tmp_path)
+    assert "owned" in outcome.stderr
+    _assert_harmless(outcome.stderr)
+
+
+def _assert_harmless(text: str) -> None:
     assert not {"\x1b", "\x07"} & set(text)
     assert not [line for line in text.splitlines() if line.startswith("::")]
     assert "##vso[" not in text
