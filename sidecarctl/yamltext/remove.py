@@ -70,9 +70,9 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
         raise BugError(f"nothing to restore at {dotted(edit.path)}")
     if not isinstance(node, (Mapping, Sequence)):
         end = len(text[: node.end].rstrip("\r\n"))  # a block scalar ends behind its last line break
-        yield Splice(place, end, edit.text + blank_before_comment(text, end, edit.text))
+        yield _restore_inline(text, place, node.start, end, edit.text)
     elif node.flow:
-        yield Splice(place, node.end, edit.text + blank_before_comment(text, node.end, edit.text))
+        yield _restore_inline(text, place, node.start, node.end, edit.text)
     else:
         properties = text[node.start : properties_end(text, node)].split()
         if edit.text.strip()[:1] not in ("[", "{") and any(each.startswith("!") for each in properties):
@@ -80,6 +80,14 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
                 f"cannot restore the empty value of {dotted(edit.path)}: it has a tag", edit.path, hint="delete the tag"
             )
         yield from _replace_members(text, node, place, edit.text)
+
+
+def _restore_inline(text: str, place: int, start: int, end: int, was: str) -> Splice:
+    """Return the replacement of a value after its colon; comments between both that a person wrote since stay."""
+    gap = text[place:start]
+    if "#" in gap and not was.startswith(gap):
+        place, was = start, was[skip_gap(was, 0) :]
+    return Splice(place, end, was + blank_before_comment(text, end, was))
 
 
 def _empty_collection(text: str, nodes: list[Node]) -> Iterator[Splice]:

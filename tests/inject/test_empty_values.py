@@ -57,6 +57,24 @@ def test_remove_restores_every_style_of_empty_value(style: str, tmp_path: Path) 
     assert (removed.code, removed.stdout) == (0, text), removed.stderr
 
 
+COMMENTED = {
+    "a list on the next line": ("", "  volumes:\n    # why\n    []\n"),
+    "a null behind a comment": ("", "  volumes: # why\n    null\n"),
+    "annotations on the next line": (ANNOTATIONS["brackets on the next line"], ""),
+    "an explicit key": (ANNOTATIONS["an explicit key"], ""),
+}
+
+
+@pytest.mark.parametrize("new", ["# because", "# why, and what else"])
+@pytest.mark.parametrize("style", COMMENTED)
+def test_remove_keeps_a_comment_that_changed_before_the_value(style: str, new: str, tmp_path: Path) -> None:
+    text = POD.format(annotations=COMMENTED[style][0], spec=COMMENTED[style][1])
+    added = run("sidecarctl add logger", tmp_path, stdin=text).stdout
+    assert "# why" in added
+    removed = run("sidecarctl remove --all", tmp_path, stdin=added.replace("# why", new))
+    assert (removed.code, removed.stdout) == (0, text.replace("# why", new)), removed.stderr
+
+
 @pytest.mark.parametrize("style", FLOW)
 def test_remove_restores_annotations_in_one_line(style: str, tmp_path: Path) -> None:
     text = POD.format(annotations=FLOW[style], spec="")
