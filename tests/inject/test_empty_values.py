@@ -70,8 +70,10 @@ COMMENTED = {
 def test_remove_keeps_a_comment_that_changed_before_the_value(style: str, new: str, tmp_path: Path) -> None:
     text = POD.format(annotations=COMMENTED[style][0], spec=COMMENTED[style][1])
     added = run("sidecarctl add logger", tmp_path, stdin=text).stdout
-    assert "# why" in added
-    removed = run("sidecarctl remove --all", tmp_path, stdin=added.replace("# why", new))
+    lines = added.splitlines(keepends=True)
+    edited = "".join(line if "sidecarctl.dev/sidecars" in line else line.replace("# why", new) for line in lines)
+    assert edited != added
+    removed = run("sidecarctl remove --all", tmp_path, stdin=edited)
     assert (removed.code, removed.stdout) == (0, text.replace("# why", new)), removed.stderr
 
 
