@@ -22,7 +22,7 @@ from sidecarctl.files.directory import OutputError, check_inside, delete_directo
 from sidecarctl.files.sources import NO_FILE, Stamp, read_small, stamp_of
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.kube.workload import RECORD_ANNOTATION
-from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.results import plural
 
 FILE_NAME = ".sidecarctl-outputs"
@@ -162,13 +162,13 @@ class Plan:
     gone    those of them to delete
     record  the list of written files, to be written together with the results, so that all are written or none; still
             with the files to delete, so that those which cannot be deleted stay listed
-    real    the path of the output directory without links, as it was when the stale files were found
+    roots   the output directory, with its path without links: no link that takes its place later is followed
     """
 
     stale: tuple[Stale, ...] = ()
     gone: tuple[Stale, ...] = ()
     record: tuple[Write, ...] = ()
-    real: str = ""
+    roots: Mapping[Path, str] = field(default_factory=dict)
 
 
 def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> Plan:
@@ -199,7 +199,7 @@ def plan(delivery: Delivery, done: Sequence[Done], *, complete: bool = True) -> 
     record = _record_of(folder, made, sources)
     # A list that cannot be replaced must be noticed before files are deleted.
     needed = bool(gone) or not (folder / FILE_NAME).exists() or earlier != _parse(record.text)
-    return Plan(stale, gone, (record,) if needed else (), real)
+    return Plan(stale, gone, (record,) if needed else (), {folder: real})
 
 
 def _check_record(folder: Path) -> None:
@@ -271,11 +271,11 @@ def _match(delivery: Delivery, done: Sequence[Done]) -> str:
 
 
 def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
-    edited = {each.path: each for each in delete(plan.gone, folder, plan.real)}
+    edited = {each.path: each for each in delete(plan.gone, folder, plan.roots.get(folder, ""))}
     gone = [each for each in plan.gone if each.path not in edited]
     _report_stale(delivery, gone, [edited.get(each.path, each) for each in plan.stale if each not in gone])
     if plan.gone:
-        write_all([_record_of(folder, {}, ())])  # it leaves out files that do not exist
+        write_all([_record_of(folder, {}, ())], plan.roots)  # it leaves out files that do not exist
 
 
 def _report_stale(delivery: Delivery, gone: Sequence[Stale], kept: Sequence[Stale]) -> None:

@@ -41,6 +41,8 @@ from sidecarctl.validate.check_run import find_caused, needs_whole_run
 from sidecarctl.yamltext.stream import split_readable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sidecarctl.cli.companion_files import Group
     from sidecarctl.files.write import Write
 
@@ -113,12 +115,13 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
     held_back = nothing is not None or ((bool(errors) or failed) and not writes_some)
     if not held_back:
         record: Sequence[Write] = ()
+        roots: Mapping[Path, str] = {}
         if delivery.mirror:
             from sidecarctl.cli import prune
 
             plan = prune.plan(delivery, done, complete=not errors and not failed)
-            record = plan.record
-        _deliver(delivery, inputs, [one for one in done if one.result and not one.result.failed], record)
+            record, roots = plan.record, plan.roots
+        _deliver(delivery, inputs, [one for one in done if one.result and not one.result.failed], record, roots)
     for error in errors:
         console.report_error(error)
     if nothing is not None:
@@ -243,7 +246,9 @@ def _transform_each(
     watchdog.begin()
 
 
-def _deliver(delivery: Delivery, inputs: Inputs, done: Sequence[Done], record: Sequence[Write]) -> None:
+def _deliver(
+    delivery: Delivery, inputs: Inputs, done: Sequence[Done], record: Sequence[Write], roots: Mapping[Path, str]
+) -> None:
     if delivery.flags.diff:
         _print_diffs(done)
     elif delivery.flags.check:
@@ -252,7 +257,7 @@ def _deliver(delivery: Delivery, inputs: Inputs, done: Sequence[Done], record: S
         from sidecarctl.files.write import write_all
 
         writes = replacements(done) if delivery.flags.in_place else outputs(delivery, done, inputs)
-        console.report_lost(write_all(chain(writes, record)))
+        console.report_lost(write_all(chain(writes, record), roots))
     elif delivery.flags.format == "text":
         write_stdout(_join(one.result.text for one in done if one.result))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 
 from sidecarctl import watchdog
 from sidecarctl.files.directory import Directory, OutputError, leads_out, lock, open_directory
@@ -56,8 +57,11 @@ def is_directory(path: str) -> bool:
     return bool(path) and (path.endswith(tuple(filter(None, (os.sep, os.altsep)))) or Path(path).is_dir())
 
 
-def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
+def write_all(writes: Iterable[Write], roots: Mapping[Path, str] = MappingProxyType({})) -> tuple[str, ...]:
     """Write every file, or none if one of them cannot be written. Raises OutputError.
+
+    `roots` has the paths of directories of outputs without links, for a run that looked into them before; of others, it is
+    that of their first file.
 
     Modes, owners, and extended attributes are kept; what cannot be kept is returned, a sentence for each. The target of a
     symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe
@@ -68,16 +72,15 @@ def write_all(writes: Iterable[Write]) -> tuple[str, ...]:
     watchdog.stop()
     try:
         with end_on_signals():
-            return _write_all(writes)
+            return _write_all(writes, dict(roots))
     finally:
         watchdog.begin()
 
 
-def _write_all(writes: Iterable[Write]) -> tuple[str, ...]:
+def _write_all(writes: Iterable[Write], roots: dict[Path, str]) -> tuple[str, ...]:
     from sidecarctl.files.signals import defer_signals
 
     staged: dict[Path, _Staged] = {}
-    roots: dict[Path, str] = {}
     lost: list[str] = []
     made: list[Path] = []
     try:

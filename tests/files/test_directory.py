@@ -182,6 +182,18 @@ def test_output_directory_swapped_for_a_link_before_stale_files_are_deleted_is_d
     assert (tmp_path / "other/a").read_text() == "other"
 
 
+def test_output_directory_swapped_for_a_link_before_its_first_file_is_detected(
+    swap: Callable[[], None], tmp_path: Path
+) -> None:
+    """Where the directory was when the run looked for stale files counts."""
+    own = tmp_path / "own"
+    roots = {own: os.path.realpath(own)}
+    swap()
+    with pytest.raises(OutputError, match="through a symbolic link"):
+        write_all([Write(own / "a", "new", root=own)], roots)
+    assert (tmp_path / "other/a").read_text() == "other"
+
+
 def test_file_swapped_for_a_link_is_detected(tmp_path: Path) -> None:
     path, victim = tmp_path / "a", tmp_path / "victim"
     path.write_text("old")
