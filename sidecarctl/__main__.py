@@ -141,7 +141,13 @@ def _run(argv: list[str], *, alone: bool) -> int:
             raise UsageError(
                 f"{argv[0]} takes no argument", hint=f"it is for the shell that runs it: `sidecarctl {argv[0]}`"
             )
-        return _typer(argv)
+        try:
+            return _typer(argv)
+        except UnicodeDecodeError:  # typer reads the startup file of the shell as text
+            raise InputError(
+                "cannot install completion: the startup file of the shell is not UTF-8",
+                hint="save the output of `sidecarctl --show-completion` in a file, and `source` it there",
+            ) from None
     info = _find_command(argv[0])
     command = info.load()
     parameters = describe(command)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,21 @@ def test_completion_script_is_only_for_the_shell_that_runs_it(flag: str, tmp_pat
     outcome = run(f"sidecarctl {flag} fish", tmp_path)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert f"{flag} takes no argument" in outcome.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="requires bash")
+def test_startup_file_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_bytes(b"# \xff\n")
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m sidecarctl --install-completion; exit $?"],
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the startup file of the shell is not UTF-8" in done.stderr
+    assert (tmp_path / ".bashrc").read_bytes() == b"# \xff\n"
 
 
 @pytest.mark.parametrize(
