@@ -5,6 +5,8 @@ The last line of defense against input that was made to take hours: other limits
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sidecarctl import limits
@@ -12,6 +14,7 @@ from sidecarctl.errors import InputError, StepTooLong
 
 _seconds = 0
 _step = ""
+_in_one_step = False
 
 
 def start() -> None:
@@ -31,11 +34,23 @@ def start() -> None:
 def begin(step: str = "") -> None:
     """Begin a step, such as a file: its time starts at zero. The name is for the error. A fork has no timer until it does."""
     global _step
-    if _seconds:
+    if _seconds and not _in_one_step:
         import signal
 
         _step = "stdin" if step == "-" else step
         signal.setitimer(signal.ITIMER_PROF, _seconds)
+
+
+@contextmanager
+def one_step(step: str) -> Iterator[None]:
+    """Count all work inside as one step, such as trials of several sidecars with one file."""
+    global _in_one_step
+    begin(step)
+    _in_one_step = True
+    try:
+        yield
+    finally:
+        _in_one_step = False
 
 
 def spend(seconds: float) -> None:

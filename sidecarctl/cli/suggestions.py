@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from sidecarctl import watchdog
 from sidecarctl.authoring.fits import Suggestion, suggest
 from sidecarctl.authoring.new_composition import Example
 from sidecarctl.catalog.catalog import Catalog
@@ -39,21 +40,39 @@ def find_offers(
 
     A sidecar whose command would fail or change nothing is not offered.
     """
-    sidecars = [one.sidecar for one in catalog.entries() if one.is_default and one.sidecar and one.sidecar.fits]
     offers: list[Offer] = []
     count = 0
     for source, read in inputs.sources:
         found = list(_workloads(read.text, source.name, settings))
         count += len(found)
-        for document, workload in found:
-            alone = len(found) == 1
-            # Of a List, the object alone: to add to the whole List for each of its workloads takes too long.
-            text = to_json(workload.value) if workload.path else document.text
-            for suggestion in suggest(workload, sidecars):
-                if _works(text, suggestion, catalog, settings):
-                    command = _command(source.name, workload, suggestion, libraries, alone=alone)
-                    offers.append(Offer(source.name, workload.label, suggestion, command))
+        with watchdog.one_step(source.name):
+            offers += _offers(found, source.name, catalog, libraries, settings)
     return offers, count
+
+
+def find_first_offer(inputs: Inputs, catalog: Catalog, settings: Options) -> Offer | None:
+    """Return the first of the offers, None if there is none."""
+    for source, read in inputs.sources:
+        found = list(_workloads(read.text, source.name, settings))
+        with watchdog.one_step(source.name):
+            first = next(_offers(found, source.name, catalog, (), settings), None)
+        if first:
+            return first
+    return None
+
+
+def _offers(
+    found: Sequence[tuple[Document, Workload]], file: str, catalog: Catalog, libraries: Sequence[str], settings: Options
+) -> Iterator[Offer]:
+    """Yield the offers for the workloads of a file."""
+    sidecars = [one.sidecar for one in catalog.entries() if one.is_default and one.sidecar and one.sidecar.fits]
+    for document, workload in found:
+        # Of a List, the object alone: to add to the whole List for each of its workloads takes too long.
+        text = to_json(workload.value) if workload.path else document.text
+        for suggestion in suggest(workload, sidecars):
+            if _works(text, suggestion, catalog, settings):
+                command = _command(file, workload, suggestion, libraries, alone=len(found) == 1)
+                yield Offer(file, workload.label, suggestion, command)
 
 
 def _workloads(text: str, name: str, settings: Options) -> Iterator[tuple[Document, Workload]]:

@@ -116,10 +116,9 @@ def _find_example(inputs: Inputs, home: Path) -> Example:
     from sidecarctl.kube.kinds import DEFAULT_KINDS
 
     catalog, settings = open_libraries((), home), pipeline_options(None, "warn", facts=False)
-    for one in inputs.sources[:_SEARCHED]:
-        offers, _ = suggestions.find_offers(replace(inputs, sources=(one,)), catalog, (), settings)
-        if offers:
-            return suggestions.as_example(offers[0], catalog)
+    offer = suggestions.find_first_offer(replace(inputs, sources=inputs.sources[:_SEARCHED]), catalog, settings)
+    if offer:
+        return suggestions.as_example(offer, catalog)
     first = next(find_workloads(inputs, DEFAULT_KINDS), None)
     return Example(first.kind, first.name) if first else Example()
 
