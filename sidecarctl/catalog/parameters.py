@@ -70,20 +70,13 @@ def resolve(
     """
     if sidecar.is_shipped:
         return _resolve(sidecar, given, where, origins, shared)
-    from sidecarctl.cpu_time import TooSlow, has_timer, run_in_child, time_limit
+    from sidecarctl.catalog.time_limit import library_time_limit
+    from sidecarctl.cpu_time import has_timer, run_in_child
 
-    try:
+    with library_time_limit(f"invalid parameter schema of {sidecar}: validating parameters", str(sidecar.file)):
         if has_timer():
-            with time_limit():
-                return _resolve(sidecar, given, where, origins, shared)
+            return _resolve(sidecar, given, where, origins, shared)
         answer = run_in_child(_answer, (sidecar, given, where, shared))
-    except TooSlow as problem:
-        message, _, hint = str(problem).partition("; ")
-        raise LibraryError(
-            f"invalid parameter schema of {sidecar}: validating parameters {message}",
-            where=str(sidecar.file),
-            hint=hint,
-        ) from None
     return _from_answer(answer, origins)
 
 

@@ -169,9 +169,8 @@ def _render_data(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, An
     try:
         return _render_fragment(sidecar, parameters, data)
     except UsageError as error:
-        if not parameters.secrets:
-            shown = error
-        else:
+        shown = error
+        if parameters.secrets:
             from sidecarctl.catalog.secret_parameters import hide_output
 
             shown = hide_output(error, parameters.secrets, fragment_fields())

@@ -162,7 +162,7 @@ class Plan:
     gone    those of them to delete
     record  the list of written files, to be written together with the results, so that all are written or none; still
             with the files to delete, so that those which cannot be deleted stay listed
-    roots   the output directory, with its path without links: no link that takes its place later is followed
+    roots   the real path of the output directory, so that a link that takes its place later is not followed
     """
 
     stale: tuple[Stale, ...] = ()

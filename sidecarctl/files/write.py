@@ -60,8 +60,8 @@ def is_directory(path: str) -> bool:
 def write_all(writes: Iterable[Write], roots: Mapping[Path, str] = MappingProxyType({})) -> tuple[str, ...]:
     """Write every file, or none if one of them cannot be written. Raises OutputError.
 
-    `roots` has the paths of directories of outputs without links, for a run that looked into them before; of others, it is
-    that of their first file.
+    `roots` maps output directories to their real paths, for a run that read them before. The real path of another one is
+    found when its first file is written.
 
     Modes, owners, and extended attributes are kept; what cannot be kept is returned, a sentence for each. The target of a
     symbolic link is replaced. Of a file with several hard links, only the given name gets the new text. A device or pipe

@@ -99,7 +99,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
             findings=(_job_finding(workload, request, mode),),
         )
     fragment, notes = adapt_fragment(workload, fragment)
-    _check_repeated(request, fragment, len(targets))
+    _check_additions(request, fragment, len(targets))
     fitted = fit_fragment(workload, fragment, targets, request.sidecar.app_variables)
     edits = InstanceEdits(workload, request, record, mode)
     documents = tuple(add_owner(document, workload, request.instance) for document in fragment.documents)
@@ -123,7 +123,7 @@ def plan_sidecar(workload: Workload, request: Request, record: Record, kube_vers
     )
 
 
-def _check_repeated(request: Request, fragment: Fragment, count: int) -> None:
+def _check_additions(request: Request, fragment: Fragment, count: int) -> None:
     """Raise LibraryError if what the sidecar adds to app containers is too long for the number of targets."""
     if count * sum(map(length_of, (*fragment.volume_mounts, *fragment.env))) > limits.RENDERED.value:
         raise LibraryError(

@@ -109,15 +109,15 @@ def _check_template(
     return uses
 
 
-_COLOR = re.compile("\x1b\\[[0-9;]*m")
+_C = r"\x1b\[[0-9;]*m"  # a color, or the end of one
+_COLOR = re.compile(_C)
 _LOCATION = re.compile(r"^\s*-->\s*(.+?:\d+(?::\d+)?)\s*$", re.MULTILINE)
 _MESSAGE = re.compile(r"^\s*\|[ ^]*([^\s|^].*)$", re.MULTILINE)
 # The message of an assertion, as it is: what masks secrets in it needs all of its characters.
 _ASSERTION = re.compile(
-    "\\A[^\x1b]*\x1b\\[[0-9;]*m-->\x1b\\[0m [^\x1b]*\x1b\\[[0-9;]*m +\\|\x1b\\[0m\n"  # where
-    "\x1b\\[[0-9;]*m\\d+ \\|\x1b\\[0m .*\n"  # the line of the template
-    "\x1b\\[[0-9;]*m +\\|\x1b\\[0m\x1b\\[[0-9;]*m \x1b\\[0m \x1b\\[[0-9;]*m(?P<message>(?s:.*))\x1b\\[0m\n"
-    "\x1b\\[[0-9;]*m +\\|\x1b\\[0m\\s*\\Z"
+    rf"\A[^\x1b]*{_C}-->{_C} [^\x1b]*{_C} +\|{_C}\n"  # where
+    rf"{_C}\d+ \|{_C} .*\n"  # the line of the template
+    rf"{_C} +\|{_C}{_C} {_C} {_C}(?P<message>(?s:.*)){_C}\n{_C} +\|{_C}\s*\Z"
 )
 
 

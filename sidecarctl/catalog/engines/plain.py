@@ -101,13 +101,13 @@ def _substitute(fragment: Any, substitution: Substitution, value: Any, source: Y
     trail: list[str | int] = []
     for step in above:
         index = _index(owner, step)
-        searched += index if isinstance(index, int) and index != step else 0
+        searched += _count_searched(step, index)
         owner = _child(owner, index)
         if owner is _ABSENT:
             _raise_not_found(substitution, step, source, trail)
         trail.append(index)
     index = _index(owner, last)
-    searched += index if isinstance(index, int) and index != last else 0
+    searched += _count_searched(last, index)
     if isinstance(owner, dict) and isinstance(index, str):
         if value is None:
             owner.pop(index, None)
@@ -129,6 +129,11 @@ def _index(owner: Any, step: str | int) -> str | int:
         named = (n for n, item in enumerate(owner) if isinstance(item, dict) and item.get("name") == step[1:])
         return next(named, len(owner))
     return step
+
+
+def _count_searched(step: str | int, index: str | int) -> int:
+    """Return how many items come before the one that a step names, 0 for a key or a number."""
+    return index if isinstance(step, str) and isinstance(index, int) else 0
 
 
 def _child(owner: Any, index: str | int) -> Any:
