@@ -244,8 +244,12 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
     done = [one for one in done if one.result and not one.result.failed]
     old = [one.source.name for one in done if one.outdated]
     assert delivery.mirror
+    if not delivery.flags.check:
+        gone = [each for each in stale if not each.changed] if delivery.mirror.prune else []
+        _report_stale(delivery, gone, [each for each in stale if each not in gone], "to be deleted")
+        return EXIT_OK
     leftover = [str(each.path) for each in stale if not each.changed] if delivery.mirror.prune else []
-    if delivery.flags.check and not delivery.flags.quiet:
+    if not delivery.flags.quiet:
         if delivery.flags.output:
             for one in done:
                 if one.outdated:
@@ -257,7 +261,7 @@ def _report_outdated(delivery: Delivery, done: Sequence[Done], stale: Sequence[S
             console.report(f"{number} of {plural(len(done) + len(leftover), 'file')} outdated")
         elif done:
             console.report_line(_match(delivery, done))
-    return EXIT_FINDINGS if delivery.flags.check and leftover else EXIT_OK
+    return EXIT_FINDINGS if leftover else EXIT_OK
 
 
 def _match(delivery: Delivery, done: Sequence[Done]) -> str:
@@ -278,10 +282,10 @@ def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
         write_all([_record_of(folder, {}, ())], plan.roots)  # it leaves out files that do not exist
 
 
-def _report_stale(delivery: Delivery, gone: Sequence[Stale], kept: Sequence[Stale]) -> None:
+def _report_stale(delivery: Delivery, gone: Sequence[Stale], kept: Sequence[Stale], verb: str = "deleted") -> None:
     for each in gone:
         if not delivery.flags.quiet:
-            console.report_line(f"{each.path}: deleted, no longer rendered")
+            console.report_line(f"{each.path}: {verb}, no longer rendered")
     assert delivery.mirror
     reason = "kept because of the errors" if delivery.mirror.prune else "--prune deletes it"
     for each in kept:

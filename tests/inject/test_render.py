@@ -130,6 +130,12 @@ def test_prune_deletes_only_unedited_rendered_files(repo: Path) -> None:
     assert "--prune deletes it" in done(repo, "render -f k8s -o out").stderr
     assert (repo / "out" / "web-1.yaml").exists()
     assert "stale" in done(repo, "render -f k8s -o out --prune --check", 1).stderr
+    before = tree(repo / "out")
+    assert "out/web-1.yaml: no longer rendered; --prune deletes it" in done(repo, "render -f k8s -o out --diff").stderr
+    outcome = done(repo, "render -f k8s -o out --prune --diff")
+    assert "out/web-1.yaml: to be deleted, no longer rendered" in outcome.stderr
+    assert "out/web-2.yaml: no longer rendered; edited since it was written, so it is kept" in outcome.stderr
+    assert tree(repo / "out") == before
     outcome = done(repo, "render -f k8s -o out --prune")
     assert "out/web-1.yaml: deleted" in outcome.stderr
     assert "edited since it was written, so it is kept" in outcome.stderr
