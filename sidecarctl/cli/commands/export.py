@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,10 +117,12 @@ def check_replaceable(path: Path) -> Stamp | None:
     from sidecarctl.integrations.exports.injection import is_export
 
     try:
-        if not path.is_file():
-            return None if path.exists() else NO_FILE
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
         with path.open("rb") as stream:
             stamp, start = stamp_of(os.fstat(stream.fileno())), stream.read(_HEADER_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return NO_FILE
     except OSError as problem:
         raise OutputError(
             f"cannot read {path}: {problem.strerror or problem}; no files written",
