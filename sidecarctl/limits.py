@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from sidecarctl.errors import UsageError
+from sidecarctl.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
 
 
-class Limit(NamedTuple):
+@dataclass(frozen=True)
+class Limit:
     """A limit: its variable, its default, its maximum, and what it limits."""
 
     variable: str

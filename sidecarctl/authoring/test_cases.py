@@ -28,6 +28,7 @@ from sidecarctl.files.write import Write, write_all
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube import versions
+from sidecarctl.lazy_dataclass import replace
 
 FOLDER = "tests"
 INPUT, PARAMETERS, OPTIONS, EXPECTED, REFUSED = (
@@ -43,7 +44,7 @@ _OPTIONS = {"kubeVersion": "kube_version", "mode": "mode", "as": "instance", "co
 
 
 # Manifests of cases may be larger than other library files.
-_LIMIT = limits.FILE._replace(default=16 << 20)
+_LIMIT = replace(limits.FILE, default=16 << 20)
 
 
 @dataclass(frozen=True)

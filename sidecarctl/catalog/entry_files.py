@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -227,7 +227,9 @@ def checksum(folder: Path) -> int:
     total = 0
     try:
         for name, file in sorted(list_files(str(folder), CASES)):
-            total = zlib.crc32(read_small(Path(file)), zlib.crc32(name.encode("utf-8", "surrogateescape"), total))
+            total = binascii.crc32(
+                read_small(Path(file)), binascii.crc32(name.encode("utf-8", "surrogateescape"), total)
+            )
     except OSError:
         return -1
     return total

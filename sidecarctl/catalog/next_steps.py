@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.entry_files import YamlFile
 from sidecarctl.errors import LibraryError
 from sidecarctl.findings import shorten
+from sidecarctl.lazy_pattern import lazy_pattern
 
 # The placeholders beside parameters.
 _INPUTS = ("instance", "container")
 _LONGEST_VALUE, _LONGEST_STEPS = 1_000, 10_000  # characters
-_PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
+_PLACEHOLDER = lazy_pattern(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 
 
 def read_next_steps(source: YamlFile, text: str, schema: Mapping[str, Any]) -> str:

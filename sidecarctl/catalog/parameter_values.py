@@ -210,8 +210,12 @@ def _same(one: object, two: object) -> bool:
 def has_secrets(schema: Any) -> bool:
     """Return True if a parameter schema has a `writeOnly` parameter."""
     if isinstance(schema, dict):
-        return schema.get("writeOnly") is True or any(has_secrets(value) for value in schema.values())
-    return isinstance(schema, list) and any(has_secrets(item) for item in schema)
+        if schema.get("writeOnly") is True:
+            return True
+        parts: Iterable[Any] = schema.values()
+    else:
+        parts = schema if isinstance(schema, list) else ()
+    return any(has_secrets(part) for part in parts if isinstance(part, (dict, list)))
 
 
 def find_text(values: object, text: str, key: str = "") -> str:

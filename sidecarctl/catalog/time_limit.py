@@ -12,6 +12,7 @@ from sidecarctl.catalog.schema_problems import SchemaProblem
 from sidecarctl.catalog.schema_references import SchemaFault, check_endless
 from sidecarctl.cpu_time import TooSlow, run_in_child, run_in_time, time_limit
 from sidecarctl.errors import LibraryError
+from sidecarctl.lazy_pattern import lazy_pattern
 
 
 def explain_in_time(schema: Any, value: object) -> list[SchemaProblem]:
@@ -49,9 +50,9 @@ def _explain(request: tuple[Any, object]) -> list[list[Any]] | str:
 
 
 # A pattern without repetition inside a repeated group takes at most this many steps for n characters and k repetitions: n ** k.
-_REPETITION = re.compile(r"[*+}]")
-_CHOICE = re.compile(r"(?<!\()\?|\|")
-_REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]|\\[1-9]")
+_REPETITION = lazy_pattern(r"[*+}]")
+_CHOICE = lazy_pattern(r"(?<!\()\?|\|")
+_REPEATED_GROUP = lazy_pattern(r"\)[*+{]|\(\?[^:]|\\[1-9]")
 _FEW_STEPS = 1_000_000
 # The memory of a search is at most about 200 bytes for each character and group.
 _FEW_SAVED_GROUPS = 200_000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, get_origin
 
 from sidecarctl.cli.options import Argument, Command, Option
@@ -69,14 +70,21 @@ def _defaults(command: Any) -> dict[str, Any]:
     return {**dict(zip(names[len(names) - len(values) :], values)), **(command.__kwdefaults__ or {})}
 
 
+@cache
 def _hints(owner: Any) -> dict[str, Any]:
     """Return the annotations of the parameters of a command, or of the fields of a group, by name.
 
-    `typing.get_type_hints` compiles each of them, which takes 2 ms for a command; most are names of the module.
+    `typing.get_type_hints` compiles each of them, which takes 2 ms for a command; most are names like `o.Library`.
     """
     scope = vars(sys.modules[owner.__module__])
-    texts: dict[str, str] = {name: text for name, text in owner.__annotations__.items() if name != "return"}
-    return {name: scope[text] if text in scope else eval(text, scope) for name, text in texts.items()}
+    return {name: _hint(text, scope) for name, text in owner.__annotations__.items() if name != "return"}
+
+
+def _hint(text: str, scope: dict[str, Any]) -> Any:
+    module, dot, name = text.partition(".")
+    if dot and name.isidentifier() and module in scope:
+        return getattr(scope[module], name)
+    return scope[text] if text in scope else eval(text, scope)
 
 
 def _is_group(hint: Any) -> bool:

@@ -22,6 +22,7 @@ from sidecarctl.cpu_time import TooSlow, time_limit
 from sidecarctl.errors import InputError
 from sidecarctl.files.sources import Stamp, read_setting, stamp_of
 from sidecarctl.lazy_dataclass import dataclass, field
+from sidecarctl.lazy_pattern import lazy_pattern
 
 GITIGNORE = ".gitignore"
 _MOST_PATTERNS = 5_000  # each path is compared with all of them
@@ -77,7 +78,7 @@ class _Token:
 
 _DIRECTORIES = "**/"
 # As in fnmatch: the first character of a range can be `]`.
-_TOKEN = re.compile(r"\*+|\?|\[(?:!?\][^\]]*|![^\]]+|[^\]!][^\]]*)\]|\[|[^*?\[]+")
+_TOKEN = lazy_pattern(r"\*+|\?|\[(?:!?\][^\]]*|![^\]]+|[^\]!][^\]]*)\]|\[|[^*?\[]+")
 
 
 @lru_cache(maxsize=_MOST_PATTERNS)

@@ -6,11 +6,10 @@ The check functions return None for a valid name, else the rule that it breaks, 
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from sidecarctl.kube.versions import enabled
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
 
 LABEL_LENGTH = 63
@@ -29,6 +28,7 @@ _LABEL_1035 = lazy_pattern(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = lazy_pattern(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ENV = lazy_pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _ENV_RELAXED = lazy_pattern(r"[ -<>-~]+")
+_NOT_IN_LABEL = lazy_pattern(r"[^a-z0-9]+")
 _CONFIG_KEY = lazy_pattern(r"[-._a-zA-Z0-9]+")
 _HEADER = lazy_pattern(r"[-A-Za-z0-9]+")
 
@@ -161,7 +161,7 @@ def check_header_name(value: str) -> str | None:
 
 def to_dns_label(value: str) -> str:
     """Convert any text to a similar DNS label ("Web_App" to "web-app"), "" if no valid character is left."""
-    return re.sub(r"[^a-z0-9]+", "-", value.lower())[:LABEL_LENGTH].strip("-")
+    return _NOT_IN_LABEL.sub("-", value.lower())[:LABEL_LENGTH].strip("-")
 
 
 def _describe_length(value: str, limit: int) -> str:
@@ -201,7 +201,8 @@ def is_extended_resource(name: str) -> bool:
     return check_qualified_name(f"requests.{name}") is None
 
 
-class Image(NamedTuple):
+@dataclass(frozen=True)
+class Image:
     """An image reference in parts: `repository` with its registry; `tag` and `digest` are empty if missing."""
 
     repository: str

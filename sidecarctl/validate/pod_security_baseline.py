@@ -6,17 +6,18 @@ A value of the wrong type violates no level: the schema check reports it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from sidecarctl.findings import PathTuple, quote
 from sidecarctl.kube.workload import as_list, as_mapping
+from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.validate.fields import listed
 from sidecarctl.validate.views import ContainerView, Data, PodView
 
 CONTEXT = "securityContext"
 
 
-class Violation(NamedTuple):
+@dataclass(frozen=True)
+class Violation:
     """A field that violates a level; the path of a missing field ends with the name of that field."""
 
     path: PathTuple

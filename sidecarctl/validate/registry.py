@@ -162,9 +162,11 @@ def _read_entry(name: str, entry: Mapping[str, Any]) -> Rule:
             raise _incomplete(error) from None
         return _registered[name].define()
 
-    values = {field: entry.get(field, default) for field, default in INDEX_DEFAULTS.items()}
-    lists = {field: tuple(value) for field, value in values.items() if isinstance(value, list)}
-    return Rule(name=name, severity=Severity(entry["severity"]), define=define, **{**values, **lists})
+    values = {**INDEX_DEFAULTS, **entry, "name": name, "severity": Severity(entry["severity"]), "define": define}
+    del values["module"]
+    for field in ("roles", "kinds", "needs"):
+        values[field] = tuple(values[field])
+    return Rule(**values)
 
 
 def problem(

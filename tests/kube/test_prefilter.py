@@ -122,6 +122,7 @@ def test_skips_a_crd_that_mentions_containers() -> None:
         f"apiVersion: v1\nkind: Thing\nmetadata: {{}}\n...\napiVersion: v1\nkind: Pod\n{POD}",
         f"kind: Thing\nx: &x {{kind: Pod, apiVersion: v1}}\n<<: *x\n{POD}",
         f'a: "\n\napiVersion: v1\nkind: Thing\n"\nkind: Pod\napiVersion: v1\n{POD}',
+        f'# c\x85? "\nkind: Thing\nmore\n": x\napiVersion: v1\nkind: Pod\n{POD}',
     ],
 )
 def test_does_not_skip_possible_workloads(text: str) -> None:

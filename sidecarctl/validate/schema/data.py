@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache, cached_property, lru_cache
-from typing import NamedTuple
 
 from sidecarctl.files.sources import data_directory
 from sidecarctl.kube.versions import NEWEST_MINOR, OLDEST_MINOR, minor
@@ -38,7 +37,8 @@ class Definition:
         return {name: value for name, _, value in parts}
 
 
-class MinorRange(NamedTuple):
+@dataclass(frozen=True)
+class MinorRange:
     """A range of minor versions, both ends included."""
 
     first: int

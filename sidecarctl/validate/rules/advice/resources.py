@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from sidecarctl.findings import PathTuple, Related, Severity, quote
@@ -11,6 +10,7 @@ from sidecarctl.kube.quantity import NANO, parse_resource_amount
 from sidecarctl.kube.versions import enabled
 from sidecarctl.kube.workload import as_mapping
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import amounts
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import ContainerView, ObjectView, PodView, StreamView
@@ -125,7 +125,7 @@ def _pod_requests(pod: PodView, resource: str, ctx: Context) -> bool:
 
 
 _BYTES = ("memory", "ephemeral-storage")
-_WHOLE = re.compile(r"\d+(?:[KMGTPE]i|[kMGTPE])?")
+_WHOLE = lazy_pattern(r"\d+(?:[KMGTPE]i|[kMGTPE])?")
 
 
 def _of_pod(container: ContainerView, ctx: Context) -> set[str]:

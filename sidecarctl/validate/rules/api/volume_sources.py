@@ -9,6 +9,7 @@ from sidecarctl.findings import Severity, quote
 from sidecarctl.kube import names
 from sidecarctl.kube.quantity import parse_quantity
 from sidecarctl.kube.workload import as_mapping
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.validate.fields import blank, listed, volume_sources
 from sidecarctl.validate.registry import Context, Problems, problem, rule
 from sidecarctl.validate.views import Data, PodView
@@ -43,9 +44,9 @@ _NEEDED: dict[str, tuple[str, ...]] = {
 }
 _PULL_POLICIES = ("", "Always", "IfNotPresent", "Never")
 _ISCSI_NAMES = {
-    "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.[0-9A-Za-z.-]+:[^,;*&$|\s]+\Z", re.ASCII),
-    "eui": re.compile(r"\Aeui.[0-9A-Za-z]{16}\Z"),
-    "naa": re.compile(r"\Anaa.[0-9A-Za-z]{32}\Z"),
+    "iqn": lazy_pattern(r"iqn\.\d{4}-\d{2}\.[0-9A-Za-z.-]+:[^,;*&$|\s]+\Z", re.ASCII),
+    "eui": lazy_pattern(r"\Aeui.[0-9A-Za-z]{16}\Z"),
+    "naa": lazy_pattern(r"\Anaa.[0-9A-Za-z]{32}\Z"),
 }
 
 # Path of a field in the source, and the message.
