@@ -276,9 +276,9 @@ def growth(options: argparse.Namespace, peers: dict[str, str]) -> list[Row]:
     rows: list[Row] = []
     for name, (make, size) in growing.CASES.items():
         size = max(1, size * options.growth // 100)
-        commands = {count: make(WORK / "growth", count) for count in (1, size, 4 * size)}
-        spent = {count: _in_turns({"it": words}, 1)["it"] for count, words in commands.items()}
-        small, large = (max(spent[count] - spent[1], 1e-3) for count in (size, 4 * size))
+        commands = {str(count): make(WORK / "growth", count) for count in (1, size, 4 * size)}
+        start, small, large = _in_turns(commands, (options.runs + 1) // 2).values()
+        small, large = (max(seconds - start, 1e-3) for seconds in (small, large))
         rows.append(
             {
                 "what": f"{name}: {size:,} to {4 * size:,}",
