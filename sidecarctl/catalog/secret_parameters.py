@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,8 @@ from sidecarctl.catalog.parameter_values import has_secrets, name_matches
 from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
+from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.emit import json_text
 
 _MASK = "..."
@@ -197,23 +200,44 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     """Return a text with the texts of secrets masked, in any case, also if they are quoted as in messages, JSON, or Python,
     or shortened in a quote.
     """
-    lowered = text.lower() if text.isascii() else None
-    for form, start in _forms(frozenset(secrets)):
-        if lowered is not None and start.isascii() and start not in lowered:
-            continue
-        pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
-        text = re.sub(pattern, _MASK, text, flags=re.IGNORECASE)
-        for mark in (ELLIPSIS, _MASK):  # messages about a schema end a shortened value with three dots
-            if mark in text:
-                text = _mask_shortened(text, form, mark)
+    return _mask(text, frozenset(secrets))
+
+
+@lru_cache(maxsize=256)  # findings of one rule share most of their texts
+def _mask(text: str, secrets: frozenset[str]) -> str:
+    forms = _forms(secrets)
+    for mark in (ELLIPSIS, _MASK):  # messages about a schema end a shortened value with three dots
+        if mark in text:
+            text = _mask_shortened(text, forms.sorted, mark)
+    folded = _fold(text)
+    for form, pattern in forms.patterns:
+        if form in folded:  # a fast search rules most out
+            text = pattern.sub(_MASK, text)
     return text
 
 
+@dataclass(frozen=True)
+class _Forms:
+    """The forms that secrets can have in a text.
+
+    patterns  the longest ones first, folded, each with the expression that finds it in any case
+    sorted    the same forms, to search for a beginning
+    """
+
+    patterns: Sequence[tuple[str, re.Pattern[str]]]
+    sorted: Sequence[str]
+
+
 @lru_cache(maxsize=8)
-def _forms(secrets: frozenset[str]) -> list[tuple[str, str]]:
-    """Return the forms of secrets, the longest ones first, each with its start in lowercase: a fast search rules most out."""
+def _forms(secrets: frozenset[str]) -> _Forms:
     forms = {form for secret in secrets for form in _quoted_forms(secret)}
-    return [(form, form[:_SHORT].lower()) for form in sorted(forms, key=len, reverse=True)]
+    patterns = [(_fold(form), _expression(form)) for form in sorted(forms, key=len, reverse=True)]
+    return _Forms(patterns, sorted(folded for folded, _ in patterns))
+
+
+def _expression(form: str) -> re.Pattern[str]:
+    text = re.escape(form)
+    return lazy_pattern(text if len(form) >= _SHORT else rf"(?<!\w){text}(?!\w)", re.IGNORECASE)
 
 
 def _quoted_forms(secret: str) -> Iterator[str]:
@@ -222,15 +246,29 @@ def _quoted_forms(secret: str) -> Iterator[str]:
     yield from (json.dumps(secret, ensure_ascii=only)[1:-1] for only in (True, False))
 
 
-def _mask_shortened(text: str, form: str, mark: str) -> str:
+def _fold(text: str) -> str:
+    """Return a text in which all characters are equal that are equal for an expression that ignores case."""
+    return text.lower() if text.isascii() else text.translate(_DOTTED_OR_NOT).casefold()
+
+
+_DOTTED_OR_NOT = str.maketrans("\u0130\u0131", "ii")
+
+
+def _mask_shortened(text: str, forms: Sequence[str], mark: str) -> str:
     """Mask the beginning of a secret before each mark of an omission: a message shows only the start of a long value."""
     *parts, last = text.split(mark)
     masked = []
     for part in parts:
-        most = min(len(form) - 1, len(part), 2 * MAX_QUOTE_LENGTH)  # a line break takes two
-        shown = next((n for n in range(most, _SHORT - 1, -1) if part[-n:].lower() == form[:n].lower()), 0)
+        most = min(len(part), 2 * MAX_QUOTE_LENGTH)  # a line break takes two
+        shown = next((n for n in range(most, _SHORT - 1, -1) if _begins_one(_fold(part[-n:]), forms)), 0)
         masked.append(part[:-shown] + _MASK if shown else part + mark)
     return "".join(masked) + last
+
+
+def _begins_one(text: str, forms: Sequence[str]) -> bool:
+    """Return whether one of the sorted forms begins with a text."""
+    at = bisect_left(forms, text)
+    return at < len(forms) and forms[at].startswith(text)
 
 
 _LINE = re.compile(r"\(line \d+")
