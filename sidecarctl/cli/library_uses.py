@@ -18,7 +18,7 @@ from sidecarctl.composition.composition_file import CompositionFile, read_file
 from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import EVERY_SIDECAR, Layer
-from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
 from sidecarctl.files.patterns import repository_root
 from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
 from sidecarctl.files.write import Write
@@ -236,10 +236,12 @@ def _is_from(catalogs: Sequence[Catalog], request: str, directory: Path, names: 
 
 
 def _finds(catalog: Catalog, requests: Sequence[str], directory: Path) -> bool:
-    """Return whether the first request that a catalog can fulfill leads to a library."""
+    """Return whether the first request that a catalog can fulfill leads to a library, or can, if a sidecar is invalid."""
     for each in requests:
         try:
             return catalog.find(each).folder.resolve().is_relative_to(directory.resolve())
+        except LibraryError:
+            return True
         except SidecarctlError:
             continue
     return False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.vendoring.repository_kit import POD, sidecarctl, snapshot, write_sidecar
+from tests.vendoring.repository_kit import POD, commit, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
 apiVersion: sidecarctl.dev/v1alpha1
@@ -96,6 +96,18 @@ def test_library_in_use_is_kept(added: Path) -> None:
 
 
 RULE = COMPOSITION.replace("  - ./own\n", "").replace("rules: []", "rules: [{select: {all: true}, sidecars: [agent]}]")
+
+
+def test_library_with_an_invalid_sidecar_in_use_is_kept(acme: Path, shop: Path) -> None:
+    (acme / "agent" / "sidecar.yaml").write_text("apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n")
+    commit(acme)
+    assert sidecarctl("library add acme ../acme@main", shop).code == 0
+    (shop / "sidecarctl.yaml").write_text(RULE)
+    before = snapshot(shop)
+    done = sidecarctl("library remove acme", shop)
+    assert (done.code, "rule 1 adds agent" in done.stderr) == (2, True), done.stderr
+    assert snapshot(shop) == before
+    assert sidecarctl("library remove acme --force", shop).code == 0
 
 
 @pytest.mark.parametrize(
