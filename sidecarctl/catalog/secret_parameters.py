@@ -22,6 +22,7 @@ _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
+_LONGEST_MESSAGE = 100_000  # characters; thousands of secrets in it take seconds
 _SHORT = 4  # characters; shorter texts are masked as whole words only
 
 
@@ -281,17 +282,22 @@ def hide_output(error: UsageError, secrets: Iterable[str], fields: Iterable[str]
     Of an invalid field, the path stays as far as it has `fields`. A message that the template raises itself stays, masked.
     """
     if isinstance(error, TemplateRefusal):
-        return TemplateRefusal(mask(error.message, secrets), hint=error.hint, where=error.where)
+        return TemplateRefusal(_mask_message(error.message, secrets), hint=error.hint, where=error.where)
     what, _, details = error.message.partition(": ")
     line, path = _LINE.search(details), _known_path(details, frozenset(fields))
     if what == "invalid fragment" or path:
         what = f"{what}: {path or 'a field'}: invalid value"
-    message = (
-        f"{mask(what, secrets)}{f' {line[0]})' if line else ''} (details hidden: they can show a secret parameter)"
-    )
+    message = f"{_mask_message(what, secrets)}{f' {line[0]})' if line else ''} (details hidden: they can show a secret parameter)"
     limited = "SIDECARCTL_" in error.hint
     hint = error.hint if limited else "set the secret parameter to another value to see the details"
     return type(error)(message, hint=hint, where=error.where)
+
+
+def _mask_message(message: str, secrets: Iterable[str]) -> str:
+    """Return a message of a template, masked. Only a whole one can be: what is cut off could end a secret."""
+    if len(message) > _LONGEST_MESSAGE:
+        return f"a message of more than {_LONGEST_MESSAGE:,} characters"
+    return mask(message, secrets)
 
 
 def _known_path(text: str, fields: frozenset[str]) -> str:

@@ -298,6 +298,14 @@ def test_secret_in_a_failed_assertion_of_kcl_is_not_shown(secret: str, tmp_path:
     assert not any(part in outcome.stderr for part in ("hunter2", "second line", "^^"))
 
 
+def test_message_of_a_template_that_is_too_long_to_mask_is_not_shown(tmp_path: Path) -> None:
+    library(tmp_path, f"{CONTAINER}  command: [{{{{ fail(params.token ~ 'é' * 100000) }}}}]\n")
+    outcome = run(WITH, tmp_path)
+    assert outcome.code == 2
+    assert "error: a message of more than 100,000 characters\n" in outcome.stderr
+    assert SECRET not in outcome.stderr
+
+
 @pytest.mark.parametrize("secret", ["1", "a", "12345", "true", "*x", "[x", "a: b"])
 def test_short_secret_does_not_garble_the_error_of_a_template(secret: str, tmp_path: Path) -> None:
     library(tmp_path, f"containers:\n- name: app\n  image: x:1\n  env: [{{name: T, value: {VALUE}}}]\n")
