@@ -76,6 +76,12 @@ def test_long_stream_has_the_same_result_as_a_whole_text(name: str, tmp_path: Pa
     assert (piped.code, piped.stderr, piped.raw) == (flowing.code, flowing.stderr, flowing.raw)
 
 
+def test_fail_on_never_writes_a_long_stream_with_errors(tmp_path: Path) -> None:
+    flowing, whole = answers("add logger --fail-on never", tmp_path, STREAMS["an error in the last document"].encode())
+    assert (flowing.code, flowing.stderr, flowing.raw) == (whole.code, whole.stderr, whole.raw)
+    assert (flowing.code, b"nonsense: true" in flowing.raw) == (0, True)
+
+
 def test_remove_restores_a_long_stream(tmp_path: Path) -> None:
     added = run("sidecarctl add logger", tmp_path, stdin=GOOD)
     assert added.raw != GOOD.encode()

@@ -180,7 +180,7 @@ def _render(delivery: Delivery, processed: ProcessedDocuments, steps: NextSteps)
 
 def _deliver_stream(delivery: Delivery, streamed: Streamed, name: str, steps: NextSteps) -> int:
     errors = [streamed.error] if streamed.error else []
-    result = None if errors else Result("", (), streamed.findings)
+    result = None if errors else Result("", (), streamed.findings, fails=delivery.settings.fails)
     one = Done(Source(name), Read(""), result, streamed.error)
     inputs = Inputs(((one.source, one.read),))
     nothing = None if errors or streamed.findings or streamed.workloads else find_selection_error(delivery, inputs)

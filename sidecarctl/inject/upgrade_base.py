@@ -73,7 +73,12 @@ def find_base(
     """
     instance = record.instances[request.instance]
     if is_unedited(workload, instance, found):
-        return Rendering(workload.template, {each.identity: own_part(each.value, new) for each in found})
+        companions = {each.identity: own_part(each.value, new) for each in found}
+        if any(_has_other_metadata(each, new.companions.get(identity)) for identity, each in companions.items()):
+            # The digest does not cover metadata: a person or another tool may have changed it.
+            written = render_base(bare, record, request, kube_version, found)
+            companions |= written.companions if written is not None else {}
+        return Rendering(workload.template, companions)
     rendered = render_base(bare, record, request, kube_version, found)
     if rendered is not None:
         return rendered
@@ -163,11 +168,16 @@ def _guess_names(workload: Workload, *known: str) -> Iterator[str]:
     yield from islice((name for name in names if name and name not in known), _MOST_NAMES)
 
 
-def own_part(value: Mapping[str, Any], new: Rendering) -> dict[str, Any]:
-    """Return a companion without labels and annotations that other tools set."""
-    made = as_mapping(as_mapping(new.companions.get(identify(value))).get("metadata"))
-    metadata = dict(as_mapping(value.get("metadata")))
+def own_part(value: Mapping[str, Any], other: Rendering) -> dict[str, Any]:
+    """Return a companion without the metadata that another rendering of it does not have: people and other tools set it."""
+    own = as_mapping(value.get("metadata"))
+    made = as_mapping(as_mapping(other.companions.get(identify(value))).get("metadata"))
+    metadata = {key: part for key, part in own.items() if not made or key in made}
     for name in ("labels", "annotations"):
         if name in metadata:
             metadata[name] = {k: v for k, v in as_mapping(metadata[name]).items() if k in as_mapping(made.get(name))}
     return {**value, "metadata": metadata}
+
+
+def _has_other_metadata(companion: Mapping[str, Any], made: Mapping[str, Any] | None) -> bool:
+    return made is not None and companion["metadata"] != as_mapping(made.get("metadata"))

@@ -251,3 +251,61 @@ def test_conflict_of_a_later_sidecar_names_the_line_of_the_file(sidecars: tuple[
     assert outcome.code == 1
     assert f"web.yaml:{line + 1}:" in outcome.stderr
     assert outcome.stderr.count("error[") == 1
+
+
+COMPANION = """\
+documents:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: {{ companion }}, labels: {tier: TIER}, annotations: {wave: "1"}}
+  data: {a: b}
+"""
+
+
+def write_version_with_companion(root: Path, version: str, tier: str) -> None:
+    write_version(root, version, "period")
+    template = root / "lib" / f"agent@{version}" / "template.yaml.j2"
+    template.write_text(template.read_text() + COMPANION.replace("TIER", tier))
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """A repository with a workload whose sidecar has a ConfigMap."""
+    write_version_with_companion(tmp_path, "1.0.0", "a")
+    (tmp_path / "web.yaml").write_text(MANIFEST)
+    call(tmp_path, "add agent web.yaml -i")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("  name: web-agent\n", "  name: web-agent\n  namespace: shop\n  finalizers: [example.com/keep]\n"),
+        ("tier: a", "tier: b"),
+        ('    wave: "1"\n', ""),
+        ("  labels:\n    tier: a\n", ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["upgrade web.yaml -i", "add agent web.yaml -i"])
+def test_metadata_that_a_person_changed_in_a_companion_stays(
+    command: str, before: str, after: str, beside: Path
+) -> None:
+    path = beside / "web.yaml"
+    assert before in path.read_text()
+    path.write_text(edited := path.read_text().replace(before, after))
+    call(beside, command)
+    assert path.read_text() == edited
+    write_version_with_companion(beside, "1.1.0", "a")
+    call(beside, command)
+    workload, _, companion = path.read_text().partition("---\n")
+    assert ("agent:1.1.0" in workload, companion) == (True, edited.partition("---\n")[2])
+
+
+def test_label_of_a_companion_follows_the_library_unless_a_person_changed_it(beside: Path) -> None:
+    path, before = beside / "web.yaml", (beside / "web.yaml").read_text()
+    write_version_with_companion(beside, "1.1.0", "c")
+    call(beside, "upgrade web.yaml -i")
+    assert "tier: c" in path.read_text()
+    path.write_text(before.replace("tier: a", "tier: b"))
+    outcome = call(beside, "upgrade web.yaml -i", 1)
+    assert "ConfigMap/web-agent.metadata.labels.tier was edited here and changed in agent 1.1.0" in outcome.stderr

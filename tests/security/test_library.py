@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -274,6 +276,18 @@ def test_library_text_cannot_send_control_sequences(tmp_path: Path) -> None:
     ):
         outcome = run(f"sidecarctl {words} --library lib", tmp_path)
         assert not set("\x1b\x07\u202e") & set(outcome.stdout + outcome.stderr), words
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pipe as stderr")
+def test_warning_of_python_about_a_template_is_not_printed(tmp_path: Path) -> None:
+    """Python would print the line of the template that has the number of the line in the compiled code."""
+    library(
+        tmp_path,
+        "containers:\n- {name: mine, image: 'x:1'}\n{% if false %}{{ 1[0:1] }}{% endif %}\n" + "{# \x1b #}\n" * 90,
+    )
+    words = [sys.executable, "-m", "sidecarctl", *ADD.split()[1:]]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Warning" in done.stderr, "\x1b" in done.stderr) == (0, False, False), done.stderr
 
 
 @pytest.mark.parametrize("case", ["example", "key of an example", "enum", "test case"])

@@ -5,9 +5,11 @@ Limits count steps and sizes, not seconds, so that results do not depend on the 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial, wraps
 from pathlib import Path, PurePosixPath
+from types import CodeType
 from typing import Any
 
 from jinja2 import BaseLoader, nodes
@@ -158,6 +160,11 @@ class Environment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree: nodes.Template = _Guards().visit(super()._parse(source, name, filename))
         return tree
+
+    def _compile(self, source: str, filename: str) -> CodeType:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python would print lines of the template as they are
+            return super()._compile(source, filename)
 
     def tree(self, name: str) -> nodes.Template:
         """Return the syntax tree of a template without guards."""
