@@ -84,7 +84,7 @@ def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
     """
     head = f"== {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {command} in {Path.cwd()}\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)  # the cache of renderings needs it to be private
         grown = path.exists() and path.stat().st_size > _MAX_BYTES
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if grown else os.O_APPEND) | getattr(os, "O_NOFOLLOW", 0)
         if not required and not all(map(_is_own, (path.parent, path))):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.composition.model import Composition
 from sidecarctl.composition.select import Selection, find_unused_rules
-from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, SidecarctlError
+from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, SidecarctlError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.displaced_companions import gather_companions, restore_order
@@ -161,9 +162,7 @@ def run(
         selection, settings = prepare(read_composition(given.function_config, Path(), environment))
         walked = _apply_selection(given, selection, settings)
     except SidecarctlError as error:
-        results = [error_result(error)]
-        text = resource_list.write(given, None, results) if given else resource_list.write_error(results)
-        return FunctionResult(text, error=error, code=error.exit_code)
+        return _fail(given, error)
     caused = find_caused(given.items, walked.documents, settings.kube_version, settings.kinds, settings.severities)
     findings = [*walked.findings, *mask_findings(caused, walked.secrets), *find_unused_rules(selection, walked.rules)]
     if check:
@@ -174,12 +173,26 @@ def run(
     if documents is not None:
         results += [one for change in walked.changes if (one := change_result(change, given.items))]
         results += [_retargeted_result(change, given.items) for change in walked.retargeted]
+    try:
+        text = resource_list.write(given, documents, results)
+    except InputError as error:
+        return _fail(given, error)
     return FunctionResult(
-        resource_list.write(given, documents, results),
+        text,
         tuple(locate_by_field(finding, given.items) for finding in findings),
         () if failed or check else walked.changes,
         code=EXIT_FINDINGS if failed else EXIT_OK,
     )
+
+
+def _fail(given: ResourceList | None, error: SidecarctlError) -> FunctionResult:
+    """Return the input with an error, or the error alone if there is no input or both together exceed a limit."""
+    results = [error_result(error)]
+    text = resource_list.write_error(results)
+    if given:
+        with suppress(InputError):
+            text = resource_list.write(given, None, results)
+    return FunctionResult(text, error=error, code=error.exit_code)
 
 
 def _apply_selection(given: ResourceList, selection: Selection, settings: Options) -> ProcessedDocuments:

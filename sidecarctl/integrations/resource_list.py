@@ -18,6 +18,8 @@ from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import identical
+from sidecarctl.yamltext.errors import LimitProblem
+from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.stream import Document, split
 
 KIND = "ResourceList"
@@ -219,7 +221,10 @@ def _indent(text: str, dash: int, column: int) -> str:
 
 
 def write(original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]) -> str:
-    """Return the list with new items (None: unchanged) and results. Raise BugError if it is not written correctly."""
+    """Return the list with new items (None: unchanged) and results.
+
+    Raise InputError if it exceeds a limit of documents, BugError if it is not written correctly.
+    """
     if documents is None and not results:
         return original.text
     results = _shown(results)
@@ -228,7 +233,12 @@ def write(original: ResourceList, documents: Sequence[Document] | None, results:
         if _holds(text := _write_text(original, documents, results), wanted):
             return text
     # For example, a line break after a block scalar at the end of the input would change its value.
-    if not _holds(text := emit.document(wanted), wanted):
+    text = emit.document(wanted)
+    try:
+        root = parse(text)
+    except LimitProblem as problem:
+        raise InputError(f"the result exceeds a limit: {problem.message}", hint=problem.hint) from None
+    if root is None or not identical(root.value, wanted):
         raise BugError("written ResourceList differs from its data")
     return text
 

@@ -32,6 +32,12 @@ def test_log_of_another_user_or_kind_is_neither_written_nor_waited_for(
     assert log.read_text().count("==") == 1
 
 
+def test_directory_of_the_log_is_private_like_the_cache_of_renderings(tmp_path: Path) -> None:
+    log = tmp_path / "sidecarctl" / "post-render.log"
+    assert append_run(log, "post-render", "x", required=False)
+    assert log.parent.stat().st_mode & 0o077 == 0
+
+
 def test_log_that_the_user_named_is_an_error_if_it_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write log file"):
         append_run(tmp_path, "post-render", "x", required=True)

@@ -484,3 +484,22 @@ def test_previous_names_and_namespaces_are_not_multiplied() -> None:
 
     calls(5)
     assert calls(400) <= 2.2 * calls(200)
+
+
+@pytest.mark.parametrize(
+    ("variable", "limit"),
+    [("SIDECARCTL_MAX_VALUES", 300), ("SIDECARCTL_MAX_DOCUMENT", 2500), ("SIDECARCTL_MAX_DEPTH", 10)],
+)
+def test_result_beyond_a_limit_is_an_error_that_names_the_variable(variable: str, limit: int, tmp_path: Path) -> None:
+    given = listed([deployment(f"web-{number}") for number in range(5)], injection())
+    outcome = krm(given, tmp_path, env={variable: str(limit)})
+    assert (outcome.code, "the result exceeds a limit" in outcome.stderr) == (3, True), outcome.stderr
+    assert variable in outcome.stderr
+    assert "kind: ResourceList" in outcome.stdout
+
+
+def test_error_about_a_list_at_its_limit_is_written_alone(tmp_path: Path) -> None:
+    given = listed([deployment()], {**injection(), "unknown": 1})
+    outcome = krm(given, tmp_path, env={"SIDECARCTL_MAX_VALUES": "66"})
+    assert "the result exceeds a limit: the document has more than 66 values" in outcome.stderr
+    assert (outcome.code, yaml.safe_load(outcome.stdout)["items"]) == (3, [])
