@@ -9,6 +9,7 @@ from typing import Any
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject.companion_search import Companion, identify
+from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.merge import Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
@@ -77,7 +78,8 @@ def find_base(
         if any(_has_other_metadata(each, new.companions.get(identity)) for identity, each in companions.items()):
             # The digest does not cover metadata: a person or another tool may have changed it.
             written = render_base(bare, record, request, kube_version, found)
-            companions |= written.companions if written is not None else {}
+            if written is not None:
+                companions = {name: written.companions.get(name, each) for name, each in companions.items()}
         return Rendering(workload.template, companions)
     rendered = render_base(bare, record, request, kube_version, found)
     if rendered is not None:
@@ -180,4 +182,11 @@ def own_part(value: Mapping[str, Any], other: Rendering) -> dict[str, Any]:
 
 
 def _has_other_metadata(companion: Mapping[str, Any], made: Mapping[str, Any] | None) -> bool:
-    return made is not None and companion["metadata"] != as_mapping(made.get("metadata"))
+    """Return whether a companion differs from a rendering in metadata, other than the owner, which is renamed with the workload."""
+    return made is not None and _without_owner(companion) != _without_owner(made)
+
+
+def _without_owner(companion: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = as_mapping(companion.get("metadata"))
+    annotations = {k: v for k, v in as_mapping(metadata.get("annotations")).items() if k != OWNER_ANNOTATION}
+    return {**metadata, "annotations": annotations}
